@@ -1,0 +1,158 @@
+"""The contract of a step: what every line of the checklist answers.
+
+A step is declarative. It says what a person must decide (`gates`), which changes it wants
+(`effects`, as data), and how it is known to have worked (`verify`). It performs nothing: only the
+runner performs effects, each with its intent on disk first.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from state.records import Json
+
+if TYPE_CHECKING:
+    from runbook.world import World
+
+
+class Risk(StrEnum):
+    """What a step can do to the world."""
+
+    READ_ONLY = "read-only"
+    REVERSIBLE = "reversible"
+    PIVOT = "pivot"
+    DESTRUCTIVE = "destructive"
+
+
+class Answer(StrEnum):
+    """What a probe says to: has this effect already happened?"""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer of a probe, with one sentence on what was looked at and seen."""
+
+    answer: Answer
+    seen: str
+    detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+class StepFailed(Exception):
+    """A foreseeable failure, in the words that a person reads.
+
+    `what` happened and to which object; what is `now` true; what to do `next`.
+    """
+
+    def __init__(self, what: str, *, now: str, todo: str) -> None:
+        super().__init__(f"{what} {now} {todo}")
+        self.what = what
+        self.now = now
+        self.todo = todo
+
+
+class Refused(StepFailed):
+    """A check blocks: nothing was changed, and going on is not offered."""
+
+
+class Ambiguous(Exception):
+    """`perform` cannot tell whether the effect happened (a lost response, a lost connection)."""
+
+
+class Effect(ABC):
+    """One change to the world.
+
+    `key` is its idempotency key, which is the name of the resource it makes, derived from the run;
+    `title` says it in a few words, naming the object.
+    """
+
+    key: str
+    title: str
+
+    @abstractmethod
+    def preview(self) -> str:
+        """Return the exact API call or SQL, secrets masked, fit to be done by hand."""
+
+    @abstractmethod
+    async def probe(self) -> Finding:
+        """Look, and only look, whether it has already happened."""
+
+    @abstractmethod
+    async def perform(self) -> Mapping[str, Json]:
+        """Make the change and return what is worth keeping of the answer.
+
+        Raise `StepFailed` when it certainly did not happen and the reason is foreseeable, and
+        `Ambiguous` when that cannot be told; the runner probes then.
+        """
+
+
+Wave = Sequence[Effect]
+"""Effects that do not depend on each other and may go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A decision that a person must make before a step touches anything."""
+
+    key: str
+    question: str
+    """Verb and target: what happens if the answer is yes."""
+    reversible: str
+    """Whether and how it can be undone, and what that loses."""
+    must_type: str = ""
+    """The text to type, or empty where a plain yes suffices."""
+    valid_s: float = 1800.0
+    """How long a recorded decision stands for later steps that ask the same gate."""
+
+
+class Watch(Protocol):
+    """What `verify` reports to: evidence, progress and waiting, all journaled by the runner."""
+
+    def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
+        """Keep what was seen. With a `key`, later steps read `value` through `World.fact`."""
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """Say where a wait stands; journaled as a heartbeat, at most every few seconds."""
+
+    def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
+        """Iterate with the seconds waited, sleeping in between.
+
+        Raises `StepFailed` naming `what` once `limit_s` of waiting are over. Any wait may be
+        interrupted and taken up again: it only reads.
+        """
+
+
+class Step(ABC):
+    """One line of the checklist."""
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    why: ClassVar[str]
+    """One sentence."""
+    risk: ClassVar[Risk] = Risk.READ_ONLY
+    undo: ClassVar[str] = "Nothing to undo."
+    continues: ClassVar[bool] = False
+    """Whether the next step follows by itself: inside the fence every second counts."""
+
+    async def skip(self, world: World) -> str:
+        """Return why the step is not needed here, or an empty string."""
+        return ""
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        """Return what a person must decide before it."""
+        return ()
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        """Return the changes it wants, in order; a wave's members may go together."""
+        return ()
+
+    @abstractmethod
+    async def verify(self, world: World, watch: Watch) -> None:
+        """Record evidence that it worked, or raise `StepFailed` saying what to do next."""

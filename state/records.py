@@ -1,0 +1,184 @@
+"""Rows of the journal as values: what read models return and screens draw.
+
+Times are timezone-aware UTC. `data` and `value` members are plain JSON values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from state.words import Environment, Outcome, Result, Status, Track
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of the runbook against one cluster."""
+
+    id: str
+    cluster: str
+    """The production name at the start, e.g. `orders`."""
+    cluster_resource_id: str
+    account: str
+    region: str
+    environment: Environment
+    plan: Mapping[str, Json]
+    plan_path: str
+    track: Track
+    result: Result | None
+    started_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def open(self) -> bool:
+        return self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEntry:
+    """The moment a run went onto a track; the first is its start, later ones are branches."""
+
+    id: int
+    run: str
+    track: Track
+    way: str
+    """Which variant of the track (e.g. the way back), empty where a track has one."""
+    from_step: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One change to the world: its intent, and its outcome once there is one."""
+
+    id: int
+    attempt: int
+    key: str
+    title: str
+    preview: str
+    intent_at: datetime
+    outcome: Outcome | None
+    outcome_at: datetime | None
+    detail: Mapping[str, Json]
+    """What the outcome says; for `failed` and `unknown` it holds `error`."""
+    decided: str
+    """Who turned an unknown outcome into another, or empty."""
+
+    @property
+    def status(self) -> Status:
+        """An intent without outcome is `running` only to the process that holds it."""
+        if self.outcome is None:
+            return Status.RUNNING
+        if self.outcome is Outcome.ADOPTED:
+            return Status.SUCCEEDED
+        return Status(self.outcome.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one step."""
+
+    id: int
+    run: str
+    entry: int
+    """The track entry it belongs to."""
+    track: Track
+    step: str
+    number: int
+    status: Status
+    started_at: datetime
+    ended_at: datetime | None
+    message: str
+    """For a failure: what happened, what is now true, what to do next."""
+    effects: tuple[Effect, ...] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration, or None while it is running."""
+        return None if self.ended_at is None else (self.ended_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided at a gate."""
+
+    id: int
+    run: str
+    entry: int
+    step: str
+    gate: str
+    who: str
+    typed: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen, and when. The latest row of a key is the fact a later step reads."""
+
+    id: int
+    run: str
+    attempt: int | None
+    step: str
+    key: str
+    text: str
+    value: Json
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the journal's tail."""
+
+    id: int
+    run: str
+    at: datetime
+    kind: str
+    """run track attempt effect decision evidence wait protection traffic note leave open"""
+    text: str
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A measured value kept for drawing the past; `value` None means it was unknown then."""
+
+    at: datetime
+    kind: str
+    """lag_bytes lag_seconds writes_per_s"""
+    subject: str
+    """The database, slot or cluster that it belongs to."""
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the writer lock."""
+
+    host: str
+    pid: int
+    user: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A line of `runs --json`, newest first."""
+
+    run: str
+    cluster: str
+    track: Track
+    step: str
+    status: Status
+    protected: bool | None
+    """None: unknown, which is never shown as protected."""
+    started_at: datetime
+    environment: Environment
+    result: Result | None
+    open: bool
+    slots_held: bool
+    """Whether the run's last evidence says that a slot exists on the publisher."""
