@@ -1,0 +1,286 @@
+"""The plan: what the operator decides beforehand, as a TOML file.
+
+Nothing in it is a secret: credentials are named by reference only. It is validated strictly, and
+each error names the file, the key and the line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+
+class PlanError(Exception):
+    """A plan that cannot be used; each problem as `file:line: key: what is wrong`."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.path = path
+        self.problems = problems
+
+
+class Order(StrEnum):
+    """What comes first after the capture."""
+
+    TRAFFIC_FIRST = "traffic-first"
+    PROTECT_FIRST = "protect-first"
+
+
+class EndpointMethod(StrEnum):
+    """How applications are led to the cluster that serves after a rollback."""
+
+    RENAME = "rename"
+    ROUTE53 = "route53"
+    COMMAND = "command"
+    MANUAL = "manual"
+
+
+class StopMethod(StrEnum):
+    """How the applications are stopped and started."""
+
+    COMMAND = "command"
+    MANUAL = "manual"
+    ROLES = "roles"
+
+
+_PASSWORD_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|pgpass|iam|arn:aws[\w-]*:secretsmanager:\S+")
+
+
+def _reference_only(value: str) -> str:
+    if not _PASSWORD_REFERENCE.fullmatch(value):
+        # The value itself is not repeated: it may be a password.
+        raise ValueError(
+            "must be a reference, never a password: env:NAME, pgpass, iam, "
+            "or the ARN of a Secrets Manager secret"
+        )
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class ClusterSection(_Section):
+    """The production cluster."""
+
+    identifier: Annotated[str, Field(pattern=r"^[A-Za-z](?:-?[A-Za-z0-9]+)*$", max_length=63)]
+    resource_id: Annotated[str, Field(pattern=r"^cluster-\S+$")]
+    """`DbClusterResourceId`, the name that never changes."""
+    region: Annotated[str, Field(min_length=1)]
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+
+
+class UpgradeSection(_Section):
+    """What green becomes, and what comes first after the capture."""
+
+    target_version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
+    order: Order = Order.TRAFFIC_FIRST
+    cluster_parameter_group: str = ""
+    """The group of the new family for green; empty: blueprime makes one from blue's own values."""
+    instance_parameter_group: str = ""
+    switchover_timeout_s: Annotated[int, Field(ge=30, le=3600)] = 300
+    analyze_green: bool = True
+    """Run ANALYZE on green before the switchover: statistics are lost before version 18."""
+
+
+class CredentialsSection(_Section):
+    """How blueprime connects. References only."""
+
+    user: Annotated[str, Field(min_length=1)]
+    password: Annotated[str, AfterValidator(_reference_only)]
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = (
+        "verify-full"
+    )
+    sslrootcert: str = ""
+    maintenance_database: str = "postgres"
+
+
+class TrafficSection(_Section):
+    """How the applications are stopped and started, and which roles they use."""
+
+    stop: StopMethod
+    stop_command: tuple[str, ...] = ()
+    """An argument list, run without a shell; must be safe to repeat."""
+    start_command: tuple[str, ...] = ()
+    command_timeout_s: PositiveFloat = 60.0
+    application_roles: tuple[str, ...] = ()
+    """The database roles that the applications log in with: watched, and named when seen."""
+    lock_roles: bool = True
+    """Take LOGIN from the application roles while the fence stands, on both sides."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> TrafficSection:
+        if self.stop is StopMethod.COMMAND and not (self.stop_command and self.start_command):
+            raise ValueError('stop = "command" needs stop_command and start_command')
+        if self.stop is StopMethod.ROLES and not (self.lock_roles and self.application_roles):
+            raise ValueError('stop = "roles" needs application_roles, and lock_roles = true')
+        return self
+
+
+class FenceSection(_Section):
+    """How long nothing must be seen to write before the fence counts as proved."""
+
+    window_s: PositiveFloat = 2.0
+    limit_s: PositiveFloat = 120.0
+
+
+class ProtectionSection(_Section):
+    """When the run may call itself protected."""
+
+    lag_limit_bytes: PositiveInt = 64 * 1024 * 1024
+    lag_limit_s: PositiveFloat = 30.0
+    fresh_s: PositiveFloat = 10.0
+    """A figure older than this is unknown."""
+    sample_every_s: PositiveFloat = 2.0
+    bake_s: NonNegativeFloat = 0.0
+    """How long an unattended run watches before it goes on; a person decides otherwise."""
+
+
+class EndpointSection(_Section):
+    """How a rollback leads the applications back."""
+
+    method: EndpointMethod = EndpointMethod.RENAME
+    hosted_zone_id: str = ""
+    record: str = ""
+    ttl_s: PositiveInt = 5
+    command: tuple[str, ...] = ()
+    """Gets the host and port of the cluster to serve as its last two arguments."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> EndpointSection:
+        if self.method is EndpointMethod.ROUTE53 and not (self.hosted_zone_id and self.record):
+            raise ValueError('method = "route53" needs hosted_zone_id and record')
+        if self.method is EndpointMethod.COMMAND and not self.command:
+            raise ValueError('method = "command" needs command')
+        return self
+
+
+class CompareSection(_Section):
+    """How far blue prime is compared with new blue inside the rollback's fence."""
+
+    hash_budget_s: NonNegativeFloat = 60.0
+    """Counts are always compared; contents as far as this many seconds reach."""
+    parallel: PositiveInt = 4
+
+
+class CommitSection(_Section):
+    """What the end of the way back removes."""
+
+    delete_blue_prime: bool = True
+    delete_old_blue: bool = False
+    final_snapshot: bool = True
+
+
+class LimitsSection(_Section):
+    """How long each wait may take, in seconds."""
+
+    create_deployment_s: PositiveFloat = 4 * 3600
+    delete_deployment_s: PositiveFloat = 3600
+    switchover_grace_s: PositiveFloat = 900
+    """Beyond the switchover's own timeout, to see how it ended."""
+    clone_s: PositiveFloat = 3600
+    instance_s: PositiveFloat = 3600
+    rename_s: PositiveFloat = 1800
+    capture_s: PositiveFloat = 60
+    drain_s: PositiveFloat = 900
+    subscribe_s: PositiveFloat = 900
+    connect_s: PositiveFloat = 120
+    poll_s: PositiveFloat = 5.0
+    """The pause between two looks at AWS."""
+    fast_poll_s: PositiveFloat = 0.5
+    """The pause inside the fence, where every second is downtime."""
+
+
+DataKind = Literal["large_objects", "unlogged_tables", "materialized_views", "sequences"]
+
+
+class Plan(_Section):
+    """What the operator decides beforehand."""
+
+    version: Literal[1]
+    cluster: ClusterSection
+    upgrade: UpgradeSection
+    credentials: CredentialsSection
+    traffic: TrafficSection
+    fence: FenceSection = FenceSection()
+    protection: ProtectionSection = ProtectionSection()
+    endpoint: EndpointSection = EndpointSection()
+    compare: CompareSection = CompareSection()
+    commit: CommitSection = CommitSection()
+    limits: LimitsSection = LimitsSection()
+    acknowledge: tuple[DataKind, ...] = ()
+    """Kinds of data that are present and not replicated back, accepted by name."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as the journal keeps it."""
+        return self.model_dump(mode="json")
+
+
+def load(path: Path) -> Plan:
+    """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlanError(path, [f"{path}: cannot be read: {error.strerror or error}"]) from error
+    except UnicodeDecodeError as error:
+        raise PlanError(path, [f"{path}: is not UTF-8 text"]) from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(path, [f"{path}: is not valid TOML: {error}"]) from error
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        raise PlanError(path, [_problem(path, text, item) for item in error.errors()]) from error
+
+
+def from_json(data: Mapping[str, Any]) -> Plan:
+    """Return the plan that a journal kept."""
+    return Plan.model_validate(data)
+
+
+def _problem(path: Path, text: str, item: Any) -> str:
+    keys = [str(part) for part in item["loc"]]
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = "is no key of a plan"
+    elif item["type"] == "missing":
+        message = "is missing"
+    line = _line_of(text, keys)
+    place = f"{path}:{line}" if line else str(path)
+    return f"{place}: {'.'.join(keys) or 'plan'}: {message}"
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    """Return the line that sets a key, else the one of its section's heading, else 0."""
+    section = keys[0] if keys else ""
+    wanted = keys[1] if len(keys) > 1 else ""
+    heading = 0
+    inside = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if match := re.match(r"\[\s*\"?([^\]\"]+?)\"?\s*\]", stripped):
+            inside = match[1]
+            if inside == section:
+                heading = number
+            continue
+        name = stripped.split("=", 1)[0].strip().strip('"') if "=" in stripped else ""
+        if (inside == section and wanted and name == wanted) or (not inside and name == section):
+            return number
+    return heading
