@@ -59,7 +59,9 @@ class StopMethod(StrEnum):
     ROLES = "roles"
 
 
-_PASSWORD_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|pgpass|iam|arn:aws[\w-]*:secretsmanager:\S+")
+_PASSWORD_REFERENCE = re.compile(
+    r"env:[A-Za-z_][A-Za-z0-9_]*|pgpass|iam|arn:aws[\w-]*:secretsmanager:\S+"
+)
 
 
 def _reference_only(value: str) -> str:
