@@ -1,0 +1,144 @@
+"""The world as a run sees it: roles, resource ids, and the facts looked up live behind them.
+
+Names, ARNs and endpoints of clusters move at the switchover and at renames; `DbClusterResourceId`
+never does. So the journal binds a role to a resource id once, and everything else is asked anew.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from psycopg import AsyncConnection
+
+from runbook.aws import Aws
+from runbook.aws.rds import Cluster, Instance, Rds
+from runbook.plan import Plan
+from runbook.postgres import connect as pg
+from runbook.postgres.catalog import connectable_databases
+from runbook.roles import Role
+from runbook.step import StepFailed
+from state.journal import Journal
+from state.records import Json
+
+RUN_TAG = "blueprime:run"
+"""On everything that a run creates: the proof that it may delete it again."""
+
+
+class World:
+    """What steps look at. It changes nothing.
+
+    `run` is the run's id; `aws` the clients; facts come from the journal.
+    """
+
+    def __init__(self, *, run: str, plan: Plan, journal: Journal, aws: Aws) -> None:
+        self.run = run
+        self.plan = plan
+        self.aws = aws
+        self._journal = journal
+        self._replication_password = secrets.token_urlsafe(32)
+
+    @property
+    def rds(self) -> Rds:
+        return self.aws.rds
+
+    @property
+    def replication_password(self) -> str:
+        """The replication role's password as this process would set it; it is never stored."""
+        return self._replication_password
+
+    def name(self, *parts: str) -> str:
+        """Return the name of a resource of this run: hyphen-safe, at most 60 characters."""
+        return "-".join(("bp", self.run, *parts))[:60].rstrip("-")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags that mark a resource as this run's own."""
+        return {RUN_TAG: self.run}
+
+    def fact(self, key: str) -> Json | None:
+        """Return the latest value kept as evidence under a key, or None."""
+        return self._journal.fact(self.run, key)
+
+    def bound(self, role: Role) -> str | None:
+        """Return the resource id that the run bound to a role, or None."""
+        if role.identity is Role.BLUE:
+            return self.plan.cluster.resource_id
+        value = self.fact(f"role.{role.identity.slug}")
+        return None if value is None else str(value["resource_id"])
+
+    def resource_id(self, role: Role) -> str:
+        """Return the resource id of a role; fail in words if the run has none yet."""
+        bound = self.bound(role)
+        if bound is None:
+            raise StepFailed(
+                f"This run knows no {role.value} cluster.",
+                now="Nothing was changed.",
+                todo="Run the steps before this one first.",
+            )
+        return bound
+
+    async def find(self, role: Role) -> Cluster | None:
+        """Return the cluster of a role as it is now, or None where AWS has none of that id."""
+        bound = self.bound(role)
+        return None if bound is None else await self.rds.cluster_by_resource_id(bound)
+
+    async def cluster(self, role: Role) -> Cluster:
+        """Return the cluster of a role as it is now; fail in words if it is gone."""
+        resource_id = self.resource_id(role)
+        cluster = await self.rds.cluster_by_resource_id(resource_id)
+        if cluster is None:
+            raise StepFailed(
+                f"AWS has no cluster with the resource id {resource_id} ({role.value}).",
+                now="Nothing was changed by this look.",
+                todo="Look in the console whether it was deleted; if so, this run cannot use it.",
+            )
+        return cluster
+
+    async def instances(self, role: Role) -> list[Instance]:
+        """Return the instances of a role's cluster, the writer first."""
+        cluster = await self.cluster(role)
+        instances = await self.rds.instances(cluster.identifier)
+        writers = {member.identifier for member in cluster.members if member.writer}
+        return sorted(instances, key=lambda i: (i.identifier not in writers, i.identifier))
+
+    async def target(self, role: Role) -> pg.Target:
+        """Return where to connect for a role, with what proves that it is the right server."""
+        cluster = await self.cluster(role)
+        credentials = self.plan.credentials
+        return pg.Target(
+            role=role.value,
+            host=cluster.endpoint,
+            port=cluster.port,
+            user=credentials.user,
+            sslmode=credentials.sslmode,
+            sslrootcert=credentials.sslrootcert,
+            server_major=int(cluster.engine_version.split(".")[0]),
+            engine_version=cluster.engine_version,
+            instance_ids=frozenset(member.identifier for member in cluster.members),
+        )
+
+    @asynccontextmanager
+    async def connect(
+        self, role: Role, database: str = "", *, deadline_s: float | None = None
+    ) -> AsyncIterator[AsyncConnection]:
+        """Open a connection that has proved to be on the role's cluster."""
+        target = await self.target(role)
+        connection = await pg.connect(
+            target,
+            self.password_for(target),
+            database or self.plan.credentials.maintenance_database,
+            deadline_s=deadline_s or self.plan.limits.connect_s,
+        )
+        async with connection:
+            yield connection
+
+    def password_for(self, target: pg.Target) -> pg.Password:
+        """Return what fetches the password of the plan's user when it is needed."""
+        return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
+
+    async def databases(self, role: Role) -> list[str]:
+        """Return every database of the role's cluster that accepts connections."""
+        async with self.connect(role) as connection:
+            return await connectable_databases(connection)
