@@ -1,0 +1,140 @@
+"""The live figures of a run, each with the time it was seen: what the panels and `watch` show.
+
+A figure that is not known is None with a reason, never zero. The board travels as JSON through the
+journal, so that a second operator, or a script, sees what the first one sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """One cluster of the run."""
+
+    role: str
+    """blue, green, old blue, new blue, blue prime"""
+    name: str
+    version: str
+    status: str
+    """AWS's own word, e.g. `available`; `gone` when AWS has no such cluster."""
+    instances: int
+    instances_available: int
+    percent: float | None = None
+    serves: bool = False
+    """Whether it bears the production name now."""
+    frozen: bool = False
+    """Whether applications are kept from writing to it by the run."""
+    at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LagView:
+    """One slot, measured at the publisher against `confirmed_flush_lsn`."""
+
+    database: str
+    slot: str
+    bytes: int | None
+    seconds: float | None
+    active: bool | None
+    state: str
+    """`reserved`, `extended`, `unreserved`, `lost`, `missing` or `unknown`"""
+    reason: str = ""
+    at: datetime | None = None
+
+
+class Fence(StrEnum):
+    """Whether applications can write."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    PROVED = "proved"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficView:
+    """What the applications do on the cluster that serves."""
+
+    fence: Fence
+    fence_at: datetime | None
+    """When it was last proved."""
+    sessions: int | None
+    """Sessions of application roles."""
+    writes_per_s: float | None
+    """Rows written a second, all databases together."""
+    error: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Whether a rollback would lose nothing, and if not, why."""
+
+    protected: bool | None
+    """None: not known, which is never shown as protected."""
+    text: str
+    """The banner after the verdict, e.g. `capture held, clone creating`."""
+    reasons: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Downtime:
+    """The clock of the applications' outage in the track's window."""
+
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    def seconds(self, now: datetime) -> float | None:
+        """Return its length so far, or None where there was none."""
+        if self.started_at is None:
+            return None
+        return ((self.ended_at or now) - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All live figures together."""
+
+    clusters: tuple[ClusterView, ...] = ()
+    lags: tuple[LagView, ...] = ()
+    traffic: TrafficView = field(
+        default_factory=lambda: TrafficView(Fence.UNKNOWN, None, None, None)
+    )
+    protection: Protection = field(
+        default_factory=lambda: Protection(None, "nothing was measured yet")
+    )
+    downtime: Downtime = field(default_factory=Downtime)
+    waiting: str = ""
+    """What the running step waits for, with what was last seen."""
+    waiting_fraction: float | None = None
+    deployment: str = ""
+    """Status of the blue/green deployment in AWS's words, or empty."""
+    at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        value: dict[str, Any] = _BOARD.dump_python(self, mode="json")
+        return value
+
+
+_BOARD = TypeAdapter(Board)
+
+
+def from_json(value: Any) -> Board:
+    """Return the board that `as_json` wrote."""
+    return _BOARD.validate_python(value)
+
+
+def age(at: datetime | None, now: datetime | None = None) -> float | None:
+    """Return how many seconds ago something was seen, or None if it never was."""
+    return None if at is None else max(0.0, ((now or datetime.now(UTC)) - at).total_seconds())
