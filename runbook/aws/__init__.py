@@ -1,0 +1,92 @@
+"""AWS, thin and typed: reads, calls shown before they are made, and errors in words."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from runbook.aws.call import Call
+from runbook.aws.clients import Clients
+from runbook.aws.errors import (
+    AccessDenied,
+    AwsError,
+    AwsRefused,
+    AwsUnavailable,
+    CredentialsError,
+    CredentialsExpired,
+    EndpointGone,
+    PasswordMissing,
+    UnknownRegion,
+)
+from runbook.aws.facts import Identity
+from runbook.aws.rds import Rds
+from runbook.aws.route53 import Route53
+from runbook.aws.secrets import Secrets
+from state.words import Environment
+
+if TYPE_CHECKING:
+    from runbook.plan import CredentialsSection
+
+__all__ = [
+    "AccessDenied",
+    "Aws",
+    "AwsError",
+    "AwsRefused",
+    "AwsUnavailable",
+    "Call",
+    "CredentialsError",
+    "CredentialsExpired",
+    "EndpointGone",
+    "Identity",
+    "PasswordMissing",
+    "UnknownRegion",
+]
+
+
+class Aws:
+    """One region of one account. Reads retry by themselves; a change gets one attempt."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self._clients = Clients(region)
+        self.rds = Rds(self._clients)
+        self.route53 = Route53(self._clients)
+        self.secrets = Secrets(self._clients)
+
+    @property
+    def environment(self) -> Environment:
+        """Which world the calls go to: for the badge on the screens, and nothing else."""
+        host = urlsplit(self._clients.endpoint("rds")).hostname or ""
+        return Environment.REHEARSAL if _loopback(host) else Environment.AWS
+
+    async def identity(self) -> Identity:
+        """Return the account and principal of the credentials."""
+        answer = await self._clients.read("sts", "GetCallerIdentity", {})
+        return Identity(str(answer["Account"]), str(answer["Arn"]))
+
+    async def perform(self, call: Call) -> dict[str, Any]:
+        """Make a call that changes something, once, and return the answer.
+
+        Raise `AwsError` (mostly `AwsRefused`) when it certainly did not happen, and `Ambiguous`
+        for timeouts, lost connections, 5xx and unreadable answers.
+        """
+        return await self._clients.write(call)
+
+    def password(
+        self, credentials: CredentialsSection, *, host: str, port: int
+    ) -> Callable[[], Awaitable[str | None]]:
+        """Return what fetches the database password when it is needed; None means `~/.pgpass`."""
+
+        async def fetch() -> str | None:
+            return await self.secrets.follow(credentials, host=host, port=port)
+
+        return fetch
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,137 @@
+"""The boto3 clients underneath: reads that retry, writes that get one attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
+
+from runbook.aws.call import Call
+from runbook.aws.errors import answered, explain, refused_connection
+from runbook.step import Ambiguous
+
+_CONNECT_S = 5
+_ANSWER_S = 20
+_READ_ATTEMPTS = 10
+_UNREACHED_ATTEMPTS = 3
+"""Attempts at an address that does not resolve: a typing error, or a network that is down."""
+
+_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+
+
+class Clients:
+    """Makes calls in threads, so that no caller's loop waits for AWS.
+
+    Cancelling a caller does not stop a call under way: what came of it is found by a probe.
+    """
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self._session = boto3.Session(region_name=region)
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+
+    async def read(
+        self, service: str, action: str, parameters: Mapping[str, Any], *, region: str = ""
+    ) -> dict[str, Any]:
+        """Make a call that only reads; raise `AwsError` in words."""
+        return await asyncio.to_thread(self._read, service, action, parameters, region)
+
+    async def pages(
+        self, service: str, action: str, path: str, parameters: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Return all rows at `path` of a paginated answer."""
+        return await asyncio.to_thread(self._pages, service, action, path, parameters)
+
+    async def write(self, call: Call) -> dict[str, Any]:
+        """Make a call that changes something, once.
+
+        Raise `AwsError` when it certainly did not happen, `Ambiguous` when that is open.
+        """
+        return await asyncio.to_thread(self._write, call)
+
+    def endpoint(self, service: str) -> str:
+        """Return the URL that a service's calls go to."""
+        return str(self._client(service, "", writes=False).meta.endpoint_url)
+
+    def regions(self) -> list[str]:
+        """Return the regions that this botocore knows RDS in."""
+        return self._session.get_available_regions("rds")
+
+    async def database_token(self, host: str, port: int, user: str) -> str:
+        """Return an IAM token that serves as database password for 15 minutes."""
+        return await asyncio.to_thread(self._token, host, port, user)
+
+    def _token(self, host: str, port: int, user: str) -> str:
+        try:
+            client = self._client("rds", "", writes=False)
+            return str(client.generate_db_auth_token(host, port, user, self.region))
+        except _ERRORS as error:
+            raise self._explain(error, "rds-db", "connect", "") from error
+
+    def _read(
+        self, service: str, action: str, parameters: Mapping[str, Any], region: str
+    ) -> dict[str, Any]:
+        try:
+            client = self._client(service, region, writes=False)
+            answer: dict[str, Any] = getattr(client, xform_name(action))(**parameters)
+        except _ERRORS as error:
+            raise self._explain(error, service, action, region) from error
+        return answer
+
+    def _pages(
+        self, service: str, action: str, path: str, parameters: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        try:
+            client = self._client(service, "", writes=False)
+            paginator = client.get_paginator(xform_name(action))
+            return list(paginator.paginate(**parameters).search(f"{path}[]"))
+        except _ERRORS as error:
+            raise self._explain(error, service, action, "") from error
+
+    def _write(self, call: Call) -> dict[str, Any]:
+        try:
+            client = self._client(call.service, "", writes=True)
+            answer: dict[str, Any] = getattr(client, xform_name(call.action))(**call.parameters)
+        except _ERRORS as error:
+            if answered(error):
+                raise self._explain(error, call.service, call.action, "") from error
+            raise Ambiguous(
+                f"{call.service}:{call.action} was sent, and no clear answer came: {error}"
+            ) from error
+        return answer
+
+    def _explain(self, error: Exception, service: str, action: str, region: str) -> Exception:
+        return explain(error, f"{service}:{action}", region or self.region, self.regions())
+
+    def _client(self, service: str, region: str, *, writes: bool) -> Any:
+        key = (service, region or self.region, writes)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._new(service, key[1], attempts=1 if writes else None)
+            return self._clients[key]
+
+    def _new(self, service: str, region: str, *, attempts: int | None) -> Any:
+        config = Config(
+            connect_timeout=_CONNECT_S,
+            read_timeout=_ANSWER_S,
+            retries={"mode": "standard", "total_max_attempts": attempts or _READ_ATTEMPTS},
+        )
+        client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        client.meta.events.register_first("needs-retry.*", _stop_at_nobody)
+        return client
+
+
+def _stop_at_nobody(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    """Stop retrying where nobody listens: an operator waits for this answer."""
+    if isinstance(caught_exception, EndpointConnectionError) and (
+        refused_connection(caught_exception) or attempts >= _UNREACHED_ATTEMPTS
+    ):
+        raise caught_exception

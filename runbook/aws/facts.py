@@ -1,0 +1,363 @@
+"""What AWS said about clusters, instances and deployments, as values.
+
+Each has a `parse` from the answer's own shape. `raw` keeps the whole answer of a cluster or an
+instance, so that every setting can be carried over to a clone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Raw = Mapping[str, Any]
+
+
+def tags_of(rows: Any) -> dict[str, str]:
+    """Return AWS's list of Key and Value pairs as a dict."""
+    return {row["Key"]: row.get("Value", "") for row in rows or ()}
+
+
+def tag_rows(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return a dict as AWS's list of Key and Value pairs."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the credentials belong to."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An instance as its cluster lists it."""
+
+    identifier: str
+    writer: bool
+    parameter_group_status: str
+    """`in-sync` or `pending-reboot`, against the cluster's parameter group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """An Aurora cluster. Only `resource_id` never changes."""
+
+    resource_id: str
+    identifier: str
+    arn: str
+    status: str
+    engine: str
+    engine_version: str
+    engine_mode: str
+    endpoint: str
+    reader_endpoint: str
+    port: int
+    members: tuple[Member, ...]
+    parameter_group: str
+    subnet_group: str
+    security_groups: tuple[str, ...]
+    iam_auth: bool
+    deletion_protection: bool
+    backup_retention_days: int
+    clone_group_id: str
+    percent_progress: float | None
+    master_username: str
+    master_secret_arn: str
+    """Empty unless RDS manages the master password in Secrets Manager."""
+    tags: Mapping[str, str]
+    created_at: datetime | None
+    serverless_v2: Mapping[str, float] | None
+    """MinCapacity and MaxCapacity in capacity units, or None."""
+    storage_type: str
+    kms_key_id: str
+    log_exports: tuple[str, ...]
+    copy_tags_to_snapshot: bool
+    network_type: str
+    associated_roles: tuple[str, ...]
+    """ARNs of the IAM roles attached to the cluster; a deployment does not copy them."""
+    global_write_forwarding: str
+    raw: Raw = field(repr=False, compare=False)
+
+    @property
+    def writer(self) -> Member | None:
+        return next((member for member in self.members if member.writer), None)
+
+    @property
+    def major(self) -> int:
+        return int(self.engine_version.split(".")[0])
+
+    @property
+    def available(self) -> bool:
+        return self.status == "available"
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Cluster:
+        percent = str(raw.get("PercentProgress") or "").rstrip("%")
+        return cls(
+            resource_id=raw["DbClusterResourceId"],
+            identifier=raw["DBClusterIdentifier"],
+            arn=raw["DBClusterArn"],
+            status=raw["Status"],
+            engine=raw.get("Engine", ""),
+            engine_version=raw["EngineVersion"],
+            engine_mode=raw.get("EngineMode", "provisioned"),
+            endpoint=raw.get("Endpoint", ""),
+            reader_endpoint=raw.get("ReaderEndpoint", ""),
+            port=int(raw.get("Port") or 5432),
+            members=tuple(
+                Member(
+                    row["DBInstanceIdentifier"],
+                    bool(row.get("IsClusterWriter")),
+                    row.get("DBClusterParameterGroupStatus", ""),
+                )
+                for row in raw.get("DBClusterMembers", ())
+            ),
+            parameter_group=raw.get("DBClusterParameterGroup", ""),
+            subnet_group=raw.get("DBSubnetGroup", ""),
+            security_groups=tuple(
+                row["VpcSecurityGroupId"] for row in raw.get("VpcSecurityGroups", ())
+            ),
+            iam_auth=bool(raw.get("IAMDatabaseAuthenticationEnabled")),
+            deletion_protection=bool(raw.get("DeletionProtection")),
+            backup_retention_days=int(raw.get("BackupRetentionPeriod") or 0),
+            clone_group_id=raw.get("CloneGroupId", ""),
+            percent_progress=float(percent) if percent.replace(".", "", 1).isdigit() else None,
+            master_username=raw.get("MasterUsername", ""),
+            master_secret_arn=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
+            tags=tags_of(raw.get("TagList")),
+            created_at=raw.get("ClusterCreateTime"),
+            serverless_v2=raw.get("ServerlessV2ScalingConfiguration") or None,
+            storage_type=raw.get("StorageType", ""),
+            kms_key_id=raw.get("KmsKeyId", ""),
+            log_exports=tuple(raw.get("EnabledCloudwatchLogsExports", ())),
+            copy_tags_to_snapshot=bool(raw.get("CopyTagsToSnapshot")),
+            network_type=raw.get("NetworkType", ""),
+            associated_roles=tuple(row["RoleArn"] for row in raw.get("AssociatedRoles", ())),
+            global_write_forwarding=raw.get("GlobalWriteForwardingStatus", ""),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of a cluster. Only `resource_id` never changes."""
+
+    identifier: str
+    resource_id: str
+    arn: str
+    status: str
+    instance_class: str
+    engine_version: str
+    endpoint: str
+    port: int
+    cluster: str
+    parameter_group: str
+    parameter_group_status: str
+    """e.g. `in-sync`, `applying`, `pending-reboot`, against the instance's own group."""
+    promotion_tier: int
+    publicly_accessible: bool
+    performance_insights: bool
+    monitoring_interval_s: int
+    tags: Mapping[str, str]
+    raw: Raw = field(repr=False, compare=False)
+
+    @property
+    def available(self) -> bool:
+        return self.status == "available"
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Instance:
+        groups = raw.get("DBParameterGroups") or [{}]
+        endpoint = raw.get("Endpoint") or {}
+        return cls(
+            identifier=raw["DBInstanceIdentifier"],
+            resource_id=raw.get("DbiResourceId", ""),
+            arn=raw.get("DBInstanceArn", ""),
+            status=raw.get("DBInstanceStatus", ""),
+            instance_class=raw.get("DBInstanceClass", ""),
+            engine_version=raw.get("EngineVersion", ""),
+            endpoint=endpoint.get("Address", ""),
+            port=int(endpoint.get("Port") or 0),
+            cluster=raw.get("DBClusterIdentifier", ""),
+            parameter_group=groups[0].get("DBParameterGroupName", ""),
+            parameter_group_status=groups[0].get("ParameterApplyStatus", ""),
+            promotion_tier=int(raw.get("PromotionTier", 1)),
+            publicly_accessible=bool(raw.get("PubliclyAccessible")),
+            performance_insights=bool(raw.get("PerformanceInsightsEnabled")),
+            monitoring_interval_s=int(raw.get("MonitoringInterval") or 0),
+            tags=tags_of(raw.get("TagList")),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchoverRow:
+    """One cluster, instance or custom endpoint of a deployment, by ARN."""
+
+    source: str
+    target: str
+    """Empty while green is being made."""
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A blue/green deployment. Its statuses have no enumeration in AWS's own model."""
+
+    identifier: str
+    name: str
+    source: str
+    target: str
+    """ARN of green, empty while green is being made."""
+    status: str
+    status_details: str
+    tasks: tuple[tuple[str, str], ...]
+    """Name and status, in AWS's order."""
+    switchover: tuple[SwitchoverRow, ...]
+    tags: Mapping[str, str]
+    created_at: datetime | None
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Deployment:
+        return cls(
+            identifier=raw["BlueGreenDeploymentIdentifier"],
+            name=raw.get("BlueGreenDeploymentName", ""),
+            source=raw.get("Source", ""),
+            target=raw.get("Target", ""),
+            status=raw.get("Status", ""),
+            status_details=raw.get("StatusDetails") or "",
+            tasks=tuple((row["Name"], row.get("Status", "")) for row in raw.get("Tasks", ())),
+            switchover=tuple(
+                SwitchoverRow(
+                    row.get("SourceMember", ""), row.get("TargetMember", ""), row.get("Status", "")
+                )
+                for row in raw.get("SwitchoverDetails", ())
+            ),
+            tags=tags_of(raw.get("TagList")),
+            created_at=raw.get("CreateTime"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeTarget:
+    """A version that an engine version can be upgraded to."""
+
+    version: str
+    is_major: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVersion:
+    """A version of Aurora PostgreSQL as the region offers it."""
+
+    version: str
+    family: str
+    """Family of its parameter groups, e.g. `aurora-postgresql16`."""
+    status: str
+    """`available` or `deprecated`."""
+    features: tuple[str, ...]
+    modes: tuple[str, ...]
+    upgrade_targets: tuple[UpgradeTarget, ...]
+
+    @classmethod
+    def parse(cls, raw: Raw) -> EngineVersion:
+        return cls(
+            version=raw["EngineVersion"],
+            family=raw.get("DBParameterGroupFamily", ""),
+            status=raw.get("Status", "available"),
+            features=tuple(raw.get("SupportedFeatureNames", ())),
+            modes=tuple(raw.get("SupportedEngineModes", ())),
+            upgrade_targets=tuple(
+                UpgradeTarget(row["EngineVersion"], bool(row.get("IsMajorVersionUpgrade")))
+                for row in raw.get("ValidUpgradeTarget", ())
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """A parameter group of a cluster or an instance."""
+
+    name: str
+    family: str
+    arn: str
+    description: str
+
+    @property
+    def default(self) -> bool:
+        """Whether it is one of AWS's own, which cannot be modified."""
+        return self.name.startswith("default.")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a group; `value` may be a formula, so compare through `pg_settings`."""
+
+    name: str
+    value: str | None
+    source: str
+    """`user`, `system` or `engine-default`."""
+    apply_type: str
+    """`static` (takes a reboot) or `dynamic`."""
+    data_type: str
+    allowed_values: str
+    modifiable: bool
+    apply_method: str
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Parameter:
+        return cls(
+            name=raw["ParameterName"],
+            value=raw.get("ParameterValue"),
+            source=raw.get("Source", ""),
+            apply_type=raw.get("ApplyType", ""),
+            data_type=raw.get("DataType", ""),
+            allowed_values=raw.get("AllowedValues", ""),
+            modifiable=bool(raw.get("IsModifiable", True)),
+            apply_method=raw.get("ApplyMethod", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RdsEvent:
+    """One event; AWS gives no identifier here, so it is known by its message alone."""
+
+    source: str
+    source_type: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot of a cluster."""
+
+    identifier: str
+    cluster: str
+    status: str
+    percent_progress: int | None
+    tags: Mapping[str, str]
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much of a limit of the account is in use, in the region."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEndpoint:
+    """An endpoint that somebody added to a cluster."""
+
+    identifier: str
+    endpoint: str
+    kind: str
+    """`READER` or `ANY`."""
+    static_members: tuple[str, ...]

@@ -1,0 +1,292 @@
+"""What Amazon RDS says, read live; the changes are made through `Aws.perform`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbook.aws.clients import Clients
+from runbook.aws.errors import AwsRefused
+from runbook.aws.facts import (
+    Cluster,
+    CustomEndpoint,
+    Deployment,
+    EngineVersion,
+    Instance,
+    Member,
+    Parameter,
+    ParameterGroup,
+    Quota,
+    RdsEvent,
+    Snapshot,
+    SwitchoverRow,
+    UpgradeTarget,
+    tag_rows,
+    tags_of,
+)
+
+__all__ = [
+    "ENGINE",
+    "Cluster",
+    "CustomEndpoint",
+    "Deployment",
+    "EngineVersion",
+    "Instance",
+    "Member",
+    "Parameter",
+    "ParameterGroup",
+    "Quota",
+    "Rds",
+    "RdsEvent",
+    "Snapshot",
+    "SwitchoverRow",
+    "UpgradeTarget",
+    "tag_rows",
+]
+
+ENGINE = "aurora-postgresql"
+
+
+def _filter(name: str, *values: str) -> list[dict[str, Any]]:
+    return [{"Name": name, "Values": list(values)}]
+
+
+class Rds:
+    """Looks at clusters, instances, deployments and parameter groups of one region.
+
+    What does not exist is None or an empty list; every other failure is an `AwsError`.
+    """
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def cluster(self, identifier: str) -> Cluster | None:
+        """Return the cluster that bears a name now."""
+        rows = await self._found("DescribeDBClusters", "DBClusters", DBClusterIdentifier=identifier)
+        return Cluster.parse(rows[0]) if rows else None
+
+    async def cluster_by_resource_id(self, resource_id: str) -> Cluster | None:
+        """Return the cluster of a `DbClusterResourceId`, under whatever name it has now."""
+        rows = await self._found(
+            "DescribeDBClusters",
+            "DBClusters",
+            Filters=_filter("db-cluster-resource-id", resource_id),
+        )
+        clusters = (Cluster.parse(row) for row in rows)
+        return next((c for c in clusters if c.resource_id == resource_id), None)
+
+    async def clusters(self) -> list[Cluster]:
+        """Return the region's Aurora PostgreSQL clusters."""
+        rows = await self._found("DescribeDBClusters", "DBClusters")
+        return [Cluster.parse(row) for row in rows if row.get("Engine") == ENGINE]
+
+    async def clone_group_size(self, clone_group_id: str) -> int:
+        """Count the clusters that share storage: after 15 clones the next is a full copy."""
+        rows = await self._found(
+            "DescribeDBClusters", "DBClusters", Filters=_filter("clone-group-id", clone_group_id)
+        )
+        return len(rows)
+
+    async def instances(self, cluster_identifier: str) -> list[Instance]:
+        """Return the instances of a cluster, by name."""
+        rows = await self._found(
+            "DescribeDBInstances",
+            "DBInstances",
+            Filters=_filter("db-cluster-id", cluster_identifier),
+        )
+        return sorted((Instance.parse(row) for row in rows), key=lambda i: i.identifier)
+
+    async def instance(self, identifier: str) -> Instance | None:
+        """Return the instance that bears a name now."""
+        rows = await self._found(
+            "DescribeDBInstances", "DBInstances", DBInstanceIdentifier=identifier
+        )
+        return Instance.parse(rows[0]) if rows else None
+
+    async def instance_by_resource_id(self, resource_id: str) -> Instance | None:
+        """Return the instance of a `DbiResourceId`, under whatever name it has now."""
+        rows = await self._found(
+            "DescribeDBInstances", "DBInstances", Filters=_filter("dbi-resource-id", resource_id)
+        )
+        instances = (Instance.parse(row) for row in rows)
+        return next((i for i in instances if i.resource_id == resource_id), None)
+
+    async def custom_endpoints(self, cluster_identifier: str) -> list[CustomEndpoint]:
+        """Return the endpoints that somebody added to a cluster."""
+        rows = await self._found(
+            "DescribeDBClusterEndpoints",
+            "DBClusterEndpoints",
+            DBClusterIdentifier=cluster_identifier,
+        )
+        return [
+            CustomEndpoint(
+                identifier=row.get("DBClusterEndpointIdentifier", ""),
+                endpoint=row.get("Endpoint", ""),
+                kind=row.get("CustomEndpointType", ""),
+                static_members=tuple(row.get("StaticMembers", ())),
+            )
+            for row in rows
+            if row.get("EndpointType") == "CUSTOM"
+        ]
+
+    async def deployment(self, identifier: str) -> Deployment | None:
+        """Return a blue/green deployment by AWS's identifier (`bgd-...`)."""
+        rows = await self._deployments(BlueGreenDeploymentIdentifier=identifier)
+        return rows[0] if rows else None
+
+    async def deployment_by_name(self, name: str) -> Deployment | None:
+        """Return a blue/green deployment by the name it was given."""
+        rows = await self._deployments(Filters=_filter("blue-green-deployment-name", name))
+        return next((row for row in rows if row.name == name), None)
+
+    async def deployments_of(self, source_arn: str) -> list[Deployment]:
+        """Return the deployments whose source is this cluster's ARN, as it is now."""
+        rows = await self._deployments(Filters=_filter("source", source_arn))
+        return [row for row in rows if row.source == source_arn]
+
+    async def _deployments(self, **parameters: Any) -> list[Deployment]:
+        rows = await self._found(
+            "DescribeBlueGreenDeployments", "BlueGreenDeployments", **parameters
+        )
+        return [Deployment.parse(row) for row in rows]
+
+    async def engine_version(self, version: str) -> EngineVersion | None:
+        """Return a version of Aurora PostgreSQL with its upgrade targets."""
+        rows = await self._found(
+            "DescribeDBEngineVersions",
+            "DBEngineVersions",
+            Engine=ENGINE,
+            EngineVersion=version,
+            IncludeAll=True,
+        )
+        versions = (EngineVersion.parse(row) for row in rows)
+        return next((v for v in versions if v.version == version), None)
+
+    async def cluster_parameter_group(self, name: str) -> ParameterGroup | None:
+        """Return a cluster parameter group."""
+        rows = await self._found(
+            "DescribeDBClusterParameterGroups",
+            "DBClusterParameterGroups",
+            DBClusterParameterGroupName=name,
+        )
+        return _group(rows[0], "DBClusterParameterGroup") if rows else None
+
+    async def instance_parameter_group(self, name: str) -> ParameterGroup | None:
+        """Return an instance parameter group."""
+        rows = await self._found(
+            "DescribeDBParameterGroups", "DBParameterGroups", DBParameterGroupName=name
+        )
+        return _group(rows[0], "DBParameterGroup") if rows else None
+
+    async def cluster_parameters(self, group: str, *, source: str = "") -> dict[str, Parameter]:
+        """Return a cluster group's parameters by name; `source="user"` for those set by hand."""
+        rows = await self._found(
+            "DescribeDBClusterParameters",
+            "Parameters",
+            DBClusterParameterGroupName=group,
+            **({"Source": source} if source else {}),
+        )
+        parameters = (Parameter.parse(row) for row in rows)
+        return {p.name: p for p in parameters if not source or p.source == source}
+
+    async def instance_parameters(self, group: str, *, source: str = "") -> dict[str, Parameter]:
+        """Return an instance group's parameters by name; `source` as above."""
+        rows = await self._found(
+            "DescribeDBParameters",
+            "Parameters",
+            DBParameterGroupName=group,
+            **({"Source": source} if source else {}),
+        )
+        parameters = (Parameter.parse(row) for row in rows)
+        return {p.name: p for p in parameters if not source or p.source == source}
+
+    async def family_parameters(self, family: str) -> dict[str, Parameter]:
+        """Return the cluster parameters that a family knows, with the engine's defaults."""
+        rows = await self._found(
+            "DescribeEngineDefaultClusterParameters",
+            "EngineDefaults.Parameters",
+            DBParameterGroupFamily=family,
+        )
+        return {row["ParameterName"]: Parameter.parse(row) for row in rows}
+
+    async def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of a resource, empty where it is gone."""
+        try:
+            answer = await self._clients.read("rds", "ListTagsForResource", {"ResourceName": arn})
+        except AwsRefused as error:
+            if _not_found(error):
+                return {}
+            raise
+        return tags_of(answer.get("TagList"))
+
+    async def events(self, source_type: str, source: str, *, minutes: int = 60) -> list[RdsEvent]:
+        """Return what RDS reported of a source, oldest first.
+
+        `source_type` is `blue-green-deployment`, `db-cluster` or `db-instance`; `source` its
+        identifier. AWS keeps 14 days.
+        """
+        rows = await self._found(
+            "DescribeEvents",
+            "Events",
+            SourceType=source_type,
+            SourceIdentifier=source,
+            Duration=minutes,
+        )
+        events = [
+            RdsEvent(
+                row.get("SourceIdentifier", source),
+                row.get("SourceType", source_type),
+                row.get("Message", ""),
+                row["Date"],
+            )
+            for row in rows
+        ]
+        return sorted(events, key=lambda event: event.at)
+
+    async def snapshot(self, identifier: str) -> Snapshot | None:
+        """Return a cluster snapshot."""
+        rows = await self._found(
+            "DescribeDBClusterSnapshots",
+            "DBClusterSnapshots",
+            DBClusterSnapshotIdentifier=identifier,
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        return Snapshot(
+            identifier=row["DBClusterSnapshotIdentifier"],
+            cluster=row.get("DBClusterIdentifier", ""),
+            status=row.get("Status", ""),
+            percent_progress=row.get("PercentProgress"),
+            tags=tags_of(row.get("TagList")),
+            created_at=row.get("SnapshotCreateTime"),
+        )
+
+    async def account_quotas(self) -> dict[str, Quota]:
+        """Return the account's limits in this region by AWS's name, e.g. `DBClusters`."""
+        answer = await self._clients.read("rds", "DescribeAccountAttributes", {})
+        return {
+            row["AccountQuotaName"]: Quota(int(row["Used"]), int(row["Max"]))
+            for row in answer.get("AccountQuotas", ())
+        }
+
+    async def _found(self, action: str, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        try:
+            return await self._clients.pages("rds", action, path, parameters)
+        except AwsRefused as error:
+            if _not_found(error):
+                return []
+            raise
+
+
+def _not_found(error: AwsRefused) -> bool:
+    return "NotFound" in error.code
+
+
+def _group(row: Mapping[str, Any], prefix: str) -> ParameterGroup:
+    return ParameterGroup(
+        name=row[f"{prefix}Name"],
+        family=row.get("DBParameterGroupFamily", ""),
+        arn=row.get(f"{prefix}Arn", ""),
+        description=row.get("Description", ""),
+    )
