@@ -1,0 +1,54 @@
+# make rehearse   set up, then go through a whole night
+# make test       set up, then run the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test rehearse bench clean
+
+help:
+	@echo "make setup      create $(VENV) with everything in it"
+	@echo "make rehearse   a whole night on this machine (ARGS='--track commit' and the like)"
+	@echo "make test       the tests (ARGS='tests/state -k lock' and the like)"
+	@echo "make check      ruff, mypy, import-linter"
+	@echo "make bench      the benchmarks"
+	@echo "make clean      remove $(VENV) and every cache"
+
+setup: $(READY)
+
+# The stamp is written last, so that an interrupted set-up starts afresh.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "blueprime needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "The venv module is missing; on Debian and Ubuntu it is the package python3-venv." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[lab,dev]'
+	@touch $@
+	@echo "Ready: $(BIN)/blueprime"
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Two workers: the tests wait for servers more than they compute.
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+rehearse: $(READY)
+	@$(BIN)/blueprime rehearse $(ARGS)
+
+bench: $(READY)
+	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
