@@ -75,6 +75,7 @@ class Effect(ABC):
 
     key: str
     title: str
+    settle_limit_s: float = 600.0
 
     @abstractmethod
     def preview(self) -> str:
@@ -91,6 +92,14 @@ class Effect(ABC):
         Raise `StepFailed` when it certainly did not happen and the reason is foreseeable, and
         `Ambiguous` when that cannot be told; the runner probes then.
         """
+
+    async def settled(self) -> str:
+        """Return what is still under way before the next wave may go, or an empty string.
+
+        A rename that AWS has accepted has happened, and yet the name is not free: the runner
+        polls this, which only reads, for at most `settle_limit_s`.
+        """
+        return ""
 
 
 Wave = Sequence[Effect]
@@ -138,7 +147,7 @@ class Step(ABC):
     """One sentence."""
     risk: ClassVar[Risk] = Risk.READ_ONLY
     undo: ClassVar[str] = "Nothing to undo."
-    continues: ClassVar[bool] = False
+    continues: bool = False
     """Whether the next step follows by itself: inside the fence every second counts."""
 
     async def skip(self, world: World) -> str:

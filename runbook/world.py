@@ -7,8 +7,9 @@ never does. So the journal binds a role to a resource id once, and everything el
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from psycopg import AsyncConnection
 
@@ -21,6 +22,7 @@ from runbook.roles import Role
 from runbook.step import StepFailed
 from state.journal import Journal
 from state.records import Json
+from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
 """On everything that a run creates: the proof that it may delete it again."""
@@ -60,6 +62,18 @@ class World:
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
         return self._journal.fact(self.run, key)
+
+    def done(self, key: str) -> Mapping[str, Json] | None:
+        """Return what the outcome of an effect kept, if it succeeded in this run, or None."""
+        for attempt in reversed(self._journal.attempts(self.run)):
+            for effect in reversed(attempt.effects):
+                if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
+                    return effect.detail
+        return None
+
+    def now(self) -> datetime:
+        """Return the wall clock's time, in UTC."""
+        return datetime.now(UTC)
 
     def bound(self, role: Role) -> str | None:
         """Return the resource id that the run bound to a role, or None."""

@@ -1,0 +1,208 @@
+"""The kinds of effect that steps are made of: an API call, SQL on one database, a command."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import psycopg
+from psycopg import AsyncConnection
+
+from runbook.aws import Aws, Call
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.statement import Statement
+from runbook.roles import Role
+from runbook.step import Ambiguous, Answer, Effect, Finding, StepFailed
+from runbook.world import World
+from state.records import Json
+
+Look = Callable[[], Awaitable[Finding]]
+Settled = Callable[[], Awaitable[str]]
+Keep = Callable[[Mapping[str, Json]], Mapping[str, Json]]
+LookInside = Callable[[AsyncConnection], Awaitable[Finding]]
+
+
+def yes(seen: str, **detail: Json) -> Finding:
+    """Return the finding that it has happened."""
+    return Finding(Answer.YES, seen, detail)
+
+
+def no(seen: str, **detail: Json) -> Finding:
+    """Return the finding that it has not happened."""
+    return Finding(Answer.NO, seen, detail)
+
+
+def unknown(seen: str) -> Finding:
+    """Return the finding that it cannot be told."""
+    return Finding(Answer.UNKNOWN, seen)
+
+
+class ApiEffect(Effect):
+    """One AWS call. `keep` picks from the answer what the journal shall hold."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        call: Call,
+        *,
+        key: str,
+        title: str,
+        probe: Look,
+        keep: Keep | None = None,
+        settled: Settled | None = None,
+        settle_limit_s: float = 600.0,
+    ) -> None:
+        self.key = key
+        self.title = title
+        self.settle_limit_s = settle_limit_s
+        self._aws = aws
+        self._call = call
+        self._probe = probe
+        self._keep = keep
+        self._settled = settled
+
+    def preview(self) -> str:
+        """Return the call with its parameters."""
+        return self._call.text()
+
+    async def probe(self) -> Finding:
+        """Ask AWS whether it has happened."""
+        return await self._probe()
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Make the call, once."""
+        answer = await self._aws.perform(self._call)
+        return self._keep(answer) if self._keep else {}
+
+    async def settled(self) -> str:
+        """Return what AWS is still busy with."""
+        return await self._settled() if self._settled else ""
+
+
+class SqlEffect(Effect):
+    """SQL on one database of one role, in one transaction unless a statement forbids it."""
+
+    def __init__(
+        self,
+        world: World,
+        role: Role,
+        database: str,
+        statements: Sequence[Statement],
+        *,
+        key: str,
+        title: str,
+        probe: LookInside,
+        transaction: bool = True,
+        deadline_s: float | None = None,
+    ) -> None:
+        self.key = key
+        self.title = title
+        self._world = world
+        self._role = role
+        self._database = database
+        self._statements = statements
+        self._probe = probe
+        self._transaction = transaction
+        self._deadline_s = deadline_s
+
+    def preview(self) -> str:
+        """Return the SQL, secrets masked, under a line that says where it runs."""
+        where = f"-- on {self._role.value}"
+        if self._database:
+            where += f", database {self._database}"
+        return "\n".join((where, *(f"{statement.text()};" for statement in self._statements)))
+
+    async def probe(self) -> Finding:
+        """Look in the database whether it has happened."""
+        async with self._world.connect(self._role, self._database) as connection:
+            return await self._probe(connection)
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Run the statements on a connection that has proved to be on the right cluster."""
+        try:
+            async with self._world.connect(
+                self._role, self._database, deadline_s=self._deadline_s
+            ) as connection:
+                return await self._run(connection)
+        except (CannotConnect, WrongServer) as error:
+            raise StepFailed(
+                str(error),
+                now=f"Nothing was changed on {self._role.value}.",
+                todo="Mend the connection, then run the step again.",
+            ) from error
+        except psycopg.Error as error:
+            # With a SQLSTATE the server has answered: its transaction did not commit.
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+                raise Ambiguous(f"the connection was lost: {error}") from error
+            raise StepFailed(
+                f"{self.title}: the server refused: {error} ({error.sqlstate}).",
+                now="Its transaction was rolled back.",
+                todo="Mend the cause, then run the step again.",
+            ) from error
+
+    async def _run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        if not self._transaction:
+            for statement in self._statements:
+                await statement.execute(connection)
+            return {}
+        async with connection.transaction():
+            for statement in self._statements:
+                await statement.execute(connection)
+        return {}
+
+
+class CommandEffect(Effect):
+    """The operator's own command, run without a shell. It must be safe to repeat."""
+
+    def __init__(
+        self, argv: Sequence[str], *, key: str, title: str, timeout_s: float, probe: Look
+    ) -> None:
+        self.key = key
+        self.title = title
+        self._argv = tuple(argv)
+        self._timeout_s = timeout_s
+        self._probe = probe
+
+    def preview(self) -> str:
+        """Return the command line."""
+        return shlex.join(self._argv)
+
+    async def probe(self) -> Finding:
+        """Look whether what the command is for is already so."""
+        return await self._probe()
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Run it to its end; a non-zero exit is a failure with its last words."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise StepFailed(
+                f"The command {self._argv[0]} cannot be started: {error.strerror}.",
+                now="It did not run.",
+                todo="Correct the command in the plan, or run it by hand; then run the step again.",
+            ) from error
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), self._timeout_s)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise StepFailed(
+                f"The command {self._argv[0]} did not end within {self._timeout_s:.0f} s.",
+                now="It was killed; what it had done is not known here.",
+                todo="Look at what it does, then run the step again: it is safe to repeat.",
+            ) from None
+        if process.returncode != 0:
+            words = output.decode(errors="replace").strip().splitlines()[-3:]
+            raise StepFailed(
+                f"The command {self._argv[0]} ended with exit code {process.returncode}: "
+                f"{' / '.join(words) or 'no output'}.",
+                now="What it had done until then is not known here.",
+                todo="Mend the cause, then run the step again: the command is safe to repeat.",
+            )
+        return {"exit": 0}

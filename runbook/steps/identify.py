@@ -1,0 +1,96 @@
+"""Which cluster this is, and whether an upgrade may begin."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from runbook import preflight
+from runbook.preflight import Level, Result
+from runbook.roles import Role
+from runbook.step import Refused, Step, Watch
+from runbook.world import World
+
+
+class Identify(Step):
+    """Tie the run to a resource id."""
+
+    key = "identify"
+    title = "Identify the cluster"
+    why = "Names move during an upgrade; the resource id never does."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        wanted = world.plan.cluster
+        identity = await world.aws.identity()
+        if identity.account != wanted.account:
+            raise Refused(
+                f"The credentials belong to account {identity.account}, "
+                f"the plan to {wanted.account}.",
+                now="Nothing was changed.",
+                todo="Use credentials of the plan's account, or write a new plan.",
+            )
+        watch.evidence(f"account {identity.account}, region {wanted.region}, as {identity.arn}")
+        cluster = await world.cluster(Role.BLUE)
+        if cluster.identifier != wanted.identifier:
+            raise Refused(
+                f"{wanted.resource_id} is named {cluster.identifier}, not {wanted.identifier}.",
+                now="Nothing was changed.",
+                todo="If it was renamed on purpose, write a new plan for the new name.",
+            )
+        watch.evidence(
+            f"{cluster.identifier} is {cluster.resource_id}, version {cluster.engine_version}, "
+            f"{len(cluster.members)} instances, at {cluster.endpoint}:{cluster.port}",
+            key="production",
+            value={
+                "name": cluster.identifier,
+                "version": cluster.engine_version,
+                "endpoint": cluster.endpoint,
+                "port": cluster.port,
+                "members": [member.identifier for member in cluster.members],
+            },
+        )
+        async with world.connect(Role.BLUE) as connection:
+            watch.evidence(f"connected as {world.plan.credentials.user}; {connection.info.host}")
+        watch.evidence(
+            "databases: " + ", ".join(databases := await world.databases(Role.BLUE)),
+            key="databases",
+            value=databases,
+        )
+
+
+class Preflight(Step):
+    """Every check before anything is made."""
+
+    key = "preflight"
+    title = "Preflight checks"
+    why = "Most failed upgrades and silent losses can be seen before they begin."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await check(world, watch)
+
+
+async def check(world: World, watch: Watch) -> None:
+    """Run the preflight, keep every result, and refuse on a block or an unknown."""
+    results = await preflight.run(world, progress=lambda text: watch.progress(text))
+    counts = Counter(result.level for result in results)
+    watch.evidence(
+        f"{counts[Level.PASS]} ok, {counts[Level.WARN]} warn, {counts[Level.BLOCK]} block, "
+        f"{counts[Level.UNKNOWN]} unknown",
+        key="preflight",
+        value=[result.as_json() for result in results],
+    )
+    for result in results:
+        if result.level is not Level.PASS:
+            watch.evidence(f"{result.level.value}: {result.subject}: {result.text}")
+    blocking = [r for r in results if r.level in (Level.BLOCK, Level.UNKNOWN)]
+    if blocking:
+        raise Refused(
+            f"{len(blocking)} of {len(results)} checks do not let the upgrade begin: "
+            + "; ".join(_words(result) for result in blocking[:5])
+            + ("; …" if len(blocking) > 5 else ""),
+            now="Nothing was changed.",
+            todo=f"First: {blocking[0].remedy} Then run the step again.",
+        )
+
+
+def _words(result: Result) -> str:
+    return f"{result.subject}: {result.text}"
