@@ -1,0 +1,76 @@
+"""A glyph, a word and a style for every state; the word always stands beside the glyph.
+
+Styles are names of theme variables, so that `NO_COLOR` and other themes lose nothing but colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.board import ClusterView, Fence
+from runbook.step import Risk
+from state.words import Environment, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a state looks, what it is called, and what it means."""
+
+    glyph: str
+    word: str
+    style: str
+    meaning: str
+
+
+STATUS: dict[Status, Mark] = {
+    Status.PENDING: Mark("○", "pending", "$text-muted", "comes later"),
+    Status.READY: Mark("▸", "ready", "bold $text-accent", "the step that enter runs"),
+    Status.RUNNING: Mark("●", "running", "bold $text-primary", "under way"),
+    Status.SUCCEEDED: Mark("✓", "succeeded", "$text-success", "done, and seen to be done"),
+    Status.FAILED: Mark("✗", "failed", "bold $text-error", "did not work; the message says what next"),
+    Status.UNKNOWN: Mark("?", "unknown", "bold $text-warning", "may or may not have happened"),
+    Status.SKIPPED: Mark("–", "skipped", "$text-muted", "not needed here"),
+}
+
+FENCE: dict[Fence, Mark] = {
+    Fence.OPEN: Mark("◇", "open", "$text-success", "applications can write"),
+    Fence.CLOSING: Mark("◈", "closing", "$text-warning", "being stopped, not proved yet"),
+    Fence.PROVED: Mark("◆", "proved", "bold $text-primary", "nobody can write; it was checked"),
+    Fence.BROKEN: Mark("✗", "broken", "bold $text-error", "somebody wrote inside the fence"),
+    Fence.UNKNOWN: Mark("?", "unknown", "bold $text-warning", "could not be checked"),
+}
+
+SERVES = Mark("●", "serves", "bold $text-success", "bears the production name")
+FROZEN = Mark("❄", "frozen", "$text-primary", "applications are kept from writing to it")
+STANDBY = Mark("○", "stands by", "$text-muted", "exists, and does not serve")
+GONE = Mark("–", "gone", "$text-muted", "AWS has no such cluster any more")
+UNSEEN = Mark("?", "unknown", "bold $text-warning", "could not be looked up")
+
+CLUSTER: tuple[Mark, ...] = (SERVES, FROZEN, STANDBY, GONE, UNSEEN)
+
+RISK: dict[Risk, Mark] = {
+    Risk.READ_ONLY: Mark("·", "read-only", "$text-muted", "looks, and changes nothing"),
+    Risk.REVERSIBLE: Mark("↺", "reversible", "$text-success", "can be undone"),
+    Risk.PIVOT: Mark("◆", "pivot", "bold $text-warning", "from here on, undo means rollback"),
+    Risk.DESTRUCTIVE: Mark("✗", "destructive", "bold $text-error", "cannot be undone"),
+}
+
+BARS = "▁▂▃▄▅▆▇█"
+GAP = "·"
+"""In a sparkline: a time at which the value was not known."""
+
+ENVIRONMENT: dict[Environment, Mark] = {
+    Environment.REHEARSAL: Mark("", "REHEARSAL", "$text-accent", "the lab on this machine"),
+    Environment.AWS: Mark("", "PRODUCTION", "bold $text-error", "real clusters in AWS"),
+}
+
+
+def cluster(view: ClusterView) -> Mark:
+    """Return the mark of a cluster: what matters most about it."""
+    if view.status == "gone":
+        return GONE
+    if view.error or view.at is None:
+        return UNSEEN
+    if view.serves:
+        return SERVES
+    return FROZEN if view.frozen else STANDBY

@@ -1,0 +1,126 @@
+"""What the screens know of a run: one protocol, and the values that it deals in.
+
+A screen never reaches past this. The open run of `runbook.session` satisfies it, and so does the
+one that the tests keep in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from runbook.board import Board
+from runbook.checklist import Checklist
+from runbook.step import Finding, Gate
+from state.records import Decision, Effect, Event, Evidence, Holder, Run, Sample
+from state.words import Status, Track
+
+Decide = Callable[[Gate], Awaitable[str | None]]
+"""Asks a person; returns what was typed (or `yes`), or None where it was declined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a step would ask and do, looked up without changing anything."""
+
+    step: str
+    gates: tuple[Gate, ...]
+    effects: tuple[tuple[str, str], ...]
+    """Title, and the exact call or SQL."""
+    note: str
+    """Why it would be skipped, or why not everything can be known yet; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An effect whose outcome is not known, with what its probe found."""
+
+    effect: Effect
+    step: str
+    finding: Finding
+    offers: tuple[str, ...]
+    """Out of `adopt`, `retry`, `failed`, `branch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to leave the current track, and its price."""
+
+    track: Track
+    way: str
+    title: str
+    cost: str
+    """What it loses."""
+    time: str
+    """How long it takes."""
+    available: bool
+    why_not: str
+    steps: tuple[str, ...]
+    recommended: bool
+
+
+class RunModel(Protocol):
+    """A run that is open in this process, to act on or to watch.
+
+    All of it is called on the engine's thread.
+    """
+
+    run: Run
+    writable: bool
+    """False while another operator's process holds the run."""
+    holder: Holder | None
+
+    def checklist(self) -> Checklist:
+        """Return where the run stands."""
+
+    def board(self) -> Board:
+        """Return the latest live figures."""
+
+    def events(self, after: int = 0, limit: int = 200) -> list[Event]:
+        """Return the newest `limit` events with an id above `after`, oldest first."""
+
+    def evidences(self, step: str) -> list[Evidence]:
+        """Return what was seen by a step, oldest first."""
+
+    def decisions(self) -> list[Decision]:
+        """Return what was decided, oldest first."""
+
+    def samples(self, kind: str, subject: str | None, minutes: float) -> list[Sample]:
+        """Return measured values of the last minutes, oldest first."""
+
+    def data_version(self) -> int:
+        """Return a number that changes when anything was written."""
+
+    def busy(self) -> str:
+        """Return the key of the step that this process runs now, or an empty string."""
+
+    async def preview(self, step: str) -> Preview:
+        """Return what a step would ask and do."""
+
+    async def advance(self, step: str, decide: Decide) -> Status:
+        """Run a step, and those that follow it by themselves."""
+
+    async def findings(self) -> list[Pending]:
+        """Return the effects whose outcome is unknown, probed now."""
+
+    async def resolve(self, effect: int, choice: str, reason: str) -> None:
+        """Record what became of an effect whose outcome was unknown."""
+
+    async def ways(self) -> list[Way]:
+        """Return the ways off the current track, the recommended one first."""
+
+    async def branch(self, way: Way, reason: str) -> None:
+        """Put the run onto another track; performs nothing."""
+
+    def note(self, text: str) -> None:
+        """Keep a remark in the journal."""
+
+    def cancel_wait(self) -> None:
+        """Ask the running step to stop waiting; waiting is reading, so nothing is cut."""
+
+    async def start_watching(self) -> None:
+        """Start the samplers behind `board`."""
+
+    async def close(self) -> None:
+        """Stop sampling, start no further effect, let the one in flight settle, and leave."""

@@ -1,0 +1,86 @@
+"""What the run screen draws, taken from the run in one look on the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from runbook.board import Board
+from runbook.checklist import Checklist
+from state.records import Event, Evidence, Sample
+from tui.model import RunModel
+
+SPARK_MINUTES = 5.0
+"""How much of the past a sparkline shows."""
+TAIL = 200
+"""How many events are kept for the tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The run at one moment; everything in it is immutable."""
+
+    checklist: Checklist
+    board: Board
+    busy: str
+    events: tuple[Event, ...]
+    version: int
+    lag: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    """Bytes of lag over the last minutes, by database."""
+    writes: tuple[Sample, ...] = ()
+    evidence_of: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+def take(model: RunModel, before: Picture | None, selected: str) -> Picture:
+    """Look at the run, reading again only what has changed since the picture before."""
+    version = model.data_version()
+    board = model.board()
+    if before is None or before.version != version:
+        picture = _whole(model, before, version)
+    else:
+        picture = replace(before, board=board, busy=model.busy())
+    if before is None or before.board.at != board.at:
+        picture = replace(
+            picture,
+            lag={
+                view.database: tuple(model.samples("lag_bytes", view.database, SPARK_MINUTES))
+                for view in board.lags
+            },
+            writes=tuple(model.samples("writes_per_s", None, SPARK_MINUTES)),
+        )
+    if picture.evidence_of != selected or before is None or before.version != version:
+        seen = tuple(model.evidences(selected)) if selected else ()
+        picture = replace(picture, evidence_of=selected, evidence=seen)
+    return picture
+
+
+def _whole(model: RunModel, before: Picture | None, version: int) -> Picture:
+    picture = Picture(
+        checklist=model.checklist(),
+        board=model.board(),
+        busy=model.busy(),
+        events=_tail(model, before.events if before else ()),
+        version=version,
+    )
+    if before is None:
+        return picture
+    return replace(picture, lag=before.lag, writes=before.writes)
+
+
+def _tail(model: RunModel, known: tuple[Event, ...]) -> tuple[Event, ...]:
+    while fresh := model.events(after=known[-1].id if known else 0, limit=TAIL):
+        known = (*known, *fresh)[-TAIL:]
+    return known
+
+
+def fresh_limit(picture: Picture) -> float:
+    """Return the age in seconds from which a figure counts as unknown, as the plan says."""
+    plan = picture.checklist.run.plan
+    return float(plan.get("protection", {}).get("fresh_s", 10.0))
+
+
+def stale(at: datetime | None, now: datetime, limit: float) -> bool:
+    """Return whether a figure was never seen, or too long ago to stand."""
+    return at is None or (now - at).total_seconds() > limit

@@ -1,0 +1,147 @@
+"""Words and figures as the screens print them: cleaned, fitted, never cut in the middle of a digit.
+
+Names come from servers and may hold anything; what is not printable is replaced by `�`, so that
+nothing in them can move the cursor, turn the line around, or look like something else.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+from rich.cells import cell_len, set_cell_size
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_SPACES = frozenset("\t\n\v\f\r\u0085\u2028\u2029")
+
+
+def clean(text: str, *, lines: bool = False) -> str:
+    """Return text from elsewhere as it may be printed, on one line unless `lines`."""
+    if lines:
+        return "\n".join(clean(line) for line in text.expandtabs(4).splitlines())
+    return "".join(_printable(character) for character in text)
+
+
+def _printable(character: str) -> str:
+    if character in _SPACES:
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if _unprintable(character) else character
+
+
+def _unprintable(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE
+
+
+def width(text: str) -> int:
+    """Return how many terminal cells a text takes."""
+    return cell_len(text)
+
+
+def fit(text: str, cells: int) -> str:
+    """Return a text of exactly so many cells: padded, or ended with an ellipsis."""
+    if cells <= 0:
+        return ""
+    if cell_len(text) <= cells:
+        return set_cell_size(text, cells)
+    return set_cell_size(shorten(text, cells), cells)
+
+
+def shorten(text: str, cells: int) -> str:
+    """Return a text of at most so many cells, ended with an ellipsis if it was longer."""
+    if cell_len(text) <= cells:
+        return text
+    return "…" if cells <= 1 else set_cell_size(text, cells - 1).rstrip() + "…"
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """Return a text as lines of at most so many cells, broken at spaces where there are any."""
+    rows: list[str] = []
+    for line in text.splitlines() or [""]:
+        row = line
+        while cell_len(row) > cells > 0:
+            head = set_cell_size(row, cells)
+            head = head if row.startswith(head) else head[:-1]
+            space = head.rfind(" ")
+            if space > len(head) - len(head.lstrip()) and not row[len(head) :].startswith(" "):
+                head = head[:space]
+            rows.append(head.rstrip())
+            row = row[len(head) :].lstrip()
+        rows.append(row)
+    return rows
+
+
+def right(text: str, cells: int) -> str:
+    """Return a figure set to the right; it grows over its column rather than lose a digit."""
+    return " " * max(0, cells - cell_len(text)) + text
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in at most two units: `0.4s`, `21s`, `11m02s`, `3h07m`, `2d04h`."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def ago(seconds: float | None) -> str:
+    """Return an age in words: `3s ago`, or `never`."""
+    return "never" if seconds is None else f"{age_figure(seconds)} ago"
+
+
+def age_figure(seconds: float) -> str:
+    """Return an age in whole units; tenths of a second are noise here."""
+    return f"{int(seconds)}s" if seconds < 59.5 else duration(seconds)
+
+
+def clock(seconds: float) -> str:
+    """Return a running time as `00:00:07.4`."""
+    tenths = max(0, int(seconds * 10))
+    whole = tenths // 10
+    return f"{whole // 3600:02d}:{whole % 3600 // 60:02d}:{whole % 60:02d}.{tenths % 10}"
+
+
+def volume(count: int | None) -> str:
+    """Return an amount of data as `0 B`, `1.2 MB`, or `?` where it is unknown."""
+    if count is None:
+        return "?"
+    if count < 1024:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        value /= 1024
+        if value < 999.95:
+            break
+    return f"{value:.0f} {unit}" if value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def at(moment: datetime | None) -> str:
+    """Return a moment as the time of day in UTC."""
+    return "--:--:--" if moment is None else f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
+def day_and_time(moment: datetime) -> str:
+    """Return a moment as date and time in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def elapsed(since: datetime, now: datetime) -> float:
+    """Return the seconds since a moment, never below zero."""
+    return max(0.0, (now - since) / timedelta(seconds=1))
+
+
+def short_account(account: str) -> str:
+    """Return an AWS account as `4711…0815`."""
+    return account if len(account) <= 9 else f"{account[:4]}…{account[-4:]}"
+
+
+def sentence(text: str) -> str:
+    """Return words with a capital at the start and nothing else changed."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,173 @@
+"""The checklist: every step of every track the run has been on, with a cursor to look at one.
+
+The cursor selects what is shown; it never moves the run. The position, which is what enter acts on,
+is the line that is ready.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from textual import events
+from textual.content import Content
+from textual.geometry import Region
+from textual.message import Message
+
+from runbook.checklist import Checklist, Line, Section
+from state.words import Status
+from tui import glyphs, text
+from tui.widgets.pane import Pane, joined, line
+
+Place = tuple[int, str]
+"""A line of the checklist: the id of its stay on a track, and its step."""
+
+_WORD = 9
+_TIME = 6
+
+
+class ChecklistPane(Pane):
+    """Draws a checklist and keeps the cursor."""
+
+    class Selected(Message):
+        """Another line was selected."""
+
+        def __init__(self, place: Place) -> None:
+            super().__init__()
+            self.place = place
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__("Checklist", id=id)
+        self.checklist: Checklist | None = None
+        self.selected: Place | None = None
+        self.now = datetime.now(UTC)
+        self._rows: list[Place | None] = []
+
+    def show(self, checklist: Checklist, title: str, now: datetime) -> None:
+        """Draw a newer checklist; the cursor follows the position if it stood there."""
+        position = position_of(checklist)
+        followed = self.checklist is None or self.selected == position_of(self.checklist)
+        self.checklist, self.now = checklist, now
+        self.border_title = Content(title)
+        if followed or self.selected not in places(checklist):
+            self.selected = position
+        self.redraw()
+
+    def tick(self, now: datetime) -> None:
+        """Let the duration of a running step go on."""
+        self.now = now
+        self.redraw()
+
+    def line_selected(self) -> Line | None:
+        """Return the line under the cursor."""
+        if self.checklist is None or self.selected is None:
+            return None
+        return places(self.checklist).get(self.selected)
+
+    def move(self, by: int) -> None:
+        """Move the cursor by so many steps."""
+        rows = [row for row in self._rows if row is not None]
+        if rows and self.selected in rows:
+            self.select(rows[max(0, min(len(rows) - 1, rows.index(self.selected) + by))])
+
+    def select(self, place: Place) -> None:
+        """Put the cursor on a line, bring it into view, and say so."""
+        if place != self.selected:
+            self.selected = place
+            self.redraw()
+            self.post_message(self.Selected(place))
+        self._reveal()
+
+    def follow(self) -> None:
+        """Put the cursor back to the position."""
+        if self.checklist is not None and (place := position_of(self.checklist)):
+            self.select(place)
+
+    def draw(self, cells: int) -> Content:
+        if self.checklist is None:
+            return line(("Reading the journal…", "$text-muted"))
+        rows: list[Content] = []
+        self._rows = []
+        several = len(self.checklist.sections) > 1
+        for section in self.checklist.sections:
+            if several:
+                if rows:
+                    self._add(rows, Content(), None)
+                self._add(rows, _heading(section, cells), None)
+            for item in section.lines:
+                place = (item.entry, item.step)
+                self._add(rows, self._row(item, place == self.selected, cells), place)
+        return joined(rows)
+
+    def _add(self, rows: list[Content], row: Content, place: Place | None) -> None:
+        rows.append(row)
+        self._rows.append(place)
+
+    def _row(self, item: Line, selected: bool, cells: int) -> Content:
+        mark = glyphs.STATUS[item.status]
+        tries = f" ×{item.attempts}" if item.attempts > 1 else ""
+        room = cells - 3 - 1 - _WORD - 1 - _TIME
+        name = text.fit(text.shorten(text.clean(item.step), room - len(tries)) + tries, room)
+        row = line(
+            ("›" if selected else " ", "bold $text-primary"),
+            (mark.glyph, mark.style),
+            " ",
+            (name, _name_style(item.status)),
+            " ",
+            (text.fit(mark.word, _WORD), mark.style),
+            " ",
+            (text.right(text.duration(self._seconds(item)), _TIME), "$text-muted"),
+        )
+        return row.stylize("on $panel") if selected else row
+
+    def _seconds(self, item: Line) -> float | None:
+        if item.attempt is not None and item.status is Status.RUNNING:
+            return text.elapsed(item.attempt.started_at, self.now)
+        return None if item.status is Status.SKIPPED else item.seconds
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.get_content_offset(self)
+        if row is not None:
+            index = row.y + self.scroll_offset.y
+            if 0 <= index < len(self._rows) and (place := self._rows[index]):
+                self.select(place)
+
+    def key_up(self) -> None:
+        self.move(-1)
+
+    def key_down(self) -> None:
+        self.move(1)
+
+    def _reveal(self) -> None:
+        if self.selected in self._rows:
+            row = self._rows.index(self.selected)
+            self.scroll_to_region(Region(0, row, 1, 1), animate=False)
+
+
+def position_of(checklist: Checklist) -> Place | None:
+    """Return the line that enter acts on, or the last one where the track is done."""
+    following = checklist.next or (checklist.current.lines or (None,))[-1]
+    return None if following is None else (following.entry, following.step)
+
+
+def places(checklist: Checklist) -> dict[Place, Line]:
+    """Return every line by its place."""
+    return {
+        (item.entry, item.step): item for section in checklist.sections for item in section.lines
+    }
+
+
+def _heading(section: Section, cells: int) -> Content:
+    way = f" ▸ {text.clean(section.entry.way)}" if section.entry.way else ""
+    words = f"{section.entry.track.value.capitalize()}{way}"
+    since = text.at(section.entry.at)
+    return line(
+        (text.fit(words, cells - len(since) - 1), "bold $text-secondary"),
+        " ",
+        (since, "$text-muted"),
+    )
+
+
+def _name_style(status: Status) -> str:
+    if status in (Status.PENDING, Status.SKIPPED):
+        return "$text-muted"
+    return "bold" if status is not Status.SUCCEEDED else ""

@@ -1,0 +1,107 @@
+"""The clusters and what flows between them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from textual.content import Content
+
+from runbook.board import Board, ClusterView, LagView
+from tui import glyphs, text
+from tui.widgets.pane import Pane, joined, line
+
+_ROLE = 10
+_VERSION = 6
+
+
+class ClustersPane(Pane):
+    """Draws each cluster of the run, and the slot's arrow under the one that publishes."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__("Clusters", id=id)
+        self.board = Board()
+        self.now = datetime.now(UTC)
+        self.limit = 10.0
+
+    def show(self, board: Board, now: datetime, limit: float) -> None:
+        """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
+        self.board, self.now, self.limit = board, now, limit
+        self.redraw()
+
+    def draw(self, cells: int) -> Content:
+        if not self.board.clusters:
+            return line(("? unknown: nothing was looked up yet", "$text-warning"))
+        rows: list[Content] = []
+        for view in self.board.clusters:
+            rows += self._cluster(view, cells)
+            if view.serves:
+                rows += self._flow(view, cells)
+        return joined(rows)
+
+    def _cluster(self, view: ClusterView, cells: int) -> list[Content]:
+        mark = glyphs.cluster(view)
+        age = text.elapsed(view.at, self.now) if view.at else None
+        old = age is None or age > self.limit
+        room = cells - _ROLE - 1 - 1 - _VERSION - 2
+        style = "$text-muted" if old else ""
+        head = line(
+            (text.fit(text.clean(view.role), _ROLE), f"bold {style}".strip()),
+            " ",
+            (text.fit(text.clean(view.name) or "(no name yet)", room), style),
+            " ",
+            (text.right(text.clean(view.version) or "?", _VERSION), style),
+            " ",
+            (mark.glyph, "$text-muted" if old else mark.style),
+        )
+        return [head, *self._state(view, mark, age if old else None, cells)]
+
+    def _state(
+        self, view: ClusterView, mark: glyphs.Mark, old: float | None, cells: int
+    ) -> list[Content]:
+        words = [mark.word, text.clean(view.status) or "?"]
+        if view.serves and view.frozen:
+            words.insert(1, "frozen")
+        if view.percent is not None:
+            words.append(f"{view.percent:.0f}%")
+        if view.instances and view.status != "gone":
+            words.append(f"{view.instances_available} of {view.instances} instances up")
+        if view.error:
+            words = ["unknown", text.clean(view.error)]
+        if view.at is None:
+            words.append("never seen")
+        elif old is not None:
+            words.append(f"seen {text.ago(old)}")
+        style = "$text-warning" if view.error else "$text-muted"
+        return [
+            line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)
+        ]
+
+    def _flow(self, view: ClusterView, cells: int) -> list[Content]:
+        if view.role == "blue":
+            if not self.board.deployment:
+                return []
+            state = text.clean(self.board.deployment)
+            return [_arrow("AWS", "green", state, "$text-muted", cells)]
+        to = "new blue" if view.role == "blue prime" else "blue prime"
+        if not self.board.lags:
+            return [_arrow("slot", to, "none", "$text-muted", cells)]
+        state, style = self._slots(self.board.lags)
+        return [_arrow("slot", to, state, style, cells)]
+
+    def _slots(self, lags: tuple[LagView, ...]) -> tuple[str, str]:
+        for bad in ("lost", "missing", "unreserved"):
+            count = sum(1 for lag in lags if lag.state == bad)
+            if count:
+                return f"{bad} in {count} of {len(lags)}", "bold $text-error"
+        unknown = sum(1 for lag in lags if lag.bytes is None)
+        if unknown:
+            return f"unknown in {unknown} of {len(lags)}", "$text-warning"
+        idle = sum(1 for lag in lags if not lag.active)
+        if idle:
+            return "waiting" if idle == len(lags) else f"waiting in {idle} of {len(lags)}", ""
+        return "streaming", "$text-success"
+
+
+def _arrow(what: str, to: str, state: str, style: str, cells: int) -> Content:
+    head = f"  └─ {what} ─▶ {to} "
+    return line((head, "$text-muted"), (text.shorten(state, cells - text.width(head)), style))

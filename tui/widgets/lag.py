@@ -1,0 +1,115 @@
+"""How far blue prime is behind, database by database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from textual.content import Content
+
+from runbook.board import Board, LagView
+from state.records import Sample
+from tui import glyphs, text
+from tui.picture import SPARK_MINUTES
+from tui.widgets.pane import Pane, joined, line
+
+_BYTES = 8
+_SECONDS = 6
+_AGE = 7
+
+
+class LagPane(Pane):
+    """Draws lag in bytes and seconds with its past and its age; unknown is `?` with the reason."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__("Lag", id=id)
+        self.board = Board()
+        self.samples: Mapping[str, Sequence[Sample]] = {}
+        self.now = datetime.now(UTC)
+        self.limit = 10.0
+
+    def show(
+        self, board: Board, samples: Mapping[str, Sequence[Sample]], now: datetime, limit: float
+    ) -> None:
+        """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
+        self.board, self.samples, self.now, self.limit = board, samples, now, limit
+        self.redraw()
+
+    def draw(self, cells: int) -> Content:
+        rows: list[Content] = []
+        for view in self.board.lags:
+            rows += self._lag(view, cells)
+        if not rows:
+            rows.append(line(("no slot, so there is no lag to measure", "$text-muted")))
+        rows += [
+            line(("- " if index == 0 else "  ", "$text-warning"), (row, "$text-warning"))
+            for reason in self.board.protection.reasons
+            for index, row in enumerate(text.wrap(text.clean(reason), cells - 2))
+        ]
+        return joined(rows)
+
+    def _lag(self, view: LagView, cells: int) -> list[Content]:
+        age = text.elapsed(view.at, self.now) if view.at else None
+        old = age is None or age > self.limit
+        room = cells - _BYTES - _SECONDS - _AGE - 4
+        name = max(8, min(room - 8, room // 2))
+        spark = sparkline(self.samples.get(view.database, ()), room - name, self.now)
+        seconds = "?" if view.seconds is None else text.duration(view.seconds)
+        unknown = "bold $text-warning"
+        style = "$text-muted" if old else "bold"
+        rows = [
+            line(
+                (text.fit(text.clean(view.database), name), ""),
+                " ",
+                (
+                    text.right(text.volume(view.bytes), _BYTES),
+                    unknown if view.bytes is None else style,
+                ),
+                " ",
+                (text.right(seconds, _SECONDS), unknown if view.seconds is None else style),
+                " ",
+                (spark, "$text-muted" if old else "$text-accent"),
+                " ",
+                (
+                    text.right("never" if age is None else f"{text.age_figure(age)} ago", _AGE),
+                    unknown if old else "$text-muted",
+                ),
+            )
+        ]
+        why = view.reason or (f"slot {view.state}" if view.state not in _HEALTHY else "")
+        rows += [
+            line("  ", (row, "$text-warning")) for row in text.wrap(text.clean(why), cells - 2) if why
+        ]
+        return rows
+
+
+_HEALTHY = ("reserved", "extended")
+
+
+def sparkline(samples: Sequence[Sample], cells: int, now: datetime) -> str:
+    """Return the last minutes as bars, the largest value of each span; a gap where it is unknown."""
+    if cells <= 0:
+        return ""
+    start = now - timedelta(minutes=SPARK_MINUTES)
+    span = timedelta(minutes=SPARK_MINUTES) / cells
+    buckets: list[list[float | None]] = [[] for _ in range(cells)]
+    for sample in samples:
+        index = int((sample.at - start) / span)
+        if 0 <= index <= cells:
+            buckets[min(index, cells - 1)].append(sample.value)
+    values = [_worst(bucket) for bucket in buckets]
+    top = max((value for value in values if value is not None), default=0.0)
+    return "".join(_bar(value, top) for value in values)
+
+
+def _worst(bucket: list[float | None]) -> float | None:
+    known = [value for value in bucket if value is not None]
+    return max(known) if known and len(known) == len(bucket) else None
+
+
+def _bar(value: float | None, top: float) -> str:
+    if value is None:
+        return glyphs.GAP
+    if top <= 0:
+        return glyphs.BARS[0]
+    return glyphs.BARS[min(len(glyphs.BARS) - 1, int(value / top * len(glyphs.BARS)))]

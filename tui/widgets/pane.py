@@ -1,0 +1,69 @@
+"""A framed part of the run screen that draws itself anew for its width and scrolls if it must."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+Part = str | Content | tuple[str, str]
+
+NEWLINE = Content("\n")
+
+
+def joined(lines: Iterable[Content]) -> Content:
+    """Return lines as one content."""
+    return NEWLINE.join(lines)
+
+
+def line(*parts: Part) -> Content:
+    """Return one line out of literal texts, texts with a style, and contents; no markup is read."""
+    return Content.assemble(*parts)
+
+
+class Pane(VerticalScroll, can_focus=True):
+    """A frame with a title; `draw` says what is in it."""
+
+    DEFAULT_CSS = """
+    Pane {
+        border: round $border;
+        border-title-color: $text-muted;
+        border-subtitle-color: $text-muted;
+        background: $background;
+        padding: 0 0 0 1;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        &:focus { border: round $primary; border-title-color: $primary; }
+        & > .body { width: 1fr; height: auto; }
+    }
+    """
+
+    def __init__(self, title: str = "", *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.border_title = Content(title)
+        self._shown = Content()
+
+    def compose(self) -> ComposeResult:
+        yield Static(classes="body", markup=False)
+
+    @abstractmethod
+    def draw(self, cells: int) -> Content:
+        """Return what stands in the pane, for lines of so many cells."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw again; the screen is left alone where nothing changed."""
+        cells = self.scrollable_content_region.width
+        if not self.is_mounted or cells <= 0:
+            return
+        content = self.draw(cells)
+        if not content.is_same(self._shown):
+            self._shown = content
+            self.query_one(".body", Static).update(content)

@@ -1,0 +1,73 @@
+"""What the applications do, and whether the fence stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from textual.content import Content
+
+from runbook.board import Board, Fence
+from state.records import Sample
+from tui import glyphs, text
+from tui.picture import stale
+from tui.widgets.lag import sparkline
+from tui.widgets.pane import Pane, joined, line
+
+
+class TrafficPane(Pane):
+    """Draws sessions, writes and the fence, each with its age once it is old."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__("Traffic", id=id)
+        self.board = Board()
+        self.samples: Sequence[Sample] = ()
+        self.now = datetime.now(UTC)
+        self.limit = 10.0
+
+    def show(self, board: Board, samples: Sequence[Sample], now: datetime, limit: float) -> None:
+        """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
+        self.board, self.samples, self.now, self.limit = board, samples, now, limit
+        self.redraw()
+
+    def draw(self, cells: int) -> Content:
+        traffic = self.board.traffic
+        old = stale(traffic.at, self.now, self.limit)
+        sessions = "?" if traffic.sessions is None else str(traffic.sessions)
+        writes = "?" if traffic.writes_per_s is None else f"{traffic.writes_per_s:,.0f}"
+        style = "$text-muted" if old else "bold"
+        age = "never seen" if traffic.at is None else text.ago(text.elapsed(traffic.at, self.now))
+        left = line(
+            (sessions, style if traffic.sessions is not None else "bold $text-warning"),
+            (" sessions  ", "$text-muted"),
+            (writes, style if traffic.writes_per_s is not None else "bold $text-warning"),
+            (" rows written/s  ", "$text-muted"),
+        )
+        room = cells - left.cell_length - text.width(age) - 1
+        rows = [
+            line(
+                left,
+                (sparkline(self.samples, max(0, min(room, 16)), self.now), "$text-accent"),
+                " ",
+                (age, "bold $text-warning" if old else "$text-muted"),
+            ),
+            self._fence(cells),
+        ]
+        if traffic.error:
+            rows += [
+                line(("? " if i == 0 else "  ", "$text-warning"), (row, "$text-warning"))
+                for i, row in enumerate(text.wrap(text.clean(traffic.error), cells - 2))
+            ]
+        return joined(rows)
+
+    def _fence(self, cells: int) -> Content:
+        traffic = self.board.traffic
+        mark = glyphs.FENCE[traffic.fence]
+        words = mark.meaning
+        if traffic.fence is Fence.PROVED and traffic.fence_at is not None:
+            words = f"nobody can write, checked {text.ago(text.elapsed(traffic.fence_at, self.now))}"
+        head = f"{mark.glyph} fence {mark.word}"
+        return line(
+            (head, mark.style),
+            (text.shorten(f" · {words}", cells - text.width(head)), "$text-muted"),
+        )
