@@ -95,6 +95,8 @@ class Attempt:
     message: str
     """For a failure: what happened, what is now true, what to do next."""
     effects: tuple[Effect, ...] = ()
+    decided: str = ""
+    """Who turned an unknown end into another, or empty."""
 
     @property
     def seconds(self) -> float | None:
@@ -182,3 +184,5 @@ class RunSummary:
     open: bool
     slots_held: bool
     """Whether the run's last evidence says that a slot exists on the publisher."""
+    protection_seen_at: datetime | None = None
+    """When protection was last looked at, however long ago; `protected` itself goes stale."""

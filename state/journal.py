@@ -1,0 +1,121 @@
+"""The journal: what a run did, saw and was told, durable before anything depends on it.
+
+One SQLite file a workspace, append-only. `Reader` holds what can be asked of it, `Writer` what can
+be told to it; a journal opened read-only refuses the latter.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from state.errors import (
+    AttemptIsOpen,
+    JournalError,
+    JournalHeld,
+    JournalUnusable,
+    NoJournal,
+    NoSuchRun,
+    Refused,
+    RunIsOpen,
+)
+from state.lock import erase_holder, take_flock, unnamed_holder, write_holder
+from state.records import Holder
+from state.store import Store, plainly
+from state.times import now
+from state.writing import Writer
+
+__all__ = [
+    "AttemptIsOpen",
+    "Journal",
+    "JournalError",
+    "JournalHeld",
+    "JournalUnusable",
+    "NoJournal",
+    "NoSuchRun",
+    "Refused",
+    "RunIsOpen",
+]
+
+_NAMING_S = 2.0
+"""How long a new holder of the lock has to write its name into the journal."""
+
+
+class Journal(Writer):
+    """A journal that is open, for writing by this process alone or for watching."""
+
+    def __init__(
+        self, path: Path, store: Store, *, lock: int | None = None, former: Holder | None = None
+    ) -> None:
+        super().__init__(store)
+        self.path = path
+        self.writer = lock is not None
+        self.took_over_from = former
+        """The dead process (or, when told to, the other host's) whose lock was taken over."""
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, writer: bool = True, take_over: bool = False) -> Journal:
+        """Open the journal, for writing (creating it, or bringing it up to date) or for watching.
+
+        A writer that died is replaced; one on another host, whose life cannot be seen from here,
+        only with `take_over`. Raises `JournalHeld` if another process writes it, `NoJournal` if
+        there is none to watch, `JournalUnusable` if it cannot be used.
+        """
+        if not writer:
+            return cls(path, Store.open_for_reading(path))
+        with plainly(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = take_flock(path)
+        if lock is None:
+            raise JournalHeld(path, _named_holder(path))
+        try:
+            store = Store.open_for_writing(path)
+            try:
+                with store.writing() as db:
+                    former = write_holder(db, path, take_over=take_over)
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, store, lock=lock, former=former)
+
+    def close(self) -> None:
+        """Let the journal go; what was written stays. Closing twice does nothing more."""
+        if self._lock is not None:
+            with self._store.writing() as db:
+                erase_holder(db)
+        self._store.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _named_holder(path: Path) -> Holder:
+    """Return who holds the lock, giving a process that has just taken it the time to say so."""
+    deadline = time.monotonic() + _NAMING_S
+    while time.monotonic() < deadline:
+        try:
+            with Journal.open(path, writer=False) as journal:
+                if holder := journal.holder():
+                    return holder
+        except NoJournal:
+            pass
+        time.sleep(0.02)
+    return unnamed_holder(now())

@@ -1,0 +1,293 @@
+"""The read models of the journal: rows turned into values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from state.errors import NoSuchRun
+from state.lock import read_holder
+from state.records import (
+    Attempt,
+    Decision,
+    Effect,
+    Event,
+    Evidence,
+    Holder,
+    Json,
+    Run,
+    RunSummary,
+    Sample,
+    TrackEntry,
+)
+from state.store import Row, Store
+from state.times import from_text, now, to_text
+from state.words import Environment, Outcome, Result, Status, Track
+
+PROTECTION_FRESH = timedelta(seconds=15)
+"""How long a finding of protection stands; older, it is unknown."""
+
+_RUN = (
+    "SELECT run.*, (SELECT track FROM track_entry WHERE track_entry.run = run.id "
+    "ORDER BY track_entry.id DESC LIMIT 1) AS track FROM run"
+)
+_ATTEMPT = (
+    "SELECT attempt.*, track_entry.track FROM attempt JOIN track_entry ON track_entry.id = entry"
+)
+
+
+class Reader:
+    """What can be asked of a journal; on a read-only one this is all there is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def runs(self) -> list[RunSummary]:
+        """Return all runs, newest first."""
+        with self._store.reading():
+            return [self._summary(run) for run in self._runs("ORDER BY seq DESC")]
+
+    def run(self, run: str = "") -> Run:
+        """Return a run by its id or the only one that begins so.
+
+        "" and "latest" mean the newest open one, or else the newest. Raises `NoSuchRun`.
+        """
+        if run in ("", "latest"):
+            found = self._runs("ORDER BY closed_at IS NULL DESC, seq DESC LIMIT 1")
+        else:
+            found = self._runs("WHERE id = ?", run) or self._runs(
+                "WHERE substr(id, 1, length(?)) = ? ORDER BY seq DESC", run, run
+            )
+        if len(found) == 1:
+            return found[0]
+        known = found or self._runs("ORDER BY seq DESC")
+        raise NoSuchRun(run, [each.id for each in known], ambiguous=bool(found))
+
+    def entries(self, run: str) -> list[TrackEntry]:
+        """Return the run's way over the tracks, first to last."""
+        rows = self._store.rows("SELECT * FROM track_entry WHERE run = ? ORDER BY id", [run])
+        return [_entry(row) for row in rows]
+
+    def attempts(self, run: str) -> list[Attempt]:
+        """Return every attempt with its effects, in order."""
+        return self._attempts("WHERE attempt.run = ?", run)
+
+    def decisions(self, run: str) -> list[Decision]:
+        """Return what was decided at gates, in order."""
+        rows = self._store.rows("SELECT * FROM decision WHERE run = ? ORDER BY id", [run])
+        return [_decision(row) for row in rows]
+
+    def evidences(self, run: str, step: str | None = None) -> list[Evidence]:
+        """Return what was seen, in order; of one step or of all."""
+        return self._evidences("WHERE run = ? AND step = coalesce(?, step) ORDER BY id", run, step)
+
+    def fact(self, run: str, key: str) -> Json | None:
+        """Return the latest value kept under `key`, or None if there is none."""
+        found = self._latest(run, key)
+        return found.value if found else None
+
+    def facts(self, run: str) -> dict[str, Evidence]:
+        """Return the latest evidence of each key."""
+        latest = self._evidences(
+            "WHERE id IN (SELECT max(id) FROM evidence WHERE run = ? AND key <> '' GROUP BY key) "
+            "ORDER BY id",
+            run,
+        )
+        return {evidence.key: evidence for evidence in latest}
+
+    def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
+        """Return the newest `limit` events with an id beyond `after`, in order."""
+        rows = self._store.rows(
+            "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?",
+            [run, after, limit],
+        )
+        return [_event(row) for row in reversed(rows)]
+
+    def samples_of(
+        self, run: str, kind: str, subject: str | None = None, since: datetime | None = None
+    ) -> list[Sample]:
+        """Return the measured values of a kind by time; those from `since` on, if given."""
+        rows = self._store.rows(
+            "SELECT at, kind, subject, value FROM sample WHERE run = ? AND kind = ? "
+            "AND subject = coalesce(?, subject) AND at >= ? ORDER BY at, id",
+            [run, kind, subject, to_text(since) if since else ""],
+        )
+        return [_sample(row) for row in rows]
+
+    def data_version(self) -> int:
+        """Return a number that changes whenever anybody, this journal too, has written."""
+        return self._store.data_version()
+
+    def holder(self) -> Holder | None:
+        """Return who writes the journal, as far as this host can tell; None if nobody does."""
+        with self._store.reading():
+            written = read_holder(self._store.db)
+        return written.holder if written and written.may_live else None
+
+    def _runs(self, clause: str, *parameters: object) -> list[Run]:
+        return [_run(row) for row in self._store.rows(f"{_RUN} {clause}", parameters)]
+
+    def _attempts(self, clause: str, *parameters: object) -> list[Attempt]:
+        with self._store.reading():
+            attempts = self._store.rows(f"{_ATTEMPT} {clause} ORDER BY attempt.id", parameters)
+            effects: dict[int, list[Effect]] = {attempt["id"]: [] for attempt in attempts}
+            for row in self._store.rows(
+                f"SELECT effect.* FROM effect JOIN attempt ON attempt.id = attempt {clause} "  # noqa: S608
+                "ORDER BY effect.id",
+                parameters,
+            ):
+                effects[row["attempt"]].append(_effect(row))
+        return [_attempt(row, effects[row["id"]]) for row in attempts]
+
+    def _evidences(self, clause: str, *parameters: object) -> list[Evidence]:
+        rows = self._store.rows(f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
+        return [_evidence(row) for row in rows]
+
+    def _latest(self, run: str, key: str) -> Evidence | None:
+        found = self._evidences("WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1", run, key)
+        return found[0] if found and key else None
+
+    def _summary(self, run: Run) -> RunSummary:
+        last = self._store.rows(
+            "SELECT step, status FROM attempt WHERE run = ? ORDER BY id DESC LIMIT 1", [run.id]
+        )
+        protection = self._latest(run.id, "protection")
+        fresh = protection is not None and now() - protection.at <= PROTECTION_FRESH
+        return RunSummary(
+            run=run.id,
+            cluster=run.cluster,
+            track=run.track,
+            step=last[0]["step"] if last else "",
+            status=Status(last[0]["status"]) if last else Status.PENDING,
+            protected=_protected(protection) if fresh else None,
+            started_at=run.started_at,
+            environment=run.environment,
+            result=run.result,
+            open=run.open,
+            slots_held=bool(self.fact(run.id, "slots")),
+            protection_seen_at=protection.at if protection else None,
+        )
+
+
+def _protected(evidence: Evidence | None) -> bool | None:
+    value = evidence.value if evidence else None
+    protected = value.get("protected") if isinstance(value, dict) else None
+    return protected if isinstance(protected, bool) else None
+
+
+def _time(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _run(row: Row) -> Run:
+    return Run(
+        id=row["id"],
+        cluster=row["cluster"],
+        cluster_resource_id=row["cluster_resource_id"],
+        account=row["account"],
+        region=row["region"],
+        environment=Environment(row["environment"]),
+        plan=_object(row["plan"]),
+        plan_path=row["plan_path"],
+        track=Track(row["track"]),
+        result=Result(row["result"]) if row["result"] else None,
+        started_at=from_text(row["started_at"]),
+        closed_at=_time(row["closed_at"]),
+    )
+
+
+def _entry(row: Row) -> TrackEntry:
+    return TrackEntry(
+        id=row["id"],
+        run=row["run"],
+        track=Track(row["track"]),
+        way=row["way"],
+        from_step=row["from_step"],
+        reason=row["reason"],
+        at=from_text(row["at"]),
+    )
+
+
+def _effect(row: Row) -> Effect:
+    return Effect(
+        id=row["id"],
+        attempt=row["attempt"],
+        key=row["key"],
+        title=row["title"],
+        preview=row["preview"],
+        intent_at=from_text(row["intent_at"]),
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        outcome_at=_time(row["outcome_at"]),
+        detail=_object(row["detail"]),
+        decided=row["decided"],
+    )
+
+
+def _attempt(row: Row, effects: Sequence[Effect]) -> Attempt:
+    return Attempt(
+        id=row["id"],
+        run=row["run"],
+        entry=row["entry"],
+        track=Track(row["track"]),
+        step=row["step"],
+        number=row["number"],
+        status=Status(row["status"]),
+        started_at=from_text(row["started_at"]),
+        ended_at=_time(row["ended_at"]),
+        message=row["message"],
+        effects=tuple(effects),
+        decided=row["decided"],
+    )
+
+
+def _decision(row: Row) -> Decision:
+    return Decision(
+        id=row["id"],
+        run=row["run"],
+        entry=row["entry"],
+        step=row["step"],
+        gate=row["gate"],
+        who=row["who"],
+        typed=row["typed"],
+        at=from_text(row["at"]),
+    )
+
+
+def _evidence(row: Row) -> Evidence:
+    return Evidence(
+        id=row["id"],
+        run=row["run"],
+        attempt=row["attempt"],
+        step=row["step"],
+        key=row["key"],
+        text=row["text"],
+        value=json.loads(row["value"]),
+        at=from_text(row["at"]),
+    )
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        id=row["id"],
+        run=row["run"],
+        at=from_text(row["at"]),
+        kind=row["kind"],
+        text=row["text"],
+        data=_object(row["data"]),
+    )
+
+
+def _sample(row: Row) -> Sample:
+    return Sample(
+        at=from_text(row["at"]),
+        kind=row["kind"],
+        subject=row["subject"],
+        value=row["value"],
+    )

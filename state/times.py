@@ -1,0 +1,18 @@
+"""Times as the journal keeps them: UTC, with microseconds, sorting as text."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def to_text(at: datetime) -> str:
+    """Return e.g. `2026-05-02T23:14:05.000123Z`; raise ValueError for a time without a zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"a time without its zone: {at}")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_text(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,394 @@
+"""What can be told to the journal.
+
+Each write is a transaction of its own, on disk at its return, together with the line of the event
+tail that tells it to a person. Texts and values are masked on their way in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sqlite_utils import Database
+
+from state.errors import AttemptIsOpen, Refused, RunIsOpen
+from state.masking import masked, masked_json
+from state.reading import Reader
+from state.records import Attempt, Decision, Effect, Event, Evidence, Json, Run, Sample, TrackEntry
+from state.times import now, to_text
+from state.words import Environment, Outcome, Result, Status, Track
+
+_NOTHING: Mapping[str, Json] = {}
+_DONE_WORDS = {
+    Outcome.SUCCEEDED: "done",
+    Outcome.ADOPTED: "already there",
+    Outcome.FAILED: "failed",
+    Outcome.UNKNOWN: "unknown",
+}
+
+
+class Writer(Reader):
+    """The writes; they raise `Refused` for what breaks a rule, and `JournalUnusable`."""
+
+    def start_run(
+        self,
+        run_id: str,
+        *,
+        cluster: str,
+        cluster_resource_id: str,
+        account: str,
+        region: str,
+        environment: Environment,
+        plan: Mapping[str, Json],
+        plan_path: str,
+        track: Track = Track.UPGRADE,
+    ) -> Run:
+        """Open a run on its first track; raise `RunIsOpen` if the cluster has an open one."""
+        with self._store.writing() as db:
+            self._refuse_open_run(cluster_resource_id)
+            _insert(
+                db,
+                "run",
+                id=run_id,
+                cluster=cluster,
+                cluster_resource_id=cluster_resource_id,
+                account=account,
+                region=region,
+                environment=environment,
+                plan=_json(plan),
+                plan_path=plan_path,
+                started_at=to_text(now()),
+            )
+            _insert_entry(db, run_id, track, way="", from_step="", reason="")
+            _tell(db, run_id, "run", f"run: {run_id} of cluster {cluster} starts on {track}")
+        return self.run(run_id)
+
+    def enter_track(
+        self, run: str, track: Track, *, way: str = "", from_step: str = "", reason: str = ""
+    ) -> TrackEntry:
+        """Branch an open run onto another track; refused while an attempt is open."""
+        with self._store.writing() as db:
+            self._open_run(run)
+            self._refuse_open_attempt(run)
+            former = self.entries(run)[-1]
+            _insert_entry(db, run, track, way=way, from_step=from_step, reason=masked(reason))
+            via = f", {way}" if way else ""
+            why = f" ({reason})" if reason else ""
+            text = f"track: {former.track} -> {track}{via}{why}"
+            _tell(db, run, "track", text, {"from": former.track, "to": track, "way": way})
+        return self.entries(run)[-1]
+
+    def begin_attempt(self, run: str, step: str) -> Attempt:
+        """Open the next attempt of a step in the current track entry."""
+        with self._store.writing() as db:
+            self._open_run(run)
+            self._refuse_open_attempt(run)
+            entry = self.entries(run)[-1].id
+            earlier = self._store.rows(
+                "SELECT count(*) AS n FROM attempt WHERE entry = ? AND step = ?", [entry, step]
+            )
+            number = 1 + int(earlier[0]["n"])
+            attempt = _insert(
+                db,
+                "attempt",
+                run=run,
+                entry=entry,
+                step=step,
+                number=number,
+                started_at=to_text(now()),
+            )
+            again = f", attempt {number}" if number > 1 else ""
+            _tell(db, run, "attempt", f"step: {step} begins{again}", {"attempt": attempt})
+        return self._attempt(attempt)
+
+    def intend(self, attempt: int, key: str, title: str, preview: str) -> int:
+        """Write down that an effect is about to be performed; return its id."""
+        with self._store.writing() as db:
+            of = self._attempt(attempt)
+            if of.status.ended:
+                raise Refused(f"Attempt {of.number} of {of.step} has ended; it takes no effect.")
+            effect = _insert(
+                db,
+                "effect",
+                attempt=attempt,
+                key=key,
+                title=masked(title),
+                preview=masked(preview),
+                intent_at=to_text(now()),
+            )
+            _tell(db, of.run, "effect", f"intent: {title}", {"effect": effect, "key": key})
+        return effect
+
+    def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = _NOTHING) -> None:
+        """Write down how an effect ended; once."""
+        with self._store.writing() as db:
+            of, run = self._effect(effect)
+            if of.outcome is not None:
+                raise Refused(f"{of.title}: its outcome stands as {of.outcome}.")
+            _settle(db, of, outcome, detail)
+            error = f": {detail['error']}" if detail.get("error") else ""
+            text = f"{_DONE_WORDS[outcome]}: {of.title}{error}"
+            _tell(db, run, "effect", text, {"effect": effect, "key": of.key, "outcome": outcome})
+
+    def resolve(self, effect: int, outcome: Outcome, *, who: str, reason: str) -> None:
+        """Turn an unknown outcome into a known one, as a person decided."""
+        with self._store.writing() as db:
+            of, run = self._effect(effect)
+            if of.outcome is not Outcome.UNKNOWN or outcome is Outcome.UNKNOWN:
+                raise Refused(
+                    f"{of.title}: only an unknown outcome can be decided, to a known one."
+                )
+            _refuse_nobody(who)
+            unknown_at = to_text(of.outcome_at) if of.outcome_at else None
+            detail = {**of.detail, "reason": reason, "unknown_at": unknown_at}
+            _settle(db, of, outcome, detail, decided=who)
+            text = f"decided by {who}: {of.title} {outcome} ({reason})"
+            data = {"effect": effect, "key": of.key, "outcome": outcome, "who": who}
+            _tell(db, run, "decision", text, data)
+
+    def end_attempt(self, attempt: int, status: Status, message: str = "") -> None:
+        """End an attempt.
+
+        `succeeded` and `skipped` are refused unless each of its effects is there; any other end
+        makes an intent that has no outcome `unknown`.
+        """
+        with self._store.writing() as db:
+            of = self._attempt(attempt)
+            if not status.ended or of.status.ended:
+                raise Refused(f"{of.step}: an attempt cannot go from {of.status} to {status}.")
+            if status.done:
+                _refuse_unless_there(of)
+            _forget_intents(db, of)
+            _end(db, of, status, message)
+
+    def resolve_attempt(self, attempt: int, status: Status, *, who: str, reason: str) -> None:
+        """Turn an unknown end into `succeeded` or `failed`, as a person decided."""
+        with self._store.writing() as db:
+            of = self._attempt(attempt)
+            if of.status is not Status.UNKNOWN or status not in (Status.SUCCEEDED, Status.FAILED):
+                raise Refused(f"{of.step}: only an unknown end can be decided, to a known one.")
+            _refuse_nobody(who)
+            if status.done:
+                _refuse_unless_there(of)
+            db.execute(
+                "UPDATE attempt SET status = ?, message = ?, decided = ? WHERE id = ?",
+                [status, masked(reason), masked(who), attempt],
+            )
+            text = f"decided by {who}: step {of.step} {status} ({reason})"
+            _tell(db, of.run, "decision", text, {"attempt": attempt, "who": who})
+
+    def decide(self, run: str, step: str, gate: str, *, who: str, typed: str) -> Decision:
+        """Write down what a person decided at a gate."""
+        with self._store.writing() as db:
+            self._open_run(run)
+            _refuse_nobody(who)
+            _insert(
+                db,
+                "decision",
+                run=run,
+                entry=self.entries(run)[-1].id,
+                step=step,
+                gate=gate,
+                who=masked(who),
+                typed=masked(typed),
+                at=to_text(now()),
+            )
+            text = f"decision: {who} said yes to {gate} at {step}"
+            _tell(db, run, "decision", text, {"gate": gate, "step": step, "who": who})
+        return self.decisions(run)[-1]
+
+    def evidence(
+        self,
+        run: str,
+        step: str,
+        text: str,
+        *,
+        key: str = "",
+        value: Json = None,
+        attempt: int | None = None,
+    ) -> Evidence:
+        """Keep what was seen; with a `key`, as the fact that later steps read."""
+        with self._store.writing() as db:
+            self.run(run)
+            evidence = _insert(
+                db,
+                "evidence",
+                run=run,
+                attempt=attempt,
+                step=step,
+                key=key,
+                text=masked(text),
+                value=_json(value),
+                at=to_text(now()),
+            )
+            if text:
+                _tell(db, run, "evidence", f"seen: {text}", {"evidence": evidence, "step": step})
+        return self._evidences("WHERE id = ?", evidence)[0]
+
+    def event(self, run: str, kind: str, text: str, data: Mapping[str, Json] = _NOTHING) -> Event:
+        """Add a line to the tail."""
+        with self._store.writing() as db:
+            event = _tell(db, run, kind, text, data)
+        return self.events(run, after=event - 1, limit=1)[0]
+
+    def samples(self, run: str, samples: Sequence[Sample]) -> None:
+        """Keep measured values for drawing the past."""
+        with self._store.writing() as db:
+            for sample in samples:
+                _insert(
+                    db,
+                    "sample",
+                    run=run,
+                    at=to_text(sample.at),
+                    kind=sample.kind,
+                    subject=sample.subject,
+                    value=sample.value,
+                )
+
+    def mark_unknown(self, run: str) -> list[Effect]:
+        """Say `unknown` of what a former process left open; return those effects.
+
+        To be called when a run is opened, before anything else. It changes nothing but words:
+        each intent without outcome, and the open attempt, become unknown.
+        """
+        left: list[Effect] = []
+        with self._store.writing() as db:
+            for attempt in self._attempts("WHERE attempt.run = ? AND ended_at IS NULL", run):
+                left += _forget_intents(db, attempt)
+                _end(db, attempt, Status.UNKNOWN, "The process that tried it ended meanwhile.")
+        return [self._effect(effect.id)[0] for effect in left]
+
+    def set_result(self, run: str, result: Result | None) -> None:
+        """Say where an open run rests, e.g. protected; None while it is under way again."""
+        with self._store.writing() as db:
+            self._open_run(run)
+            db.execute("UPDATE run SET result = ? WHERE id = ?", [result, run])
+            _tell(db, run, "run", f"run: rests as {result}" if result else "run: under way again")
+
+    def close_run(self, run: str, result: Result) -> Run:
+        """End a run; refused while an attempt is open."""
+        with self._store.writing() as db:
+            self._open_run(run)
+            self._refuse_open_attempt(run)
+            db.execute(
+                "UPDATE run SET result = ?, closed_at = ? WHERE id = ?",
+                [result, to_text(now()), run],
+            )
+            _tell(db, run, "run", f"run: closed, {result}", {"result": result})
+        return self.run(run)
+
+    def reopen_run(self, run: str) -> Run:
+        """Open a closed run again, so that it can go onto another track."""
+        with self._store.writing() as db:
+            record = self.run(run)
+            if record.open:
+                raise Refused(f"Run {run} is open.")
+            self._refuse_open_run(record.cluster_resource_id)
+            db.execute("UPDATE run SET closed_at = NULL WHERE id = ?", [record.id])
+            _tell(db, record.id, "run", "run: opened again")
+        return self.run(record.id)
+
+    def _attempt(self, attempt: int) -> Attempt:
+        found = self._attempts("WHERE attempt.id = ?", attempt)
+        if not found:
+            raise Refused(f"There is no attempt {attempt}.")
+        return found[0]
+
+    def _effect(self, effect: int) -> tuple[Effect, str]:
+        """Return an effect and the id of its run."""
+        for attempt in self._attempts(
+            "WHERE attempt.id = (SELECT attempt FROM effect WHERE id = ?)", effect
+        ):
+            return next(each for each in attempt.effects if each.id == effect), attempt.run
+        raise Refused(f"There is no effect {effect}.")
+
+    def _open_run(self, run: str) -> Run:
+        record = self.run(run)
+        if not record.open:
+            raise Refused(f"Run {record.id} is closed ({record.result}); open it again first.")
+        return record
+
+    def _refuse_open_run(self, cluster_resource_id: str) -> None:
+        for run in self._runs(
+            "WHERE cluster_resource_id = ? AND closed_at IS NULL", cluster_resource_id
+        ):
+            raise RunIsOpen(run)
+
+    def _refuse_open_attempt(self, run: str) -> None:
+        for attempt in self._attempts("WHERE attempt.run = ? AND ended_at IS NULL", run):
+            raise AttemptIsOpen(attempt)
+
+
+def _insert(db: Database, table: str, **values: object) -> int:
+    """Insert a row and return its number."""
+    row = db.table(table).insert(values)
+    return int(row.last_rowid or 0)
+
+
+def _insert_entry(
+    db: Database, run: str, track: Track, *, way: str, from_step: str, reason: str
+) -> None:
+    _insert(
+        db,
+        "track_entry",
+        run=run,
+        track=track,
+        way=way,
+        from_step=from_step,
+        reason=reason,
+        at=to_text(now()),
+    )
+
+
+def _tell(db: Database, run: str, kind: str, text: str, data: Mapping[str, Json] = _NOTHING) -> int:
+    return _insert(
+        db, "event", run=run, at=to_text(now()), kind=kind, text=masked(text), data=_json(data)
+    )
+
+
+def _settle(
+    db: Database, effect: Effect, outcome: Outcome, detail: Mapping[str, Json], decided: str = ""
+) -> None:
+    db.execute(
+        "UPDATE effect SET outcome = ?, outcome_at = ?, detail = ?, decided = ? WHERE id = ?",
+        [outcome, to_text(now()), _json(detail), masked(decided), effect.id],
+    )
+
+
+def _forget_intents(db: Database, attempt: Attempt) -> list[Effect]:
+    """Make each intent of an attempt that has no outcome unknown, and return those."""
+    left = [effect for effect in attempt.effects if effect.outcome is None]
+    for effect in left:
+        _settle(db, effect, Outcome.UNKNOWN, {"error": "Its outcome was not seen."})
+        data = {"effect": effect.id, "key": effect.key, "outcome": Outcome.UNKNOWN}
+        _tell(db, attempt.run, "effect", f"unknown: {effect.title}", data)
+    return left
+
+
+def _end(db: Database, attempt: Attempt, status: Status, message: str) -> None:
+    db.execute(
+        "UPDATE attempt SET status = ?, ended_at = ?, message = ? WHERE id = ?",
+        [status, to_text(now()), masked(message), attempt.id],
+    )
+    why = f": {message}" if message else ""
+    data = {"attempt": attempt.id, "step": attempt.step, "status": status}
+    _tell(db, attempt.run, "attempt", f"step: {attempt.step} {status}{why}", data)
+
+
+def _refuse_unless_there(attempt: Attempt) -> None:
+    for effect in attempt.effects:
+        if effect.outcome not in (Outcome.SUCCEEDED, Outcome.ADOPTED):
+            found = effect.outcome or "without outcome"
+            raise Refused(f"{attempt.step}: it cannot succeed while {effect.title!r} is {found}.")
+
+
+def _refuse_nobody(who: str) -> None:
+    if not who.strip():
+        raise Refused("A decision needs the name of who made it.")
+
+
+def _json(value: Json) -> str:
+    try:
+        return json.dumps(masked_json(value), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"This is no JSON value: {error}.") from error
