@@ -1,0 +1,287 @@
+"""What a database and its server hold: read-only looks at the system catalogs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+
+from runbook.postgres.statement import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that a publication FOR ALL TABLES covers: an ordinary one or a partition."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableWithoutIdentity(Table):
+    """A table whose rows cannot be told apart: published, its UPDATE and DELETE fail."""
+
+    replica_identity: str
+    """`pg_class.relreplident`: d, n, i."""
+    reason: str
+    size_bytes: int
+    writes: int
+    """Rows updated and deleted as far as statistics reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableWithoutEquality(Table):
+    """A table with REPLICA IDENTITY FULL and columns whose types have no equality: apply fails."""
+
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTransaction:
+    """A prepared transaction of any database. It survives the end of its session."""
+
+    gid: str
+    database: str
+    owner: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LongTransaction:
+    """A transaction that has been open for long, in any database."""
+
+    pid: int
+    role: str | None
+    database: str | None
+    application: str
+    state: str | None
+    backend_type: str
+    age_s: float
+    has_xid: bool
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A publication of this database."""
+
+    name: str
+    owner: str
+    all_tables: bool
+    publishes: str
+    """A subset of `insert, update, delete, truncate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFound:
+    """A subscription of any database of the server, as far as every role may see it."""
+
+    name: str
+    database: str
+    owner: str
+    enabled: bool
+    slot_name: str | None
+    publications: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFound:
+    """A replication slot of the server."""
+
+    name: str
+    slot_type: str
+    plugin: str | None
+    database: str | None
+    active: bool
+    temporary: bool
+    wal_status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataKinds:
+    """How much there is, in this database, of what logical replication treats specially."""
+
+    sequences: int
+    large_objects: int
+    unlogged_tables: int
+    materialized_views: int
+    tables: int
+    extensions: tuple[str, ...]
+    """Names of what is installed, `plpgsql` excepted."""
+    foreign_tables: int
+    """Not replicated; their data lives elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A server setting as this session sees it."""
+
+    name: str
+    value: str
+    unit: str | None
+    source: str
+    boot_value: str | None
+    pending_restart: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRole:
+    """A role that may log in."""
+
+    name: str
+    superuser: bool
+    replication: bool
+    internal: bool
+    """The server's or AWS's own (`pg_*`, `rds*`)."""
+    own: bool
+    """blueprime's own (`blueprime_*`)."""
+    current: bool
+    """The one this connection uses."""
+    alterable: bool
+    """Whether the current user may take LOGIN from it."""
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPermissions:
+    """What the current user may do. Each is asked of the catalogs; nothing is tried."""
+
+    user: str
+    superuser: bool
+    rds_superuser: bool
+    createrole: bool
+    replication: bool
+    """The attribute, or membership in `rds_replication`: slots may be made and used."""
+    create_in_database: bool
+    """CREATE on the database, which CREATE PUBLICATION needs."""
+    publish_all_tables: bool
+    """FOR ALL TABLES is for superusers; on Aurora for `rds_superuser`."""
+    create_subscription: bool
+    signal_backends: bool
+    monitor: bool
+    """Sees the queries and states of other roles' sessions."""
+    emit_message: bool
+    unreadable_tables: int
+    """User tables without SELECT: they could not be compared."""
+    unsettable_sequences: int
+    """Sequences without SELECT and UPDATE: they could not be carried over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnlyState:
+    """What keeps writes off, as a new session without own settings would meet it."""
+
+    in_recovery: bool
+    default_read_only: bool
+    """`default_transaction_read_only` of the server, before roles' and databases' own."""
+    database_setting: str | None
+    """What ALTER DATABASE ... SET says for this database, or None."""
+    role_settings: tuple[str, ...]
+    """Roles that have a setting of their own, as `role=value`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysTrigger(Table):
+    """A trigger that fires when replication applies a row: its side effects happen twice."""
+
+    trigger: str
+    enabled: str
+    """`pg_trigger.tgenabled`: A always, R replica."""
+    function: str
+
+
+async def connectable_databases(connection: AsyncConnection) -> list[str]:
+    """Return the databases that accept connections, sorted.
+
+    Never `template0`, `template1`, Aurora's `rdsadmin`, or one left invalid by a DROP DATABASE
+    (`datconnlimit = -2`).
+    """
+    raise NotImplementedError
+
+
+async def published_tables(connection: AsyncConnection) -> list[Table]:
+    """Return what FOR ALL TABLES publishes, without members of extensions."""
+    raise NotImplementedError
+
+
+async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
+    """Return published tables whose UPDATE and DELETE would fail."""
+    raise NotImplementedError
+
+
+async def identity_full_without_equality(
+    connection: AsyncConnection,
+) -> list[TableWithoutEquality]:
+    """Return tables with REPLICA IDENTITY FULL whose columns cannot all be compared."""
+    raise NotImplementedError
+
+
+async def prepared_transactions(connection: AsyncConnection) -> list[PreparedTransaction]:
+    """Return the prepared transactions of all databases, the oldest first."""
+    raise NotImplementedError
+
+
+async def long_transactions(
+    connection: AsyncConnection, older_than_s: float
+) -> list[LongTransaction]:
+    """Return transactions of all databases open for longer than that, the oldest first."""
+    raise NotImplementedError
+
+
+async def publications(connection: AsyncConnection) -> list[Publication]:
+    """Return the publications of this database."""
+    raise NotImplementedError
+
+
+async def subscriptions(connection: AsyncConnection) -> list[SubscriptionFound]:
+    """Return the subscriptions of all databases; their connection strings stay unread."""
+    raise NotImplementedError
+
+
+async def replication_slots(connection: AsyncConnection) -> list[SlotFound]:
+    """Return the replication slots of the server."""
+    raise NotImplementedError
+
+
+async def data_kinds(connection: AsyncConnection) -> DataKinds:
+    """Count what replication treats specially."""
+    raise NotImplementedError
+
+
+async def settings(connection: AsyncConnection, names: Iterable[str]) -> dict[str, Setting]:
+    """Return those of the named settings that the server knows."""
+    raise NotImplementedError
+
+
+async def login_roles(connection: AsyncConnection) -> list[LoginRole]:
+    """Return every role that may log in."""
+    raise NotImplementedError
+
+
+async def master_permissions(connection: AsyncConnection) -> MasterPermissions:
+    """Return what the current user may do in this database."""
+    raise NotImplementedError
+
+
+async def read_only_state(connection: AsyncConnection) -> ReadOnlyState:
+    """Return what keeps writes off this database."""
+    raise NotImplementedError
+
+
+async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTrigger]:
+    """Return triggers that fire on apply."""
+    raise NotImplementedError
+
+
+async def schema_fingerprint(connection: AsyncConnection) -> list[str]:
+    """Return the schema as sorted lines of text, equal on both sides where the schemas are."""
+    raise NotImplementedError
+
+
+async def size(connection: AsyncConnection) -> int:
+    """Return the size of this database in bytes."""
+    raise NotImplementedError

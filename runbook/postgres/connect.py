@@ -1,0 +1,253 @@
+"""Connections that have proved to be on the server they mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import AsyncConnection
+
+from runbook.postgres.statement import quoted
+
+APPLICATION_NAME = "blueprime"
+
+Password = Callable[[], Awaitable[str | None]]
+"""Fetches the password when a connection is opened. None: libpq looks in `~/.pgpass`."""
+
+_SETTINGS = {
+    "search_path": "pg_catalog",
+    "statement_timeout": "60s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "synchronous_commit": "on",
+    # Text output is compared between servers and read by people; roles may have their own.
+    "DateStyle": "ISO,YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "xmloption": "content",
+    "client_encoding": "UTF8",
+}
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+
+# libpq hands out no SQLSTATE for a connection that failed, so the cause is read from the message.
+# A server that speaks another language than English is then tried until the deadline.
+_FINAL_CAUSES = (
+    ("password authentication failed", "check the password that the plan refers to"),
+    ("no password supplied", "name a password in the plan's credentials, or add one to ~/.pgpass"),
+    ("PAM authentication failed", "check the IAM token's user, Region and policy"),
+    ("no pg_hba.conf entry", "check sslmode (Aurora 17 and later refuses plain connections)"),
+    ("pg_hba.conf rejects", "this database or user is closed to clients; choose another"),
+    ("is not permitted to log in", "give the role LOGIN again"),
+    ("permission denied for database", "grant CONNECT on the database to the user"),
+    ("is not currently accepting connections", "the database has datallowconn = false"),
+    ('" does not exist', "check the name of the database and of the user"),
+    ("certificate verify failed", "check sslrootcert and the endpoint's name"),
+    ("root certificate file", "check sslrootcert"),
+    ("does not match host name", "connect by the endpoint's own name, or use verify-ca"),
+    ("server does not support SSL", "check sslmode"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to connect, and what proves that it is the right server.
+
+    `role` is the cluster's part in the run, for words alone. `instance_ids` are the cluster's
+    instances (`DBInstanceIdentifier`) as AWS lists them now.
+    """
+
+    role: str
+    host: str
+    port: int
+    user: str
+    sslmode: str
+    sslrootcert: str
+    server_major: int
+    engine_version: str
+    instance_ids: frozenset[str]
+    application_name: str = APPLICATION_NAME
+
+
+class CannotConnect(Exception):
+    """No connection could be made, in the words that a person reads; never a password."""
+
+
+class WrongServer(Exception):
+    """What answers is another server than the one meant, and was so until the deadline."""
+
+
+async def connect(
+    target: Target,
+    password: Password,
+    database: str,
+    *,
+    deadline_s: float,
+    read_only: bool = False,
+) -> AsyncConnection:
+    """Open an autocommit connection that has proved to be on the target's cluster.
+
+    The proof: the server's major version is the target's, and where the server knows its own name
+    (`aurora_db_instance_identifier()`, on Aurora) it is one of the target's instances. After a
+    switchover or a rename DNS may lag, so a mismatch is tried again until the deadline.
+
+    Raises `CannotConnect` (at once where waiting cannot help) and `WrongServer`.
+    """
+    ends = monotonic() + deadline_s
+    pause = _FIRST_PAUSE_S
+    while True:
+        problem: CannotConnect | WrongServer
+        try:
+            return await _attempt(target, password, database, ends, read_only=read_only)
+        except WrongServer as error:
+            problem = error
+        except (psycopg.OperationalError, TimeoutError, OSError) as error:
+            problem = _cannot_connect(target, database, error)
+            if _final_advice(error) is not None:
+                raise problem from None
+        if monotonic() + pause >= ends:
+            raise problem
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+async def prove(connection: AsyncConnection, target: Target) -> None:
+    """Raise `WrongServer` unless the connection is on the target's cluster."""
+    major = connection.info.server_version // 10000
+    if major != target.server_major:
+        raise WrongServer(
+            f"{_place(target, connection.info.dbname)} is PostgreSQL {major}, and "
+            f"{target.role} runs {target.engine_version}: the name still leads to another server. "
+            "Nothing was changed there. Wait until the endpoint has moved, then try again."
+        )
+    name = await _instance_identifier(connection)
+    if name is not None and name not in target.instance_ids:
+        known = ", ".join(sorted(target.instance_ids)) or "none"
+        raise WrongServer(
+            f"{_place(target, connection.info.dbname)} is the instance {name}, and the instances "
+            f"of {target.role} are: {known}. Nothing was changed there. Wait until the endpoint "
+            "has moved, then try again."
+        )
+
+
+class Session:
+    """Keeps one proven connection a database open: inside the fence every millisecond counts.
+
+    A connection that is handed out again has proved anew that it lives and where it is.
+    """
+
+    def __init__(self, target: Target, password: Password, *, deadline_s: float) -> None:
+        self.target = target
+        self._password = password
+        self._deadline_s = deadline_s
+        self._connections: dict[str, AsyncConnection] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def on(self, database: str) -> AsyncConnection:
+        """Return the database's connection. Raises as `connect` does."""
+        async with self._locks.setdefault(database, asyncio.Lock()):
+            kept = self._connections.pop(database, None)
+            if kept is not None:
+                try:
+                    await prove(kept, self.target)
+                    # The version alone is known to the client: only an answer shows life.
+                    await kept.execute("SELECT 1")
+                except (psycopg.OperationalError, WrongServer):
+                    await kept.close()
+                    kept = None
+            if kept is None:
+                kept = await connect(
+                    self.target, self._password, database, deadline_s=self._deadline_s
+                )
+            self._connections[database] = kept
+            return kept
+
+    async def close(self) -> None:
+        """Close every connection."""
+        while self._connections:
+            _, connection = self._connections.popitem()
+            await connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+async def _attempt(
+    target: Target, password: Password, database: str, ends: float, *, read_only: bool
+) -> AsyncConnection:
+    async with asyncio.timeout(max(ends - monotonic(), 1.0)):
+        connection = await AsyncConnection.connect(
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            password=await password(),
+            dbname=database,
+            sslmode=target.sslmode,
+            sslrootcert=target.sslrootcert or None,
+            application_name=target.application_name,
+            connect_timeout=10,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=30_000,
+            options=_options(read_only=read_only),
+            autocommit=True,
+            prepare_threshold=None,
+        )
+        try:
+            await prove(connection, target)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
+def _options(*, read_only: bool) -> str:
+    settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+async def _instance_identifier(connection: AsyncConnection) -> str | None:
+    cursor = await connection.execute(
+        "SELECT pg_catalog.to_regprocedure('pg_catalog.aurora_db_instance_identifier()') IS NULL"
+    )
+    if await cursor.fetchone() == (True,):
+        return None
+    cursor = await connection.execute("SELECT pg_catalog.aurora_db_instance_identifier()::text")
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+def _final_advice(error: BaseException) -> str | None:
+    """Return what to do about a failure that waiting does not mend, else None."""
+    return next((advice for cause, advice in _FINAL_CAUSES if cause in str(error)), None)
+
+
+def _cannot_connect(target: Target, database: str, error: BaseException) -> CannotConnect:
+    advice = _final_advice(error) or "check that the cluster is up and reachable from here"
+    cause = " ".join(str(error).split()) or "no answer in time"
+    return CannotConnect(
+        f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {cause}. "
+        f"{advice[0].upper()}{advice[1:]}."
+    )
+
+
+def _place(target: Target, database: str) -> str:
+    return f"{target.role} ({target.host}:{target.port}, database {quoted(database)})"

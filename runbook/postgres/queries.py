@@ -1,0 +1,59 @@
+"""Reads the `.sql` files beside it, and their answers into dataclasses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, LiteralString, TypeVar, cast
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+T = TypeVar("T")
+
+_MARK = re.compile(r"--\s*(since|before) (\d+)\s*$")
+
+
+@cache
+def load(name: str, server_version: int) -> LiteralString:
+    """Return `sql/<name>.sql` as a server of a version understands it.
+
+    `server_version` is as in `server_version_num`. A line that ends in `-- since 15` is kept from
+    that major version on, one that ends in `-- before 15` is kept below it.
+    """
+    text = files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    major = server_version // 10000
+    lines = []
+    for line in text.splitlines():
+        mark = _MARK.search(line)
+        if mark and (major >= int(mark[2])) != (mark[1] == "since"):
+            continue
+        lines.append(_MARK.sub("", line).rstrip() if mark else line)
+    # The files are part of the program, as a literal in its source would be.
+    return cast(LiteralString, "\n".join(lines))
+
+
+async def fetch(
+    connection: AsyncConnection,
+    kind: type[T],
+    name: str,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> list[T]:
+    """Run `sql/<name>.sql` and return its rows, each column a field of the dataclass `kind`."""
+    query = load(name, connection.info.server_version)
+    async with connection.cursor(row_factory=class_row(kind)) as cursor:
+        await cursor.execute(query, params)
+        return await cursor.fetchall()
+
+
+async def fetch_one(
+    connection: AsyncConnection,
+    kind: type[T],
+    name: str,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> T:
+    """Run `sql/<name>.sql`, which always answers with exactly one row, and return it."""
+    (row,) = await fetch(connection, kind, name, params)
+    return row
