@@ -87,13 +87,15 @@ class Journal(Writer):
 
     def close(self) -> None:
         """Let the journal go; what was written stays. Closing twice does nothing more."""
-        if self._lock is not None:
-            with self._store.writing() as db:
-                erase_holder(db)
-        self._store.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        try:
+            if lock is not None:
+                with self._store.writing() as db:
+                    erase_holder(db)
+        finally:
+            self._store.close()
+            if lock is not None:
+                os.close(lock)
 
     def __enter__(self) -> Self:
         return self

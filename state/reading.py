@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,7 +99,7 @@ class Reader:
         return {evidence.key: evidence for evidence in latest}
 
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
-        """Return the newest `limit` events with an id beyond `after`, in order."""
+        """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
         rows = self._store.rows(
             "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?",
             [run, after, limit],
@@ -106,15 +107,26 @@ class Reader:
         return [_event(row) for row in reversed(rows)]
 
     def samples_of(
-        self, run: str, kind: str, subject: str | None = None, since: datetime | None = None
+        self,
+        run: str,
+        kind: str | None = None,
+        subject: str | None = None,
+        since: datetime | None = None,
     ) -> list[Sample]:
-        """Return the measured values of a kind by time; those from `since` on, if given."""
+        """Return the measured values by time; of one kind, one subject, from `since` on."""
         rows = self._store.rows(
-            "SELECT at, kind, subject, value FROM sample WHERE run = ? AND kind = ? "
-            "AND subject = coalesce(?, subject) AND at >= ? ORDER BY at, id",
+            "SELECT at, kind, subject, value FROM sample WHERE run = ? "
+            "AND kind = coalesce(?, kind) AND subject = coalesce(?, subject) AND at >= ? "
+            "ORDER BY at, id",
             [run, kind, subject, to_text(since) if since else ""],
         )
         return [_sample(row) for row in rows]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let the questions of a block be answered from one and the same state."""
+        with self._store.reading():
+            yield
 
     def data_version(self) -> int:
         """Return a number that changes whenever anybody, this journal too, has written."""
@@ -154,7 +166,8 @@ class Reader:
             "SELECT step, status FROM attempt WHERE run = ? ORDER BY id DESC LIMIT 1", [run.id]
         )
         protection = self._latest(run.id, "protection")
-        fresh = protection is not None and now() - protection.at <= PROTECTION_FRESH
+        seen_at = _seen_at(protection) if protection else None
+        fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
         return RunSummary(
             run=run.id,
             cluster=run.cluster,
@@ -167,8 +180,20 @@ class Reader:
             result=run.result,
             open=run.open,
             slots_held=bool(self.fact(run.id, "slots")),
-            protection_seen_at=protection.at if protection else None,
+            protection_seen_at=seen_at,
         )
+
+
+def _seen_at(evidence: Evidence) -> datetime:
+    """Return when a fact was looked at: as its value says, if that is earlier than the row."""
+    said = evidence.value.get("at") if isinstance(evidence.value, dict) else None
+    if not isinstance(said, str):
+        return evidence.at
+    try:
+        at = from_text(said)
+    except ValueError:
+        return evidence.at
+    return min(at, evidence.at) if at.tzinfo else evidence.at
 
 
 def _protected(evidence: Evidence | None) -> bool | None:

@@ -27,9 +27,10 @@ class Store:
     A lock of its own keeps a thread from reading what another has not committed yet.
     """
 
-    def __init__(self, path: Path, db: Database) -> None:
+    def __init__(self, path: Path, db: Database, *, writable: bool) -> None:
         self.path = path
         self.db = db
+        self.writable = writable
         self._lock = threading.RLock()
         self._commits = 0
 
@@ -52,7 +53,7 @@ class Store:
         except BaseException:
             db.close()
             raise
-        return cls(path, db)
+        return cls(path, db, writable=True)
 
     @classmethod
     def open_for_reading(cls, path: Path) -> Store:
@@ -79,7 +80,7 @@ class Store:
         except BaseException:
             db.close()
             raise
-        return cls(path, db)
+        return cls(path, db, writable=False)
 
     def close(self) -> None:
         with self._lock:
@@ -92,6 +93,8 @@ class Store:
         Raises `Refused` if it breaks one of the schema's guards, `JournalUnusable` if the file
         cannot be written; nothing of the block is kept then.
         """
+        if not self.writable:
+            raise Refused(f"{self.path} is open for watching only; nothing was written.")
         with self._lock, plainly(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:

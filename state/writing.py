@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlite_utils import Database
 
-from state.errors import AttemptIsOpen, Refused, RunIsOpen
+from state.errors import AttemptIsOpen, NoSuchRun, Refused, RunIsOpen
 from state.masking import masked, masked_json
 from state.reading import Reader
 from state.records import Attempt, Decision, Effect, Event, Evidence, Json, Run, Sample, TrackEntry
@@ -207,9 +207,12 @@ class Writer(Reader):
         value: Json = None,
         attempt: int | None = None,
     ) -> Evidence:
-        """Keep what was seen; with a `key`, as the fact that later steps read."""
+        """Keep what was seen; with a `key`, as the fact that later steps read.
+
+        An empty `text` keeps it out of the tail: for facts that are renewed every few seconds.
+        """
         with self._store.writing() as db:
-            self.run(run)
+            self._exact_run(run)
             evidence = _insert(
                 db,
                 "evidence",
@@ -228,12 +231,14 @@ class Writer(Reader):
     def event(self, run: str, kind: str, text: str, data: Mapping[str, Json] = _NOTHING) -> Event:
         """Add a line to the tail."""
         with self._store.writing() as db:
+            self._exact_run(run)
             event = _tell(db, run, kind, text, data)
         return self.events(run, after=event - 1, limit=1)[0]
 
     def samples(self, run: str, samples: Sequence[Sample]) -> None:
         """Keep measured values for drawing the past."""
         with self._store.writing() as db:
+            self._exact_run(run)
             for sample in samples:
                 _insert(
                     db,
@@ -280,13 +285,13 @@ class Writer(Reader):
     def reopen_run(self, run: str) -> Run:
         """Open a closed run again, so that it can go onto another track."""
         with self._store.writing() as db:
-            record = self.run(run)
+            record = self._exact_run(run)
             if record.open:
                 raise Refused(f"Run {run} is open.")
             self._refuse_open_run(record.cluster_resource_id)
-            db.execute("UPDATE run SET closed_at = NULL WHERE id = ?", [record.id])
-            _tell(db, record.id, "run", "run: opened again")
-        return self.run(record.id)
+            db.execute("UPDATE run SET closed_at = NULL WHERE id = ?", [run])
+            _tell(db, run, "run", "run: opened again")
+        return self.run(run)
 
     def _attempt(self, attempt: int) -> Attempt:
         found = self._attempts("WHERE attempt.id = ?", attempt)
@@ -302,10 +307,17 @@ class Writer(Reader):
             return next(each for each in attempt.effects if each.id == effect), attempt.run
         raise Refused(f"There is no effect {effect}.")
 
+    def _exact_run(self, run: str) -> Run:
+        """Return the run of this full id: a prefix will do for asking, not for writing."""
+        found = self._runs("WHERE id = ?", run)
+        if not found:
+            raise NoSuchRun(run, [each.id for each in self._runs("ORDER BY seq DESC")])
+        return found[0]
+
     def _open_run(self, run: str) -> Run:
-        record = self.run(run)
+        record = self._exact_run(run)
         if not record.open:
-            raise Refused(f"Run {record.id} is closed ({record.result}); open it again first.")
+            raise Refused(f"Run {run} is closed ({record.result}); open it again first.")
         return record
 
     def _refuse_open_run(self, cluster_resource_id: str) -> None:

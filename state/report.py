@@ -1,0 +1,156 @@
+"""The report of a run: what a post-mortem needs, as JSON for programs and Markdown for people."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import datetime
+from typing import Any, Literal
+
+from state.reading import Reader
+from state.records import Attempt, Effect, Evidence, Json, Run, TrackEntry
+from state.report_markdown import markdown
+from state.times import to_text
+
+VERSION = 1
+"""The shape of the JSON; it goes up when a member changes its meaning or leaves."""
+
+DOWNTIMES = ("upgrade", "rollback")
+
+Format = Literal["md", "json"]
+
+
+def report(journal: Reader, run: str, fmt: Format) -> str:
+    """Return the report of a run, by its id or a prefix; raise `NoSuchRun`."""
+    content = collect(journal, run)
+    if fmt == "md":
+        return markdown(content)
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+def collect(journal: Reader, run: str) -> dict[str, Any]:
+    """Return everything that the journal knows about a run, as one JSON object.
+
+    Times are ISO 8601 in UTC, durations in seconds; null is unknown or not yet.
+    """
+    with journal.snapshot():
+        record = journal.run(run)
+        facts = journal.facts(record.id)
+        return {
+            "report": VERSION,
+            "run": _run(record),
+            "downtime": {name: _downtime(facts.get(f"downtime.{name}")) for name in DOWNTIMES},
+            "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
+            "decisions": [
+                {
+                    "at": to_text(decision.at),
+                    "step": decision.step,
+                    "gate": decision.gate,
+                    "who": decision.who,
+                    "typed": decision.typed,
+                }
+                for decision in journal.decisions(record.id)
+            ],
+            "evidence": [_evidence(evidence) for evidence in journal.evidences(record.id)],
+            "facts": {key: fact.value for key, fact in facts.items()},
+            "events": [
+                {
+                    "at": to_text(event.at),
+                    "kind": event.kind,
+                    "text": event.text,
+                    "data": event.data,
+                }
+                for event in journal.events(record.id, limit=-1)
+            ],
+            "samples": _samples(journal, record.id),
+        }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "cluster": run.cluster,
+        "cluster_resource_id": run.cluster_resource_id,
+        "account": run.account,
+        "region": run.region,
+        "environment": run.environment,
+        "track": run.track,
+        "result": run.result,
+        "started_at": to_text(run.started_at),
+        "closed_at": _time(run.closed_at),
+        "plan_path": run.plan_path,
+        "plan": run.plan,
+    }
+
+
+def _tracks(entries: list[TrackEntry], attempts: list[Attempt]) -> list[dict[str, Any]]:
+    of: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for attempt in attempts:
+        of[attempt.entry].append(_attempt(attempt))
+    return [
+        {
+            "track": entry.track,
+            "way": entry.way,
+            "from_step": entry.from_step,
+            "reason": entry.reason,
+            "at": to_text(entry.at),
+            "attempts": of[entry.id],
+        }
+        for entry in entries
+    ]
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "step": attempt.step,
+        "number": attempt.number,
+        "status": attempt.status,
+        "started_at": to_text(attempt.started_at),
+        "ended_at": _time(attempt.ended_at),
+        "seconds": attempt.seconds,
+        "message": attempt.message,
+        "decided": attempt.decided,
+        "effects": [_effect(effect) for effect in attempt.effects],
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "key": effect.key,
+        "title": effect.title,
+        "preview": effect.preview,
+        "intent_at": to_text(effect.intent_at),
+        "outcome": effect.outcome,
+        "outcome_at": _time(effect.outcome_at),
+        "detail": effect.detail,
+        "decided": effect.decided,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "at": to_text(evidence.at),
+        "step": evidence.step,
+        "key": evidence.key,
+        "text": evidence.text,
+        "value": evidence.value,
+    }
+
+
+def _downtime(fact: Evidence | None) -> Json:
+    return fact.value if fact else None
+
+
+def _samples(journal: Reader, run: str) -> list[dict[str, Any]]:
+    """Return the measured series, each point as time and value; null where it was unknown."""
+    series: dict[tuple[str, str], list[list[Json]]] = defaultdict(list)
+    for sample in journal.samples_of(run):
+        series[sample.kind, sample.subject].append([to_text(sample.at), sample.value])
+    return [
+        {"kind": kind, "subject": subject, "points": points}
+        for (kind, subject), points in sorted(series.items())
+    ]
+
+
+def _time(at: datetime | None) -> str | None:
+    return to_text(at) if at else None

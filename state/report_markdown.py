@@ -1,0 +1,257 @@
+"""The report as Markdown, to be read at the post-mortem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from state.times import from_text
+
+_TOLD_ELSEWHERE = {"attempt", "effect", "evidence", "decision", "wait"}
+"""Kinds of events that the other chapters tell, or that are only a wait's heartbeat."""
+
+_VISIBLE_CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Return the report's JSON object as a Markdown page."""
+    lines = [
+        *_head(report),
+        *_open_questions(report["tracks"]),
+        *_timeline(report["tracks"]),
+        *_decisions(report["decisions"]),
+        *_changes(report["tracks"]),
+        *_evidence(report["evidence"]),
+        *_measured(report["samples"]),
+        *_events(report["events"]),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _head(report: dict[str, Any]) -> Iterator[str]:
+    run = report["run"]
+    result = (run["result"] or "under way").replace("_", " ")
+    yield f"# Run {_plain(run['id'])}: {_plain(run['cluster'])}, {result}"
+    yield ""
+    if run["environment"] == "rehearsal":
+        yield "**A rehearsal**: no cluster of AWS was touched."
+        yield ""
+    ended = _moment(run["closed_at"]) if run["closed_at"] else "open"
+    yield from _table(
+        ("", ""),
+        [
+            ("cluster", f"{_plain(run['cluster'])} ({_plain(run['cluster_resource_id'])})"),
+            ("where", f"{_plain(run['region'])}, account {_plain(run['account'])}"),
+            ("started", _moment(run["started_at"])),
+            ("ended", ended),
+            ("result", result),
+            *((f"downtime, {name}", _downtime(of)) for name, of in report["downtime"].items()),
+            ("plan", _plain(run["plan_path"])),
+        ],
+    )
+    yield "Times are UTC."
+    yield ""
+
+
+def _downtime(value: Any) -> str:
+    if not isinstance(value, dict):
+        return "not recorded"
+    seconds, began, ended = (value.get(name) for name in ("seconds", "started_at", "ended_at"))
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return f"unknown, began {_moment(began)}" if isinstance(began, str) else "unknown"
+    if not isinstance(began, str) or not isinstance(ended, str):
+        return _took(seconds)
+    return f"{_took(seconds)} ({_moment(began)} to {_clock(ended)})"
+
+
+def _open_questions(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Name first what is not known: it is never shown as good."""
+    questions = []
+    for attempt in _attempts(tracks):
+        where = f"{_plain(attempt['step'])}, attempt {attempt['number']}"
+        questions += [
+            f"- {where}: whether “{_plain(effect['title'])}” happened."
+            for effect in attempt["effects"]
+            if effect["outcome"] in (None, "unknown")
+        ]
+        if attempt["status"] == "unknown" and not attempt["effects"]:
+            questions.append(f"- {where}: how it ended.")
+    if questions:
+        yield from ("## Not known", "", *questions, "")
+
+
+def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
+    yield from ("## Timeline", "")
+    for track in tracks:
+        way = f" ({_plain(track['way'])})" if track["way"] else ""
+        yield f"### {track['track']}{way}, from {_moment(track['at'])}"
+        yield ""
+        if track["from_step"] or track["reason"]:
+            left = f"Branched at {_plain(track['from_step'])}" if track["from_step"] else "Branched"
+            yield f"{left}: {_plain(track['reason'])}" if track["reason"] else f"{left}."
+            yield ""
+        if not track["attempts"]:
+            yield from ("No step was tried.", "")
+            continue
+        yield from _table(
+            ("step", "attempt", "status", "began", "took", "message"),
+            [
+                (
+                    _plain(attempt["step"]),
+                    str(attempt["number"]),
+                    _status(attempt["status"], attempt["decided"]),
+                    _clock(attempt["started_at"]),
+                    _took(attempt["seconds"]),
+                    _plain(attempt["message"]),
+                )
+                for attempt in track["attempts"]
+            ],
+        )
+
+
+def _decisions(decisions: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if not decisions:
+        return
+    yield from ("## Decisions", "")
+    yield from _table(
+        ("at", "step", "gate", "who", "typed"),
+        [
+            (
+                _moment(decision["at"]),
+                *(_plain(decision[member]) for member in ("step", "gate", "who", "typed")),
+            )
+            for decision in decisions
+        ],
+    )
+
+
+def _changes(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
+    yield from ("## Changes", "")
+    none = True
+    for attempt in _attempts(tracks):
+        for effect in attempt["effects"]:
+            none = False
+            yield from _change(attempt["step"], effect)
+    if none:
+        yield from ("None: nothing was touched.", "")
+
+
+def _change(step: str, effect: dict[str, Any]) -> Iterator[str]:
+    yield f"**{_plain(effect['title'])}**"
+    yield ""
+    status = _status(effect["outcome"] or "without outcome", effect["decided"])
+    until = f" to {_clock(effect['outcome_at'])}" if effect["outcome_at"] else ""
+    yield f"{status}; {_plain(step)}, {_clock(effect['intent_at'])}{until}; {_code(effect['key'])}"
+    for member in ("error", "reason"):
+        if said := effect["detail"].get(member):
+            yield ""
+            yield f"{member.capitalize()}: {_plain(str(said))}"
+    yield ""
+    if effect["preview"]:
+        fence = "`" * max(3, 1 + _longest_backticks(effect["preview"]))
+        yield from (fence, effect["preview"].translate(_VISIBLE_CONTROLS).rstrip("\n"), fence, "")
+
+
+def _evidence(evidence: Sequence[dict[str, Any]]) -> Iterator[str]:
+    told = [each for each in evidence if each["text"]]
+    if not told:
+        return
+    yield from ("## Evidence", "")
+    yield from _table(
+        ("at", "step", "seen"),
+        [(_clock(each["at"]), _plain(each["step"]), _plain(each["text"])) for each in told],
+    )
+
+
+def _measured(samples: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if not samples:
+        return
+    yield from ("## Measured", "")
+    rows = []
+    for series in samples:
+        known = [value for _, value in series["points"] if value is not None]
+        rows.append(
+            (
+                _plain(series["kind"]),
+                _plain(series["subject"]),
+                f"{max(known):,.1f}" if known else "unknown",
+                f"{len(known)}",
+                f"{len(series['points']) - len(known)}",
+            )
+        )
+    yield from _table(("what", "of", "highest", "times known", "times unknown"), rows)
+
+
+def _events(events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    told = [event for event in events if event["kind"] not in _TOLD_ELSEWHERE]
+    if not told:
+        return
+    yield from ("## Events", "")
+    yield from _table(
+        ("at", "kind", "event"),
+        [(_moment(event["at"]), _plain(event["kind"]), _plain(event["text"])) for event in told],
+    )
+
+
+def _attempts(tracks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for track in tracks:
+        yield from track["attempts"]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for cells in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is, in a table's cell too."""
+    escaped = re.sub(r"([\\`*|<\[])", r"\\\1", text.translate(_VISIBLE_CONTROLS))
+    return re.sub(r"\s*\n\s*", "<br>", escaped.strip())
+
+
+def _code(text: str) -> str:
+    """Return text as code, outside a table."""
+    ticks = "`" * (1 + _longest_backticks(text))
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{ticks}{pad}{' '.join(text.split())}{pad}{ticks}"
+
+
+def _longest_backticks(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _status(word: str, decided: str) -> str:
+    return f"{word}, decided by {_plain(decided)}" if decided else word
+
+
+def _moment(at: str) -> str:
+    return _formatted(at, "%Y-%m-%d %H:%M:%S")
+
+
+def _clock(at: str) -> str:
+    return _formatted(at, "%H:%M:%S")
+
+
+def _formatted(at: str, form: str) -> str:
+    """Return a time in `form`; as it stands if it is none, which a fact's value may hold."""
+    try:
+        return from_text(at).strftime(form)
+    except ValueError:
+        return _plain(at)
+
+
+def _took(seconds: float | None) -> str:
+    """Return e.g. `0.4 s`, `21 s`, `11 min 02 s`, `1 h 05 min`."""
+    if seconds is None:
+        return "not ended"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
