@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "The venv module is missing; on Debian and Ubuntu it is the package python3-venv." >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[lab,dev]'
 	@touch $@
 	@echo "Ready: $(BIN)/blueprime"
