@@ -1,0 +1,42 @@
+"""A check: a small question about the world, and why its answer matters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+from runbook.preflight.look import Look
+from runbook.preflight.result import Level, Result
+
+_Question = Callable[[Look], AsyncIterator[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question. Its key's first part is its family."""
+
+    key: str
+    why: str
+    question: _Question
+
+    @property
+    def family(self) -> str:
+        return self.key.split(".")[0]
+
+    async def ask(self, look: Look) -> list[Result]:
+        """Return what it says, signed with its key; whatever it raises is the suite's to word."""
+        return [self.sign(result) async for result in self.question(look)]
+
+    def sign(self, result: Result) -> Result:
+        """Return a result with the check's own key, family and why."""
+        why = "" if result.level is Level.PASS else result.why or self.why
+        return replace(result, key=self.key, family=self.family, why=why)
+
+
+def check(key: str, *, why: str) -> Callable[[_Question], Check]:
+    """Make a check of a function that yields its results."""
+
+    def decorate(question: _Question) -> Check:
+        return Check(key, why, question)
+
+    return decorate

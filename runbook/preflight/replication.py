@@ -1,0 +1,83 @@
+"""What replicates from or to blue already."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from runbook.postgres import catalog
+from runbook.postgres.statement import quoted
+from runbook.preflight.check import Check, check
+from runbook.preflight.look import Look, Unseen
+from runbook.preflight.result import Result, block, passed, unknown
+
+_BUSY = "AWS refuses a switchover while blue publishes or subscribes by itself."
+
+
+def _of_aws(name: str) -> bool:
+    """Tell whether an object is the deployment's own: AWS's names begin with `rds`."""
+    return name.startswith("rds")
+
+
+@check("replication.publications", why=_BUSY)
+async def publications(look: Look) -> AsyncIterator[Result]:
+    """Blue is a publisher already."""
+    own = await look.own_deployment_stands()
+    clear = True
+    for database, found in (await look.databases(catalog.publications)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for publication in found:
+            if own and _of_aws(publication.name):
+                continue
+            clear = False
+            yield block(
+                f"{database}/{publication.name}",
+                f"The publication {publication.name} exists in database {database}.",
+                f"If nobody needs it: DROP PUBLICATION {quoted(publication.name)};",
+            )
+    if clear:
+        yield passed(look.plan.cluster.identifier, "no publications")
+
+
+@check("replication.subscriptions", why=_BUSY)
+async def subscriptions(look: Look) -> AsyncIterator[Result]:
+    """Blue is a subscriber already."""
+    found = await look.server(catalog.subscriptions)
+    for each in found:
+        yield block(
+            f"{each.database}/{each.name}",
+            f"The subscription {each.name} exists in database {each.database}.",
+            f"If nobody needs it: DROP SUBSCRIPTION {quoted(each.name)};",
+        )
+    if not found:
+        yield passed(look.plan.cluster.identifier, "no subscriptions")
+
+
+@check(
+    "replication.slots",
+    why="An existing logical slot makes green's upgrade fail, behind a message about parameters; "
+    "an abandoned one keeps WAL on production.",
+)
+async def slots(look: Look) -> AsyncIterator[Result]:
+    """Somebody's logical slot stands on blue."""
+    own = await look.own_deployment_stands()
+    found = [
+        slot
+        for slot in await look.server(catalog.replication_slots)
+        if slot.slot_type == "logical" and not (own and _of_aws(slot.name))
+    ]
+    for slot in found:
+        state = "in use" if slot.active else "not in use"
+        yield block(
+            slot.name,
+            f"The logical slot {slot.name} ({slot.plugin}, database {slot.database}) is {state}.",
+            "Stop its reader (CDC, DMS, Debezium), then: "
+            f"SELECT pg_drop_replication_slot('{slot.name}');",
+        )
+    if not found:
+        yield passed(look.plan.cluster.identifier, "no logical slots")
+
+
+CHECKS: tuple[Check, ...] = (publications, subscriptions, slots)

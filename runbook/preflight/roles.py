@@ -1,0 +1,136 @@
+"""What the plan's user may do, and the roles that the applications use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from runbook.postgres import catalog
+from runbook.postgres.statement import quoted
+from runbook.preflight.check import Check, check
+from runbook.preflight.look import Look, Unseen
+from runbook.preflight.result import Result, block, passed, unknown, warn
+
+_NEEDED = {
+    "replication": "GRANT rds_replication TO {user};",
+    "create_in_database": "GRANT CREATE ON DATABASE {database} TO {user};",
+    "publish_all_tables": "GRANT rds_superuser TO {user};",
+    "create_subscription": "GRANT rds_superuser TO {user};",
+    "signal_backends": "GRANT pg_signal_backend TO {user};",
+    "monitor": "GRANT pg_monitor TO {user};",
+    "createrole": "ALTER ROLE {user} CREATEROLE;",
+    "emit_message": "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) "
+    "TO {user};",
+}
+"""Permission -> what grants it."""
+
+
+@check(
+    "roles.master",
+    why="A permission that is missing shows otherwise inside the fence, where it costs downtime.",
+)
+async def master(look: Look) -> AsyncIterator[Result]:
+    """The plan's user lacks a permission that a later step needs."""
+    clear = True
+    user = look.plan.credentials.user
+    for database, found in (await look.databases(catalog.master_permissions)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for result in _lacking(database, found):
+            clear = False
+            yield result
+    if clear:
+        yield passed(user, "has every permission that the run needs")
+
+
+def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
+    user, base = quoted(found.user), quoted(database)
+    results = [
+        block(
+            f"{database}/{found.user}",
+            f"The plan's user lacks the permission: {name.replace('_', ' ')}.",
+            grant.format(user=user, database=base),
+        )
+        for name, grant in _NEEDED.items()
+        if not getattr(found, name)
+    ]
+    if found.unreadable_tables:
+        results.append(
+            block(
+                f"{database}/{found.user}",
+                f"{found.unreadable_tables} tables cannot be read by the plan's user, so they "
+                "could not be compared before a rollback.",
+                f"GRANT pg_read_all_data TO {user};",
+            )
+        )
+    if found.unsettable_sequences:
+        results.append(
+            block(
+                f"{database}/{found.user}",
+                f"{found.unsettable_sequences} sequences cannot be set by the plan's user, so a "
+                "rollback could not carry them over.",
+                f"GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA … TO {user};",
+            )
+        )
+    return results
+
+
+@check(
+    "roles.application",
+    why="The fence takes LOGIN from the application roles: a wrong name would leave writers in.",
+)
+async def application(look: Look) -> AsyncIterator[Result]:
+    """A role in the plan does not exist, cannot log in, cannot be altered, or is the plan's own."""
+    traffic, user = look.plan.traffic, look.plan.credentials.user
+    known = {role.name: role for role in await look.server(catalog.login_roles)}
+    for name in traffic.application_roles:
+        role = known.get(name)
+        if role is None:
+            yield block(
+                name,
+                "The plan names it as an application role, but no role of that name can log in.",
+                "Correct traffic.application_roles in the plan.",
+            )
+        elif traffic.lock_roles and name == user:
+            yield block(
+                name,
+                "The applications log in with the user that blueprime uses: it cannot be locked "
+                "out without locking out blueprime.",
+                "Give blueprime a user of its own in credentials.user, or set "
+                "traffic.lock_roles = false and stop the applications by your own command.",
+            )
+        elif traffic.lock_roles and not role.alterable:
+            yield block(
+                name,
+                f"{user} may not take LOGIN from it.",
+                f"GRANT {quoted(name)} TO {quoted(user)} WITH ADMIN OPTION; "
+                "or set traffic.lock_roles = false.",
+            )
+        else:
+            yield passed(name, f"can log in; {role.sessions} sessions now")
+
+
+@check(
+    "roles.unnamed",
+    why="A session that nobody expects is a writer that nobody stops.",
+)
+async def unnamed(look: Look) -> AsyncIterator[Result]:
+    """Somebody is connected with a role that the plan does not name."""
+    named = {*look.plan.traffic.application_roles, look.plan.credentials.user}
+    strangers = [
+        role
+        for role in await look.server(catalog.login_roles)
+        if role.sessions and role.name not in named and not (role.internal or role.own)
+    ]
+    for role in strangers:
+        yield warn(
+            role.name,
+            f"{role.sessions} sessions of a role that the plan does not name.",
+            "If an application uses it, add it to traffic.application_roles.",
+        )
+    if not strangers:
+        yield passed(look.plan.cluster.identifier, "no sessions of other roles")
+
+
+CHECKS: tuple[Check, ...] = (master, application, unnamed)

@@ -1,0 +1,79 @@
+"""Asks every check at once, and words what could not be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runbook.preflight import (
+    account,
+    capacity,
+    cluster,
+    data,
+    parameters,
+    replication,
+    roles,
+    schema,
+    sessions,
+)
+from runbook.preflight.check import Check
+from runbook.preflight.look import Look
+from runbook.preflight.result import Level, Result, unknown
+
+if TYPE_CHECKING:
+    from runbook.world import World
+
+CHECKS: tuple[Check, ...] = (
+    *account.CHECKS,
+    *cluster.CHECKS,
+    *parameters.CHECKS,
+    *capacity.CHECKS,
+    *replication.CHECKS,
+    *sessions.CHECKS,
+    *schema.CHECKS,
+    *data.CHECKS,
+    *roles.CHECKS,
+)
+
+
+async def run(world: World, *, progress: Callable[[str], None] | None = None) -> list[Result]:
+    """Ask every check of blue at once and return all results, in the order of the families.
+
+    `progress` hears how far it is. Nothing is changed: every session is read-only. A check that
+    cannot look yields `unknown`; checks that fail for one and the same reason share one line.
+    """
+    done = 0
+
+    async def ask(each: Check, look: Look) -> list[Result]:
+        nonlocal done
+        try:
+            results = await each.ask(look)
+        except Exception as error:
+            results = [each.sign(unknown(each.key, error))]
+        done += 1
+        if progress is not None:
+            progress(f"{done} of {len(CHECKS)} checks")
+        return results
+
+    async with aclosing(Look(world)) as look:
+        answers = await asyncio.gather(*(ask(each, look) for each in CHECKS))
+    return _merged([result for results in answers for result in results])
+
+
+def _merged(results: list[Result]) -> list[Result]:
+    """Fold `unknown` results of one reason into the first, naming the checks left open."""
+    open_checks: dict[str, list[str]] = {}
+    for result in results:
+        if result.level is Level.UNKNOWN:
+            open_checks.setdefault(result.text, []).append(result.key)
+    merged = []
+    for result in results:
+        if result.level is not Level.UNKNOWN:
+            merged.append(result)
+        elif keys := open_checks.pop(result.text, []):
+            others = f" Left open: {', '.join(dict.fromkeys(keys))}." if len(keys) > 1 else ""
+            merged.append(replace(result, text=result.text + others))
+    return merged
