@@ -26,7 +26,7 @@ from runbook.step import (
 from runbook.world import World
 from state.journal import Journal
 from state.records import Attempt, Json
-from state.words import Outcome, Status
+from state.words import Outcome, Result, Status
 
 Decide = Callable[[Gate], Awaitable[str | None]]
 """Asks a person: returns what was typed (`yes` where nothing must be), or None when declined."""
@@ -125,6 +125,7 @@ class Runner:
             )
         finally:
             self._notice("", None)
+            await self.world.forget_connections()
         return self._end(attempt, Status.SUCCEEDED, "")
 
     def _end(self, attempt: Attempt, status: Status, message: str) -> Status:
@@ -258,6 +259,10 @@ class JournalWatch:
             self._heartbeat = time.monotonic()
             data = {} if fraction is None else {"fraction": fraction}
             self._journal.event(self._run, "wait", text, {"step": self._attempt.step, **data})
+
+    def result(self, result: Result) -> None:
+        """Say where the run rests now."""
+        self._journal.set_result(self._run, result)
 
     async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
         """Iterate while waiting; raise `StepFailed` naming `what` at the limit."""

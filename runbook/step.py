@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from state.records import Json
+from state.words import Result
 
 if TYPE_CHECKING:
     from runbook.world import World
@@ -130,6 +131,9 @@ class Watch(Protocol):
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Say where a wait stands; journaled as a heartbeat, at most every few seconds."""
 
+    def result(self, result: Result) -> None:
+        """Say where the run rests now; a later branch may change it."""
+
     def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
         """Iterate with the seconds waited, sleeping in between.
 
@@ -141,12 +145,12 @@ class Watch(Protocol):
 class Step(ABC):
     """One line of the checklist."""
 
-    key: ClassVar[str]
-    title: ClassVar[str]
-    why: ClassVar[str]
+    key: str
+    title: str
+    why: str
     """One sentence."""
-    risk: ClassVar[Risk] = Risk.READ_ONLY
-    undo: ClassVar[str] = "Nothing to undo."
+    risk: Risk = Risk.READ_ONLY
+    undo: str = "Nothing to undo."
     continues: bool = False
     """Whether the next step follows by itself: inside the fence every second counts."""
 

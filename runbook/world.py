@@ -6,8 +6,9 @@ never does. So the journal binds a role to a resource id once, and everything el
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -40,6 +41,8 @@ class World:
         self.aws = aws
         self._journal = journal
         self._replication_password = secrets.token_urlsafe(32)
+        self._sessions: dict[Role, pg.Session] = {}
+        self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
 
     @property
     def rds(self) -> Rds:
@@ -53,6 +56,13 @@ class World:
     def name(self, *parts: str) -> str:
         """Return the name of a resource of this run: hyphen-safe, at most 60 characters."""
         return "-".join(("bp", self.run, *parts))[:60].rstrip("-")
+
+    def sql_name(self, suffix: str = "") -> str:
+        """Return the name of a slot, publication, subscription or role of this run.
+
+        Slot names allow `[a-z0-9_]` only, so all of them keep to that.
+        """
+        return "_".join(filter(None, ("blueprime", self.run, suffix)))
 
     @property
     def tags(self) -> dict[str, str]:
@@ -70,6 +80,25 @@ class World:
                 if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
                     return effect.detail
         return None
+
+    def accepted(self, gate: str) -> bool:
+        """Return whether a person passed a gate on the present stay on the track."""
+        entry = self._journal.entries(self.run)[-1]
+        return any(
+            decision.gate == gate and decision.entry == entry.id
+            for decision in self._journal.decisions(self.run)
+        )
+
+    def downtime_started(self) -> datetime | None:
+        """Return when the present stay on the track first asked the applications to stop."""
+        entry = self._journal.entries(self.run)[-1]
+        intents = [
+            effect.intent_at
+            for attempt in self._journal.attempts(self.run)
+            if attempt.entry == entry.id and attempt.step == "stop-traffic"
+            for effect in attempt.effects
+        ]
+        return min(intents, default=None)
 
     def now(self) -> datetime:
         """Return the wall clock's time, in UTC."""
@@ -134,23 +163,52 @@ class World:
         )
 
     @asynccontextmanager
-    async def connect(
-        self, role: Role, database: str = "", *, deadline_s: float | None = None
-    ) -> AsyncIterator[AsyncConnection]:
-        """Open a connection that has proved to be on the role's cluster."""
-        target = await self.target(role)
-        connection = await pg.connect(
-            target,
-            self.password_for(target),
-            database or self.plan.credentials.maintenance_database,
-            deadline_s=deadline_s or self.plan.limits.connect_s,
-        )
-        async with connection:
-            yield connection
+    async def connect(self, role: Role, database: str = "") -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that has proved to be on the role's cluster, to one user at a time.
+
+        Within one step the endpoint is looked up once and connections are kept: inside the fence
+        every second counts. Each loan proves anew that the connection lives and where it is.
+        """
+        name = database or self.plan.credentials.maintenance_database
+        async with self._locks.setdefault((role, name), asyncio.Lock()):
+            session = await self._session(role)
+            yield await session.on(name)
+
+    async def _session(self, role: Role) -> pg.Session:
+        async with self._locks.setdefault((role, ""), asyncio.Lock()):
+            if role not in self._sessions:
+                target = await self.target(role)
+                self._sessions[role] = pg.Session(
+                    target,
+                    self.password_for(target),
+                    deadline_s=self.plan.limits.connect_s,
+                )
+            return self._sessions[role]
 
     def password_for(self, target: pg.Target) -> pg.Password:
         """Return what fetches the password of the plan's user when it is needed."""
         return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
+
+    async def forget_connections(self) -> None:
+        """Close what `connect` kept, so that the next step looks its endpoints up anew."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+    def connector(
+        self, target: pg.Target, database: str
+    ) -> Callable[[], Awaitable[AsyncConnection]]:
+        """Return what opens further connections of their own to a database of a target."""
+
+        async def connect() -> AsyncConnection:
+            return await pg.connect(
+                target,
+                self.password_for(target),
+                database,
+                deadline_s=self.plan.limits.connect_s,
+            )
+
+        return connect
 
     async def databases(self, role: Role) -> list[str]:
         """Return every database of the role's cluster that accepts connections."""

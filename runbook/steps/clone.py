@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.aws import Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
 from runbook.aws.facts import Instance
 from runbook.postgres import catalog, fence
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps import freeze
 from runbook.steps.effects import ApiEffect, SqlEffect, no, unknown, yes
 from runbook.steps.freeze import compare_marks
 from runbook.steps.green import deployment
@@ -78,6 +81,9 @@ class HoldOldBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "ALTER DATABASE … RESET default_transaction_read_only on old blue."
 
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return freeze.gates(world)
+
     async def effects(self, world: World) -> Sequence[Wave]:
         return [
             [
@@ -96,14 +102,15 @@ def read_only_effect(world: World, role: Role, database: str, *, on: bool) -> Ef
     The setting does not stop apply workers (proved on PostgreSQL 15 to 18).
     """
 
-    async def probe(connection: fence.Connection) -> Finding:
-        state = await catalog.read_only_setting(connection, database)
-        return (yes if state is on else no)(f"{database} is {'' if state else 'not '}read-only")
+    async def probe(connection: AsyncConnection) -> Finding:
+        setting = (await catalog.read_only_state(connection)).database_setting
+        held = setting == "on"
+        return (yes if held is on else no)(f"{database} is {'' if held else 'not '}read-only")
 
     return SqlEffect(
         world,
         role,
-        "",
+        database,
         [fence.set_database_read_only(database, on)],
         key=f"{role.slug}/{database}/{'read-only' if on else 'writable'}",
         title=f"make database {database} of {role.value} "
@@ -126,6 +133,9 @@ class Clone(Step):
     risk = Risk.REVERSIBLE
     undo = "cleanup deletes blue prime."
 
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return freeze.gates(world)
+
     async def effects(self, world: World) -> Sequence[Wave]:
         old_blue = await world.cluster(Role.OLD_BLUE)
         name = blue_prime_name(world)
@@ -146,9 +156,7 @@ class Clone(Step):
                     key=name,
                     title=f"clone {old_blue.identifier} to {name}",
                     probe=probe,
-                    keep=lambda answer: {
-                        "resource_id": answer["DBCluster"]["DbClusterResourceId"]
-                    },
+                    keep=lambda answer: {"resource_id": answer["DBCluster"]["DbClusterResourceId"]},
                 )
             ]
         ]

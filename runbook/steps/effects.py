@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection
@@ -80,8 +81,29 @@ class ApiEffect(Effect):
         return await self._settled() if self._settled else ""
 
 
+@asynccontextmanager
+async def statement_timeout(
+    connection: AsyncConnection, limit_s: float | None
+) -> AsyncIterator[None]:
+    """Give long statements their own limit in seconds; None keeps the connection's default."""
+    if limit_s is None:
+        yield
+        return
+    await connection.execute(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, false)", (f"{limit_s * 1000:.0f}",)
+    )
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            await connection.execute("RESET statement_timeout")
+
+
 class SqlEffect(Effect):
-    """SQL on one database of one role, in one transaction unless a statement forbids it."""
+    """SQL on one database of one role, in one transaction unless a statement forbids it.
+
+    `limit_s` is the statement timeout, in seconds; None keeps the connection's own.
+    """
 
     def __init__(
         self,
@@ -94,17 +116,17 @@ class SqlEffect(Effect):
         title: str,
         probe: LookInside,
         transaction: bool = True,
-        deadline_s: float | None = None,
+        limit_s: float | None = None,
     ) -> None:
         self.key = key
         self.title = title
-        self._world = world
+        self.world = world
         self._role = role
         self._database = database
         self._statements = statements
         self._probe = probe
         self._transaction = transaction
-        self._deadline_s = deadline_s
+        self._limit_s = limit_s
 
     def preview(self) -> str:
         """Return the SQL, secrets masked, under a line that says where it runs."""
@@ -115,16 +137,15 @@ class SqlEffect(Effect):
 
     async def probe(self) -> Finding:
         """Look in the database whether it has happened."""
-        async with self._world.connect(self._role, self._database) as connection:
+        async with self.world.connect(self._role, self._database) as connection:
             return await self._probe(connection)
 
     async def perform(self) -> Mapping[str, Json]:
         """Run the statements on a connection that has proved to be on the right cluster."""
         try:
-            async with self._world.connect(
-                self._role, self._database, deadline_s=self._deadline_s
-            ) as connection:
-                return await self._run(connection)
+            async with self.world.connect(self._role, self._database) as connection:
+                async with statement_timeout(connection, self._limit_s):
+                    return await self.run(connection)
         except (CannotConnect, WrongServer) as error:
             raise StepFailed(
                 str(error),
@@ -141,7 +162,8 @@ class SqlEffect(Effect):
                 todo="Mend the cause, then run the step again.",
             ) from error
 
-    async def _run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        """Execute the statements and return what is worth keeping."""
         if not self._transaction:
             for statement in self._statements:
                 await statement.execute(connection)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
-from runbook import preflight
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, tag_rows
-from runbook.aws.parameters import target_group_calls
-from runbook.postgres import maintenance, replication
+from runbook.aws.parameters import (
+    Carried,
+    carry,
+    create_group_call,
+    modify_group_calls,
+)
+from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.effects import ApiEffect, SqlEffect, no, unknown, yes
+from runbook.steps.effects import ApiEffect, no, unknown, yes
 from runbook.steps.identify import check
 from runbook.world import World
+from state.records import Json
 
 PROVISIONING = "PROVISIONING"
 AVAILABLE = "AVAILABLE"
@@ -60,44 +66,63 @@ class PrepareParameters(Step):
 
     async def effects(self, world: World) -> Sequence[Wave]:
         name = target_group(world)
-        blue = await world.cluster(Role.BLUE)
-        calls = await target_group_calls(
-            world.rds,
-            source_group=blue.parameter_group,
-            name=name,
-            target_version=world.plan.upgrade.target_version,
-            tags={**world.tags},
-        )
-        create, *changes = calls.calls
+        carried, family = await self._carried(world)
 
         async def group_exists() -> Finding:
             group = await world.rds.cluster_parameter_group(name)
             return yes(f"{name} exists") if group else no(f"there is no group {name}")
 
-        waves: list[list[Effect]] = [
-            [
-                ApiEffect(
-                    world.aws,
-                    create,
-                    key=name,
-                    title=f"create parameter group {name}",
-                    probe=group_exists,
-                )
-            ]
+        create = ApiEffect(
+            world.aws,
+            create_group_call(name, family, f"made by blueprime run {world.run}", world.tags),
+            key=name,
+            title=f"create parameter group {name} of family {family}",
+            probe=group_exists,
+        )
+        changes = modify_group_calls(name, carried.values)
+        return [
+            [create],
+            *(
+                [self._set_values(world, name, change, f"{number} of {len(changes)}")]
+                for number, change in enumerate(changes, start=1)
+            ),
         ]
-        for number, change in enumerate(changes, start=1):
-            waves.append(
-                [
-                    ApiEffect(
-                        world.aws,
-                        change,
-                        key=f"{name}/values-{number}",
-                        title=f"set parameters of {name}, part {number} of {len(changes)}",
-                        probe=lambda change=change: _values_set(world, name, change),
-                    )
-                ]
+
+    async def _carried(self, world: World) -> tuple[Carried, str]:
+        """Return what blue's group has set by hand, as green's family takes it; and the family."""
+        target = await world.rds.engine_version(world.plan.upgrade.target_version)
+        if target is None:
+            raise Refused(
+                f"AWS knows no Aurora PostgreSQL {world.plan.upgrade.target_version}.",
+                now="Nothing was changed.",
+                todo="Choose another target version in the plan.",
             )
-        return waves
+        blue = await world.cluster(Role.BLUE)
+        user_set, family = await asyncio.gather(
+            world.rds.cluster_parameters(blue.parameter_group, source="user"),
+            world.rds.family_parameters(target.family),
+        )
+        return carry(user_set, family), target.family
+
+    def _set_values(self, world: World, name: str, change: Call, part: str) -> Effect:
+        async def values_set() -> Finding:
+            wanted = {
+                row["ParameterName"]: row["ParameterValue"]
+                for row in change.parameters["Parameters"]
+            }
+            now = await world.rds.cluster_parameters(name, source="user")
+            missing = [key for key in wanted if key not in now or now[key].value != wanted[key]]
+            if missing:
+                return no(f"not yet set in {name}: {', '.join(sorted(missing))}")
+            return yes(f"all {len(wanted)} values are set in {name}")
+
+        return ApiEffect(
+            world.aws,
+            change,
+            key=f"{name}/values-{part.split()[0]}",
+            title=f"set parameters of {name}, part {part}",
+            probe=values_set,
+        )
 
     async def verify(self, world: World, watch: Watch) -> None:
         name = target_group(world)
@@ -118,17 +143,12 @@ class PrepareParameters(Step):
                 todo=f"Set it to 1 in {name}, then run the step again.",
             )
         watch.evidence("rds.logical_replication = 1")
-
-
-async def _values_set(world: World, name: str, change: Call) -> Finding:
-    parameters = await world.rds.cluster_parameters(name)
-    wanted = {row["ParameterName"]: row["ParameterValue"] for row in change.parameters["Parameters"]}
-    missing = [
-        key for key, value in wanted.items() if key not in parameters or parameters[key].value != value
-    ]
-    if missing:
-        return no(f"not yet set in {name}: {', '.join(sorted(missing))}")
-    return yes(f"all {len(wanted)} values are set in {name}")
+        carried, _ = await self._carried(world)
+        if carried.dropped:
+            watch.evidence(
+                "set on blue, and unknown or fixed in the new family, so not carried over: "
+                + ", ".join(carried.dropped)
+            )
 
 
 class CreateDeployment(Step):
@@ -213,9 +233,7 @@ class AwaitGreen(Step):
                     now="Blue serves as before.",
                     todo="Branch to abort, mend the cause, and start again.",
                 )
-            if found.status == AVAILABLE and found.target and await self._bind(
-                world, watch, found
-            ):
+            if found.status == AVAILABLE and found.target and await self._bind(world, watch, found):
                 return
 
     async def _bind(self, world: World, watch: Watch, found: Deployment) -> bool:
@@ -254,7 +272,7 @@ class ValidateGreen(Step):
         analyzes: list[Effect] = []
         if world.plan.upgrade.analyze_green:
             analyzes = [
-                self._analyze(world, database) for database in await world.databases(Role.GREEN)
+                AnalyzeEffect(world, database) for database in await world.databases(Role.GREEN)
             ]
         return [*([effect] for effect in reboots), analyzes]
 
@@ -282,19 +300,6 @@ class ValidateGreen(Step):
             settle_limit_s=world.plan.limits.instance_s,
         )
 
-    def _analyze(self, world: World, database: str) -> Effect:
-        return SqlEffect(
-            world,
-            Role.GREEN,
-            database,
-            [maintenance.ANALYZE],
-            key=f"analyze/{database}",
-            title=f"analyze database {database} on green",
-            probe=lambda connection: _analyzed(connection),
-            transaction=False,
-            statement_timeout_s=world.plan.limits.create_deployment_s,
-        )
-
     async def verify(self, world: World, watch: Watch) -> None:
         green = await world.cluster(Role.GREEN)
         late = [m.identifier for m in green.members if m.parameter_group_status != "in-sync"]
@@ -310,23 +315,48 @@ class ValidateGreen(Step):
             raise StepFailed(
                 f"Green has the databases {', '.join(databases)}, blue had {', '.join(expected)}.",
                 now="Green is not in use; blue serves.",
-                todo="If databases were added or dropped meanwhile, branch to abort and start again.",
+                todo="If databases came or went meanwhile, branch to abort and start again.",
             )
         watch.evidence(f"version {green.engine_version}, {len(databases)} databases, in-sync")
         await _lag_known(world, watch)
 
 
-async def _analyzed(connection: maintenance.Connection) -> Finding:
-    missing = await maintenance.tables_without_statistics(connection)
-    if missing:
-        return no(f"{len(missing)} tables have no statistics, e.g. {missing[0]}")
-    return yes("every table has statistics")
+class AnalyzeEffect(Effect):
+    """Statistics for one database of green: a major upgrade before version 18 loses them."""
+
+    def __init__(self, world: World, database: str) -> None:
+        self.key = f"green/{database}/analyze"
+        self.title = f"analyze {database} on green"
+        self._world = world
+        self._database = database
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        return (
+            f"-- on green, database {self._database}, table by table, the largest first\nANALYZE …;"
+        )
+
+    async def probe(self) -> Finding:
+        """Look whether every table with rows has statistics."""
+        async with self._world.connect(Role.GREEN, self._database) as connection:
+            missing = await maintenance.unanalyzed(connection)
+        if missing:
+            return no(f"{len(missing)} tables have no statistics, e.g. {missing[0]}")
+        return yes("every table has statistics")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Analyze them one by one: a lost connection loses one table's work at most."""
+        async with self._world.connect(Role.GREEN, self._database) as connection:
+            done = await maintenance.analyze(connection)
+        return {"analyzed": len(done.done), "skipped": list(done.skipped)}
 
 
 async def _lag_known(world: World, watch: Watch) -> None:
     """Record how far green trails blue, by the slots that AWS made on blue."""
     async with world.connect(Role.BLUE) as connection:
-        lags = await replication.slot_lags(connection)
+        slots = await catalog.replication_slots(connection)
+        names = [slot.name for slot in slots if slot.slot_type == "logical"]
+        lags = await replication.slot_lags(connection, names)
     for lag in lags:
         shown = "unknown" if lag.bytes is None else f"{lag.bytes} bytes"
         watch.evidence(f"blue -> green, database {lag.database}: lag {shown} ({lag.slot})")
@@ -352,16 +382,3 @@ class ReadyToSwitch(Step):
         watch.evidence(f"deployment {found.identifier} is {found.status}")
         await check(world, watch)
         await _lag_known(world, watch)
-
-
-__all__ = [
-    "AwaitGreen",
-    "CreateDeployment",
-    "PrepareParameters",
-    "ReadyToSwitch",
-    "ValidateGreen",
-    "deployment",
-    "preflight",
-    "required_deployment",
-    "target_group",
-]

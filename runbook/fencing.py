@@ -1,0 +1,201 @@
+"""The proof that no application can write, from the freeze until the capture exists.
+
+A write on the publisher between the freeze and the capture is lost on rollback, with lag 0 and no
+error. So the fence is proved over a window on blue, green is seen to have caught up and to stand
+still, and after the capture new blue is held against what green was then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from pydantic import TypeAdapter
+
+from runbook.postgres import catalog, fence, marks, replication
+from runbook.postgres.fence import FenceSample, FenceVerdict
+from runbook.roles import Role
+from runbook.step import StepFailed, Watch
+from runbook.world import World
+
+_SAMPLE = TypeAdapter(FenceSample)
+
+Connections = Mapping[str, AsyncConnection]
+
+
+@asynccontextmanager
+async def connections(world: World, role: Role) -> AsyncIterator[Connections]:
+    """Lend one connection to each database of a role's cluster."""
+    databases = await world.databases(role)
+    async with AsyncExitStack() as stack:
+        opened = await asyncio.gather(
+            *(stack.enter_async_context(world.connect(role, name)) for name in databases)
+        )
+        yield dict(zip(databases, opened, strict=True))
+
+
+async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
+    """Prove over a window that nothing writes on a cluster, and that its followers stand still.
+
+    Keeps the marks of the frozen cluster and the last look at each follower as facts. Raises
+    `StepFailed` naming who writes, once the plan's limit is over.
+    """
+    plan = world.plan.fence
+    reasons: tuple[str, ...] = ()
+    async with AsyncExitStack() as stack:
+        roles = (on, *followers)
+        opened = dict(
+            zip(
+                roles,
+                await asyncio.gather(
+                    *(stack.enter_async_context(connections(world, role)) for role in roles)
+                ),
+                strict=True,
+            )
+        )
+        before = await _look(opened)
+        floor = await _slots(opened[on], world)
+        try:
+            async for _ in watch.until(
+                plan.limit_s, every_s=plan.window_s, what="every write to cease"
+            ):
+                if not reasons:
+                    await asyncio.sleep(plan.window_s)
+                after = await _look(opened)
+                reasons = await _why_not(world, before, after, floor, opened, on)
+                if not reasons:
+                    await _keep(world, watch, on, after, opened)
+                    return
+                watch.progress("fence not proved: " + "; ".join(reasons[:3]))
+                before = after
+        except StepFailed as failure:
+            raise StepFailed(
+                f"The fence on {on.value} could not be proved: {'; '.join(reasons) or failure.what}",
+                now="The applications are stopped as far as blueprime was told to; nothing else "
+                "was changed.",
+                todo="Stop what is named, then run the step again; or branch.",
+            ) from failure
+
+
+async def _look(opened: Mapping[Role, Connections]) -> dict[Role, FenceSample]:
+    samples = await asyncio.gather(*(fence.sample(each) for each in opened.values()))
+    return dict(zip(opened, samples, strict=True))
+
+
+async def _slots(on: Connections, world: World) -> dict[str, int]:
+    """Return where WAL ends now, for each slot that feeds a follower."""
+    connection = on[world.plan.credentials.maintenance_database]
+    names = [
+        s.name for s in await catalog.replication_slots(connection) if s.slot_type == "logical"
+    ]
+    lags = await replication.slot_lags(connection, names)
+    return {lag.slot: lag.current_lsn for lag in lags if lag.current_lsn is not None}
+
+
+async def _why_not(
+    world: World,
+    before: Mapping[Role, FenceSample],
+    after: Mapping[Role, FenceSample],
+    floor: Mapping[str, int],
+    opened: Mapping[Role, Connections],
+    on: Role,
+) -> tuple[str, ...]:
+    verdict = fence.compare_samples(
+        before[on], after[on], application_roles=world.plan.traffic.application_roles or None
+    )
+    reasons = list(_reasons(verdict))
+    for role in after:
+        if role is not on and not _same_rows(before[role], after[role]):
+            reasons.append(f"{role.value} is still receiving")
+    if len(after) > 1:
+        connection = opened[on][world.plan.credentials.maintenance_database]
+        for slot, lsn in floor.items():
+            if await replication.confirmed_past(connection, slot, lsn) is not True:
+                reasons.append(f"slot {slot} has not confirmed the last write")
+    return tuple(reasons)
+
+
+def _reasons(verdict: FenceVerdict) -> tuple[str, ...]:
+    if verdict.proved:
+        return ()
+    return verdict.reasons or ("it cannot be told",)
+
+
+def _same_rows(before: FenceSample, after: FenceSample) -> bool:
+    return {name: c.user_tables for name, c in before.counters.items()} == {
+        name: c.user_tables for name, c in after.counters.items()
+    }
+
+
+async def _keep(
+    world: World,
+    watch: Watch,
+    on: Role,
+    samples: Mapping[Role, FenceSample],
+    opened: Mapping[Role, Connections],
+) -> None:
+    frozen = await marks.take(opened[on])
+    watch.evidence(f"marks of {on.value} taken", key=f"marks.{on.slug}", value=frozen.as_json())
+    for role, sample in samples.items():
+        if role is not on:
+            watch.evidence(
+                f"{role.value} has received everything and stands still",
+                key=f"fence.{role.slug}",
+                value=_dump(sample),
+            )
+    watch.evidence(
+        f"fence proved on {on.value}: no application session, no write in "
+        f"{world.plan.fence.window_s:g} s, every counter at a standstill",
+        key="fence",
+        value={"proved": True, "on": on.value, "at": world.now().isoformat()},
+    )
+
+
+async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> None:
+    """Prove after the capture that new blue has the rows that green had when it was fenced.
+
+    Raises `StepFailed` naming databases and counts when rows were written in between. Where the
+    statistics cannot tell (a restart reset them), a person must accept that by name.
+    """
+    kept = world.fact(f"fence.{publisher.identity.slug}")
+    accepted = world.accepted("accept-unproved-fence")
+    if kept is None:
+        reason = "no look at green from before the switchover was kept"
+        verdict = FenceVerdict(None, (reason,))
+    else:
+        async with connections(world, publisher) as opened:
+            now = await fence.sample(opened)
+        verdict = fence.compare_samples(
+            _SAMPLE.validate_python(kept),
+            now,
+            application_roles=world.plan.traffic.application_roles or None,
+            own_changes=True,
+        )
+    if verdict.proved:
+        watch.evidence(
+            f"no row was written on {publisher.value} between the freeze and the capture",
+            key="fence",
+            value={"proved": True, "on": publisher.value, "at": world.now().isoformat()},
+        )
+        return
+    words = "; ".join(_reasons(verdict))
+    if accepted:
+        watch.evidence(f"accepted by a person, not proved: {words}")
+        return
+    watch.evidence(f"not proved: {words}", key="fence.unproved", value=words)
+    raise StepFailed(
+        f"It is not proved that nothing was written on {publisher.value} before the capture: "
+        f"{words}.",
+        now="The slots exist and keep every later write. The applications are still stopped.",
+        todo=(
+            "Roll back to old blue (loses what was written in between), or run the step again "
+            "and accept by name that these writes would be missing after a rollback."
+        ),
+    )
+
+
+def _dump(sample: FenceSample) -> Any:
+    return _SAMPLE.dump_python(sample, mode="json")

@@ -1,0 +1,235 @@
+"""Before the switchover: everything that was made goes, and blue is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.aws.facts import Cluster
+from runbook.plan import StopMethod
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.steps.effects import ApiEffect, CommandEffect, no, yes
+from runbook.steps.green import deployment, target_group
+from runbook.steps.remove import delete_group_effect
+from runbook.steps.traffic import UnlockRoles, locked_roles
+from runbook.world import World
+from state.words import Result
+
+SWITCHING = ("SWITCHOVER_IN_PROGRESS", "SWITCHOVER_COMPLETED")
+
+
+class AbortAssess(Step):
+    """Make sure that the pivot has not happened."""
+
+    key = "assess"
+    title = "Assess the abort"
+    why = "After the switchover there is nothing to abort: the way back is a rollback."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        found = await deployment(world)
+        if found is not None and found.status in SWITCHING:
+            raise Refused(
+                f"The deployment is {found.status}.",
+                now="Nothing was changed.",
+                todo="Branch to rollback instead.",
+            )
+        blue = await world.cluster(Role.BLUE)
+        if blue.identifier != world.plan.cluster.identifier:
+            raise Refused(
+                f"Blue is named {blue.identifier}: a switchover has happened.",
+                now="Nothing was changed.",
+                todo="Branch to rollback instead.",
+            )
+        watch.evidence(
+            f"{blue.identifier} is blue on {blue.engine_version}; the deployment is "
+            + (found.status if found else "not there")
+        )
+
+
+class ReopenBlue(Step):
+    """Let the applications in again, first of all."""
+
+    key = "reopen-blue"
+    title = "Let the applications in on blue"
+    why = "If they were stopped, every second until here was downtime."
+    risk = Risk.REVERSIBLE
+    undo = "stop-traffic."
+
+    async def skip(self, world: World) -> str:
+        return "" if world.fact("traffic") is not None else "the traffic was never stopped"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        waves: list[list[Effect]] = []
+        if locked_roles(world):
+            waves.append([UnlockRoles(world, Role.BLUE)])
+        if world.plan.traffic.stop is StopMethod.COMMAND:
+
+            async def probe() -> Finding:
+                return no("whether the command has run cannot be seen; it is safe to repeat")
+
+            waves.append(
+                [
+                    CommandEffect(
+                        world.plan.traffic.start_command,
+                        key="blue/start-command",
+                        title="run the plan's start command",
+                        timeout_s=world.plan.traffic.command_timeout_s,
+                        probe=probe,
+                    )
+                ]
+            )
+        return waves
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(
+            "the applications may write on blue",
+            key="traffic",
+            value={"open": True, "on": Role.BLUE.value, "at": world.now().isoformat()},
+        )
+
+
+class DeleteGreen(Step):
+    """Delete the deployment and green with it."""
+
+    key = "delete-green"
+    title = "Delete the deployment and green"
+    why = "Green is billed like production, and its slot keeps WAL on blue."
+    risk = Risk.DESTRUCTIVE
+    undo = "Start again: create-deployment makes a new green."
+
+    async def skip(self, world: World) -> str:
+        return "" if await deployment(world) is not None else "there is no deployment"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        found = await deployment(world)
+        if found is None:
+            return ()
+        name = world.plan.cluster.identifier
+        return (
+            Gate(
+                key="delete-green",
+                question=(
+                    f"Delete the deployment {found.identifier} of {name} and the green cluster "
+                    f"{found.target.rsplit(':', 1)[-1] or '(not made yet)'}."
+                ),
+                reversible="Blue stays and serves. A new green takes as long as this one took.",
+                must_type=name,
+            ),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        found = await deployment(world)
+        if found is None:
+            return ()
+        waves: list[list[Effect]] = []
+        green = await world.rds.cluster(found.target.rsplit(":", 1)[-1]) if found.target else None
+        if green is not None and green.deletion_protection:
+            waves.append([self._unprotect(world, green)])
+
+        async def probe() -> Finding:
+            now = await world.rds.deployment(found.identifier)
+            if now is None or now.status == "DELETING":
+                return yes("it is gone" if now is None else now.status)
+            return no(f"it is {now.status}")
+
+        waves.append(
+            [
+                ApiEffect(
+                    world.aws,
+                    Call(
+                        "rds",
+                        "DeleteBlueGreenDeployment",
+                        {
+                            "BlueGreenDeploymentIdentifier": found.identifier,
+                            "DeleteTarget": True,
+                        },
+                    ),
+                    key=f"{found.identifier}/delete",
+                    title=f"delete deployment {found.identifier} with green",
+                    probe=probe,
+                )
+            ]
+        )
+        return waves
+
+    def _unprotect(self, world: World, green: Cluster) -> Effect:
+        """Green copies blue's deletion protection, and would refuse to go."""
+
+        async def probe() -> Finding:
+            now = await world.rds.cluster(green.identifier)
+            on = now is not None and now.deletion_protection
+            return (no if on else yes)(f"deletion protection is {'on' if on else 'off'}")
+
+        async def settled() -> str:
+            now = await world.rds.cluster(green.identifier)
+            return "" if now is None or now.available else f"{now.identifier} is {now.status}"
+
+        return ApiEffect(
+            world.aws,
+            Call(
+                "rds",
+                "ModifyDBCluster",
+                {
+                    "DBClusterIdentifier": green.identifier,
+                    "DeletionProtection": False,
+                    "ApplyImmediately": True,
+                },
+            ),
+            key=f"{green.resource_id}/unprotect",
+            title=f"lift the deletion protection of {green.identifier}",
+            probe=probe,
+            settled=settled,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits = world.plan.limits
+        async for _ in watch.until(
+            limits.delete_deployment_s, every_s=limits.poll_s, what="green to be gone"
+        ):
+            found = await deployment(world)
+            bound = world.bound(Role.GREEN)
+            green = await world.rds.cluster_by_resource_id(bound) if bound else None
+            if found is None and green is None:
+                watch.evidence("the deployment and green are gone")
+                return
+            watch.progress(
+                f"deployment {found.status if found else 'gone'}, "
+                f"green {green.status if green else 'gone'}"
+            )
+
+
+class DeleteParameterGroup(Step):
+    """Delete the group that was made for green."""
+
+    key = "delete-parameter-group"
+    title = "Delete green's parameter group"
+    why = "Nothing uses it any more."
+    risk = Risk.DESTRUCTIVE
+    undo = "prepare-parameters makes it again."
+
+    async def skip(self, world: World) -> str:
+        if world.plan.upgrade.cluster_parameter_group:
+            return "the plan's own group stays"
+        if await world.rds.cluster_parameter_group(target_group(world)) is None:
+            return "there is no group of this run"
+        return ""
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [[delete_group_effect(world, target_group(world))]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(f"{target_group(world)} is gone")
+
+
+class AbortSettled(Step):
+    """Say that blue is as it was."""
+
+    key = "settled"
+    title = "Settled"
+    why = "Nothing of the run is left."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        blue = await world.cluster(Role.BLUE)
+        watch.evidence(f"{blue.identifier} serves on {blue.engine_version}, as before")
+        watch.result(Result.ABORTED)

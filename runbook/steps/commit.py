@@ -1,0 +1,202 @@
+"""The end of the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.aws.facts import tag_rows
+from runbook.roles import Role
+from runbook.step import Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.effects import ApiEffect, no, yes
+from runbook.steps.remove import await_gone, deletion, deletion_gate, own
+from runbook.world import World
+from state.words import Result
+
+
+class CommitAssess(Step):
+    """Ask for the end of the way back, in those words."""
+
+    key = "end-of-way-back"
+    title = "End the way back"
+    why = "After this there is no return to the old version but a restore."
+    risk = Risk.DESTRUCTIVE
+    undo = "None."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        name = world.plan.cluster.identifier
+        return (
+            Gate(
+                key="commit",
+                question=f"End the way back of {name}: stay on the new version for good.",
+                reversible=(
+                    "It cannot be undone. Blue prime stops following at once, and with it the "
+                    "rollback that loses nothing."
+                ),
+                must_type=name,
+            ),
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+        if new_blue.identifier != world.plan.cluster.identifier:
+            raise Refused(
+                f"New blue is named {new_blue.identifier}: it does not bear the production name.",
+                now="Nothing was changed.",
+                todo="Commit is for a cluster that serves.",
+            )
+        watch.evidence(f"{new_blue.identifier} stays on {new_blue.engine_version}")
+
+
+class SnapshotOldBlue(Step):
+    """Keep a last snapshot of the old version."""
+
+    key = "snapshot-old-blue"
+    title = "Snapshot old blue"
+    why = "What the database was before the upgrade stays restorable."
+    risk = Risk.REVERSIBLE
+    undo = "Delete the snapshot."
+
+    async def skip(self, world: World) -> str:
+        if not world.plan.commit.final_snapshot:
+            return "the plan wants no final snapshot"
+        if await world.find(Role.OLD_BLUE) is None:
+            return "old blue is gone"
+        return ""
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        old_blue = await world.cluster(Role.OLD_BLUE)
+        name = world.name("old-blue")
+
+        async def probe() -> Finding:
+            found = await world.rds.snapshot(name)
+            return yes(f"{name} is {found.status}") if found else no(f"there is no snapshot {name}")
+
+        return [
+            [
+                ApiEffect(
+                    world.aws,
+                    Call(
+                        "rds",
+                        "CreateDBClusterSnapshot",
+                        {
+                            "DBClusterSnapshotIdentifier": name,
+                            "DBClusterIdentifier": old_blue.identifier,
+                            "Tags": tag_rows(world.tags),
+                        },
+                    ),
+                    key=name,
+                    title=f"create snapshot {name} of {old_blue.identifier}",
+                    probe=probe,
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = world.name("old-blue")
+        limits = world.plan.limits
+        async for _ in watch.until(limits.clone_s, every_s=limits.poll_s, what="the snapshot"):
+            found = await world.rds.snapshot(name)
+            status = found.status if found else "not listed yet"
+            watch.progress(f"{name} {status}")
+            if status == "available":
+                watch.evidence(f"snapshot {name} is available")
+                return
+            if status == "failed":
+                raise StepFailed(
+                    f"The snapshot {name} failed.",
+                    now="Old blue and blue prime still exist.",
+                    todo=f"Delete {name} in the console, then run the step again.",
+                )
+
+
+class DeleteBluePrime(Step):
+    """The rollback cluster goes."""
+
+    key = "delete-blue-prime"
+    title = "Delete blue prime"
+    why = "It follows nobody any more and costs as much as production."
+    risk = Risk.DESTRUCTIVE
+    undo = "None."
+
+    async def skip(self, world: World) -> str:
+        if not world.plan.commit.delete_blue_prime:
+            return "the plan keeps blue prime"
+        return "" if await world.find(Role.BLUE_PRIME) else "there is no blue prime"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        cluster = await world.find(Role.BLUE_PRIME)
+        if cluster is None:
+            return ()
+        return (deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),)
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        cluster = await own(world, Role.BLUE_PRIME)
+        return () if cluster is None else await deletion(world, cluster)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await await_gone(world, watch, Role.BLUE_PRIME)
+
+
+class DeleteOldBlue(Step):
+    """The old production cluster goes, if the plan says so."""
+
+    key = "delete-old-blue"
+    title = "Delete old blue"
+    why = "The plan decides whether the old version is kept; it is billed as long as it exists."
+    risk = Risk.DESTRUCTIVE
+    undo = "Restore the final snapshot."
+
+    async def skip(self, world: World) -> str:
+        if not world.plan.commit.delete_old_blue:
+            return "the plan keeps old blue"
+        return "" if await world.find(Role.OLD_BLUE) else "old blue is gone"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        cluster = await world.find(Role.OLD_BLUE)
+        if cluster is None:
+            return ()
+        kept = "The final snapshot stays." if world.plan.commit.final_snapshot else "No snapshot."
+        return (deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),)
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        cluster = await world.find(Role.OLD_BLUE)
+        if cluster is None:
+            return ()
+        if cluster.identifier == world.plan.cluster.identifier:
+            raise Refused(
+                f"Old blue bears the production name {cluster.identifier}.",
+                now="It was not touched.",
+                todo="A cluster that serves is never deleted here.",
+            )
+        return await deletion(world, cluster)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await await_gone(world, watch, Role.OLD_BLUE)
+
+
+class CommitSettled(Step):
+    """Say how it ended."""
+
+    key = "settled"
+    title = "Settled"
+    why = "The upgrade is for good."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+        watch.evidence(f"{new_blue.identifier} serves on {new_blue.engine_version}, for good")
+        old_blue = await world.find(Role.OLD_BLUE)
+        if old_blue is not None:
+            watch.evidence(
+                f"{old_blue.identifier} is kept on {old_blue.engine_version}, and billed"
+            )
+        watch.evidence(
+            "no way back is held",
+            key="protection",
+            value={
+                "protected": False,
+                "at": world.now().isoformat(),
+                "text": "committed",
+            },
+        )
+        watch.result(Result.COMMITTED)

@@ -1,0 +1,172 @@
+"""Lead the applications to the cluster that takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.aws.route53 import upsert_cname_call
+from runbook.plan import EndpointMethod
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.effects import ApiEffect, CommandEffect, no, unknown, yes
+from runbook.steps.traffic import still_stopped
+from runbook.world import World
+
+
+class SwitchEndpoint(Step):
+    """By the plan's method: rename, a DNS record, the operator's command, or by hand."""
+
+    key = "switch-endpoint"
+    title = "Switch the endpoint"
+    why = "From here on the applications find the old version."
+    risk = Risk.REVERSIBLE
+    undo = "The same the other way round; new blue is kept, closed."
+
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        if world.plan.endpoint.method is not EndpointMethod.MANUAL:
+            return ()
+        target = await world.cluster(self.to)
+        return (
+            Gate(
+                key="endpoint-switched",
+                question=(
+                    f"Lead the applications to {target.endpoint}:{target.port} yourself now, and "
+                    "say yes when it is done."
+                ),
+                reversible="Lead them back to new blue; nothing was written yet.",
+            ),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        match world.plan.endpoint.method:
+            case EndpointMethod.RENAME:
+                return await self._renames(world)
+            case EndpointMethod.ROUTE53:
+                return [[await self._record(world)]]
+            case EndpointMethod.COMMAND:
+                return [[await self._command(world)]]
+            case EndpointMethod.MANUAL:
+                return ()
+
+    async def _renames(self, world: World) -> Sequence[Wave]:
+        name = world.plan.cluster.identifier
+        aside = f"{name[:40]}-new-{world.run}"
+        return [
+            [await rename(world, self.away, aside)],
+            [await rename(world, self.to, name)],
+        ]
+
+    async def _record(self, world: World) -> Effect:
+        plan = world.plan.endpoint
+        target = await world.cluster(self.to)
+
+        async def probe() -> Finding:
+            found = await world.aws.route53.record(plan.hosted_zone_id, plan.record)
+            if found is None:
+                return no(f"{plan.record} has no CNAME")
+            there = target.endpoint in found.values
+            return (yes if there else no)(f"{plan.record} leads to {', '.join(found.values)}")
+
+        async def settled() -> str:
+            change = (world.done(f"{plan.record}/{self.to.slug}") or {}).get("change")
+            if change is None:
+                return ""
+            if await world.aws.route53.in_sync(str(change)):
+                return ""
+            return f"Route 53 change {change} has not reached every server yet"
+
+        return ApiEffect(
+            world.aws,
+            upsert_cname_call(
+                plan.hosted_zone_id,
+                plan.record,
+                target.endpoint,
+                ttl_s=plan.ttl_s,
+                comment=f"blueprime run {world.run}",
+            ),
+            key=f"{plan.record}/{self.to.slug}",
+            title=f"point {plan.record} to {target.endpoint}",
+            probe=probe,
+            keep=lambda answer: {"change": answer["ChangeInfo"]["Id"]},
+            settled=settled,
+        )
+
+    async def _command(self, world: World) -> Effect:
+        plan = world.plan.endpoint
+        target = await world.cluster(self.to)
+
+        async def probe() -> Finding:
+            return no("whether the command has run cannot be seen; it is safe to repeat")
+
+        return CommandEffect(
+            (*plan.command, target.endpoint, str(target.port)),
+            key=f"{self.to.slug}/endpoint-command",
+            title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
+            timeout_s=world.plan.traffic.command_timeout_s,
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        target = await world.cluster(self.to)
+        if world.plan.endpoint.method is EndpointMethod.RENAME:
+            name = world.plan.cluster.identifier
+            if target.identifier != name:
+                raise StepFailed(
+                    f"{self.to.value} is named {target.identifier}, not {name}.",
+                    now="The applications are stopped.",
+                    todo="Run the step again.",
+                )
+        # Connecting proves that the endpoint leads to this cluster: DNS may trail a rename.
+        async with world.connect(self.to) as connection:
+            watch.evidence(
+                f"{self.to.value} answers at {connection.info.host}:{connection.info.port}"
+            )
+        await still_stopped(world, self.away)
+
+
+async def rename(world: World, role: Role, name: str) -> Effect:
+    """Return the renaming of a role's cluster; its instances keep their names and endpoints."""
+    resource_id = world.resource_id(role)
+    before = await world.cluster(role)
+
+    async def probe() -> Finding:
+        now = await world.rds.cluster_by_resource_id(resource_id)
+        if now is None:
+            return unknown(f"{resource_id} is not listed")
+        if now.identifier == name:
+            return yes(f"{resource_id} is named {name}")
+        taken = await world.rds.cluster(name)
+        if taken is not None and taken.resource_id != resource_id:
+            return no(f"{resource_id} is named {now.identifier}; {name} is {taken.resource_id}")
+        return no(f"{resource_id} is named {now.identifier}")
+
+    async def settled() -> str:
+        now = await world.rds.cluster_by_resource_id(resource_id)
+        if now is None:
+            return f"{resource_id} is not listed yet"
+        if now.identifier != name or not now.available:
+            return f"{now.identifier} is {now.status}"
+        return ""
+
+    return ApiEffect(
+        world.aws,
+        Call(
+            "rds",
+            "ModifyDBCluster",
+            {
+                "DBClusterIdentifier": before.identifier,
+                "NewDBClusterIdentifier": name,
+                "ApplyImmediately": True,
+            },
+        ),
+        key=f"{resource_id}/rename/{name}",
+        title=f"rename {role.value} from {before.identifier} to {name}",
+        probe=probe,
+        settled=settled,
+        settle_limit_s=world.plan.limits.rename_s,
+    )

@@ -1,0 +1,290 @@
+"""Deleting: only what this run created, seen by its tag and its recorded resource id."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from runbook.aws import Call
+from runbook.aws.facts import Cluster, Instance
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.effects import ApiEffect, no, yes
+from runbook.steps.green import deployment, target_group
+from runbook.world import RUN_TAG, World
+from state.words import Result
+
+
+async def own(world: World, role: Role) -> Cluster | None:
+    """Return the role's cluster if this run created it and it does not serve; refuse otherwise.
+
+    None where it is gone already.
+    """
+    cluster = await world.find(role)
+    if cluster is None:
+        return None
+    tags = await world.rds.tags(cluster.arn)
+    if tags.get(RUN_TAG) != world.run:
+        raise Refused(
+            f"{cluster.identifier} ({role.value}) does not bear this run's tag.",
+            now="It was not touched.",
+            todo="If it is to go, delete it by hand.",
+        )
+    if cluster.identifier == world.plan.cluster.identifier:
+        raise Refused(
+            f"{cluster.identifier} ({role.value}) bears the production name.",
+            now="It was not touched.",
+            todo="A cluster that serves is never deleted here.",
+        )
+    return cluster
+
+
+def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
+    """Return the decision to delete a cluster."""
+    return Gate(
+        key=f"delete-{role.slug}",
+        question=f"Delete {role.value}, the cluster {cluster.identifier} with its instances.",
+        reversible=reversible,
+        must_type=cluster.identifier,
+        valid_s=600,
+    )
+
+
+async def deletion(world: World, cluster: Cluster, *, snapshot: str = "") -> list[list[Effect]]:
+    """Return the waves that delete a cluster: protection off, readers, writer, cluster."""
+    writers = {member.identifier for member in cluster.members if member.writer}
+    instances = await world.rds.instances(cluster.identifier)
+    readers = [each for each in instances if each.identifier not in writers]
+    waves: list[list[Effect]] = []
+    if cluster.deletion_protection:
+        waves.append([_unprotect(world, cluster)])
+    waves.append([_delete_instance(world, each) for each in readers])
+    waves.append([_delete_instance(world, each) for each in instances if each not in readers])
+    waves.append([_delete_cluster(world, cluster, snapshot)])
+    return waves
+
+
+def _unprotect(world: World, cluster: Cluster) -> Effect:
+    async def probe() -> Finding:
+        now = await world.rds.cluster_by_resource_id(cluster.resource_id)
+        if now is None:
+            return yes("the cluster is gone")
+        return (no if now.deletion_protection else yes)(
+            f"deletion protection is {'on' if now.deletion_protection else 'off'}"
+        )
+
+    async def settled() -> str:
+        now = await world.rds.cluster_by_resource_id(cluster.resource_id)
+        return "" if now is None or now.available else f"{now.identifier} is {now.status}"
+
+    return ApiEffect(
+        world.aws,
+        Call(
+            "rds",
+            "ModifyDBCluster",
+            {
+                "DBClusterIdentifier": cluster.identifier,
+                "DeletionProtection": False,
+                "ApplyImmediately": True,
+            },
+        ),
+        key=f"{cluster.resource_id}/unprotect",
+        title=f"lift the deletion protection of {cluster.identifier}",
+        probe=probe,
+        settled=settled,
+    )
+
+
+def _gone_or_going(
+    look: Callable[[], Awaitable[Cluster | Instance | None]], name: str
+) -> Callable[[], Awaitable[Finding]]:
+    async def probe() -> Finding:
+        found = await look()
+        if found is None:
+            return yes(f"there is no {name}")
+        return (yes if found.status == "deleting" else no)(f"{name} is {found.status}")
+
+    return probe
+
+
+def _delete_instance(world: World, instance: Instance) -> Effect:
+    name = instance.identifier
+
+    async def look() -> Instance | None:
+        return await world.rds.instance(name)
+
+    return ApiEffect(
+        world.aws,
+        Call("rds", "DeleteDBInstance", {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}),
+        key=f"{instance.resource_id}/delete",
+        title=f"delete instance {name}",
+        probe=_gone_or_going(look, name),
+    )
+
+
+def _delete_cluster(world: World, cluster: Cluster, snapshot: str) -> Effect:
+    async def look() -> Cluster | None:
+        return await world.rds.cluster_by_resource_id(cluster.resource_id)
+
+    final = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
+    return ApiEffect(
+        world.aws,
+        Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": cluster.identifier, **final}),
+        key=f"{cluster.resource_id}/delete",
+        title=f"delete cluster {cluster.identifier}",
+        probe=_gone_or_going(look, cluster.identifier),
+    )
+
+
+async def await_gone(world: World, watch: Watch, role: Role) -> None:
+    """Wait until AWS no longer lists a role's cluster."""
+    limits = world.plan.limits
+    async for _ in watch.until(
+        limits.instance_s, every_s=limits.poll_s, what=f"{role.value} to be gone"
+    ):
+        found = await world.find(role)
+        if found is None:
+            watch.evidence(f"{role.value} is gone")
+            return
+        watch.progress(f"{found.identifier} is {found.status}")
+
+
+def delete_group_effect(world: World, name: str) -> Effect:
+    """Return the deletion of the parameter group that this run made."""
+
+    async def probe() -> Finding:
+        group = await world.rds.cluster_parameter_group(name)
+        return no(f"{name} exists") if group else yes(f"there is no group {name}")
+
+    return ApiEffect(
+        world.aws,
+        Call("rds", "DeleteDBClusterParameterGroup", {"DBClusterParameterGroupName": name}),
+        key=f"{name}/delete",
+        title=f"delete parameter group {name}",
+        probe=probe,
+    )
+
+
+class DeleteOwnDeployment(Step):
+    """Let go of a deployment that still exists; after a switchover both clusters stay."""
+
+    key = "delete-deployment"
+    title = "Delete the blue/green deployment"
+    why = "Its record locks old blue, and no cluster of it can be deleted meanwhile."
+    risk = Risk.DESTRUCTIVE
+    undo = "None needed: no cluster goes with it."
+
+    async def skip(self, world: World) -> str:
+        found = await deployment(world)
+        if found is None:
+            return "there is no deployment of this run"
+        return (
+            "" if found.status == "SWITCHOVER_COMPLETED" else "not switched over: abort deletes it"
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        found = await deployment(world)
+        if found is None:
+            return ()
+
+        async def probe() -> Finding:
+            now = await world.rds.deployment(found.identifier)
+            if now is None or now.status == "DELETING":
+                return yes("it is gone" if now is None else now.status)
+            return no(f"it is {now.status}")
+
+        return [
+            [
+                ApiEffect(
+                    world.aws,
+                    Call(
+                        "rds",
+                        "DeleteBlueGreenDeployment",
+                        {"BlueGreenDeploymentIdentifier": found.identifier},
+                    ),
+                    key=f"{found.identifier}/delete",
+                    title=f"delete deployment {found.identifier}, keeping both clusters",
+                    probe=probe,
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits = world.plan.limits
+        async for _ in watch.until(
+            limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
+        ):
+            if await deployment(world) is None:
+                watch.evidence("the deployment is gone")
+                return
+
+
+class DeleteCreated(Step):
+    """Delete the clusters that this run created and that do not serve."""
+
+    key = "delete-created"
+    title = "Delete what the run created"
+    why = "Each cluster left behind goes on costing money."
+    risk = Risk.DESTRUCTIVE
+    undo = "None: a deleted cluster is gone."
+
+    async def _candidates(self, world: World) -> list[tuple[Role, Cluster]]:
+        found = []
+        for role in (Role.BLUE_PRIME, Role.NEW_BLUE):
+            cluster = await world.find(role)
+            if cluster is None or cluster.identifier == world.plan.cluster.identifier:
+                continue
+            if cluster.tags.get(RUN_TAG) == world.run:
+                found.append((role, cluster))
+        return found
+
+    async def skip(self, world: World) -> str:
+        return "" if await self._candidates(world) else "the run created nothing that could go"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return [
+            deletion_gate(cluster, role, "It cannot be undone; its data is gone.")
+            for role, cluster in await self._candidates(world)
+        ]
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        waves: list[list[Effect]] = []
+        for role, _ in await self._candidates(world):
+            cluster = await own(world, role)
+            if cluster is not None:
+                waves += await deletion(world, cluster)
+        return waves
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        for role, cluster in await self._candidates(world):
+            if cluster.status != "deleting":
+                raise StepFailed(
+                    f"{cluster.identifier} is {cluster.status}.",
+                    now="It still exists.",
+                    todo="Run the step again.",
+                )
+            await await_gone(world, watch, role)
+
+
+class CleanupRemains(Step):
+    """Say what remains and who pays for it."""
+
+    key = "remains"
+    title = "What remains"
+    why = "What is left must be known by name."
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        if world.plan.upgrade.cluster_parameter_group:
+            return ()
+        name = target_group(world)
+        users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
+        return () if users else [[delete_group_effect(world, name)]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        for role in (Role.OLD_BLUE, Role.NEW_BLUE, Role.BLUE_PRIME):
+            cluster = await world.find(role)
+            if cluster is not None:
+                watch.evidence(
+                    f"{cluster.identifier} ({role.value}) remains, "
+                    f"{len(cluster.members)} instances, {cluster.engine_version}"
+                )
+        watch.result(Result.CLEANED)

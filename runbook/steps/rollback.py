@@ -1,0 +1,415 @@
+"""The way back: everything written on the publisher is on the subscriber, which takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg import AsyncConnection
+
+from runbook.aws import Call
+from runbook.aws.facts import tag_rows
+from runbook.postgres import compare, maintenance, replication, sequences
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.clone import read_only_effect
+from runbook.steps.effects import ApiEffect, SqlEffect, no, yes
+from runbook.steps.protect import (
+    BarrierEffect,
+    captured_databases,
+    confirm_barriers,
+    publication_name,
+)
+from runbook.world import RUN_TAG, World
+from state.records import Json
+from state.words import Result
+
+
+class RollbackAssess(Step):
+    """Say what this rollback goes back to, and what it would lose."""
+
+    key = "assess"
+    title = "Assess the way back"
+    why = "Before anything is touched: where the run stands and what going back costs."
+
+    def __init__(self, to: Role) -> None:
+        self.to = to
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+        target = await world.cluster(self.to)
+        if not target.available:
+            raise Refused(
+                f"{self.to.value} ({target.identifier}) is {target.status}.",
+                now="New blue serves as before.",
+                todo="Wait until it is available, then run the step again.",
+            )
+        watch.evidence(
+            f"from {new_blue.identifier} {new_blue.engine_version} "
+            f"to {target.identifier} {target.engine_version}"
+        )
+        if self.to is Role.BLUE_PRIME:
+            await self._subscribed(world, watch)
+
+    async def _subscribed(self, world: World, watch: Watch) -> None:
+        name = publication_name(world)
+        for database in await captured_databases(world, Role.NEW_BLUE):
+            async with world.connect(Role.BLUE_PRIME, database) as connection:
+                found = await replication.subscription(connection, name)
+            if found is None or not found.enabled or found.worker_pid is None:
+                state = "missing" if found is None else "not running"
+                raise Refused(
+                    f"The subscription of database {database} on blue prime is {state}.",
+                    now="New blue serves as before. Blue prime does not have every write.",
+                    todo="Branch to the way that finishes protecting first, or mend the subscription.",
+                )
+        watch.evidence("every subscription runs; draining inside the fence will lose nothing")
+
+
+class Drain(Step):
+    """Wait, inside the fence, until the subscriber has confirmed past a captured position."""
+
+    key = "drain"
+    title = "Drain"
+    why = "The last acknowledged write must be on blue prime before it takes over."
+
+    def __init__(self, publisher: Role, subscriber: Role) -> None:
+        self.publisher = publisher
+        self.subscriber = subscriber
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await captured_databases(world, self.publisher)
+        return [[BarrierEffect(world, self.publisher, database, "drain") for database in databases]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await confirm_barriers(
+            world, watch, self.publisher, "drain", limit_s=world.plan.limits.drain_s
+        )
+
+
+class SequencesEffect(Effect):
+    """One database's sequences, set in one statement to exactly what the publisher has."""
+
+    def __init__(self, world: World, publisher: Role, subscriber: Role, database: str) -> None:
+        self.key = f"{subscriber.slug}/{database}/sequences"
+        self.title = f"set the sequences of {database} on {subscriber.value}"
+        self._world = world
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._database = database
+
+    def preview(self) -> str:
+        """Return what is done: the values are read at that moment."""
+        return (
+            f"-- on {self._subscriber.value}, database {self._database}: one statement, with "
+            f"last_value and is_called of each sequence as {self._publisher.value} has them\n"
+            "SELECT … setval(sequence, last_value, is_called) …;"
+        )
+
+    async def probe(self) -> Finding:
+        """Compare both sides."""
+        differences = await self._differences()
+        if differences:
+            return no(f"{len(differences)} differ, e.g. {differences[0]}")
+        return yes("all are equal")
+
+    async def _differences(self) -> list[str]:
+        async with (
+            self._world.connect(self._publisher, self._database) as left,
+            self._world.connect(self._subscriber, self._database) as right,
+        ):
+            return sequences.differences(await sequences.read(left), await sequences.read(right))
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Set them and check the result of each."""
+        async with (
+            self._world.connect(self._publisher, self._database) as left,
+            self._world.connect(self._subscriber, self._database) as right,
+        ):
+            wanted = await sequences.read(left)
+            results = await sequences.results(right, wanted)
+        refused = [result for result in results if not result.set]
+        if refused:
+            raise StepFailed(
+                f"{len(refused)} of {len(results)} sequences of {self._database} were not set, "
+                f"e.g. {refused[0].schema}.{refused[0].name}: {refused[0].reason}.",
+                now="The others are set. The applications are stopped.",
+                todo="Mend what is named on blue prime, then run the step again.",
+            )
+        return {"set": len(results)}
+
+
+class SyncSequences(Step):
+    """Carry the sequences over: logical replication does not."""
+
+    key = "sync-sequences"
+    title = "Carry the sequences over"
+    why = "Replication does not move sequences; the next insert would collide."
+    risk = Risk.REVERSIBLE
+    undo = "Not needed: blue prime is not in use."
+
+    def __init__(self, publisher: Role, subscriber: Role) -> None:
+        self.publisher = publisher
+        self.subscriber = subscriber
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [
+            [
+                SequencesEffect(world, self.publisher, self.subscriber, database)
+                for database in await captured_databases(world, self.publisher)
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        for database in await captured_databases(world, self.publisher):
+            async with (
+                world.connect(self.publisher, database) as left,
+                world.connect(self.subscriber, database) as right,
+            ):
+                wanted = await sequences.read(left)
+                differences = sequences.differences(wanted, await sequences.read(right))
+            if differences:
+                raise StepFailed(
+                    f"{len(differences)} sequences of {database} differ: {differences[0]}.",
+                    now="The applications are stopped; blue prime is not in use.",
+                    todo="Run the step again.",
+                )
+            watch.evidence(f"{database}: {len(wanted)} sequences equal, last_value and is_called")
+
+
+class Compare(Step):
+    """Prove, inside the fence, that the subscriber holds the publisher's rows."""
+
+    key = "compare"
+    title = "Compare"
+    why = "Lag 0 and no error do not prove that nothing is missing; the rows do."
+
+    def __init__(self, publisher: Role, subscriber: Role) -> None:
+        self.publisher = publisher
+        self.subscriber = subscriber
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        plan = world.plan.compare
+        databases = await captured_databases(world, self.publisher)
+        for database in databases:
+            result = await self._compare(
+                world, watch, database, plan.hash_budget_s / len(databases)
+            )
+            if result.different:
+                names = ", ".join(f"{t.schema}.{t.table}" for t in result.different[:5])
+                raise StepFailed(
+                    f"{len(result.different)} tables of {database} differ between "
+                    f"{self.publisher.value} and {self.subscriber.value}: {names}.",
+                    now="The applications are stopped; new blue has every write.",
+                    todo=(
+                        "Let traffic in on new blue again (leave this track), re-copy these "
+                        "tables, and roll back then."
+                    ),
+                )
+            rows = sum(table.rows_left or 0 for table in result.tables)
+            text = f"{database}: {len(result.tables)} tables, {rows} rows equal"
+            if result.counts_only:
+                text += f"; by count alone, the budget being over: {len(result.counts_only)} tables"
+            watch.evidence(
+                text,
+                key=f"compare.{database}",
+                value={
+                    "tables": len(result.tables),
+                    "rows": rows,
+                    "counts_only": [f"{t.schema}.{t.table}" for t in result.counts_only],
+                },
+            )
+
+    async def _compare(
+        self, world: World, watch: Watch, database: str, budget_s: float
+    ) -> compare.Comparison:
+        left, right = await world.target(self.publisher), await world.target(self.subscriber)
+        return await compare.compare_databases(
+            world.connector(left, database),
+            world.connector(right, database),
+            budget_s=budget_s,
+            parallel=world.plan.compare.parallel,
+            progress=lambda what, fraction: watch.progress(f"{database}: {what}", fraction),
+        )
+
+
+class Detach(Step):
+    """End the subscriptions without talking to the publisher."""
+
+    key = "detach"
+    title = "Detach blue prime"
+    why = "A subscription left behind would go on applying, or hang on a dead publisher."
+    risk = Risk.DESTRUCTIVE
+    undo = "None: blue prime no longer follows; a new one takes a new clone and capture."
+
+    def __init__(self, subscriber: Role) -> None:
+        self.subscriber = subscriber
+
+    async def skip(self, world: World) -> str:
+        if await world.find(self.subscriber) is None:
+            return f"there is no {self.subscriber.value}"
+        return ""
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        name = publication_name(world)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            found = await replication.subscription(connection, name)
+            return no(f"{name} is there") if found else yes(f"there is no subscription {name}")
+
+        return [
+            [
+                SqlEffect(
+                    world,
+                    self.subscriber,
+                    database,
+                    replication.drop_subscription(name),
+                    key=f"{self.subscriber.slug}/{database}/subscription/drop",
+                    title=f"drop subscription {name} in {database}",
+                    probe=probe,
+                )
+                for database in await world.databases(self.subscriber)
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = publication_name(world)
+        for database in await world.databases(self.subscriber):
+            async with world.connect(self.subscriber, database) as connection:
+                if await replication.subscription(connection, name) is not None:
+                    raise StepFailed(
+                        f"The subscription {name} in {database} is still there.",
+                        now=f"{self.subscriber.value} still follows in that database.",
+                        todo="Run the step again.",
+                    )
+        watch.evidence(
+            f"{self.subscriber.value} follows nobody",
+            key="protection",
+            value={"protected": False, "at": world.now().isoformat(), "text": "detached"},
+        )
+
+
+class CloseSide(Step):
+    """Close a cluster to applications: traffic opens on one cluster at a time."""
+
+    key = "close-new-blue"
+    title = "Close new blue"
+    why = "A client that still finds it must not be able to write there."
+    risk = Risk.REVERSIBLE
+    undo = "ALTER DATABASE … RESET default_transaction_read_only."
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [
+            [
+                read_only_effect(world, self.role, database, on=True)
+                for database in await world.databases(self.role)
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(f"every database of {self.role.value} is read-only to clients")
+
+
+class OpenSide(Step):
+    """Make the cluster that takes over writable, with fresh materialized views."""
+
+    title = "Open the rollback cluster"
+    why = "It was kept read-only to everyone but replication."
+    risk = Risk.REVERSIBLE
+    undo = "ALTER DATABASE … SET default_transaction_read_only = on."
+    key = "open-rollback-cluster"
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.key = f"open-{role.slug}"
+        self.title = f"Open {role.value}"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await world.databases(self.role)
+        open_up: list[Effect] = [
+            read_only_effect(world, self.role, database, on=False) for database in databases
+        ]
+        refresh: list[Effect] = [RefreshViews(world, self.role, name) for name in databases]
+        return [open_up, refresh]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
+
+
+class RefreshViews(Effect):
+    """One database's materialized views: replication does not carry them."""
+
+    def __init__(self, world: World, role: Role, database: str) -> None:
+        self.key = f"{role.slug}/{database}/refresh"
+        self.title = f"refresh the materialized views of {database}"
+        self._world = world
+        self._role = role
+        self._database = database
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        return (
+            f"-- on {self._role.value}, database {self._database}, each in dependency order\n"
+            "REFRESH MATERIALIZED VIEW …;"
+        )
+
+    async def probe(self) -> Finding:
+        """Say no: whether a view is fresh cannot be seen, and refreshing again harms nothing."""
+        return no("freshness cannot be seen; refreshing again harms nothing")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Refresh them."""
+        async with self._world.connect(self._role, self._database) as connection:
+            done = await maintenance.refresh_materialized_views(connection)
+        return {"refreshed": list(done.done), "skipped": list(done.skipped)}
+
+
+class RollbackSettled(Step):
+    """Say how it ended, and mark what is left."""
+
+    key = "settled"
+    title = "Settled"
+    why = "The night is over; what remains costs money until it is removed."
+    risk = Risk.REVERSIBLE
+    undo = "Nothing to undo."
+
+    def __init__(self, on: Role) -> None:
+        self.on = on
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+
+        async def probe() -> Finding:
+            tags = await world.rds.tags(new_blue.arn)
+            marked = tags.get(RUN_TAG) == world.run
+            return (yes if marked else no)(
+                f"{new_blue.identifier} is {'' if marked else 'not '}marked"
+            )
+
+        mark = Call(
+            "rds",
+            "AddTagsToResource",
+            {"ResourceName": new_blue.arn, "Tags": tag_rows(world.tags)},
+        )
+        return [
+            [
+                ApiEffect(
+                    world.aws,
+                    mark,
+                    key=f"{new_blue.resource_id}/mark",
+                    title=f"mark {new_blue.identifier} as made by this run, for cleanup",
+                    probe=probe,
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        serving = await world.cluster(self.on)
+        async with world.connect(self.on) as connection:
+            watch.evidence(
+                f"{serving.identifier} serves on {serving.engine_version} at "
+                f"{connection.info.host}:{connection.info.port}"
+            )
+        watch.result(Result.ROLLED_BACK)

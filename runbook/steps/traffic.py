@@ -1,0 +1,260 @@
+"""The applications: stopped behind a proved fence, and let in again on one cluster at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg import AsyncConnection
+
+from runbook import fencing
+from runbook.plan import StopMethod
+from runbook.postgres import catalog, fence
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.effects import CommandEffect, no, yes
+from runbook.steps.switch import pivot_gate
+from runbook.world import World
+from state.records import Json
+
+
+class LockRoles(Effect):
+    """Take LOGIN from the application roles on one cluster and end their sessions.
+
+    ALTER ROLE fires no event trigger and is not replicated, so both sides get their own.
+    """
+
+    def __init__(self, world: World, role: Role) -> None:
+        self.key = f"{role.slug}/lock-roles"
+        self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
+        self._world = world
+        self._role = role
+        self._names = world.plan.traffic.application_roles
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        statements = (*fence.lock_roles(self._names), fence.terminate_statement(self._names))
+        return "\n".join(
+            (f"-- on {self._role.value}", *(f"{statement.text()};" for statement in statements))
+        )
+
+    async def probe(self) -> Finding:
+        """Look which of them may still log in."""
+        async with self._world.connect(self._role) as connection:
+            able = await _able(connection, self._names)
+        if able:
+            return no(f"may log in on {self._role.value}: {', '.join(able)}")
+        return yes(f"none of them may log in on {self._role.value}")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Lock first, then end sessions: so that none can come back in between."""
+        async with self._world.connect(self._role) as connection:
+            able = await _able(connection, self._names)
+            async with connection.transaction():
+                for statement in fence.lock_roles(able):
+                    await statement.execute(connection)
+            ended = await fence.terminate_sessions(connection, self._names)
+        return {"locked": able, "ended": len(ended)}
+
+
+class UnlockRoles(Effect):
+    """Give LOGIN back to the roles from which the run took it."""
+
+    def __init__(self, world: World, role: Role) -> None:
+        self.key = f"{role.slug}/unlock-roles"
+        self.title = f"give LOGIN back to the application roles on {role.value}"
+        self._world = world
+        self._role = role
+        self._names = locked_roles(world)
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        return "\n".join(
+            (
+                f"-- on {self._role.value}",
+                *(f"{statement.text()};" for statement in fence.unlock_roles(self._names)),
+            )
+        )
+
+    async def probe(self) -> Finding:
+        """Look whether all of them may log in."""
+        async with self._world.connect(self._role) as connection:
+            able = await _able(connection, self._names)
+        missing = sorted(set(self._names) - set(able))
+        if missing:
+            return no(f"may not log in on {self._role.value}: {', '.join(missing)}")
+        return yes(f"all of them may log in on {self._role.value}")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Unlock them in one transaction."""
+        async with self._world.connect(self._role) as connection, connection.transaction():
+            for statement in fence.unlock_roles(self._names):
+                await statement.execute(connection)
+        return {"unlocked": list(self._names)}
+
+
+async def _able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
+    """Return those of the roles that exist and may log in."""
+    roles = await catalog.login_roles(connection)
+    return sorted({role.name for role in roles} & set(names))
+
+
+def locked_roles(world: World) -> tuple[str, ...]:
+    """Return the roles from which this run took LOGIN: a role locked before stays locked."""
+    recorded = world.fact("roles.locked")
+    return tuple(recorded) if recorded else ()
+
+
+class StopTraffic(Step):
+    """Stop the applications and prove that nothing can write."""
+
+    key = "stop-traffic"
+    title = "Stop the traffic"
+    why = "A write after the freeze and before the capture would be lost on rollback, in silence."
+    risk = Risk.REVERSIBLE
+    undo = "Before the switchover: abort, which starts the applications again."
+
+    def __init__(self, on: Role, also: tuple[Role, ...] = ()) -> None:
+        self.on = on
+        self.also = also
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        gates = [pivot_gate(world) if self.on is Role.BLUE else rollback_gate(world)]
+        if world.plan.traffic.stop is StopMethod.MANUAL:
+            gates.append(
+                Gate(
+                    key=f"applications-stopped-{self.on.slug}",
+                    question=(
+                        f"Stop the applications of {world.plan.cluster.identifier} yourself now, "
+                        "and say yes when they are stopped."
+                    ),
+                    reversible="Start them again; nothing else has happened.",
+                )
+            )
+        return gates
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        traffic = world.plan.traffic
+        waves: list[list[Effect]] = []
+        if traffic.stop is StopMethod.COMMAND:
+            waves.append([self._command(world)])
+        if traffic.lock_roles and traffic.application_roles:
+            waves.append([LockRoles(world, role) for role in (self.on, *self.also)])
+        return waves
+
+    def _command(self, world: World) -> Effect:
+        async def probe() -> Finding:
+            return no("whether the command has run cannot be seen; it is safe to repeat")
+
+        return CommandEffect(
+            world.plan.traffic.stop_command,
+            key=f"{self.on.slug}/stop-command",
+            title="run the plan's stop command",
+            timeout_s=world.plan.traffic.command_timeout_s,
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(
+            "the applications were told to stop", key="traffic", value={"open": False, "on": ""}
+        )
+        locked = set(locked_roles(world))
+        for role in (self.on, *self.also):
+            locked |= set((world.done(f"{role.slug}/lock-roles") or {}).get("locked", ()))
+        if locked:
+            watch.evidence(
+                f"LOGIN was taken from {', '.join(sorted(locked))}",
+                key="roles.locked",
+                value=sorted(locked),
+            )
+        await fencing.prove(world, watch, self.on, self.also)
+
+
+def rollback_gate(world: World) -> Gate:
+    """Return the decision that stops the applications and goes back to the old version."""
+    name = world.plan.cluster.identifier
+    return Gate(
+        key="rollback",
+        question=f"Stop the applications of {name} and take it back to the old version.",
+        reversible=(
+            "Until the endpoint is switched, traffic can be let in on new blue again. Afterwards "
+            "new blue is kept, closed, with every write up to that moment."
+        ),
+        must_type=name,
+    )
+
+
+class ResumeTraffic(Step):
+    """Let the applications in on one cluster, with the others closed to them."""
+
+    key = "resume-traffic"
+    title = "Resume the traffic"
+    why = "The downtime ends here."
+    risk = Risk.REVERSIBLE
+    undo = "stop-traffic, as a rollback does."
+
+    def __init__(self, on: Role, closed: tuple[Role, ...] = ()) -> None:
+        self.on = on
+        self.closed = closed
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        if self.on is Role.NEW_BLUE and world.fact("capture") is None:
+            raise Refused(
+                "The capture does not exist.",
+                now="The applications are stopped.",
+                todo="Run capture first: a write before it would be lost on rollback.",
+            )
+        waves: list[list[Effect]] = []
+        if locked_roles(world):
+            waves.append([UnlockRoles(world, self.on)])
+        if world.plan.traffic.stop is StopMethod.COMMAND:
+            waves.append([self._command(world)])
+        return waves
+
+    def _command(self, world: World) -> Effect:
+        async def probe() -> Finding:
+            return no("whether the command has run cannot be seen; it is safe to repeat")
+
+        return CommandEffect(
+            world.plan.traffic.start_command,
+            key=f"{self.on.slug}/start-command",
+            title="run the plan's start command",
+            timeout_s=world.plan.traffic.command_timeout_s,
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        opened_at = world.now()
+        watch.evidence(
+            f"the applications may write on {self.on.value}, and nowhere else",
+            key="traffic",
+            value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
+        )
+        if world.plan.traffic.stop is StopMethod.MANUAL:
+            watch.evidence("start the applications now: they are let in")
+        phase = "rollback" if self.on in (Role.BLUE_PRIME, Role.OLD_BLUE) else "upgrade"
+        started_at = world.downtime_started()
+        if started_at is not None:
+            watch.evidence(
+                f"downtime {(opened_at - started_at).total_seconds():.1f} s",
+                key=f"downtime.{phase}",
+                value={
+                    "started_at": started_at.isoformat(),
+                    "ended_at": opened_at.isoformat(),
+                    "seconds": (opened_at - started_at).total_seconds(),
+                },
+            )
+
+
+async def still_stopped(world: World, role: Role) -> None:
+    """Fail if applications are connected to a cluster that must be closed to them."""
+    async with fencing.connections(world, role) as opened:
+        sample = await fence.sample(opened)
+    names = set(world.plan.traffic.application_roles)
+    inside = [session for session in sample.sessions if session.role in names]
+    if inside:
+        raise StepFailed(
+            f"{len(inside)} application sessions are open on {role.value}, e.g. {inside[0].role} "
+            f"in {inside[0].database} from {inside[0].client}.",
+            now="Two clusters would take writes.",
+            todo="End these sessions, then run the step again.",
+        )
