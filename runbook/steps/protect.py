@@ -342,7 +342,7 @@ class SubscriptionEffect(Effect):
             (
                 f"-- on {self._subscriber.value}, database {self._database}",
                 f"CREATE SUBSCRIPTION {self._name}",
-                f"  CONNECTION 'host=<{self._publisher.value}> user={self._name} '
+                f"  CONNECTION 'host=<{self._publisher.value}> user={self._name} "
                 "password=********'",
                 f"  PUBLICATION {self._name}",
                 f"  WITH (slot_name = '{self._slot}', create_slot = false, copy_data = false);",

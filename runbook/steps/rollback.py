@@ -60,7 +60,7 @@ class RollbackAssess(Step):
                 raise Refused(
                     f"The subscription of database {database} on blue prime is {state}.",
                     now="New blue serves as before. Blue prime does not have every write.",
-                    todo="Branch to the way that finishes protecting first, or mend the subscription.",
+                    todo="Take the way that finishes protecting first, or mend the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
 
