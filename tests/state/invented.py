@@ -1,0 +1,26 @@
+"""Runs that never were."""
+
+from state.journal import Journal
+from state.records import Run
+from state.words import Environment, Track
+
+
+def start(
+    journal: Journal,
+    run: str = "run1",
+    *,
+    resource: str = "cluster-A",
+    cluster: str = "orders",
+    track: Track = Track.UPGRADE,
+) -> Run:
+    return journal.start_run(
+        run,
+        cluster=cluster,
+        cluster_resource_id=resource,
+        account="471100000815",
+        region="us-east-1",
+        environment=Environment.REHEARSAL,
+        plan={"cluster": {"name": cluster}, "connect": {"password": "env:ORDERS_PASSWORD"}},
+        plan_path="/plans/orders.toml",
+        track=track,
+    )
