@@ -240,9 +240,44 @@ class Server:
         lines = [f"{name} = {quoted(value)}\n" for name, value in merged.items()]
         self.ground.write(self.data / "lab.conf", "".join(lines))
 
+    def replace_settings(self, settings: Mapping[str, str]) -> None:
+        """Replace the parameter group's layer and reload.
+
+        Values that the server would not take raise `ServerError`, and the former ones stay.
+        """
+        former = self.layers["group"]
+        self.configure("group", settings)
+        if not self.alive():
+            return
+        query = (
+            "SELECT name, setting, error FROM pg_catalog.pg_file_settings"
+            " WHERE NOT applied AND error IS NOT NULL AND error NOT LIKE '%without restart%'"
+        )
+        with self.connect() as connection:
+            wrong = connection.execute(query).fetchall()
+        if wrong:
+            self.configure("group", former)
+            told = ", ".join(f"{name} = {value!r} ({error})" for name, value, error in wrong)
+            raise ServerError(f"The server does not take {told}.")
+        self.reload()
+
+    def set_state(self, changes: Mapping[str, str | None]) -> None:
+        """Change single settings of the `state` layer; None takes one out."""
+        state = {**self.layers["state"], **changes}
+        self.configure("state", {name: value for name, value in state.items() if value is not None})
+
     def set_doors(self, *, open_: bool) -> None:
         """Let clients in, or none but `rdsadmin`; takes effect with the next `reload` or start."""
         self.ground.write(self.data / "pg_hba.conf", DOORS_OPEN if open_ else DOORS_CLOSED)
+
+    @property
+    def standby(self) -> bool:
+        """Whether the server is, or will start as, a hot standby that no session can write to."""
+        return (self.data / "standby.signal").exists()
+
+    def set_standby(self) -> None:
+        """Let the next start be as a standby, until it is promoted."""
+        self.ground.write(self.data / "standby.signal", "")
 
     def start(self, overrides: Mapping[str, str] | None = None) -> int:
         """Start the server, wait until it takes connections, and return its port.
@@ -252,12 +287,13 @@ class Server:
         """
         if self.alive() and self.port is not None:
             return self.port
+        flags = {**(self._capacities() if self.standby else {}), **(overrides or {})}
         deadline = time.monotonic() + START_S
         while True:
             if self.port is None or not _is_free(self.port):
                 self.port = free_port()
             try:
-                self._launch(overrides or {}, deadline)
+                self._launch(flags, deadline)
             except ServerError as error:
                 # Somebody took the port meanwhile, or backends of a killed server are still ending.
                 passing = ("could not bind", "is still in use", "another server might be running")
@@ -268,14 +304,23 @@ class Server:
             else:
                 return self.port
 
-    def _launch(self, overrides: Mapping[str, str], deadline: float) -> None:
-        flags = [f"--{name}={value}" for name, value in overrides.items()]
+    def _capacities(self) -> dict[str, str]:
+        """Return what a standby must have at least: the capacities that its WAL was written with.
+
+        A setting that was lowered and waits for a restart would keep it from starting.
+        """
+        told = self.ground.run([self.installation.tool("pg_controldata"), self.data])
+        found = re.findall(r"^(max_\w+) setting: +(\d+)$", told, re.M)
+        return {name.replace("xact", "transaction"): value for name, value in found}
+
+    def _launch(self, flags: Mapping[str, str], deadline: float) -> None:
+        words = [f"--{name}={value}" for name, value in flags.items()]
         status = self.data / "postmaster.pid"
         with self._log.open("a") as log:
             begin = log.tell()
             server = self.installation.tool("postgres")
             process = self.ground.spawn(
-                [server, "-D", self.data, "-p", str(self.port), *flags], log
+                [server, "-D", self.data, "-p", str(self.port), *words], log
             )
         self._process = process
         while not _says_ready(status, process.pid):

@@ -1,0 +1,84 @@
+"""Making green: what CreateBlueGreenDeployment does behind its four tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import psycopg
+
+from rehearsal import copies, replication
+from rehearsal.replication import GREEN_STATE, STANDBY_SLOT, Link, Task
+from rehearsal.seed import install_functions
+from rehearsal.servers import Server, ServerError
+
+
+class Maker:
+    """Make green from blue, or leave blue as it was."""
+
+    def __init__(
+        self,
+        blue: Server,
+        copied: Server,
+        green: Server,
+        settings: Mapping[str, str],
+        on_task: Callable[[Task, str], None],
+    ) -> None:
+        """Take running blue, and two to be made: a copy on its version, green on the target's."""
+        self.blue = blue
+        self.copied = copied
+        self.green = green
+        self.settings = settings
+        self._on_task = on_task
+
+    def make(self) -> Link:
+        """Do all tasks and return what must be remembered of the deployment."""
+        try:
+            with ThreadPoolExecutor(1) as beside:
+                fresh = beside.submit(self._init_green)
+                with self._task(Task.CREATING_READ_REPLICA):
+                    link, point = self._copy()
+                with self._task(Task.ENGINE_UPGRADE):
+                    fresh.result()
+                    copies.upgrade(self.copied, self.green)
+            with self._task(Task.CREATE_INSTANCES):
+                self._open(link, point)
+            with self._task(Task.CREATE_ENDPOINTS):
+                return link
+        except BaseException:
+            self.copied.stop("immediate")
+            # A blue that died meanwhile cannot be tidied, and is not why this failed.
+            with suppress(ServerError, psycopg.Error):
+                replication.drop_slots(self.blue)
+                replication.drop_publications(self.blue)
+            raise
+
+    @contextmanager
+    def _task(self, task: Task) -> Iterator[None]:
+        self._on_task(task, "IN_PROGRESS")
+        yield
+        self._on_task(task, "COMPLETED")
+
+    def _init_green(self) -> None:
+        self.green.configure("group", self.settings)
+        self.green.initdb()
+
+    def _copy(self) -> tuple[Link, str]:
+        link = replication.publish(self.blue)
+        with ThreadPoolExecutor(1) as beside:
+            slots = beside.submit(replication.create_slots, self.blue, link)
+            copies.base_backup(self.blue, self.copied, slot=STANDBY_SLOT)
+            slots.result()
+        point = replication.copy_to_point(self.blue, self.copied, link)
+        replication.drop_publications(self.copied)
+        self.copied.stop()
+        with self.blue.connect() as connection:
+            connection.execute("SELECT pg_drop_replication_slot(%s)", [STANDBY_SLOT])
+        return link, point
+
+    def _open(self, link: Link, point: str) -> None:
+        self.green.configure("state", GREEN_STATE)
+        self.green.start()
+        install_functions(self.green)
+        replication.subscribe(self.blue, self.green, link, point)
