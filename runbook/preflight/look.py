@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -93,17 +93,16 @@ class Unseen:
 _Answers = dict[Query[Any], Any]
 
 
-def once(
-    method: Callable[Concatenate[Look, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Look, P], Coroutine[Any, Any, T]]:
-    """Let concurrent callers share one look, and its failure."""
+def once(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let concurrent callers of a method of `Look` share one look, and its failure."""
 
     @wraps(method)
-    async def shared(self: Look, *args: P.args, **kwargs: P.kwargs) -> T:
-        key = (method.__name__, args)
-        task: asyncio.Task[T] | None = self.tasks.get(key)
+    async def shared(*args: P.args, **kwargs: P.kwargs) -> T:
+        look = cast(Look, args[0])
+        key = (method.__name__, args[1:])
+        task: asyncio.Task[T] | None = look.tasks.get(key)
         if task is None:
-            task = self.tasks[key] = asyncio.create_task(method(self, *args, **kwargs))
+            task = look.tasks[key] = asyncio.create_task(method(*args, **kwargs))
         return await asyncio.shield(task)
 
     return shared

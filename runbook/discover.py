@@ -1,0 +1,265 @@
+"""Looks at a cluster and writes the plan that fits it, for a person to read and complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import Template
+
+import psycopg
+
+from runbook.aws import Aws
+from runbook.aws.rds import Cluster, EngineVersion
+from runbook.plan import CredentialsSection
+from runbook.plan_template import TEMPLATE
+from runbook.postgres import catalog
+from runbook.postgres import connect as pg
+from runbook.preflight.data import KINDS
+from runbook.step import Refused, StepFailed
+from runbook.versions import blue_green_since, blue_green_support
+
+CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+
+_CONNECT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the servers say."""
+
+    roles: Sequence[catalog.LoginRole]
+    kinds: dict[str, catalog.DataKinds]
+
+
+async def discover(
+    aws: Aws,
+    identifier: str,
+    target_version: str,
+    *,
+    user: str = "",
+    password: str = "pgpass",  # noqa: S107 - a reference, as the plan holds it
+    sslmode: str = "",
+    sslrootcert: str = "",
+    maintenance_database: str = "postgres",
+    application_roles: Sequence[str] = (),
+    stop_command: Sequence[str] = (),
+    start_command: Sequence[str] = (),
+    order: str = "traffic-first",
+    fast: bool = False,
+    acknowledge: bool = False,
+) -> str:
+    """Return a plan as TOML text for upgrading a cluster to a version.
+
+    `password` is a reference as the plan takes it. `user` defaults to the master user. Without
+    `application_roles` the roles are taken from the server. `fast` shortens the pauses, for
+    clusters that change state within seconds. `acknowledge` accepts every kind of data that is
+    present instead of leaving that to a person.
+
+    Raise `Refused` when there is no such cluster or upgrade, `AwsError` and `StepFailed` in words
+    when AWS or the server cannot be asked. Nothing is changed.
+    """
+    identity = await aws.identity()
+    cluster = await _cluster(aws, identifier)
+    await _require_target(aws, cluster, target_version)
+    credentials = CredentialsSection.model_validate(
+        {
+            "user": user or cluster.master_username,
+            "password": password,
+            "sslmode": sslmode or _sslmode(cluster.endpoint),
+            "sslrootcert": sslrootcert,
+            "maintenance_database": maintenance_database,
+        }
+    )
+    found = await _ask_servers(aws, cluster, credentials)
+    command = bool(stop_command and start_command)
+    return Template(TEMPLATE).substitute(
+        name=_comment(cluster.identifier),
+        version=_comment(cluster.engine_version),
+        identifier=_text(cluster.identifier),
+        resource_id=_text(cluster.resource_id),
+        region=_text(aws.region),
+        account=_text(identity.account),
+        target_version=_text(target_version),
+        order=_text(order),
+        user=_text(credentials.user),
+        password=_text(credentials.password),
+        sslmode=_text(credentials.sslmode),
+        sslmode_why=_sslmode_why(cluster.endpoint, credentials.sslmode),
+        sslrootcert=f"sslrootcert = {_text(sslrootcert)}" if sslrootcert else '# sslrootcert = ""',
+        maintenance_database=_text(maintenance_database),
+        stop=_text("command" if command else "manual"),
+        stop_command=_command("stop_command", stop_command, "/usr/local/bin/stop-orders"),
+        start_command=_command("start_command", start_command, "/usr/local/bin/start-orders"),
+        roles=_roles(found.roles, application_roles),
+        acknowledge=_kinds(found.kinds, acknowledge),
+        pace=_FAST if fast else _LIFELIKE,
+    )
+
+
+async def _cluster(aws: Aws, identifier: str) -> Cluster:
+    cluster = await aws.rds.cluster(identifier)
+    if cluster is not None and cluster.engine == "aurora-postgresql":
+        return cluster
+    others = sorted(c.identifier for c in await aws.rds.clusters())
+    there = f"There are: {', '.join(others)}." if others else "There is none at all."
+    what = (
+        f"{aws.region} has no Aurora PostgreSQL cluster {identifier!r}."
+        if cluster is None
+        else f"The cluster {identifier!r} is {cluster.engine}, not Aurora PostgreSQL."
+    )
+    raise Refused(
+        f"{what} {there}",
+        now="Nothing was changed, and no plan was written.",
+        todo="Check the name, the region and the AWS profile.",
+    )
+
+
+async def _require_target(aws: Aws, cluster: Cluster, target: str) -> None:
+    source = await aws.rds.engine_version(cluster.engine_version)
+    targets = _major_first(source)
+    if source is None or target not in {t.version for t in source.upgrade_targets}:
+        valid = f"Valid targets: {', '.join(targets)}." if targets else "AWS lists no target."
+        raise Refused(
+            f"{cluster.identifier} ({cluster.engine_version}) cannot be upgraded to {target}. "
+            f"{valid}",
+            now="Nothing was changed, and no plan was written.",
+            todo="Choose a valid target with --target-version.",
+        )
+    for version in (cluster.engine_version, target):
+        if blue_green_support(version) is False:
+            raise Refused(
+                f"Aurora PostgreSQL {version} takes no blue/green deployment.",
+                now="Nothing was changed, and no plan was written.",
+                todo=f"It needs at least {blue_green_since(version)}: "
+                + (
+                    "upgrade the cluster to that minor version in place first."
+                    if version == cluster.engine_version
+                    else "choose a newer target."
+                ),
+            )
+
+
+def _major_first(source: EngineVersion | None) -> list[str]:
+    if source is None:
+        return []
+    targets = sorted(source.upgrade_targets, key=lambda target: not target.is_major)
+    return [target.version for target in targets]
+
+
+async def _ask_servers(aws: Aws, cluster: Cluster, credentials: CredentialsSection) -> _Found:
+    target = pg.Target(
+        role=cluster.identifier,
+        host=cluster.endpoint,
+        port=cluster.port,
+        user=credentials.user,
+        sslmode=credentials.sslmode,
+        sslrootcert=credentials.sslrootcert,
+        server_major=cluster.major,
+        engine_version=cluster.engine_version,
+        instance_ids=frozenset(member.identifier for member in cluster.members),
+    )
+    password = aws.password(credentials, host=target.host, port=target.port)
+
+    async def connect(database: str) -> psycopg.AsyncConnection:
+        return await pg.connect(target, password, database, deadline_s=_CONNECT_S, read_only=True)
+
+    try:
+        kinds: dict[str, catalog.DataKinds] = {}
+        async with await connect(credentials.maintenance_database) as connection:
+            roles = await catalog.login_roles(connection)
+            databases = await catalog.connectable_databases(connection)
+        for database in databases:
+            async with await connect(database) as connection:
+                kinds[database] = await catalog.data_kinds(connection)
+    except (pg.CannotConnect, pg.WrongServer, psycopg.Error) as error:
+        raise StepFailed(
+            str(error).strip(),
+            now="Nothing was changed, and no plan was written.",
+            todo="Check that this machine reaches the cluster, the user, the password's reference "
+            f"({credentials.password}) and sslmode ({credentials.sslmode}; for verify-full, "
+            f"download {CA_BUNDLE} and name it with --sslrootcert).",
+        ) from error
+    return _Found(roles, kinds)
+
+
+def _sslmode(endpoint: str) -> str:
+    return "verify-full" if _is_amazon(endpoint) else "prefer"
+
+
+def _is_amazon(endpoint: str) -> bool:
+    return endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _sslmode_why(endpoint: str, sslmode: str) -> str:
+    if sslmode == "verify-full":
+        return f"verify-full needs AWS's certificates: {CA_BUNDLE}"
+    if _is_amazon(endpoint):
+        return f"{sslmode} does not prove who answers; verify-full does, with {CA_BUNDLE}"
+    return f"{_comment(endpoint)} is no Amazon address: {sslmode}, so TLS only where offered"
+
+
+def _text(value: str) -> str:
+    """Return a TOML basic string; JSON's escapes are a subset of TOML's, DEL excepted."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _comment(value: str) -> str:
+    """Return text that is safe in a TOML comment, which holds no control characters."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value)
+
+
+def _command(key: str, words: Sequence[str], example: str) -> str:
+    if not words:
+        return f"# {key} = [{_text(example)}]"
+    return f"{key} = [{', '.join(_text(word) for word in words)}]"
+
+
+def _roles(found: Sequence[catalog.LoginRole], given: Sequence[str]) -> str:
+    sessions = {role.name: role.sessions for role in found}
+    names = given or [
+        role.name
+        for role in sorted(found, key=lambda role: (-role.sessions, role.name))
+        if not (role.internal or role.own or role.current or role.superuser)
+    ]
+    lines = [f"  {_text(name)},  # {_sessions(sessions.get(name))}" for name in names]
+    return "\n".join(["[", *lines, "]"]) if lines else "[]"
+
+
+def _sessions(count: int | None) -> str:
+    if count is None:
+        return "no role of this name can log in"
+    return f"{count} session{'' if count == 1 else 's'} now"
+
+
+def _kinds(kinds: dict[str, catalog.DataKinds], acknowledge: bool) -> str:
+    lines = []
+    for kind, fate in KINDS.items():
+        counts = {database: getattr(found, kind) for database, found in kinds.items()}
+        present = [f"{count} in {_comment(name)}" for name, count in counts.items() if count]
+        if present:
+            mark = "" if acknowledge else "# "
+            lines += [f"  # {', '.join(present)}: {fate}", f"  {mark}{_text(kind)},"]
+    return "\n".join(["[", *lines, "]"]) if lines else "[]"
+
+
+_LIFELIKE = """\
+# [limits]            # how long each wait may take, in seconds; these are the defaults
+# create_deployment_s = 14400
+# clone_s = 3600
+# instance_s = 3600
+# drain_s = 900
+# poll_s = 5.0        # the pause between two looks at AWS
+# fast_poll_s = 0.5   # the pause inside the fence, where every second is downtime"""
+
+_FAST = """\
+[fence]
+window_s = 0.25       # how long nothing must be seen to write
+
+[limits]
+poll_s = 0.2          # the pause between two looks at AWS
+fast_poll_s = 0.05    # the pause inside the fence, where every second is downtime
+connect_s = 30.0
+
+[compare]
+hash_budget_s = 20.0"""

@@ -1,0 +1,78 @@
+"""The plan file as `blueprime plan` writes it, comments and all."""
+
+TEMPLATE = """\
+# The upgrade of $name from Aurora PostgreSQL $version, as blueprime found the cluster.
+# Read it, complete it, and keep it with the change request: it holds no secret.
+# `blueprime check` runs the preflight against it and changes nothing.
+
+version = 1
+
+# Data that logical replication does not carry back. The preflight blocks until each kind that is
+# present is listed here: by that you accept what the comment says becomes of it.
+acknowledge = $acknowledge
+
+[cluster]
+identifier = $identifier
+resource_id = $resource_id  # names move at the switchover; this never does
+region = $region
+account = $account
+
+[upgrade]
+target_version = $target_version
+
+# What comes first once the switchover is over and the replication slots hold every later write:
+#   "traffic-first"  the applications come back at once, and blue prime is cloned while they run.
+#                    The least downtime. For the minutes until blue prime is up, a rollback has to
+#                    wait for it; nothing is lost. Tried on real PostgreSQL 16 -> 18 under load,
+#                    not yet on Aurora itself.
+#   "protect-first"  the applications wait until blue prime replicates: the order of AWS's own
+#                    procedure. Longer downtime, but protected before the first new write.
+order = $order
+
+# Groups of the new version's family for green. Left empty, blueprime makes a cluster group out of
+# the values that were set by hand in blue's, and green's instances use the family's default.
+cluster_parameter_group = ""
+instance_parameter_group = ""
+
+switchover_timeout_s = 300  # AWS gives up then, and everything is as before
+analyze_green = true        # statistics do not survive an upgrade to a version before 18
+
+[credentials]
+user = $user
+# A reference, never a password: "env:NAME", "pgpass", "iam", or a Secrets Manager ARN.
+password = $password
+sslmode = $sslmode  # $sslmode_why
+$sslrootcert
+maintenance_database = $maintenance_database
+
+[traffic]
+# How the applications are stopped before the switchover and started after it: "manual" (you do it
+# when asked), "command" (these argument lists are run, without a shell; both must be safe to
+# repeat), or "roles" (nothing but taking LOGIN from the roles below and ending their sessions).
+stop = $stop
+$stop_command
+$start_command
+
+# The roles that the applications log in with. Strike out those that no application uses.
+application_roles = $roles
+
+# Also take LOGIN from them while the fence stands, on blue and green: nobody slips in.
+lock_roles = true
+
+[protection]
+lag_limit_bytes = 67108864  # a rollback counts as protected while less than this is on its way
+lag_limit_s = 30.0
+
+[endpoint]
+# How a rollback leads the applications to blue prime: "rename" (it takes the production name, and
+# they change nothing), "route53" (needs hosted_zone_id and record), "command" or "manual".
+method = "rename"
+
+[commit]
+# What the end of the way back removes.
+delete_blue_prime = true
+delete_old_blue = false
+final_snapshot = true
+
+$pace
+"""
