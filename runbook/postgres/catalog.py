@@ -7,7 +7,24 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
+from runbook.postgres.queries import fetch, fetch_one, fetch_values
 from runbook.postgres.statement import quoted
+
+INTERNAL_ROLES = (
+    "rdsadmin",
+    "rdsrepladmin",
+    "rdstopmgr",
+    "rdswriteforwarduser",
+    "rdsproxyadmin",
+    "rds_superuser",
+    "rds_replication",
+    "rds_iam",
+    "rds_password",
+    "rds_ad",
+    "rds_reserved",
+    "rds_extension",
+)
+"""AWS's own roles, by their full names: a client's role may begin with `rds` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +36,15 @@ class Table:
 
     def __str__(self) -> str:
         return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable(Table):
+    """A table of `published_tables`."""
+
+    columns: list[str]
+    size_bytes: int
+    """With its TOAST data, without its indexes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +63,7 @@ class TableWithoutIdentity(Table):
 class TableWithoutEquality(Table):
     """A table with REPLICA IDENTITY FULL and columns whose types have no equality: apply fails."""
 
-    columns: tuple[str, ...]
+    columns: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +111,7 @@ class SubscriptionFound:
     owner: str
     enabled: bool
     slot_name: str | None
-    publications: tuple[str, ...]
+    publications: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,8 @@ class SlotFound:
     active: bool
     temporary: bool
     wal_status: str | None
+    retained_bytes: int | None
+    """WAL that it holds back; None where it holds none, or on a standby."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +138,7 @@ class DataKinds:
     unlogged_tables: int
     materialized_views: int
     tables: int
-    extensions: tuple[str, ...]
+    extensions: list[str]
     """Names of what is installed, `plpgsql` excepted."""
     foreign_tables: int
     """Not replicated; their data lives elsewhere."""
@@ -177,10 +205,10 @@ class ReadOnlyState:
 
     in_recovery: bool
     default_read_only: bool
-    """`default_transaction_read_only` of the server, before roles' and databases' own."""
+    """`default_transaction_read_only` as a new session of this user has it."""
     database_setting: str | None
     """What ALTER DATABASE ... SET says for this database, or None."""
-    role_settings: tuple[str, ...]
+    role_settings: list[str]
     """Roles that have a setting of their own, as `role=value`."""
 
 
@@ -200,88 +228,92 @@ async def connectable_databases(connection: AsyncConnection) -> list[str]:
     Never `template0`, `template1`, Aurora's `rdsadmin`, or one left invalid by a DROP DATABASE
     (`datconnlimit = -2`).
     """
-    raise NotImplementedError
+    return await fetch_values(connection, "connectable_databases")
 
 
-async def published_tables(connection: AsyncConnection) -> list[Table]:
-    """Return what FOR ALL TABLES publishes, without members of extensions."""
-    raise NotImplementedError
+async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
+    """Return what FOR ALL TABLES publishes, the smallest first; no members of extensions."""
+    return await fetch(connection, PublishedTable, "published_tables")
 
 
 async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
     """Return published tables whose UPDATE and DELETE would fail."""
-    raise NotImplementedError
+    return await fetch(connection, TableWithoutIdentity, "tables_without_identity")
 
 
 async def identity_full_without_equality(
     connection: AsyncConnection,
 ) -> list[TableWithoutEquality]:
     """Return tables with REPLICA IDENTITY FULL whose columns cannot all be compared."""
-    raise NotImplementedError
+    return await fetch(connection, TableWithoutEquality, "identity_full_without_equality")
 
 
 async def prepared_transactions(connection: AsyncConnection) -> list[PreparedTransaction]:
     """Return the prepared transactions of all databases, the oldest first."""
-    raise NotImplementedError
+    return await fetch(connection, PreparedTransaction, "prepared_transactions")
 
 
 async def long_transactions(
     connection: AsyncConnection, older_than_s: float
 ) -> list[LongTransaction]:
     """Return transactions of all databases open for longer than that, the oldest first."""
-    raise NotImplementedError
+    return await fetch(connection, LongTransaction, "long_transactions", (older_than_s,))
 
 
 async def publications(connection: AsyncConnection) -> list[Publication]:
     """Return the publications of this database."""
-    raise NotImplementedError
+    return await fetch(connection, Publication, "publications")
 
 
 async def subscriptions(connection: AsyncConnection) -> list[SubscriptionFound]:
     """Return the subscriptions of all databases; their connection strings stay unread."""
-    raise NotImplementedError
+    return await fetch(connection, SubscriptionFound, "subscriptions")
 
 
 async def replication_slots(connection: AsyncConnection) -> list[SlotFound]:
     """Return the replication slots of the server."""
-    raise NotImplementedError
+    return await fetch(connection, SlotFound, "replication_slots")
 
 
 async def data_kinds(connection: AsyncConnection) -> DataKinds:
     """Count what replication treats specially."""
-    raise NotImplementedError
+    return await fetch_one(connection, DataKinds, "data_kinds")
 
 
 async def settings(connection: AsyncConnection, names: Iterable[str]) -> dict[str, Setting]:
     """Return those of the named settings that the server knows."""
-    raise NotImplementedError
+    rows = await fetch(connection, Setting, "settings", (list(names),))
+    return {row.name: row for row in rows}
 
 
 async def login_roles(connection: AsyncConnection) -> list[LoginRole]:
     """Return every role that may log in."""
-    raise NotImplementedError
+    return await fetch(connection, LoginRole, "login_roles", {"internal": list(INTERNAL_ROLES)})
 
 
 async def master_permissions(connection: AsyncConnection) -> MasterPermissions:
     """Return what the current user may do in this database."""
-    raise NotImplementedError
+    return await fetch_one(connection, MasterPermissions, "master_permissions")
 
 
 async def read_only_state(connection: AsyncConnection) -> ReadOnlyState:
     """Return what keeps writes off this database."""
-    raise NotImplementedError
+    return await fetch_one(connection, ReadOnlyState, "read_only_state")
 
 
 async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTrigger]:
     """Return triggers that fire on apply."""
-    raise NotImplementedError
+    return await fetch(connection, AlwaysTrigger, "enabled_always_triggers")
 
 
 async def schema_fingerprint(connection: AsyncConnection) -> list[str]:
     """Return the schema as sorted lines of text, equal on both sides where the schemas are."""
-    raise NotImplementedError
+    return await fetch_values(connection, "schema_fingerprint")
 
 
 async def size(connection: AsyncConnection) -> int:
     """Return the size of this database in bytes."""
-    raise NotImplementedError
+    cursor = await connection.execute("SELECT pg_database_size(current_database())")
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])

@@ -7,19 +7,11 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.catalog import Table
+from runbook.postgres.catalog import PublishedTable
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]
 """Called with what was just done and the fraction of all bytes compared, 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class SizedTable(Table):
-    """A table to compare."""
-
-    columns: tuple[str, ...]
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +61,17 @@ class Comparison:
         return [table for table in self.tables if table.same is None]
 
 
-async def tables(connection: AsyncConnection) -> list[SizedTable]:
+async def tables(connection: AsyncConnection) -> list[PublishedTable]:
     """Return the tables that replication carries, the smallest first."""
     raise NotImplementedError
 
 
-async def counts(connection: AsyncConnection, chosen: Sequence[SizedTable]) -> list[int]:
+async def counts(connection: AsyncConnection, chosen: Sequence[PublishedTable]) -> list[int]:
     """Return the number of rows of each table, counted."""
     raise NotImplementedError
 
 
-async def hash_table(connection: AsyncConnection, table: SizedTable) -> Digest:
+async def hash_table(connection: AsyncConnection, table: PublishedTable) -> Digest:
     """Return a table's digest, computed by the server in one scan."""
     raise NotImplementedError
 

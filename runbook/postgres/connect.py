@@ -33,8 +33,8 @@ _SETTINGS = {
     "bytea_output": "hex",
     "lc_monetary": "C",
     "xmloption": "content",
-    "client_encoding": "UTF8",
 }
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
@@ -132,10 +132,10 @@ async def prove(connection: AsyncConnection, target: Target) -> None:
     name = await _instance_identifier(connection)
     if name is not None and name not in target.instance_ids:
         known = ", ".join(sorted(target.instance_ids)) or "none"
+        place = _place(target, connection.info.dbname)
         raise WrongServer(
-            f"{_place(target, connection.info.dbname)} is the instance {name}, and the instances "
-            f"of {target.role} are: {known}. Nothing was changed there. Wait until the endpoint "
-            "has moved, then try again."
+            f"{place} is the instance {name or '(unnamed)'}, and the instances of {target.role} are: "
+            f"{known}. Nothing was changed there. Wait until the endpoint has moved, then try again."
         )
 
 
@@ -159,8 +159,6 @@ class Session:
             if kept is not None:
                 try:
                     await prove(kept, self.target)
-                    # The version alone is known to the client: only an answer shows life.
-                    await kept.execute("SELECT 1")
                 except (psycopg.OperationalError, WrongServer):
                     await kept.close()
                     kept = None
@@ -207,24 +205,25 @@ async def _attempt(
             keepalives_interval=5,
             keepalives_count=3,
             tcp_user_timeout=30_000,
-            options=_options(read_only=read_only),
+            client_encoding="UTF8",
+            options=_OPTIONS,
             autocommit=True,
             prepare_threshold=None,
         )
         try:
             await prove(connection, target)
+            await connection.execute(
+                "SELECT pg_catalog.set_config('default_transaction_read_only', %s, false)",
+                ("on" if read_only else "off",),
+            )
         except BaseException:
             await connection.close()
             raise
         return connection
 
 
-def _options(*, read_only: bool) -> str:
-    settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
-    return " ".join(f"-c {name}={value}" for name, value in settings.items())
-
-
 async def _instance_identifier(connection: AsyncConnection) -> str | None:
+    """Return the server's own name, empty where it does not say; None where it has no such name."""
     cursor = await connection.execute(
         "SELECT pg_catalog.to_regprocedure('pg_catalog.aurora_db_instance_identifier()') IS NULL"
     )
@@ -232,7 +231,7 @@ async def _instance_identifier(connection: AsyncConnection) -> str | None:
         return None
     cursor = await connection.execute("SELECT pg_catalog.aurora_db_instance_identifier()::text")
     row = await cursor.fetchone()
-    return None if row is None else str(row[0])
+    return "" if row is None or row[0] is None else str(row[0])
 
 
 def _final_advice(error: BaseException) -> str | None:

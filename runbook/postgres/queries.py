@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ _MARK = re.compile(r"--\s*(since|before) (\d+)\s*$")
 
 
 @cache
-def load(name: str, server_version: int) -> LiteralString:
+def load(name: str, server_version: int) -> str:
     """Return `sql/<name>.sql` as a server of a version understands it.
 
     `server_version` is as in `server_version_num`. A line that ends in `-- since 15` is kept from
@@ -31,8 +31,7 @@ def load(name: str, server_version: int) -> LiteralString:
         if mark and (major >= int(mark[2])) != (mark[1] == "since"):
             continue
         lines.append(_MARK.sub("", line).rstrip() if mark else line)
-    # The files are part of the program, as a literal in its source would be.
-    return cast(LiteralString, "\n".join(lines))
+    return "\n".join(lines)
 
 
 async def fetch(
@@ -57,3 +56,15 @@ async def fetch_one(
     """Run `sql/<name>.sql`, which always answers with exactly one row, and return it."""
     (row,) = await fetch(connection, kind, name, params)
     return row
+
+
+async def fetch_values(
+    connection: AsyncConnection,
+    name: str,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> list[Any]:
+    """Run `sql/<name>.sql` and return its only column."""
+    query = load(name, connection.info.server_version)
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(query, params)
+        return await cursor.fetchall()

@@ -33,12 +33,12 @@ class Statement:
     form that a person would type.
     """
 
-    sql: Composable
+    sql: SQL | Composed
     params: tuple[Any, ...] = ()
     secrets: frozenset[str] = frozenset()
     transactional: bool = True
     private: Mapping[str, str] = field(default_factory=dict)
-    shown: Composable | None = None
+    shown: SQL | Composed | None = None
 
     def __repr__(self) -> str:
         return f"Statement({self.text()!r})"
@@ -77,7 +77,7 @@ async def execute_together(
     return cursor
 
 
-def compose(template: LiteralString, **parts: str | Composable) -> Composed:
+def compose(template: LiteralString, /, **parts: str | Composable) -> Composed:
     """Fill a template's `{name}`s: a plain string stands for an identifier."""
     return SQL(template).format(
         **{

@@ -1,0 +1,86 @@
+"""Both ends of logical replication: statements that set it up, and looks at how it stands.
+
+WAL positions are integers, in bytes; `lsn_text` writes them as PostgreSQL does.
+"""
+
+from runbook.postgres.replication.lag import (
+    LagClock,
+    SlotLag,
+    confirmed_past,
+    emit_barrier,
+    lsn_text,
+    slot_lags,
+)
+from runbook.postgres.replication.publisher import (
+    Slot,
+    SlotBlocked,
+    SlotBlocker,
+    create_publication,
+    create_slot,
+    create_slot_statement,
+    drop_publication,
+    drop_slot,
+    publication_exists,
+    slot,
+    slot_blockers,
+    terminate_slot_user,
+)
+from runbook.postgres.replication.role import (
+    create_replication_role,
+    drop_owned,
+    drop_role,
+    hash_password,
+    role_exists,
+    set_password,
+    set_password_statement,
+)
+from runbook.postgres.replication.subscriber import (
+    Subscription,
+    create_subscription,
+    detach_slot,
+    disable_subscription,
+    drop_subscription,
+    enable_subscription,
+    refresh_publication,
+    set_subscription_connection,
+    subscriber_conninfo,
+    subscription,
+)
+
+__all__ = [
+    "LagClock",
+    "Slot",
+    "SlotBlocked",
+    "SlotBlocker",
+    "SlotLag",
+    "Subscription",
+    "confirmed_past",
+    "create_publication",
+    "create_replication_role",
+    "create_slot",
+    "create_slot_statement",
+    "create_subscription",
+    "detach_slot",
+    "disable_subscription",
+    "drop_owned",
+    "drop_publication",
+    "drop_role",
+    "drop_slot",
+    "drop_subscription",
+    "emit_barrier",
+    "enable_subscription",
+    "hash_password",
+    "lsn_text",
+    "publication_exists",
+    "refresh_publication",
+    "role_exists",
+    "set_password",
+    "set_password_statement",
+    "set_subscription_connection",
+    "slot",
+    "slot_blockers",
+    "slot_lags",
+    "subscriber_conninfo",
+    "subscription",
+    "terminate_slot_user",
+]

@@ -1,0 +1,152 @@
+"""How far the subscriber is behind: in bytes, in seconds, and past one position or not."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+
+from runbook.postgres.queries import fetch
+
+_MESSAGE_PREFIX = "blueprime"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLag:
+    """How far the subscriber's confirmation is behind the publisher's WAL.
+
+    `bytes` is None when it is not known, and `reason` says why; otherwise `reason` is empty.
+    """
+
+    database: str | None
+    slot: str
+    bytes: int | None
+    current_lsn: int | None
+    confirmed_flush_lsn: int | None
+    active: bool
+    wal_status: str | None
+    safe_wal_size: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    database: str | None
+    slot: str
+    exists: bool
+    bytes: int | None
+    current_lsn: int | None
+    confirmed_flush_lsn: int | None
+    active: bool
+    wal_status: str | None
+    safe_wal_size: int | None
+    invalidation_reason: str | None
+
+    def unknown_because(self) -> str:
+        if not self.exists:
+            return "the publisher has no slot of this name"
+        if self.wal_status == "lost" or self.invalidation_reason:
+            return f"the slot is lost ({self.invalidation_reason or 'its WAL was removed'})"
+        if self.current_lsn is None:
+            return "the publisher is in recovery: it has no WAL position of its own"
+        if self.bytes is None:
+            return "the slot has no confirmed position yet"
+        if self.bytes < 0:
+            return "the slot confirms a position that the publisher has not reached"
+        return ""
+
+
+class LagClock:
+    """Turns WAL positions into seconds by remembering when the publisher's WAL ended where.
+
+    One for each publisher. `keep` bounds the memory; what is older is unknown again.
+    """
+
+    def __init__(self, keep: int = 4096) -> None:
+        self._keep = keep
+        self._lsns: list[int] = []
+        self._times: list[float] = []
+
+    def observe(self, at: float, current_lsn: int) -> None:
+        """Remember that the publisher's WAL ended at `current_lsn` at the time `at` (seconds)."""
+        if self._lsns and current_lsn < self._lsns[-1]:
+            # WAL never shrinks: this is another history (a restored or another server).
+            self._lsns.clear()
+            self._times.clear()
+        if self._lsns and current_lsn == self._lsns[-1]:
+            self._times[-1] = at
+            return
+        self._lsns.append(current_lsn)
+        self._times.append(at)
+        if len(self._lsns) > self._keep:
+            del self._lsns[0], self._times[0]
+
+    def seconds(self, now: float, confirmed_lsn: int | None) -> float | None:
+        """Return how long ago all that is confirmed was all there was.
+
+        Never too little: everything written until then is confirmed. None when it is not known.
+        """
+        if confirmed_lsn is None:
+            return None
+        place = bisect_right(self._lsns, confirmed_lsn)
+        return None if place == 0 else max(now - self._times[place - 1], 0.0)
+
+
+def lsn_text(lsn: int) -> str:
+    """Return a WAL position as PostgreSQL writes it, e.g. `0/16B3748`."""
+    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+
+
+async def slot_lags(connection: AsyncConnection, names: Iterable[str]) -> list[SlotLag]:
+    """Return one lag a name, in that order; a slot that is not there has `bytes` None.
+
+    Measured by `confirmed_flush_lsn`: what `pg_stat_replication` reports as sent may read 0 with
+    everything still to be applied.
+    """
+    rows = await fetch(connection, _Row, "slot_lags", (list(names),))
+    lags = []
+    for row in rows:
+        reason = row.unknown_because()
+        lags.append(
+            SlotLag(
+                database=row.database,
+                slot=row.slot,
+                bytes=None if reason else row.bytes,
+                current_lsn=row.current_lsn,
+                confirmed_flush_lsn=row.confirmed_flush_lsn,
+                active=row.active,
+                wal_status=row.wal_status,
+                safe_wal_size=row.safe_wal_size,
+                reason=reason,
+            )
+        )
+    return lags
+
+
+async def emit_barrier(connection: AsyncConnection) -> int:
+    """Write a message into the WAL and return a position behind everything committed before.
+
+    The message commits before the position is read, with its WAL flushed (`synchronous_commit` is
+    on in our sessions), so the flushed position covers it and all earlier commits, asynchronous
+    ones too. The inserted position would cover more: WAL that no slot can confirm until somebody
+    flushes it. It serves the whole server, whichever database it is called in.
+    """
+    await connection.execute(
+        "SELECT pg_catalog.pg_logical_emit_message(true, %s, 'barrier')", (_MESSAGE_PREFIX,)
+    )
+    cursor = await connection.execute(
+        "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def confirmed_past(connection: AsyncConnection, slot: str, lsn: int) -> bool | None:
+    """Return whether the slot's subscriber has confirmed up to the position; None: unknown."""
+    (lag,) = await slot_lags(connection, [slot])
+    if lag.bytes is None or lag.confirmed_flush_lsn is None:
+        return None
+    return lag.confirmed_flush_lsn >= lsn

@@ -1,0 +1,165 @@
+"""The publishing end: publication and slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import AsyncConnection, errors
+from psycopg.sql import SQL
+
+from runbook.postgres.queries import fetch
+from runbook.postgres.statement import Statement, compose
+
+PLUGIN = "pgoutput"
+
+_TERMINATE_WAIT_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class SlotBlocker:
+    """An open write transaction, of any database, that slot creation waits for.
+
+    A prepared transaction has no pid.
+    """
+
+    pid: int | None
+    role: str | None
+    age_s: float
+    database: str | None
+    application: str
+    backend_type: str
+    state: str | None
+    query: str
+
+    def __str__(self) -> str:
+        who = f"pid {self.pid}" if self.pid is not None else self.query
+        query = " ".join(self.query.split())[:80]
+        return (
+            f"{who} ({self.backend_type}) of role {self.role} in database {self.database}, "
+            f"open for {self.age_s:.0f} s, {self.state or 'state not shown'}: {query}"
+        )
+
+
+class SlotBlocked(Exception):
+    """A slot could not be made in time: open write transactions hold it up."""
+
+    def __init__(self, name: str, waited_s: float, blockers: Sequence[SlotBlocker]) -> None:
+        seen = "; ".join(map(str, blockers)) or "none is left now, so another try may succeed"
+        super().__init__(
+            f"The slot {name} could not be made within {waited_s:g} s, since making it waits for "
+            f"every open write transaction on the server. Open: {seen}"
+        )
+        self.blockers = tuple(blockers)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A logical replication slot. WAL positions are integers, in bytes."""
+
+    name: str
+    database: str
+    active: bool
+    active_pid: int | None
+    confirmed_flush_lsn: int | None
+    restart_lsn: int | None
+    wal_status: str | None
+    """reserved, extended, unreserved, lost."""
+    safe_wal_size: int | None
+    """Bytes that may still be written before the slot is in danger; None: no limit is set."""
+    invalidation_reason: str | None
+    """Why it is of no use any more, or None."""
+    inactive_since: datetime | None
+    """None below 17, which does not keep it."""
+
+    @property
+    def lost(self) -> bool:
+        return self.invalidation_reason is not None
+
+
+def create_publication(name: str) -> Statement:
+    """Return CREATE PUBLICATION ... FOR ALL TABLES.
+
+    Rows of partitions travel as of the partition they are in, as both sides have the same ones.
+    """
+    return Statement(compose("CREATE PUBLICATION {name} FOR ALL TABLES", name=name))
+
+
+async def publication_exists(connection: AsyncConnection, name: str) -> bool:
+    """Return whether this database has the publication."""
+    cursor = await connection.execute(
+        "SELECT FROM pg_catalog.pg_publication WHERE pubname = %s", (name,)
+    )
+    return cursor.rowcount > 0
+
+
+def drop_publication(name: str) -> Statement:
+    """Return DROP PUBLICATION IF EXISTS."""
+    return Statement(compose("DROP PUBLICATION IF EXISTS {name}", name=name))
+
+
+def create_slot_statement(name: str) -> Statement:
+    """Return the call that makes the slot; `create_slot` runs it under a deadline."""
+    return Statement(
+        SQL(
+            "SELECT (lsn - '0/0')::bigint\n"
+            "FROM pg_catalog.pg_create_logical_replication_slot(%s, %s)"
+        ),
+        (name, PLUGIN),
+    )
+
+
+async def create_slot(connection: AsyncConnection, name: str, *, deadline_s: float) -> int:
+    """Make a logical slot in this database and return the position from which it is consistent.
+
+    It waits for every write transaction that is open on the whole server. Raises `SlotBlocked`
+    naming them after `deadline_s` seconds; there is no slot then.
+    """
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT set_config('statement_timeout', %s, true),"
+                " set_config('lock_timeout', '0', true)",
+                (str(max(int(deadline_s * 1000), 1)),),
+            )
+            cursor = await create_slot_statement(name).execute(connection)
+            row = await cursor.fetchone()
+    except errors.QueryCanceled:
+        raise SlotBlocked(name, deadline_s, await slot_blockers(connection)) from None
+    assert row is not None
+    return int(row[0])
+
+
+async def slot_blockers(connection: AsyncConnection) -> list[SlotBlocker]:
+    """Return the open write transactions of all databases, the oldest first."""
+    return await fetch(connection, SlotBlocker, "slot_blockers")
+
+
+async def slot(connection: AsyncConnection, name: str) -> Slot | None:
+    """Return the slot, or None where the server has no logical slot of that name."""
+    found = await fetch(connection, Slot, "slot", (name,))
+    return found[0] if found else None
+
+
+def drop_slot(name: str) -> Statement:
+    """Return the call that drops the slot if there is one; it fails while the slot is in use."""
+    return Statement(
+        SQL(
+            "SELECT pg_catalog.pg_drop_replication_slot(slot_name)\n"
+            "FROM pg_catalog.pg_replication_slots WHERE slot_name = %s"
+        ),
+        (name,),
+    )
+
+
+def terminate_slot_user(name: str) -> Statement:
+    """Return the call that ends the walsender which uses the slot, if any, and waits for it."""
+    return Statement(
+        SQL(
+            "SELECT pg_catalog.pg_terminate_backend(active_pid, %s)\n"
+            "FROM pg_catalog.pg_replication_slots\n"
+            "WHERE slot_name = %s AND active_pid IS NOT NULL"
+        ),
+        (_TERMINATE_WAIT_MS, name),
+    )

@@ -1,0 +1,79 @@
+"""The role that the subscriber's workers log in with."""
+
+from __future__ import annotations
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed
+
+from runbook.postgres.statement import Statement, block, compose, literal
+
+
+def create_replication_role(name: str) -> Statement:
+    """Return the making of a role that may log in and replicate; it has no password yet.
+
+    It gets the REPLICATION attribute where the current user may give it, else membership in
+    `rds_replication`, Aurora's stand-in for it.
+    """
+    return Statement(
+        block(
+            compose(
+                """
+BEGIN
+    CREATE ROLE {name} LOGIN;
+    BEGIN
+        ALTER ROLE {name} REPLICATION;
+    EXCEPTION WHEN insufficient_privilege THEN
+        GRANT rds_replication TO {name};
+    END;
+END
+""",
+                name=name,
+            )
+        )
+    )
+
+
+async def role_exists(connection: AsyncConnection, name: str) -> bool:
+    """Return whether the role exists."""
+    cursor = await connection.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", (name,))
+    return cursor.rowcount > 0
+
+
+def hash_password(connection: AsyncConnection, name: str, password: str) -> str:
+    """Return the SCRAM verifier of a password: what the server keeps, made on this side."""
+    return connection.pgconn.encrypt_password(
+        password.encode(), name.encode(), b"scram-sha-256"
+    ).decode()
+
+
+def set_password_statement(name: str, verifier: str) -> Statement:
+    """Return ALTER ROLE ... PASSWORD with a verifier, which is masked in the statement's text."""
+    return Statement(
+        compose("ALTER ROLE {name} PASSWORD {verifier}", name=name, verifier=literal(verifier)),
+        secrets=frozenset({verifier}),
+    )
+
+
+async def set_password(connection: AsyncConnection, name: str, password: str) -> None:
+    """Give a role its password; the clear text is in no statement and no log."""
+    verifier = hash_password(connection, name, password)
+    await set_password_statement(name, verifier).execute(connection)
+
+
+def drop_owned(name: str) -> Statement:
+    """Return DROP OWNED BY, if the role exists; `drop_role` needs it in each database first."""
+    return Statement(_if_role_exists(name, compose("DROP OWNED BY {name}", name=name)))
+
+
+def drop_role(name: str) -> Statement:
+    """Return DROP ROLE IF EXISTS."""
+    return Statement(compose("DROP ROLE IF EXISTS {name}", name=name))
+
+
+def _if_role_exists(name: str, action: Composed) -> Composed:
+    condition = SQL("EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {})").format(
+        literal(name)
+    )
+    return block(
+        SQL("\nBEGIN\n    IF {} THEN\n        {};\n    END IF;\nEND\n").format(condition, action)
+    )

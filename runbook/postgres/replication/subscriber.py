@@ -1,0 +1,198 @@
+"""The subscribing end: the subscription and its apply worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Composed
+
+from runbook.postgres.queries import fetch
+from runbook.postgres.statement import MASK, Statement, block, compose, literal
+
+_SETTING = "blueprime.conninfo"
+
+_WITH_CONNINFO: LiteralString = """
+BEGIN
+    EXECUTE pg_catalog.format({template}, pg_catalog.current_setting({setting}));
+EXCEPTION WHEN OTHERS THEN
+    -- Raised anew: the context of the first error quotes the connection string.
+    RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
+END
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription of this database and its apply worker."""
+
+    name: str
+    enabled: bool
+    slot_name: str | None
+    publications: list[str]
+    worker_pid: int | None
+    """The apply worker's, or None: it does not run."""
+    received_lsn: int | None
+    latest_end_lsn: int | None
+    last_msg_send_time: datetime | None
+    last_msg_receipt_time: datetime | None
+    apply_error_count: int | None
+    """Since the statistics were reset; None below 15, which does not count them."""
+    skip_lsn: int | None
+
+    @property
+    def applying(self) -> bool:
+        return self.enabled and self.worker_pid is not None
+
+
+def subscriber_conninfo(
+    *,
+    host: str,
+    port: int,
+    dbname: str,
+    user: str,
+    password: str,
+    sslmode: str,
+    sslrootcert: str = "",
+    application_name: str = "",
+) -> str:
+    """Return the connection string that the subscriber's worker uses. It holds the password.
+
+    `sslrootcert` is a path on the subscriber's machine. From 17 on Aurora refuses plain
+    connections by default (`rds.force_ssl`), so `sslmode` is at least `require` there.
+    """
+    return make_conninfo(
+        host=host,
+        port=port,
+        dbname=dbname,
+        user=user,
+        password=password,
+        sslmode=sslmode,
+        sslrootcert=sslrootcert or None,
+        application_name=application_name or None,
+        connect_timeout=10,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+    )
+
+
+def create_subscription(
+    name: str,
+    conninfo: str,
+    publication: str,
+    slot_name: str,
+    *,
+    server_major: int,
+    enabled: bool = False,
+    connect: bool = True,
+) -> Statement:
+    """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing.
+
+    `server_major` is the subscriber's. With `connect` the publisher is asked for its tables;
+    without it `refresh_publication` must follow before anything is applied. `disable_on_error` (15)
+    turns a conflict into a clear stop; `origin = none` (16) keeps what was itself applied from
+    going round.
+    """
+    options: dict[str, str | bool] = {
+        "connect": connect,
+        "enabled": enabled,
+        "create_slot": False,
+        "copy_data": False,
+        "slot_name": slot_name,
+    }
+    if server_major >= 14:
+        options["streaming"] = "on"
+    if server_major >= 15:
+        options["disable_on_error"] = True
+    if server_major >= 16:
+        options["origin"] = "none"
+    return _with_conninfo(
+        compose("CREATE SUBSCRIPTION {name} CONNECTION ", name=name),
+        conninfo,
+        compose(
+            " PUBLICATION {publication} WITH ({options})",
+            publication=publication,
+            options=SQL(", ").join(
+                SQL("{} = {}").format(SQL(key), literal(value)) for key, value in options.items()
+            ),
+        ),
+    )
+
+
+def set_subscription_connection(name: str, conninfo: str) -> Statement:
+    """Return ALTER SUBSCRIPTION ... CONNECTION."""
+    return _with_conninfo(
+        compose("ALTER SUBSCRIPTION {name} CONNECTION ", name=name), conninfo, Composed([])
+    )
+
+
+def enable_subscription(name: str) -> Statement:
+    """Return ALTER SUBSCRIPTION ... ENABLE."""
+    return Statement(compose("ALTER SUBSCRIPTION {name} ENABLE", name=name))
+
+
+def disable_subscription(name: str) -> Statement:
+    """Return ALTER SUBSCRIPTION ... DISABLE."""
+    return Statement(compose("ALTER SUBSCRIPTION {name} DISABLE", name=name))
+
+
+def refresh_publication(name: str, *, copy_data: bool) -> Statement:
+    """Return ALTER SUBSCRIPTION ... REFRESH PUBLICATION: tables made since are taken in.
+
+    With `copy_data` their rows so far are copied; without, only later ones arrive.
+    """
+    return Statement(
+        compose(
+            "ALTER SUBSCRIPTION {name} REFRESH PUBLICATION WITH (copy_data = {copy})",
+            name=name,
+            copy=literal(copy_data),
+        ),
+        transactional=not copy_data,
+    )
+
+
+def detach_slot(name: str) -> Statement:
+    """Return ALTER SUBSCRIPTION ... SET (slot_name = NONE); it must be disabled before."""
+    return Statement(compose("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)", name=name))
+
+
+def drop_subscription(name: str) -> tuple[Statement, ...]:
+    """Return disable, detach, drop: for one transaction, and none of them asks the publisher.
+
+    The slot stays on the publisher; `drop_slot` removes it there.
+    """
+    return (
+        disable_subscription(name),
+        detach_slot(name),
+        Statement(compose("DROP SUBSCRIPTION {name}", name=name)),
+    )
+
+
+async def subscription(connection: AsyncConnection, name: str) -> Subscription | None:
+    """Return the subscription of this database, or None."""
+    found = await fetch(connection, Subscription, "subscription", (name,))
+    return found[0] if found else None
+
+
+def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statement:
+    """Return a statement whose connection string is handed over outside of its text.
+
+    Without this the password would stand in `pg_stat_activity` and, for every `log_statement` but
+    `none` and with every error, in the server's log.
+    """
+    template = (
+        before.as_string(None).replace("%", "%%") + "%L" + after.as_string(None).replace("%", "%%")
+    )
+    shown = conninfo
+    if password := conninfo_to_dict(conninfo).get("password"):
+        shown = make_conninfo(conninfo, password=MASK)
+    return Statement(
+        block(compose(_WITH_CONNINFO, template=literal(template), setting=literal(_SETTING))),
+        secrets=frozenset({str(password)}) if password else frozenset(),
+        private={_SETTING: conninfo},
+        shown=before + literal(shown) + after,
+    )

@@ -1,0 +1,19 @@
+-- Until 15 CREATEROLE alters every role but superusers; from 16 on it needs ADMIN OPTION on it.
+SELECT
+    r.rolname AS name,
+    r.rolsuper AS superuser,
+    r.rolreplication AS replication,
+    r.rolname = ANY (%(internal)s) OR r.rolname LIKE 'pg\_%%' AS internal,
+    r.rolname LIKE 'blueprime\_%%' AS own,
+    r.rolname = current_user AS current,
+    me.rolsuper
+        OR (me.rolcreaterole AND NOT r.rolsuper
+            AND NOT r.rolreplication  -- before 16
+            AND pg_has_role(me.oid, r.oid, 'MEMBER WITH ADMIN OPTION')  -- since 16
+        ) AS alterable,
+    (SELECT count(*) FROM pg_catalog.pg_stat_activity AS a
+     WHERE a.usesysid = r.oid AND a.backend_type = 'client backend') AS sessions
+FROM pg_catalog.pg_roles AS r
+CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
+WHERE r.rolcanlogin
+ORDER BY r.rolname COLLATE "C"

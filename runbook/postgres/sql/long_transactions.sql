@@ -1,0 +1,16 @@
+SELECT
+    pid,
+    usename AS role,
+    datname AS database,
+    coalesce(application_name, '') AS application,
+    state,
+    backend_type,
+    extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age_s,
+    backend_xid IS NOT NULL AS has_xid,
+    coalesce(query, '') AS query
+FROM pg_catalog.pg_stat_activity
+WHERE pid <> pg_backend_pid()
+  AND xact_start < clock_timestamp() - make_interval(secs => %s)
+  AND backend_type <> 'walsender'
+  AND backend_type NOT LIKE 'logical replication%%'
+ORDER BY xact_start

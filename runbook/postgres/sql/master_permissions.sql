@@ -1,0 +1,49 @@
+-- `rds_superuser` and `rds_replication` exist on Aurora alone.
+WITH me AS (
+    SELECT
+        r.*,
+        r.rolsuper OR EXISTS (
+            SELECT FROM pg_catalog.pg_roles AS g
+            WHERE g.rolname = 'rds_superuser' AND pg_has_role(r.oid, g.oid, 'USAGE')
+        ) AS great,
+        r.rolreplication OR r.rolsuper OR EXISTS (
+            SELECT FROM pg_catalog.pg_roles AS g
+            WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'USAGE')
+        ) AS replicates
+    FROM pg_catalog.pg_roles AS r
+    WHERE r.rolname = current_user
+), relation AS (
+    SELECT c.oid, c.relkind
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'S')
+      AND c.relpersistence = 'p'
+      AND n.nspname <> 'information_schema'
+      AND n.nspname NOT LIKE 'pg\_%'
+)
+SELECT
+    current_user::text AS user,
+    me.rolsuper AS superuser,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS g
+        WHERE g.rolname = 'rds_superuser' AND pg_has_role(me.oid, g.oid, 'USAGE')
+    ) AS rds_superuser,
+    me.rolcreaterole OR me.rolsuper AS createrole,
+    me.replicates AS replication,
+    has_database_privilege(current_database(), 'CREATE') AS create_in_database,
+    me.great AS publish_all_tables,
+    me.great
+        OR pg_has_role('pg_create_subscription', 'USAGE')  -- since 16
+        AS create_subscription,
+    me.great OR pg_has_role('pg_signal_backend', 'USAGE') AS signal_backends,
+    me.great OR pg_has_role('pg_read_all_stats', 'USAGE') AS monitor,
+    has_function_privilege('pg_logical_emit_message(boolean, text, text)', 'EXECUTE') -- before 17
+    has_function_privilege('pg_logical_emit_message(boolean, text, text, boolean)', 'EXECUTE') -- since 17
+        AS emit_message,
+    (SELECT count(*) FROM relation
+     WHERE relkind = 'r' AND NOT has_table_privilege(oid, 'SELECT')) AS unreadable_tables,
+    (SELECT count(*) FROM relation
+     WHERE relkind = 'S'
+       AND NOT (has_sequence_privilege(oid, 'SELECT') AND has_sequence_privilege(oid, 'UPDATE'))
+    ) AS unsettable_sequences
+FROM me

@@ -1,0 +1,132 @@
+-- One line of text for each thing that both sides must have alike for rows to go from one to the
+-- other. Names are quoted, types and expressions are written by the server with every schema named
+-- (search_path is pg_catalog). Not included: what may differ between versions or does not matter to
+-- replication, such as owners, grants, comments, plain indexes, NOT NULL as a constraint (18).
+WITH relation AS (
+    SELECT c.*, format('%I.%I', n.nspname, c.relname) AS label
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'S')
+      AND c.relpersistence <> 't'
+      AND n.nspname <> 'information_schema'
+      AND n.nspname NOT LIKE 'pg\_%'
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend AS d
+          WHERE d.classid = 'pg_catalog.pg_class'::regclass
+            AND d.objid = c.oid
+            AND d.deptype = 'e'
+      )
+), user_type AS (
+    SELECT t.*, format('%I.%I', n.nspname, t.typname) AS label
+    FROM pg_catalog.pg_type AS t
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE n.nspname <> 'information_schema'
+      AND n.nspname NOT LIKE 'pg\_%'
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend AS d
+          WHERE d.classid = 'pg_catalog.pg_type'::regclass
+            AND d.objid = t.oid
+            AND d.deptype = 'e'
+      )
+), line (text) AS (
+    SELECT
+        format('table %s', label)
+        || CASE relpersistence WHEN 'u' THEN ' unlogged' ELSE '' END
+        || CASE relreplident
+            WHEN 'f' THEN ' identity full'
+            WHEN 'n' THEN ' identity nothing'
+            WHEN 'i' THEN ' identity index'
+            ELSE ''
+        END
+        || coalesce(' partition by ' || pg_get_partkeydef(oid), '')
+        || coalesce(
+            ' partition of ' || (
+                SELECT p.label
+                FROM pg_catalog.pg_inherits AS i
+                JOIN relation AS p ON p.oid = i.inhparent
+                WHERE i.inhrelid = relation.oid AND relation.relispartition
+            ) || ' ' || pg_get_expr(relpartbound, oid), ''
+        )
+    FROM relation
+    WHERE relkind IN ('r', 'p')
+    UNION ALL
+    SELECT
+        format('column %s.%I %s', r.label, a.attname, format_type(a.atttypid, a.atttypmod))
+        || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+        || CASE a.attidentity
+            WHEN 'a' THEN ' identity always'
+            WHEN 'd' THEN ' identity by default'
+            ELSE ''
+        END
+        || CASE a.attgenerated
+            WHEN 's' THEN ' generated stored '
+            WHEN 'v' THEN ' generated virtual '
+            ELSE ''
+        END
+        || coalesce(
+            CASE WHEN a.attgenerated = '' THEN ' default ' ELSE '' END
+            || pg_get_expr(d.adbin, d.adrelid), ''
+        )
+        || CASE WHEN a.attcollation <> t.typcollation
+            THEN ' collate ' || a.attcollation::regcollation::text ELSE ''
+        END
+    FROM relation AS r
+    JOIN pg_catalog.pg_attribute AS a
+        ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid AND d.adnum = a.attnum
+    WHERE r.relkind IN ('r', 'p')
+    UNION ALL
+    SELECT format('constraint %I on %s %s', k.conname, r.label, pg_get_constraintdef(k.oid))
+    FROM relation AS r
+    JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+    UNION ALL
+    SELECT
+        'unique index ' || regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE UNIQUE INDEX ', '')
+        || CASE WHEN i.indisreplident THEN ' identity' ELSE '' END
+        || CASE WHEN NOT i.indisvalid THEN ' invalid' ELSE '' END
+    FROM relation AS r
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid AND i.indisunique AND NOT i.indisprimary
+    UNION ALL
+    SELECT
+        format(
+            'sequence %s as %s increment %s min %s max %s', r.label,
+            format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax
+        )
+        || CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END
+    FROM relation AS r
+    JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = r.oid
+    UNION ALL
+    SELECT format(
+        'type %s enum (%s)', label,
+        (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
+         FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = user_type.oid)
+    )
+    FROM user_type WHERE typtype = 'e'
+    UNION ALL
+    SELECT
+        format('type %s domain %s', label, format_type(typbasetype, typtypmod))
+        || CASE WHEN typnotnull THEN ' not null' ELSE '' END
+        || coalesce(
+            (SELECT string_agg(' ' || pg_get_constraintdef(k.oid), '' ORDER BY k.conname COLLATE "C")
+             FROM pg_catalog.pg_constraint AS k
+             WHERE k.contypid = user_type.oid AND k.contype = 'c'), ''
+        )
+    FROM user_type WHERE typtype = 'd'
+    UNION ALL
+    SELECT format(
+        'type %s composite (%s)', label,
+        (SELECT string_agg(
+            format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+         FROM pg_catalog.pg_attribute AS a
+         WHERE a.attrelid = user_type.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+    )
+    FROM user_type
+    JOIN pg_catalog.pg_class AS c ON c.oid = user_type.typrelid AND c.relkind = 'c'
+    WHERE typtype = 'c'
+    UNION ALL
+    SELECT format('type %s range of %s', label, format_type(g.rngsubtype, NULL))
+    FROM user_type
+    JOIN pg_catalog.pg_range AS g ON g.rngtypid = user_type.oid
+)
+SELECT text FROM line ORDER BY text COLLATE "C"

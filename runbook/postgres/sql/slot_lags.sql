@@ -1,0 +1,22 @@
+-- The publisher's position is read after the slots', so that it is never behind them.
+SELECT
+    s.database,
+    wanted.name AS slot,
+    s.slot_name IS NOT NULL AS exists,
+    (s.current_lsn - s.confirmed_flush_lsn)::bigint AS bytes,
+    (s.current_lsn - '0/0')::bigint AS current_lsn,
+    (s.confirmed_flush_lsn - '0/0')::bigint AS confirmed_flush_lsn,
+    coalesce(s.active, false) AS active,
+    s.wal_status,
+    s.safe_wal_size,
+    s.invalidation_reason
+FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+LEFT JOIN (
+    SELECT
+        slot_name, database, confirmed_flush_lsn, active, wal_status, safe_wal_size,
+        to_jsonb(r) ->> 'invalidation_reason' AS invalidation_reason,
+        CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END AS current_lsn
+    FROM pg_catalog.pg_replication_slots AS r
+    WHERE slot_type = 'logical'
+) AS s ON s.slot_name = wanted.name
+ORDER BY wanted.place

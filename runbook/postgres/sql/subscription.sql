@@ -1,0 +1,25 @@
+-- The apply worker is the one row of a subscription that works on no single table and has no
+-- leader; parallel apply and table synchronisation have rows of their own.
+SELECT
+    s.subname AS name,
+    s.subenabled AS enabled,
+    s.subslotname AS slot_name,
+    s.subpublications AS publications,
+    w.pid AS worker_pid,
+    (w.received_lsn - '0/0')::bigint AS received_lsn,
+    (w.latest_end_lsn - '0/0')::bigint AS latest_end_lsn,
+    w.last_msg_send_time,
+    w.last_msg_receipt_time,
+    e.apply_error_count,  -- since 15
+    NULL::bigint AS apply_error_count,  -- before 15
+    nullif(s.subskiplsn - '0/0', 0)::bigint AS skip_lsn  -- since 15
+    NULL::bigint AS skip_lsn  -- before 15
+FROM pg_catalog.pg_subscription AS s
+LEFT JOIN pg_catalog.pg_stat_subscription AS w
+    ON w.subid = s.oid
+    AND w.pid IS NOT NULL
+    AND w.relid IS NULL
+    AND w.leader_pid IS NULL  -- since 16
+LEFT JOIN pg_catalog.pg_stat_subscription_stats AS e ON e.subid = s.oid  -- since 15
+WHERE s.subname = %s
+  AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
