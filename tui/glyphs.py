@@ -27,7 +27,9 @@ STATUS: dict[Status, Mark] = {
     Status.READY: Mark("▸", "ready", "bold $text-accent", "the step that enter runs"),
     Status.RUNNING: Mark("●", "running", "bold $text-primary", "under way"),
     Status.SUCCEEDED: Mark("✓", "succeeded", "$text-success", "done, and seen to be done"),
-    Status.FAILED: Mark("✗", "failed", "bold $text-error", "did not work; the message says what next"),
+    Status.FAILED: Mark(
+        "✗", "failed", "bold $text-error", "did not work; the message says what next"
+    ),
     Status.UNKNOWN: Mark("?", "unknown", "bold $text-warning", "may or may not have happened"),
     Status.SKIPPED: Mark("–", "skipped", "$text-muted", "not needed here"),
 }

@@ -1,4 +1,4 @@
-"""What the screens know of a run: one protocol, and the values that it deals in.
+"""What the screens know of a run: one protocol.
 
 A screen never reaches past this. The open run of `runbook.session` satisfies it, and so does the
 one that the tests keep in memory.
@@ -7,57 +7,19 @@ one that the tests keep in memory.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from runbook.board import Board
 from runbook.checklist import Checklist
-from runbook.step import Finding, Gate
-from state.records import Decision, Effect, Event, Evidence, Holder, Run, Sample
-from state.words import Status, Track
+from runbook.offers import Pending, Preview, Way
+from runbook.step import Gate
+from state.records import Decision, Event, Evidence, Holder, Run, Sample
+from state.words import Status
+
+__all__ = ["Decide", "Pending", "Preview", "RunModel", "Way"]
 
 Decide = Callable[[Gate], Awaitable[str | None]]
 """Asks a person; returns what was typed (or `yes`), or None where it was declined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a step would ask and do, looked up without changing anything."""
-
-    step: str
-    gates: tuple[Gate, ...]
-    effects: tuple[tuple[str, str], ...]
-    """Title, and the exact call or SQL."""
-    note: str
-    """Why it would be skipped, or why not everything can be known yet; else empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An effect whose outcome is not known, with what its probe found."""
-
-    effect: Effect
-    step: str
-    finding: Finding
-    offers: tuple[str, ...]
-    """Out of `adopt`, `retry`, `failed`, `branch`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to leave the current track, and its price."""
-
-    track: Track
-    way: str
-    title: str
-    cost: str
-    """What it loses."""
-    time: str
-    """How long it takes."""
-    available: bool
-    why_not: str
-    steps: tuple[str, ...]
-    recommended: bool
 
 
 class RunModel(Protocol):

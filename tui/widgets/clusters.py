@@ -72,9 +72,7 @@ class ClustersPane(Pane):
         elif old is not None:
             words.append(f"seen {text.ago(old)}")
         style = "$text-warning" if view.error else "$text-muted"
-        return [
-            line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)
-        ]
+        return [line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)]
 
     def _flow(self, view: ClusterView, cells: int) -> list[Content]:
         if view.role == "blue":

@@ -78,7 +78,9 @@ class LagPane(Pane):
         ]
         why = view.reason or (f"slot {view.state}" if view.state not in _HEALTHY else "")
         rows += [
-            line("  ", (row, "$text-warning")) for row in text.wrap(text.clean(why), cells - 2) if why
+            line("  ", (row, "$text-warning"))
+            for row in text.wrap(text.clean(why), cells - 2)
+            if why
         ]
         return rows
 

@@ -65,7 +65,9 @@ class TrafficPane(Pane):
         mark = glyphs.FENCE[traffic.fence]
         words = mark.meaning
         if traffic.fence is Fence.PROVED and traffic.fence_at is not None:
-            words = f"nobody can write, checked {text.ago(text.elapsed(traffic.fence_at, self.now))}"
+            words = (
+                f"nobody can write, checked {text.ago(text.elapsed(traffic.fence_at, self.now))}"
+            )
         head = f"{mark.glyph} fence {mark.word}"
         return line(
             (head, mark.style),

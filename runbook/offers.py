@@ -1,0 +1,52 @@
+"""What an open run offers to a person: a step's preview, unknown outcomes, and ways to go on.
+
+The values live here, below the screens that draw them and beside the session that makes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.step import Finding, Gate
+from state.records import Effect
+from state.words import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a step would ask and do, looked up without changing anything."""
+
+    step: str
+    gates: tuple[Gate, ...]
+    effects: tuple[tuple[str, str], ...]
+    """Title, and the exact call or SQL."""
+    note: str
+    """Why it would be skipped, or why not everything can be known yet; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An effect whose outcome is not known, with what its probe found."""
+
+    effect: Effect
+    step: str
+    finding: Finding
+    offers: tuple[str, ...]
+    """Out of `adopt`, `retry`, `failed`, `branch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to leave the current track, and its price."""
+
+    track: Track
+    way: str
+    title: str
+    cost: str
+    """What it loses."""
+    time: str
+    """How long it takes."""
+    available: bool
+    why_not: str
+    steps: tuple[str, ...]
+    recommended: bool

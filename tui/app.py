@@ -1,0 +1,432 @@
+"""The app: it owns the engine, opens runs, carries gates to a person, and leaves cleanly.
+
+It is given everything it needs to know of runs as callables, so that it knows neither the command
+line nor where a journal lies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import App, SystemCommand
+from textual.message import Message
+from textual.screen import Screen
+
+from runbook.plan import PlanError
+from runbook.step import Gate
+from state.errors import JournalHeld
+from state.records import RunSummary
+from state.words import Status
+from tui import keys, text
+from tui.engine import Engine
+from tui.model import Preview, RunModel
+from tui.screens.base import KeyedScreen
+from tui.screens.confirm import ConfirmDialog, Consent, Question
+from tui.screens.leaving import Leaving
+from tui.screens.notice import Notice
+from tui.screens.resume import ResumeScreen
+from tui.screens.run import RunScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.small import COLUMNS, ROWS, TooSmall
+from tui.theme import DAY, NIGHT
+
+SETTLE_S = 60.0
+"""How long leaving waits for the effect in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """How the app reaches runs; all of it is called on the engine's thread."""
+
+    list_runs: Callable[[], list[RunSummary]]
+    open_run: Callable[[str, bool], Awaitable[RunModel]]
+    """Run id, and whether to watch only."""
+    start_run: Callable[[Path], Awaitable[RunModel]]
+    """Path of a plan file."""
+
+
+class BlueprimeApp(App[None]):
+    """The face of blueprime.
+
+    With `at` a run is opened at once, with `plan` one is started; leaving it leaves the app then.
+    `badge` names the environment on the list of runs; `home` takes what is copied.
+    """
+
+    TITLE = "blueprime"
+    ENABLE_COMMAND_PALETTE = True
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (32, "-tall")]
+    CSS = """
+    Screen { background: $background; }
+    Toast { max-width: 70; }
+    DataTable > .datatable--header { background: $background; color: $text-muted; text-style: none; }
+    """
+
+    class GateAsked(Message):
+        """A step asks for a decision; the answer is awaited on the engine's thread."""
+
+        def __init__(self, model: RunModel, gate: Gate, answer: Future[str | None]) -> None:
+            super().__init__()
+            self.model, self.gate, self.answer = model, gate, answer
+
+    class LeaveAsked(Message):
+        """The terminal is gone, or the process was asked to end."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
+
+    def __init__(
+        self,
+        doors: Doors,
+        *,
+        home: Path,
+        at: str = "",
+        watch: bool = False,
+        plan: Path | None = None,
+        badge: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__()
+        self.doors = doors
+        self.home = home
+        self.badge = badge
+        self.now = now
+        self.engine = Engine()
+        self.conducting = ""
+        """The step that this process runs now, or empty."""
+        self.goodbye = ""
+        """What to print once the terminal is back: what goes on, and how to come back."""
+        self._at, self._watch, self._plan = at, watch, plan
+        self._model: RunModel | None = None
+        self._answers: set[Future[str | None]] = set()
+        self._leaving = False
+        self._title = ""
+
+    def list_runs(self) -> list[RunSummary]:
+        """Return the runs of the workspace; on the engine's thread."""
+        return self.doors.list_runs()
+
+    # Coming.
+
+    def on_mount(self) -> None:
+        self.register_theme(NIGHT)
+        self.register_theme(DAY)
+        self.theme = NIGHT.name
+        self.engine.start()
+        self._listen_for_signals()
+        if self._at:
+            self.open_and_show(self._at, watch=self._watch)
+        elif self._plan is not None:
+            self.start_and_show(self._plan)
+        else:
+            self.push_screen(RunsScreen())
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number, why in (
+            (signal.SIGHUP, "the terminal was closed"),
+            (signal.SIGTERM, "SIGTERM"),
+        ):
+            # Off the main thread there are no signals to listen for.
+            with suppress(RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.post_message, self.LeaveAsked(why))
+
+    def on_unmount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            with suppress(RuntimeError, ValueError):
+                loop.remove_signal_handler(number)
+        self._write_title(None)
+        self.engine.stop()
+
+    # Opening runs.
+
+    @work
+    async def open_and_show(self, run: str, *, watch: bool) -> None:
+        """Open a run and show where it stands before any key can act."""
+        try:
+            model = await self.engine.call(lambda: self.doors.open_run(run, watch))
+        except JournalHeld as held:
+            await self._offer_watching(run, held)
+        except Exception as error:  # any refusal is shown in its own words
+            await self._refused("This run cannot be opened", error)
+        else:
+            await self._show(model)
+
+    async def _offer_watching(self, run: str, held: JournalHeld) -> None:
+        buttons = (("ok", "Back"), ("watch", "Watch it"))
+        if (
+            await self.push_screen_wait(
+                Notice("Held by another process", str(held), buttons=buttons)
+            )
+            == "watch"
+        ):
+            self.open_and_show(run, watch=True)
+        elif self._at:
+            self._exit_with(str(held), 1)
+
+    @work
+    async def start_and_show(self, plan: Path) -> None:
+        """Start the run of a plan file; its problems are shown with file, key and line."""
+        try:
+            model = await self.engine.call(lambda: self.doors.start_run(plan))
+        except PlanError as error:
+            await self._refused("This plan cannot be used", error, code=2)
+        except Exception as error:  # any refusal is shown in its own words
+            await self._refused("This run cannot be started", error)
+        else:
+            await self._show(model)
+
+    async def _refused(self, heading: str, error: Exception, code: int = 1) -> None:
+        words = str(error) or type(error).__name__
+        await self.push_screen_wait(Notice(heading, words))
+        if self._at or self._plan:
+            self._exit_with(words, code)
+
+    def _exit_with(self, words: str, code: int) -> None:
+        self.goodbye = text.clean(words, lines=True)
+        self.exit(return_code=code)
+
+    async def _show(self, model: RunModel) -> None:
+        self._model = model
+        await self.engine.call(model.start_watching)
+        checklist = await self.engine.read(model.checklist)
+        tried = any(line.attempts for section in checklist.sections for line in section.lines)
+        if tried and not await self.push_screen_wait(ResumeScreen(model)):
+            self.leave_run(model)
+            return
+        self.push_screen(RunScreen(model))
+
+    @work
+    async def show_resume(self, model: RunModel) -> None:
+        """Show what is unknown again, above the run's screen."""
+        if not await self.push_screen_wait(ResumeScreen(model)):
+            self.leave_run(model)
+
+    # Acting.
+
+    @work(group="conduct")
+    async def conduct(self, model: RunModel, step: str) -> None:
+        """Run a step; a second one is refused while one runs."""
+        if self.conducting or self._leaving:
+            return
+        self.conducting = step
+        try:
+            status = await self.engine.call(
+                lambda: model.advance(step, lambda gate: self._decide(model, gate))
+            )
+        except Exception as error:  # what the journal holds stays true; a person sees the words
+            self.notify(
+                str(error) or type(error).__name__,
+                title=f"{text.clean(step)} was not run",
+                severity="error",
+                timeout=20,
+                markup=False,
+            )
+        else:
+            if status in (Status.FAILED, Status.UNKNOWN):
+                self.bell()
+        finally:
+            self.conducting = ""
+
+    async def _decide(self, model: RunModel, gate: Gate) -> str | None:
+        """Carry a gate to the screen and its answer back; runs on the engine's thread."""
+        answer: Future[str | None] = Future()
+        if not self.post_message(self.GateAsked(model, gate, answer)):
+            return None
+        return await asyncio.wrap_future(answer)
+
+    @on(GateAsked)
+    async def _ask(self, message: GateAsked) -> None:
+        if self._leaving:
+            message.answer.set_result(None)
+            return
+        self._answers.add(message.answer)
+        self._ask_person(message.model, message.gate, message.answer)
+
+    @work
+    async def _ask_person(self, model: RunModel, gate: Gate, answer: Future[str | None]) -> None:
+        question = await self._question(model, gate)
+        self.bell()
+        consent: Consent | None = await self.push_screen_wait(ConfirmDialog(question))
+        self._answers.discard(answer)
+        if not answer.done():
+            answer.set_result(None if consent is None else consent.typed)
+
+    async def _question(self, model: RunModel, gate: Gate) -> Question:
+        step = await self.engine.read(model.busy) or self.conducting
+        run = model.run
+        undo, calls = "", ()
+        with suppress(StopIteration, KeyError):
+            undo = (await self.engine.read(model.checklist)).line(step).undo
+            preview: Preview = await self.engine.call(lambda: model.preview(step))
+            calls = tuple(title for title, _ in preview.effects)
+        return Question(
+            heading=f"{step} on {run.cluster}",
+            question=gate.question,
+            facts=(
+                ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
+                ("Reversible", gate.reversible),
+                ("Undo", undo),
+            ),
+            calls=calls,
+            must_type=gate.must_type,
+            yes=f"Run {step}",
+        )
+
+    # Leaving.
+
+    @work
+    async def leave_run(self, model: RunModel) -> None:
+        """Leave a run: back to the list it was opened from, else out of blueprime."""
+        if self._at or self._plan:
+            self.leave()
+            return
+        words = await self._close(model)
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
+            await self.pop_screen()
+        self.notify(words, title="Nothing was undone", timeout=8, markup=False)
+
+    @work
+    async def leave(self) -> None:
+        """Leave blueprime: start nothing more, let the effect in flight settle, and exit."""
+        if self._leaving:
+            return
+        self._leaving = True
+        if self._model is not None:
+            await self._close(self._model)
+        self.exit(return_code=0)
+
+    async def _close(self, model: RunModel) -> str:
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_result(None)
+        step = self.conducting
+        if step:
+            self.push_screen(Leaving(step))
+        settled = ""
+        try:
+            words = await asyncio.wait_for(self.engine.read(lambda: parting(model, step)), 5.0)
+        except Exception as error:  # leaving must work even where looking does not
+            words = f"blueprime has left run {model.run.id}. Nothing was undone. ({error})"
+        try:
+            self.engine.post(model.cancel_wait)
+            await asyncio.wait_for(self.engine.call(model.close), SETTLE_S)
+        except TimeoutError:
+            settled = f"\nThe effect in flight did not settle in {SETTLE_S:.0f} s; its outcome is unknown."
+        except Exception as error:  # leaving goes on; the journal is right without a clean close
+            settled = f"\nClosing the run failed: {error}"
+        self._model = None
+        self.goodbye = text.clean(words + settled, lines=True)
+        self.retitle("")
+        return self.goodbye
+
+    @on(LeaveAsked)
+    def _leave_asked(self, message: LeaveAsked) -> None:
+        self.log(f"leaving: {message.why}")
+        self.leave()
+
+    async def action_quit(self) -> None:
+        """Leave as `q` does: the palette's and Textual's own way out."""
+        self.leave()
+
+    # The terminal.
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = event.size.width < COLUMNS or event.size.height < ROWS
+        covered = isinstance(self.screen, TooSmall)
+        if small and not covered:
+            self.push_screen(TooSmall())
+        elif covered and not small:
+            self.pop_screen()
+
+    def retitle(self, words: str) -> None:
+        """Show the step and its state in the terminal's window title."""
+        title = f"{words} · blueprime" if words else "blueprime"
+        if title != self._title:
+            self._title = title
+            self._write_title(title)
+
+    def _write_title(self, title: str | None) -> None:
+        """Set the window title; with None, give the terminal its old one back."""
+        if self._driver is None or self.is_headless or self.is_web:
+            return
+        if title is None:
+            self._driver.write("\x1b[23;0t")
+        else:
+            self._driver.write(f"\x1b]2;{text.clean(title)}\x07")
+
+    def copy(self, words: str, name: str) -> None:
+        """Copy words to the clipboard of the terminal, and save them, as not every terminal can."""
+        self.copy_to_clipboard(words)
+        self._save(words, name)
+
+    @work
+    async def _save(self, words: str, name: str) -> None:
+        path = self.home / "copies" / f"{name}-{self.now():%Y%m%dT%H%M%SZ}.txt"
+        try:
+            await asyncio.to_thread(_write_private, path, words)
+        except OSError as error:
+            self.notify(f"Copied; not saved: {error}", severity="warning", markup=False)
+        else:
+            self.notify(f"Copied, and saved as {path}", markup=False)
+
+    # The palette.
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        place = screen.PLACE if isinstance(screen, KeyedScreen) else ""
+        for key in keys.at(place):
+            if key.palette and isinstance(screen, KeyedScreen):
+                yield SystemCommand(
+                    f"{key.label.capitalize()} ({key.shown})", key.says, _command(screen, key)
+                )
+        yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
+        if place not in ("run", "runs", "resume"):
+            yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.leave)
+
+
+def _command(screen: KeyedScreen[object], key: keys.Key) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        if why := screen.why_not(key.action):
+            screen.notify(f"{key.label}: {why}", severity="warning", markup=False)
+        else:
+            await screen.run_action(key.action)
+
+    return act
+
+
+def parting(model: RunModel, step: str) -> str:
+    """Return what a person must know on leaving: what goes on, and the way to come back."""
+    board, run = model.board(), model.run
+    lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
+    alive = [
+        f"{view.role} {view.name} ({view.status})"
+        for view in board.clusters
+        if view.status != "gone" and not view.serves
+    ]
+    if alive:
+        lines.append(f"Still there, and costing money: {', '.join(alive)}.")
+    if board.lags:
+        lines.append(f"Still held on the publisher: {len(board.lags)} replication slots.")
+    if step:
+        lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
+    if run.open:
+        lines.append(f"To come back: blueprime resume {run.id}")
+    return "\n".join(lines)
+
+
+def _write_private(path: Path, words: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(words)

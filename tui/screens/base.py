@@ -1,0 +1,56 @@
+"""What every screen shares: keys out of the registry, and a reason for each that is dimmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from textual import events
+from textual.screen import ModalScreen, Screen
+
+from tui import keys
+from tui.widgets.keybar import KeyHint
+
+if TYPE_CHECKING:
+    from tui.app import BlueprimeApp
+
+R = TypeVar("R")
+
+
+class KeyedScreen(Screen[R], Generic[R]):
+    """A screen whose keys come from the registry."""
+
+    PLACE: ClassVar[str]
+
+    @property
+    def face(self) -> BlueprimeApp:
+        """Return the app as what it is."""
+        return cast("BlueprimeApp", self.app)
+
+    def why_not(self, action: str) -> str:
+        """Return why an action cannot be used now, or an empty string."""
+        return ""
+
+    def label(self, key: keys.Key) -> str:
+        """Return what the footer calls a key now."""
+        return key.label
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if self.why_not(action) else True
+
+    def on_key(self, event: events.Key) -> None:
+        key = keys.pressed(self.PLACE, event.key)
+        if key is not None and (why := self.why_not(key.action)):
+            event.stop()
+            self.notify(f"{key.shown} {key.label}: {why}", severity="warning", markup=False)
+
+    def refresh_keys(self) -> None:
+        """Draw the footer's keys as they stand now."""
+        for hint in self.query(KeyHint):
+            hint.show(self.label(hint.key), self.why_not(hint.key.action))
+
+    def on_screen_resume(self) -> None:
+        self.refresh_keys()
+
+
+class KeyedModal(ModalScreen[R], KeyedScreen[R]):
+    """A dialog whose keys come from the registry."""

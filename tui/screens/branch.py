@@ -1,0 +1,175 @@
+"""The ways off the current track: what each one loses, how long it takes, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+
+from state.words import Track
+from tui import keys, text
+from tui.model import RunModel, Way
+from tui.screens.base import KeyedScreen
+from tui.screens.confirm import ConfirmDialog, Question
+from tui.widgets.keybar import KeyBar
+from tui.widgets.pane import Pane, joined, line
+
+FINAL = (Track.COMMIT, Track.CLEANUP)
+"""Tracks that end the way back: the cluster's name is typed for them."""
+
+
+class WaysPane(Pane):
+    """Draws the ways as cards, the recommended one first."""
+
+    def __init__(self) -> None:
+        super().__init__("Ways from here", id="ways")
+        self.ways: list[Way] | None = None
+        self.error = ""
+        self.selected = 0
+        self._tops: list[int] = []
+
+    def show(self, ways: list[Way], error: str = "") -> None:
+        """Draw what was found."""
+        self.ways = sorted(ways, key=lambda way: (not way.recommended, not way.available))
+        self.error = error
+        self.redraw()
+
+    def select(self, by: int) -> None:
+        """Select another way."""
+        if self.ways:
+            self.selected = max(0, min(len(self.ways) - 1, self.selected + by))
+            self.redraw()
+            self.scroll_to(y=self._tops[self.selected], animate=False)
+
+    def chosen(self) -> Way | None:
+        """Return the selected way."""
+        return self.ways[self.selected] if self.ways else None
+
+    def draw(self, cells: int) -> Content:
+        if self.error:
+            words = f"? The ways could not be looked up: {text.clean(self.error)}"
+            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
+        if self.ways is None:
+            return line(("Looking at the clusters…", "$text-muted"))
+        if not self.ways:
+            return line(("There is no way from here: the run is at its end.", "$text-muted"))
+        rows: list[Content] = []
+        self._tops = []
+        for index, way in enumerate(self.ways):
+            self._tops.append(len(rows))
+            rows += [*_card(way, index == self.selected, cells), line()]
+        return joined(rows)
+
+
+class BranchScreen(KeyedScreen[None]):
+    """Shows the ways, and branches after one more question."""
+
+    PLACE = "branch"
+    CSS_PATH = "branch.tcss"
+    BINDINGS = keys.bindings("branch")
+
+    def __init__(self, model: RunModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def compose(self) -> ComposeResult:
+        yield WaysPane()
+        yield KeyBar("branch")
+
+    def on_mount(self) -> None:
+        self.query_one(WaysPane).focus()
+        self._look()
+
+    @work
+    async def _look(self) -> None:
+        pane = self.query_one(WaysPane)
+        try:
+            pane.show(await self.face.engine.call(self.model.ways))
+        except Exception as error:  # the words stand where the ways would
+            pane.show([], str(error) or type(error).__name__)
+        self.refresh_keys()
+
+    def why_not(self, action: str) -> str:
+        if action != "choose":
+            return ""
+        way = self.query_one(WaysPane).chosen() if self.is_mounted else None
+        if way is None:
+            return "the ways are not known yet"
+        return "" if way.available else text.clean(way.why_not) or "not possible from here"
+
+    def action_select(self, by: int) -> None:
+        """Select another way."""
+        self.query_one(WaysPane).select(by)
+        self.refresh_keys()
+
+    def action_back(self) -> None:
+        """Go back; nothing is changed."""
+        self.dismiss(None)
+
+    @work
+    async def action_choose(self) -> None:
+        """Ask once more, then branch."""
+        way = self.query_one(WaysPane).chosen()
+        if way is None or not way.available:
+            return
+        consent = await self.face.push_screen_wait(ConfirmDialog(_question(way, self.model)))
+        if consent is None:
+            return
+        try:
+            await self.face.engine.call(lambda: self.model.branch(way, consent.reason))
+        except Exception as error:  # refused in words; the run stays where it was
+            self.notify(str(error), title="Not branched", severity="error", markup=False)
+            return
+        self.dismiss(None)
+
+
+def _question(way: Way, model: RunModel) -> Question:
+    final = way.track in FINAL
+    return Question(
+        heading=f"Branch to {way.track.value}",
+        question=f"Put the run of {model.run.cluster} onto the track {way.track.value}: "
+        f"{way.title}?",
+        facts=(
+            ("What it loses", way.cost),
+            ("How long it takes", way.time),
+            (
+                "Reversible",
+                "This alone changes nothing in AWS: each step of the track asks for itself. "
+                + ("It ends the way back." if final else "The history is kept."),
+            ),
+            ("Steps", " → ".join(way.steps)),
+        ),
+        must_type=model.run.cluster if final else "",
+        yes="Branch",
+        reason=True,
+        grave=final,
+    )
+
+
+def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
+    mark = ("✓ available", "$text-success") if way.available else ("✗ not from here", "$text-error")
+    best = " · recommended" if way.recommended else ""
+    head = line(
+        ("› " if selected else "  ", "bold $text-primary"),
+        (text.clean(way.title), "bold" if way.available else "bold $text-muted"),
+        ("  ", ""),
+        mark,
+        (best, "bold $text-accent"),
+        (f"  ({way.track.value})", "$text-muted"),
+    )
+    yield head.stylize("on $panel") if selected else head
+    if not way.available:
+        yield from _fact("why not", way.why_not, cells)
+    yield from _fact("loses", way.cost, cells)
+    yield from _fact("takes", way.time, cells)
+    yield from _fact("steps", " → ".join(way.steps), cells)
+
+
+def _fact(label: str, words: str, cells: int) -> Iterable[Content]:
+    if not words:
+        return
+    first, *rest = text.wrap(text.clean(words), cells - 12)
+    yield line("    ", (text.fit(label, 8), "$text-muted"), first)
+    yield from (line(" " * 12 + row) for row in rest)

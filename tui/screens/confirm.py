@@ -1,0 +1,126 @@
+"""The dialog before anything dangerous: verb, target, reversibility, undo, and what it loses.
+
+Focus rests on Cancel and escape cancels; where a text must be typed, the other button stays
+disabled until it matches to the letter. There is no default yes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Input, Static
+
+from tui import text
+from tui.screens.base import KeyedModal
+from tui.widgets.pane import joined, line
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, in the grammar of danger."""
+
+    heading: str
+    question: str
+    """Verb and target."""
+    facts: tuple[tuple[str, str], ...]
+    """Label and words, e.g. `Reversible` and what an undo loses."""
+    calls: tuple[str, ...] = ()
+    """The changes that follow, named."""
+    must_type: str = ""
+    yes: str = "Go on"
+    reason: bool = False
+    """Whether to ask for a reason, which the journal keeps."""
+    grave: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A yes, with what was typed for it."""
+
+    typed: str
+    reason: str = field(default="")
+
+
+class ConfirmDialog(KeyedModal[Consent | None]):
+    """Asks; dismissed with a consent, or with None where it was declined."""
+
+    PLACE = "confirm"
+    CSS_PATH = "confirm.tcss"
+    AUTO_FOCUS = "#cancel"
+    BINDINGS = [
+        Binding("escape", "decline", "cancel", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self.question = question
+
+    def compose(self) -> ComposeResult:
+        asked = self.question
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(text.clean(asked.heading))
+            with VerticalScroll(id="words", can_focus=False):
+                yield Static(self._words(), markup=False)
+            if asked.reason:
+                yield Static("Why? The journal keeps it (may stay empty).", markup=False)
+                yield Input(id="reason", max_length=400, select_on_focus=False)
+            if asked.must_type:
+                yield Static(
+                    line("To go on, type ", (text.clean(asked.must_type), "bold"), " here:"),
+                    markup=False,
+                )
+                yield Input(id="typed", select_on_focus=False)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="cancel")
+                yield Button(
+                    Content(text.clean(asked.yes)),
+                    id="yes",
+                    variant="error" if asked.grave else "primary",
+                    disabled=bool(asked.must_type),
+                )
+            yield Static(("esc cancels · tab moves between the fields"), id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#dialog").set_class(self.question.grave, "-grave")
+        for field_ in self.query(Input):
+            field_.cursor_blink = False
+
+    def _words(self) -> Content:
+        asked = self.question
+        lines = [line((text.clean(asked.question, lines=True), "bold")), line()]
+        for label, words in asked.facts:
+            if words:
+                lines.append(line((f"{label}: ", "$text-muted"), text.clean(words, lines=True)))
+        if asked.calls:
+            lines += [line(), line(("Will run", "$text-muted"))]
+            lines += [line(("  · ", "$text-muted"), text.clean(call)) for call in asked.calls[:12]]
+            if len(asked.calls) > 12:
+                lines.append(line((f"  · and {len(asked.calls) - 12} more", "$text-muted")))
+        return joined(lines)
+
+    @on(Input.Changed, "#typed")
+    def _compare(self, event: Input.Changed) -> None:
+        self.query_one("#yes", Button).disabled = event.value != self.question.must_type
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        # Enter in a field only moves on: a yes is always a button of its own.
+        self.focus_next()
+
+    @on(Button.Pressed, "#yes")
+    def _accept(self) -> None:
+        typed = self.query_one("#typed", Input).value if self.question.must_type else "yes"
+        reason = self.query_one("#reason", Input).value.strip() if self.question.reason else ""
+        self.dismiss(Consent(typed, reason))
+
+    @on(Button.Pressed, "#cancel")
+    def action_decline(self) -> None:
+        """Decline."""
+        self.dismiss(None)

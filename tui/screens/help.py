@@ -1,0 +1,113 @@
+"""Keys, signs and words, made from the registry and the tables that the screens draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from tui import glyphs, keys, text
+from tui.screens.base import KeyedModal
+from tui.widgets.keybar import KeyBar
+from tui.widgets.pane import joined, line
+
+PLACES = {
+    "run": "A run",
+    "runs": "The list of runs",
+    "resume": "Coming back to a run",
+    "branch": "The ways off a track",
+    "log": "The journal",
+}
+
+WORDS = (
+    ("blue", "the production cluster before the switchover"),
+    ("green", "AWS's staging copy on the new version"),
+    ("new blue", "green after the switchover: it bears the production name"),
+    ("old blue", "the former blue after the switchover, frozen"),
+    ("blue prime", "the clone of old blue, kept in step with new blue: the rollback cluster"),
+    ("fence", "the state in which no application can write; proved, never assumed"),
+    ("capture", "publication and slot made inside the fence; from there nothing is lost"),
+    ("protected", "a rollback now would lose nothing"),
+    ("pivot", "the switchover: from there on, undo means rollback"),
+    ("track", "upgrade, abort, rollback, commit or cleanup: a list of steps"),
+    ("effect", "one change to the world: one API call, one SQL change"),
+    ("evidence", "what was seen, with the time, kept in the journal"),
+)
+
+
+class HelpScreen(KeyedModal[None]):
+    """Shows what the keys do, what the signs say, and what the words mean."""
+
+    PLACE = "help"
+    CSS_PATH = "help.tcss"
+    BINDINGS = keys.bindings("help")
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content("Help")
+            with VerticalScroll(id="words"):
+                yield Static(id="body", markup=False)
+            yield KeyBar("help")
+
+    def on_mount(self) -> None:
+        self.query_one("#words").focus()
+        self.refresh_keys()
+
+    def on_resize(self) -> None:
+        cells = self.query_one("#words").scrollable_content_region.width
+        self.query_one("#body", Static).update(joined(_lines(max(40, cells))))
+
+    def action_back(self) -> None:
+        """Close the help."""
+        self.dismiss(None)
+
+
+def _lines(cells: int) -> Iterable[Content]:
+    for place, heading in PLACES.items():
+        yield line((heading, "bold $text-primary"))
+        for key in keys.at(place):
+            yield from _row(key.keys_shown, "bold $text-accent", key.says, 10, cells)
+        yield line()
+    yield line(("Everywhere", "bold $text-primary"))
+    yield from _row("ctrl+p", "bold $text-accent", "Find any of these in the palette.", 10, cells)
+    yield from _row(
+        "shift",
+        "bold $text-accent",
+        "Held while dragging: the terminal's own "
+        "selection. Without it, text is selected here and ctrl+c copies it.",
+        10,
+        cells,
+    )
+    yield line()
+    yield line(("Signs", "bold $text-primary"))
+    for heading, marks in _SIGNS:
+        yield line((f"  {heading}", "$text-muted"))
+        for mark in marks:
+            yield from _row(f"{mark.glyph} {mark.word}", mark.style, mark.meaning, 15, cells)
+    yield from _row(
+        f"{glyphs.GAP} gap", "$text-muted", "in a row of bars: not known then", 15, cells
+    )
+    yield from _row(
+        "? figure", "bold $text-warning", "not known; never to be read as zero", 15, cells
+    )
+    yield line()
+    yield line(("Words", "bold $text-primary"))
+    for word, meaning in WORDS:
+        yield from _row(word, "bold", meaning, 15, cells)
+
+
+_SIGNS = (
+    ("steps and effects", tuple(glyphs.STATUS.values())),
+    ("what a step can do", tuple(glyphs.RISK.values())),
+    ("clusters", glyphs.CLUSTER),
+    ("the fence", tuple(glyphs.FENCE.values())),
+)
+
+
+def _row(head: str, style: str, words: str, column: int, cells: int) -> Iterable[Content]:
+    first, *rest = text.wrap(words, cells - column - 3)
+    yield line("  ", (text.fit(head, column), style), " ", first)
+    yield from (line(" " * (column + 3) + row) for row in rest)

@@ -1,0 +1,50 @@
+"""A remark for the journal, or another line of text that a screen asks for."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from tui.screens.base import KeyedModal
+
+
+class NoteDialog(KeyedModal[str]):
+    """Asks for one line; dismissed with it, or with an empty text."""
+
+    PLACE = "note"
+    CSS_PATH = "note.tcss"
+    BINDINGS = [Binding("escape", "cancel", "cancel", show=False)]
+
+    def __init__(
+        self,
+        heading: str = "Note",
+        words: str = "A remark for the journal. It is kept with the time and your name.",
+        *,
+        placeholder: str = "",
+        value: str = "",
+    ) -> None:
+        super().__init__()
+        self._heading, self._words = heading, words
+        self._placeholder, self._value = placeholder, value
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(self._heading)
+            yield Static(Content(self._words), markup=False)
+            yield Input(self._value, placeholder=self._placeholder, select_on_focus=False)
+            yield Static("enter keeps it · esc cancels", id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
+
+    @on(Input.Submitted)
+    def _keep(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        """Leave without a remark."""
+        self.dismiss("")

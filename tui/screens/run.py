@@ -1,0 +1,419 @@
+"""The run: checklist, the selected step, what is seen live, and the keys that act.
+
+A poller looks at the run and arms its next look once the last one has ended. What is selected is
+only looked at: enter acts on the position, and the line above the footer says what that is.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from runbook.checklist import Checklist, Line
+from state.words import Status
+from tui import keys, text
+from tui.keys import Key
+from tui.model import Preview, RunModel, Way
+from tui.picture import Picture, fresh_limit, take
+from tui.screens.base import KeyedScreen
+from tui.screens.branch import BranchScreen
+from tui.screens.help import HelpScreen
+from tui.screens.log import LogScreen
+from tui.screens.note import NoteDialog
+from tui.sentence import Press, held_by, press, way_back
+from tui.widgets.checklist import ChecklistPane
+from tui.widgets.clusters import ClustersPane
+from tui.widgets.detail import Detail, DetailPane, plain
+from tui.widgets.header import RunHeader, verdict
+from tui.widgets.journal import JournalPane
+from tui.widgets.keybar import KeyBar
+from tui.widgets.lag import LagPane
+from tui.widgets.nextline import NextLine
+from tui.widgets.pane import Pane, line
+from tui.widgets.traffic import TrafficPane
+
+POLL_S = 0.5
+POLL_BUSY_S = 0.2
+CLOCK_S = 0.1
+TABS = {"1": "Checklist", "2": "Step", "3": "Clusters", "4": "Lag", "5": "Journal"}
+_FIRST = {"1": ChecklistPane, "2": DetailPane, "3": ClustersPane, "4": LagPane, "5": JournalPane}
+
+
+class RunScreen(KeyedScreen[None]):
+    """One run, to act on or to watch."""
+
+    PLACE = "run"
+    CSS_PATH = "run.tcss"
+    BINDINGS = keys.bindings("run")
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
+
+    class PictureTaken(Message):
+        """A newer look at the run; an older one that still waits is dropped for it."""
+
+        def __init__(self, picture: Picture) -> None:
+            super().__init__()
+            self.picture = picture
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, RunScreen.PictureTaken)
+
+    class PreviewTaken(Message):
+        """A step's preview, or why there is none."""
+
+        def __init__(self, stamp: Stamp, preview: Preview | None, error: str) -> None:
+            super().__init__()
+            self.stamp, self.preview, self.error = stamp, preview, error
+
+    class WaysTaken(Message):
+        """The ways off the track, or why they are not known."""
+
+        def __init__(self, stamp: Stamp, ways: list[Way], error: str) -> None:
+            super().__init__()
+            self.stamp, self.ways, self.error = stamp, ways, error
+
+    def __init__(self, model: RunModel) -> None:
+        super().__init__()
+        self.model = model
+        self.picture: Picture | None = None
+        self.trouble = ""
+        self._previews: dict[Stamp, tuple[Preview | None, str]] = {}
+        self._asked: set[Stamp] = set()
+        self._ways: tuple[Stamp, list[Way], str] | None = None
+        self._ways_asked: Stamp | None = None
+        self._pane = "1"
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader(self.model.run, limit=10.0)
+        yield NextLine()
+        yield Static(id="tabs", markup=False)
+        with Horizontal(id="body"):
+            yield ChecklistPane(id="checklist")
+            yield DetailPane(id="detail")
+            with Vertical(id="figures"):
+                yield ClustersPane(id="clusters")
+                yield LagPane(id="lag")
+                yield TrafficPane(id="traffic")
+        yield JournalPane(id="journal")
+        yield KeyBar("run")
+
+    def on_mount(self) -> None:
+        self.query_one(ChecklistPane).focus()
+        self.action_show("1")
+        self.set_interval(CLOCK_S, self._tick)
+        self._look()
+
+    # Looking: one poller, armed again once its look has ended.
+
+    @work(group="look")
+    async def _look(self) -> None:
+        before, selected = self.picture, self._selected_step()
+        try:
+            picture = await self.face.engine.read(lambda: take(self.model, before, selected))
+        except Exception as error:  # whatever a look runs into, the screen stays, and says so
+            self.trouble = text.clean(f"{type(error).__name__}: {error}")
+            self._tick()
+        else:
+            self.trouble = ""
+            if picture is not before:
+                self.post_message(self.PictureTaken(picture))
+        busy = bool(self.picture and self.picture.busy)
+        self.set_timer(POLL_BUSY_S if busy else POLL_S, self._look)
+
+    @on(PictureTaken)
+    def _draw(self, message: PictureTaken) -> None:
+        self.picture = picture = message.picture
+        self.query_one(ChecklistPane).show(picture.checklist, self._track_title(), self.face.now())
+        self.query_one(JournalPane).show(picture.events)
+        self._ask()
+        self._draw_detail()
+        self._tick()
+        self.face.retitle(self._window_title())
+        self.refresh_keys()
+
+    def _tick(self) -> None:
+        """Draw what depends on the time alone, and the figures, whose ages do."""
+        picture, now = self.picture, self.face.now()
+        if picture is None or (not self.is_current and not self.is_mounted):
+            return
+        limit = fresh_limit(picture)
+        header = self.query_one(RunHeader)
+        header.limit, header.run = limit, picture.checklist.run
+        header.show(picture.board, now)
+        self.query_one(ChecklistPane).tick(now)
+        self.query_one(ClustersPane).show(picture.board, now, limit)
+        self.query_one(LagPane).show(picture.board, picture.lag, now, limit)
+        self.query_one(TrafficPane).show(picture.board, picture.writes, now, limit)
+        self.query_one(NextLine).show(self._press(), self._way_back())
+
+    def _draw_detail(self) -> None:
+        self.query_one(DetailPane).show(self._detail())
+
+    # What is looked up beside the picture: previews and ways, asked once for each state of affairs.
+
+    def _ask(self) -> None:
+        picture = self.picture
+        if picture is None or not picture.checklist.run.open:
+            return
+        following = picture.checklist.next
+        for item in (self.query_one(ChecklistPane).line_selected(), following):
+            if item is None or item.status.done or item.entry != picture.checklist.current.entry.id:
+                continue
+            stamp = _stamp(item)
+            if stamp not in self._asked and item.status is not Status.RUNNING:
+                self._asked.add(stamp)
+                self._take_preview(stamp)
+        stamp = (picture.checklist.current.entry.id, "", 0, "end")
+        if following is not None:
+            stamp = _stamp(following)
+        if self._ways_asked != stamp:
+            self._ways_asked = stamp
+            self._take_ways(stamp)
+
+    @work(group="preview")
+    async def _take_preview(self, stamp: Stamp) -> None:
+        try:
+            preview = await self.face.engine.call(lambda: self.model.preview(stamp[1]))
+        except Exception as error:  # shown where the preview would stand
+            self.post_message(self.PreviewTaken(stamp, None, str(error) or type(error).__name__))
+        else:
+            self.post_message(self.PreviewTaken(stamp, preview, ""))
+
+    @work(group="ways")
+    async def _take_ways(self, stamp: Stamp) -> None:
+        try:
+            ways = await self.face.engine.call(self.model.ways)
+        except Exception as error:  # shown where the way back would stand
+            self.post_message(self.WaysTaken(stamp, [], str(error) or type(error).__name__))
+        else:
+            self.post_message(self.WaysTaken(stamp, ways, ""))
+
+    @on(PreviewTaken)
+    def _keep_preview(self, message: PreviewTaken) -> None:
+        self._previews[message.stamp] = (message.preview, message.error)
+        if message.error:
+            self._asked.discard(message.stamp)
+        self._draw_detail()
+        self._tick()
+
+    @on(WaysTaken)
+    def _keep_ways(self, message: WaysTaken) -> None:
+        if message.stamp == self._ways_asked:
+            self._ways = (message.stamp, message.ways, message.error)
+        self._tick()
+
+    # Words for where the run stands.
+
+    def _checklist(self) -> Checklist | None:
+        return self.picture.checklist if self.picture else None
+
+    def _selected_step(self) -> str:
+        item = self.query_one(ChecklistPane).line_selected()
+        return item.step if item else ""
+
+    def _detail(self) -> Detail | None:
+        picture = self.picture
+        item = self.query_one(ChecklistPane).line_selected()
+        if picture is None or item is None:
+            return None
+        preview, error = self._previews.get(_stamp(item), (None, ""))
+        following = picture.checklist.next
+        elsewhere = following is not None and following.step != item.step
+        acts = following.step if following is not None and elsewhere else ""
+        evidence = picture.evidence if picture.evidence_of == item.step else ()
+        return Detail(
+            line=item,
+            acts=acts,
+            board=picture.board,
+            preview=preview,
+            preview_error=error,
+            evidence=evidence,
+            now=self.face.now(),
+        )
+
+    def _press(self) -> Press:
+        if self.trouble:
+            return Press(False, "", "", f"the run could not be looked at: {self.trouble}")
+        checklist = self._checklist()
+        if checklist is None or self.picture is None:
+            return Press(False, "", "", "looking where the run stands…")
+        following = checklist.next
+        preview, error = (None, "")
+        if following is not None:
+            preview, error = self._previews.get(_stamp(following), (None, ""))
+        return press(
+            checklist,
+            busy=self._busy(),
+            writable=self.model.writable,
+            holder=self.model.holder,
+            preview=preview,
+            preview_error=error,
+        )
+
+    def _busy(self) -> str:
+        return self.face.conducting or (self.picture.busy if self.picture else "")
+
+    def _way_back(self) -> str:
+        checklist = self._checklist()
+        if checklist is None:
+            return ""
+        ways = self._ways
+        return way_back(ways[1] if ways else None, checklist, ways[2] if ways else "")
+
+    def _track_title(self) -> str:
+        if self.picture is None:
+            return "Checklist"
+        checklist, board = self.picture.checklist, self.picture.board
+        target = str(checklist.run.plan.get("upgrade", {}).get("target_version", ""))
+        versions = [view.version for view in board.clusters if view.role in ("blue", "old blue")]
+        source = text.clean(versions[0]) if versions else ""
+        return f"Upgrade {source} → {text.clean(target)}" if source and target else "Checklist"
+
+    def _window_title(self) -> str:
+        checklist = self._checklist()
+        if checklist is None or self.picture is None:
+            return text.clean(self.model.run.cluster)
+        following = checklist.next
+        where = f"{following.step} {following.status.value}" if following else "track done"
+        said = verdict(self.picture.board.protection, self.face.now(), fresh_limit(self.picture))
+        return text.clean(f"{checklist.run.cluster}: {where} · {said.word.lower()}")
+
+    # Keys.
+
+    def why_not(self, action: str) -> str:
+        checklist = self._checklist()
+        if action in ("advance", "retry", "branch", "note", "stop_waiting"):
+            if not self.model.writable:
+                return f"watching only; {held_by(self.model.holder)}"
+            if checklist is None:
+                return "the run is still being read"
+        if checklist is None:
+            return ""
+        return self._why_not_now(action, checklist)
+
+    def _why_not_now(self, action: str, checklist: Checklist) -> str:
+        following, busy = checklist.next, self._busy()
+        if action == "stop_waiting":
+            return "" if busy else "no step is running"
+        if action not in ("advance", "retry", "branch"):
+            return ""
+        if not checklist.run.open:
+            return "this run is over"
+        if busy:
+            return f"{busy} is running"
+        if action == "advance" and following is None:
+            return "every step of this track is done"
+        if action == "retry" and (following is None or following.status is not Status.FAILED):
+            return "no step has failed"
+        return ""
+
+    def label(self, key: Key) -> str:
+        if key.name == "advance":
+            verb = self._press().verb
+            return {"try again": "retry", "decide": "decide"}.get(verb, "run")
+        return key.label
+
+    async def action_advance(self) -> None:
+        checklist = self._checklist()
+        following = checklist.next if checklist else None
+        if following is None:
+            return
+        if following.status in (Status.UNKNOWN, Status.RUNNING):
+            self.face.show_resume(self.model)
+        else:
+            self.query_one(ChecklistPane).follow()
+            self.face.conduct(self.model, following.step)
+            self._tick()
+            self.refresh_keys()
+
+    async def action_retry(self) -> None:
+        await self.action_advance()
+
+    def action_branch(self) -> None:
+        self.face.push_screen(BranchScreen(self.model))
+
+    def action_log(self) -> None:
+        self.face.push_screen(LogScreen(self.model))
+
+    def action_help(self) -> None:
+        self.face.push_screen(HelpScreen())
+
+    @work
+    async def action_note(self) -> None:
+        words = await self.face.push_screen_wait(NoteDialog())
+        if words:
+            await self.face.engine.read(lambda: self.model.note(words))
+            self.notify("Kept in the journal.")
+
+    def action_stop_waiting(self) -> None:
+        self.face.engine.post(self.model.cancel_wait)
+        self.notify("Asked to stop waiting. What AWS is doing goes on.")
+
+    def action_leave(self) -> None:
+        self.face.leave_run(self.model)
+
+    def action_copy(self) -> None:
+        if detail := self._detail():
+            self.face.copy(plain(detail), f"{self.model.run.id}-{detail.line.step}")
+
+    def action_select(self, by: int) -> None:
+        self.query_one(ChecklistPane).move(by)
+
+    def action_follow(self) -> None:
+        checklist = self.query_one(ChecklistPane)
+        checklist.follow()
+        checklist.focus()
+
+    @on(ChecklistPane.Selected)
+    def _selected(self) -> None:
+        self._ask()
+        self._draw_detail()
+        self._look_at_evidence()
+
+    @work(group="evidence")
+    async def _look_at_evidence(self) -> None:
+        before, selected = self.picture, self._selected_step()
+        picture = await self.face.engine.read(lambda: take(self.model, before, selected))
+        self.post_message(self.PictureTaken(picture))
+
+    # Panes: side by side where there is room, else one at a time behind the same keys.
+
+    def action_show(self, pane: str) -> None:
+        self._pane = pane
+        for other in TABS:
+            self.set_class(other == pane, f"-pane-{other}")
+        self.query_one(_FIRST[pane]).focus(scroll_visible=False)
+        self._draw_tabs()
+
+    def action_pane(self, by: int) -> None:
+        order = list(TABS)
+        self.action_show(order[(order.index(self._pane) + by) % len(order)])
+
+    def on_descendant_focus(self) -> None:
+        if isinstance(self.focused, Pane) and self.has_class("-wide"):
+            self._pane = next((k for k, v in _FIRST.items() if isinstance(self.focused, v)), "1")
+
+    def _draw_tabs(self) -> None:
+        parts: list[Content] = []
+        for number, name in TABS.items():
+            here = number == self._pane
+            parts.append(
+                line(
+                    (f" {number} ", "bold $text-accent"),
+                    (f"[{name}]" if here else f" {name} ", "bold" if here else "$text-muted"),
+                )
+            )
+        self.query_one("#tabs", Static).update(Content("").join(parts))
+
+
+Stamp = tuple[int, str, int, str]
+"""A state of affairs of one step: stay on a track, step, attempts so far, status."""
+
+
+def _stamp(item: Line) -> Stamp:
+    return (item.entry, item.step, item.attempts, item.status.value)

@@ -1,0 +1,225 @@
+"""The runs of this workspace, newest first: open one, watch one, or start one from a plan file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from state.records import RunSummary
+from tui import glyphs, keys, text
+from tui.screens.base import KeyedScreen
+from tui.screens.help import HelpScreen
+from tui.screens.note import NoteDialog
+from tui.widgets.keybar import KeyBar
+from tui.widgets.pane import joined, line
+
+POLL_S = 2.0
+COLUMNS: tuple[tuple[str, int], ...] = (
+    ("run", 10),
+    ("cluster", 18),
+    ("where", 12),
+    ("track", 9),
+    ("step", 20),
+    ("status", 12),
+    ("protected", 10),
+    ("started (UTC)", 16),
+)
+_NARROW = {"where", "started (UTC)"}
+
+EMPTY = (
+    ("No run was started in this workspace yet.", ""),
+    ("", ""),
+    ("blueprime rehearse", "a whole night on this machine, without AWS"),
+    ("blueprime plan CLUSTER --target-version V", "look at a cluster and write its plan file"),
+    ("blueprime start PLAN", "start the run of a plan, as n does here"),
+)
+
+
+class RunsScreen(KeyedScreen[None]):
+    """The first screen."""
+
+    PLACE = "runs"
+    CSS_PATH = "runs.tcss"
+    BINDINGS = keys.bindings("runs")
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[RunSummary] | None = None
+        self.trouble = ""
+
+    def compose(self) -> ComposeResult:
+        badge = self.face.badge
+        yield Static(
+            line(
+                (" blueprime  ", "bold"),
+                ("runs  ", "$text-muted"),
+                (f" {badge} ", "reverse") if badge else "",
+            ),
+            id="head",
+            markup=False,
+        )
+        yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
+        yield Static(id="words", markup=False)
+        yield KeyBar("runs")
+
+    def on_mount(self) -> None:
+        self._columns()
+        self.query_one(DataTable).focus()
+        self._look()
+
+    def _columns(self) -> None:
+        table = self.query_one(DataTable)
+        table.clear(columns=True)
+        for name, cells in COLUMNS:
+            if self.app.size.width >= 120 or name not in _NARROW:
+                table.add_column(name, key=name, width=cells)
+
+    def on_resize(self) -> None:
+        wide = "where" in self.query_one(DataTable).columns
+        if wide != (self.app.size.width >= 120):
+            self._columns()
+            self._draw()
+
+    @work(group="look")
+    async def _look(self) -> None:
+        await self._read()
+        self.set_timer(POLL_S, self._look)
+
+    async def _read(self) -> None:
+        try:
+            self.runs = await self.face.engine.read(self.face.list_runs)
+            self.trouble = ""
+        except Exception as error:  # said in place of the runs; the next look may do better
+            self.trouble = str(error) or type(error).__name__
+        if self.is_mounted:
+            self._draw()
+
+    def _draw(self) -> None:
+        table, words = self.query_one(DataTable), self.query_one("#words", Static)
+        runs = self.runs or []
+        shown = {str(key.value) for key in table.rows}
+        if [run.run for run in runs if run.run in shown] != [str(k.value) for k in table.rows]:
+            table.clear()
+            shown = set()
+        for index, run in enumerate(runs):
+            cells = _cells(run)
+            if run.run in shown:
+                for name in table.columns:
+                    table.update_cell(run.run, name, cells[str(name.value)])
+            elif index < len(shown):
+                table.clear()
+                self._draw()
+                return
+            else:
+                table.add_row(*(cells[str(name.value)] for name in table.columns), key=run.run)
+        table.display = bool(runs)
+        words.update(self._words(runs))
+        self.refresh_keys()
+
+    def _words(self, runs: list[RunSummary]) -> Content:
+        if self.trouble:
+            return line(
+                ("? The runs could not be read: ", "bold $text-warning"), text.clean(self.trouble)
+            )
+        if self.runs is None:
+            return line(("Reading the journal…", "$text-muted"))
+        if not runs:
+            return joined(
+                line((text.fit(left, 44), "bold $text-accent"), (right, "$text-muted"))
+                if right
+                else line((left, "bold"))
+                for left, right in EMPTY
+            )
+        held = [run for run in runs if run.open and run.slots_held]
+        return joined(
+            line(
+                ("! ", "bold $text-warning"),
+                (text.clean(run.cluster), "bold"),
+                f": run {run.run} is open and holds slots on production. They keep WAL until the "
+                "run is brought to its end.",
+            )
+            for run in held
+        )
+
+    def _selected(self) -> RunSummary | None:
+        table = self.query_one(DataTable)
+        if not self.runs or not table.row_count:
+            return None
+        row = table.coordinate_to_cell_key(table.cursor_coordinate).row_key
+        return next((run for run in self.runs if run.run == row.value), None)
+
+    def why_not(self, action: str) -> str:
+        if action in ("open", "watch") and not self.runs:
+            return "there is no run yet"
+        return ""
+
+    def on_data_table_row_selected(self) -> None:
+        """Open the run that enter was pressed on; the table takes that key itself."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Open the run to act on it."""
+        if run := self._selected():
+            self.face.open_and_show(run.run, watch=False)
+
+    def action_watch(self) -> None:
+        """Open the run to watch it."""
+        if run := self._selected():
+            self.face.open_and_show(run.run, watch=True)
+
+    @work
+    async def action_start(self) -> None:
+        """Ask for a plan file and start its run."""
+        path = await self.face.push_screen_wait(
+            NoteDialog(
+                "New run",
+                "The plan file of the run. `blueprime plan CLUSTER --target-version V` writes one.",
+                placeholder="orders.toml",
+            )
+        )
+        if path:
+            self.face.start_and_show(Path(path).expanduser())
+
+    async def action_refresh(self) -> None:
+        """Read the list again."""
+        await self._read()
+
+    def action_help(self) -> None:
+        """Show the help."""
+        self.face.push_screen(HelpScreen())
+
+    def action_leave(self) -> None:
+        """Leave blueprime."""
+        self.face.leave()
+
+
+def _cells(run: RunSummary) -> dict[str, Content]:
+    mark = glyphs.STATUS[run.status]
+    where = glyphs.ENVIRONMENT[run.environment]
+    protected = {
+        True: ("✓ yes", "$text-success"),
+        False: ("– no", "$text-muted" if not run.open else "bold $text-error"),
+        None: ("? unknown", "bold $text-warning"),
+    }[run.protected]
+    status = line((f"{mark.glyph} {mark.word}", mark.style))
+    if not run.open:
+        ending = run.result.value.replace("_", " ") if run.result else "closed"
+        status = line((f"■ {ending}", "$text-muted"))
+        protected = ("– no", "$text-muted") if run.protected is not True else protected
+    slots = ("!", "bold $text-warning") if run.open and run.slots_held else ""
+    return {
+        "run": line((text.clean(run.run), "bold"), slots),
+        "cluster": line(text.shorten(text.clean(run.cluster), 18)),
+        "where": line((where.word, where.style)),
+        "track": line(run.track.value),
+        "step": line(text.shorten(text.clean(run.step), 20)),
+        "status": status,
+        "protected": line(protected),
+        "started (UTC)": line((text.day_and_time(run.started_at), "$text-muted")),
+    }

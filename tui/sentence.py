@@ -1,0 +1,99 @@
+"""What the key would do, in one sentence, before it is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runbook.checklist import Checklist, Line
+from runbook.step import Risk
+from state.records import Holder
+from state.words import Status
+from tui import glyphs, text
+from tui.model import Preview, Way
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What enter does now: whether it acts, and the words for it."""
+
+    acts: bool
+    verb: str
+    """`run`, `try again`, `decide`, or empty where it does nothing."""
+    target: str
+    then: str
+    """After the dash: what happens."""
+
+
+def press(
+    checklist: Checklist,
+    *,
+    busy: str,
+    writable: bool,
+    holder: Holder | None,
+    preview: Preview | None,
+    preview_error: str = "",
+) -> Press:
+    """Return what enter does where the run stands."""
+    if not checklist.run.open:
+        result = checklist.run.result
+        ending = result.value.replace("_", " ") if result else "closed"
+        return Press(False, "", "", f"this run is over: {ending}. Nothing more can be done in it")
+    if not writable:
+        return Press(False, "", "", f"watching only: {held_by(holder)}")
+    if busy:
+        return Press(False, "", text.clean(busy), "is running; x stops a wait, and changes nothing")
+    following = checklist.next
+    if following is None:
+        track = checklist.current.entry.track.value
+        return Press(False, "", "", f"every step of {track} is done. b shows where to go from here")
+    target = text.clean(following.step)
+    if following.status in (Status.UNKNOWN, Status.RUNNING):
+        return Press(True, "decide", target, "shows what is unknown, and performs nothing")
+    verb = "try again" if following.status is Status.FAILED else "run"
+    return Press(True, verb, target, does(following, preview, preview_error))
+
+
+def held_by(holder: Holder | None) -> str:
+    """Return who acts on the run, in words."""
+    if holder is None:
+        return "nobody holds this run here"
+    who, host = text.clean(holder.user), text.clean(holder.host)
+    return f"{who} on {host} (pid {holder.pid}) has held this run since {text.at(holder.since)} UTC"
+
+
+def does(item: Line, preview: Preview | None, error: str = "") -> str:
+    """Return what running a step changes, and whether that can be undone."""
+    risk = glyphs.RISK[item.risk].word
+    if item.risk is Risk.READ_ONLY and (preview is None or not preview.effects):
+        return f"{_lower(text.clean(item.title))}; only looks, and changes nothing"
+    if error:
+        return f"{_lower(text.clean(item.title))}; {risk}; its calls could not be looked up"
+    if preview is None or preview.note or not preview.effects:
+        return f"{_lower(text.clean(item.title))}; {risk}"
+    titles = [text.clean(title).rstrip(".") for title, _ in preview.effects]
+    if len(titles) > 2:
+        return f"{titles[0]}, and {len(titles) - 1} more changes; {risk}"
+    return f"{', then '.join(titles)}; {risk}"
+
+
+def way_back(ways: Sequence[Way] | None, checklist: Checklist, error: str = "") -> str:
+    """Return the recommended way off the track, and its price."""
+    if not checklist.run.open:
+        return "way back from here: none, the run is over"
+    if error:
+        return f"way back from here: unknown, {text.clean(error)}"
+    if ways is None:
+        return "way back from here: looking…"
+    offered = [way for way in ways if way.available]
+    best = next((way for way in offered if way.recommended), offered[0] if offered else None)
+    if best is None:
+        return "way back from here: none; b says why"
+    parts = [_lower(text.clean(part)) for part in (best.title, best.cost, best.time) if part]
+    return f"way back from here: {', '.join(parts)}"
+
+
+def _lower(words: str) -> str:
+    """Return the product's own words as they stand inside a sentence."""
+    keep = words[1:2].isupper()
+    return (words if keep else words[:1].lower() + words[1:]).rstrip(".")

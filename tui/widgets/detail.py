@@ -1,0 +1,231 @@
+"""One step in full: why it is there, what it asks and runs, what was seen, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from textual.content import Content
+
+from runbook.board import Board
+from runbook.checklist import Line
+from runbook.step import Risk
+from state.records import Effect, Evidence
+from state.words import Outcome, Status
+from tui import glyphs, text
+from tui.model import Preview
+from tui.widgets.pane import Pane, joined, line
+
+_LABELS = ("What happened", "Now", "Next")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What is known of one step."""
+
+    line: Line
+    acts: str = ""
+    """The step that enter acts on, where it is another one."""
+    board: Board = field(default_factory=Board)
+    preview: Preview | None = None
+    preview_error: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class DetailPane(Pane):
+    """Draws the selected step."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__("Step", id=id)
+        self.detail: Detail | None = None
+
+    def show(self, detail: Detail | None) -> None:
+        """Draw a step; another one than before starts at its top."""
+        other = (
+            detail is None
+            or self.detail is None
+            or (detail.line.entry, detail.line.step)
+            != (self.detail.line.entry, self.detail.line.step)
+        )
+        self.detail = detail
+        self.border_title = Content(text.clean(detail.line.step) if detail else "Step")
+        acts = detail.acts if detail else ""
+        self.border_subtitle = Content(f"only looking · enter acts on {acts}" if acts else "")
+        self.redraw()
+        if other:
+            self.scroll_home(animate=False)
+
+    def draw(self, cells: int) -> Content:
+        if self.detail is None:
+            return line(("No step is selected.", "$text-muted"))
+        return joined(_lines(self.detail, cells))
+
+
+def plain(detail: Detail) -> str:
+    """Return what the pane holds as plain text, unshortened and unwrapped, for the clipboard."""
+    return joined(_lines(detail, 10_000)).plain + "\n"
+
+
+def _lines(detail: Detail, cells: int) -> Iterable[Content]:
+    step = detail.line
+    yield from _wrapped(text.clean(step.title), cells, "bold")
+    yield from _wrapped(text.clean(step.why), cells, "")
+    yield from _risk(step, cells)
+    yield Content()
+    yield from _state(detail, cells)
+    yield from _waiting(detail, cells)
+    yield from _gates(detail, cells)
+    yield from _calls(detail, cells)
+    yield from _evidence(detail, cells)
+
+
+def _risk(step: Line, cells: int) -> Iterable[Content]:
+    mark = glyphs.RISK[step.risk]
+    head = f"{mark.glyph} {mark.word}"
+    undo = f" · undo: {text.clean(step.undo)}" if step.risk is not Risk.READ_ONLY else ""
+    rows = text.wrap(f"{head}{undo}", cells)
+    yield line((rows[0][: len(head)], mark.style), (rows[0][len(head) :], "$text-muted"))
+    yield from (line(("  " + row, "$text-muted")) for row in rows[1:])
+
+
+def _state(detail: Detail, cells: int) -> Iterable[Content]:
+    step = detail.line
+    mark = glyphs.STATUS[step.status]
+    words = [mark.word]
+    if step.attempt is not None:
+        if step.attempts > 1:
+            words.append(f"attempt {step.attempt.number}")
+        words.append(f"since {text.at(step.attempt.started_at)}")
+        if (seconds := step.seconds) is not None:
+            words[-1] = f"{text.at(step.attempt.started_at)}, took {text.duration(seconds)}"
+    else:
+        words.append(mark.meaning)
+    yield line(
+        (f"{mark.glyph} {words[0]}", mark.style), (" · ".join(["", *words[1:]]), "$text-muted")
+    )
+    message = step.attempt.message if step.attempt is not None else ""
+    if not message:
+        return
+    if step.status is Status.SKIPPED:
+        yield from _wrapped(text.clean(message), cells, "$text-muted", indent=2)
+        return
+    yield Content()
+    yield from _message(message, cells, step.status)
+
+
+def _message(message: str, cells: int, status: Status) -> Iterable[Content]:
+    parts = text.clean(message, lines=True).splitlines()
+    style = "bold $text-error" if status is Status.FAILED else "bold $text-warning"
+    if len(parts) != len(_LABELS):
+        yield line((_LABELS[0], style))
+        for part in parts:
+            yield from _wrapped(part, cells, "", indent=2)
+        return
+    for label, part in zip(_LABELS, parts, strict=True):
+        yield line((label, style if label != "Next" else "bold $text-accent"))
+        yield from _wrapped(part, cells, "", indent=2)
+
+
+def _waiting(detail: Detail, cells: int) -> Iterable[Content]:
+    if detail.line.status is not Status.RUNNING or not detail.board.waiting:
+        return
+    yield Content()
+    yield line(("Waiting", "bold"), ("  x stops the wait; it can be taken up again", "$text-muted"))
+    fraction = detail.board.waiting_fraction
+    if fraction is not None:
+        yield line("  ", (bar(fraction, min(40, cells - 9)), "$text-primary"), f" {fraction:4.0%}")
+    yield from _wrapped(text.clean(detail.board.waiting), cells, "", indent=2)
+
+
+def bar(fraction: float, cells: int) -> str:
+    """Return a bar that is filled to a fraction of its cells."""
+    full = round(max(0.0, min(1.0, fraction)) * cells)
+    return "█" * full + "░" * (cells - full)
+
+
+def _gates(detail: Detail, cells: int) -> Iterable[Content]:
+    preview = detail.preview
+    if preview is None or not preview.gates or detail.line.status.done:
+        return
+    yield Content()
+    yield line(("Asks first", "bold"))
+    for gate in preview.gates:
+        typed = f" (type {text.clean(gate.must_type)})" if gate.must_type else ""
+        yield from _wrapped(f"{text.clean(gate.question)}{typed}", cells, "", indent=2)
+        yield from _wrapped(text.clean(gate.reversible), cells, "$text-muted", indent=4)
+
+
+def _calls(detail: Detail, cells: int) -> Iterable[Content]:
+    step, preview = detail.line, detail.preview
+    done = step.attempt.effects if step.attempt is not None else ()
+    if done:
+        yield Content()
+        yield line(("Ran" if step.status.ended else "Running", "bold"))
+        for effect in done:
+            yield from _performed(effect, cells)
+    if step.status.done:
+        return
+    if detail.preview_error:
+        yield Content()
+        yield line(("Will run", "bold"))
+        yield from _wrapped(
+            f"? unknown: {text.clean(detail.preview_error)}", cells, "$text-warning", 2
+        )
+        return
+    if preview is None:
+        if not step.status.ended and step.status is not Status.RUNNING:
+            yield Content()
+            yield line(("Will run", "bold"), ("  looking…", "$text-muted"))
+        return
+    yield from _will_run(preview, {effect.title for effect in done}, step, cells)
+
+
+def _will_run(preview: Preview, done: set[str], step: Line, cells: int) -> Iterable[Content]:
+    left = [effect for effect in preview.effects if effect[0] not in done]
+    if step.status is Status.RUNNING and not left:
+        return
+    yield Content()
+    yield line(("Will run", "bold"))
+    if preview.note:
+        yield from _wrapped(text.clean(preview.note), cells, "$text-warning", indent=2)
+    elif not preview.effects:
+        yield from _wrapped(
+            "Nothing that changes anything: it only looks.", cells, "$text-muted", 2
+        )
+    for title, call in left:
+        yield from _wrapped(text.clean(title), cells, "", indent=2)
+        yield from _wrapped(text.clean(call, lines=True), cells, "$text-accent", indent=4)
+
+
+def _performed(effect: Effect, cells: int) -> Iterable[Content]:
+    mark = glyphs.STATUS[effect.status]
+    word = "adopted: had happened already" if effect.outcome is Outcome.ADOPTED else mark.word
+    rows = text.wrap(f"{text.clean(effect.title)} · {word}", cells - 4)
+    yield line("  ", (mark.glyph, mark.style), " ", rows[0])
+    yield from (line("    " + row) for row in rows[1:])
+    yield from _wrapped(text.clean(effect.preview, lines=True), cells, "$text-muted", indent=4)
+    error = effect.detail.get("error")
+    if error:
+        yield from _wrapped(text.clean(str(error), lines=True), cells, "$text-error", indent=4)
+    if effect.decided:
+        yield from _wrapped(
+            f"decided by {text.clean(effect.decided)}", cells, "$text-muted", indent=4
+        )
+
+
+def _evidence(detail: Detail, cells: int) -> Iterable[Content]:
+    if not detail.evidence:
+        return
+    yield Content()
+    yield line(("Evidence", "bold"), ("  times are UTC", "$text-muted"))
+    for seen in detail.evidence:
+        first, *rest = text.wrap(text.clean(seen.text, lines=True), cells - 11)
+        yield line("  ", (text.at(seen.at), "$text-muted"), " ", first)
+        yield from (line(" " * 11 + row) for row in rest)
+
+
+def _wrapped(words: str, cells: int, style: str, indent: int = 0) -> Iterable[Content]:
+    for row in text.wrap(words, cells - indent):
+        yield line(" " * indent, (row, style))
