@@ -67,8 +67,14 @@ def flowing(*steps: Step) -> list[Step]:
     return list(steps)
 
 
+STAY = "stay"
+"""The upgrade track after a rollback that was called off."""
+
+
 def upgrade(plan: Plan, way: str = "") -> list[Step]:
     """Blue becomes new blue on the new version, and gets its rollback cluster."""
+    if way == STAY:
+        return stay()
     prepare = [
         Identify(),
         Preflight(),
@@ -98,6 +104,17 @@ def protect() -> list[Step]:
         CloneInstances(),
         Subscribe(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
         VerifyProtection(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
+    ]
+
+
+def stay() -> list[Step]:
+    """A rollback was called off before its endpoint moved: the new version goes on serving."""
+    sides = {"publisher": Role.NEW_BLUE, "subscriber": Role.BLUE_PRIME}
+    return [
+        *flowing(OpenSide(Role.NEW_BLUE)),
+        ResumeTraffic(on=Role.NEW_BLUE, closed=(Role.OLD_BLUE,)),
+        VerifyProtection(**sides),
+        Bake(),
     ]
 
 

@@ -1,0 +1,347 @@
+"""The samplers: clusters, lag, traffic and protection, each value with the time it was seen.
+
+They only read, on connections of their own; a sampler that fails degrades its own panel and says
+why. The next look is armed after the last one ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+import psycopg
+
+from runbook.board import (
+    Board,
+    ClusterView,
+    Downtime,
+    Fence,
+    LagView,
+    Protection,
+    TrafficView,
+    age,
+)
+from runbook.postgres import activity, catalog, replication
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.replication import LagClock
+from runbook.roles import Role
+from runbook.step import StepFailed
+from runbook.steps.green import deployment
+from runbook.steps.protect import publication_name, schema_differences
+from runbook.world import World
+from state.journal import Journal
+from state.records import Json, Sample
+from state.words import Track
+
+DRIFT_EVERY_S = 10.0
+"""The pause between two looks for schema drift: one query a database on both sides."""
+
+
+class Monitor:
+    """Keeps a run's board up to date.
+
+    `world` must be its own: its connections are not shared with the runner's.
+    """
+
+    def __init__(self, world: World, journal: Journal) -> None:
+        self._world = world
+        self._journal = journal
+        self.board = Board()
+        self._lag_clock = LagClock()
+        self._written: tuple[float, int, str] | None = None
+        self._drift: tuple[str, ...] | None = None
+        self._drift_at: datetime | None = None
+        self._subscribed: tuple[bool | None, str] = (None, "not looked at yet")
+        self._names: frozenset[tuple[str, str]] = frozenset()
+
+    def waiting(self, text: str, fraction: float | None) -> None:
+        """Show what the running step waits for."""
+        self.board = replace(self.board, waiting=text, waiting_fraction=fraction)
+
+    async def run(self) -> None:
+        """Sample until cancelled."""
+        every = self._world.plan.protection.sample_every_s
+        await asyncio.gather(
+            self._forever(self._clusters, max(every, 1.0)),
+            self._forever(self._lags, every),
+            self._forever(self._traffic, every),
+            self._forever(self._drifts, max(every, DRIFT_EVERY_S)),
+            self._forever(self._judge, min(every, 1.0)),
+        )
+
+    async def _forever(self, look: Callable[[], Awaitable[None]], every_s: float) -> None:
+        while True:
+            try:
+                await look()
+            except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+                await self._failed(look.__name__, error)
+            await asyncio.sleep(every_s)
+
+    async def _failed(self, look: str, error: Exception) -> None:
+        words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if look == "_lags":
+            lags = tuple(
+                replace(lag, bytes=None, seconds=None, state="unknown", reason=words)
+                for lag in self.board.lags
+            )
+            self.board = replace(self.board, lags=lags)
+        elif look == "_traffic":
+            self.board = replace(self.board, traffic=replace(self.board.traffic, error=words))
+        elif look == "_clusters":
+            clusters = tuple(replace(view, error=words) for view in self.board.clusters)
+            self.board = replace(self.board, clusters=clusters)
+        elif look == "_drifts":
+            self._drift = None
+        await self._world.forget_connections()
+
+    async def _clusters(self) -> None:
+        switched = self._world.fact("switchover") is not None
+        roles = (
+            (Role.NEW_BLUE, Role.OLD_BLUE, Role.BLUE_PRIME) if switched else (Role.BLUE, Role.GREEN)
+        )
+        views = [await self._view(role) for role in roles if self._world.bound(role) is not None]
+        found = await deployment(self._world)
+        self.board = replace(
+            self.board,
+            clusters=tuple(views),
+            deployment="" if found is None else found.status,
+            at=self._world.now(),
+        )
+        names = frozenset((view.role, view.name) for view in views)
+        if names != self._names:
+            self._names = names
+            await self._world.forget_connections()
+
+    async def _view(self, role: Role) -> ClusterView:
+        cluster = await self._world.find(role)
+        now = self._world.now()
+        if cluster is None:
+            return ClusterView(role.value, "", "", "gone", 0, 0, at=now)
+        instances = await self._world.rds.instances(cluster.identifier)
+        traffic = self._world.fact("traffic") or {"open": True, "on": Role.BLUE.value}
+        serves = cluster.identifier == self._world.plan.cluster.identifier
+        open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
+        return ClusterView(
+            role=role.value,
+            name=cluster.identifier,
+            version=cluster.engine_version,
+            status=cluster.status,
+            instances=len(instances),
+            instances_available=sum(1 for instance in instances if instance.available),
+            percent=cluster.percent_progress,
+            serves=serves,
+            frozen=not open_here,
+            at=now,
+        )
+
+    async def _lags(self) -> None:
+        capture = self._world.fact("capture")
+        if not capture or self._world.fact("slots") == []:
+            self.board = replace(self.board, lags=())
+            return
+        slots = {slot: database for database, slot in capture["slots"].items()}
+        async with self._world.connect(Role.NEW_BLUE) as connection:
+            found = await replication.slot_lags(connection, list(slots))
+        clock = time.monotonic()
+        now = self._world.now()
+        views = []
+        for lag in found:
+            if lag.current_lsn is not None:
+                self._lag_clock.observe(clock, lag.current_lsn)
+            views.append(
+                LagView(
+                    database=slots[lag.slot],
+                    slot=lag.slot,
+                    bytes=lag.bytes,
+                    seconds=self._lag_clock.seconds(clock, lag.confirmed_flush_lsn),
+                    active=lag.active if lag.bytes is not None else None,
+                    state=lag.wal_status or ("missing" if lag.bytes is None else "unknown"),
+                    reason=lag.reason,
+                    at=now,
+                )
+            )
+        self.board = replace(self.board, lags=tuple(views))
+        await self._subscriptions()
+        self._keep_samples(now, views)
+
+    async def _subscriptions(self) -> None:
+        if self._world.bound(Role.BLUE_PRIME) is None:
+            self._subscribed = (False, "blue prime does not exist yet")
+            return
+        name = publication_name(self._world)
+        databases = list((self._world.fact("capture") or {}).get("databases", ()))
+        for database in databases:
+            async with self._world.connect(Role.BLUE_PRIME, database) as connection:
+                found = await replication.subscription(connection, name)
+            if found is None:
+                self._subscribed = (False, f"no subscription in {database} yet")
+                return
+            if not found.enabled or found.worker_pid is None:
+                self._subscribed = (False, f"the apply worker of {database} does not run")
+                return
+        self._subscribed = (True, "")
+
+    def _keep_samples(self, now: datetime, views: list[LagView]) -> None:
+        samples = []
+        for view in views:
+            known = None if view.bytes is None else float(view.bytes)
+            samples.append(Sample(now, "lag_bytes", view.database, known))
+            samples.append(Sample(now, "lag_seconds", view.database, view.seconds))
+        self._journal.samples(self._world.run, samples)
+
+    async def _traffic(self) -> None:
+        serving = self._serving()
+        async with self._world.connect(serving) as connection:
+            seen = await activity.look(connection, self._world.plan.traffic.application_roles)
+        clock = time.monotonic()
+        rate = None
+        if self._written is not None and self._written[2] == serving.value:
+            elapsed = clock - self._written[0]
+            gained = seen.rows_written - self._written[1]
+            # Statistics that went down were reset: no rate can be told then.
+            rate = gained / elapsed if elapsed > 0 and gained >= 0 else None
+        self._written = (clock, seen.rows_written, serving.value)
+        now = self._world.now()
+        fence, fence_at = self._fence(seen.sessions)
+        self.board = replace(
+            self.board,
+            traffic=TrafficView(fence, fence_at, seen.sessions, rate, at=now),
+        )
+        self._journal.samples(
+            self._world.run,
+            [Sample(now, "writes_per_s", self._world.plan.cluster.identifier, rate)],
+        )
+
+    def _serving(self) -> Role:
+        for view in self.board.clusters:
+            if view.serves:
+                return Role(view.role)
+        return Role.BLUE
+
+    def _fence(self, sessions: int) -> tuple[Fence, datetime | None]:
+        traffic = self._world.fact("traffic")
+        if traffic is None or traffic.get("open"):
+            return Fence.OPEN, None
+        proof = self._world.fact("fence") or {}
+        at = datetime.fromisoformat(proof["at"]) if proof.get("at") else None
+        if sessions:
+            return Fence.BROKEN, at
+        return (Fence.PROVED, at) if proof.get("proved") else (Fence.CLOSING, None)
+
+    async def _drifts(self) -> None:
+        if self._subscribed[0] is not True:
+            self._drift = None
+            return
+        differences = await schema_differences(self._world, Role.NEW_BLUE, Role.BLUE_PRIME)
+        strays = []
+        for database in await self._world.databases(Role.BLUE_PRIME):
+            async with self._world.connect(Role.BLUE_PRIME, database) as connection:
+                state = await catalog.read_only_state(connection)
+            if state.database_setting != "on" and not state.default_read_only:
+                strays.append(f"{database} of blue prime is writable to clients")
+        self._drift = (*differences, *strays)
+        self._drift_at = self._world.now()
+
+    async def _judge(self) -> None:
+        protection = judge(self._world, self.board, self._subscribed, self._drift, self._drift_at)
+        before = self.board.protection
+        self.board = replace(
+            self.board, protection=protection, downtime=self._downtime(), at=self._world.now()
+        )
+        self._journal.publish(self._world.run, self.board.as_json())
+        if (protection.protected, protection.reasons) != (before.protected, before.reasons):
+            self._announce(protection)
+
+    def _announce(self, protection: Protection) -> None:
+        value: Json = {
+            "protected": protection.protected,
+            "text": protection.text,
+            "reasons": list(protection.reasons),
+            "at": self._world.now().isoformat(),
+        }
+        verdict = {True: "protected", False: "not protected", None: "protection unknown"}
+        self._journal.evidence(
+            self._world.run,
+            "monitor",
+            f"{verdict[protection.protected]}: {protection.text}",
+            key="protection",
+            value=value,
+        )
+
+    def _downtime(self) -> Downtime:
+        """Return the outage of the present stay on the track, from the journal."""
+        entry = self._journal.entries(self._world.run)[-1]
+        started = self._world.downtime_started()
+        if started is None:
+            return self.board.downtime if entry.track is Track.UPGRADE else Downtime()
+        traffic = self._world.fact("traffic") or {}
+        ended = None
+        if traffic.get("open") and traffic.get("at"):
+            at = datetime.fromisoformat(traffic["at"])
+            ended = at if at >= started else None
+        return Downtime(started, ended)
+
+
+def judge(
+    world: World,
+    board: Board,
+    subscribed: tuple[bool | None, str],
+    drift: tuple[str, ...] | None,
+    drift_at: datetime | None,
+) -> Protection:
+    """Return whether a rollback now would lose nothing; anything not known is not good.
+
+    Protected means: every slot is there and not lost, every subscription enabled with its worker
+    alive, lag under the plan's limits and fresh, no schema drift, no write on blue prime but the
+    apply workers'.
+    """
+    now = world.now()
+    if world.fact("switchover") is None:
+        return Protection(False, "blue serves; abort loses nothing", (), now)
+    capture = world.fact("capture")
+    if not capture:
+        return Protection(False, "no capture yet; return to old blue", ("no capture",), now)
+    if world.fact("slots") == []:
+        return Protection(False, "no way back is held", ("the capture was dropped",), now)
+    known, reason = subscribed
+    if known is False:
+        return Protection(False, f"capture held, {reason}", (reason,), now)
+    reasons, unknowns = _lag_reasons(world, board, now)
+    if known is None:
+        unknowns.append(reason)
+    limit = world.plan.protection
+    drift_age = age(drift_at, now)
+    if drift is None or drift_age is None or drift_age > max(3 * DRIFT_EVERY_S, limit.fresh_s):
+        unknowns.append("the schemas were not compared lately")
+    else:
+        reasons += drift[:3]
+    if reasons:
+        return Protection(False, reasons[0], tuple(reasons), now)
+    if unknowns:
+        return Protection(None, unknowns[0], tuple(unknowns), now)
+    return Protection(True, "a rollback now would lose nothing", (), now)
+
+
+def _lag_reasons(world: World, board: Board, now: datetime) -> tuple[list[str], list[str]]:
+    """Return what is wrong with the slots, and what about them is not known."""
+    limit = world.plan.protection
+    reasons: list[str] = []
+    unknowns: list[str] = []
+    if not board.lags:
+        unknowns.append("no lag was measured")
+    for lag in board.lags:
+        seen = age(lag.at, now)
+        if lag.state in ("missing", "lost"):
+            reasons.append(f"slot {lag.slot} of {lag.database} is {lag.state}")
+        elif lag.bytes is None or seen is None or seen > limit.fresh_s:
+            unknowns.append(f"lag of {lag.database} is unknown: {lag.reason or 'stale'}")
+        elif not lag.active:
+            reasons.append(f"slot {lag.slot} of {lag.database} feeds nobody")
+        elif lag.bytes > limit.lag_limit_bytes:
+            reasons.append(f"lag of {lag.database} is {lag.bytes} bytes")
+        elif lag.seconds is not None and lag.seconds > limit.lag_limit_s:
+            reasons.append(f"lag of {lag.database} is {lag.seconds:.0f} s")
+    return reasons, unknowns
