@@ -1,5 +1,358 @@
 """A run that is open in this process: the one object that a screen or a script holds.
 
 It joins the runner (which performs), the checklist (what stands), the ways back (what may be
-branched into) and the board (what is seen live).
+branched into) and the board (what is seen live). Opening performs nothing.
 """
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+
+from runbook import board as boards
+from runbook import checklist as checklists
+from runbook import plan as plans
+from runbook.aws import Aws
+from runbook.board import Board
+from runbook.checklist import Checklist
+from runbook.monitor import Monitor
+from runbook.plan import Plan
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.runner import Decide, Runner
+from runbook.step import Ambiguous, Answer, Finding, Gate, Step, StepFailed
+from runbook.tracks import steps_of
+from runbook.ways import Way, position, way_back, ways
+from runbook.world import World
+from state.journal import Journal
+from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
+from state.words import Outcome, Result, Status, Track
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+
+CLOSING = {
+    Track.ABORT: Result.ABORTED,
+    Track.ROLLBACK: Result.ROLLED_BACK,
+    Track.COMMIT: Result.COMMITTED,
+    Track.CLEANUP: Result.CLEANED,
+}
+"""The result with which a run ends when the last step of a track is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a step would ask and do, looked up without changing anything."""
+
+    step: str
+    gates: tuple[Gate, ...]
+    effects: tuple[tuple[str, str], ...]
+    """Title, and the exact call or SQL."""
+    note: str
+    """Why it would be skipped, or why not everything can be known yet; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An effect whose outcome is not known, with what its probe found."""
+
+    effect: Effect
+    step: str
+    finding: Finding
+    offers: tuple[str, ...]
+    """Out of `adopt`, `retry`, `failed`, `branch`."""
+
+
+class Busy(Exception):
+    """A step is running: one at a time."""
+
+
+class NotYours(Exception):
+    """The run is held by another process; this one may only watch."""
+
+
+def new_run_id() -> str:
+    """Return a short id, fit for every AWS and PostgreSQL name: a letter, then five more."""
+    return secrets.choice(string.ascii_lowercase) + "".join(
+        secrets.choice(_ID_LETTERS) for _ in range(5)
+    )
+
+
+class Session:
+    """One open run. `who` is the operator's name, for decisions."""
+
+    def __init__(self, journal: Journal, run: Run, *, who: str = "") -> None:
+        self.run = run
+        self.plan: Plan = plans.from_json(run.plan)
+        self.writable = journal.writer
+        self.who = who or getpass.getuser()
+        self._journal = journal
+        aws = Aws(self.plan.cluster.region)
+        self._world = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        # Looks are on connections of their own, so that none waits for the runner's.
+        self._looking = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        self._monitor = Monitor(
+            World(run=run.id, plan=self.plan, journal=journal, aws=aws), journal
+        )
+        self._runner = Runner(self._world, journal, who=self.who, notice=self._monitor.waiting)
+        self._watching: asyncio.Task[None] | None = None
+        self._busy = ""
+
+    @classmethod
+    def start(cls, journal: Journal, plan: Plan, plan_path: Path, *, who: str = "") -> Session:
+        """Begin a run of a plan. Raises `RunIsOpen` where one is open for the cluster."""
+        aws = Aws(plan.cluster.region)
+        run = journal.start_run(
+            new_run_id(),
+            cluster=plan.cluster.identifier,
+            cluster_resource_id=plan.cluster.resource_id,
+            account=plan.cluster.account,
+            region=plan.cluster.region,
+            environment=aws.environment,
+            plan=plan.as_json(),
+            plan_path=str(plan_path),
+        )
+        return cls(journal, run, who=who)
+
+    @classmethod
+    def open(cls, journal: Journal, run: str = "", *, who: str = "") -> Session:
+        """Open a run to go on with it, or to watch it where the journal is read-only.
+
+        Intents without outcome become `unknown`; nothing is performed.
+        """
+        record = journal.run(run)
+        if journal.writer and record.open:
+            journal.mark_unknown(record.id)
+            journal.event(record.id, "open", f"opened by {who or getpass.getuser()}")
+        return cls(journal, record, who=who)
+
+    @property
+    def holder(self) -> Holder | None:
+        return self._journal.holder()
+
+    def checklist(self) -> Checklist:
+        """Return where the run stands."""
+        return checklists.read(self._journal, self.run.id)
+
+    def board(self) -> Board:
+        """Return the live figures: this process's own, or those that the holder published."""
+        if self._watching is not None:
+            return self._monitor.board
+        published = self._journal.live(self.run.id)
+        return Board() if published is None else boards.from_json(published)
+
+    def events(self, after: int = 0, limit: int = 200) -> list[Event]:
+        """Return the newest events after an id, oldest first."""
+        return self._journal.events(self.run.id, after=after, limit=limit)
+
+    def evidences(self, step: str) -> list[Evidence]:
+        """Return what a step saw, oldest first."""
+        return self._journal.evidences(self.run.id, step)
+
+    def decisions(self) -> list[Decision]:
+        """Return what was decided, oldest first."""
+        return self._journal.decisions(self.run.id)
+
+    def samples(self, kind: str, subject: str | None, minutes: float) -> list[Sample]:
+        """Return measured values of the last minutes, oldest first."""
+        since = self._world.now() - timedelta(minutes=minutes)
+        return self._journal.samples_of(self.run.id, kind, subject, since)
+
+    def data_version(self) -> int:
+        """Return a number that changes when anything was written."""
+        return self._journal.data_version()
+
+    def busy(self) -> str:
+        """Return the key of the step that this process runs now, or an empty string."""
+        return self._busy
+
+    def way_back(self) -> str:
+        """Return the sentence on the way back from here and what it loses."""
+        return way_back(position(self._world, self._journal))
+
+    def fact(self, key: str) -> Json | None:
+        """Return the latest value kept as evidence under a key, or None."""
+        return self._journal.fact(self.run.id, key)
+
+    async def preview(self, step: str) -> Preview:
+        """Return what a step would ask and do, as far as it can be known now."""
+        try:
+            found = self._step(step)
+            if reason := await found.skip(self._looking):
+                return Preview(step, (), (), f"will be skipped: {reason}")
+            gates = tuple(await found.gates(self._looking))
+            waves = await found.effects(self._looking)
+        except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+            words = str(error).splitlines()[0]
+            return Preview(step, (), (), f"known when it is reached: {words}")
+        finally:
+            await self._looking.forget_connections()
+        effects = tuple((effect.title, effect.preview()) for wave in waves for effect in wave)
+        note = "" if effects else "changes nothing: it looks, or waits"
+        return Preview(step, gates, effects, note)
+
+    async def advance(self, step: str, decide: Decide) -> Status:
+        """Run a step, and those that follow it by themselves; return how the last one stands."""
+        self._refuse_unless_ours()
+        if self._busy:
+            raise Busy(f"{self._busy} is running")
+        status = Status.READY
+        try:
+            while True:
+                found = self._step(step)
+                self._busy = step
+                status = await self._runner.run_step(found, decide)
+                following = self.checklist().next
+                if not status.done or not found.continues or following is None:
+                    break
+                step = following.step
+        finally:
+            self._busy = ""
+        self._close_at_the_end()
+        return status
+
+    def _close_at_the_end(self) -> None:
+        """Close the run once the last step of a track that ends runs is done."""
+        listed = self.checklist()
+        result = CLOSING.get(listed.current.entry.track)
+        if result is not None and listed.current.complete and self._journal.run(self.run.id).open:
+            self.run = self._journal.close_run(self.run.id, result)
+
+    def _step(self, key: str) -> Step:
+        entry = self._journal.entries(self.run.id)[-1]
+        for step in steps_of(entry.track, self.plan, entry.way):
+            if step.key == key:
+                return step
+        raise StepFailed(
+            f"There is no step {key} on the track {entry.track.value}.",
+            now="Nothing was changed.",
+            todo="Choose a step of the checklist.",
+        )
+
+    async def findings(self) -> list[Pending]:
+        """Return the effects of the present track whose outcome is unknown, probed now."""
+        listed = self.checklist()
+        found = []
+        for line in listed.current.lines:
+            if line.attempt is None or line.status is not Status.UNKNOWN:
+                continue
+            for effect in line.attempt.effects:
+                if effect.outcome is Outcome.UNKNOWN:
+                    finding = await self._probe(line.step, effect)
+                    found.append(Pending(effect, line.step, finding, _offers(finding)))
+        return found
+
+    async def _probe(self, step: str, effect: Effect) -> Finding:
+        try:
+            for wave in await self._step(step).effects(self._looking):
+                for candidate in wave:
+                    if candidate.key == effect.key:
+                        return await candidate.probe()
+        except (
+            StepFailed,
+            Ambiguous,
+            CannotConnect,
+            WrongServer,
+            psycopg.Error,
+            OSError,
+        ) as error:
+            return Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
+        finally:
+            await self._looking.forget_connections()
+        return Finding(Answer.YES, "the step no longer wants this change: the world already has it")
+
+    async def resolve(self, effect: int, choice: str, reason: str) -> None:
+        """Record what became of an effect: `adopt`, or `failed`; `retry` is failed, tried anew."""
+        self._refuse_unless_ours()
+        outcome = Outcome.ADOPTED if choice == "adopt" else Outcome.FAILED
+        words = reason or ("it happened" if choice == "adopt" else "it did not happen")
+        self._journal.resolve(effect, outcome, who=self.who, reason=words)
+
+    async def ways(self) -> list[Way]:
+        """Return the ways off the current track, the recommended one first."""
+        return ways(self._world, self._journal)
+
+    async def branch(self, way: Way, reason: str) -> None:
+        """Put the run onto another track; performs nothing."""
+        self._refuse_unless_ours()
+        if self._busy:
+            raise Busy(f"{self._busy} is running")
+        if not way.available:
+            raise StepFailed(
+                f"{way.title} is not possible from here: {way.why_not}.",
+                now="Nothing was changed.",
+                todo="Choose a way that is available.",
+            )
+        if not self.run.open:
+            self.run = self._journal.reopen_run(self.run.id)
+        following = self.checklist().next
+        self._journal.enter_track(
+            self.run.id,
+            way.track,
+            way=way.way,
+            from_step=following.step if following else "",
+            reason=reason,
+        )
+        self.run = self._journal.run(self.run.id)
+
+    def note(self, text: str) -> None:
+        """Keep a remark in the journal."""
+        self._refuse_unless_ours()
+        self._journal.event(self.run.id, "note", text, {"who": self.who})
+
+    def cancel_wait(self) -> None:
+        """Ask the running step to stop waiting; waiting is reading, so nothing is cut."""
+        if self._busy:
+            self._journal.event(self.run.id, "wait", f"{self.who} asked to stop waiting")
+            self._runner.stop_waiting()
+
+    async def start_watching(self) -> None:
+        """Start the samplers behind `board`; a watcher reads what the holder publishes."""
+        if self.writable and self._watching is None:
+            self._watching = asyncio.create_task(self._monitor.run())
+
+    async def close(self) -> None:
+        """Stop sampling and leave; the journal stays open for whoever opened it."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+            self._watching = None
+        await self._world.forget_connections()
+        await self._looking.forget_connections()
+        if self.writable and self.run.open:
+            self._journal.event(self.run.id, "leave", f"left by {self.who}; nothing was undone")
+
+    def _refuse_unless_ours(self) -> None:
+        if not self.writable:
+            raise NotYours("Another process holds this run; here it can only be watched.")
+
+
+def _offers(finding: Finding) -> tuple[str, ...]:
+    if finding.answer is Answer.YES:
+        return ("adopt", "branch")
+    if finding.answer is Answer.NO:
+        return ("retry", "failed", "branch")
+    return ("adopt", "retry", "failed", "branch")
+
+
+def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
+    """Return every step that was tried, with its status and seconds, for JSON."""
+    return [
+        {
+            "step": line.step,
+            "track": line.track.value,
+            "status": line.status.value,
+            "seconds": line.seconds,
+        }
+        for section in checklist.sections
+        for line in section.lines
+        if line.attempt is not None
+    ]
