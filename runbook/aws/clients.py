@@ -34,7 +34,7 @@ class Clients:
 
     def __init__(self, region: str) -> None:
         self.region = region
-        self._session = boto3.Session(region_name=region)
+        self._session: boto3.Session | None = None
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str, bool], Any] = {}
 
@@ -58,12 +58,11 @@ class Clients:
         return await asyncio.to_thread(self._write, call)
 
     def endpoint(self, service: str) -> str:
-        """Return the URL that a service's calls go to."""
-        return str(self._client(service, "", writes=False).meta.endpoint_url)
-
-    def regions(self) -> list[str]:
-        """Return the regions that this botocore knows RDS in."""
-        return self._session.get_available_regions("rds")
+        """Return the URL that a service's calls go to; nothing is called."""
+        try:
+            return str(self._client(service, "", writes=False).meta.endpoint_url)
+        except _ERRORS as error:
+            raise self._explain(error, service, "endpoint", "") from error
 
     async def database_token(self, host: str, port: int, user: str) -> str:
         """Return an IAM token that serves as database password for 15 minutes."""
@@ -109,7 +108,10 @@ class Clients:
         return answer
 
     def _explain(self, error: Exception, service: str, action: str, region: str) -> Exception:
-        return explain(error, f"{service}:{action}", region or self.region, self.regions())
+        return explain(error, f"{service}:{action}", region or self.region, self._regions)
+
+    def _regions(self) -> list[str]:
+        return boto3.Session().get_available_regions("rds")
 
     def _client(self, service: str, region: str, *, writes: bool) -> Any:
         key = (service, region or self.region, writes)
@@ -124,6 +126,8 @@ class Clients:
             read_timeout=_ANSWER_S,
             retries={"mode": "standard", "total_max_attempts": attempts or _READ_ATTEMPTS},
         )
+        if self._session is None:
+            self._session = boto3.Session(region_name=self.region)
         client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
         client.meta.events.register_first("needs-retry.*", _stop_at_nobody)
         return client

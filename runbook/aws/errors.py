@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
@@ -162,12 +162,17 @@ def refused_connection(error: BaseException | None) -> bool:
     return False
 
 
-def explain(error: Exception, action: str, region: str, regions: Sequence[str] = ()) -> AwsError:
-    """Return a failed call in words. `action` as `rds:DescribeDBClusters`."""
+def explain(
+    error: Exception, action: str, region: str, regions: Callable[[], Sequence[str]]
+) -> AwsError:
+    """Return a failed call in words. `action` as `rds:DescribeDBClusters`.
+
+    `regions` tells which regions there are; it is asked only when the configuration is sound.
+    """
     if isinstance(error, ClientError):
         return _explain_answer(error, action)
     if isinstance(error, boto.EndpointConnectionError):
-        return _explain_unreached(error, region, regions)
+        return _explain_unreached(error, region, regions())
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
         return CredentialsError(
             "There are no AWS credentials here.",
@@ -197,7 +202,7 @@ def explain(error: Exception, action: str, region: str, regions: Sequence[str] =
     if isinstance(error, boto.ParamValidationError):
         return AwsRefused("ParamValidation", str(error), action=action)
     if isinstance(error, boto.InvalidRegionError | boto.NoRegionError):
-        return _unknown_region(region, regions)
+        return _unknown_region(region, regions())
     return AwsUnavailable(
         f"No usable answer to {action} from AWS in {region}: {error}.",
         now=_UNCHANGED,

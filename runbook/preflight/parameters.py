@@ -12,8 +12,7 @@ from runbook.preflight.result import Level, Result, block, passed, warn
 
 _ON = ("1", "on", "true")
 
-_SPARE_SLOTS = 6
-"""For rdsadmin's own, and five for whatever else comes."""
+_SPARE_SLOTS = 5
 _SPARE_PROCESSES = 4
 
 
@@ -127,11 +126,11 @@ async def synchronous_commit(look: Look) -> AsyncIterator[Result]:
 async def sizing(look: Look) -> AsyncIterator[Result]:
     """Too few slots, senders or workers for the number of databases.
 
-    AWS's exact formula is not public. That each of the three must exceed the number of databases
-    is; the larger numbers asked for here leave room for the way back.
+    AWS's exact formula is not public. That each of the three must exceed the number of databases,
+    Aurora's own `rdsadmin` among them, is; the larger numbers leave room for the way back.
     """
     found = await look.server(settings)
-    databases = len(await look.server(connectable_databases))
+    databases = len(await look.server(connectable_databases)) + 1
     group_name = (await look.cluster()).parameter_group
     workers = _number(found, "max_logical_replication_workers")
     advised = {
