@@ -134,8 +134,9 @@ async def prove(connection: AsyncConnection, target: Target) -> None:
         known = ", ".join(sorted(target.instance_ids)) or "none"
         place = _place(target, connection.info.dbname)
         raise WrongServer(
-            f"{place} is the instance {name or '(unnamed)'}, and the instances of {target.role} are: "
-            f"{known}. Nothing was changed there. Wait until the endpoint has moved, then try again."
+            f"{place} is the instance {name or '(unnamed)'}, and those of {target.role} are: "
+            f"{known}. Nothing was changed there. Wait until the endpoint has moved, then try "
+            "again."
         )
 
 

@@ -1,15 +1,27 @@
-"""The fence: the state in which no application can write. It is proved, never assumed."""
+"""The fence: the state in which no application can write. It is proved, never assumed.
+
+The proof is a window between two samples of a whole cluster. It rests on facts that no session can
+dodge: a transaction that changes anything takes an id, so that an unmoved next id means that none
+did; and a session hands in its counts of written rows before it leaves `pg_stat_activity`, so that
+where no session is, unmoved counters mean that no row was written.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 
 from psycopg import AsyncConnection
+from psycopg.sql import SQL
 
-from runbook.postgres.catalog import PreparedTransaction
-from runbook.postgres.statement import Statement
+from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
+from runbook.postgres.queries import fetch, fetch_one, load
+from runbook.postgres.statement import Statement, compose, quoted
+
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +36,17 @@ class ClientSession:
     state: str | None
     age_s: float
 
+    def __str__(self) -> str:
+        application = f", {self.application}" if self.application else ""
+        return (
+            f"session {self.pid} of {quoted(self.role)} in {quoted(self.database)} "
+            f"(from {self.client}{application}, {self.state or 'state not shown'})"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A backend whose transaction has a transaction id: it has written, or is about to."""
+    """A backend whose transaction has an id: it has written, or is about to."""
 
     pid: int
     role: str | None
@@ -37,6 +56,12 @@ class Writer:
     age_s: float
     query: str
 
+    def __str__(self) -> str:
+        return (
+            f"open write transaction of {self.role or self.backend_type} (pid {self.pid}) in "
+            f"{self.database}: {' '.join(self.query.split())[:80]}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WriteCounters:
@@ -45,7 +70,7 @@ class WriteCounters:
     database: str
     user_tables: int
     catalogs: int
-    """In system catalogs, large objects among them; statistics (ANALYZE) excepted."""
+    """In system catalogs, large objects among them; see `write_counters.sql`."""
     stats_reset: datetime | None
 
 
@@ -57,11 +82,11 @@ class FenceSample:
     system_identifier: int
     postmaster_started: datetime
     next_xid: int
-    """It stands still exactly as long as no transaction that wrote has ended."""
+    """It stands still as long as no transaction that wrote has ended."""
     sessions: tuple[ClientSession, ...]
     writers: tuple[Writer, ...]
     prepared: tuple[PreparedTransaction, ...]
-    counters: Mapping[str, WriteCounters]
+    counters: dict[str, WriteCounters]
     """One for each database."""
 
 
@@ -73,12 +98,43 @@ class FenceVerdict:
     reasons: tuple[str, ...]
     """Why it is not proved; empty when it is."""
     notes: tuple[str, ...] = ()
-    """What was seen and does not count against it, e.g. monitoring sessions."""
+    """What was seen and does not count against it, e.g. sessions of other roles."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    at: datetime
+    system_identifier: int
+    postmaster_started: datetime
+    next_xid: int
 
 
 async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
-    """Look at a cluster through one connection to each of its databases, all at once."""
-    raise NotImplementedError
+    """Look at a cluster through one connection to each of its databases.
+
+    The transaction id comes first, then the sessions, the counters last: what ended before the id
+    was read is gone from the sessions or still there, and if it is gone, its counts are in. The
+    window between two samples is from the end of the first to the beginning of the second.
+    """
+    first = next(iter(connections.values()))
+    internal = list(INTERNAL_ROLES)
+    cluster = await fetch_one(first, _Cluster, "fence_cluster")
+    sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
+    writers = await fetch(first, Writer, "writers", (internal,))
+    prepared = await prepared_transactions(first)
+    counters = await asyncio.gather(
+        *(fetch_one(each, WriteCounters, "write_counters") for each in connections.values())
+    )
+    return FenceSample(
+        at=cluster.at,
+        system_identifier=cluster.system_identifier,
+        postmaster_started=cluster.postmaster_started,
+        next_xid=cluster.next_xid,
+        sessions=tuple(sessions),
+        writers=tuple(writers),
+        prepared=tuple(prepared),
+        counters={each.database: each for each in counters},
+    )
 
 
 def compare_samples(
@@ -91,35 +147,83 @@ def compare_samples(
     """Return whether the two samples prove that no application wrote between them.
 
     `application_roles`: whose sessions count; None: those of every role that is not internal.
-    `own_changes`: blueprime itself wrote catalogs in between (a publication, say), so that
-    transaction ids and catalog counters moved; the rows of tables must stand still all the same.
+    `own_changes`: catalogs were written in between by whom they may be (blueprime's capture, AWS's
+    switchover); the rows of tables must stand still all the same.
     """
-    raise NotImplementedError
+    if before.system_identifier != after.system_identifier:
+        return FenceVerdict(None, ("the two looks were at different clusters",))
+    against: list[str] = []
+    unclear: list[str] = []
+    notes: list[str] = []
+    bystanders = False
+    for session in {s.pid: s for s in (*before.sessions, *after.sessions)}.values():
+        if application_roles is None or session.role in application_roles:
+            against.append(str(session))
+        else:
+            bystanders = True
+            notes.append(str(session))
+    against += {w.pid: str(w) for w in (*before.writers, *after.writers)}.values()
+    against += [
+        f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
+        for p in after.prepared
+    ]
+    if before.next_xid == after.next_xid:
+        notes.append("no transaction with an id has ended in between")
+    else:
+        moved, doubtful, said = _counters_moved(before, after, own_changes=own_changes)
+        against += moved
+        unclear += doubtful
+        notes += said
+        if bystanders and not moved:
+            unclear.append(
+                "transactions with ids have ended while sessions of other roles were open, whose "
+                "counts may arrive up to ten seconds late"
+            )
+    proved = False if against else None if unclear else True
+    return FenceVerdict(proved, (*against, *unclear), tuple(notes))
 
 
 def lock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:
-    """Return ALTER ROLE ... NOLOGIN for each; open sessions stay open."""
-    raise NotImplementedError
+    """Return ALTER ROLE ... NOLOGIN for each; sessions that are open stay open."""
+    return tuple(Statement(compose("ALTER ROLE {role} NOLOGIN", role=role)) for role in roles)
 
 
 def unlock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:
     """Return ALTER ROLE ... LOGIN for each."""
-    raise NotImplementedError
+    return tuple(Statement(compose("ALTER ROLE {role} LOGIN", role=role)) for role in roles)
 
 
 def terminate_statement(roles: Collection[str] | None = None) -> Statement:
-    """Return what `terminate_sessions` runs, for a preview."""
-    raise NotImplementedError
+    """Return what `terminate_sessions` runs; its rows are the sessions that were told to end."""
+    # OFFSET is a fence: no session is told to end before it is known to be one of these.
+    query = SQL(
+        "SELECT session.*\nFROM (\n{sessions}\nOFFSET 0\n) AS session\n"
+        "WHERE pg_catalog.pg_terminate_backend(session.pid)"
+    ).format(sessions=SQL(load("client_sessions", 0)))
+    return Statement(query, (list(INTERNAL_ROLES), None if roles is None else list(roles)))
 
 
 async def terminate_sessions(
     connection: AsyncConnection, roles: Collection[str] | None = None, *, wait_s: float = 5.0
 ) -> list[ClientSession]:
-    """End the client sessions of the roles (None: of all but internal ones); return them.
+    """End the client sessions of the roles (None: of all but internal ones); return the ended.
 
-    Never blueprime's own, never internal ones, walsenders or apply workers.
+    Never blueprime's own, internal ones, walsenders or apply workers. Waits until they are gone,
+    and with them their counts are handed in; one that is not gone after `wait_s` is not returned.
     """
-    raise NotImplementedError
+    cursor = await terminate_statement(roles).execute(connection)
+    told = [ClientSession(*row) for row in await cursor.fetchall()]
+    left = {session.pid for session in told}
+    ends = monotonic() + wait_s
+    while left:
+        cursor = await connection.execute(
+            "SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY (%s)", (list(left),)
+        )
+        left = {pid for (pid,) in await cursor.fetchall()}
+        if not left or monotonic() > ends:
+            break
+        await asyncio.sleep(_POLL_S)
+    return [session for session in told if session.pid not in left]
 
 
 def set_database_read_only(database: str, on: bool) -> Statement:
@@ -127,4 +231,57 @@ def set_database_read_only(database: str, on: bool) -> Statement:
 
     It holds for sessions that open from now on, and any of them may override it.
     """
-    raise NotImplementedError
+    if on:
+        template = compose(
+            "ALTER DATABASE {database} SET default_transaction_read_only = on", database=database
+        )
+    else:
+        template = compose(
+            "ALTER DATABASE {database} RESET default_transaction_read_only", database=database
+        )
+    return Statement(template)
+
+
+def _counters_moved(
+    before: FenceSample, after: FenceSample, *, own_changes: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """Return what speaks against the fence, what leaves it open, and what is worth saying."""
+    moved: list[str] = []
+    unclear: list[str] = []
+    notes: list[str] = []
+    if before.counters.keys() != after.counters.keys():
+        changed = ", ".join(sorted(map(quoted, before.counters.keys() ^ after.counters.keys())))
+        moved.append(f"databases have come or gone: {changed}")
+    if not _statistics_kept(before, after):
+        unclear.append("the statistics were reset or lost in between (a restart, a crash)")
+        return moved, unclear, notes
+    for name in before.counters.keys() & after.counters.keys():
+        rows = after.counters[name].user_tables - before.counters[name].user_tables
+        if rows:
+            moved.append(f"{abs(rows)} rows were written in database {quoted(name)}")
+        catalogs = after.counters[name].catalogs - before.counters[name].catalogs
+        if catalogs:
+            words = f"the schema or large objects of database {quoted(name)} were changed"
+            (notes if own_changes else moved).append(words)
+    notes.append(f"{after.next_xid - before.next_xid} transaction ids were used, no row written")
+    return moved, unclear, notes
+
+
+def _statistics_kept(before: FenceSample, after: FenceSample) -> bool:
+    """Return whether counters of both samples belong to one unbroken count.
+
+    A restart keeps the statistics of a server that was shut down properly, and a crash loses all of
+    them at once: so a counter that has not fallen below an earlier one that was not zero was kept.
+    """
+    pairs = [
+        (before.counters[name], after.counters[name])
+        for name in before.counters.keys() & after.counters.keys()
+    ]
+    if any(old.stats_reset != new.stats_reset for old, new in pairs):
+        return False
+    if before.postmaster_started == after.postmaster_started:
+        return True
+    total = sum(old.user_tables + old.catalogs for old, _ in pairs)
+    return total > 0 and all(
+        new.user_tables >= old.user_tables and new.catalogs >= old.catalogs for old, new in pairs
+    )

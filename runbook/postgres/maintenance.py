@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import LiteralString
 
+import psycopg
 from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed, Identifier
+
+from runbook.postgres.catalog import Table
+from runbook.postgres.queries import fetch
+from runbook.postgres.statement import Statement
 
 Progress = Callable[[str, float], None]
 """Called with the object just done and the fraction of all work done, 0 to 1."""
+
+_GONE = ("08", "57P")
+"""SQLSTATEs of a connection or a server that is going away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +31,102 @@ class Done:
     skipped: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Analyzable(Table):
+    size_bytes: int
+    unanalyzed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _View(Table):
+    oid: int
+    populated: bool
+    reads_from: list[int]
+
+
+async def unanalyzed(connection: AsyncConnection) -> list[str]:
+    """Return tables and materialized views with rows and without statistics, the largest first.
+
+    A major upgrade to a version before 18 loses all statistics.
+    """
+    found = await fetch(connection, _Analyzable, "analyzable_tables")
+    return [str(table) for table in found if table.unanalyzed]
+
+
 async def analyze(connection: AsyncConnection, progress: Progress | None = None) -> Done:
-    """ANALYZE every table of this database, the largest first."""
-    raise NotImplementedError
+    """ANALYZE every table of this database, the largest first, without a limit of time."""
+    found = await fetch(connection, _Analyzable, "analyzable_tables")
+    whole = sum(table.size_bytes for table in found) or 1
+    done: list[str] = []
+    skipped: list[str] = []
+    worked = 0
+    async with _unhurried(connection) as warnings:
+        for table in found:
+            warnings.clear()
+            statement = Statement(_on("ANALYZE {table}", table), transactional=False)
+            if problem := await _refused(connection, statement) or "; ".join(warnings):
+                skipped.append(f"{table}: {problem}")
+            else:
+                done.append(str(table))
+            worked += table.size_bytes
+            if progress:
+                progress(str(table), worked / whole)
+    return Done(tuple(done), tuple(skipped))
 
 
 async def refresh_materialized_views(
     connection: AsyncConnection, progress: Progress | None = None
 ) -> Done:
     """Refresh every populated materialized view, each after those it reads from."""
-    raise NotImplementedError
+    views = {view.oid: view for view in await fetch(connection, _View, "materialized_views")}
+    order = TopologicalSorter({oid: view.reads_from for oid, view in views.items()})
+    chosen = [views[oid] for oid in order.static_order() if views[oid].populated]
+    done: list[str] = []
+    skipped: list[str] = []
+    async with _unhurried(connection):
+        for place, view in enumerate(chosen, start=1):
+            statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
+            if problem := await _refused(connection, statement):
+                skipped.append(f"{view}: {problem}")
+            else:
+                done.append(str(view))
+            if progress:
+                progress(str(view), place / len(chosen))
+    return Done(tuple(done), tuple(skipped))
+
+
+@asynccontextmanager
+async def _unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
+    """Lift the session's limit of time; collect the warnings that the server gives meanwhile."""
+    warnings: list[str] = []
+
+    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            warnings.append(diagnostic.message_primary or "")
+
+    limits = await connection.execute("SELECT current_setting('statement_timeout')")
+    row = await limits.fetchone()
+    assert row is not None
+    await connection.execute("SET statement_timeout = 0")
+    connection.add_notice_handler(note)
+    try:
+        yield warnings
+    finally:
+        connection.remove_notice_handler(note)
+        if not connection.closed:
+            await connection.execute("SELECT set_config('statement_timeout', %s, false)", (row[0],))
+
+
+async def _refused(connection: AsyncConnection, statement: Statement) -> str:
+    """Run a statement; return the server's reason where it refuses this one object."""
+    try:
+        await statement.execute(connection)
+    except psycopg.Error as error:
+        if error.sqlstate is None or error.sqlstate.startswith(_GONE):
+            raise
+        return error.diag.message_primary or str(error)
+    return ""
+
+
+def _on(template: LiteralString, table: Table) -> Composed:
+    return SQL(template).format(table=Identifier(table.schema, table.name))

@@ -1,21 +1,36 @@
-"""Marks on a frozen cluster, by which it is later seen whether anything has changed."""
+"""Marks on a frozen cluster, by which it is later seen whether anything has changed.
+
+They are read-only to take, on a primary as on a hot standby, and outlive a promotion. What changes
+a cluster leaves a trace in one of them: any transaction that writes takes an id; rows written are
+counted; TRUNCATE and rewrites give a table a new file; sequences are read out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from psycopg import AsyncConnection
+from pydantic import TypeAdapter
+
+from runbook.postgres import sequences
+from runbook.postgres.queries import fetch, fetch_one
+from runbook.postgres.statement import quoted
+
+Counts = tuple[int, int, int, int]
+"""Rows inserted, updated and deleted since the statistics began, and the number of its file."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseMarks:
     """The marks of one database."""
 
-    counters: Mapping[str, tuple[int, int, int]]
-    """Rows inserted, updated, deleted since the statistics began, by quoted table name."""
+    tables: dict[str, Counts]
+    """By quoted name."""
     stats_reset: datetime | None
     sequences: str
     """A digest of every sequence's state."""
@@ -30,16 +45,20 @@ class Marks:
     system_identifier: int
     postmaster_started: datetime
     next_xid: int
-    databases: Mapping[str, DatabaseMarks]
+    databases: dict[str, DatabaseMarks]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Any:
         """Return the marks as plain JSON values, fit for a journal."""
-        raise NotImplementedError
+        return _MARKS.dump_python(self, mode="json")
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: Any) -> Self:
         """Return the marks that `as_json` gave."""
-        raise NotImplementedError
+        marks: Self = _MARKS.validate_python(data)  # type: ignore[assignment]
+        return marks
+
+
+_MARKS = TypeAdapter(Marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +72,141 @@ class MarkVerdict:
     """What the answer rests on."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    at: datetime
+    system_identifier: int
+    postmaster_started: datetime
+    next_xid: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Database:
+    stats_reset: datetime | None
+    large_objects: int
+
+
 async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
-    """Take the marks through one connection to each database; works on a hot standby."""
-    raise NotImplementedError
+    """Take the marks through one connection to each database."""
+    first = next(iter(connections.values()))
+    cluster = await fetch_one(first, _Cluster, "fence_cluster")
+    taken = await asyncio.gather(*(_take(each) for each in connections.values()))
+    return Marks(
+        at=cluster.at,
+        system_identifier=cluster.system_identifier,
+        postmaster_started=cluster.postmaster_started,
+        next_xid=cluster.next_xid,
+        databases=dict(zip(connections, taken, strict=True)),
+    )
 
 
 def compare(before: Marks, after: Marks) -> MarkVerdict:
     """Return whether the cluster has changed between two takings."""
-    raise NotImplementedError
+    if before.system_identifier != after.system_identifier:
+        return MarkVerdict(None, ("the marks are of different clusters",), "")
+    changed = [*_other_changes(before, after)]
+    if before.next_xid == after.next_xid:
+        return MarkVerdict(
+            not changed, tuple(changed), "no transaction has taken an id since; sequences are equal"
+        )
+    kept = _statistics_kept(before, after)
+    if kept:
+        changed += _row_changes(before, after)
+    if changed:
+        return MarkVerdict(False, tuple(changed), "the counts of rows, files and sequences")
+    if not kept:
+        return MarkVerdict(
+            None,
+            ("transactions have ended, and the statistics were reset or lost (restart, crash)",),
+            "",
+        )
+    return MarkVerdict(
+        True,
+        (),
+        "no row was written in any table; files, sequences and large objects are equal",
+    )
+
+
+async def _take(connection: AsyncConnection) -> DatabaseMarks:
+    found = await fetch_one(connection, _Database, "database_marks")
+    tables = await fetch(connection, _Table, "table_counters")
+    values = await sequences.read(connection)
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(f"{value} {value.last_value} {value.is_called}\n".encode())
+    return DatabaseMarks(
+        tables={
+            each.table: (each.inserted, each.updated, each.deleted, each.file) for each in tables
+        },
+        stats_reset=found.stats_reset,
+        sequences=digest.hexdigest(),
+        large_objects=found.large_objects,
+    )
+
+
+def _other_changes(before: Marks, after: Marks) -> Iterator[str]:
+    """Name what has changed outside of the statistics."""
+    for name in sorted(before.databases.keys() ^ after.databases.keys()):
+        yield f"database {quoted(name)} has {'come' if name in after.databases else 'gone'}"
+    for name, old, new in _both(before, after):
+        if old.sequences != new.sequences:
+            yield f"database {quoted(name)}: sequences have moved"
+        if old.large_objects != new.large_objects:
+            yield (
+                f"database {quoted(name)}: {old.large_objects} large objects before, "
+                f"{new.large_objects} now"
+            )
+        for table in sorted(old.tables.keys() ^ new.tables.keys()):
+            how = "come" if table in new.tables else "gone"
+            yield f"database {quoted(name)}, table {table}: has {how}"
+        for table in sorted(old.tables.keys() & new.tables.keys()):
+            if old.tables[table][3] != new.tables[table][3]:
+                yield f"database {quoted(name)}, table {table}: truncated or rewritten"
+
+
+def _row_changes(before: Marks, after: Marks) -> Iterator[str]:
+    for name, old, new in _both(before, after):
+        for table in sorted(old.tables.keys() & new.tables.keys()):
+            inserted, updated, deleted = (
+                now - then
+                for then, now in zip(old.tables[table][:3], new.tables[table][:3], strict=True)
+            )
+            if inserted or updated or deleted:
+                yield (
+                    f"database {quoted(name)}, table {table}: {inserted} inserted, "
+                    f"{updated} updated, {deleted} deleted"
+                )
+
+
+def _statistics_kept(before: Marks, after: Marks) -> bool:
+    """Return whether the counts of both takings belong to one unbroken count.
+
+    A server that was shut down properly keeps its statistics over a restart, and a crash loses all
+    of them at once: counts that were not zero and have not fallen were kept.
+    """
+    pairs = [(old, new) for _, old, new in _both(before, after)]
+    if any(old.stats_reset != new.stats_reset for old, new in pairs):
+        return False
+    if before.postmaster_started == after.postmaster_started:
+        return True
+    total = sum(sum(counts[:3]) for old, _ in pairs for counts in old.tables.values())
+    return total > 0 and not any(
+        now < then
+        for old, new in pairs
+        for table in old.tables.keys() & new.tables.keys()
+        for then, now in zip(old.tables[table][:3], new.tables[table][:3], strict=True)
+    )
+
+
+def _both(before: Marks, after: Marks) -> Iterator[tuple[str, DatabaseMarks, DatabaseMarks]]:
+    for name in sorted(before.databases.keys() & after.databases.keys()):
+        yield name, before.databases[name], after.databases[name]

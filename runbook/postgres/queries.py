@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -68,3 +68,9 @@ async def fetch_values(
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(query, params)
         return await cursor.fetchall()
+
+
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most `size`."""
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]

@@ -1,13 +1,27 @@
-"""Sequences: logical replication does not carry them, so they are read and set exactly."""
+"""Sequences: logical replication does not carry them, so they are read and set exactly.
+
+All sequences of a database count, whatever schema they are in: standalone ones, those of serial and
+identity columns, and members of extensions, since the rows of extensions' tables travel too. Only
+temporary ones do not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier, Literal
 
+from runbook.postgres.queries import batches, fetch, load
 from runbook.postgres.statement import Statement, quoted
+
+_READ_AT_ONCE = 1000
+"""Relations in one UNION ALL: each is a lock, and 10,000 are beyond the parser's stack."""
+
+_SET_AT_ONCE = 5000
+"""Sequences in one statement: each keeps a lock until its end, and the lock table is shared
+(`max_locks_per_transaction`; 15,000 overflow it on a server with 100 connections)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,7 @@ class SequenceValue:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The result of one sequence: what it is now, or why it was not set."""
+    """The result of one sequence: whether it was set, else why not."""
 
     schema: str
     name: str
@@ -37,23 +51,123 @@ class Applied:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    schema: str
+    name: str
+    last_value: int | None
+    is_called: bool | None
+    increment: int
+    min: int
+    max: int
+    cycle: bool
+
+
 async def read(connection: AsyncConnection) -> list[SequenceValue]:
-    """Return every permanent sequence of the database, by schema and name."""
-    raise NotImplementedError
+    """Return every permanent sequence of the database, by schema and name; works on a standby.
+
+    From 18 on one query says it all. Before, `pg_sequences` hides the value of a sequence that was
+    set and not called, so each relation is read, a thousand a query. A sequence without SELECT
+    raises psycopg's `InsufficientPrivilege`.
+    """
+    found = await fetch(connection, _Found, "sequences")
+    unread = [each for each in found if each.last_value is None]
+    states = {
+        (each.schema, each.name): (each.last_value, bool(each.is_called))
+        for each in found
+        if each.last_value is not None
+    }
+    for batch in batches(unread, _READ_AT_ONCE):
+        states |= await _read_relations(connection, batch)
+    values = []
+    for each in found:
+        last_value, is_called = states[each.schema, each.name]
+        values.append(
+            SequenceValue(
+                each.schema,
+                each.name,
+                last_value,
+                is_called,
+                each.increment,
+                each.min,
+                each.max,
+                each.cycle,
+            )
+        )
+    return values
 
 
 def apply(values: Sequence[SequenceValue]) -> Statement:
-    """Return one statement that sets them all and answers with a row for each."""
-    raise NotImplementedError
+    """Return one statement that sets them all and answers with a row for each, as `Applied`.
+
+    What this side cannot take (no such sequence, out of its bounds, no privilege) is a row with its
+    reason, and hinders no other.
+    """
+    return Statement(
+        SQL(load("apply_sequences", 0)),
+        (
+            [value.schema for value in values],
+            [value.name for value in values],
+            [value.last_value for value in values],
+            [value.is_called for value in values],
+        ),
+    )
 
 
 async def results(connection: AsyncConnection, values: Sequence[SequenceValue]) -> list[Applied]:
-    """Run `apply` and return one result a sequence."""
-    raise NotImplementedError
+    """Set them and return one result a sequence: one statement for each 5,000."""
+    done: list[Applied] = []
+    for batch in batches(values, _SET_AT_ONCE):
+        cursor = await apply(batch).execute(connection)
+        done += [Applied(*row) for row in await cursor.fetchall()]
+    return done
 
 
 def differences(
     publisher: Sequence[SequenceValue], subscriber: Sequence[SequenceValue]
 ) -> list[str]:
     """Return in words where two sides differ; an empty list means that they are equal."""
-    raise NotImplementedError
+    left = {(value.schema, value.name): value for value in publisher}
+    right = {(value.schema, value.name): value for value in subscriber}
+    words = []
+    for key in sorted(left.keys() | right.keys()):
+        here, there = left.get(key), right.get(key)
+        if here is None:
+            words.append(f"{there} is on the subscriber only")
+        elif there is None:
+            words.append(f"{here} is on the publisher only")
+        elif here != there:
+            words.append(_difference(here, there))
+    return words
+
+
+def _difference(here: SequenceValue, there: SequenceValue) -> str:
+    state = f"{_state(here)} on the publisher, {_state(there)} on the subscriber"
+    if replace(here, last_value=0, is_called=True) == replace(there, last_value=0, is_called=True):
+        return f"{here}: {state}"
+    return f"{here}: {state}; {_limits(here)} against {_limits(there)}"
+
+
+def _state(value: SequenceValue) -> str:
+    return f"{value.last_value}{'' if value.is_called else ' (not called yet)'}"
+
+
+def _limits(value: SequenceValue) -> str:
+    cycle = ", cycle" if value.cycle else ""
+    return f"increment {value.increment}, {value.min} to {value.max}{cycle}"
+
+
+async def _read_relations(
+    connection: AsyncConnection, batch: Sequence[_Found]
+) -> dict[tuple[str, str], tuple[int, bool]]:
+    query = SQL("\nUNION ALL ").join(
+        SQL("SELECT {}, last_value, is_called FROM {}").format(
+            Literal(place), Identifier(each.schema, each.name)
+        )
+        for place, each in enumerate(batch)
+    )
+    cursor = await connection.execute(query)
+    return {
+        (batch[place].schema, batch[place].name): (last_value, is_called)
+        for place, last_value, is_called in await cursor.fetchall()
+    }

@@ -1,0 +1,18 @@
+-- Whether a table has statistics is told by `reltuples` (-1: never analyzed or vacuumed) and
+-- `pg_stats`, which shows those of tables that the user may read. A partitioned table has
+-- statistics of its own, which autovacuum never makes.
+SELECT
+    n.nspname AS schema,
+    c.relname AS name,
+    pg_table_size(c.oid) AS size_bytes,
+    c.relkind <> 'p' AND pg_relation_size(c.oid) > 0 AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_stats AS s
+        WHERE s.schemaname = n.nspname AND s.tablename = c.relname
+    ) AS unanalyzed
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm', 'p')
+  AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema'
+  AND n.nspname NOT LIKE 'pg\_%'
+ORDER BY size_bytes DESC, n.nspname COLLATE "C", c.relname COLLATE "C"
