@@ -1,4 +1,4 @@
-"""What an open run offers to a person: a step's preview, unknown outcomes, and ways to go on.
+"""What an open run offers to a person: a step's preview and its unknown outcomes.
 
 The values live here, below the screens that draw them and beside the session that makes them.
 """
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from runbook.step import Finding, Gate
 from state.records import Effect
-from state.words import Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +32,3 @@ class Pending:
     finding: Finding
     offers: tuple[str, ...]
     """Out of `adopt`, `retry`, `failed`, `branch`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to leave the current track, and its price."""
-
-    track: Track
-    way: str
-    title: str
-    cost: str
-    """What it loses."""
-    time: str
-    """How long it takes."""
-    available: bool
-    why_not: str
-    steps: tuple[str, ...]
-    recommended: bool

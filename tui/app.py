@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import App, SystemCommand
@@ -64,11 +63,15 @@ class BlueprimeApp(App[None]):
 
     TITLE = "blueprime"
     ENABLE_COMMAND_PALETTE = True
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (32, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     CSS = """
     Screen { background: $background; }
     Toast { max-width: 70; }
-    DataTable > .datatable--header { background: $background; color: $text-muted; text-style: none; }
+    DataTable > .datatable--header {
+        background: $background;
+        color: $text-muted;
+        text-style: none;
+    }
     """
 
     class GateAsked(Message):
@@ -133,13 +136,10 @@ class BlueprimeApp(App[None]):
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number, why in (
-            (signal.SIGHUP, "the terminal was closed"),
-            (signal.SIGTERM, "SIGTERM"),
-        ):
+        for number in (signal.SIGHUP, signal.SIGTERM):
             # Off the main thread there are no signals to listen for.
             with suppress(RuntimeError, ValueError):
-                loop.add_signal_handler(number, self.post_message, self.LeaveAsked(why))
+                loop.add_signal_handler(number, self.post_message, self.LeaveAsked(number.name))
 
     def on_unmount(self) -> None:
         loop = asyncio.get_running_loop()
@@ -266,7 +266,8 @@ class BlueprimeApp(App[None]):
     async def _question(self, model: RunModel, gate: Gate) -> Question:
         step = await self.engine.read(model.busy) or self.conducting
         run = model.run
-        undo, calls = "", ()
+        undo = ""
+        calls: tuple[str, ...] = ()
         with suppress(StopIteration, KeyError):
             undo = (await self.engine.read(model.checklist)).line(step).undo
             preview: Preview = await self.engine.call(lambda: model.preview(step))
@@ -323,7 +324,7 @@ class BlueprimeApp(App[None]):
             self.engine.post(model.cancel_wait)
             await asyncio.wait_for(self.engine.call(model.close), SETTLE_S)
         except TimeoutError:
-            settled = f"\nThe effect in flight did not settle in {SETTLE_S:.0f} s; its outcome is unknown."
+            settled = f"\nThe effect in flight is unsettled after {SETTLE_S:.0f} s: unknown."
         except Exception as error:  # leaving goes on; the journal is right without a clean close
             settled = f"\nClosing the run failed: {error}"
         self._model = None

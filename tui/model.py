@@ -6,20 +6,17 @@ one that the tests keep in memory.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from runbook.board import Board
 from runbook.checklist import Checklist
-from runbook.offers import Pending, Preview, Way
-from runbook.step import Gate
+from runbook.offers import Pending, Preview
+from runbook.runner import Decide
+from runbook.ways import Way
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
 from state.words import Status
 
 __all__ = ["Decide", "Pending", "Preview", "RunModel", "Way"]
-
-Decide = Callable[[Gate], Awaitable[str | None]]
-"""Asks a person; returns what was typed (or `yes`), or None where it was declined."""
 
 
 class RunModel(Protocol):

@@ -85,12 +85,12 @@ def way_back(ways: Sequence[Way] | None, checklist: Checklist, error: str = "") 
         return f"way back from here: unknown, {text.clean(error)}"
     if ways is None:
         return "way back from here: looking…"
-    offered = [way for way in ways if way.available]
-    best = next((way for way in offered if way.recommended), offered[0] if offered else None)
+    best = next((way for way in ways if way.available and way.recommended), None)
     if best is None:
-        return "way back from here: none; b says why"
-    parts = [_lower(text.clean(part)) for part in (best.title, best.cost, best.time) if part]
-    return f"way back from here: {', '.join(parts)}"
+        return "way back from here: none is offered; b shows every way and why"
+    title = _lower(text.clean(best.title))
+    cost, time = text.clean(best.cost), text.clean(best.time)
+    return f"way back from here: {title}; loses {cost}; takes {time}"
 
 
 def _lower(words: str) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from rich.cells import cell_len, set_cell_size
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SPACES = frozenset("\t\n\v\f\r\u0085\u2028\u2029")
 
 
@@ -114,12 +115,11 @@ def volume(count: int | None) -> str:
         return "?"
     if count < 1024:
         return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        value /= 1024
-        if value < 999.95:
-            break
-    return f"{value:.0f} {unit}" if value >= 99.95 else f"{value:.1f} {unit}"
+    power = min(len(_UNITS) - 1, (count.bit_length() - 1) // 10)
+    value = count / 1024**power
+    if value >= 999.95 and power < len(_UNITS) - 1:
+        power, value = power + 1, value / 1024
+    return f"{value:.0f} {_UNITS[power]}" if value >= 99.95 else f"{value:.1f} {_UNITS[power]}"
 
 
 def at(moment: datetime | None) -> str:

@@ -7,10 +7,11 @@ disabled until it matches to the letter. There is no default yes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
@@ -52,7 +53,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
     PLACE = "confirm"
     CSS_PATH = "confirm.tcss"
     AUTO_FOCUS = "#cancel"
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "decline", "cancel", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),

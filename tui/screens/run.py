@@ -6,13 +6,12 @@ only looked at: enter acts on the position, and the line above the footer says w
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Static
 
 from runbook.checklist import Checklist, Line
@@ -42,7 +41,13 @@ POLL_S = 0.5
 POLL_BUSY_S = 0.2
 CLOCK_S = 0.1
 TABS = {"1": "Checklist", "2": "Step", "3": "Clusters", "4": "Lag", "5": "Journal"}
-_FIRST = {"1": ChecklistPane, "2": DetailPane, "3": ClustersPane, "4": LagPane, "5": JournalPane}
+_FIRST: dict[str, type[Widget]] = {
+    "1": ChecklistPane,
+    "2": DetailPane,
+    "3": ClustersPane,
+    "4": LagPane,
+    "5": JournalPane,
+}
 
 
 class RunScreen(KeyedScreen[None]):
@@ -51,7 +56,7 @@ class RunScreen(KeyedScreen[None]):
     PLACE = "run"
     CSS_PATH = "run.tcss"
     BINDINGS = keys.bindings("run")
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
 
     class PictureTaken(Message):
         """A newer look at the run; an older one that still waits is dropped for it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -46,7 +45,7 @@ class RunsScreen(KeyedScreen[None]):
     PLACE = "runs"
     CSS_PATH = "runs.tcss"
     BINDINGS = keys.bindings("runs")
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,7 +183,10 @@ class RunsScreen(KeyedScreen[None]):
             )
         )
         if path:
-            self.face.start_and_show(Path(path).expanduser())
+            self._start(path)
+
+    def _start(self, path: str) -> None:
+        self.face.start_and_show(Path(path).expanduser())
 
     async def action_refresh(self) -> None:
         """Read the list again."""

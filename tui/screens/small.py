@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
@@ -18,7 +20,7 @@ class TooSmall(KeyedModal[None]):
 
     PLACE = "small"
     CSS_PATH = "small.tcss"
-    BINDINGS = [Binding("q", "leave", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "leave", "leave", show=False)]
 
     def compose(self) -> ComposeResult:
         yield Static(id="words", markup=False)

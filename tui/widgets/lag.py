@@ -89,7 +89,7 @@ _HEALTHY = ("reserved", "extended")
 
 
 def sparkline(samples: Sequence[Sample], cells: int, now: datetime) -> str:
-    """Return the last minutes as bars, the largest value of each span; a gap where it is unknown."""
+    """Return the last minutes as bars, each span its largest value; a gap where unknown."""
     if cells <= 0:
         return ""
     start = now - timedelta(minutes=SPARK_MINUTES)
