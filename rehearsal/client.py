@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -37,7 +37,7 @@ class Settings:
     host: str
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
     databases: tuple[str, ...]
     tps: float
     writers_per_database: int

@@ -81,6 +81,12 @@ class Workload:
         """Whether transactions may begin."""
         return self._running and self._process is not None and self._process.alive
 
+    @property
+    def pid(self) -> int | None:
+        """The writers' process, None while there is none."""
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
     def start(self, *, host: str | None = None, port: int | None = None) -> None:
         """Let traffic flow; every writer connects at once and writes as soon as it can.
 
@@ -184,6 +190,10 @@ class _Process:
         self._write(first)
         self._reader = threading.Thread(target=self._read, name="workload", daemon=True)
         self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:

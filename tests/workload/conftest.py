@@ -17,6 +17,8 @@ ACCOUNTS = 100
 BALANCE = 1000
 
 TABLES = f"""
+    SET client_min_messages = warning;
+    DROP TABLE IF EXISTS ledger_entry, account, kept_entry, kept_account;
     CREATE TABLE ledger_entry (
         writer int, seq bigint, payload text, amount numeric, updated int DEFAULT 0,
         written_at timestamptz DEFAULT clock_timestamp(), PRIMARY KEY (writer, seq));
@@ -39,6 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             connection.execute(
                 sql.SQL("CREATE ROLE app LOGIN PASSWORD {}").format(sql.Literal(PASSWORD))
             )
+            for name in DATABASES:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield server
         server.stop()
     finally:
@@ -46,22 +50,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def databases(server: Server) -> Iterator[tuple[str, ...]]:
-    """Make both databases afresh for one test."""
+def databases(server: Server) -> tuple[str, ...]:
+    """Make the tables of both databases afresh for one test, and the role as it should be."""
     with server.connect() as connection:
-        for name in DATABASES:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute("ALTER ROLE app LOGIN")
+        connection.execute("ALTER ROLE app RESET ALL")
     for name in DATABASES:
         with server.connect(name) as connection:
             connection.execute("SET search_path = public")
             connection.execute(TABLES)
-    yield DATABASES
-    with server.connect() as connection:
-        connection.execute("ALTER ROLE app LOGIN")
-        for name in DATABASES:
-            connection.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+    return DATABASES
 
 
 @pytest.fixture
