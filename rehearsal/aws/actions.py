@@ -1,0 +1,27 @@
+"""Every module of actions, imported so that the table of actions is full."""
+
+from rehearsal.aws import (
+    catalogue,
+    clones,
+    clusters,
+    deployments,
+    groups,
+    instances,
+    snapshots,
+    switchover,
+    tags,
+)
+from rehearsal.aws.registry import ACTIONS
+
+__all__ = [
+    "ACTIONS",
+    "catalogue",
+    "clones",
+    "clusters",
+    "deployments",
+    "groups",
+    "instances",
+    "snapshots",
+    "switchover",
+    "tags",
+]

@@ -1,0 +1,243 @@
+"""The control plane: every resource of one Region, and the work in progress on them.
+
+One lock guards the records; it is never held while a server works or a duration passes. What an
+action does after its answer runs in a thread of its own, as AWS's workflows do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from rehearsal.aws import errors, events
+from rehearsal.aws.errors import RdsFault
+from rehearsal.aws.models import Cluster, Deployment, Instance, ParameterGroup, Snapshot
+from rehearsal.aws.pace import Pace, Stopped
+from rehearsal.aws.parameters import FAMILIES, server_settings
+from rehearsal.aws.versions import Catalogue, family
+from rehearsal.endpoints import Endpoints
+from rehearsal.fleet import Fleet
+
+_log = logging.getLogger(__name__)
+
+
+class Control:
+    """The state of RDS in one Region of one account."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        account: str,
+        fleet: Fleet,
+        endpoints: Endpoints,
+        pace: Pace,
+        catalogue: Catalogue,
+    ) -> None:
+        self.region = region
+        self.account = account
+        self.fleet = fleet
+        self.endpoints = endpoints
+        self.pace = pace
+        self.catalogue = catalogue
+        self.lock = threading.RLock()
+        self.events = events.EventLog()
+        self.clusters: list[Cluster] = []
+        self.deployments: list[Deployment] = []
+        self.snapshots: list[Snapshot] = []
+        self.groups: list[ParameterGroup] = [
+            ParameterGroup(
+                f"default.{name}",
+                name,
+                f"Default {'cluster ' if cluster else ''}parameter group for {name}",
+                cluster,
+            )
+            for name in FAMILIES
+            for cluster in (True, False)
+        ]
+        self._workers: list[threading.Thread] = []
+        self._elsewhere: dict[str, Control] = {}
+        self.switchover_fault: Callable[[str], str | None] = lambda phase: None
+
+    def in_region(self, region: str) -> Control:
+        """Return the control plane of a Region; any but this one knows no cluster."""
+        if region == self.region:
+            return self
+        with self.lock:
+            if region not in self._elsewhere:
+                self._elsewhere[region] = Control(
+                    region=region,
+                    account=self.account,
+                    fleet=self.fleet,
+                    endpoints=self.endpoints,
+                    pace=self.pace,
+                    catalogue=self.catalogue,
+                )
+            return self._elsewhere[region]
+
+    # Names
+
+    def arn(self, resource: Cluster | Instance | Deployment | ParameterGroup | Snapshot) -> str:
+        """Return the resource's ARN, which changes with its name."""
+        match resource:
+            case Cluster():
+                tail = f"cluster:{resource.identifier}"
+            case Instance():
+                tail = f"db:{resource.identifier}"
+            case Deployment():
+                tail = f"deployment:{resource.identifier}"
+            case ParameterGroup():
+                tail = f"{'cluster-pg' if resource.cluster else 'pg'}:{resource.name}"
+            case Snapshot():
+                tail = f"cluster-snapshot:{resource.identifier}"
+        return f"arn:aws:rds:{self.region}:{self.account}:{tail}"
+
+    @property
+    def instances(self) -> list[Instance]:
+        """Every instance of every cluster."""
+        return [instance for cluster in self.clusters for instance in cluster.instances]
+
+    def cluster(self, name: str) -> Cluster:
+        """Return the cluster with this identifier or ARN, or raise DBClusterNotFoundFault."""
+        for cluster in self.clusters:
+            if name.lower() == cluster.identifier or name == self.arn(cluster):
+                return cluster
+        raise errors.cluster_not_found(name)
+
+    def instance(self, name: str) -> Instance:
+        """Return the instance with this identifier or ARN, or raise DBInstanceNotFound."""
+        for instance in self.instances:
+            if name.lower() == instance.identifier or name == self.arn(instance):
+                return instance
+        raise errors.instance_not_found(name)
+
+    def group(self, name: str, *, cluster: bool) -> ParameterGroup:
+        """Return a parameter group by name, or raise AWS's error."""
+        for group in self.groups:
+            if group.cluster == cluster and group.name == name.lower():
+                return group
+        raise errors.group_not_found(name, cluster=cluster)
+
+    def fitting_group(self, name: str | None, version: str, *, cluster: bool) -> ParameterGroup:
+        """Return the group, or the family's default one; refuse a group of another family."""
+        wanted = family(version)
+        group = self.group(name or f"default.{wanted}", cluster=cluster)
+        if group.family != wanted:
+            raise errors.invalid_combination(
+                f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} "
+                f"cannot be used for this instance. Please use a Parameter Group with "
+                f"DBParameterGroupFamily {wanted}"
+            )
+        return group
+
+    def claim_cluster_name(self, identifier: str) -> None:
+        """Refuse a cluster name that is taken."""
+        if any(cluster.identifier == identifier for cluster in self.clusters):
+            raise errors.cluster_exists(identifier)
+
+    def claim_instance_name(self, identifier: str) -> None:
+        """Refuse an instance name that is taken."""
+        if any(instance.identifier == identifier for instance in self.instances):
+            raise errors.instance_exists()
+
+    def deployment_of(self, cluster: Cluster) -> Deployment | None:
+        """Return the deployment that the cluster is a side of, if any."""
+        for deployment in self.deployments:
+            if cluster in (deployment.source, deployment.target):
+                return deployment
+        return None
+
+    # Endpoints
+
+    def route(self, cluster: Cluster) -> None:
+        """Lead the names of a cluster and its members to its server, or nowhere without one."""
+        serving = cluster.resource_id if cluster.writer else None
+        self.endpoints.route(f"cluster:{cluster.identifier}", serving)
+        for instance in cluster.instances:
+            self.endpoints.route(f"db:{instance.identifier}", serving)
+        if cluster.writer and serving:
+            self.fleet.set_identity(serving, cluster.writer.identifier)
+
+    def release(self, endpoint: str) -> None:
+        """Close an endpoint so that whoever gets its name next does not inherit where it led."""
+        self.endpoints.route(endpoint, None)
+        self.endpoints.close(endpoint)
+
+    def name_cluster(self, cluster: Cluster, identifier: str) -> None:
+        """Give a cluster a name, and with it the port of that name."""
+        cluster.identifier = identifier
+        cluster.port = self.endpoints.open(f"cluster:{identifier}")
+
+    def name_instance(self, instance: Instance, identifier: str) -> None:
+        """Give an instance a name, and with it the port of that name."""
+        instance.identifier = identifier
+        instance.port = self.endpoints.open(f"db:{identifier}")
+
+    # Servers
+
+    def settings(self, cluster: Cluster) -> dict[str, str]:
+        """Return what the cluster's server is to run with after its next start."""
+        if cluster.writer is None:
+            return {}
+        return server_settings(cluster.writer.parameters(), cluster.version)
+
+    # Work
+
+    def event(self, resource: Cluster | Instance | Deployment, message: str, category: str) -> None:
+        """Write an event about a resource."""
+        match resource:
+            case Cluster():
+                source_type, source = events.CLUSTER, resource.identifier
+            case Instance():
+                source_type, source = events.INSTANCE, resource.identifier
+            case Deployment():
+                source_type, source = events.DEPLOYMENT, resource.identifier
+        self.events.write(source_type, source, self.arn(resource), message, category)
+
+    def background(self, title: str, work: Callable[[], None]) -> None:
+        """Run the rest of an action in a thread; a failure is logged with its title."""
+
+        def run() -> None:
+            try:
+                work()
+            except Stopped:
+                _log.info("%s: stopped with the lab", title)
+            except Exception:
+                _log.exception("%s failed", title)
+
+        worker = threading.Thread(target=run, name=title, daemon=True)
+        with self.lock:
+            self._workers = [each for each in self._workers if each.is_alive()]
+            self._workers.append(worker)
+        worker.start()
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait for all work in progress; tell whether it ended in time."""
+        with self.lock:
+            workers = list(self._workers)
+        for worker in workers:
+            worker.join(timeout_s)
+        return not any(worker.is_alive() for worker in workers)
+
+
+def check_identifier(identifier: str, parameter: str) -> str:
+    """Return an identifier in lower case, or refuse it as AWS does.
+
+    1 to 63 letters, digits or hyphens; first a letter; no two hyphens together, none at the end.
+    """
+    plain = identifier.replace("-", "")
+    if (
+        not 1 <= len(identifier) <= 63
+        or not identifier[0].isalpha()
+        or not (plain.isalnum() and plain.isascii())
+        or "--" in identifier
+        or identifier.endswith("-")
+    ):
+        raise RdsFault(
+            "InvalidParameterValue",
+            f"The parameter {parameter} is not a valid identifier. Identifiers must begin with a "
+            "letter; must contain only ASCII letters, digits, and hyphens; and must not end with "
+            "a hyphen or contain two consecutive hyphens.",
+        )
+    return identifier.lower()

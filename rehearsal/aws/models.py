@@ -1,0 +1,195 @@
+"""What the control plane remembers: clusters, instances, groups, deployments, snapshots.
+
+Resource ids never change; names, and with them ARNs and endpoints, do. Members belong to their
+cluster by reference, so a rename never loses one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rehearsal.aws.parameters import CATALOGUE, engine_defaults, evaluate
+
+AppliedGroup = tuple[str, Mapping[str, str | None]]
+"""A group's name and its static values, as a server read them at its last start."""
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+def resource_id(prefix: str) -> str:
+    """Return a new id such as `cluster-2TK4…`, as AWS makes them."""
+    letters = string.ascii_uppercase + string.digits
+    return f"{prefix}-" + "".join(secrets.choice(letters) for _ in range(26))
+
+
+def suffix() -> str:
+    """Return the six characters at the end of green's generated names."""
+    letters = string.ascii_lowercase + string.digits
+    return "".join(secrets.choice(letters) for _ in range(6))
+
+
+@dataclass(eq=False)
+class ParameterGroup:
+    """A cluster's or an instance's parameter group; `values` are those that a user set."""
+
+    name: str
+    family: str
+    about: str
+    cluster: bool
+    values: dict[str, str] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is one of AWS's own groups, which nobody can change."""
+        return self.name.startswith("default.")
+
+    def effective(self) -> dict[str, str | None]:
+        """Return every parameter's value: the user's, else the engine's default."""
+        return {**engine_defaults(self.family, cluster=self.cluster), **self.values}
+
+    def applied(self) -> AppliedGroup:
+        """Return what a server that starts now takes from this group until its next start."""
+        static = {name: value for name, value in self.effective().items() if CATALOGUE[name].static}
+        return self.name, static
+
+
+@dataclass(eq=False)
+class Cluster:
+    """An Aurora cluster: its volume and names; the servers are its instances."""
+
+    identifier: str
+    version: str
+    group: ParameterGroup
+    master: str
+    port: int
+    settings: dict[str, Any]
+    """What Describe echoes, under AWS's member names."""
+    security_groups: list[str]
+    tags: dict[str, str] = field(default_factory=dict)
+    resource_id: str = field(default_factory=lambda: resource_id("cluster"))
+    status: str = "creating"
+    created: datetime = field(default_factory=now)
+    instances: list[Instance] = field(default_factory=list)
+    pending: dict[str, Any] = field(default_factory=dict)
+    clone_group: str | None = None
+    managed_secret: bool = False
+    percent: int | None = None
+    gone: bool = False
+
+    @property
+    def writer(self) -> Instance | None:
+        """The instance that writes, if there is one."""
+        return next((instance for instance in self.instances if instance.is_writer), None)
+
+    @property
+    def deletion_protection(self) -> bool:
+        """Whether DeleteDBCluster is refused."""
+        return bool(self.settings.get("DeletionProtection"))
+
+
+@dataclass(eq=False)
+class Instance:
+    """A member of a cluster: the writer, or a reader of the same volume."""
+
+    identifier: str
+    cluster: Cluster
+    instance_class: str
+    group: ParameterGroup
+    port: int
+    settings: dict[str, Any]
+    tags: dict[str, str] = field(default_factory=dict)
+    resource_id: str = field(default_factory=lambda: resource_id("db"))
+    status: str = "creating"
+    created: datetime = field(default_factory=now)
+    is_writer: bool = False
+    tier: int = 1
+    pending: dict[str, Any] = field(default_factory=dict)
+    applied_cluster_group: AppliedGroup | None = None
+    applied_instance_group: AppliedGroup | None = None
+    gone: bool = False
+
+    @property
+    def cluster_group_status(self) -> str:
+        """`in-sync`, or `pending-reboot` while the group holds what the server has not read."""
+        same = self.applied_cluster_group == self.cluster.group.applied()
+        return "in-sync" if same else "pending-reboot"
+
+    @property
+    def instance_group_status(self) -> str:
+        """The same for the instance's own group."""
+        same = self.applied_instance_group == self.group.applied()
+        return "in-sync" if same else "pending-reboot"
+
+    def apply_groups(self) -> None:
+        """Remember that the server started with what both groups hold now."""
+        self.applied_cluster_group = self.cluster.group.applied()
+        self.applied_instance_group = self.group.applied()
+
+    def parameters(self) -> dict[str, str]:
+        """Return the values the server is to run with, formulas resolved.
+
+        A value that a user set in the instance's group wins over the cluster's group.
+        """
+        values = {**self.cluster.group.effective(), **self.group.values}
+        return {
+            name: evaluate(value, self.instance_class)
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+@dataclass(eq=False)
+class Snapshot:
+    """A manual cluster snapshot: its record, without the data."""
+
+    identifier: str
+    source: Cluster
+    shape: dict[str, Any]
+    tags: dict[str, str]
+    status: str = "creating"
+    percent: int = 0
+
+
+@dataclass(eq=False)
+class Pair:
+    """A member of a deployment on both sides; `target` is None until green has it."""
+
+    source: Cluster | Instance
+    target: Cluster | Instance | None = None
+    status: str = "PROVISIONING"
+
+
+@dataclass(eq=False)
+class Deployment:
+    """A blue/green deployment of one cluster."""
+
+    name: str
+    source: Cluster
+    target_version: str
+    target_group: ParameterGroup
+    target_instance_group: ParameterGroup | None
+    tags: dict[str, str]
+    tasks: dict[str, str]
+    pairs: list[Pair]
+    target: Cluster | None = None
+    status: str = "PROVISIONING"
+    details: str | None = None
+    created: datetime = field(default_factory=now)
+    deleted: datetime | None = None
+    switched: bool = False
+    identifier: str = field(
+        default_factory=lambda: (
+            "bgd-"
+            + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(16))
+        )
+    )

@@ -1,0 +1,115 @@
+"""The lab's one HTTP server: RDS from the lab, every other service from moto, and `/_lab/`.
+
+moto's own server answers an unknown action or an internal error with a page that no AWS client
+can read; here such errors become the ones that AWS sends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.core.request import Request
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response
+
+from rehearsal.aws.control import Control
+from rehearsal.aws.responses import Answer, RdsResponse, error_xml
+from rehearsal.faults import Faults, LostResponse
+
+_log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+LabApi = Callable[[str, str, dict[str, Any]], tuple[int, dict[str, Any]]]
+
+
+class Application:
+    """A WSGI application that sends each request to the service it is signed for."""
+
+    def __init__(self, control: Control, faults: Faults, lab: LabApi) -> None:
+        self._control = control
+        self._faults = faults
+        self._lab = lab
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("/_lab/"):
+            return self._answer_lab(path.removeprefix("/_lab/"), environ, start_response)
+        if signed_service(environ) == "rds":
+            return self._answer_rds(environ, start_response)
+        return self._answer_moto(environ, start_response)
+
+    def _answer_lab(
+        self, name: str, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            body = json.loads(request.get_data() or b"{}")
+            status, answer = self._lab(request.method, name, body)
+        except Exception as error:
+            _log.exception("internal error in /_lab/%s", name)
+            status, answer = 500, {"error": f"{type(error).__name__}: {error}"}
+        response = Response(json.dumps(answer), status=status, mimetype="application/json")
+        return response(environ, start_response)
+
+    def _answer_rds(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        action = request.values.get("Action", "")
+        answer = self._faults.before(action)
+        if answer is None:
+            answer = RdsResponse(self._control).answer(request)
+            if self._faults.loses_response(action):
+                raise LostResponse(action)
+        return _respond(answer, environ, start_response)
+
+    def _answer_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        except NotImplementedError as missing:
+            code, status, message = "InvalidAction", 400, str(missing)
+        except Exception as error:
+            _log.exception("internal error outside RDS")
+            code, status, message = "InternalFailure", 500, f"{type(error).__name__}: {error}"
+        if "HTTP_X_AMZ_TARGET" in environ:
+            body = json.dumps({"__type": code, "message": message})
+            headers = {"Content-Type": "application/x-amz-json-1.1"}
+            return _respond((status, headers, body), environ, start_response)
+        return _respond(error_xml(status, code, message), environ, start_response)
+
+
+def _respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    status, headers, body = answer
+    return Response(body, status=status, headers=headers)(environ, start_response)
+
+
+def signed_service(environ: Environ) -> str | None:
+    """Return the service of a request's signature (`…/us-east-1/rds/aws4_request`), if signed."""
+    _, _, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    parts = scope.split(",")[0].split("/")
+    return parts[3].lower() if len(parts) == 5 else None
+
+
+class _Handler(MotoRequestHandler):  # type: ignore[misc]
+    """Writes its access log where the lab's log goes, and ends a connection with its response."""
+
+    def connection_dropped(self, error: BaseException, environ: Environ | None = None) -> None:
+        """Close a connection whose response is lost, so that the client sees it at once."""
+        self.close_connection = True
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+        _log.debug(message, *args)
+
+
+def serve(application: Application, port: int = 0) -> BaseWSGIServer:
+    """Return a server bound to 127.0.0.1 (port 0: a free one); `serve_forever` runs it."""
+    return make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)

@@ -1,0 +1,145 @@
+"""Manual cluster snapshots: their records, since nothing here restores one."""
+
+from __future__ import annotations
+
+from rehearsal.aws import errors, events
+from rehearsal.aws.control import Control, check_identifier
+from rehearsal.aws.models import Cluster, Snapshot, now
+from rehearsal.aws.registry import (
+    Params,
+    Shape,
+    action,
+    filters,
+    matches,
+    page,
+    required,
+    tag_list,
+    tag_map,
+)
+from rehearsal.aws.versions import ENGINE
+
+
+def _snapshot(control: Control, identifier: str) -> Snapshot:
+    for snapshot in control.snapshots:
+        if identifier.lower() == snapshot.identifier or identifier == control.arn(snapshot):
+            return snapshot
+    raise errors.snapshot_not_found(identifier)
+
+
+def _shape(control: Control, snapshot: Snapshot) -> Shape:
+    return {
+        **snapshot.shape,
+        "DBClusterSnapshotIdentifier": snapshot.identifier,
+        "DBClusterSnapshotArn": control.arn(snapshot),
+        "Status": snapshot.status,
+        "PercentProgress": snapshot.percent,
+        "TagList": tag_list(snapshot.tags),
+    }
+
+
+def take_snapshot(
+    control: Control, cluster: Cluster, identifier: str, tags: dict[str, str]
+) -> Snapshot:
+    """Start a snapshot: `creating` with its percentage, then `available`."""
+    name = check_identifier(identifier, "DBClusterSnapshotIdentifier")
+    if any(snapshot.identifier == name for snapshot in control.snapshots):
+        raise errors.snapshot_exists(name)
+    if cluster.settings["CopyTagsToSnapshot"]:
+        tags = {**cluster.tags, **tags}
+    snapshot = Snapshot(
+        name,
+        cluster,
+        {
+            "AvailabilityZones": [f"{control.region}{zone}" for zone in "abc"],
+            "DBClusterIdentifier": cluster.identifier,
+            "DbClusterResourceId": cluster.resource_id,
+            "SnapshotCreateTime": now(),
+            "ClusterCreateTime": cluster.created,
+            "Engine": ENGINE,
+            "EngineMode": "provisioned",
+            "EngineVersion": cluster.version,
+            "AllocatedStorage": 1,
+            "Port": 0,
+            "MasterUsername": cluster.master,
+            "LicenseModel": "postgresql-license",
+            "SnapshotType": "manual",
+            "StorageEncrypted": cluster.settings["StorageEncrypted"],
+            "IAMDatabaseAuthenticationEnabled": cluster.settings[
+                "IAMDatabaseAuthenticationEnabled"
+            ],
+        },
+        dict(tags),
+    )
+    control.snapshots.append(snapshot)
+
+    def progress(percent: int) -> None:
+        snapshot.percent = percent
+
+    def work() -> None:
+        with control.pace.at_least("snapshot", progress):
+            pass
+        with control.lock:
+            snapshot.percent, snapshot.status = 100, "available"
+            control.events.write(
+                events.SNAPSHOT,
+                name,
+                control.arn(snapshot),
+                "Manual cluster snapshot created.",
+                "backup",
+            )
+            if cluster.status == "backing-up":
+                cluster.status = "available"
+
+    control.background(f"snapshot {name}", work)
+    return snapshot
+
+
+@action("CreateDBClusterSnapshot")
+def create(control: Control, params: Params) -> Shape:
+    """Take a manual snapshot; the cluster is `backing-up` meanwhile."""
+    with control.lock:
+        cluster = control.cluster(required(params, "DBClusterIdentifier"))
+        if cluster.status != "available":
+            raise errors.cluster_not_available(cluster.identifier, cluster.status)
+        snapshot = take_snapshot(
+            control, cluster, required(params, "DBClusterSnapshotIdentifier"), tag_map(params)
+        )
+        cluster.status = "backing-up"
+        return {"DBClusterSnapshot": _shape(control, snapshot)}
+
+
+@action("DescribeDBClusterSnapshots")
+def describe(control: Control, params: Params) -> Shape:
+    """List snapshots; an unknown snapshot identifier is an error."""
+    wanted = filters(params, "db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine")
+    with control.lock:
+        name = params.get("DBClusterSnapshotIdentifier")
+        found = [_snapshot(control, name)] if name else control.snapshots
+        cluster = params.get("DBClusterIdentifier")
+        rows = [
+            _shape(control, snapshot)
+            for snapshot in found
+            if cluster in (None, snapshot.shape["DBClusterIdentifier"])
+            and matches(wanted, "db-cluster-id", snapshot.shape["DBClusterIdentifier"])
+            and matches(wanted, "db-cluster-snapshot-id", snapshot.identifier)
+            and matches(wanted, "snapshot-type", "manual")
+            and matches(wanted, "engine", ENGINE)
+            and params.get("SnapshotType") in (None, "manual")
+        ]
+    return page(params, "DBClusterSnapshots", rows)
+
+
+@action("DeleteDBClusterSnapshot")
+def delete(control: Control, params: Params) -> Shape:
+    """Delete a snapshot that is `available`."""
+    with control.lock:
+        snapshot = _snapshot(control, required(params, "DBClusterSnapshotIdentifier"))
+        if snapshot.status != "available":
+            raise errors.RdsFault(
+                "InvalidDBClusterSnapshotStateFault",
+                f"Cannot delete the cluster snapshot {snapshot.identifier} because it is not in "
+                "available state.",
+            )
+        control.snapshots.remove(snapshot)
+        snapshot.status = "deleted"
+        return {"DBClusterSnapshot": _shape(control, snapshot)}
