@@ -19,6 +19,7 @@ from runbook.step import (
     Effect,
     Finding,
     Gate,
+    Refused,
     Step,
     StepFailed,
     Wave,
@@ -63,6 +64,8 @@ class Runner:
         self.who = who
         self._notice = notice
         self._stop = asyncio.Event()
+        self.refused = False
+        """Whether the last step was stopped by a check, with nothing changed."""
 
     def stop_waiting(self) -> None:
         """Ask the wait under way to end; an effect in flight is never cut."""
@@ -71,12 +74,14 @@ class Runner:
     async def run_step(self, step: Step, decide: Decide) -> Status:
         """Try a step once and return how it stands; READY means that a gate was declined."""
         self._stop.clear()
+        self.refused = False
         try:
             if reason := await step.skip(self.world):
                 return self._skip(step, reason)
             if not await self._pass_gates(step, decide):
                 return Status.READY
         except StepFailed as failure:
+            self.refused = isinstance(failure, Refused)
             attempt = self.journal.begin_attempt(self.world.run, step.key)
             return self._end(attempt, Status.FAILED, _words(failure))
         attempt = self.journal.begin_attempt(self.world.run, step.key)
@@ -89,6 +94,7 @@ class Runner:
             watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop)
             await step.verify(self.world, watch)
         except StepFailed as failure:
+            self.refused = isinstance(failure, Refused)
             return self._end(attempt, Status.FAILED, _words(failure))
         except Unclear as unclear:
             return self._end(attempt, Status.UNKNOWN, str(unclear))

@@ -12,7 +12,6 @@ import secrets
 import string
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,10 +24,11 @@ from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
 from runbook.monitor import Monitor
+from runbook.offers import Pending, Preview
 from runbook.plan import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.runner import Decide, Runner
-from runbook.step import Ambiguous, Answer, Finding, Gate, Step, StepFailed
+from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
 from runbook.tracks import steps_of
 from runbook.ways import Way, position, way_back, ways
 from runbook.world import World
@@ -45,29 +45,6 @@ CLOSING = {
     Track.CLEANUP: Result.CLEANED,
 }
 """The result with which a run ends when the last step of a track is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a step would ask and do, looked up without changing anything."""
-
-    step: str
-    gates: tuple[Gate, ...]
-    effects: tuple[tuple[str, str], ...]
-    """Title, and the exact call or SQL."""
-    note: str
-    """Why it would be skipped, or why not everything can be known yet; else empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An effect whose outcome is not known, with what its probe found."""
-
-    effect: Effect
-    step: str
-    finding: Finding
-    offers: tuple[str, ...]
-    """Out of `adopt`, `retry`, `failed`, `branch`."""
 
 
 class Busy(Exception):
@@ -172,6 +149,15 @@ class Session:
     def busy(self) -> str:
         """Return the key of the step that this process runs now, or an empty string."""
         return self._busy
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last step was stopped by a check, with nothing changed."""
+        return self._runner.refused
+
+    def result(self) -> Result | None:
+        """Return how the run ended, or where it rests."""
+        return self._journal.run(self.run.id).result
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""

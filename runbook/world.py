@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Protocol
 
 from psycopg import AsyncConnection
 
@@ -21,12 +22,36 @@ from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
-from state.journal import Journal
-from state.records import Json
+from state.records import Attempt, Decision, Json, TrackEntry
 from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
 """On everything that a run creates: the proof that it may delete it again."""
+
+
+class Kept(Protocol):
+    """What a world reads of the journal."""
+
+    def fact(self, run: str, key: str) -> Json | None: ...
+    def attempts(self, run: str) -> list[Attempt]: ...
+    def decisions(self, run: str) -> list[Decision]: ...
+    def entries(self, run: str) -> list[TrackEntry]: ...
+
+
+class NothingKept:
+    """Stands in for a journal where there is no run: the preflight alone, for instance."""
+
+    def fact(self, run: str, key: str) -> Json | None:
+        return None
+
+    def attempts(self, run: str) -> list[Attempt]:
+        return []
+
+    def decisions(self, run: str) -> list[Decision]:
+        return []
+
+    def entries(self, run: str) -> list[TrackEntry]:
+        return []
 
 
 class World:
@@ -35,7 +60,7 @@ class World:
     `run` is the run's id; `aws` the clients; facts come from the journal.
     """
 
-    def __init__(self, *, run: str, plan: Plan, journal: Journal, aws: Aws) -> None:
+    def __init__(self, *, run: str, plan: Plan, journal: Kept, aws: Aws) -> None:
         self.run = run
         self.plan = plan
         self.aws = aws

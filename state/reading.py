@@ -98,6 +98,11 @@ class Reader:
         )
         return {evidence.key: evidence for evidence in latest}
 
+    def live(self, run: str) -> dict[str, Any] | None:
+        """Return the figures that the run's holder put up last, or None if it never did."""
+        rows = self._store.rows("SELECT value FROM board WHERE run = ?", [run])
+        return _object(rows[0]["value"]) if rows else None
+
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
         rows = self._store.rows(
@@ -165,8 +170,7 @@ class Reader:
         last = self._store.rows(
             "SELECT step, status FROM attempt WHERE run = ? ORDER BY id DESC LIMIT 1", [run.id]
         )
-        protection = self._latest(run.id, "protection")
-        seen_at = _seen_at(protection) if protection else None
+        protected, seen_at = self._protection(run.id)
         fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
         return RunSummary(
             run=run.id,
@@ -174,7 +178,7 @@ class Reader:
             track=run.track,
             step=last[0]["step"] if last else "",
             status=Status(last[0]["status"]) if last else Status.PENDING,
-            protected=_protected(protection) if fresh else None,
+            protected=protected if fresh else None,
             started_at=run.started_at,
             environment=run.environment,
             result=run.result,
@@ -182,6 +186,21 @@ class Reader:
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
         )
+
+
+    def _protection(self, run: str) -> tuple[bool | None, datetime | None]:
+        """Return the latest finding, put up by the holder or kept as a fact, and its time."""
+        kept = self._latest(run, "protection")
+        found = (_protected(kept), _seen_at(kept)) if kept else (None, None)
+        rows = self._store.rows("SELECT at, value FROM board WHERE run = ?", [run])
+        if not rows:
+            return found
+        seen_at = from_text(rows[0]["at"])
+        if found[1] is not None and found[1] > seen_at:
+            return found
+        shown = _object(rows[0]["value"]).get("protection")
+        protected = shown.get("protected") if isinstance(shown, dict) else None
+        return (protected if isinstance(protected, bool) else None), seen_at
 
 
 def _seen_at(evidence: Evidence) -> datetime:

@@ -5,7 +5,7 @@ The guards are in the schema, so that they hold for any program that opens the f
 - one open run a cluster resource id, one open attempt a run;
 - words checked, JSON valid, times in UTC with microseconds;
 - what was written stays: triggers refuse DELETE, and UPDATE of anything but an end that has not
-  come yet. Each guard against a second row is a trigger beside its unique index, since
+  come yet (the board alone, which shows the present, is written over). Each guard against a second row is a trigger beside its unique index, since
   `INSERT OR REPLACE` deletes the first row without firing DELETE triggers unless
   `recursive_triggers` is on.
 """
@@ -132,6 +132,10 @@ CREATE TABLE sample (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run (id),
     at TEXT NOT NULL {_time("at")}, kind TEXT NOT NULL CHECK (kind <> ''), subject TEXT NOT NULL,
     value REAL CHECK (value IS NULL OR typeof(value) = 'real'));
+
+CREATE TABLE board (
+    run TEXT PRIMARY KEY REFERENCES run (id), at TEXT NOT NULL {_time("at")},
+    value TEXT NOT NULL CHECK (json_valid(value)));
 
 CREATE UNIQUE INDEX run_open ON run (cluster_resource_id) WHERE closed_at IS NULL;
 CREATE UNIQUE INDEX attempt_open ON attempt (run) WHERE ended_at IS NULL;

@@ -250,6 +250,16 @@ class Writer(Reader):
                     value=sample.value,
                 )
 
+    def publish(self, run: str, board: Mapping[str, Json]) -> None:
+        """Put up the run's live figures for whoever watches; only the latest are kept."""
+        with self._store.writing() as db:
+            self._exact_run(run)
+            db.execute(
+                "INSERT INTO board (run, at, value) VALUES (?, ?, ?) "
+                "ON CONFLICT (run) DO UPDATE SET at = excluded.at, value = excluded.value",
+                [run, to_text(now()), _json(board)],
+            )
+
     def mark_unknown(self, run: str) -> list[Effect]:
         """Say `unknown` of what a former process left open; return those effects.
 

@@ -28,7 +28,11 @@ class RunModel(Protocol):
     run: Run
     writable: bool
     """False while another operator's process holds the run."""
-    holder: Holder | None
+
+    @property
+    def holder(self) -> Holder | None:
+        """Return who writes the journal now."""
+
 
     def checklist(self) -> Checklist:
         """Return where the run stands."""

@@ -1,0 +1,319 @@
+"""The command line. Textual, AWS and the lab are imported only by the commands that need them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DONE, FAILED, USAGE, BLOCKED, UNKNOWN = 0, 1, 2, 3, 4
+
+
+def in_words(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn every foreseeable failure into one clear sentence and its exit code."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        from runbook.plan import PlanError
+        from runbook.step import Ambiguous, Refused, StepFailed
+        from state.journal import JournalError
+
+        try:
+            command(*args, **kwargs)
+        except PlanError as error:
+            stop(str(error), USAGE)
+        except Refused as error:
+            stop(_sentence(error), BLOCKED)
+        except StepFailed as error:
+            stop(_sentence(error), FAILED)
+        except Ambiguous as error:
+            stop(str(error), UNKNOWN)
+        except JournalError as error:
+            stop(str(error), FAILED)
+
+    return wrapped
+
+
+def stop(words: str, code: int) -> NoReturn:
+    """End the program with words on standard error and an exit code."""
+    click.echo(words, err=True)
+    raise SystemExit(code)
+
+
+def _sentence(error: Any) -> str:
+    return "\n".join((error.what, error.now, error.todo))
+
+
+def run_async(work: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)
+
+
+def print_json(value: object) -> None:
+    """Print a JSON value, readable."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(package_name="blueprime")
+@click.pass_context
+@in_words
+def main(context: click.Context) -> None:
+    """Upgrade an Aurora PostgreSQL cluster by blue/green deployment, with a way back.
+
+    Without a command: the app, on the list of runs.
+    """
+    _log_to_file()
+    if context.invoked_subcommand is None:
+        from tui.cli.open import open_app
+
+        raise SystemExit(open_app())
+
+
+def _log_to_file() -> None:
+    """Send the program's own log to a file of the workspace: the screen is the operator's."""
+    from state.home import home
+
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = logging.FileHandler(folder / "blueprime.log", delay=True)
+    except OSError:
+        # Without a folder there is no journal either, and that is said in words where it matters.
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger("blueprime").addHandler(handler)
+    logging.getLogger("blueprime").setLevel(logging.INFO)
+
+
+@main.command()
+@click.argument("cluster")
+@click.option("--target-version", required=True, help="The version that green becomes.")
+@click.option("--region", help="AWS Region; default: the environment's.")
+@click.option("--user", default="", help="Database user; default: the master user.")
+@click.option(
+    "--password",
+    default="pgpass",
+    show_default=True,
+    help="A reference: env:NAME, pgpass, iam, or the ARN of a secret.",
+)
+@click.option("--order", type=click.Choice(["traffic-first", "protect-first"]))
+@click.option("--acknowledge", is_flag=True, help="Accept every kind of data not replicated back.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write here instead of printing.")
+@in_words
+def plan(
+    cluster: str,
+    target_version: str,
+    region: str | None,
+    user: str,
+    password: str,
+    order: str | None,
+    acknowledge: bool,
+    output: Path | None,
+) -> None:
+    """Discover CLUSTER and write a plan file. Changes nothing."""
+    from runbook.aws import Aws
+    from runbook.discover import discover
+
+    text = run_async(
+        discover(
+            Aws(region or _region()),
+            cluster,
+            target_version,
+            user=user,
+            password=password,
+            order=order or "traffic-first",
+            acknowledge=acknowledge,
+        )
+    )
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists():
+        stop(f"{output} exists. It was left as it is. Choose another name.", USAGE)
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {output}. Read it, then: blueprime check {output}")
+
+
+def _region() -> str:
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if region:
+        return region
+    import boto3
+
+    found = boto3.session.Session().region_name
+    if not found:
+        stop("No AWS Region is set. Nothing was asked. Give --region or set AWS_REGION.", USAGE)
+    return str(found)
+
+
+@main.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print every result as JSON.")
+@in_words
+def check(plan_file: Path, as_json: bool) -> None:
+    """Run the preflight of PLAN alone. Changes nothing."""
+    from tui.cli.checking import check_plan
+
+    raise SystemExit(run_async(check_plan(plan_file, as_json=as_json)))
+
+
+@main.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@in_words
+def start(plan_file: Path) -> None:
+    """Begin a run of PLAN, in the app."""
+    from tui.cli.open import open_app
+
+    raise SystemExit(open_app(plan_file=plan_file))
+
+
+@main.command()
+@click.argument("run", default="")
+@in_words
+def resume(run: str) -> None:
+    """Go on with RUN (default: the newest open one), in the app. Performs nothing by itself."""
+    from tui.cli.open import open_app
+
+    raise SystemExit(open_app(run=run or "latest"))
+
+
+@main.command()
+@click.argument("run", default="")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON line an event and a board a second."
+)
+@in_words
+def watch(run: str, as_json: bool) -> None:
+    """Watch RUN, read-only, beside whoever holds it."""
+    if as_json:
+        from tui.cli.watching import watch_json
+
+        raise SystemExit(run_async(watch_json(run)))
+    from tui.cli.open import open_app
+
+    raise SystemExit(open_app(run=run or "latest", watch=True))
+
+
+@main.command()
+@click.argument("what", metavar="PLAN|RUN")
+@click.option("--track", type=click.Choice(["upgrade", "rollback", "commit", "abort", "cleanup"]))
+@click.option("--until", default="", help="Stop after this step.")
+@click.option("--yes", "yes", is_flag=True, help="Pass every gate, typed confirmations included.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
+@in_words
+def auto(what: str, track: str | None, until: str, yes: bool, as_json: bool) -> None:
+    """Run without a screen: PLAN begins a run, RUN goes on with one."""
+    from tui.cli.unattended import run_unattended
+
+    raise SystemExit(
+        run_async(run_unattended(what, track=track, until=until, yes=yes, as_json=as_json))
+    )
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@in_words
+def runs(as_json: bool) -> None:
+    """List the runs of this workspace, newest first."""
+    from tui.cli.listing import runs_json, runs_text
+
+    if as_json:
+        print_json(runs_json())
+    else:
+        click.echo(runs_text(), nl=False)
+
+
+@main.command()
+@click.argument("run", default="")
+@click.option("--json", "as_json", is_flag=True)
+@in_words
+def show(run: str, as_json: bool) -> None:
+    """Show where RUN stands, and the way back from there."""
+    from tui.cli.listing import show_json, show_text
+
+    if as_json:
+        print_json(show_json(run))
+    else:
+        click.echo(show_text(run), nl=False)
+
+
+@main.command()
+@click.argument("run", default="")
+@click.option("--format", "form", type=click.Choice(["md", "json"]), default="md")
+@in_words
+def report(run: str, form: str) -> None:
+    """Print the report of RUN: timeline, durations, downtime, decisions, evidence."""
+    from state.home import journal_path
+    from state.journal import Journal
+    from state.report import report as write
+
+    with Journal.open(journal_path(), writer=False) as journal:
+        click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
+
+
+class _Lab(click.Group):
+    """Loads the lab's commands when one of them is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from tui.cli.lab import COMMANDS
+
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from tui.cli.lab import COMMANDS
+
+        found: click.Command | None = COMMANDS.get(cmd_name)
+        return found
+
+
+@main.command()
+@click.option("--auto", "unattended", is_flag=True, help="Without a screen.")
+@click.option(
+    "--track",
+    type=click.Choice(["rollback", "commit", "abort", "upgrade"]),
+    default="rollback",
+    show_default=True,
+    help="Where an unattended night ends.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["traffic-first", "protect-first"]),
+    default="traffic-first",
+    show_default=True,
+)
+@click.option("--pace", type=click.FloatRange(0), default=None, help="1: AWS's durations, 0: none.")
+@click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True)
+@click.option("--tables", type=click.IntRange(0, 20000), default=0, help="Plain tables added.")
+@click.option("--load", type=click.FloatRange(0), default=40.0, show_default=True, help="TPS.")
+@click.option("--from", "from_version", default="16", show_default=True)
+@click.option("--to", "to_version", default="18", show_default=True)
+@click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")
+@click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
+@in_words
+def rehearse(**options: Any) -> None:
+    """Go through a whole night on this machine, against real PostgreSQL servers."""
+    from tui.cli.rehearse import Night, rehearse
+
+    raise SystemExit(rehearse(Night(**options)))
+
+
+@main.group(cls=_Lab)
+def lab() -> None:
+    """The rehearsal lab: an imitation of AWS over real PostgreSQL servers."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

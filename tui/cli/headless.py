@@ -1,0 +1,200 @@
+"""A run without a screen: the same runner, one line an event."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from runbook.runner import Decide
+from runbook.session import Session, durations
+from runbook.step import Gate
+from runbook.ways import Way
+from state.records import Event, Json
+from state.words import Result, Status, Track
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+BLOCKED = 3
+UNKNOWN = 4
+
+ABORT_FROM = "ready-to-switch"
+"""An unattended abort goes back from here: the last step before anything is stopped."""
+
+EVENT_EVERY_S = 0.2
+
+Emit = Callable[[Mapping[str, Json]], None]
+
+
+class Printer:
+    """Prints events as JSON lines, or as lines that a person reads."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def event(self, event: Event) -> None:
+        """Print one event of the journal."""
+        if self._as_json:
+            self.line(
+                {
+                    "at": event.at.isoformat(),
+                    "kind": event.kind,
+                    "text": event.text,
+                    "data": dict(event.data),
+                }
+            )
+        elif event.kind not in ("effect", "evidence"):
+            self._write(f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}")
+
+    def line(self, value: Mapping[str, Json]) -> None:
+        """Print one JSON object on a line of its own."""
+        self._write(json.dumps(value, ensure_ascii=False, default=str))
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+async def yes_to_all(gate: Gate) -> str | None:
+    """Pass a gate as `--yes` told us to: what must be typed is typed."""
+    return gate.must_type or "yes"
+
+
+async def nobody(gate: Gate) -> str | None:
+    """Decline: nobody is there to decide."""
+    return None
+
+
+async def drive(
+    session: Session, decide: Decide, *, track: Track | None, until: str, printer: Printer
+) -> int:
+    """Run a session on its track, and onto another one when that ends; return the exit code.
+
+    `until` names the step after which to stop, or is empty.
+    """
+    tail = Tail(session, printer)
+    following = asyncio.create_task(tail.follow())
+    try:
+        await session.start_watching()
+        return await _steps(session, decide, track=track, until=until)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        tail.print_new()
+
+
+class Tail:
+    """Prints what the journal gains."""
+
+    def __init__(self, session: Session, printer: Printer) -> None:
+        self._session = session
+        self._printer = printer
+        self._last = 0
+
+    def print_new(self) -> None:
+        """Print the events since the last call."""
+        while events := self._session.events(after=self._last, limit=-1):
+            for event in events:
+                self._printer.event(event)
+            self._last = events[-1].id
+
+    async def follow(self) -> None:
+        """Print until cancelled."""
+        while True:
+            self.print_new()
+            await asyncio.sleep(EVENT_EVERY_S)
+
+
+async def _steps(session: Session, decide: Decide, *, track: Track | None, until: str) -> int:
+    while True:
+        listed = session.checklist()
+        line = listed.next
+        if track is Track.ABORT and listed.current.entry.track is Track.UPGRADE:
+            done = {each.step for each in listed.current.lines if each.status.done}
+            if ABORT_FROM in done:
+                await _branch(session, track)
+                continue
+        if line is None:
+            if track is None or listed.current.entry.track in (track, Track.CLEANUP):
+                return DONE
+            await _branch(session, track)
+            continue
+        status = await session.advance(line.step, decide)
+        if status is Status.UNKNOWN:
+            return UNKNOWN
+        if status is Status.READY:
+            return BLOCKED
+        if not status.done:
+            return BLOCKED if session.refused else FAILED
+        if until and _has_done(session, until):
+            return DONE
+
+
+def _has_done(session: Session, step: str) -> bool:
+    return any(line.step == step and line.status.done for line in session.checklist().current.lines)
+
+
+async def _branch(session: Session, track: Track) -> None:
+    way = next(
+        (each for each in await session.ways() if each.track is track and each.available), None
+    )
+    if way is None:
+        found = [each for each in await session.ways() if each.track is track]
+        way = found[0] if found else _no_way(track)
+    await session.branch(way, "asked for on the command line")
+
+
+def _no_way(track: Track) -> Way:
+    return Way(track, "", f"The track {track.value}", "", "", False, "it does not exist here", ())
+
+
+def summary(session: Session, code: int) -> dict[str, Json]:
+    """Return the object that ends an unattended run, less the ledger's verdict."""
+    production = session.fact("production") or {}
+    upgrade = session.fact("downtime.upgrade") or {}
+    rollback = session.fact("downtime.rollback") or {}
+    switchover_s = switchover_seconds(session)
+    upgrade_s = upgrade.get("seconds")
+    added = None if upgrade_s is None or switchover_s is None else upgrade_s - switchover_s
+    return {
+        "run": session.run.id,
+        "result": result_word(session, code),
+        "engine": {
+            "from": production.get("version"),
+            "to": session.plan.upgrade.target_version,
+        },
+        "switchover_s": _rounded(switchover_s),
+        "added_downtime_s": _rounded(added),
+        "downtime_s": {
+            "upgrade": _rounded(upgrade_s),
+            "rollback": _rounded(rollback.get("seconds")),
+        },
+        "steps": [
+            {**step, "seconds": _rounded(step["seconds"])}
+            for step in durations(session.checklist())
+        ],
+    }
+
+
+def switchover_seconds(session: Session) -> float | None:
+    """Return how long AWS's switchover took as seen from here, or None if there was none."""
+    switchover = session.fact("switchover") or {}
+    if not switchover.get("called_at"):
+        return None
+    called = datetime.fromisoformat(switchover["called_at"])
+    return (datetime.fromisoformat(switchover["completed_at"]) - called).total_seconds()
+
+
+def result_word(session: Session, code: int) -> str:
+    """Return how it ended, in the words that scripts rely on."""
+    if code != DONE:
+        return Result.FAILED.value
+    result = session.result()
+    return Result.FAILED.value if result is None else result.value
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,151 @@
+"""The runs of a workspace, and one of them, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from runbook import board as boards
+from runbook import checklist as checklists
+from runbook import plan as plans
+from runbook.aws import Aws
+from runbook.checklist import Checklist
+from runbook.ways import position, way_back
+from runbook.world import World
+from state.errors import NoJournal
+from state.journal import Journal
+from state.records import RunSummary
+from tui.cli.workspace import read_journal
+from tui.text import clean
+
+PROTECTED = {True: "yes", False: "no", None: "?"}
+
+
+def _summaries() -> list[RunSummary]:
+    try:
+        with read_journal() as journal:
+            return journal.runs()
+    except NoJournal:
+        return []
+
+
+def runs_json() -> list[dict[str, Any]]:
+    """Return the runs as scripts rely on them, newest first."""
+    return [
+        {
+            "run": row.run,
+            "cluster": row.cluster,
+            "track": row.track.value,
+            "step": row.step,
+            "status": row.status.value,
+            "protected": row.protected,
+            "started_at": row.started_at.isoformat(),
+            "environment": row.environment.value,
+            "result": None if row.result is None else row.result.value,
+            "open": row.open,
+            "slots_held": row.slots_held,
+        }
+        for row in _summaries()
+    ]
+
+
+def runs_text() -> str:
+    """Return the runs as a table, with a warning for slots that an open run holds."""
+    rows = _summaries()
+    if not rows:
+        return "No runs yet. Begin with: blueprime rehearse, or: blueprime plan CLUSTER\n"
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "cluster", "track", "step", "status", "protected", "started", "where"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(
+            row.run,
+            Text(clean(row.cluster)),
+            row.track.value,
+            row.step,
+            row.status.value if row.open else f"ended: {row.result.value if row.result else '?'}",
+            PROTECTED[row.protected],
+            f"{row.started_at.astimezone():%Y-%m-%d %H:%M}",
+            row.environment.value,
+        )
+    warnings = [
+        f"! run {row.run} is open and its slots keep WAL on {clean(row.cluster)}: end it or go on"
+        for row in rows
+        if row.open and row.slots_held
+    ]
+    return _printed(table) + "".join(f"{warning}\n" for warning in warnings)
+
+
+def _printed(table: Table) -> str:
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def _read(run: str) -> tuple[Checklist, str, Any]:
+    with read_journal() as journal:
+        listed = checklists.read(journal, run)
+        return listed, _way_back(journal, listed), journal.live(listed.run.id)
+
+
+def _way_back(journal: Journal, listed: Checklist) -> str:
+    plan = plans.from_json(listed.run.plan)
+    world = World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+    return way_back(position(world, journal))
+
+
+def show_json(run: str) -> dict[str, Any]:
+    """Return where a run stands."""
+    listed, back, live = _read(run)
+    following = listed.next
+    return {
+        "run": listed.run.id,
+        "cluster": listed.run.cluster,
+        "environment": listed.run.environment.value,
+        "open": listed.run.open,
+        "result": None if listed.run.result is None else listed.run.result.value,
+        "way_back": back,
+        "next": None if following is None else following.step,
+        "tracks": [
+            {
+                "track": section.entry.track.value,
+                "way": section.entry.way,
+                "steps": [
+                    {
+                        "step": line.step,
+                        "status": line.status.value,
+                        "seconds": line.seconds,
+                        "attempts": line.attempts,
+                        "message": line.attempt.message if line.attempt else "",
+                    }
+                    for line in section.lines
+                ],
+            }
+            for section in listed.sections
+        ],
+        "board": live,
+    }
+
+
+def show_text(run: str) -> str:
+    """Return where a run stands, for a person."""
+    listed, back, live = _read(run)
+    lines = [f"run {listed.run.id}  {clean(listed.run.cluster)}  {listed.run.environment.value}"]
+    for section in listed.sections:
+        lines.append(f"{section.entry.track.value} {section.entry.way}".rstrip())
+        for line in section.lines:
+            seconds = "" if line.seconds is None else f"{line.seconds:.1f}s"
+            lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
+            if line.attempt is not None and line.attempt.message and not line.status.done:
+                lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
+    lines.append(f"way back from here: {back}")
+    if live is not None:
+        board = boards.from_json(live)
+        verdict = PROTECTED[board.protection.protected]
+        seen = "never" if board.at is None else f"{board.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        lines.append(f"protected: {verdict} ({clean(board.protection.text)}), as seen {seen}")
+    return "\n".join(lines) + "\n"

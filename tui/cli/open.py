@@ -1,0 +1,93 @@
+"""Opens the app: the only module of the command line that imports Textual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runbook import plan as plans
+from runbook.session import Session
+from state.errors import JournalHeld, NoJournal
+from state.home import home
+from state.journal import Journal
+from state.records import RunSummary
+from tui.app import BlueprimeApp, Doors
+from tui.cli.workspace import enter_lab, read_journal, write_journal
+from tui.model import RunModel
+
+
+class Workspace:
+    """The journal as the app needs it: read for the list, written while a run is open."""
+
+    def __init__(self) -> None:
+        self._journal: Journal | None = None
+
+    def list_runs(self) -> list[RunSummary]:
+        """Return the runs there are, newest first; none where there is no journal yet."""
+        try:
+            with read_journal() as journal:
+                return journal.runs()
+        except NoJournal:
+            return []
+
+    async def open_run(self, run: str, watch: bool) -> RunModel:
+        """Open a run, to act on it or to watch it. Raises `JournalHeld` where another acts."""
+        journal = read_journal() if watch else self._writer()
+        record = journal.run(run)
+        enter_lab(record)
+        return Session.open(journal, record.id)
+
+    async def start_run(self, plan_file: Path) -> RunModel:
+        """Begin a run of a plan file."""
+        return Session.start(self._writer(), plans.load(plan_file), plan_file.absolute())
+
+    def _writer(self) -> Journal:
+        if self._journal is None:
+            self._journal = write_journal()
+        return self._journal
+
+    def close(self) -> None:
+        """Let the journal go."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+
+def open_app(*, run: str = "", plan_file: Path | None = None, watch: bool = False) -> int:
+    """Run the app until it is left; return the exit code."""
+    if plan_file is not None:
+        plans.load(plan_file)
+    if run:
+        run = _resolve(run)
+        watch = watch or _held_and_watched()
+    workspace = Workspace()
+    app = BlueprimeApp(
+        Doors(workspace.list_runs, workspace.open_run, workspace.start_run),
+        home=home(),
+        at=run,
+        watch=watch,
+        plan=plan_file,
+    )
+    try:
+        app.run()
+    finally:
+        workspace.close()
+    if app.goodbye:
+        click.echo(app.goodbye)
+    return app.return_code or 0
+
+
+def _resolve(run: str) -> str:
+    with read_journal() as journal:
+        return journal.run("" if run == "latest" else run).id
+
+
+def _held_and_watched() -> bool:
+    """Return whether another process holds the journal: then the run is watched, and it is said."""
+    try:
+        write_journal().close()
+    except JournalHeld as held:
+        click.echo(f"{held}\nOpening it to watch, read-only.", err=True)
+        return True
+    return False
