@@ -254,7 +254,7 @@ def _lines(path: Path, until: int | None = None) -> Iterator[tuple[int, list[Any
         for line in file:
             if not line.endswith(b"\n") or (until is not None and offset >= until):
                 return
-            yield offset, json.loads(line)
+            yield offset, json.loads(line.decode())
             offset += len(line)
 
 

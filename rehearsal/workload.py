@@ -174,7 +174,7 @@ class _Process:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         with log.open("a") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rehearsal.writers"],
+                [sys.executable, "-P", "-m", "rehearsal.writers"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -14,7 +14,8 @@ import importlib, pkgutil, sys
 name = sys.argv[1]
 package = importlib.import_module(name)
 for module in pkgutil.walk_packages(getattr(package, "__path__", ()), name + "."):
-    importlib.import_module(module.name)
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 print(*sorted({module.partition(".")[0] for module in sys.modules}))
 """
 
