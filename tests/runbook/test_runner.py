@@ -1,0 +1,246 @@
+"""The runner: intent before effect, one attempt, and the truth about what is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from runbook import runner as runners
+from runbook.runner import Runner
+from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
+from runbook.world import World
+from state.journal import Journal
+from state.records import Effect
+from state.words import Outcome, Status
+from tests.runbook.conftest import FakeEffect, FakeStep
+
+
+async def yes(gate: Gate) -> str | None:
+    return gate.must_type or "yes"
+
+
+async def declined(gate: Gate) -> str | None:
+    return None
+
+
+def effects(journal: Journal) -> list[Effect]:
+    return [effect for attempt in journal.attempts("k3f9qa") for effect in attempt.effects]
+
+
+async def test_the_intent_is_on_disk_before_the_effect_happens(
+    runner: Runner, journal: Journal
+) -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    async def look_at_the_disk() -> None:
+        with sqlite3.connect(journal.path) as other:
+            seen.extend(other.execute("SELECT key, outcome FROM effect").fetchall())
+
+    effect = FakeEffect("bgd", set(), act=look_at_the_disk)
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
+    assert seen == [("bgd", None)]
+    assert [(e.key, e.outcome) for e in effects(journal)] == [("bgd", Outcome.SUCCEEDED)]
+
+
+async def test_what_has_happened_already_is_adopted_and_not_done_twice(
+    runner: Runner, journal: Journal
+) -> None:
+    effect = FakeEffect("bgd", {"bgd"})
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
+    assert effect.performed == 0
+    assert effects(journal)[0].outcome is Outcome.ADOPTED
+
+
+async def test_a_probe_that_cannot_tell_stops_before_anything_is_done(
+    runner: Runner, journal: Journal
+) -> None:
+    effect = FakeEffect("bgd", set(), findings=[Answer.UNKNOWN])
+    later = FakeEffect("later", set())
+    status = await runner.run_step(FakeStep(waves=[[effect], [later]]), yes)
+    assert status is Status.UNKNOWN
+    assert effect.performed == later.performed == 0
+    assert effects(journal)[0].outcome is Outcome.UNKNOWN
+
+
+async def test_a_lost_answer_is_looked_after_and_found_to_have_happened(
+    runner: Runner, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "LOST_ANSWER_PROBES_S", (0.0,))
+    world: set[str] = set()
+
+    async def happen_and_lose_the_answer() -> None:
+        world.add("bgd")
+        raise Ambiguous("the response was lost")
+
+    effect = FakeEffect("bgd", world, act=happen_and_lose_the_answer)
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
+    assert effect.performed == 1
+    assert effects(journal)[0].detail["answer_lost"] == "the response was lost"
+
+
+async def test_a_lost_answer_that_shows_no_effect_is_unknown_not_failed(
+    runner: Runner, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "LOST_ANSWER_PROBES_S", (0.0, 0.0))
+
+    async def lose() -> None:
+        raise Ambiguous("timed out")
+
+    effect = FakeEffect("bgd", set(), act=lose)
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.UNKNOWN
+    assert effect.performed == 1, "a change whose answer was lost is never tried again by itself"
+    assert effects(journal)[0].outcome is Outcome.UNKNOWN
+
+
+async def test_one_failing_effect_leaves_the_outcomes_of_its_wave_on_record(
+    runner: Runner, journal: Journal
+) -> None:
+    async def refuse() -> None:
+        raise StepFailed("It was refused.", now="Nothing changed.", todo="Try again.")
+
+    good = FakeEffect("good", set())
+    bad = FakeEffect("bad", set(), act=refuse)
+    later = FakeEffect("later", set())
+    status = await runner.run_step(FakeStep(waves=[[bad, good], [later]]), yes)
+    assert status is Status.FAILED
+    outcomes = {effect.key: effect.outcome for effect in effects(journal)}
+    assert outcomes == {"good": Outcome.SUCCEEDED, "bad": Outcome.FAILED}
+    assert journal.attempts("k3f9qa")[-1].message == "It was refused.\nNothing changed.\nTry again."
+
+
+async def test_a_failed_step_may_be_tried_again_and_adopts_what_is_there(
+    runner: Runner, journal: Journal
+) -> None:
+    world: set[str] = set()
+    fails = True
+
+    async def once() -> None:
+        nonlocal fails
+        if fails:
+            fails = False
+            raise StepFailed("No.", now="Nothing.", todo="Again.")
+
+    first, second = FakeEffect("first", world), FakeEffect("second", world, act=once)
+    step = FakeStep(waves=[[first], [second]])
+    assert await runner.run_step(step, yes) is Status.FAILED
+    assert await runner.run_step(step, yes) is Status.SUCCEEDED
+    assert (first.performed, second.performed) == (1, 2)
+    assert [attempt.number for attempt in journal.attempts("k3f9qa")] == [1, 2]
+
+
+async def test_a_declined_gate_leaves_no_attempt(runner: Runner, journal: Journal) -> None:
+    effect = FakeEffect("bgd", set())
+    gate = Gate("pivot", "Switch over.", "It cannot be undone.", must_type="orders")
+    step = FakeStep(waves=[[effect]], gates=[gate])
+    assert await runner.run_step(step, declined) is Status.READY
+    assert effect.performed == 0
+    assert journal.attempts("k3f9qa") == []
+
+
+async def test_the_wrong_word_does_not_pass_a_gate(runner: Runner, journal: Journal) -> None:
+    async def almost(gate: Gate) -> str | None:
+        return "Orders"
+
+    gate = Gate("pivot", "Switch over.", "It cannot be undone.", must_type="orders")
+    assert await runner.run_step(FakeStep(gates=[gate]), almost) is Status.READY
+    assert journal.decisions("k3f9qa") == []
+
+
+async def test_a_decision_stands_for_the_next_step_that_asks_the_same(
+    runner: Runner, journal: Journal
+) -> None:
+    gate = Gate("pivot", "Switch over.", "It cannot be undone.", must_type="orders")
+    assert await runner.run_step(FakeStep("one", gates=[gate]), yes) is Status.SUCCEEDED
+    assert await runner.run_step(FakeStep("two", gates=[gate]), declined) is Status.SUCCEEDED
+    stale = Gate("pivot", "Switch over.", "It cannot be undone.", must_type="orders", valid_s=0)
+    assert await runner.run_step(FakeStep("three", gates=[stale]), declined) is Status.READY
+    assert [(d.who, d.typed) for d in journal.decisions("k3f9qa")] == [("ada", "orders")]
+
+
+async def test_evidence_is_kept_as_a_fact(runner: Runner, journal: Journal) -> None:
+    async def verify(world: World, watch: Watch) -> None:
+        watch.evidence("three databases", key="databases", value=["a", "b", "c"])
+
+    assert await runner.run_step(FakeStep(verify=verify), yes) is Status.SUCCEEDED
+    assert journal.fact("k3f9qa", "databases") == ["a", "b", "c"]
+
+
+async def test_a_wait_has_a_limit_that_says_what_it_waited_for(
+    runner: Runner, journal: Journal
+) -> None:
+    async def verify(world: World, watch: Watch) -> None:
+        async for _ in watch.until(0.02, every_s=0.005, what="green to become available"):
+            pass
+
+    assert await runner.run_step(FakeStep(verify=verify), yes) is Status.FAILED
+    assert "green to become available" in journal.attempts("k3f9qa")[-1].message
+
+
+async def test_a_wait_can_be_stopped_and_taken_up_again(runner: Runner, journal: Journal) -> None:
+    waiting = asyncio.Event()
+    ready = False
+
+    async def verify(world: World, watch: Watch) -> None:
+        async for _ in watch.until(60, every_s=0.01, what="green"):
+            waiting.set()
+            if ready:
+                return
+
+    step = FakeStep(verify=verify)
+    attempt = asyncio.create_task(runner.run_step(step, yes))
+    await waiting.wait()
+    runner.stop_waiting()
+    assert await attempt is Status.FAILED
+    assert "Waiting was stopped by ada" in journal.attempts("k3f9qa")[-1].message
+    ready = True
+    assert await runner.run_step(step, yes) is Status.SUCCEEDED
+
+
+async def test_leaving_lets_the_effect_in_flight_end_and_calls_it_unknown(
+    runner: Runner, journal: Journal
+) -> None:
+    begun, let_go = asyncio.Event(), asyncio.Event()
+    world: set[str] = set()
+
+    async def slowly() -> None:
+        begun.set()
+        await let_go.wait()
+
+    effect = FakeEffect("bgd", world, act=slowly)
+    attempt = asyncio.create_task(runner.run_step(FakeStep(waves=[[effect]]), yes))
+    await begun.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    let_go.set()
+    async with asyncio.timeout(5):
+        while "bgd" not in world:
+            await asyncio.sleep(0)
+    assert effects(journal)[0].outcome is Outcome.UNKNOWN
+
+
+async def test_a_refusal_is_told_from_a_failure(runner: Runner) -> None:
+    async def refuse(world: World, watch: Watch) -> None:
+        raise Refused("Blocked.", now="Nothing.", todo="Mend it.")
+
+    assert await runner.run_step(FakeStep(verify=refuse), yes) is Status.FAILED
+    assert runner.refused
+    assert await runner.run_step(FakeStep("fine"), yes) is Status.SUCCEEDED
+    assert not runner.refused
+
+
+async def test_a_fault_of_our_own_is_said_and_leaves_no_attempt_open(
+    runner: Runner, journal: Journal
+) -> None:
+    async def stumble(world: World, watch: Watch) -> None:
+        raise KeyError("no such thing")
+
+    assert await runner.run_step(FakeStep(verify=stumble), yes) is Status.FAILED
+    assert "blueprime itself failed: KeyError" in journal.attempts("k3f9qa")[-1].message
+
+
+async def test_a_skipped_step_says_why(runner: Runner, journal: Journal) -> None:
+    assert await runner.run_step(FakeStep(skip="the plan keeps it"), yes) is Status.SKIPPED
+    assert journal.attempts("k3f9qa")[-1].message == "the plan keeps it"
