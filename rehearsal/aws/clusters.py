@@ -90,21 +90,21 @@ def create(control: Control, params: Params) -> Shape:
         cluster.managed_secret = bool(params.get("ManageMasterUserPassword"))
         control.clusters.append(cluster)
 
-    def work() -> None:
-        with control.pace.at_least("create-cluster"):
-            control.fleet.create(
-                cluster.resource_id,
-                version,
-                {},
-                master_user=cluster.master,
-                master_password=password,
-            )
-            control.fleet.stop(cluster.resource_id)
-        cluster.status = "available"
-        control.event(cluster, "DB cluster created.", "creation")
+        def work() -> None:
+            with control.pace.at_least("create-cluster"):
+                control.fleet.create(
+                    cluster.resource_id,
+                    version,
+                    {},
+                    master_user=cluster.master,
+                    master_password=password,
+                )
+                control.fleet.stop(cluster.resource_id)
+            cluster.status = "available"
+            control.event(cluster, "DB cluster created.", "creation")
 
-    control.background(f"create cluster {cluster.identifier}", work)
-    return {"DBCluster": cluster_shape(control, cluster)}
+        control.background(f"create cluster {cluster.identifier}", work)
+        return {"DBCluster": cluster_shape(control, cluster)}
 
 
 def modifiable(control: Control, name: str) -> Cluster:

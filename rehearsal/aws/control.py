@@ -196,9 +196,14 @@ class Control:
         self.events.write(source_type, source, self.arn(resource), message, category)
 
     def background(self, title: str, work: Callable[[], None]) -> None:
-        """Run the rest of an action in a thread; a failure is logged with its title."""
+        """Run the rest of an action in a thread; a failure is logged with its title.
+
+        Called with the lock held, the work begins after the action has made its answer.
+        """
 
         def run() -> None:
+            with self.lock:
+                pass
             try:
                 work()
             except Stopped:
