@@ -18,6 +18,7 @@ help:
 	@echo "make clean      remove $(VENV) and every cache"
 
 setup: $(READY)
+	@echo "Ready: $(BIN)/blueprime"
 
 # The stamp is written last, so that an interrupted set-up starts afresh.
 $(READY): pyproject.toml constraints.txt
@@ -30,7 +31,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[lab,dev]'
 	@touch $@
-	@echo "Ready: $(BIN)/blueprime"
 
 check: $(READY)
 	$(BIN)/ruff check .
