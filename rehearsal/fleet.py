@@ -232,13 +232,14 @@ class Fleet:
         """Make green: an upgraded physical copy of blue that logical replication keeps in step.
 
         Green is left running, open for clients and read-only to them. `on_task` is called with
-        each task and `IN_PROGRESS`, then `COMPLETED`. On any error blue is as before, green is
-        gone, and the error is raised.
+        each task and `IN_PROGRESS`, then `COMPLETED`; there is no upgrade to the same major. On
+        any error blue is as before, green is gone, and the error is raised.
         """
         blue = self._volume(blue_id)
-        installation = self._binaries.find(target_version)
         copied = self._new_server(green_id, blue.server.version)
-        green = Server(self._ground, installation, copied.data.with_name("data"))
+        green = self._new_server(green_id, target_version)
+        if green.major == copied.major:
+            green = copied
         self._add(green_id, green)
         with self._locked(blue_id, green_id), self._removed_on_error(green_id):
             maker = Maker(blue.server, copied, green, _translated(settings), on_task)

@@ -247,18 +247,12 @@ class Server:
         """
         former = self.layers["group"]
         self.configure("group", settings)
-        if not self.alive():
-            return
-        query = (
-            "SELECT name, setting, error FROM pg_catalog.pg_file_settings"
-            " WHERE NOT applied AND error IS NOT NULL AND error NOT LIKE '%without restart%'"
-        )
-        with self.connect() as connection:
-            wrong = connection.execute(query).fetchall()
-        if wrong:
+        try:
+            # Reads the whole configuration as a start would, without starting.
+            self.ground.run([self.installation.tool("postgres"), "-D", self.data, "-C", "port"])
+        except ServerError:
             self.configure("group", former)
-            told = ", ".join(f"{name} = {value!r} ({error})" for name, value, error in wrong)
-            raise ServerError(f"The server does not take {told}.")
+            raise
         self.reload()
 
     def set_state(self, changes: Mapping[str, str | None]) -> None:

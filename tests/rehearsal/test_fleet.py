@@ -1,0 +1,402 @@
+"""Volumes, deployments and switchovers on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from rehearsal.fleet import Fleet, ServerError, Task
+from rehearsal.switchover import read_sequences
+from tests.rehearsal.conftest import SETTINGS, SHOP, Load, ask, connect, content, until
+
+BOTH = ["orders", SHOP]
+
+LEFTOVERS = """
+    SELECT (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_event_trigger)
+        + (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_subscription)
+        + (SELECT count(*) FROM pg_replication_origin)
+        + (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'rds%')"""
+
+
+def same_content(fleet: Fleet, one: str, other: str) -> None:
+    for dbname in BOTH:
+        with connect(fleet, one, dbname) as left, connect(fleet, other, dbname) as right:
+            assert content(left) == content(right)
+
+
+def in_step(fleet: Fleet, blue: str, green: str) -> None:
+    until(lambda: fleet.replication_state(blue, green).healthy, "replication runs")
+    fleet.drain(blue, green, limit_s=30)
+
+
+def clean(fleet: Fleet, volume: str) -> None:
+    for dbname in [*BOTH, "postgres"]:
+        with connect(fleet, volume, dbname) as connection:
+            assert ask(connection, LEFTOVERS) == 0, dbname
+
+
+def writable(fleet: Fleet, volume: str) -> None:
+    with connect(fleet, volume) as connection:
+        connection.execute("UPDATE account SET balance = balance WHERE id = 1")
+
+
+def test_settings_take_effect_when_postgresql_lets_them(fleet: Fleet, blue: str) -> None:
+    assert fleet.apply_settings(blue, SETTINGS | {"work_mem": "5MB", "ssl": "on"}) == set()
+    with connect(fleet, blue) as connection:
+        assert ask(connection, "SHOW work_mem") == "5MB"
+        assert ask(connection, "SHOW rds.logical_replication") == "on"
+        assert ask(connection, "SHOW wal_level") == "logical"
+    off = SETTINGS | {"rds.logical_replication": "0", "max_wal_senders": "30"}
+    assert fleet.apply_settings(blue, off) == {"rds.logical_replication", "max_wal_senders"}
+    with pytest.raises(ServerError, match=r"work_mem.*lots"):
+        fleet.apply_settings(blue, off | {"work_mem": "lots"})
+    fleet.restart(blue)
+    assert fleet.pending_restart(blue) == set()
+    with connect(fleet, blue) as connection:
+        assert ask(connection, "SHOW rds.logical_replication") == "off"
+        assert ask(connection, "SHOW wal_level") == "replica"
+        assert ask(connection, "SHOW max_wal_senders") == "30"
+
+
+def test_the_identity_follows_at_once(fleet: Fleet, blue: str) -> None:
+    with connect(fleet, blue, SHOP) as connection:
+        connection.execute("CREATE DATABASE later")
+    for name in ("orders-1", "it's \\ 100%"):
+        fleet.set_identity(blue, name)
+        for dbname in ("orders", SHOP, "later"):
+            with connect(fleet, blue, dbname) as connection:
+                assert ask(connection, "SELECT aurora_db_instance_identifier()") == name
+    with connect(fleet, blue) as connection:
+        assert ask(connection, "SELECT aurora_version()") == "16.14" == fleet.version(blue)
+
+
+def test_a_killed_server_comes_back_with_all_it_acknowledged(fleet: Fleet, blue: str) -> None:
+    with Load(fleet, blue, BOTH) as load:
+        fleet.kill(blue)
+    assert not fleet.running(blue)
+    assert fleet.port(blue) is None
+    fleet.start(blue)
+    nothing_missing(fleet, blue, load)
+
+
+def nothing_missing(fleet: Fleet, volume: str, load: Load) -> None:
+    for (dbname, writer), wanted in load.acknowledged.items():
+        with connect(fleet, volume, dbname) as connection:
+            rows = connection.execute("SELECT seq FROM ledger_entry WHERE writer = %s", [writer])
+            found = {seq for (seq,) in rows}
+        assert wanted <= found
+        assert found - wanted <= load.in_doubt[dbname, writer]
+
+
+def test_a_clone_is_an_exact_copy_and_its_own(
+    fleet: Fleet, blue: str, new_id: Callable[[], str]
+) -> None:
+    copy = new_id()
+    fleet.clone(blue, copy)
+    assert not fleet.running(copy)
+    fleet.start(copy)
+    same_content(fleet, blue, copy)
+    with connect(fleet, copy) as connection:
+        connection.execute("DELETE FROM ledger_entry")
+        connection.execute("UPDATE account SET balance = 0")
+    with connect(fleet, blue) as connection:
+        assert ask(connection, "SELECT sum(balance) FROM account") == 100_000
+
+
+def test_a_clone_under_load_is_consistent(
+    fleet: Fleet, blue: str, new_id: Callable[[], str]
+) -> None:
+    copy = new_id()
+    with Load(fleet, blue, BOTH):
+        fleet.clone(blue, copy)
+    fleet.start(copy)
+    with connect(fleet, copy) as connection:
+        torn = "SELECT writer, seq / 10 FROM ledger_entry GROUP BY 1, 2 HAVING count(*) <> 5"
+        assert connection.execute(torn).fetchall() == []
+
+
+def test_green_is_an_exact_upgraded_copy_made_under_load(
+    fleet: Fleet, blue: str, new_id: Callable[[], str]
+) -> None:
+    green = new_id()
+    tasks: list[tuple[Task, str]] = []
+    with Load(fleet, blue, BOTH, writers=3):
+        fleet.replicate(blue, green, "18", SETTINGS, lambda *told: tasks.append(told))
+        state = fleet.replication_state(blue, green)
+        assert [each.database for each in state.databases] == sorted([*BOTH, "postgres"])
+    assert tasks == [(task, word) for task in Task for word in ("IN_PROGRESS", "COMPLETED")]
+    in_step(fleet, blue, green)
+    same_content(fleet, blue, green)
+    assert fleet.version(green).startswith("18.")
+    with connect(fleet, green) as connection:
+        assert ask(connection, "SHOW default_transaction_read_only") == "on"
+        assert ask(connection, "SELECT count(*) FROM pg_publication") == 0
+        assert ask(connection, "SELECT aurora_version()") == fleet.version(green)
+
+
+def test_a_deployment_that_fails_leaves_blue_as_it_was(
+    fleet: Fleet, blue: str, new_id: Callable[[], str]
+) -> None:
+    def fail(task: Task, status: str) -> None:
+        if task is Task.ENGINE_UPGRADE:
+            raise ServerError("planted")
+
+    green = new_id()
+    with pytest.raises(ServerError, match="planted"):
+        fleet.replicate(blue, green, "18", SETTINGS, fail)
+    assert green not in fleet.volumes()
+    clean(fleet, blue)
+
+
+def test_switchover_under_load_loses_nothing_and_locks_old_blue(
+    fleet: Fleet, blue: str, green: str, new_id: Callable[[], str]
+) -> None:
+    with connect(fleet, blue) as connection:
+        connection.execute("SELECT count(*) FROM account")
+        connection.execute("CREATE TEMP TABLE mine (id int)")
+    phases: list[str] = []
+
+    def swap() -> None:
+        for volume in (blue, green):
+            with pytest.raises(psycopg.OperationalError, match="rejects connection"):
+                connect(fleet, volume)
+
+    in_step(fleet, blue, green)
+    with Load(fleet, blue, BOTH) as load:
+        idle = connect(fleet, blue, "postgres")
+        fleet.switch_over(blue, green, limit_s=30, swap=swap, on_phase=phases.append)
+        writable(fleet, green)
+    assert set(load.ends) == {"57P01"}
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        idle.execute("SELECT 1")
+    assert phases[0] == "guardrails"
+    assert phases[-1] == "lock"
+    nothing_missing(fleet, green, load)
+    same_content(fleet, blue, green)
+    for dbname in BOTH:
+        with connect(fleet, blue, dbname) as old, connect(fleet, green, dbname) as new:
+            assert read_sequences(old) == read_sequences(new)
+    clean(fleet, green)
+    assert fleet.locked(blue)
+
+
+def test_no_session_writes_to_a_locked_volume_until_it_is_unlocked(
+    fleet: Fleet, blue: str, green: str
+) -> None:
+    in_step(fleet, blue, green)
+    counters = (
+        "SELECT n_tup_ins, n_tup_upd, n_live_tup FROM pg_stat_user_tables WHERE relname = 'account'"
+    )
+    with connect(fleet, blue) as connection:
+        connection.execute("UPDATE account SET balance = balance + 1")
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        before = connection.execute(counters).fetchone()
+    assert before is not None
+    assert before[1] == 100
+    fleet.switch_over(blue, green, limit_s=30, swap=lambda: None)
+
+    attempts = [
+        "UPDATE account SET balance = 0",
+        "SELECT nextval('invoice_number')",
+        "CREATE PUBLICATION mine FOR ALL TABLES",
+        "ALTER DATABASE orders SET default_transaction_read_only = off",
+    ]
+    for restart in (False, True):
+        if restart:
+            fleet.restart(blue)
+        with connect(fleet, blue) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            for attempt in attempts:
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    connection.execute(attempt.encode())
+            assert ask(connection, "SELECT sum(balance) FROM account") == 100_100
+            assert connection.execute(counters).fetchone() == before
+    fleet.unlock(blue)
+    assert not fleet.locked(blue)
+    with connect(fleet, blue) as connection:
+        assert connection.execute(counters).fetchone() == before
+    writable(fleet, blue)
+    clean(fleet, blue)
+
+
+def test_a_locked_volume_can_be_cloned_and_its_clone_is_free(
+    fleet: Fleet, blue: str, new_id: Callable[[], str]
+) -> None:
+    fleet.lock(blue)
+    copy = new_id()
+    fleet.clone(blue, copy)
+    fleet.start(copy)
+    same_content(fleet, blue, copy)
+    writable(fleet, copy)
+    assert fleet.locked(blue)
+    assert not fleet.locked(copy)
+
+
+def test_a_switchover_that_fails_is_taken_back(fleet: Fleet, blue: str, green: str) -> None:
+    in_step(fleet, blue, green)
+    for phase in ("stop_writes", "drain", "sync_sequences", "detach_replication"):
+
+        def fail(reached: str, phase: str = phase) -> None:
+            if reached == phase:
+                raise ServerError("planted")
+
+        with pytest.raises(ServerError, match="planted"):
+            fleet.switch_over(blue, green, limit_s=30, swap=lambda: None, on_phase=fail)
+        still_deployed(fleet, blue, green)
+    with pytest.raises(ServerError, match="taken back"):
+        fleet.switch_over(blue, green, limit_s=0, swap=lambda: None)
+    still_deployed(fleet, blue, green)
+
+
+def still_deployed(fleet: Fleet, blue: str, green: str) -> None:
+    writable(fleet, blue)
+    in_step(fleet, blue, green)
+    same_content(fleet, blue, green)
+    with connect(fleet, green) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        connection.execute("DELETE FROM account")
+    assert not fleet.locked(blue)
+
+
+def test_a_green_that_dies_in_the_switchover_takes_it_back(
+    fleet: Fleet, blue: str, green: str
+) -> None:
+    def die(phase: str) -> None:
+        if phase == "drain":
+            fleet.kill(green)
+
+    in_step(fleet, blue, green)
+    with pytest.raises(ServerError, match="taken back"):
+        fleet.switch_over(blue, green, limit_s=2, swap=lambda: None, on_phase=die)
+    writable(fleet, blue)
+    state = fleet.replication_state(blue, green)
+    assert not state.healthy
+    assert all(each.worker_alive is None for each in state.databases)
+    fleet.start(green)
+    still_deployed(fleet, blue, green)
+
+
+def test_guardrails_name_what_stands_in_the_way(fleet: Fleet, blue: str, green: str) -> None:
+    in_step(fleet, blue, green)
+    assert fleet.guardrails(blue, green) == []
+    with connect(fleet, blue, SHOP) as other, connect(fleet, green) as writer:
+        other.execute("SELECT pg_create_logical_replication_slot('theirs', 'pgoutput')")
+        assert fleet.guardrails(blue, green) == [
+            "The source takes part in other logical replication: slot theirs."
+        ]
+        other.execute("SELECT pg_drop_replication_slot('theirs')")
+        with other.transaction():
+            other.execute("LOCK TABLE account")
+            (reason,) = fleet.guardrails(blue, green)
+            assert "lock as DDL takes it" in reason
+        writer.execute("SET default_transaction_read_only = off")
+        with writer.transaction():
+            writer.execute("UPDATE account SET balance = 7 WHERE id = 7")
+            (reason,) = fleet.guardrails(blue, green)
+            assert "writing on the green cluster" in reason
+            raise psycopg.Rollback
+    fleet.kill(green)
+    assert fleet.guardrails(blue, green) == ["A server of the deployment does not run."]
+
+
+def test_ddl_and_large_objects_degrade_a_deployment(fleet: Fleet, blue: str, green: str) -> None:
+    in_step(fleet, blue, green)
+    with connect(fleet, blue, SHOP) as connection:
+        connection.execute("CREATE TEMP TABLE mine (id int)")
+        connection.execute("CREATE INDEX ON mine (id)")
+        connection.execute("DROP TABLE mine")
+        connection.execute("CREATE ROLE newcomer")
+        connection.execute("GRANT SELECT ON account TO newcomer")
+        connection.execute("ANALYZE account")
+    assert fleet.replication_state(blue, green).degraded is None
+    with connect(fleet, blue, SHOP) as connection:
+        connection.execute("SELECT lo_from_bytea(0, 'x')")
+    assert "large object" in str(fleet.replication_state(blue, green).degraded)
+    assert any("large object" in reason for reason in fleet.guardrails(blue, green))
+
+
+def test_ddl_is_remembered_after_the_server_lost_its_note(
+    fleet: Fleet, blue: str, green: str
+) -> None:
+    in_step(fleet, blue, green)
+    with connect(fleet, blue) as connection:
+        connection.execute("REFRESH MATERIALIZED VIEW revenue_by_day")
+    seen = fleet.replication_state(blue, green).degraded
+    assert seen == "REFRESH MATERIALIZED VIEW public.revenue_by_day in database orders"
+    fleet.kill(blue)
+    fleet.start(blue)
+    assert fleet.replication_state(blue, green).degraded == seen
+
+
+@pytest.mark.parametrize(
+    ("statement", "noted"),
+    [
+        ("CREATE TABLE t (id int)", "CREATE TABLE"),
+        ("CREATE TABLE IF NOT EXISTS account (id int)", "CREATE TABLE"),
+        ("CREATE TABLE t AS SELECT 1 AS one", "CREATE TABLE AS"),
+        ("ALTER TABLE account ADD x int", "ALTER TABLE"),
+        ("ALTER TABLE account ALTER balance TYPE numeric", "ALTER TABLE"),
+        ("CREATE INDEX ON account (balance)", "CREATE INDEX"),
+        ("DROP TABLE audit_log", "DROP TABLE"),
+        ("DROP TYPE order_status CASCADE", "DROP TYPE"),
+        ("DO $$ BEGIN CREATE SCHEMA s; END $$", "CREATE SCHEMA"),
+        ("DROP TABLE IF EXISTS nothing", None),
+        ("TRUNCATE order_line", None),
+        ("CREATE TEMP TABLE t (id serial PRIMARY KEY)", None),
+        ("CREATE TEMP TABLE t AS SELECT 1 AS one", None),
+        ("CREATE TEMPORARY TABLE IF NOT EXISTS t (id int)", None),
+        ("REVOKE ALL ON account FROM app", None),
+        ("ALTER DATABASE orders SET work_mem = '8MB'", None),
+    ],
+)
+def test_the_watch_notes_lasting_ddl_alone(
+    fleet: Fleet, watched: str, statement: str, noted: str | None
+) -> None:
+    with connect(fleet, watched) as connection, connection.transaction(force_rollback=True):
+        connection.execute(statement.encode())
+        rows = connection.execute("SELECT tag FROM rds_internal.ddl_log").fetchall()
+        assert {tag for (tag,) in rows} == ({noted} if noted else set())
+
+
+@pytest.fixture(scope="module")
+def watched(fleet: Fleet, production: str) -> str:
+    """A clone in which a deployment watches for DDL."""
+    fleet.clone(production, "cluster-WATCHED")
+    fleet.start("cluster-WATCHED")
+    fleet.replicate(
+        "cluster-WATCHED", "cluster-WATCHED-GREEN", "16", SETTINGS, lambda task, status: None
+    )
+    return "cluster-WATCHED"
+
+
+def test_ending_a_deployment_frees_both_sides(fleet: Fleet, blue: str, green: str) -> None:
+    in_step(fleet, blue, green)
+    fleet.detach(blue, green)
+    for volume in (blue, green):
+        clean(fleet, volume)
+        writable(fleet, volume)
+
+
+@pytest.mark.parametrize("side", ["blue", "green"])
+def test_a_clone_of_a_deployed_volume_carries_none_of_it(
+    fleet: Fleet, blue: str, green: str, new_id: Callable[[], str], side: str
+) -> None:
+    in_step(fleet, blue, green)
+    copy = new_id()
+    fleet.clone(blue if side == "blue" else green, copy)
+    fleet.start(copy)
+    clean(fleet, copy)
+    writable(fleet, copy)
+    still_deployed(fleet, blue, green)
+
+
+def test_replication_goes_on_after_blue_restarts_elsewhere(
+    fleet: Fleet, blue: str, green: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_step(fleet, blue, green)
+    before = fleet.port(blue)
+    monkeypatch.setattr("rehearsal.servers._is_free", lambda port: port != before)
+    assert fleet.restart(blue) != before
+    writable(fleet, blue)
+    still_deployed(fleet, blue, green)
