@@ -15,4 +15,5 @@ WHERE c.relkind IN ('r', 'm', 'p')
   AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema'
   AND n.nspname NOT LIKE 'pg\_%'
+  AND n.nspname NOT LIKE 'rds\_%'
 ORDER BY size_bytes DESC, n.nspname COLLATE "C", c.relname COLLATE "C"

@@ -4,6 +4,7 @@ WITH relation AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname <> 'information_schema'
       AND n.nspname NOT LIKE 'pg\_%'
+      AND n.nspname NOT LIKE 'rds\_%'
       AND c.relpersistence <> 't'
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS d

@@ -12,6 +12,7 @@ WITH RECURSIVE full_column AS (
       AND c.relreplident = 'f'
       AND n.nspname <> 'information_schema'
       AND n.nspname NOT LIKE 'pg\_%'
+      AND n.nspname NOT LIKE 'rds\_%'
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS d
           WHERE d.classid = 'pg_catalog.pg_class'::regclass

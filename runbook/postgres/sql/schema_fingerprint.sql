@@ -10,6 +10,7 @@ WITH relation AS (
       AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema'
       AND n.nspname NOT LIKE 'pg\_%'
+      AND n.nspname NOT LIKE 'rds\_%'
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS d
           WHERE d.classid = 'pg_catalog.pg_class'::regclass
@@ -22,6 +23,7 @@ WITH relation AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
     WHERE n.nspname <> 'information_schema'
       AND n.nspname NOT LIKE 'pg\_%'
+      AND n.nspname NOT LIKE 'rds\_%'
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS d
           WHERE d.classid = 'pg_catalog.pg_type'::regclass

@@ -9,4 +9,5 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm')
   AND c.relpersistence <> 't'
   AND n.nspname <> 'pg_catalog'
+  AND n.nspname NOT LIKE 'rds\_%'
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"

@@ -11,6 +11,7 @@ WITH counted AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm')
       AND c.relpersistence <> 't'
+      AND n.nspname NOT LIKE 'rds\_%'
       AND NOT c.relisshared
       AND c.oid <> ALL (ARRAY[
           'pg_catalog.pg_statistic', 'pg_catalog.pg_statistic_ext_data', 'pg_catalog.pg_depend',

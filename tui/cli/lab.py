@@ -1,0 +1,140 @@
+"""`blueprime lab …`: the rehearsal lab by hand."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+from rehearsal.lab import LabError
+
+from rehearsal import lab
+from tui.cli import in_words, print_json, stop
+
+FAILED = 1
+
+
+def options(command: Any) -> Any:
+    """Add the options that a lab is started with."""
+    for option in (
+        click.option(
+            "--pace",
+            type=click.FloatRange(0),
+            default=0.05,
+            show_default=True,
+            help="1: AWS's durations, 0: none.",
+        ),
+        click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True),
+        click.option("--tables", type=click.IntRange(0, 20000), default=0),
+        click.option(
+            "--load",
+            type=click.FloatRange(0),
+            default=40.0,
+            show_default=True,
+            help="Transactions a second.",
+        ),
+        click.option("--from", "from_version", default="16", show_default=True),
+        click.option("--to", "to_version", default="18", show_default=True),
+        click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@options
+@in_words
+def start(**chosen: Any) -> None:
+    """Start a lab in this workspace: a production cluster under AWS's API, on this machine."""
+    with _said_plainly():
+        lab.start(lab.Options(**chosen))
+    click.echo('The lab is up. Use it with: eval "$(blueprime lab env)"')
+
+
+@click.command(name="stop")
+@in_words
+def stop_() -> None:
+    """Stop the lab: no process and no port is left."""
+    with _said_plainly():
+        lab.stop()
+    click.echo("The lab is down.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@in_words
+def status(as_json: bool) -> None:
+    """Show what the lab runs."""
+    with _said_plainly():
+        found = lab.status()
+    if as_json:
+        print_json(found)
+        return
+    for key, value in found.items():
+        click.echo(f"{key}: {value}")
+
+
+@click.command()
+@in_words
+def env() -> None:
+    """Print export lines, so that the AWS CLI, psql and pgbench work against the lab."""
+    with _said_plainly():
+        found = lab.env()
+    for name, value in found.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["start", "stop", "status"]))
+@in_words
+def traffic(action: str) -> None:
+    """Start or stop the workload, as the plan's hooks do."""
+    with _said_plainly():
+        print_json(lab.traffic(action))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@in_words
+def ledger(as_json: bool) -> None:
+    """Compare the workload's ledger with the cluster that serves now."""
+    with _said_plainly():
+        verdict = lab.ledger()
+    if as_json:
+        print_json(verdict)
+    else:
+        click.echo(", ".join(f"{key} {value}" for key, value in verdict.items()))
+    if verdict["missing"] or verdict["mismatched"]:
+        raise SystemExit(FAILED)
+
+
+@click.command()
+@click.argument("kind")
+@click.argument("arguments", nargs=-1)
+@in_words
+def fault(kind: str, arguments: tuple[str, ...]) -> None:
+    """Order a fault, e.g. `fault throttle ModifyDBCluster 3`; `fault list` names them."""
+    with _said_plainly():
+        print_json(lab.fault(kind, *arguments))
+
+
+class _said_plainly:  # noqa: N801
+    """Turns what the lab refuses into one sentence."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, LabError):
+            stop(str(error), FAILED)
+
+
+COMMANDS: dict[str, click.Command] = {
+    "start": start,
+    "stop": stop_,
+    "status": status,
+    "env": env,
+    "traffic": traffic,
+    "ledger": ledger,
+    "fault": fault,
+}

@@ -1,0 +1,214 @@
+"""A whole night on this machine: a lab, a plan, the runner or the app, and the ledger's verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rehearsal.lab import LabError
+
+from rehearsal import lab
+from runbook import plan as plans
+from runbook.aws import Aws
+from runbook.discover import discover
+from runbook.session import Session
+from state.home import home
+from state.records import Json
+from state.words import Track
+from tui.cli.headless import (
+    DONE,
+    FAILED,
+    Printer,
+    drive,
+    summary,
+    switchover_seconds,
+    yes_to_all,
+)
+from tui.cli.workspace import read_journal, write_journal
+
+LIVE_PACE = 0.02
+"""How fast the lab's AWS is when a person watches: minutes become seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a rehearsal is asked to be."""
+
+    unattended: bool
+    track: str
+    order: str
+    pace: float | None
+    databases: int
+    tables: int
+    load: float
+    from_version: str
+    to_version: str
+    postgres: tuple[str, ...]
+    keep: bool
+    as_json: bool
+
+    @property
+    def alone(self) -> bool:
+        """Whether it runs by itself: asked to, or nobody is there to look."""
+        return self.unattended or self.as_json or not sys.stdout.isatty()
+
+
+def rehearse(night: Night) -> int:
+    """Go through the night and return the exit code."""
+    pace = night.pace if night.pace is not None else (0.0 if night.alone else LIVE_PACE)
+    _say(night, "Starting a lab: real PostgreSQL servers under an imitation of AWS's API …")
+    try:
+        lab.start(
+            lab.Options(
+                pace=pace,
+                databases=night.databases,
+                tables=night.tables,
+                load=night.load,
+                from_version=night.from_version,
+                to_version=night.to_version,
+                postgres=night.postgres,
+            )
+        )
+    except LabError as error:
+        click.echo(str(error), err=True)
+        return FAILED
+    keep = night.keep
+    try:
+        os.environ.update(lab.env())
+        plan_file = asyncio.run(_write_plan(night, pace))
+        if night.load:
+            lab.traffic("start")
+        if night.alone:
+            return asyncio.run(_by_itself(night, plan_file))
+        code, keep = _in_the_app(night, plan_file)
+        return code
+    finally:
+        if not keep:
+            lab.stop()
+
+
+def _say(night: Night, text: str) -> None:
+    if not night.as_json:
+        click.echo(text)
+
+
+async def _write_plan(night: Night, pace: float) -> Path:
+    found = lab.status()
+    aws = Aws(os.environ["AWS_REGION"])
+    text = await discover(
+        aws,
+        found["cluster"],
+        found["target_version"],
+        password=found["password"],
+        sslmode="disable",
+        stop_command=found["hooks"]["stop"],
+        start_command=found["hooks"]["start"],
+        order=night.order,
+        fast=True,
+        acknowledge=True,
+    )
+    path = Path(os.environ.get("BLUEPRIME_PLAN") or home() / "plan.toml")
+    path.write_text(text, encoding="utf-8")
+    _say(night, f"Wrote the plan: {path}")
+    return path
+
+
+async def _by_itself(night: Night, plan_file: Path) -> int:
+    printer = Printer(as_json=night.as_json)
+    with write_journal() as journal:
+        session = Session.start(journal, plans.load(plan_file), plan_file)
+        try:
+            code = await drive(
+                session,
+                yes_to_all,
+                track=None if night.track == "upgrade" else Track(night.track),
+                until="",
+                printer=printer,
+            )
+        finally:
+            await session.close()
+        verdict = await asyncio.to_thread(_verdict, night)
+        ended = {**summary(session, code), **_felt(session), "ledger": verdict}
+        if verdict["missing"] or verdict["mismatched"]:
+            ended["result"] = "failed"
+            code = FAILED
+        if night.as_json:
+            printer.line(ended)
+        else:
+            _tell(session, ended)
+        return code
+
+
+def _verdict(night: Night) -> dict[str, Any]:
+    """Return the ledger's verdict on the cluster that serves now."""
+    if not night.load:
+        return {"acknowledged": 0, "missing": 0, "mismatched": 0}
+    found = lab.ledger()
+    return {key: found[key] for key in ("acknowledged", "missing", "mismatched")}
+
+
+def _felt(session: Session) -> dict[str, Json]:
+    """Return the downtimes as the workload felt them: its longest gap in each phase."""
+    felt: dict[str, float | None] = {}
+    for phase in ("upgrade", "rollback"):
+        window = session.fact(f"downtime.{phase}")
+        felt[phase] = None if window is None else _gap(window)
+    switchover_s = switchover_seconds(session)
+    upgrade_s = felt["upgrade"]
+    added = (
+        None if upgrade_s is None or switchover_s is None else round(upgrade_s - switchover_s, 3)
+    )
+    return {"downtime_s": felt, "added_downtime_s": added}
+
+
+def _gap(window: dict[str, Any]) -> float | None:
+    """Return the longest stretch between two acknowledged writes around a window."""
+    started = datetime.fromisoformat(window["started_at"]).timestamp()
+    ended = datetime.fromisoformat(window["ended_at"]).timestamp()
+    found = lab.gap(started, ended)
+    return None if found is None else round(found, 3)
+
+
+def _tell(session: Session, ended: dict[str, Any]) -> None:
+    ledger = ended["ledger"]
+    down = ended["downtime_s"]
+    click.echo("")
+    click.echo(f"Result: {ended['result']}  ({ended['engine']['from']} -> {ended['engine']['to']})")
+    for phase, seconds in down.items():
+        if seconds is not None:
+            click.echo(f"Downtime in the {phase}: {seconds:.1f} s, as the workload felt it")
+    if ended["added_downtime_s"] is not None:
+        click.echo(f"  of which beyond AWS's own switchover: {ended['added_downtime_s']:.1f} s")
+    click.echo(
+        f"Ledger: {ledger['acknowledged']} transactions acknowledged, {ledger['missing']} missing, "
+        f"{ledger['mismatched']} mismatched"
+    )
+    click.echo(f"The report: blueprime report {session.run.id}")
+
+
+def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
+    """Open the app on a new run; return the exit code and whether the lab must stay."""
+    from tui.cli.open import open_app
+
+    code = open_app(plan_file=plan_file)
+    with read_journal() as journal:
+        newest = journal.runs()[0]
+    if newest.open:
+        click.echo(
+            "The lab goes on, with its clusters and its traffic. "
+            f"Come back with: blueprime resume {newest.run}. End it with: blueprime lab stop."
+        )
+        return code, True
+    verdict = _verdict(night)
+    click.echo(
+        f"Ledger: {verdict['acknowledged']} transactions acknowledged, {verdict['missing']} "
+        f"missing, {verdict['mismatched']} mismatched"
+    )
+    lost = verdict["missing"] or verdict["mismatched"]
+    return (FAILED if lost else code or DONE), night.keep
