@@ -55,11 +55,12 @@ WITH relation AS (
     SELECT
         format('column %s.%I %s', r.label, a.attname, format_type(a.atttypid, a.atttypmod))
         || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
-        || CASE a.attidentity
+        -- From 17 on partitions show the identity of their parent.
+        || CASE WHEN r.relispartition THEN '' ELSE CASE a.attidentity
             WHEN 'a' THEN ' identity always'
             WHEN 'd' THEN ' identity by default'
             ELSE ''
-        END
+        END END
         || CASE a.attgenerated
             WHEN 's' THEN ' generated stored '
             WHEN 'v' THEN ' generated virtual '
