@@ -14,22 +14,24 @@ from state.records import Json
 
 MASK = "***"
 
+# No open-ended prefix here: it would make the search of a long word quadratic.
 _NAME = (
-    r"[\w-]*(?:password|passwd|secret_?access_?key|session_?token|security[_-]token"
+    r"(?:password|passwd|secret_?access_?key|session_?token|security[_-]token"
     r"|amz-signature)"
 )
-_QUOTED = r"[eE]?'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+# The first form is a quoted value within an SQL string, where each quote is written twice.
+_QUOTED = r"''[^']+(?:''''[^']*)*''|[eE]?'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _REFERENCE = r"(?:env:\w+|pgpass|iam|arn:aws[\w-]*:secretsmanager:[^\s'\"]+)"
 _HARMLESS = rf"(?![\"']?(?:{_REFERENCE}|true|false|none|null|\*\*\*)[\"']?(?![\w*]))"
 
-_SECRET_KEY = re.compile(_NAME, re.IGNORECASE)
+_SECRET_KEY = re.compile(rf"[\w-]*{_NAME}", re.IGNORECASE)
 _HARMLESS_VALUE = re.compile(rf"(?:{_REFERENCE}|\*\*\*|)")
 
 _FORMS = (
     # password=…, PGPASSWORD=…, MasterUserPassword='…', --master-user-password=…
     (
         re.compile(
-            rf"(?P<before>{_NAME}[\"']?\s*=\s*){_HARMLESS}(?:{_QUOTED}|[^\s,;&)'\"]+)",
+            rf"(?P<before>{_NAME}[\"']?\s*=\s*){_HARMLESS}(?:{_QUOTED}|[^\s&'\"]+)",
             re.IGNORECASE,
         ),
         rf"\g<before>{MASK}",
@@ -44,7 +46,10 @@ _FORMS = (
     ),
     # --master-user-password …
     (
-        re.compile(rf"(?P<before>--{_NAME}\s+){_HARMLESS}(?:{_QUOTED}|[^\s-]\S*)", re.IGNORECASE),
+        re.compile(
+            rf"(?P<before>(?<![\w-])--[\w-]{{0,40}}{_NAME}\s+){_HARMLESS}(?:{_QUOTED}|[^\s-]\S*)",
+            re.IGNORECASE,
+        ),
         rf"\g<before>{MASK}",
     ),
     # ALTER ROLE … PASSWORD '…'

@@ -187,38 +187,30 @@ class Reader:
             protection_seen_at=seen_at,
         )
 
-
     def _protection(self, run: str) -> tuple[bool | None, datetime | None]:
-        """Return the latest finding, put up by the holder or kept as a fact, and its time."""
-        kept = self._latest(run, "protection")
-        found = (_protected(kept), _seen_at(kept)) if kept else (None, None)
-        rows = self._store.rows("SELECT at, value FROM board WHERE run = ?", [run])
-        if not rows:
-            return found
-        seen_at = from_text(rows[0]["at"])
-        if found[1] is not None and found[1] > seen_at:
-            return found
-        shown = _object(rows[0]["value"]).get("protection")
-        protected = shown.get("protected") if isinstance(shown, dict) else None
-        return (protected if isinstance(protected, bool) else None), seen_at
+        """Return the latest finding, kept as a fact or shown on the board, and its time."""
+        findings = []
+        if kept := self._latest(run, "protection"):
+            findings.append(_finding(kept.value, kept.at))
+        for row in self._store.rows("SELECT at, value FROM board WHERE run = ?", [run]):
+            findings.append(_finding(_object(row["value"]).get("protection"), from_text(row["at"])))
+        return max(findings, key=lambda finding: finding[1], default=(None, None))
 
 
-def _seen_at(evidence: Evidence) -> datetime:
-    """Return when a fact was looked at: as its value says, if that is earlier than the row."""
-    said = evidence.value.get("at") if isinstance(evidence.value, dict) else None
-    if not isinstance(said, str):
-        return evidence.at
+def _finding(value: Json, written_at: datetime) -> tuple[bool | None, datetime]:
+    """Return whether a value says `protected`, and when that was seen.
+
+    That is the time which the value names, if it is earlier than its being written.
+    """
+    said = value if isinstance(value, dict) else {}
+    protected = said.get("protected")
     try:
-        at = from_text(said)
-    except ValueError:
-        return evidence.at
-    return min(at, evidence.at) if at.tzinfo else evidence.at
-
-
-def _protected(evidence: Evidence | None) -> bool | None:
-    value = evidence.value if evidence else None
-    protected = value.get("protected") if isinstance(value, dict) else None
-    return protected if isinstance(protected, bool) else None
+        seen_at = from_text(said["at"])
+    except (KeyError, TypeError, ValueError):
+        seen_at = written_at
+    if seen_at.tzinfo is None or seen_at > written_at:
+        seen_at = written_at
+    return (protected if isinstance(protected, bool) else None), seen_at
 
 
 def _time(text: str | None) -> datetime | None:

@@ -5,9 +5,9 @@ The guards are in the schema, so that they hold for any program that opens the f
 - one open run a cluster resource id, one open attempt a run;
 - words checked, JSON valid, times in UTC with microseconds;
 - what was written stays: triggers refuse DELETE, and UPDATE of anything but an end that has not
-  come yet (the board alone, which shows the present, is written over). Each guard against a second row is a trigger beside its unique index, since
-  `INSERT OR REPLACE` deletes the first row without firing DELETE triggers unless
-  `recursive_triggers` is on.
+  come yet; the board alone, which shows the present, is written over. Each guard against a second
+  row is a trigger beside its unique index, since `INSERT OR REPLACE` deletes the first row without
+  firing DELETE triggers unless `recursive_triggers` is on.
 """
 
 from __future__ import annotations

@@ -59,8 +59,10 @@ class Store:
     def open_for_reading(cls, path: Path) -> Store:
         """Open the journal read-only; raise `NoJournal` or `JournalUnusable`."""
         with plainly(path):
-            if not path.exists():
-                raise NoJournal(path)
+            try:
+                path.open("rb").close()
+            except FileNotFoundError:
+                raise NoJournal(path) from None
             # Without a file of its own, WAL needs to create one; in a folder that forbids that,
             # nobody can be writing either.
             frozen = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()

@@ -71,7 +71,7 @@ class Writer(Reader):
             self._open_run(run)
             self._refuse_open_attempt(run)
             former = self.entries(run)[-1]
-            _insert_entry(db, run, track, way=way, from_step=from_step, reason=masked(reason))
+            _insert_entry(db, run, track, way=way, from_step=from_step, reason=reason)
             via = f", {way}" if way else ""
             why = f" ({reason})" if reason else ""
             text = f"track: {former.track} -> {track}{via}{why}"
@@ -112,8 +112,8 @@ class Writer(Reader):
                 "effect",
                 attempt=attempt,
                 key=key,
-                title=masked(title),
-                preview=masked(preview),
+                title=title,
+                preview=preview,
                 intent_at=to_text(now()),
             )
             _tell(db, of.run, "effect", f"intent: {title}", {"effect": effect, "key": key})
@@ -189,8 +189,8 @@ class Writer(Reader):
                 entry=self.entries(run)[-1].id,
                 step=step,
                 gate=gate,
-                who=masked(who),
-                typed=masked(typed),
+                who=who,
+                typed=typed,
                 at=to_text(now()),
             )
             text = f"decision: {who} said yes to {gate} at {step}"
@@ -220,7 +220,7 @@ class Writer(Reader):
                 attempt=attempt,
                 step=step,
                 key=key,
-                text=masked(text),
+                text=text,
                 value=_json(value),
                 at=to_text(now()),
             )
@@ -342,8 +342,8 @@ class Writer(Reader):
 
 
 def _insert(db: Database, table: str, **values: object) -> int:
-    """Insert a row and return its number."""
-    row = db.table(table).insert(values)
+    """Insert a row, its texts masked, and return its number."""
+    row = db.table(table).insert({name: _safe(value) for name, value in values.items()})
     return int(row.last_rowid or 0)
 
 
@@ -363,9 +363,7 @@ def _insert_entry(
 
 
 def _tell(db: Database, run: str, kind: str, text: str, data: Mapping[str, Json] = _NOTHING) -> int:
-    return _insert(
-        db, "event", run=run, at=to_text(now()), kind=kind, text=masked(text), data=_json(data)
-    )
+    return _insert(db, "event", run=run, at=to_text(now()), kind=kind, text=text, data=_json(data))
 
 
 def _settle(
@@ -409,8 +407,18 @@ def _refuse_nobody(who: str) -> None:
         raise Refused("A decision needs the name of who made it.")
 
 
-def _json(value: Json) -> str:
+class _JsonText(str):
+    """JSON whose strings were masked one by one: masked as a whole, its quotes could break."""
+
+    __slots__ = ()
+
+
+def _safe(value: object) -> object:
+    return masked(value) if isinstance(value, str) and not isinstance(value, _JsonText) else value
+
+
+def _json(value: Json) -> _JsonText:
     try:
-        return json.dumps(masked_json(value), ensure_ascii=False, allow_nan=False)
+        return _JsonText(json.dumps(masked_json(value), ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise Refused(f"This is no JSON value: {error}.") from error

@@ -306,6 +306,33 @@ def test_protection_is_only_good_while_fresh(
     assert summary.protection_seen_at <= seen.at
 
 
+def test_protection_is_told_by_the_later_of_board_and_fact(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(journal)
+    kept = journal.evidence("run1", "bake", "", key="protection", value={"protected": True})
+    journal.publish("run1", {"protection": {"protected": False}})
+    assert journal.runs()[0].protected is False
+    journal.publish("run1", {"protection": {"protected": None, "text": "nothing measured"}})
+    assert journal.runs()[0].protected is None
+    long_ago = (kept.at - timedelta(minutes=1)).isoformat()
+    journal.publish("run1", {"protection": {"protected": False, "at": long_ago}})
+    assert journal.runs()[0].protected is True
+    monkeypatch.setattr(reading, "now", lambda: kept.at + timedelta(seconds=16))
+    assert journal.runs()[0].protected is None
+
+
+def test_the_board_shows_the_latest_alone(journal: Journal, path: Path) -> None:
+    start(journal)
+    assert journal.live("run1") is None
+    with Journal.open(path, writer=False) as watching:
+        for n in range(3):
+            journal.publish("run1", {"n": n})
+            assert watching.live("run1") == {"n": n}
+    with pytest.raises(NoSuchRun):
+        journal.publish("run2", {})
+
+
 def test_a_summary_says_where_the_run_stands(journal: Journal) -> None:
     start(journal)
     [summary] = journal.runs()
