@@ -1,7 +1,8 @@
 """The control plane: every resource of one Region, and the work in progress on them.
 
-One lock guards the records; it is never held while a server works or a duration passes. What an
-action does after its answer runs in a thread of its own, as AWS's workflows do.
+One lock guards the records. It is never held while a server works or a duration passes: a server's
+work may itself wait for the lock, to show how far it is. What an action does after its answer runs
+in a thread of its own, as AWS's workflows do.
 """
 
 from __future__ import annotations
@@ -156,8 +157,11 @@ class Control:
         self.endpoints.route(f"cluster:{cluster.identifier}", serving)
         for instance in cluster.instances:
             self.endpoints.route(f"db:{instance.identifier}", serving)
-        if cluster.writer and serving:
-            self.fleet.set_identity(serving, cluster.writer.identifier)
+
+    def identify(self, cluster: Cluster) -> None:
+        """Let the server say which instance it is; not under the lock, for it may take a while."""
+        if cluster.writer:
+            self.fleet.set_identity(cluster.resource_id, cluster.writer.identifier)
 
     def release(self, endpoint: str) -> None:
         """Close an endpoint so that whoever gets its name next does not inherit where it led."""

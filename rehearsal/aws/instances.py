@@ -101,6 +101,7 @@ def _start(control: Control, instance: Instance) -> None:
             if instance.is_writer:
                 control.fleet.apply_settings(cluster.resource_id, control.settings(cluster))
                 control.fleet.start(cluster.resource_id)
+                control.identify(cluster)
         except ServerError as error:
             instance.status = "failed"
             control.event(instance, f"DB instance failed to start: {error}", "failure")
@@ -147,6 +148,7 @@ def _restart(control: Control, instance: Instance) -> bool:
         if instance.is_writer:
             control.fleet.apply_settings(cluster.resource_id, control.settings(cluster))
             control.fleet.restart(cluster.resource_id)
+            control.identify(cluster)
     except ServerError as error:
         instance.status = "incompatible-parameters"
         control.event(instance, f"DB instance failed to restart: {error}", "failure")
@@ -242,7 +244,9 @@ def forget_instance(control: Control, instance: Instance) -> None:
         _promote(cluster)
         control.route(cluster)
         control.event(instance, "DB instance deleted", "deletion")
-    if not cluster.instances and not cluster.gone:
+    if cluster.instances:
+        control.identify(cluster)
+    elif not cluster.gone:
         control.fleet.stop(cluster.resource_id)
 
 

@@ -93,4 +93,5 @@ def found_production(
         control.clusters.append(cluster)
         control.route(cluster)
         control.event(cluster, "DB cluster created.", "creation")
+    control.identify(cluster)
     return cluster

@@ -1,0 +1,219 @@
+"""How green is made: the servers' work at its own speed, and the states at AWS's."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+from rehearsal.aws.clusters import forget_cluster
+from rehearsal.aws.control import Control
+from rehearsal.aws.instances import add_instance
+from rehearsal.aws.models import Cluster, Deployment, Instance, suffix
+from rehearsal.aws.parameters import evaluate, server_settings
+from rehearsal.aws.prerequisites import late_refusal
+from rehearsal.replication import Task
+
+DURATIONS = {
+    Task.CREATING_READ_REPLICA: "green-replica",
+    Task.ENGINE_UPGRADE: "green-upgrade",
+    Task.CREATE_INSTANCES: "green-instances",
+}
+
+_WATCH_S = 1.0
+
+
+def tasks_of(version: str, target_version: str) -> dict[str, str]:
+    """Return a new deployment's tasks in order; without another version there is no upgrade.
+
+    `CREATE_CUSTOM_ENDPOINTS` is absent, as on AWS when the cluster has no custom endpoint.
+    """
+    return {
+        task.value: "PENDING"
+        for task in DURATIONS
+        if task is not Task.ENGINE_UPGRADE or version != target_version
+    }
+
+
+def provision(control: Control, deployment: Deployment) -> None:
+    """Make green, or end in INVALID_CONFIGURATION with the reason; then watch the replication."""
+    refusal = late_refusal(control, deployment)
+    if refusal is not None:
+        with control.pace.at_least("green-replica"):
+            deployment.tasks[Task.CREATING_READ_REPLICA.value] = "IN_PROGRESS"
+        _fail(control, deployment, refusal)
+        return
+    green = _new_green(control, deployment)
+    try:
+        _Making(control, deployment, green)()
+    except Exception as error:
+        deployment.target = None
+        forget_cluster(control, green)
+        _fail(control, deployment, f"Creation of blue/green deployment failed: {error}")
+        raise
+    with control.lock:
+        for pair in deployment.pairs:
+            pair.status = "AVAILABLE"
+        deployment.status = "AVAILABLE"
+        control.event(
+            deployment,
+            "Blue/green deployment tasks completed. You can make more modifications to the "
+            "green environment databases or switch over the deployment.",
+            "creation",
+        )
+    _watch(control, deployment)
+
+
+def _fail(control: Control, deployment: Deployment, reason: str) -> None:
+    with control.lock:
+        for name, status in deployment.tasks.items():
+            if status == "IN_PROGRESS":
+                deployment.tasks[name] = "FAILED"
+        for pair in deployment.pairs:
+            pair.target = None
+        deployment.status = "INVALID_CONFIGURATION"
+        deployment.details = reason
+        control.event(deployment, reason, "failure")
+
+
+def _new_green(control: Control, deployment: Deployment) -> Cluster:
+    """Make green's record: at first a copy of blue, under a name of its own."""
+    blue = deployment.source
+    with control.lock:
+        green = Cluster(
+            identifier=f"{blue.identifier}-green-{suffix()}",
+            version=blue.version,
+            group=blue.group,
+            master=blue.master,
+            port=0,
+            settings=dict(blue.settings),
+            security_groups=list(blue.security_groups),
+            tags=dict(blue.tags),
+        )
+        control.name_cluster(green, green.identifier)
+        control.clusters.append(green)
+        deployment.target = deployment.pairs[0].target = green
+    return green
+
+
+def _green_settings(deployment: Deployment) -> dict[str, str]:
+    writer = deployment.source.writer
+    instance_class = writer.instance_class if writer else ""
+    values = dict(deployment.target_group.effective())
+    if deployment.target_instance_group:
+        values.update(deployment.target_instance_group.values)
+    resolved = {
+        name: evaluate(value, instance_class) for name, value in values.items() if value is not None
+    }
+    return server_settings(resolved, deployment.target_version)
+
+
+class _Making:
+    """Shows the tasks one by one, each as long as it takes on AWS and no shorter than the work.
+
+    The work itself is not held up, since it keeps blue's volume to itself.
+    """
+
+    def __init__(self, control: Control, deployment: Deployment, green: Cluster) -> None:
+        self._control = control
+        self._deployment = deployment
+        self._green = green
+        self._completed = {task: Event() for task in Task}
+
+    def __call__(self) -> None:
+        """Return when green is there; raise what the servers refused."""
+        with ThreadPoolExecutor(1, f"replicate {self._deployment.name}") as pool:
+            work = pool.submit(self._work)
+            for task in DURATIONS:
+                if task.value in self._deployment.tasks:
+                    self._show(task, "IN_PROGRESS")
+                    with self._control.pace.at_least(DURATIONS[task]):
+                        self._completed[task].wait()
+                        if work.done():
+                            work.result()
+                    self._show(task, "COMPLETED")
+            work.result()
+
+    def _work(self) -> None:
+        try:
+            self._control.fleet.replicate(
+                self._deployment.source.resource_id,
+                self._green.resource_id,
+                self._deployment.target_version,
+                _green_settings(self._deployment),
+                self._on_task,
+            )
+        finally:
+            for completed in self._completed.values():
+                completed.set()
+
+    def _on_task(self, task: Task, status: str) -> None:
+        if status == "COMPLETED":
+            self._completed[task].set()
+
+    def _show(self, task: Task, status: str) -> None:
+        control, green, deployment = self._control, self._green, self._deployment
+        with control.lock:
+            deployment.tasks[task.value] = status
+            match task, status:
+                case Task.ENGINE_UPGRADE, "IN_PROGRESS":
+                    green.status = "upgrading"
+                    control.event(green, "Upgrade preparation in progress: Starting.", "upgrade")
+                case Task.ENGINE_UPGRADE, "COMPLETED":
+                    control.event(
+                        green, "Database cluster major version has been upgraded", "maintenance"
+                    )
+                case Task.CREATE_INSTANCES, "IN_PROGRESS":
+                    green.version = deployment.target_version
+                    green.group = deployment.target_group
+                    green.status = "available"
+                    self._add_members()
+                case Task.CREATE_INSTANCES, "COMPLETED":
+                    for member in green.instances:
+                        member.apply_groups()
+                        member.status = "available"
+                    control.route(green)
+        if (task, status) == (Task.CREATE_INSTANCES, "COMPLETED"):
+            control.identify(green)
+
+    def _add_members(self) -> None:
+        for pair in self._deployment.pairs[1:]:
+            blue_member = pair.source
+            assert isinstance(blue_member, Instance)
+            group = self._deployment.target_instance_group or self._control.fitting_group(
+                None if blue_member.group.is_default else blue_member.group.name,
+                self._deployment.target_version,
+                cluster=False,
+            )
+            member = Instance(
+                identifier=f"{blue_member.identifier}-green-{suffix()}",
+                cluster=self._green,
+                instance_class=blue_member.instance_class,
+                group=group,
+                port=0,
+                settings=dict(blue_member.settings),
+                tags=dict(blue_member.tags),
+                tier=blue_member.tier,
+                is_writer=blue_member.is_writer,
+            )
+            add_instance(self._control, member)
+            pair.target = member
+
+
+def _watch(control: Control, deployment: Deployment) -> None:
+    """Say so when the replication degrades.
+
+    The user guide names the state "Replication degraded" and forbids the switchover then; how
+    the API shows it is not documented. Here the status stays AVAILABLE, `StatusDetails` says it,
+    and the switchover's guardrails refuse.
+    """
+    while deployment in control.deployments and not deployment.switched:
+        green = deployment.target
+        if deployment.status == "AVAILABLE" and green and not green.gone:
+            state = control.fleet.replication_state(
+                deployment.source.resource_id, green.resource_id
+            )
+            if state.degraded and deployment.status == "AVAILABLE":
+                deployment.details = f"Replication degraded: {state.degraded}"
+                control.event(deployment, deployment.details, "notification")
+                return
+        control.pace.wait(_WATCH_S)
