@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from string import Template
 
 import psycopg
+from pydantic import ValidationError
 
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, EngineVersion
@@ -62,14 +63,12 @@ async def discover(
     identity = await aws.identity()
     cluster = await _cluster(aws, identifier)
     await _require_target(aws, cluster, target_version)
-    credentials = CredentialsSection.model_validate(
-        {
-            "user": user or cluster.master_username,
-            "password": password,
-            "sslmode": sslmode or _sslmode(cluster.endpoint),
-            "sslrootcert": sslrootcert,
-            "maintenance_database": maintenance_database,
-        }
+    credentials = _credentials(
+        user=user or cluster.master_username,
+        password=password,
+        sslmode=sslmode or _sslmode(cluster.endpoint),
+        sslrootcert=sslrootcert,
+        maintenance_database=maintenance_database,
     )
     found = await _ask_servers(aws, cluster, credentials)
     command = bool(stop_command and start_command)
@@ -95,6 +94,22 @@ async def discover(
         acknowledge=_kinds(found.kinds, acknowledge),
         pace=_FAST if fast else _LIFELIKE,
     )
+
+
+def _credentials(**values: str) -> CredentialsSection:
+    try:
+        return CredentialsSection.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{item['loc'][0]} {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False)
+        )
+        # What was given is not repeated, nor kept in the chain: it may be a password.
+        raise Refused(
+            f"The credentials cannot go into a plan: {problems}.",
+            now="Nothing was changed, and no plan was written.",
+            todo="Give a reference with --password.",
+        ) from None
 
 
 async def _cluster(aws: Aws, identifier: str) -> Cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,19 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     "secret", ["correct-horse-battery", "hunter2", "postgres://u:hunter2@host/db", "env: hunter2"]
 )
 def test_a_password_is_refused_and_not_echoed(tmp_path: Path, secret: str) -> None:
-    (problem,) = _problems(tmp_path, GOOD.replace("env:ORDERS_PASSWORD", secret))
-    assert problem.startswith("plan.toml:15: credentials.password: must be a reference")
-    assert "hunter2" not in problem
-    assert secret not in problem
+    path = _write(tmp_path, GOOD.replace("env:ORDERS_PASSWORD", secret))
+    with pytest.raises(PlanError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}:15: credentials.password: must be a reference")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in shown
+    assert secret not in shown
+
+
+def test_names_and_arguments_are_taken_as_they_stand(tmp_path: Path) -> None:
+    text = GOOD.replace('"app \\"x\\" 🐘"', '" app\\t"')
+    assert load(_write(tmp_path, text)).traffic.application_roles == (" app\t",)
 
 
 @pytest.mark.parametrize(

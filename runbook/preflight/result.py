@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+import psycopg
+
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.step import StepFailed
 
 
@@ -63,6 +66,8 @@ def unknown(subject: str, error: Exception) -> Result:
     if isinstance(error, StepFailed):
         text, remedy = error.what, error.todo
     else:
-        text = str(error).strip() or type(error).__name__
+        text = str(error).strip()
+        if not isinstance(error, psycopg.Error | CannotConnect | WrongServer):
+            text = f"{type(error).__name__}: {text}"
         remedy = "Remove the obstacle, then run the checks again."
     return Result("", "", Level.UNKNOWN, subject, f"It could not be looked at: {text}", "", remedy)

@@ -84,6 +84,13 @@ async def application(look: Look) -> AsyncIterator[Result]:
     """A role in the plan does not exist, cannot log in, cannot be altered, or is the plan's own."""
     traffic, user = look.plan.traffic, look.plan.credentials.user
     known = {role.name: role for role in await look.server(catalog.login_roles)}
+    if not traffic.application_roles:
+        yield warn(
+            look.plan.cluster.identifier,
+            "The plan names no application role: the fence is proved by sessions and writes "
+            "alone, and nobody is kept from logging in.",
+            "Name the applications' roles in traffic.application_roles.",
+        )
     for name in traffic.application_roles:
         role = known.get(name)
         if role is None:

@@ -1,0 +1,296 @@
+"""PostgreSQL's side: each hazard planted in a real database is seen, and nothing else is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbook.plan import Plan
+from runbook.preflight import data, look, parameters, replication, roles, schema, sessions
+from runbook.preflight.check import Check
+from runbook.preflight.result import Level
+from tests.preflight.conftest import Site
+
+BLOCK, WARN = Level.BLOCK, Level.WARN
+
+KEYED = 'CREATE TABLE "Kunde ""1""" (id int PRIMARY KEY, note text)'
+
+PLANTS: list[tuple[Check, list[str], Level, str]] = [
+    (
+        schema.identity,
+        ['CREATE TABLE "no ""key"" 100%" (note text)'],
+        BLOCK,
+        '/public.no "key" 100%',
+    ),
+    (
+        schema.identity,
+        [
+            "CREATE TABLE late (id int PRIMARY KEY)",
+            "ALTER TABLE late REPLICA IDENTITY NOTHING",
+        ],
+        BLOCK,
+        "/public.late",
+    ),
+    (
+        schema.equality,
+        [
+            'CREATE TABLE "Geo" (id int PRIMARY KEY, spot point, raw json)',
+            'ALTER TABLE "Geo" REPLICA IDENTITY FULL',
+        ],
+        BLOCK,
+        "/public.Geo",
+    ),
+    (
+        schema.triggers,
+        [
+            "CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TABLE fired (id int PRIMARY KEY)",
+            "CREATE TRIGGER t AFTER INSERT ON fired FOR EACH ROW EXECUTE FUNCTION twice()",
+            "ALTER TABLE fired ENABLE ALWAYS TRIGGER t",
+        ],
+        WARN,
+        "/public.fired",
+    ),
+    (
+        replication.publications,
+        ['CREATE PUBLICATION "mine ""1""" FOR ALL TABLES'],
+        BLOCK,
+        '/mine "1"',
+    ),
+    (data.acknowledged, ["CREATE SEQUENCE s"], BLOCK, "/sequences"),
+    (data.acknowledged, ["SELECT lo_create(0)"], BLOCK, "/large_objects"),
+    (
+        data.acknowledged,
+        ["CREATE UNLOGGED TABLE scratch (id int PRIMARY KEY)"],
+        BLOCK,
+        "/unlogged_tables",
+    ),
+    (
+        data.acknowledged,
+        ["CREATE MATERIALIZED VIEW v AS SELECT 1 AS one"],
+        BLOCK,
+        "/materialized_views",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "statements", "level", "subject"),
+    PLANTS,
+    ids=[f"{check.key}-{number}" for number, (check, *_) in enumerate(PLANTS)],
+)
+async def test_a_hazard_in_a_database(
+    site: Site, database: str, check: Check, statements: list[str], level: Level, subject: str
+) -> None:
+    site.blue.run(database, KEYED)
+    await site.quiet(check)
+    site.blue.run(database, *statements)
+    await site.fires(check, level, f"{database}{subject}")
+
+
+async def test_an_identity_makes_a_table_usable(site: Site, database: str) -> None:
+    site.blue.run(database, "CREATE TABLE t (id int NOT NULL, UNIQUE (id))")
+    result = await site.fires(schema.identity, BLOCK, f"{database}/public.t")
+    assert "ADD PRIMARY KEY" in result.remedy
+    site.blue.run(database, "ALTER TABLE t REPLICA IDENTITY USING INDEX t_id_key")
+    await site.quiet(schema.identity)
+
+
+async def test_an_acknowledged_kind_is_told_and_lets_through(site: Site, database: str) -> None:
+    site.blue.run(database, "CREATE SEQUENCE s")
+    plan = site.changed("", acknowledge=["sequences"])
+    result = await _warned(site, data.acknowledged, plan)
+    assert result.subject == f"{database}/sequences"
+    assert result.text.startswith("1 sequences")
+
+
+async def _warned(site: Site, check: Check, plan: Plan) -> Any:
+    (result,) = await site.ask(check, plan)
+    assert result.level is WARN
+    return result
+
+
+async def test_thousands_of_sequences(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_MANY_SEQUENCES", 3)
+    site.blue.run(database, "CREATE SEQUENCE a", "CREATE SEQUENCE b")
+    await site.quiet(schema.sequences)
+    site.blue.run(database, "CREATE SEQUENCE c")
+    await site.fires(schema.sequences, WARN, "orders")
+
+
+async def test_a_prepared_transaction(site: Site, database: str) -> None:
+    await site.quiet(sessions.prepared)
+    with site.blue.session(database) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE held (id int)")
+        connection.execute("PREPARE TRANSACTION 'it''s held'")
+    result = await site.fires(sessions.prepared, BLOCK, "it's held")
+    assert database in result.text
+    assert "'it''s held'" in result.remedy
+
+
+@pytest.mark.parametrize(("limit_s", "level"), [(0.0, BLOCK), (300.0, WARN)])
+async def test_an_idle_transaction(
+    site: Site,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    limit_s: float,
+    level: Level,
+) -> None:
+    await site.quiet(sessions.long)
+    with site.blue.session(database) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT pg_current_xact_id()")
+        await site.quiet(sessions.long)
+        monkeypatch.setattr(look, "LONG_S", -1.0)
+        monkeypatch.setattr(sessions, "_TOO_LONG_S", limit_s)
+        results = [r for r in await site.ask(sessions.long) if database in r.text]
+        assert [(r.level, r.subject) for r in results] == [
+            (level, f"pid {connection.info.backend_pid}")
+        ]
+        assert "idle in transaction" in results[0].text
+        connection.execute("ROLLBACK")
+
+
+async def test_a_logical_slot(site: Site, database: str) -> None:
+    await site.quiet(replication.slots)
+    site.blue.run(database, "SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')")
+    result = await site.fires(replication.slots, BLOCK, "debezium")
+    assert database in result.text
+    assert "not in use" in result.text
+
+
+async def test_a_subscription(site: Site, database: str) -> None:
+    await site.quiet(replication.subscriptions)
+    site.blue.run(
+        database,
+        "CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 password=hunter2' PUBLICATION p"
+        " WITH (connect = false, slot_name = NONE)",
+    )
+    result = await site.fires(replication.subscriptions, BLOCK, f"{database}/theirs")
+    assert "hunter2" not in f"{result}"
+
+
+async def test_aws_own_objects_count_only_beside_the_runs_own_deployment(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.blue.run(
+        database,
+        "CREATE PUBLICATION rds_pub FOR ALL TABLES",
+        "SELECT pg_create_logical_replication_slot('rds_slot', 'pgoutput')",
+    )
+    await site.fires(replication.publications, BLOCK, f"{database}/rds_pub")
+    await site.fires(replication.slots, BLOCK, "rds_slot")
+
+    async def stands(_: look.Look) -> bool:
+        return True
+
+    monkeypatch.setattr(look.Look, "own_deployment_stands", stands)
+    await site.quiet(replication.publications)
+    await site.quiet(replication.slots)
+
+
+async def test_too_few_slots_for_the_databases(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.quiet(parameters.sizing)
+    monkeypatch.setattr(parameters, "_SPARE_SLOTS", 40)
+    results = await site.ask(parameters.sizing)
+    assert {r.level for r in results} == {WARN}
+    assert {r.text.split()[0] for r in results} == {"max_replication_slots", "max_wal_senders"}
+
+    async def many(_: Any) -> list[str]:
+        return [f"d{number}" for number in range(19)]
+
+    # 19 databases and rdsadmin are 20, as many as there are workers.
+    monkeypatch.setattr(parameters, "connectable_databases", many)
+    monkeypatch.setattr(look, "_OF_SERVER", (*look._OF_SERVER, many))
+    results = await site.ask(parameters.sizing)
+    assert [r.text.split()[0] for r in results if r.level is BLOCK] == [
+        "max_logical_replication_workers"
+    ]
+
+
+async def test_application_roles(site: Site) -> None:
+    await site.quiet(roles.application)
+    missing = site.changed("traffic", application_roles=["app_wrtier"])
+    await site.fires(roles.application, BLOCK, "app_wrtier", missing)
+    own = site.changed("traffic", application_roles=["postgres"])
+    await site.fires(roles.application, BLOCK, "postgres", own)
+    unlocked = site.changed("traffic", application_roles=["postgres"], lock_roles=False)
+    await site.quiet(roles.application, unlocked)
+    none = site.changed("traffic", application_roles=[])
+    assert {r.level for r in await site.ask(roles.application, none)} == {WARN}
+
+
+async def test_a_role_that_the_plans_user_may_not_alter(site: Site) -> None:
+    limited = site.changed("credentials", user="limited")
+    await site.fires(roles.application, BLOCK, "app_writer", limited)
+
+
+async def test_a_user_without_permissions(site: Site, database: str) -> None:
+    await site.quiet(roles.master)
+    site.blue.run(database, KEYED, "CREATE SEQUENCE s")
+    results = await site.ask(roles.master, site.changed("credentials", user="limited"))
+    texts = {r.text for r in results if r.subject == f"{database}/limited"}
+    assert {r.level for r in results} == {BLOCK}
+    for words in ("create subscription", "publish all tables", "replication", "signal backends"):
+        assert any(words in text for text in texts), texts
+    assert any("tables cannot be read" in text for text in texts)
+    assert any("sequences cannot be set" in text for text in texts)
+
+
+async def test_a_session_of_a_role_that_the_plan_does_not_name(site: Site) -> None:
+    await site.quiet(roles.unnamed)
+    with site.blue.session(user="limited"):
+        await site.fires(roles.unnamed, WARN, "limited")
+        named = site.changed("traffic", application_roles=["app_writer", "limited"])
+        await site.quiet(roles.unnamed, named)
+
+
+async def test_extensions_that_aws_names(site: Site, database: str) -> None:
+    await site.quiet(schema.extensions)
+    # The wheel carries no such extension: one is entered by hand.
+    site.blue.run(
+        database,
+        "SET allow_system_table_mods = on; INSERT INTO pg_extension"
+        " SELECT (oid::int + 100000)::oid, 'pglogical', extowner, extnamespace, extrelocatable,"
+        " extversion FROM pg_extension",
+    )
+    await site.fires(schema.extensions, BLOCK, f"{database}/pglogical")
+    site.blue.run(
+        database,
+        "SET allow_system_table_mods = on; UPDATE pg_extension SET extname = 'pg_cron'"
+        " WHERE extname = 'pglogical'",
+    )
+    await site.fires(schema.extensions, WARN, f"{database}/pg_cron")
+
+
+async def test_a_database_that_refuses_is_unknown_and_the_others_are_seen(
+    site: Site, database: str
+) -> None:
+    site.blue.run(database, "CREATE TABLE bare (note text)")
+    limited = site.changed("credentials", user="limited")
+    with site.blue.session() as admin:
+        admin.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+        admin.execute("GRANT CONNECT ON DATABASE template1 TO limited")
+        try:
+            results = await site.ask(
+                schema.identity,
+                Plan.model_validate(
+                    limited.as_json()
+                    | {
+                        "credentials": limited.as_json()["credentials"]
+                        | {"maintenance_database": database}
+                    }
+                ),
+            )
+        finally:
+            admin.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+    assert [(r.level, r.subject) for r in sorted(results, key=lambda r: r.level)] == [
+        (BLOCK, f"{database}/public.bare"),
+        (Level.UNKNOWN, "postgres"),
+    ]
