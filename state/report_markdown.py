@@ -66,14 +66,22 @@ def _downtime(value: Any) -> str:
 
 
 def _open_questions(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Name first what is not known: it is never shown as good."""
+    """Name first what is not known: it is never shown as good.
+
+    What a later attempt found out about the same effect is known.
+    """
     questions = []
+    last = {
+        effect["key"]: effect["intent_at"]
+        for attempt in _attempts(tracks)
+        for effect in attempt["effects"]
+    }
     for attempt in _attempts(tracks):
         where = f"{_plain(attempt['step'])}, attempt {attempt['number']}"
         questions += [
             f"- {where}: whether “{_plain(effect['title'])}” happened."
             for effect in attempt["effects"]
-            if effect["outcome"] in (None, "unknown")
+            if effect["outcome"] in (None, "unknown") and effect["intent_at"] == last[effect["key"]]
         ]
         if attempt["status"] == "unknown" and not attempt["effects"]:
             questions.append(f"- {where}: how it ended.")
@@ -246,7 +254,7 @@ def _took(seconds: float | None) -> str:
     """Return e.g. `0.4 s`, `21 s`, `11 min 02 s`, `1 h 05 min`."""
     if seconds is None:
         return "not ended"
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
