@@ -112,6 +112,8 @@ class BlueprimeApp(App[None]):
         self._at, self._watch, self._plan = at, watch, plan
         self._model: RunModel | None = None
         self._answers: set[Future[str | None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._leaving = False
         self._title = ""
 
@@ -141,13 +143,13 @@ class BlueprimeApp(App[None]):
             with suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.post_message, self.LeaveAsked(number.name))
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
             with suppress(RuntimeError, ValueError):
                 loop.remove_signal_handler(number)
         self._write_title(None)
-        self.engine.stop()
+        await asyncio.to_thread(self.engine.stop)
 
     # Opening runs.
 
@@ -221,6 +223,7 @@ class BlueprimeApp(App[None]):
         if self.conducting or self._leaving:
             return
         self.conducting = step
+        self._idle.clear()
         try:
             status = await self.engine.call(
                 lambda: model.advance(step, lambda gate: self._decide(model, gate))
@@ -238,6 +241,7 @@ class BlueprimeApp(App[None]):
                 self.bell()
         finally:
             self.conducting = ""
+            self._idle.set()
 
     async def _decide(self, model: RunModel, gate: Gate) -> str | None:
         """Carry a gate to the screen and its answer back; runs on the engine's thread."""
@@ -321,7 +325,9 @@ class BlueprimeApp(App[None]):
         except Exception as error:  # leaving must work even where looking does not
             words = f"blueprime has left run {model.run.id}. Nothing was undone. ({error})"
         try:
-            self.engine.post(model.cancel_wait)
+            if step:
+                self.engine.post(model.cancel_wait)
+                await asyncio.wait_for(self._idle.wait(), SETTLE_S)
             await asyncio.wait_for(self.engine.call(model.close), SETTLE_S)
         except TimeoutError:
             settled = f"\nThe effect in flight is unsettled after {SETTLE_S:.0f} s: unknown."

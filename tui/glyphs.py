@@ -23,7 +23,7 @@ class Mark:
 
 
 STATUS: dict[Status, Mark] = {
-    Status.PENDING: Mark("○", "pending", "$text-muted", "comes later"),
+    Status.PENDING: Mark("○", "pending", "$foreground-muted", "comes later"),
     Status.READY: Mark("▸", "ready", "bold $text-accent", "the step that enter runs"),
     Status.RUNNING: Mark("●", "running", "bold $text-primary", "under way"),
     Status.SUCCEEDED: Mark("✓", "succeeded", "$text-success", "done, and seen to be done"),
@@ -31,27 +31,27 @@ STATUS: dict[Status, Mark] = {
         "✗", "failed", "bold $text-error", "did not work; the message says what next"
     ),
     Status.UNKNOWN: Mark("?", "unknown", "bold $text-warning", "may or may not have happened"),
-    Status.SKIPPED: Mark("–", "skipped", "$text-muted", "not needed here"),
+    Status.SKIPPED: Mark("–", "skipped", "$foreground-muted", "not needed here"),
 }
 
 FENCE: dict[Fence, Mark] = {
     Fence.OPEN: Mark("◇", "open", "$text-success", "applications can write"),
     Fence.CLOSING: Mark("◈", "closing", "$text-warning", "being stopped, not proved yet"),
-    Fence.PROVED: Mark("◆", "proved", "bold $text-primary", "nobody can write; it was checked"),
+    Fence.PROVED: Mark("◆", "proved", "bold $text-primary", "nobody can write"),
     Fence.BROKEN: Mark("✗", "broken", "bold $text-error", "somebody wrote inside the fence"),
     Fence.UNKNOWN: Mark("?", "unknown", "bold $text-warning", "could not be checked"),
 }
 
 SERVES = Mark("●", "serves", "bold $text-success", "bears the production name")
 FROZEN = Mark("❄", "frozen", "$text-primary", "applications are kept from writing to it")
-STANDBY = Mark("○", "stands by", "$text-muted", "exists, and does not serve")
-GONE = Mark("–", "gone", "$text-muted", "AWS has no such cluster any more")
+STANDBY = Mark("○", "stands by", "$foreground-muted", "exists, and does not serve")
+GONE = Mark("–", "gone", "$foreground-muted", "AWS has no such cluster any more")
 UNSEEN = Mark("?", "unknown", "bold $text-warning", "could not be looked up")
 
 CLUSTER: tuple[Mark, ...] = (SERVES, FROZEN, STANDBY, GONE, UNSEEN)
 
 RISK: dict[Risk, Mark] = {
-    Risk.READ_ONLY: Mark("·", "read-only", "$text-muted", "looks, and changes nothing"),
+    Risk.READ_ONLY: Mark("·", "read-only", "$foreground-muted", "looks, and changes nothing"),
     Risk.REVERSIBLE: Mark("↺", "reversible", "$text-success", "can be undone"),
     Risk.PIVOT: Mark("◆", "pivot", "bold $text-warning", "from here on, undo means rollback"),
     Risk.DESTRUCTIVE: Mark("✗", "destructive", "bold $text-error", "cannot be undone"),

@@ -33,7 +33,6 @@ class RunModel(Protocol):
     def holder(self) -> Holder | None:
         """Return who writes the journal now."""
 
-
     def checklist(self) -> Checklist:
         """Return where the run stands."""
 
@@ -41,7 +40,7 @@ class RunModel(Protocol):
         """Return the latest live figures."""
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
-        """Return the newest `limit` events with an id above `after`, oldest first."""
+        """Return the newest `limit` events with an id above `after`, oldest first; all for -1."""
 
     def evidences(self, step: str) -> list[Evidence]:
         """Return what was seen by a step, oldest first."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from runbook.board import Board
 from runbook.checklist import Checklist
-from state.records import Event, Evidence, Sample
+from state.records import Event, Evidence, Run, Sample
 from tui.model import RunModel
 
 SPARK_MINUTES = 5.0
@@ -70,15 +70,13 @@ def _whole(model: RunModel, before: Picture | None, version: int) -> Picture:
 
 
 def _tail(model: RunModel, known: tuple[Event, ...]) -> tuple[Event, ...]:
-    while fresh := model.events(after=known[-1].id if known else 0, limit=TAIL):
-        known = (*known, *fresh)[-TAIL:]
-    return known
+    fresh = model.events(after=known[-1].id if known else 0, limit=TAIL)
+    return (*known, *fresh)[-TAIL:]
 
 
-def fresh_limit(picture: Picture) -> float:
+def fresh_limit(run: Run) -> float:
     """Return the age in seconds from which a figure counts as unknown, as the plan says."""
-    plan = picture.checklist.run.plan
-    return float(plan.get("protection", {}).get("fresh_s", 10.0))
+    return float(run.plan.get("protection", {}).get("fresh_s", 10.0))
 
 
 def stale(at: datetime | None, now: datetime, limit: float) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runbook.checklist import Checklist, Line
 from runbook.step import Risk
 from state.records import Holder
-from state.words import Status
+from state.words import Outcome, Status
 from tui import glyphs, text
 from tui.model import Preview, Way
 
@@ -38,20 +38,28 @@ def press(
     if not checklist.run.open:
         result = checklist.run.result
         ending = result.value.replace("_", " ") if result else "closed"
-        return Press(False, "", "", f"this run is over: {ending}. Nothing more can be done in it")
+        return Press(False, "", "", f"this run is over: {ending}. b shows what is left to do")
     if not writable:
         return Press(False, "", "", f"watching only: {held_by(holder)}")
     if busy:
-        return Press(False, "", text.clean(busy), "is running; x stops a wait, and changes nothing")
+        return Press(False, "", text.clean(busy), "is running; x stops its wait")
     following = checklist.next
     if following is None:
         track = checklist.current.entry.track.value
         return Press(False, "", "", f"every step of {track} is done. b shows where to go from here")
     target = text.clean(following.step)
-    if following.status in (Status.UNKNOWN, Status.RUNNING):
+    if undecided(following):
         return Press(True, "decide", target, "shows what is unknown, and performs nothing")
-    verb = "try again" if following.status is Status.FAILED else "run"
+    verb = "run" if following.status is Status.READY else "try again"
     return Press(True, verb, target, does(following, preview, preview_error))
+
+
+def undecided(item: Line) -> bool:
+    """Return whether a person must first say what became of an effect of the step."""
+    effects = item.attempt.effects if item.attempt is not None else ()
+    return item.status is Status.UNKNOWN and any(
+        effect.outcome in (None, Outcome.UNKNOWN) for effect in effects
+    )
 
 
 def held_by(holder: Holder | None) -> str:
@@ -89,8 +97,9 @@ def way_back(ways: Sequence[Way] | None, checklist: Checklist, error: str = "") 
     if best is None:
         return "way back from here: none is offered; b shows every way and why"
     title = _lower(text.clean(best.title))
-    cost, time = text.clean(best.cost), text.clean(best.time)
-    return f"way back from here: {title}; loses {cost}; takes {time}"
+    # What follows the colon is the reason, which the branch screen gives in full.
+    cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
+    return f"way back from here: {title}; loses {cost}; {time}"
 
 
 def _lower(words: str) -> str:

@@ -94,7 +94,9 @@ def duration(seconds: float | None) -> str:
 
 def ago(seconds: float | None) -> str:
     """Return an age in words: `3s ago`, or `never`."""
-    return "never" if seconds is None else f"{age_figure(seconds)} ago"
+    if seconds is None:
+        return "never"
+    return "just now" if seconds < 1 else f"{age_figure(seconds)} ago"
 
 
 def age_figure(seconds: float) -> str:

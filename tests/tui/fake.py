@@ -208,7 +208,8 @@ class FakeRun:
         return self.figures
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
-        return [event for event in self.history if event.id > after][-limit:]
+        found = [event for event in self.history if event.id > after]
+        return found if limit < 0 else found[-limit:]
 
     def evidences(self, step: str) -> list[Evidence]:
         return self.seen.get(step, [])

@@ -294,7 +294,8 @@ def failed() -> FakeRun:
     )
     run.offered = [
         Way(Track.ROLLBACK, "protect-then-blue-prime",
-            "Finish protecting, then roll back to blue prime", "nothing: the slots keep every write",
+            "Finish protecting, then roll back to blue prime",
+            "nothing: the slots keep every write",
             "the time of a clone and its instances", True, "", ("clone", "assess"), True),
         *WAYS[1:],
     ]  # fmt: skip

@@ -8,10 +8,12 @@ from textual import events
 from textual.screen import ModalScreen, Screen
 
 from tui import keys
+from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyHint
 
 if TYPE_CHECKING:
     from tui.app import BlueprimeApp
+    from tui.model import RunModel
 
 R = TypeVar("R")
 
@@ -25,6 +27,11 @@ class KeyedScreen(Screen[R], Generic[R]):
     def face(self) -> BlueprimeApp:
         """Return the app as what it is."""
         return cast("BlueprimeApp", self.app)
+
+    def live_header(self, model: RunModel) -> LiveHeader:
+        """Return a header for a screen that covers the run's own."""
+        face = self.face
+        return LiveHeader(model.run, lambda: face.engine.read(model.board), face.now)
 
     def why_not(self, action: str) -> str:
         """Return why an action cannot be used now, or an empty string."""

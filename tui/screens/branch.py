@@ -52,9 +52,9 @@ class WaysPane(Pane):
             words = f"? The ways could not be looked up: {text.clean(self.error)}"
             return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
         if self.ways is None:
-            return line(("Looking at the clusters…", "$text-muted"))
+            return line(("Looking at the clusters…", "$foreground-muted"))
         if not self.ways:
-            return line(("There is no way from here: the run is at its end.", "$text-muted"))
+            return line(("There is no way from here: the run is at its end.", "$foreground-muted"))
         rows: list[Content] = []
         self._tops = []
         for index, way in enumerate(self.ways):
@@ -75,6 +75,7 @@ class BranchScreen(KeyedScreen[None]):
         self.model = model
 
     def compose(self) -> ComposeResult:
+        yield self.live_header(self.model)
         yield WaysPane()
         yield KeyBar("branch")
 
@@ -153,11 +154,11 @@ def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
     best = " · recommended" if way.recommended else ""
     head = line(
         ("› " if selected else "  ", "bold $text-primary"),
-        (text.clean(way.title), "bold" if way.available else "bold $text-muted"),
+        (text.clean(way.title), "bold" if way.available else "bold $foreground-muted"),
         ("  ", ""),
         mark,
         (best, "bold $text-accent"),
-        (f"  ({way.track.value})", "$text-muted"),
+        (f"  ({way.track.value})", "$foreground-muted"),
     )
     yield head.stylize("on $panel") if selected else head
     if not way.available:
@@ -171,5 +172,5 @@ def _fact(label: str, words: str, cells: int) -> Iterable[Content]:
     if not words:
         return
     first, *rest = text.wrap(text.clean(words), cells - 12)
-    yield line("    ", (text.fit(label, 8), "$text-muted"), first)
+    yield line("    ", (text.fit(label, 8), "$foreground-muted"), first)
     yield from (line(" " * 12 + row) for row in rest)

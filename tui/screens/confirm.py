@@ -98,12 +98,16 @@ class ConfirmDialog(KeyedModal[Consent | None]):
         lines = [line((text.clean(asked.question, lines=True), "bold")), line()]
         for label, words in asked.facts:
             if words:
-                lines.append(line((f"{label}: ", "$text-muted"), text.clean(words, lines=True)))
+                lines.append(
+                    line((f"{label}: ", "$foreground-muted"), text.clean(words, lines=True))
+                )
         if asked.calls:
-            lines += [line(), line(("Will run", "$text-muted"))]
-            lines += [line(("  · ", "$text-muted"), text.clean(call)) for call in asked.calls[:12]]
+            lines += [line(), line(("Will run", "$foreground-muted"))]
+            lines += [
+                line(("  · ", "$foreground-muted"), text.clean(call)) for call in asked.calls[:12]
+            ]
             if len(asked.calls) > 12:
-                lines.append(line((f"  · and {len(asked.calls) - 12} more", "$text-muted")))
+                lines.append(line((f"  · and {len(asked.calls) - 12} more", "$foreground-muted")))
         return joined(lines)
 
     @on(Input.Changed, "#typed")

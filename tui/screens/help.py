@@ -84,11 +84,11 @@ def _lines(cells: int) -> Iterable[Content]:
     yield line()
     yield line(("Signs", "bold $text-primary"))
     for heading, marks in _SIGNS:
-        yield line((f"  {heading}", "$text-muted"))
+        yield line((f"  {heading}", "$foreground-muted"))
         for mark in marks:
             yield from _row(f"{mark.glyph} {mark.word}", mark.style, mark.meaning, 15, cells)
     yield from _row(
-        f"{glyphs.GAP} gap", "$text-muted", "in a row of bars: not known then", 15, cells
+        f"{glyphs.GAP} gap", "$foreground-muted", "in a row of bars: not known then", 15, cells
     )
     yield from _row(
         "? figure", "bold $text-warning", "not known; never to be read as zero", 15, cells

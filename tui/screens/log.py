@@ -14,8 +14,6 @@ from tui.screens.base import KeyedScreen
 from tui.widgets.journal import JournalPane
 from tui.widgets.keybar import KeyBar
 
-_PAGE = 500
-
 
 class LogScreen(KeyedScreen[None]):
     """All events, oldest first."""
@@ -30,6 +28,7 @@ class LogScreen(KeyedScreen[None]):
         self.events: list[Event] = []
 
     def compose(self) -> ComposeResult:
+        yield self.live_header(self.model)
         yield JournalPane(id="journal")
         yield Input(placeholder="text to look for", id="filter", select_on_focus=False)
         yield KeyBar("log")
@@ -42,10 +41,8 @@ class LogScreen(KeyedScreen[None]):
     @work
     async def action_refresh(self) -> None:
         """Read everything that is new."""
-        while fresh := await self.face.engine.read(
-            lambda: self.model.events(self.events[-1].id if self.events else 0, _PAGE)
-        ):
-            self.events += fresh
+        last = self.events[-1].id if self.events else 0
+        self.events += await self.face.engine.read(lambda: self.model.events(last, -1))
         self._draw()
 
     def action_filter(self) -> None:

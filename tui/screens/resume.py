@@ -24,7 +24,7 @@ from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.screens.help import HelpScreen
 from tui.sentence import held_by
-from tui.widgets.header import RunHeader, verdict
+from tui.widgets.header import verdict
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line
 
@@ -60,7 +60,7 @@ class StandPane(Pane):
             words = f"? The unknown effects could not be looked up: {text.clean(self.error)}"
             rows += [line((row, "$text-warning")) for row in text.wrap(words, cells)]
         elif self.pending is None:
-            rows.append(line(("Probing what is unknown…", "$text-muted")))
+            rows.append(line(("Probing what is unknown…", "$foreground-muted")))
         elif not self.pending:
             rows.append(line(("✓ ", "$text-success"), "No effect is unknown."))
         else:
@@ -105,7 +105,7 @@ class ResumeScreen(KeyedScreen[bool]):
         self.picture: Picture | None = None
 
     def compose(self) -> ComposeResult:
-        yield RunHeader(self.model.run, limit=10.0)
+        yield self.live_header(self.model)
         yield StandPane()
         yield KeyBar("resume")
 
@@ -133,12 +133,9 @@ class ResumeScreen(KeyedScreen[bool]):
         return await self.face.engine.call(self.model.findings)
 
     def _stand(self, picture: Picture) -> None:
-        now, run = self.face.now(), picture.checklist.run
-        header = self.query_one(RunHeader)
-        header.run, header.limit = run, fresh_limit(picture)
-        header.show(picture.board, now)
+        now = self.face.now()
         pane = self.query_one(StandPane)
-        pane.lines = list(_standing(self.model, picture, fresh_limit(picture), now))
+        pane.lines = list(_standing(self.model, picture, now))
         pane.redraw()
 
     def why_not(self, action: str) -> str:
@@ -221,10 +218,10 @@ class ResumeScreen(KeyedScreen[bool]):
         self.refresh_keys()
 
 
-def _standing(model: RunModel, picture: Picture, limit: float, now: datetime) -> Iterable[Content]:
+def _standing(model: RunModel, picture: Picture, now: datetime) -> Iterable[Content]:
     checklist = picture.checklist
     run, following = checklist.run, checklist.next
-    said = verdict(picture.board.protection, now, limit)
+    said = verdict(picture.board.protection, now, fresh_limit(run))
     last = picture.events[-1] if picture.events else None
     yield _row("run", line((run.id, "bold"), f" · cluster {text.clean(run.cluster)}"))
     track = " → ".join(
@@ -243,7 +240,7 @@ def _standing(model: RunModel, picture: Picture, limit: float, now: datetime) ->
         )
         if following.status is Status.FAILED and following.attempt is not None:
             for part in text.clean(following.attempt.message, lines=True).splitlines():
-                yield _row("", line((part, "$text-muted")))
+                yield _row("", line((part, "$foreground-muted")))
     yield _row("protection", line((said.word, said.style), f" {text.clean(said.why)}"))
     if last is not None:
         age = text.ago(text.elapsed(last.at, now))
@@ -263,7 +260,7 @@ def _way(way: str) -> str:
 
 
 def _row(label: str, words: Content) -> Content:
-    return line((text.fit(label, 14), "$text-muted"), words)
+    return line((text.fit(label, 14), "$foreground-muted"), words)
 
 
 def _pending(item: Pending, selected: bool, cells: int) -> Iterable[Content]:
@@ -273,21 +270,21 @@ def _pending(item: Pending, selected: bool, cells: int) -> Iterable[Content]:
         (text.clean(item.effect.title), "bold"),
         (
             f"  of step {text.clean(item.step)}, asked for at {text.at(item.effect.intent_at)} UTC",
-            "$text-muted",
+            "$foreground-muted",
         ),
     )
     yield head.stylize("on $panel") if selected else head
     for row in text.wrap(text.clean(item.effect.preview, lines=True), cells - 4):
-        yield line("    ", (row, "$text-muted"))
+        yield line("    ", (row, "$foreground-muted"))
     error = item.effect.detail.get("error")
     if error:
         for row in text.wrap(f"lost: {text.clean(str(error))}", cells - 4):
-            yield line("    ", (row, "$text-muted"))
+            yield line("    ", (row, "$foreground-muted"))
     first, *rest = text.wrap(f"probe: {said}. {text.clean(item.finding.seen)}", cells - 4)
     yield line("    ", (first, style))
     yield from (line("    ", (row, style)) for row in rest)
     offers = " · ".join(_OFFERS[offer] for offer in item.offers if offer in _OFFERS)
-    yield line("    ", ("offers: ", "$text-muted"), (offers, "$text-accent"))
+    yield line("    ", ("offers: ", "$foreground-muted"), (offers, "$text-accent"))
 
 
 _OFFERS = {"adopt": "a adopt", "retry": "r retry", "failed": "f mark failed", "branch": "b branch"}

@@ -25,11 +25,11 @@ from tui.screens.branch import BranchScreen
 from tui.screens.help import HelpScreen
 from tui.screens.log import LogScreen
 from tui.screens.note import NoteDialog
-from tui.sentence import Press, held_by, press, way_back
+from tui.sentence import Press, held_by, press, undecided, way_back
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import Detail, DetailPane, plain
-from tui.widgets.header import RunHeader, verdict
+from tui.widgets.header import CLOCK_S, POLL_S, RunHeader, verdict
 from tui.widgets.journal import JournalPane
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lag import LagPane
@@ -37,9 +37,7 @@ from tui.widgets.nextline import NextLine
 from tui.widgets.pane import Pane, line
 from tui.widgets.traffic import TrafficPane
 
-POLL_S = 0.5
 POLL_BUSY_S = 0.2
-CLOCK_S = 0.1
 TABS = {"1": "Checklist", "2": "Step", "3": "Clusters", "4": "Lag", "5": "Journal"}
 _FIRST: dict[str, type[Widget]] = {
     "1": ChecklistPane,
@@ -94,7 +92,7 @@ class RunScreen(KeyedScreen[None]):
         self._pane = "1"
 
     def compose(self) -> ComposeResult:
-        yield RunHeader(self.model.run, limit=10.0)
+        yield RunHeader(self.model.run)
         yield NextLine()
         yield Static(id="tabs", markup=False)
         with Horizontal(id="body"):
@@ -146,9 +144,9 @@ class RunScreen(KeyedScreen[None]):
         picture, now = self.picture, self.face.now()
         if picture is None or (not self.is_current and not self.is_mounted):
             return
-        limit = fresh_limit(picture)
+        limit = fresh_limit(picture.checklist.run)
         header = self.query_one(RunHeader)
-        header.limit, header.run = limit, picture.checklist.run
+        header.run = picture.checklist.run
         header.show(picture.board, now)
         self.query_one(ChecklistPane).tick(now)
         self.query_one(ClustersPane).show(picture.board, now, limit)
@@ -285,7 +283,7 @@ class RunScreen(KeyedScreen[None]):
             return text.clean(self.model.run.cluster)
         following = checklist.next
         where = f"{following.step} {following.status.value}" if following else "track done"
-        said = verdict(self.picture.board.protection, self.face.now(), fresh_limit(self.picture))
+        said = verdict(self.picture.board.protection, self.face.now(), fresh_limit(checklist.run))
         return text.clean(f"{checklist.run.cluster}: {where} · {said.word.lower()}")
 
     # Keys.
@@ -307,20 +305,20 @@ class RunScreen(KeyedScreen[None]):
             return "" if busy else "no step is running"
         if action not in ("advance", "retry", "branch"):
             return ""
-        if not checklist.run.open:
-            return "this run is over"
         if busy:
             return f"{busy} is running"
+        if action != "branch" and not checklist.run.open:
+            return "this run is over"
         if action == "advance" and following is None:
             return "every step of this track is done"
-        if action == "retry" and (following is None or following.status is not Status.FAILED):
+        tried = following is not None and following.status in (Status.FAILED, Status.UNKNOWN)
+        if action == "retry" and not tried:
             return "no step has failed"
         return ""
 
     def label(self, key: Key) -> str:
         if key.name == "advance":
-            verb = self._press().verb
-            return {"try again": "retry", "decide": "decide"}.get(verb, "run")
+            return "decide" if self._press().verb == "decide" else "run"
         return key.label
 
     async def action_advance(self) -> None:
@@ -328,7 +326,7 @@ class RunScreen(KeyedScreen[None]):
         following = checklist.next if checklist else None
         if following is None:
             return
-        if following.status in (Status.UNKNOWN, Status.RUNNING):
+        if undecided(following):
             self.face.show_resume(self.model)
         else:
             self.query_one(ChecklistPane).follow()
@@ -410,7 +408,7 @@ class RunScreen(KeyedScreen[None]):
             parts.append(
                 line(
                     (f" {number} ", "bold $text-accent"),
-                    (f"[{name}]" if here else f" {name} ", "bold" if here else "$text-muted"),
+                    (f"[{name}]" if here else f" {name} ", "bold" if here else "$foreground-muted"),
                 )
             )
         self.query_one("#tabs", Static).update(Content("").join(parts))

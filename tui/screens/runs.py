@@ -57,7 +57,7 @@ class RunsScreen(KeyedScreen[None]):
         yield Static(
             line(
                 (" blueprime  ", "bold"),
-                ("runs  ", "$text-muted"),
+                ("runs  ", "$foreground-muted"),
                 (f" {badge} ", "reverse") if badge else "",
             ),
             id="head",
@@ -127,10 +127,10 @@ class RunsScreen(KeyedScreen[None]):
                 ("? The runs could not be read: ", "bold $text-warning"), text.clean(self.trouble)
             )
         if self.runs is None:
-            return line(("Reading the journal…", "$text-muted"))
+            return line(("Reading the journal…", "$foreground-muted"))
         if not runs:
             return joined(
-                line((text.fit(left, 44), "bold $text-accent"), (right, "$text-muted"))
+                line((text.fit(left, 44), "bold $text-accent"), (right, "$foreground-muted"))
                 if right
                 else line((left, "bold"))
                 for left, right in EMPTY
@@ -206,14 +206,14 @@ def _cells(run: RunSummary) -> dict[str, Content]:
     where = glyphs.ENVIRONMENT[run.environment]
     protected = {
         True: ("✓ yes", "$text-success"),
-        False: ("– no", "$text-muted" if not run.open else "bold $text-error"),
+        False: ("– no", "$foreground-muted" if not run.open else "bold $text-error"),
         None: ("? unknown", "bold $text-warning"),
     }[run.protected]
     status = line((f"{mark.glyph} {mark.word}", mark.style))
     if not run.open:
         ending = run.result.value.replace("_", " ") if run.result else "closed"
-        status = line((f"■ {ending}", "$text-muted"))
-        protected = ("– no", "$text-muted") if run.protected is not True else protected
+        status = line((f"■ {ending}", "$foreground-muted"))
+        protected = ("– no", "$foreground-muted") if run.protected is not True else protected
     slots = ("!", "bold $text-warning") if run.open and run.slots_held else ""
     return {
         "run": line((text.clean(run.run), "bold"), slots),
@@ -223,5 +223,5 @@ def _cells(run: RunSummary) -> dict[str, Content]:
         "step": line(text.shorten(text.clean(run.step), 20)),
         "status": status,
         "protected": line(protected),
-        "started (UTC)": line((text.day_and_time(run.started_at), "$text-muted")),
+        "started (UTC)": line((text.day_and_time(run.started_at), "$foreground-muted")),
     }

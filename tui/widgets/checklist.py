@@ -84,7 +84,7 @@ class ChecklistPane(Pane):
 
     def draw(self, cells: int) -> Content:
         if self.checklist is None:
-            return line(("Reading the journal…", "$text-muted"))
+            return line(("Reading the journal…", "$foreground-muted"))
         rows: list[Content] = []
         self._rows = []
         several = len(self.checklist.sections) > 1
@@ -115,7 +115,7 @@ class ChecklistPane(Pane):
             " ",
             (text.fit(mark.word, _WORD), mark.style),
             " ",
-            (text.right(text.duration(self._seconds(item)), _TIME), "$text-muted"),
+            (text.right(text.duration(self._seconds(item)), _TIME), "$foreground-muted"),
         )
         return row.stylize("on $panel") if selected else row
 
@@ -163,11 +163,11 @@ def _heading(section: Section, cells: int) -> Content:
     return line(
         (text.fit(words, cells - len(since) - 1), "bold $text-secondary"),
         " ",
-        (since, "$text-muted"),
+        (since, "$foreground-muted"),
     )
 
 
 def _name_style(status: Status) -> str:
     if status in (Status.PENDING, Status.SKIPPED):
-        return "$text-muted"
+        return "$foreground-muted"
     return "bold" if status is not Status.SUCCEEDED else ""

@@ -43,7 +43,7 @@ class ClustersPane(Pane):
         age = text.elapsed(view.at, self.now) if view.at else None
         old = age is None or age > self.limit
         room = cells - _ROLE - 1 - 1 - _VERSION - 2
-        style = "$text-muted" if old else ""
+        style = "$foreground-muted" if old else ""
         head = line(
             (text.fit(text.clean(view.role), _ROLE), f"bold {style}".strip()),
             " ",
@@ -51,7 +51,7 @@ class ClustersPane(Pane):
             " ",
             (text.right(text.clean(view.version) or "?", _VERSION), style),
             " ",
-            (mark.glyph, "$text-muted" if old else mark.style),
+            (mark.glyph, "$foreground-muted" if old else mark.style),
         )
         return [head, *self._state(view, mark, age if old else None, cells)]
 
@@ -64,14 +64,14 @@ class ClustersPane(Pane):
         if view.percent is not None:
             words.append(f"{view.percent:.0f}%")
         if view.instances and view.status != "gone":
-            words.append(f"{view.instances_available} of {view.instances} instances up")
+            words.append(_instances(view.instances_available, view.instances))
         if view.error:
             words = ["unknown", text.clean(view.error)]
         if view.at is None:
             words.append("never seen")
         elif old is not None:
             words.append(f"seen {text.ago(old)}")
-        style = "$text-warning" if view.error else "$text-muted"
+        style = "$text-warning" if view.error else "$foreground-muted"
         return [line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)]
 
     def _flow(self, view: ClusterView, cells: int) -> list[Content]:
@@ -79,10 +79,10 @@ class ClustersPane(Pane):
             if not self.board.deployment:
                 return []
             state = text.clean(self.board.deployment)
-            return [_arrow("AWS", "green", state, "$text-muted", cells)]
+            return [_arrow("AWS", "green", state, "$foreground-muted", cells)]
         to = "new blue" if view.role == "blue prime" else "blue prime"
         if not self.board.lags:
-            return [_arrow("slot", to, "none", "$text-muted", cells)]
+            return [_arrow("slot", to, "none", "$foreground-muted", cells)]
         state, style = self._slots(self.board.lags)
         return [_arrow("slot", to, state, style, cells)]
 
@@ -100,6 +100,11 @@ class ClustersPane(Pane):
         return "streaming", "$text-success"
 
 
+def _instances(up: int, of: int) -> str:
+    noun = "instance" if of == 1 else "instances"
+    return f"{of} {noun}" if up == of else f"{up} of {of} {noun} up"
+
+
 def _arrow(what: str, to: str, state: str, style: str, cells: int) -> Content:
     head = f"  └─ {what} ─▶ {to} "
-    return line((head, "$text-muted"), (text.shorten(state, cells - text.width(head)), style))
+    return line((head, "$foreground-muted"), (text.shorten(state, cells - text.width(head)), style))

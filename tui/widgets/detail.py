@@ -59,7 +59,7 @@ class DetailPane(Pane):
 
     def draw(self, cells: int) -> Content:
         if self.detail is None:
-            return line(("No step is selected.", "$text-muted"))
+            return line(("No step is selected.", "$foreground-muted"))
         return joined(_lines(self.detail, cells))
 
 
@@ -86,8 +86,8 @@ def _risk(step: Line, cells: int) -> Iterable[Content]:
     head = f"{mark.glyph} {mark.word}"
     undo = f" · undo: {text.clean(step.undo)}" if step.risk is not Risk.READ_ONLY else ""
     rows = text.wrap(f"{head}{undo}", cells)
-    yield line((rows[0][: len(head)], mark.style), (rows[0][len(head) :], "$text-muted"))
-    yield from (line(("  " + row, "$text-muted")) for row in rows[1:])
+    yield line((rows[0][: len(head)], mark.style), (rows[0][len(head) :], "$foreground-muted"))
+    yield from (line(("  " + row, "$foreground-muted")) for row in rows[1:])
 
 
 def _state(detail: Detail, cells: int) -> Iterable[Content]:
@@ -103,13 +103,14 @@ def _state(detail: Detail, cells: int) -> Iterable[Content]:
     else:
         words.append(mark.meaning)
     yield line(
-        (f"{mark.glyph} {words[0]}", mark.style), (" · ".join(["", *words[1:]]), "$text-muted")
+        (f"{mark.glyph} {words[0]}", mark.style),
+        (" · ".join(["", *words[1:]]), "$foreground-muted"),
     )
     message = step.attempt.message if step.attempt is not None else ""
     if not message:
         return
     if step.status is Status.SKIPPED:
-        yield from _wrapped(text.clean(message), cells, "$text-muted", indent=2)
+        yield from _wrapped(text.clean(message), cells, "$foreground-muted", indent=2)
         return
     yield Content()
     yield from _message(message, cells, step.status)
@@ -132,7 +133,9 @@ def _waiting(detail: Detail, cells: int) -> Iterable[Content]:
     if detail.line.status is not Status.RUNNING or not detail.board.waiting:
         return
     yield Content()
-    yield line(("Waiting", "bold"), ("  x stops the wait; it can be taken up again", "$text-muted"))
+    yield line(
+        ("Waiting", "bold"), ("  x stops the wait; it can be taken up again", "$foreground-muted")
+    )
     fraction = detail.board.waiting_fraction
     if fraction is not None:
         yield line("  ", (bar(fraction, min(40, cells - 9)), "$text-primary"), f" {fraction:4.0%}")
@@ -154,7 +157,7 @@ def _gates(detail: Detail, cells: int) -> Iterable[Content]:
     for gate in preview.gates:
         typed = f" (type {text.clean(gate.must_type)})" if gate.must_type else ""
         yield from _wrapped(f"{text.clean(gate.question)}{typed}", cells, "", indent=2)
-        yield from _wrapped(text.clean(gate.reversible), cells, "$text-muted", indent=4)
+        yield from _wrapped(text.clean(gate.reversible), cells, "$foreground-muted", indent=4)
 
 
 def _calls(detail: Detail, cells: int) -> Iterable[Content]:
@@ -177,14 +180,15 @@ def _calls(detail: Detail, cells: int) -> Iterable[Content]:
     if preview is None:
         if not step.status.ended and step.status is not Status.RUNNING:
             yield Content()
-            yield line(("Will run", "bold"), ("  looking…", "$text-muted"))
+            yield line(("Will run", "bold"), ("  looking…", "$foreground-muted"))
         return
-    yield from _will_run(preview, {effect.title for effect in done}, step, cells)
+    running = step.status is Status.RUNNING
+    yield from _will_run(preview, {effect.title for effect in done} if running else set(), cells)
 
 
-def _will_run(preview: Preview, done: set[str], step: Line, cells: int) -> Iterable[Content]:
+def _will_run(preview: Preview, done: set[str], cells: int) -> Iterable[Content]:
     left = [effect for effect in preview.effects if effect[0] not in done]
-    if step.status is Status.RUNNING and not left:
+    if done and not left:
         return
     yield Content()
     yield line(("Will run", "bold"))
@@ -192,7 +196,7 @@ def _will_run(preview: Preview, done: set[str], step: Line, cells: int) -> Itera
         yield from _wrapped(text.clean(preview.note), cells, "$text-warning", indent=2)
     elif not preview.effects:
         yield from _wrapped(
-            "Nothing that changes anything: it only looks.", cells, "$text-muted", 2
+            "Nothing that changes anything: it only looks.", cells, "$foreground-muted", 2
         )
     for title, call in left:
         yield from _wrapped(text.clean(title), cells, "", indent=2)
@@ -205,13 +209,15 @@ def _performed(effect: Effect, cells: int) -> Iterable[Content]:
     rows = text.wrap(f"{text.clean(effect.title)} · {word}", cells - 4)
     yield line("  ", (mark.glyph, mark.style), " ", rows[0])
     yield from (line("    " + row) for row in rows[1:])
-    yield from _wrapped(text.clean(effect.preview, lines=True), cells, "$text-muted", indent=4)
+    yield from _wrapped(
+        text.clean(effect.preview, lines=True), cells, "$foreground-muted", indent=4
+    )
     error = effect.detail.get("error")
     if error:
         yield from _wrapped(text.clean(str(error), lines=True), cells, "$text-error", indent=4)
     if effect.decided:
         yield from _wrapped(
-            f"decided by {text.clean(effect.decided)}", cells, "$text-muted", indent=4
+            f"decided by {text.clean(effect.decided)}", cells, "$foreground-muted", indent=4
         )
 
 
@@ -219,10 +225,10 @@ def _evidence(detail: Detail, cells: int) -> Iterable[Content]:
     if not detail.evidence:
         return
     yield Content()
-    yield line(("Evidence", "bold"), ("  times are UTC", "$text-muted"))
+    yield line(("Evidence", "bold"), ("  times are UTC", "$foreground-muted"))
     for seen in detail.evidence:
         first, *rest = text.wrap(text.clean(seen.text, lines=True), cells - 11)
-        yield line("  ", (text.at(seen.at), "$text-muted"), " ", first)
+        yield line("  ", (text.at(seen.at), "$foreground-muted"), " ", first)
         yield from (line(" " * 11 + row) for row in rest)
 
 

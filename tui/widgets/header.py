@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from textual import work
 from textual.content import Content
 from textual.widget import Widget
 
 from runbook.board import Board, Downtime, Protection
 from state.records import Run
 from tui import glyphs, text
-from tui.picture import stale
+from tui.picture import fresh_limit, stale
 from tui.widgets.pane import line
+
+CLOCK_S = 0.1
+POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,10 @@ class RunHeader(Widget):
     RunHeader { height: 1; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, run: Run, *, limit: float) -> None:
+    def __init__(self, run: Run) -> None:
         super().__init__()
         self.run = run
-        self.limit = limit
+        self.limit = fresh_limit(run)
         self.board = Board()
         self.now: datetime | None = None
         self._shown: Content | None = None
@@ -72,13 +78,13 @@ class RunHeader(Widget):
         wide = cells >= 120
         mark = glyphs.ENVIRONMENT[self.run.environment]
         left = line(
-            (" blueprime  " if wide else " ", "$text-muted"),
+            (" blueprime  " if wide else " ", "$foreground-muted"),
             (text.shorten(text.clean(self.run.cluster), 24 if wide else 14), "bold"),
             (
                 f"  {text.clean(self.run.region)} / {text.short_account(self.run.account)}"
                 if wide
                 else "",
-                "$text-muted",
+                "$foreground-muted",
             ),
             "  ",
             (f" {mark.word} ", f"{mark.style} reverse"),
@@ -88,12 +94,12 @@ class RunHeader(Widget):
 
     def _right(self, cells: int, wide: bool) -> list[tuple[str, str]]:
         if self.now is None:
-            return [("looking…", "$text-muted")]
+            return [("looking…", "$foreground-muted")]
         down, style = downtime(self.board.downtime, self.now)
         gap = "   " if wide else "  "
         if not self.run.open:
             words = self.run.result.value.replace("_", " ") if self.run.result else "closed"
-            return [(down, style), (gap, ""), (f"CLOSED: {words}", "bold $text-muted")]
+            return [(down, style), (gap, ""), (f"CLOSED: {words}", "bold $foreground-muted")]
         said = verdict(self.board.protection, self.now, self.limit)
         room = cells - len(down) - len(gap) - len(said.word) - 3
         why = text.clean(said.why)
@@ -103,10 +109,34 @@ class RunHeader(Widget):
         return [(down, style), (gap, ""), (f"{said.word}:", said.style), (f" {shown}", "")]
 
 
+class LiveHeader(RunHeader):
+    """A header that looks at the run by itself, on screens that cover the run's own."""
+
+    def __init__(
+        self, run: Run, look: Callable[[], Awaitable[Board]], now: Callable[[], datetime]
+    ) -> None:
+        super().__init__(run)
+        self._look, self._now = look, now
+
+    def on_mount(self) -> None:
+        self.set_interval(CLOCK_S, lambda: self.show(self.board, self._now()))
+        self._poll()
+
+    @work
+    async def _poll(self) -> None:
+        # A look that fails leaves the figures as they are: their ages tell.
+        with suppress(Exception):
+            self.show(await self._look(), self._now())
+        self.set_timer(POLL_S, self._poll)
+
+
 def downtime(clock: Downtime, now: datetime) -> tuple[str, str]:
     """Return the outage's clock and its style; it stands still once the outage is over."""
     seconds = clock.seconds(now)
     if seconds is None:
-        return "downtime none", "$text-muted"
+        return "downtime none", "$foreground-muted"
     running = clock.ended_at is None
-    return f"downtime {text.clock(seconds)}", "bold $text-warning" if running else "$text-muted"
+    return (
+        f"downtime {text.clock(seconds)}",
+        "bold $text-warning" if running else "$foreground-muted",
+    )

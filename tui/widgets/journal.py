@@ -38,7 +38,7 @@ class JournalPane(Pane):
 
     def draw(self, cells: int) -> Content:
         if not self.events:
-            return line(("Nothing was written yet.", "$text-muted"))
+            return line(("Nothing was written yet.", "$foreground-muted"))
         return joined(rows(self.events, cells))
 
 
@@ -47,9 +47,9 @@ def rows(events: Iterable[Event], cells: int) -> list[Content]:
     head = 8 + 1 + _KIND + 1
     return [
         line(
-            (text.at(event.at), "$text-muted"),
+            (text.at(event.at), "$foreground-muted"),
             " ",
-            (text.fit(text.clean(event.kind), _KIND), _STYLES.get(event.kind, "$text-muted")),
+            (text.fit(text.clean(event.kind), _KIND), _STYLES.get(event.kind, "$foreground-muted")),
             " ",
             text.shorten(text.clean(event.text), cells - head),
         )

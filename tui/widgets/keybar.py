@@ -30,7 +30,11 @@ class KeyHint(Static):
             return
         self._shown = (label, why_not)
         self.set_class(bool(why_not), "-dim")
-        styles = ("$text-muted dim", "$text-muted dim") if why_not else ("bold $text-accent", "")
+        styles = (
+            ("$foreground-muted dim", "$foreground-muted dim")
+            if why_not
+            else ("bold $text-accent", "")
+        )
         self.update(line((self.key.shown, styles[0]), " ", (label, styles[1])))
         self.tooltip = Content(f"Not now: {why_not}" if why_not else self.key.says)
 

@@ -40,7 +40,7 @@ class LagPane(Pane):
         for view in self.board.lags:
             rows += self._lag(view, cells)
         if not rows:
-            rows.append(line(("no slot, so there is no lag to measure", "$text-muted")))
+            rows.append(line(("no slot, so there is no lag to measure", "$foreground-muted")))
         rows += [
             line(("- " if index == 0 else "  ", "$text-warning"), (row, "$text-warning"))
             for reason in self.board.protection.reasons
@@ -56,7 +56,7 @@ class LagPane(Pane):
         spark = sparkline(self.samples.get(view.database, ()), room - name, self.now)
         seconds = "?" if view.seconds is None else text.duration(view.seconds)
         unknown = "bold $text-warning"
-        style = "$text-muted" if old else "bold"
+        style = "$foreground-muted" if old else "bold"
         rows = [
             line(
                 (text.fit(text.clean(view.database), name), ""),
@@ -68,11 +68,11 @@ class LagPane(Pane):
                 " ",
                 (text.right(seconds, _SECONDS), unknown if view.seconds is None else style),
                 " ",
-                (spark, "$text-muted" if old else "$text-accent"),
+                (spark, "$foreground-muted" if old else "$text-accent"),
                 " ",
                 (
                     text.right("never" if age is None else f"{text.age_figure(age)} ago", _AGE),
-                    unknown if old else "$text-muted",
+                    unknown if old else "$foreground-muted",
                 ),
             )
         ]
@@ -85,6 +85,9 @@ class LagPane(Pane):
         return rows
 
 
+HOLD = timedelta(seconds=30)
+"""How long a measured value stands in a sparkline where no newer one follows."""
+
 _HEALTHY = ("reserved", "extended")
 
 
@@ -94,19 +97,19 @@ def sparkline(samples: Sequence[Sample], cells: int, now: datetime) -> str:
         return ""
     start = now - timedelta(minutes=SPARK_MINUTES)
     span = timedelta(minutes=SPARK_MINUTES) / cells
-    buckets: list[list[float | None]] = [[] for _ in range(cells)]
-    for sample in samples:
-        index = int((sample.at - start) / span)
-        if 0 <= index <= cells:
-            buckets[min(index, cells - 1)].append(sample.value)
-    values = [_worst(bucket) for bucket in buckets]
+    values = [_value(samples, start + span * index, span) for index in range(cells)]
     top = max((value for value in values if value is not None), default=0.0)
     return "".join(_bar(value, top) for value in values)
 
 
-def _worst(bucket: list[float | None]) -> float | None:
-    known = [value for value in bucket if value is not None]
-    return max(known) if known and len(known) == len(bucket) else None
+def _value(samples: Sequence[Sample], start: datetime, span: timedelta) -> float | None:
+    """Return the largest value of a span, or None where any of it was unknown."""
+    inside = [sample.value for sample in samples if start <= sample.at < start + span]
+    if not inside:
+        before = [sample for sample in samples if start - HOLD <= sample.at < start]
+        inside = [before[-1].value] if before else [None]
+    known = [value for value in inside if value is not None]
+    return max(known) if len(known) == len(inside) else None
 
 
 def _bar(value: float | None, top: float) -> str:

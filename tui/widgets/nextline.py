@@ -38,13 +38,13 @@ class NextLine(Static):
         press = self._press
         cells = max(20, self.size.width - 2)
         head = line(
-            ("enter", "bold $text-primary" if press.acts else "$text-muted"),
-            (": " if press.acts else " does nothing now: ", "$text-muted"),
+            ("enter", "bold $text-primary" if press.acts else "$foreground-muted"),
+            (": " if press.acts else " does nothing now: ", "$foreground-muted"),
             f"{press.verb} " if press.verb else "",
             (press.target, "bold"),
             (" — " if press.acts else " ") if press.target else "",
         )
         then = text.shorten(press.then, cells - head.cell_length)
         back = text.shorten(self._back, cells)
-        self.update(joined([line(head, then), line((back, "$text-muted"))]))
+        self.update(joined([line(head, then), line((back, "$foreground-muted"))]))
         self.tooltip = Content(f"{head.plain}{press.then}\n{self._back}")

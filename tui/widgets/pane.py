@@ -37,7 +37,7 @@ class Pane(VerticalScroll, can_focus=True):
         background: $background;
         padding: 0 0 0 1;
         scrollbar-gutter: stable;
-        scrollbar-size-vertical: 1;
+        scrollbar-size: 0 1;
         &:focus { border: round $primary; border-title-color: $primary; }
         & > .body { width: 1fr; height: auto; }
     }

@@ -35,13 +35,13 @@ class TrafficPane(Pane):
         old = stale(traffic.at, self.now, self.limit)
         sessions = "?" if traffic.sessions is None else str(traffic.sessions)
         writes = "?" if traffic.writes_per_s is None else f"{traffic.writes_per_s:,.0f}"
-        style = "$text-muted" if old else "bold"
+        style = "$foreground-muted" if old else "bold"
         age = "never seen" if traffic.at is None else text.ago(text.elapsed(traffic.at, self.now))
         left = line(
             (sessions, style if traffic.sessions is not None else "bold $text-warning"),
-            (" sessions  ", "$text-muted"),
+            (" sessions  ", "$foreground-muted"),
             (writes, style if traffic.writes_per_s is not None else "bold $text-warning"),
-            (" rows written/s  ", "$text-muted"),
+            (" rows written/s  ", "$foreground-muted"),
         )
         room = cells - left.cell_length - text.width(age) - 1
         rows = [
@@ -49,7 +49,7 @@ class TrafficPane(Pane):
                 left,
                 (sparkline(self.samples, max(0, min(room, 16)), self.now), "$text-accent"),
                 " ",
-                (age, "bold $text-warning" if old else "$text-muted"),
+                (age, "bold $text-warning" if old else "$foreground-muted"),
             ),
             self._fence(cells),
         ]
@@ -63,13 +63,8 @@ class TrafficPane(Pane):
     def _fence(self, cells: int) -> Content:
         traffic = self.board.traffic
         mark = glyphs.FENCE[traffic.fence]
-        words = mark.meaning
-        if traffic.fence is Fence.PROVED and traffic.fence_at is not None:
-            words = (
-                f"nobody can write, checked {text.ago(text.elapsed(traffic.fence_at, self.now))}"
-            )
         head = f"{mark.glyph} fence {mark.word}"
-        return line(
-            (head, mark.style),
-            (text.shorten(f" · {words}", cells - text.width(head)), "$text-muted"),
-        )
+        if traffic.fence is Fence.PROVED and traffic.fence_at is not None:
+            head += f" {text.ago(text.elapsed(traffic.fence_at, self.now))}"
+        meaning = text.shorten(f" · {mark.meaning}", cells - text.width(head))
+        return line((head, mark.style), (meaning, "$foreground-muted"))

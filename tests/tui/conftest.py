@@ -1,0 +1,95 @@
+"""What the tests of the screens share."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from tui.app import BlueprimeApp
+from tui.screens.run import RunScreen
+from tui.widgets.keybar import KeyHint
+from tui.widgets.nextline import NextLine
+
+DEADLINE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let neither the colours nor the size of the caller's terminal reach a picture."""
+    for name in ("NO_COLOR", "COLUMNS", "LINES", "TEXTUAL_THEME", "TEXTUAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    assert "NO_COLOR" not in os.environ
+
+
+async def until(pilot: Pilot[None], true: Callable[[], object], what: str = "") -> None:
+    """Wait until something is true of the app."""
+    limit = time.monotonic() + DEADLINE_S
+    while not true():
+        if time.monotonic() > limit:
+            raise AssertionError(f"never came true: {what or true}\n{shown(pilot.app)}")
+        await pilot.pause(0.02)
+    await pilot.pause()
+
+
+def shown(app: object) -> str:
+    """Return the screen as plain text."""
+    assert isinstance(app, BlueprimeApp)
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+async def sees(pilot: Pilot[None], *words: str) -> str:
+    """Wait until all of the words stand on the screen, and return the screen's text."""
+    await until(pilot, lambda: all(word in shown(pilot.app) for word in words), f"seen: {words}")
+    return shown(pilot.app)
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait until the run's screen has drawn everything that it looks up."""
+
+    def drawn() -> bool:
+        screen = pilot.app.screen
+        if not isinstance(screen, RunScreen) or screen.picture is None:
+            return False
+        text = shown(pilot.app)
+        return "looking" not in text and "reading" not in text.lower().replace("ready", "")
+
+    await until(pilot, drawn, "settled")
+
+
+async def enter_run(pilot: Pilot[None]) -> RunScreen:
+    """Go past the resume screen, once its probes have answered, onto the run's screen."""
+    await sees(pilot, "Where this run stands")
+    await until(pilot, lambda: not dim(pilot, "proceed"), "probes answered")
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen), "the run's screen")
+    await settled(pilot)
+    screen = pilot.app.screen
+    assert isinstance(screen, RunScreen)
+    return screen
+
+
+def hint(pilot: Pilot[None], name: str) -> KeyHint:
+    """Return a key of the footer."""
+    return next(hint for hint in pilot.app.screen.query(KeyHint) if hint.key.name == name)
+
+
+def dim(pilot: Pilot[None], name: str) -> bool:
+    """Return whether a key of the footer is dimmed."""
+    return hint(pilot, name).has_class("-dim")
+
+
+def sentence(pilot: Pilot[None]) -> str:
+    """Return the two lines that say what enter does and which way back there is."""
+    line: Static = pilot.app.screen.query_one(NextLine)
+    return str(line.visual)
+
+
+Before = Callable[[Pilot[None]], Awaitable[None]]

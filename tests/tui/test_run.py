@@ -1,0 +1,344 @@
+"""The run's screen: what enter does, what is dimmed and why, and what is never shown as good."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runbook.board import Protection
+from state.words import Result, Status, Track
+from tests.tui import scenes
+from tests.tui.conftest import dim, enter_run, hint, sees, settled, shown, until
+from tests.tui.fake import FakeRun, ago
+from tui.screens.confirm import ConfirmDialog
+from tui.screens.run import RunScreen
+from tui.widgets.checklist import ChecklistPane
+
+WIDE, NARROW = (160, 48), (80, 24)
+
+
+def saved(home: Path) -> Path:
+    """Return the file that was saved."""
+    return next((home / "copies").iterdir())
+
+
+async def test_enter_runs_the_position_and_not_the_selected_step() -> None:
+    model = scenes.failed()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("up", "k")
+        text = await sees(pilot, "only looking · enter acts on clone", "Let the applications in")
+        assert "enter: try again clone" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: model.called("advance"))
+        assert model.called("advance") == [("advance", "clone")]
+
+
+async def test_a_new_run_opens_without_the_resume_screen() -> None:
+    model = FakeRun(scenes.UPGRADE, figures=scenes.before_switchover().figures)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await sees(pilot, "enter: run identify")
+        assert isinstance(pilot.app.screen, RunScreen)
+        assert model.called("start_watching")
+
+
+async def test_a_second_step_is_refused_while_one_runs() -> None:
+    model = scenes.protected()
+    model.hold = True
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "enter does nothing now: bake is running")
+        await pilot.press("enter", "r", "enter")
+        await sees(pilot, "enter run: bake is running")
+        assert dim(pilot, "advance")
+        assert "bake is running" in str(hint(pilot, "advance").tooltip)
+        assert len(model.called("advance")) == 1
+        await pilot.press("x")
+        await sees(pilot, "every step of upgrade is done")
+        assert model.called("cancel_wait")
+
+
+async def test_the_sentence_says_what_enter_does_and_the_way_back() -> None:
+    model = scenes.failed()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert "enter: try again clone — clone orders-old1 as bp-k2f9qa-prime; reversible" in text
+        assert "finish protecting, then roll back to blue prime; loses nothing" in text
+
+
+async def test_a_failure_is_told_as_what_now_and_next() -> None:
+    async with scenes.app(scenes.failed(), at="k2f9qa").run_test(
+        size=WIDE, notifications=True
+    ) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        for words in ("What happened", "AWS refused to clone", "Now", "the slots keep", "Next"):
+            assert words in text
+        assert "Will run" in text
+        assert "rds.RestoreDBClusterToPointInTime" in text
+
+
+async def test_an_old_yes_is_shown_as_unknown_with_its_age() -> None:
+    async with scenes.app(scenes.unknown(), at="k2f9qa").run_test(
+        size=WIDE, notifications=True
+    ) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert "PROTECTION UNKNOWN: last seen 1m34s ago" in text
+        assert "DescribeDBClusters: Throttling" in text
+        assert "no answer for 30 s" in text
+        assert "0 B" not in text
+        assert " PROTECTED" not in text
+
+
+@pytest.mark.parametrize("at", [None, ago(11)])
+async def test_protection_never_seen_or_old_is_unknown(at: object) -> None:
+    model = scenes.protected()
+    good = replace(model.figures.protection, at=at)  # type: ignore[arg-type]
+    model.figures = replace(model.figures, protection=good)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        assert "PROTECTION UNKNOWN" in shown(pilot.app)
+
+
+async def test_an_undecided_effect_leads_to_the_resume_screen_and_performs_nothing() -> None:
+    model = scenes.unknown()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "1 effect is of unknown outcome")
+        assert not model.called("advance")
+
+
+async def test_an_unknown_step_without_unknown_effects_can_be_run_again() -> None:
+    model = scenes.unknown()
+    model.tried["switchover"] = replace(model.tried["switchover"], outcomes=())
+    model.scripts = [replace(script, gates=()) for script in model.scripts]
+    model.pending = []
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await sees(pilot, "enter: try again switchover")
+        await pilot.press("enter")
+        await until(pilot, lambda: model.called("advance"))
+
+
+async def test_a_watcher_sees_everything_and_acts_on_nothing() -> None:
+    model = scenes.protected()
+    model.writable, model.holder = False, scenes.HOLDER
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert "watching only: mira on db-ops-3 (pid 4711) has held this run" in text
+        await pilot.press("enter", "r", "b", "n", "x")
+        await sees(pilot, "mira on db-ops-3")
+        assert all(dim(pilot, name) for name in ("advance", "retry", "branch", "note"))
+        assert not model.called("advance")
+        assert isinstance(pilot.app.screen, RunScreen)
+
+
+async def test_a_declined_gate_leaves_the_step_ready() -> None:
+    model = scenes.before_switchover()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "Stop the applications of orders", "To go on, type orders here")
+        focused = pilot.app.focused
+        assert focused is not None
+        assert focused.id == "cancel"
+        await pilot.press("enter")
+        await until(pilot, lambda: model.answers == [None])
+        await settled(pilot)
+        assert "enter: run switchover" in shown(pilot.app)
+
+
+async def test_yes_stays_disabled_until_the_name_matches_exactly() -> None:
+    model = scenes.before_switchover()
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "type orders here")
+        yes = pilot.app.screen.query_one("#yes")
+        await pilot.click("#typed")
+        for key in "Orders":
+            await pilot.press(key)
+        assert yes.disabled
+        await pilot.press(*["backspace"] * 6, *"orders")
+        assert not yes.disabled
+        await pilot.press("space")
+        assert yes.disabled
+        await pilot.press("backspace", "enter")
+        assert isinstance(pilot.app.screen, ConfirmDialog), "enter in the field is no yes"
+        await pilot.click("#yes")
+        await until(pilot, lambda: model.answers == ["orders"])
+        await sees(pilot, "enter: run capture")
+
+
+async def test_escape_declines_a_gate() -> None:
+    model = scenes.before_switchover()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "type orders here")
+        await pilot.press("escape")
+        await until(pilot, lambda: model.answers == [None])
+
+
+async def test_panes_change_with_the_same_keys_where_there_is_little_room() -> None:
+    async with scenes.app(scenes.protected(), at="k2f9qa").run_test(
+        size=NARROW, notifications=True
+    ) as pilot:
+        await enter_run(pilot)
+        assert "✓ identify" in shown(pilot.app)
+        for key, words in (
+            ("2", "The way back stays open"),
+            ("3", "└─ slot ─▶ blue prime streaming"),
+            ("4", "214 rows written/s"),
+            ("5", "confirmed past 0/5A3B1C8"),
+            ("space", "✓ identify"),
+        ):
+            await pilot.press(key)
+            text = await sees(pilot, words)
+            assert "downtime 00:00:28.4" in text
+            assert "PROTECTED: a rollback now" in text
+            assert "enter: run bake" in text
+            assert "way back from here: roll back to blue prime; loses nothing" in text
+        await pilot.press("2", "k")
+        await sees(pilot, "Prove the protection")
+
+
+async def test_the_cursor_follows_the_position_unless_it_was_moved() -> None:
+    model = scenes.protected()
+    model.tried.pop("verify-protection")
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        screen = await enter_run(pilot)
+        pane = screen.query_one(ChecklistPane)
+        assert pane.selected == (1, "verify-protection")
+        await pilot.press("enter")
+        await until(pilot, lambda: pane.selected == (1, "bake"))
+        await pilot.press("k", "k")
+        assert pane.selected == (1, "subscribe")
+        model.touch("something else")
+        await sees(pilot, "something else")
+        assert pane.selected == (1, "subscribe")
+        await pilot.press("escape")
+        assert pane.selected == (1, "bake")
+
+
+async def test_the_tracks_before_stand_above_with_their_headings() -> None:
+    async with scenes.app(scenes.rolled_onto(), at="k2f9qa").run_test(
+        size=WIDE, notifications=True
+    ) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert text.index("Upgrade ") < text.index("switchover") < text.index("Rollback ▸")
+        assert "▸ drain" in text
+
+
+async def test_a_note_is_kept() -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("n")
+        await sees(pilot, "A remark for the journal")
+        await pilot.press(*"seen it", "enter")
+        await until(pilot, lambda: model.called("note"))
+        assert model.called("note") == [("note", "seen it")]
+        await sees(pilot, "seen it")
+
+
+async def test_copy_goes_to_the_clipboard_and_to_a_private_file(tmp_path: Path) -> None:
+    app = scenes.app(scenes.failed(), at="k2f9qa", home=tmp_path)
+    async with app.run_test(size=NARROW, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: (tmp_path / "copies").exists() and saved(tmp_path))
+        file = saved(tmp_path)
+        await until(pilot, lambda: file.read_text() == app.clipboard)
+        assert "rds.RestoreDBClusterToPointInTime(" in app.clipboard
+        assert "AWS refused to clone orders-old1: the cluster is not in the available" in (
+            app.clipboard
+        )
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_run_that_cannot_be_read_says_so_and_recovers() -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        model.trouble = OSError("disk I/O error")
+        model.touch()
+        await sees(pilot, "the run could not be looked at: OSError: disk I/O error")
+        model.trouble = None
+        await sees(pilot, "enter: run bake")
+
+
+async def test_a_step_that_cannot_be_started_is_told() -> None:
+    model = scenes.protected()
+
+    async def advance(step: str, decide: object) -> Status:
+        raise RuntimeError(f"the lab is gone, {step} was not run")
+
+    model.advance = advance  # type: ignore[assignment, method-assign]
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "the lab is gone, bake was not run")
+        await sees(pilot, "enter: run bake")
+
+
+async def test_a_run_that_is_over_says_how_it_ended() -> None:
+    model = scenes.protected()
+    model.result, model.track = Result.ROLLED_BACK, Track.ROLLBACK
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert "CLOSED: rolled back" in text
+        assert "this run is over: rolled back" in text
+        assert dim(pilot, "advance")
+        assert not dim(pilot, "branch")
+
+
+async def test_the_clock_runs_while_the_applications_are_down() -> None:
+    model = scenes.during_downtime()
+    app = scenes.app(model, at="k2f9qa")
+    late = [0.0]
+    app.now = lambda: ago(-late[0])
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        assert "downtime 00:00:07.4" in shown(pilot.app)
+        late[0] = 1.2
+        await sees(pilot, "downtime 00:00:08.6")
+
+
+async def test_drawing_goes_on_while_the_engine_is_held_up() -> None:
+    model = scenes.protected()
+    gate = asyncio.Event()
+
+    async def ways() -> list[object]:
+        await gate.wait()
+        return []
+
+    model.ways = ways  # type: ignore[assignment, method-assign]
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await sees(pilot, "Where this run stands", "No effect is unknown")
+        await pilot.press("enter")
+        await sees(pilot, "way back from here: looking…")
+        await pilot.press("k")
+        await sees(pilot, "only looking")
+
+
+async def test_not_protected_names_every_reason() -> None:
+    model = scenes.protected()
+    bad = Protection(False, "lag 80 MB", ("lag of orders is 80 MB", "drift in billing"), ago(1))
+    model.figures = replace(model.figures, protection=bad)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert "NOT PROTECTED: lag 80 MB" in text
+        assert "lag of orders is 80 MB" in text
+        assert "drift in billing" in text
