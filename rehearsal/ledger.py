@@ -271,25 +271,34 @@ def read_histories(folder: Path) -> list[History]:
 
 
 def longest_gap(
-    histories: Sequence[History], databases: Sequence[str], start: float, end: float
+    histories: Sequence[History],
+    databases: Sequence[str],
+    start: float,
+    end: float,
+    *,
+    lasting_until: float | None = None,
 ) -> Gap | None:
-    """Return the longest stretch without an acknowledged write between `start` and `end`.
+    """Return the longest stretch without an acknowledged write that touches a window.
 
     It is taken for each database by itself, over all its writers, and the worst counts: one
     database that comes back early must not hide another. A stretch that reaches over an edge of
-    the window counts as far as it lies inside, so an outage that goes on at the `end` counts too.
-    A database counts from its first acknowledged write, or, without any, from its opening. None
-    means that there is nothing to say: nothing was open in the window.
+    the window, from `start` to `end`, counts whole. One that no acknowledged write has ended counts
+    to `lasting_until`, or to the `end` where the traffic was stopped by then. A database counts
+    from its first acknowledged write, or, without any, from its opening. None means that there is
+    nothing to say: nothing was open in the window.
     """
     worst: Gap | None = None
     for database in databases:
         mine = [history for history in histories if history.database == database]
         firsts = [h.acks[0] for h in mine if h.acks] or [h.opened_at for h in mine]
-        since = max(start, min(firsts, default=end))
-        if since >= end:
+        if min(firsts, default=end) >= end:
             continue
-        times = sorted(t for history in mine for t in _within(history.acks, since, end))
-        for earlier, later in pairwise([since, *times, end]):
+        before = [h.acks[i - 1] for h in mine if (i := bisect_left(h.acks, start))]
+        after = [h.acks[i] for h in mine if (i := bisect_right(h.acks, end)) < len(h.acks)]
+        within = sorted(t for h in mine for t in _within(h.acks, start, end))
+        began = max(before, default=min(firsts))
+        ended = min(after, default=end if lasting_until is None else max(end, lasting_until))
+        for earlier, later in pairwise([began, *within, ended]):
             if worst is None or later - earlier > worst.seconds:
                 worst = Gap(database, later - earlier, earlier, later)
     return worst

@@ -51,7 +51,10 @@ class Workload:
 
         `host` and `port` are the production endpoint. `tps` is the number of transactions a second
         over all databases together. A ledger that lies in `state_dir` already is continued.
+        No database, no writer or no rate raises `ValueError`: that is no workload.
         """
+        if not databases or tps <= 0 or writers_per_database < 1:
+            raise ValueError("A workload needs a database, a writer and a rate above 0.")
         self._address = (host, port)
         self._first = {
             "user": user,
@@ -117,8 +120,9 @@ class Workload:
     def longest_gap(self, start: float, end: float | None = None) -> Gap | None:
         """Return the longest stretch without an acknowledged write, the worst over all databases.
 
-        `start` and `end` are seconds since the epoch; without an `end` it is now, and a stretch
-        that still goes on counts. None: nothing can be said.
+        `start` and `end` are seconds since the epoch; without an `end` it is now. A stretch that
+        reaches over an edge counts whole, so a window may be as tight as the fence itself; one
+        that still goes on while traffic flows counts to this moment. None: nothing can be said.
         """
         found = self._ask("longest_gap", start=start, end=time.time() if end is None else end)
         return None if found is None else Gap(*found)

@@ -103,7 +103,9 @@ class Writers:
 
     def longest_gap(self, start: float, end: float) -> ledger.Gap | None:
         """Return the worst stretch without an acknowledged write over the databases in use."""
-        return ledger.longest_gap(self._histories, self._settings.databases, start, end)
+        lasting = time.time() if self._running else None
+        databases = self._settings.databases
+        return ledger.longest_gap(self._histories, databases, start, end, lasting_until=lasting)
 
     def verdict(self) -> Verdict:
         """Compare the ledger with what the application's own connection leads to."""

@@ -152,15 +152,18 @@ def test_any_writer_ends_an_outage_of_its_database() -> None:
     assert longest_gap(both, ["orders"], 0, 30) == ("orders", 16, 12, 28)
 
 
-def test_a_stretch_counts_as_far_as_it_lies_in_the_window() -> None:
-    one = [history(1, "orders", 10, 11, 20, 21)]
-    assert longest_gap(one, ["orders"], 15, 21) == ("orders", 5, 15, 20)
-    assert longest_gap(one, ["orders"], 10, 14) == ("orders", 3, 11, 14)
+def test_a_stretch_over_an_edge_of_the_window_counts_whole() -> None:
+    both = [history(1, "orders", 10, 11, 20, 21), history(2, "orders", 9, 22)]
+    for window in ((12, 19), (15, 21), (10, 14), (11, 20)):
+        assert longest_gap(both, ["orders"], *window) == ("orders", 9, 11, 20)
+    assert longest_gap(both, ["orders"], 20.2, 20.8) == ("orders", 1, 20, 21)
 
 
 def test_an_outage_that_goes_on_counts() -> None:
     one = [history(1, "orders", 10, 11)]
     assert longest_gap(one, ["orders"], 0, 100) == ("orders", 89, 11, 100)
+    assert longest_gap(one, ["orders"], 50, 60) == ("orders", 49, 11, 60)
+    assert longest_gap(one, ["orders"], 50, 60, lasting_until=100) == ("orders", 89, 11, 100)
 
 
 def test_a_database_without_any_write_is_not_a_database_without_outage() -> None:

@@ -299,3 +299,11 @@ def test_a_closed_endpoint_is_counted_and_stops_at_once(
     workload.start(port=server.port)
     run_until_more(workload)
     assert_nothing_lost(workload)
+
+
+@pytest.mark.parametrize("nothing", [{"databases": ()}, {"tps": 0}, {"writers_per_database": 0}])
+def test_a_workload_of_nothing_is_refused(
+    make_workload: Callable[..., Workload], nothing: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="needs a database, a writer and a rate"):
+        make_workload(**nothing)
