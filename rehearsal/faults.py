@@ -35,12 +35,35 @@ STRAY_WRITE = "stray-write"
 _STRAY_ROW = sql.SQL("INSERT INTO public.customer (name) VALUES ('stray')")
 
 
+KINDS = {
+    THROTTLE: "[ACTION [COUNT]] answer the next calls with Throttling",
+    SERVER_ERROR: "[ACTION [COUNT]] answer the next calls with ServiceUnavailable",
+    LOSE_RESPONSE: "[ACTION [COUNT]] perform the next calls, then close the connection",
+    FAIL_SWITCHOVER: "cancel the next switchover while writes are stopped",
+    KILL_SERVER: "CLUSTER let its server die as by kill -9",
+    START_SERVER: "CLUSTER start its server again",
+    DROP_LINK: "CLUSTER cut its endpoint's connections and refuse new ones",
+    RESTORE_LINK: "CLUSTER let its endpoint work again",
+    DDL: "CLUSTER [DATABASE] create a table",
+    STRAY_WRITE: "CLUSTER [DATABASE] insert a row",
+}
+"""Every fault, with its arguments and what it does."""
+
+
 class FaultError(Exception):
     """A fault that cannot be ordered as asked."""
 
 
 class LostResponse(ConnectionError):
     """The call took effect and its connection closes without an answer."""
+
+
+def _count(word: str | None) -> int:
+    if word is None:
+        return 1
+    if not word.isdigit() or word == "0":
+        raise FaultError(f"A fault strikes once or more often, not {word} times.")
+    return int(word)
 
 
 @dataclass
@@ -72,30 +95,28 @@ class Faults:
             STRAY_WRITE: self._stray_write,
         }
 
-    def order(
-        self,
-        kind: str,
-        *,
-        action: str | None = None,
-        count: int = 1,
-        cluster: str | None = None,
-        database: str | None = None,
-    ) -> list[dict[str, Any]]:
-        """Order a fault and return those that wait; raise `FaultError` for what makes no sense."""
-        if kind in (THROTTLE, SERVER_ERROR, LOSE_RESPONSE, FAIL_SWITCHOVER):
-            if count < 1:
-                raise FaultError(f"A fault must strike at least once, not {count} times.")
-            with self._lock:
-                self._waiting.append(_Waiting(kind, action, count))
-            return self.waiting()
+    def order(self, kind: str, *arguments: str) -> None:
+        """Order a fault; raise `FaultError` for what makes no sense.
+
+        Faults of the API take an action (none: any) and a count, those of the world a cluster and,
+        where it matters, a database.
+        """
+        if kind not in KINDS:
+            raise FaultError(f"There is no fault {kind!r}; there are {', '.join(KINDS)}.")
+        if len(arguments) > 2:
+            raise FaultError(f"Too many words for the fault {kind}: {KINDS[kind]}")
+        first, second = (*arguments, None, None)[:2]
         strike = self._at_once.get(kind)
         if strike is None:
-            known = [THROTTLE, SERVER_ERROR, LOSE_RESPONSE, FAIL_SWITCHOVER, *self._at_once]
-            raise FaultError(f"There is no fault {kind!r}; there are {', '.join(known)}.")
-        if not cluster:
+            with self._lock:
+                self._waiting.append(_Waiting(kind, first, _count(second)))
+        elif first is None:
             raise FaultError(f"The fault {kind} needs the name of a cluster.")
-        strike(cluster, database)
-        return self.waiting()
+        else:
+            try:
+                strike(first, second)
+            except psycopg.Error as error:
+                raise FaultError(f"The server refused: {error}") from error
 
     def waiting(self) -> list[dict[str, Any]]:
         """Return the faults that still wait for their calls."""

@@ -87,7 +87,7 @@ def test_an_unknown_action_of_another_service_is_an_aws_error(lab: Lab) -> None:
 
 
 def test_throttling_strikes_as_often_as_ordered(lab: Lab) -> None:
-    lab.faults.order("throttle", action="DescribeDBClusters", count=2)
+    lab.faults.order("throttle", "DescribeDBClusters", "2")
     client = lab.client()
     for _ in range(2):
         assert refusal(client.describe_db_clusters)[0] == "Throttling"
@@ -95,13 +95,13 @@ def test_throttling_strikes_as_often_as_ordered(lab: Lab) -> None:
 
 
 def test_a_retrying_client_survives_a_server_error(lab: Lab) -> None:
-    lab.faults.order("server-error", count=1)
+    lab.faults.order("server-error")
     assert lab.client(attempts=3).describe_db_clusters()["DBClusters"]
     assert lab.faults.waiting() == []
 
 
 def test_a_lost_response_leaves_the_effect(lab: Lab) -> None:
-    lab.faults.order("lose-response", action="CreateDBClusterParameterGroup")
+    lab.faults.order("lose-response", "CreateDBClusterParameterGroup")
     client = lab.client()
     params = {
         "DBClusterParameterGroupName": "mine",

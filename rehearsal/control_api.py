@@ -1,0 +1,178 @@
+"""The lab's own API under `/_lab/`: what the command line and the plan's hooks ask of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rehearsal import hook
+from rehearsal.aws.control import Control
+from rehearsal.aws.shapes import HOST
+from rehearsal.faults import KINDS, FaultError, Faults
+from rehearsal.lab import Options
+from rehearsal.workload import Workload, WorkloadError
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class Refused(Exception):
+    """A request that cannot be served, in one sentence."""
+
+
+class ControlApi:
+    """Answers the requests of one lab's clients."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        options: Options,
+        control: Control,
+        faults: Faults,
+        workload: Workload | None,
+        target_version: str,
+        secret_arn: str,
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._control = control
+        self._faults = faults
+        self._workload = workload
+        self._target_version = target_version
+        self._secret_arn = secret_arn
+        self._production_port = control.cluster(options.cluster).port
+        self.url = ""
+        self._routes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "status": self._status,
+            "traffic": self._traffic,
+            "ledger": self._ledger,
+            "gap": self._gap,
+            "fault": self._fault,
+        }
+
+    def __call__(self, method: str, name: str, body: dict[str, Any]) -> Answer:
+        """Return HTTP status and answer."""
+        route = self._routes.get(name)
+        if route is None:
+            return 404, {"error": f"The lab has no request {name!r}."}
+        try:
+            return 200, route(body)
+        except (Refused, FaultError, WorkloadError) as refusal:
+            return 409, {"error": str(refusal)}
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make AWS tools, libpq and blueprime mean this lab."""
+        home = self._folder.parent
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self._control.region,
+            "AWS_DEFAULT_REGION": self._control.region,
+            "AWS_ACCESS_KEY_ID": "AKIAREHEARSAL0000000",
+            "AWS_SECRET_ACCESS_KEY": "rehearsal",
+            "PGHOST": HOST,
+            "PGPORT": str(self._production_port),
+            "PGUSER": self._control.cluster(self._options.cluster).master,
+            "PGDATABASE": "postgres",
+            "PGSSLMODE": "disable",
+            "PGPASSFILE": str(self._folder / "pgpass"),
+            "BLUEPRIME_HOME": str(home),
+            "BLUEPRIME_PLAN": str(home / f"{self._options.cluster}.toml"),
+        }
+
+    def _hooks(self) -> dict[str, list[str]]:
+        script = [sys.executable, "-I", "-S", str(Path(hook.__file__).resolve())]
+        return {name: [*script, name, str(self._folder)] for name in ("stop", "start", "lead")}
+
+    def _status(self, body: dict[str, Any]) -> dict[str, Any]:
+        control = self._control
+        with control.lock:
+            clusters = [
+                {
+                    "identifier": cluster.identifier,
+                    "resource_id": cluster.resource_id,
+                    "version": cluster.version,
+                    "status": cluster.status,
+                    "port": cluster.port,
+                    "members": [member.identifier for member in cluster.instances],
+                }
+                for cluster in control.clusters
+            ]
+            deployments = [
+                {"identifier": each.identifier, "name": each.name, "status": each.status}
+                for each in control.deployments
+            ]
+        return {
+            "pid": os.getpid(),
+            "folder": str(self._folder),
+            "endpoint_url": self.url,
+            "region": control.region,
+            "account": control.account,
+            "pace": control.pace.scale,
+            "cluster": self._options.cluster,
+            "target_version": self._target_version,
+            "versions": list(control.catalogue.served),
+            "password": self._secret_arn,
+            "clusters": clusters,
+            "deployments": deployments,
+            "traffic": self._stats(),
+            "faults": self._faults.waiting(),
+            "hooks": self._hooks(),
+            "env": self.environment(),
+        }
+
+    def _stats(self) -> dict[str, Any]:
+        workload = self._workload
+        if workload is None:
+            return {"running": False, "load": 0}
+        if not workload.running:
+            return {"running": False, "load": self._options.load}
+        return {"running": True, "load": self._options.load, **workload.stats()}
+
+    def _application(self) -> Workload:
+        if self._workload is None:
+            raise Refused("This lab was started without a workload (load 0).")
+        return self._workload
+
+    def _traffic(self, body: dict[str, Any]) -> dict[str, Any]:
+        action = body.get("action")
+        match action:
+            case "start":
+                self._application().start()
+            case "stop":
+                if not self._application().stop():
+                    raise Refused(
+                        "Not every writer of the workload has left: one is still in a transaction."
+                    )
+            case "lead":
+                self._lead(str(body["host"]), int(body["port"]))
+            case "status":
+                pass
+            case _:
+                raise Refused(f"Traffic cannot {action!r}: start, stop, status.")
+        return self._stats()
+
+    def _lead(self, host: str, port: int) -> None:
+        """Change where the application connects to; running, it reconnects there."""
+        workload = self._application()
+        running = workload.running
+        if running and not workload.stop():
+            raise Refused("Not every writer of the workload has left its old endpoint.")
+        workload.start(host=host, port=port)
+        if not running:
+            workload.stop()
+
+    def _ledger(self, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._application().verdict())
+
+    def _gap(self, body: dict[str, Any]) -> dict[str, Any]:
+        gap = self._application().longest_gap(body["start"], body.get("end"))
+        return {"seconds": None} if gap is None else dict(gap._asdict())
+
+    def _fault(self, body: dict[str, Any]) -> dict[str, Any]:
+        kind = str(body.get("kind"))
+        if kind != "list":
+            self._faults.order(kind, *(str(each) for each in body.get("arguments") or ()))
+        return {"kinds": KINDS, "waiting": self._faults.waiting()}

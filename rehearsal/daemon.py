@@ -1,0 +1,223 @@
+"""The process of a lab: its servers, endpoints, imitated AWS and workload, until it is stopped.
+
+It runs apart from whoever started it, so that leaving the app or losing the terminal does not take
+the clusters away. A lock in the state folder dies with it; the fleet's keeper ends the servers even
+when it is killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from rehearsal import seed
+from rehearsal.aws.control import Control
+from rehearsal.aws.neighbours import add_subnet_group, keep_master_secret
+from rehearsal.aws.pace import Pace
+from rehearsal.aws.production import MASTER, found_production
+from rehearsal.aws.server import Application, serve
+from rehearsal.aws.shapes import HOST
+from rehearsal.aws.versions import Catalogue, split
+from rehearsal.control_api import ControlApi
+from rehearsal.endpoints import Endpoints
+from rehearsal.faults import Faults
+from rehearsal.fleet import Fleet
+from rehearsal.ground import ServerError
+from rehearsal.hook import READY
+from rehearsal.lab import LOCK, OPTIONS, Options
+from rehearsal.servers import Binaries
+from rehearsal.workload import Workload
+
+_log = logging.getLogger(__name__)
+
+ACCOUNT = "471147110815"
+
+_WATCH_S = 0.5
+_SETTLE_S = 10.0
+
+
+class CannotStart(Exception):
+    """The lab cannot be as it was asked to be, in one sentence."""
+
+
+def main() -> int:
+    """Run a lab in the state folder that the command line names, until SIGTERM."""
+    folder = Path(sys.argv[1])
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
+    lock = _lock(folder)
+    if lock is None:
+        sys.stderr.write(f"A lab runs already in {folder}: stop it with blueprime lab stop.\n")
+        return 1
+    with lock:
+        _sweep(folder)
+        raw = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+        options = Options(**{**raw, "postgres": tuple(raw["postgres"])})
+        try:
+            with ExitStack() as stack:
+                _run(folder, options, ended, stack)
+        except (CannotStart, ServerError) as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        finally:
+            (folder / READY).unlink(missing_ok=True)
+            (folder / "pgpass").unlink(missing_ok=True)
+    return 0
+
+
+def _lock(folder: Path) -> IO[str] | None:
+    """Take the folder for this process, or return None when another lab has it."""
+    file = (folder / LOCK).open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what an earlier lab left behind; the fleet ends its servers."""
+    (folder / READY).unlink(missing_ok=True)
+    (folder / "pgpass").unlink(missing_ok=True)
+    shutil.rmtree(folder / "ledger", ignore_errors=True)
+
+
+def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStack) -> None:
+    fleet = Fleet(folder, binaries=Binaries(_installations(options.postgres)))
+    stack.callback(fleet.close)
+    served = tuple(sorted(fleet.versions().values(), key=split))
+    source = _served(options.from_version, served)
+    target = _served(options.to_version, served)
+    if split(target) <= split(source):
+        raise CannotStart(f"PostgreSQL {source} cannot be upgraded to {target}.")
+    endpoints = stack.enter_context(Endpoints(fleet.port))
+    pace = Pace(options.pace)
+    control = Control(
+        region=options.region,
+        account=ACCOUNT,
+        fleet=fleet,
+        endpoints=endpoints,
+        pace=pace,
+        catalogue=Catalogue(served),
+    )
+    stack.callback(control.settle, _SETTLE_S)
+    stack.callback(pace.stop)
+    passwords = {role: secrets.token_urlsafe(24) for role in (MASTER, *seed.ROLES)}
+    cluster = found_production(
+        control,
+        name=options.cluster,
+        version=source,
+        password=passwords[MASTER],
+        seed=seed.Seed(
+            databases=seed.databases(options.databases),
+            roles={role: passwords[role] for role in seed.ROLES},
+            tables=options.tables,
+        ),
+    )
+    _write_pgpass(folder, passwords)
+    workload = None
+    if options.load:
+        workload = stack.enter_context(
+            Workload(
+                host=HOST,
+                port=cluster.port,
+                user=seed.APPLICATION,
+                password=passwords[seed.APPLICATION],
+                databases=seed.databases(options.databases),
+                state_dir=folder,
+                tps=options.load,
+                writers_per_database=options.writers_per_database,
+            )
+        )
+    faults = Faults(control)
+    add_subnet_group(control, cluster)
+    api = ControlApi(
+        folder=folder,
+        options=options,
+        control=control,
+        faults=faults,
+        workload=workload,
+        target_version=target,
+        secret_arn=keep_master_secret(control, cluster, passwords[MASTER]),
+    )
+    server = serve(Application(control, faults, api))
+    stack.callback(server.server_close)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    api.url = f"http://{HOST}:{server.server_port}"
+    thread.start()
+    stack.callback(server.shutdown)
+    _write_ready(folder, server.server_port)
+    _log.info("ready at %s", api.url)
+    while not ended.wait(_WATCH_S):
+        if options.lives_with and not _alive(options.lives_with):
+            _log.info("the process %d is gone, and the lab with it", options.lives_with)
+            return
+
+
+def _installations(named: tuple[str, ...]) -> dict[int, Path]:
+    found = {}
+    for entry in named:
+        major, _, bindir = entry.partition("=")
+        if not major.isdigit() or not bindir:
+            raise CannotStart(f"--postgres takes MAJOR=BINDIR, not {entry!r}.")
+        found[int(major)] = Path(bindir)
+    return found
+
+
+def _served(wanted: str, served: tuple[str, ...]) -> str:
+    """Return the full version on hand for `16` or `16.14`."""
+    for version in served:
+        if wanted in (version, version.split(".")[0]):
+            return version
+    raise CannotStart(
+        f"There is no PostgreSQL {wanted} here, only {', '.join(served)}; name an installed one "
+        "with --postgres MAJOR=BINDIR."
+    )
+
+
+def _write_pgpass(folder: Path, passwords: dict[str, str]) -> None:
+    descriptor = os.open(folder / "pgpass", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        for role, password in passwords.items():
+            escaped = role.replace("\\", "\\\\").replace(":", "\\:")
+            file.writelines(f"{host}:*:*:{escaped}:{password}\n" for host in (HOST, "localhost"))
+
+
+def _write_ready(folder: Path, port: int) -> None:
+    draft = folder / f"{READY}.new"
+    draft.write_text(json.dumps({"pid": os.getpid(), "port": port}), encoding="utf-8")
+    draft.replace(folder / READY)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,204 @@
+"""The lab from outside: start it, ask it, stop it.
+
+Everything here is quick to import (no moto, boto3 or psycopg): the command line calls it within
+the downtime.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from rehearsal.hook import READY, LabError, LabGone, ask
+
+__all__ = [
+    "LabError",
+    "LabGone",
+    "Ledger",
+    "Options",
+    "env",
+    "fault",
+    "folder",
+    "gap",
+    "ledger",
+    "start",
+    "status",
+    "stop",
+    "traffic",
+]
+
+LOCK = "lab.lock"
+LOG = "lab.log"
+OPTIONS = "options.json"
+
+START_S = 180.0
+STOP_S = 90.0
+LEDGER_S = 660.0
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a lab is to be."""
+
+    pace: float = 0.0
+    """1 is AWS's own durations, 0 waits for nothing but the work."""
+    databases: int = 2
+    tables: int = 0
+    """Plain tables added to each database."""
+    load: float = 40.0
+    """Transactions a second of the workload, over all databases; 0 is none at all."""
+    from_version: str = "16"
+    to_version: str = "18"
+    postgres: tuple[str, ...] = ()
+    """Other installed majors, as `MAJOR=BINDIR`."""
+    cluster: str = "orders"
+    region: str = "us-east-1"
+    writers_per_database: int = 2
+    lives_with: int | None = None
+    """The pid of a process that the lab is not to outlive."""
+
+
+class Ledger(TypedDict):
+    """The verdict on the cluster that serves: how the acknowledged writes fared."""
+
+    acknowledged: int
+    missing: int
+    mismatched: int
+    in_doubt: int
+    examples: list[str]
+
+
+def folder() -> Path:
+    """Return the state folder of the workspace's lab.
+
+    It is `lab` in `$BLUEPRIME_HOME`, or in the XDG state folder's `blueprime`.
+    """
+    if named := os.environ.get("BLUEPRIME_HOME"):
+        return Path(named).expanduser().absolute() / "lab"
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():
+        base = Path.home() / ".local" / "state"
+    return base / "blueprime" / "lab"
+
+
+def start(options: Options) -> dict[str, Any]:
+    """Start the workspace's lab as a process of its own and return its status once it is up.
+
+    Raise `LabError` when one runs already, or when it does not come up; its log says why.
+    """
+    place = folder()
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if _held(place):
+        raise LabError(f"A lab runs already in {place}: stop it with blueprime lab stop.")
+    (place / READY).unlink(missing_ok=True)
+    (place / OPTIONS).write_text(json.dumps(asdict(options)), encoding="utf-8")
+    log = os.open(place / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rehearsal.daemon", str(place)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+        )
+    finally:
+        os.close(log)
+    deadline = time.monotonic() + START_S
+    while not (place / READY).exists():
+        if process.poll() is not None:
+            raise LabError(f"The lab did not start: {_last_line(place / LOG)}")
+        if time.monotonic() > deadline:
+            process.terminate()
+            process.wait()
+            raise LabError(f"The lab was not up after {START_S:g} s; its log is {place / LOG}.")
+        time.sleep(_POLL_S)
+    return status()
+
+
+def stop() -> None:
+    """Stop the workspace's lab; on return none of its processes runs and none of its ports listens.
+
+    Raise `LabGone` when there is none.
+    """
+    place = folder()
+    if not _held(place):
+        raise LabGone(f"There is no lab in {place}: nothing to stop.")
+    os.kill(int((place / LOCK).read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    while _held(place):
+        if time.monotonic() > deadline:
+            raise LabError(f"The lab did not stop in {STOP_S:g} s; its log is {place / LOG}.")
+        time.sleep(_POLL_S)
+
+
+def _held(place: Path) -> bool:
+    """Tell whether a living lab holds the folder; the lock dies with its process."""
+    try:
+        file = (place / LOCK).open()
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return lines[-1] if lines else f"it said nothing in {log}."
+
+
+def status() -> dict[str, Any]:
+    """Return what the lab is and does: versions, clusters, traffic, faults, hooks."""
+    return _ask("status")
+
+
+def env() -> dict[str, str]:
+    """Return the environment in which AWS tools, psql, pgbench and blueprime mean the lab."""
+    return cast(dict[str, str], status()["env"])
+
+
+def traffic(action: str) -> dict[str, Any]:
+    """`start` or `stop` the workload, or look at its `status`."""
+    return _ask("traffic", {"action": action})
+
+
+def ledger() -> Ledger:
+    """Compare the workload's ledger with the cluster that serves now."""
+    return cast(Ledger, _ask("ledger", timeout_s=LEDGER_S))
+
+
+def gap(started: float, ended: float | None = None) -> float | None:
+    """Return the longest stretch in seconds without an acknowledged write between two moments.
+
+    Moments are seconds since the epoch; None: nothing can be said.
+    """
+    found = _ask("gap", {"start": started, "end": ended})["seconds"]
+    return cast("float | None", found)
+
+
+def fault(kind: str, *arguments: str) -> dict[str, Any]:
+    """Order a fault, and return the faults that wait; `list` names them all.
+
+    Faults of the API take an action and a count (`throttle ModifyDBCluster 3`), those of the
+    world a cluster and a database (`ddl orders`).
+    """
+    return _ask("fault", {"kind": kind, "arguments": list(arguments)})
+
+
+def _ask(
+    name: str, body: dict[str, object] | None = None, *, timeout_s: float = 60.0
+) -> dict[str, Any]:
+    return ask(str(folder()), name, body, timeout_s=timeout_s)
