@@ -46,7 +46,7 @@ rehearse: $(READY)
 	@$(BIN)/blueprime rehearse $(ARGS)
 
 bench: $(READY)
-	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+	@set -e; for bench in $(sort $(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$bench; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
