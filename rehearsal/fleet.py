@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -136,10 +136,10 @@ class Fleet:
         """Start the server, if it is not running, and return its port."""
         volume = self._volume(resource_id)
         with volume.lock:
-            before = volume.server.port
+            if volume.server.alive() and volume.server.port is not None:
+                return volume.server.port
             port = volume.server.start()
-        if before not in (None, port):
-            self._tell_port(resource_id)
+        self._greet(resource_id)
         return port
 
     def stop(self, resource_id: str) -> None:
@@ -153,7 +153,7 @@ class Fleet:
         volume = self._volume(resource_id)
         with volume.lock:
             volume.server.stop()
-            return self.start(resource_id)
+        return self.start(resource_id)
 
     def kill(self, resource_id: str) -> None:
         """Let the server die as by `kill -9`; the data survives and `start` recovers it."""
@@ -419,12 +419,15 @@ class Fleet:
                 held.enter_context(self._volume(resource_id).lock)
             yield
 
-    def _tell_port(self, blue_id: str) -> None:
-        """Let the green of this blue, if it has one, follow it to its new port."""
-        for (source, target), link in list(self._links.items()):
-            if source == blue_id:
-                with self._both(source, target) as (blue, green, _):
-                    replication.follow_port(blue, green, link)
+    def _greet(self, resource_id: str) -> None:
+        """Let blue and green find each other again, if this is one of them and both run."""
+        for pair, link in list(self._links.items()):
+            if resource_id in pair:
+                with self._both(*pair) as (blue, green, _):
+                    # A green that cannot be told shows as one that does not follow.
+                    with suppress(ServerError, psycopg.Error):
+                        if blue.alive() and green.alive():
+                            replication.greet(blue, green, link)
 
     def _scrub(self, copy: Server) -> None:
         """Remove from a copy what a deployment put into its source, before anybody gets in."""

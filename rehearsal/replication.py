@@ -222,8 +222,11 @@ def subscribe(blue: Server, green: Server, link: Link, point: str) -> None:
             )
 
 
-def follow_port(blue: Server, green: Server, link: Link) -> None:
-    """Tell the subscriptions that blue came back on another port."""
+def greet(blue: Server, green: Server, link: Link) -> None:
+    """Let the subscriptions find blue after it started again, on another port perhaps.
+
+    The connections that it broke count as apply errors; they are forgotten, and real ones recur.
+    """
     for dbname in link.slots:
         with green.connect(dbname) as connection:
             connection.execute(
@@ -231,6 +234,8 @@ def follow_port(blue: Server, green: Server, link: Link) -> None:
                     sql.Identifier(SUBSCRIPTION), sql.Literal(_source(blue, dbname))
                 )
             )
+    with green.connect() as connection:
+        connection.execute("SELECT pg_stat_reset_subscription_stats(NULL)")
 
 
 def _source(blue: Server, dbname: str) -> str:
