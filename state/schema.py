@@ -144,7 +144,7 @@ CREATE INDEX attempt_of_run ON attempt (run, id);
 CREATE INDEX effect_of_attempt ON effect (attempt, id);
 CREATE INDEX decision_of_run ON decision (run, id);
 CREATE INDEX evidence_of_run ON evidence (run, step, id);
-CREATE INDEX evidence_of_key ON evidence (run, key, id) WHERE key <> '';
+CREATE INDEX evidence_of_key ON evidence (run, key, id);
 CREATE INDEX event_of_run ON event (run, id);
 CREATE INDEX sample_of_run ON sample (run, kind, at);
 """

@@ -13,7 +13,14 @@ from tests.state.invented import start
 AT = "2026-05-02T12:00:00.000000Z"
 
 
-@pytest.fixture(params=["as SQLite is", "with recursive triggers"])
+PRAGMAS = {
+    "as SQLite is": [],
+    "with foreign keys": ["foreign_keys"],
+    "with recursive triggers too": ["foreign_keys", "recursive_triggers"],
+}
+
+
+@pytest.fixture(params=PRAGMAS)
 def raw(
     journal: Journal, path: Path, request: pytest.FixtureRequest
 ) -> Iterator[sqlite3.Connection]:
@@ -45,9 +52,8 @@ def raw(
     attempt = journal.begin_attempt("run1", "step3").id
     journal.intend(attempt, "key3", "Title", "preview")
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    if request.param != "as SQLite is":
-        connection.execute("PRAGMA recursive_triggers = ON")
+    for pragma in PRAGMAS[request.param]:
+        connection.execute(f"PRAGMA {pragma} = ON")
     connection.execute(f"INSERT INTO sample VALUES (1, 'run1', '{AT}', 'lag_bytes', 'a', 1.0)")
     yield connection
     connection.close()
@@ -111,7 +117,6 @@ FORBIDDEN = {
     ),
     "a second open attempt": ATTEMPT.format("") + f"('run1', 2, 'x', 1, '{AT}')",
     "an attempt of a closed run": ATTEMPT.format("") + f"('done', 1, 'x', 1, '{AT}')",
-    "an attempt on another run's track": ATTEMPT.format("") + f"('run1', 1, 'x', 1, '{AT}')",
     "an attempt that ended before": "UPDATE attempt SET status = 'succeeded' WHERE id = 2",
     "an ended attempt opened": (
         "UPDATE attempt SET status = 'running', ended_at = NULL WHERE id = 2"
@@ -157,16 +162,9 @@ FORBIDDEN = {
         "INSERT INTO decision (run, entry, step, gate, who, typed, at) "
         f"VALUES ('run1', 2, 's', 'g', '', '', '{AT}')"
     ),
-    "evidence of another run's attempt": (
-        "INSERT INTO evidence (run, attempt, step, key, text, value, at) "
-        f"VALUES ('done', 4, 's', '', 't', 'null', '{AT}')"
-    ),
     "a value that is no JSON": (
         "INSERT INTO evidence (run, step, key, text, value, at) "
         f"VALUES ('run1', 's', '', 't', 'nil', '{AT}')"
-    ),
-    "an event of no run": (
-        f"INSERT INTO event (run, at, kind, text, data) VALUES ('x', '{AT}', 'note', '', '{{}}')"
     ),
     "a sample that is no number": (
         f"INSERT INTO sample (run, at, kind, subject, value) VALUES ('run1', '{AT}', 'k', '', 'x')"
@@ -184,6 +182,38 @@ def test_what_would_break_a_rule_is_refused(raw: sqlite3.Connection, what: str) 
     with pytest.raises(sqlite3.IntegrityError):
         raw.execute(FORBIDDEN[what])
     assert {table: _values(table, raw) for table in TABLES} == before
+
+
+REFERENCES = {
+    "evidence of another run's attempt": (
+        "INSERT INTO evidence (run, attempt, step, key, text, value, at) "
+        f"VALUES ('done', 4, 's', '', 't', 'null', '{AT}')"
+    ),
+    "an event of no run": (
+        f"INSERT INTO event (run, at, kind, text, data) VALUES ('x', '{AT}', 'note', '', '{{}}')"
+    ),
+    "an attempt on another run's track": (ATTEMPT.format("") + f"('run2', 1, 'x', 1, '{AT}')"),
+    "a decision on another run's track": (
+        "INSERT INTO decision (run, entry, step, gate, who, typed, at) "
+        f"VALUES ('run2', 1, 's', 'g', 'ann', '', '{AT}')"
+    ),
+    "a branch of no run": (
+        "INSERT INTO track_entry (run, track, way, from_step, reason, at) "
+        f"VALUES ('x', 'abort', '', '', '', '{AT}')"
+    ),
+    "a sample of no run": (
+        f"INSERT INTO sample (run, at, kind, subject, value) VALUES ('x', '{AT}', 'k', '', 1.0)"
+    ),
+    "a board of no run": f"INSERT INTO board (run, at, value) VALUES ('x', '{AT}', '{{}}')",
+}
+
+
+@pytest.mark.parametrize("what", REFERENCES)
+def test_what_belongs_elsewhere_is_refused(raw: sqlite3.Connection, what: str) -> None:
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute(_run(id="'run2'"))
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute(REFERENCES[what])
 
 
 @pytest.mark.parametrize("table", TABLES)
