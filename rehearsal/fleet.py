@@ -421,13 +421,13 @@ class Fleet:
 
     def _greet(self, resource_id: str) -> None:
         """Let blue and green find each other again, if this is one of them and both run."""
-        for pair, link in list(self._links.items()):
+        for pair in list(self._links):
             if resource_id in pair:
-                with self._both(*pair) as (blue, green, _):
-                    # A green that cannot be told shows as one that does not follow.
-                    with suppress(ServerError, psycopg.Error):
-                        if blue.alive() and green.alive():
-                            replication.greet(blue, green, link)
+                # A green that cannot be told shows as one that does not follow.
+                with self._both(*pair) as sides, suppress(ServerError, psycopg.Error):
+                    blue, green, link = sides
+                    if blue.alive() and green.alive():
+                        replication.greet(blue, green, link)
 
     def _scrub(self, copy: Server) -> None:
         """Remove from a copy what a deployment put into its source, before anybody gets in."""

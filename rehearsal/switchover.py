@@ -91,11 +91,19 @@ def _busy_on_blue(connection: Connection[Any]) -> list[str]:
 
 
 def stop_writes(server: Server, limit_s: float) -> None:
-    """Let nobody in but `rdsadmin`, and end every session with 57P01."""
+    """Let nobody in but `rdsadmin`, and end every session with 57P01.
+
+    The second round is for who was still giving a password when the doors closed: such a session
+    starts read-only and ends too. Read-only in the first round would reach live sessions before
+    their end does, with another error.
+    """
+    deadline = time.monotonic() + limit_s
     server.set_doors(open_=False)
+    server.reload()
+    end_sessions(server, deadline - time.monotonic())
     server.set_state({READ_ONLY: "on"})
     server.reload()
-    end_sessions(server, limit_s)
+    end_sessions(server, deadline - time.monotonic())
 
 
 def end_sessions(server: Server, limit_s: float) -> None:
