@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from state.journal import Journal
+from state.records import Sample
+from state.times import now
 from state.words import Outcome, Result, Status
 from tests.state.invented import start
 
@@ -20,41 +23,48 @@ PRAGMAS = {
 }
 
 
-@pytest.fixture(params=PRAGMAS)
-def raw(
-    journal: Journal, path: Path, request: pytest.FixtureRequest
-) -> Iterator[sqlite3.Connection]:
-    """A plain connection to a journal with two runs: `done` is closed, `run1` is under way.
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with two runs: `done` is closed, `run1` is under way.
 
     Attempts: 1 succeeded with effect 1, 2 failed with effect 2, 3 unknown with effects 3 (unknown)
     and 4 (decided), 4 open with effect 5 (an intent).
     """
-    start(journal, "done")
-    journal.close_run("done", Result.COMMITTED)
-    start(journal)
-    for number, (outcome, status) in enumerate(
-        [
-            (Outcome.SUCCEEDED, Status.SUCCEEDED),
-            (Outcome.FAILED, Status.FAILED),
-            (Outcome.UNKNOWN, Status.UNKNOWN),
-        ]
-    ):
-        attempt = journal.begin_attempt("run1", f"step{number}").id
-        journal.settle(journal.intend(attempt, f"key{number}", "Title", "preview"), outcome)
-        if status is Status.UNKNOWN:
-            other = journal.intend(attempt, "other", "Title", "preview")
-            journal.settle(other, Outcome.UNKNOWN)
-            journal.resolve(other, Outcome.ADOPTED, who="ann", reason="seen")
-        journal.end_attempt(attempt, status)
-    journal.decide("run1", "step0", "gate", who="ann", typed="orders")
-    journal.evidence("run1", "step0", "seen", key="k", value=1)
-    journal.samples("run1", [])
-    attempt = journal.begin_attempt("run1", "step3").id
-    journal.intend(attempt, "key3", "Title", "preview")
-    connection = sqlite3.connect(path, isolation_level=None)
+    path = tmp_path_factory.mktemp("guards") / "journal.db"
+    with Journal.open(path) as journal:
+        start(journal, "done")
+        journal.close_run("done", Result.COMMITTED)
+        start(journal)
+        for number, (outcome, status) in enumerate(
+            [
+                (Outcome.SUCCEEDED, Status.SUCCEEDED),
+                (Outcome.FAILED, Status.FAILED),
+                (Outcome.UNKNOWN, Status.UNKNOWN),
+            ]
+        ):
+            attempt = journal.begin_attempt("run1", f"step{number}").id
+            journal.settle(journal.intend(attempt, f"key{number}", "Title", "preview"), outcome)
+            if status is Status.UNKNOWN:
+                other = journal.intend(attempt, "other", "Title", "preview")
+                journal.settle(other, Outcome.UNKNOWN)
+                journal.resolve(other, Outcome.ADOPTED, who="ann", reason="seen")
+            journal.end_attempt(attempt, status)
+        journal.decide("run1", "step0", "gate", who="ann", typed="orders")
+        journal.evidence("run1", "step0", "seen", key="k", value=1)
+        journal.samples("run1", [Sample(now(), "lag_bytes", "a", 1.0)])
+        attempt = journal.begin_attempt("run1", "step3").id
+        journal.intend(attempt, "key3", "Title", "preview")
+    return path
+
+
+@pytest.fixture(params=PRAGMAS)
+def raw(template: Path, request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
+    """A plain connection to a copy of the journal, past all of the journal's own code."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(sqlite3.connect(template)) as original:
+        original.backup(connection)
     for pragma in PRAGMAS[request.param]:
         connection.execute(f"PRAGMA {pragma} = ON")
-    connection.execute(f"INSERT INTO sample VALUES (1, 'run1', '{AT}', 'lag_bytes', 'a', 1.0)")
     yield connection
     connection.close()
 
