@@ -33,6 +33,15 @@ class _Found:
     kinds: dict[str, catalog.DataKinds]
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the operator said, and whose account it is."""
+
+    account: str
+    target_version: str
+    order: str
+
+
 async def discover(
     aws: Aws,
     identifier: str,
@@ -71,29 +80,48 @@ async def discover(
         maintenance_database=maintenance_database,
     )
     found = await _ask_servers(aws, cluster, credentials)
-    command = bool(stop_command and start_command)
+    given = _Given(identity.account, target_version, order)
     return Template(TEMPLATE).substitute(
-        name=_comment(cluster.identifier),
-        version=_comment(cluster.engine_version),
-        identifier=_text(cluster.identifier),
-        resource_id=_text(cluster.resource_id),
-        region=_text(aws.region),
-        account=_text(identity.account),
-        target_version=_text(target_version),
-        order=_text(order),
-        user=_text(credentials.user),
-        password=_text(credentials.password),
-        sslmode=_text(credentials.sslmode),
-        sslmode_why=_sslmode_why(cluster.endpoint, credentials.sslmode),
-        sslrootcert=f"sslrootcert = {_text(sslrootcert)}" if sslrootcert else '# sslrootcert = ""',
-        maintenance_database=_text(maintenance_database),
-        stop=_text("command" if command else "manual"),
-        stop_command=_command("stop_command", stop_command, "/usr/local/bin/stop-orders"),
-        start_command=_command("start_command", start_command, "/usr/local/bin/start-orders"),
+        _cluster_values(aws.region, cluster, given),
+        **_credential_values(credentials, cluster.endpoint),
+        **_traffic_values(stop_command, start_command),
         roles=_roles(found.roles, application_roles),
         acknowledge=_kinds(found.kinds, acknowledge),
         pace=_FAST if fast else _LIFELIKE,
     )
+
+
+def _cluster_values(region: str, cluster: Cluster, given: _Given) -> dict[str, str]:
+    return {
+        "name": _comment(cluster.identifier),
+        "version": _comment(cluster.engine_version),
+        "identifier": _text(cluster.identifier),
+        "resource_id": _text(cluster.resource_id),
+        "region": _text(region),
+        "account": _text(given.account),
+        "target_version": _text(given.target_version),
+        "order": _text(given.order),
+    }
+
+
+def _credential_values(credentials: CredentialsSection, endpoint: str) -> dict[str, str]:
+    root = credentials.sslrootcert
+    return {
+        "user": _text(credentials.user),
+        "password": _text(credentials.password),
+        "sslmode": _text(credentials.sslmode),
+        "sslmode_why": _sslmode_why(endpoint, credentials.sslmode),
+        "sslrootcert": f"sslrootcert = {_text(root)}" if root else '# sslrootcert = ""',
+        "maintenance_database": _text(credentials.maintenance_database),
+    }
+
+
+def _traffic_values(stop: Sequence[str], start: Sequence[str]) -> dict[str, str]:
+    return {
+        "stop": _text("command" if stop and start else "manual"),
+        "stop_command": _command("stop_command", stop, "/usr/local/bin/stop-orders"),
+        "start_command": _command("start_command", start, "/usr/local/bin/start-orders"),
+    }
 
 
 def _credentials(**values: str) -> CredentialsSection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import boto3
@@ -20,9 +21,6 @@ from runbook.step import Ambiguous
 _CONNECT_S = 5
 _ANSWER_S = 20
 _READ_ATTEMPTS = 10
-_UNREACHED_ATTEMPTS = 3
-"""Attempts at an address that does not resolve: a typing error, or a network that is down."""
-
 _ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 
 
@@ -129,13 +127,17 @@ class Clients:
         if self._session is None:
             self._session = boto3.Session(region_name=self.region)
         client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
-        client.meta.events.register_first("needs-retry.*", _stop_at_nobody)
+        known = region in self._session.get_available_regions("rds")
+        client.meta.events.register_first("needs-retry.*", partial(_give_up, known))
         return client
 
 
-def _stop_at_nobody(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-    """Stop retrying where nobody listens: an operator waits for this answer."""
+def _give_up(known_region: bool, caught_exception: Exception | None, **_: Any) -> None:
+    """Stop retrying where waiting cannot help: nobody listens there, or there is no such region.
+
+    A network that is down for a moment is worth the full number of attempts.
+    """
     if isinstance(caught_exception, EndpointConnectionError) and (
-        refused_connection(caught_exception) or attempts >= _UNREACHED_ATTEMPTS
+        refused_connection(caught_exception) or not known_region
     ):
         raise caught_exception

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
@@ -103,10 +104,8 @@ def block(body: Composable) -> Composed:
 
 
 def _with_literals(text: str, params: tuple[Any, ...]) -> str:
-    pieces = text.split("%s")
-    values = [Literal(value).as_string(None) for value in params]
-    filled = "".join(a + b for a, b in zip(pieces, [*values, ""], strict=True))
-    return filled.replace("%%", "%")
+    values = iter([Literal(value).as_string(None) for value in params])
+    return re.sub("%[%s]", lambda mark: "%" if mark[0] == "%%" else next(values), text)
 
 
 def _spellings(secrets: Iterable[str]) -> list[str]:

@@ -55,7 +55,8 @@ async def clones(look: Look) -> AsyncIterator[Result]:
             "Delete clones that are no longer used.",
         )
     else:
-        yield passed(subject, f"{max(shared, 1)} of its volume; a clone is quick")
+        others = f"{shared - 1} other clusters share" if shared > 1 else "no other cluster shares"
+        yield passed(subject, f"{others} its volume; a clone is quick")
 
 
 CHECKS: tuple[Check, ...] = (quotas, clones)

@@ -38,7 +38,7 @@ async def acknowledged(look: Look) -> AsyncIterator[Result]:
             if not count:
                 continue
             clear = False
-            words = f"{count} {kind.replace('_', ' ')}: {fate}."
+            words = f"{kind.replace('_', ' ')} ({count}): {fate}."
             if kind in accepted:
                 yield warn(f"{database}/{kind}", words)
             else:

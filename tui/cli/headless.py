@@ -151,6 +151,13 @@ def _no_way(track: Track) -> Way:
     return Way(track, "", f"The track {track.value}", "", "", False, "it does not exist here", ())
 
 
+def say_what_failed(session: Session) -> None:
+    """Print the step that did not succeed, with what is now true and what to do."""
+    for line in session.checklist().current.lines:
+        if line.attempt is not None and line.status.ended and not line.status.done:
+            sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
+
+
 def summary(session: Session, code: int) -> dict[str, Json]:
     """Return the object that ends an unattended run, less the ledger's verdict."""
     production = session.fact("production") or {}

@@ -40,7 +40,7 @@ class Workspace:
 
     async def start_run(self, plan_file: Path) -> RunModel:
         """Begin a run of a plan file."""
-        return Session.start(self._writer(), plans.load(plan_file), plan_file.absolute())
+        return Session.start(self._writer(), plans.load(plan_file), plan_file)
 
     def _writer(self) -> Journal:
         if self._journal is None:
@@ -67,7 +67,7 @@ def open_app(*, run: str = "", plan_file: Path | None = None, watch: bool = Fals
         home=home(),
         at=run,
         watch=watch,
-        plan=plan_file,
+        plan=None if plan_file is None else plan_file.absolute(),
     )
     try:
         app.run()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rehearsal.lab import LabError
 
 from rehearsal import lab
+from rehearsal.lab import LabError
 from runbook import plan as plans
 from runbook.aws import Aws
 from runbook.discover import discover
@@ -26,6 +26,7 @@ from tui.cli.headless import (
     FAILED,
     Printer,
     drive,
+    say_what_failed,
     summary,
     switchover_seconds,
     yes_to_all,
@@ -81,7 +82,9 @@ def rehearse(night: Night) -> int:
     keep = night.keep
     try:
         os.environ.update(lab.env())
-        plan_file = asyncio.run(_write_plan(night, pace))
+        plan_file = Path(os.environ.get("BLUEPRIME_PLAN") or home() / "plan.toml")
+        plan_file.write_text(asyncio.run(_discovered(night)), encoding="utf-8")
+        _say(night, f"Wrote the plan: {plan_file}")
         if night.load:
             lab.traffic("start")
         if night.alone:
@@ -98,11 +101,11 @@ def _say(night: Night, text: str) -> None:
         click.echo(text)
 
 
-async def _write_plan(night: Night, pace: float) -> Path:
+async def _discovered(night: Night) -> str:
+    """Return the plan for the lab's cluster, as `blueprime plan` would write it."""
     found = lab.status()
-    aws = Aws(os.environ["AWS_REGION"])
-    text = await discover(
-        aws,
+    return await discover(
+        Aws(os.environ["AWS_REGION"]),
         found["cluster"],
         found["target_version"],
         password=found["password"],
@@ -113,10 +116,6 @@ async def _write_plan(night: Night, pace: float) -> Path:
         fast=True,
         acknowledge=True,
     )
-    path = Path(os.environ.get("BLUEPRIME_PLAN") or home() / "plan.toml")
-    path.write_text(text, encoding="utf-8")
-    _say(night, f"Wrote the plan: {path}")
-    return path
 
 
 async def _by_itself(night: Night, plan_file: Path) -> int:
@@ -135,12 +134,13 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
             await session.close()
         verdict = await asyncio.to_thread(_verdict, night)
         ended = {**summary(session, code), **_felt(session), "ledger": verdict}
-        if verdict["missing"] or verdict["mismatched"]:
+        if verdict["missing"] != 0 or verdict["mismatched"] != 0:
             ended["result"] = "failed"
-            code = FAILED
+            code = code or FAILED
         if night.as_json:
             printer.line(ended)
         else:
+            say_what_failed(session)
             _tell(session, ended)
         return code
 
@@ -149,7 +149,11 @@ def _verdict(night: Night) -> dict[str, Any]:
     """Return the ledger's verdict on the cluster that serves now."""
     if not night.load:
         return {"acknowledged": 0, "missing": 0, "mismatched": 0}
-    found = lab.ledger()
+    try:
+        found = lab.ledger()
+    except LabError as error:
+        # No verdict is not a good verdict.
+        return {"acknowledged": None, "missing": None, "mismatched": None, "error": str(error)}
     return {key: found[key] for key in ("acknowledged", "missing", "mismatched")}
 
 
@@ -185,11 +189,18 @@ def _tell(session: Session, ended: dict[str, Any]) -> None:
             click.echo(f"Downtime in the {phase}: {seconds:.1f} s, as the workload felt it")
     if ended["added_downtime_s"] is not None:
         click.echo(f"  of which beyond AWS's own switchover: {ended['added_downtime_s']:.1f} s")
-    click.echo(
-        f"Ledger: {ledger['acknowledged']} transactions acknowledged, {ledger['missing']} missing, "
-        f"{ledger['mismatched']} mismatched"
-    )
+    _tell_ledger(ledger)
     click.echo(f"The report: blueprime report {session.run.id}")
+
+
+def _tell_ledger(verdict: dict[str, Any]) -> None:
+    if verdict.get("error"):
+        click.echo(f"Ledger: no verdict: {verdict['error']}")
+        return
+    click.echo(
+        f"Ledger: {verdict['acknowledged']} transactions acknowledged, {verdict['missing']} "
+        f"missing, {verdict['mismatched']} mismatched"
+    )
 
 
 def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
@@ -206,9 +217,6 @@ def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
         )
         return code, True
     verdict = _verdict(night)
-    click.echo(
-        f"Ledger: {verdict['acknowledged']} transactions acknowledged, {verdict['missing']} "
-        f"missing, {verdict['mismatched']} mismatched"
-    )
-    lost = verdict["missing"] or verdict["mismatched"]
+    _tell_ledger(verdict)
+    lost = verdict["missing"] != 0 or verdict["mismatched"] != 0
     return (FAILED if lost else code or DONE), night.keep

@@ -10,7 +10,7 @@ from runbook import plan as plans
 from runbook.session import Session
 from state.journal import Journal
 from state.words import Track
-from tui.cli.headless import DONE, Printer, drive, nobody, summary, yes_to_all
+from tui.cli.headless import DONE, Printer, drive, nobody, say_what_failed, summary, yes_to_all
 from tui.cli.workspace import is_run, open_session, write_journal
 
 
@@ -45,16 +45,7 @@ def _open(journal: Journal, what: str) -> Session:
 
 
 def _say_how_it_ended(session: Session, code: int) -> None:
-    failed = next(
-        (
-            line
-            for line in session.checklist().current.lines
-            if line.status.ended and not line.status.done
-        ),
-        None,
-    )
-    if failed is not None and failed.attempt is not None:
-        click.echo(f"{failed.step} {failed.status.value}:\n{failed.attempt.message}", err=True)
+    say_what_failed(session)
     click.echo(f"way back from here: {session.way_back()}")
     if code != DONE:
         click.echo(f"Go on with: blueprime resume {session.run.id}")

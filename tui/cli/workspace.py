@@ -1,4 +1,4 @@
-"""The workspace that a command works in: its journal, and the lab's environment where it has one."""
+"""The workspace that a command works in: its journal, and its lab's environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_journal() -> Journal:
 
 
 def enter_lab(run: Run) -> None:
-    """Point this process at the workspace's lab, where a run is a rehearsal and nothing else is set.
+    """Point this process at the workspace's lab, if a run is a rehearsal and nothing else is set.
 
     A rehearsal that is opened in another terminal finds its lab without `lab env` this way.
     """

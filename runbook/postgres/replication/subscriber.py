@@ -89,13 +89,18 @@ def create_subscription(
     server_major: int,
     enabled: bool = False,
     connect: bool = True,
+    disable_on_error: bool = False,
 ) -> Statement:
     """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing.
 
     `server_major` is the subscriber's. With `connect` the publisher is asked for its tables;
-    without it `refresh_publication` must follow before anything is applied. `disable_on_error` (15)
-    turns a conflict into a clear stop; `origin = none` (16) keeps what was itself applied from
-    going round.
+    without it `refresh_publication` must follow before anything is applied. `origin = none` (16)
+    keeps what was itself applied from going round.
+
+    `disable_on_error` (15) makes a conflict a clear stop instead of a loop. But a lost connection
+    is an error to it too: a restart or failover of the publisher, even an orderly one, disables the
+    subscription for good, and the slot fills the publisher's disk. So it is off: a conflict shows
+    in `apply_error_count` and in lag, and the worker returns by itself to a publisher that does.
     """
     options: dict[str, str | bool] = {
         "connect": connect,
@@ -107,7 +112,7 @@ def create_subscription(
     if server_major >= 14:
         options["streaming"] = "on"
     if server_major >= 15:
-        options["disable_on_error"] = True
+        options["disable_on_error"] = disable_on_error
     if server_major >= 16:
         options["origin"] = "none"
     return _with_conninfo(
