@@ -226,7 +226,7 @@ async def _settle_by_rows(
             progress=lambda what, fraction: watch.progress(f"comparing rows: {what}", fraction),
         )
         differ += [
-            f"{database}: {t.schema}.{t.table} ({t.rows_left} rows on old blue, {t.rows_right} here)"
+            f"{database}: {t.schema}.{t.table}: {t.rows_left} rows on old blue, {t.rows_right} here"
             for t in result.different
         ]
         uncertain += [f"{database}: {t.schema}.{t.table}" for t in result.counts_only]

@@ -131,7 +131,9 @@ class Runner:
             )
         finally:
             self._notice("", None)
-            await self.world.forget_connections()
+            if not step.continues:
+                # Inside the fence the next step follows at once, with the same endpoints.
+                await self.world.forget_connections()
         return self._end(attempt, Status.SUCCEEDED, "")
 
     def _end(self, attempt: Attempt, status: Status, message: str) -> Status:

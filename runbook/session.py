@@ -201,6 +201,7 @@ class Session:
                 step = following.step
         finally:
             self._busy = ""
+            await self._world.forget_connections()
         self._close_at_the_end()
         return status
 

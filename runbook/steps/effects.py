@@ -143,9 +143,11 @@ class SqlEffect(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Run the statements on a connection that has proved to be on the right cluster."""
         try:
-            async with self.world.connect(self._role, self._database) as connection:
-                async with statement_timeout(connection, self._limit_s):
-                    return await self.run(connection)
+            async with (
+                self.world.connect(self._role, self._database) as connection,
+                statement_timeout(connection, self._limit_s),
+            ):
+                return await self.run(connection)
         except (CannotConnect, WrongServer) as error:
             raise StepFailed(
                 str(error),
