@@ -1,0 +1,128 @@
+from time import monotonic
+
+import psycopg
+import pytest
+
+from rehearsal.servers import free_port
+from runbook.postgres.connect import CannotConnect, Session, WrongServer, connect
+from tests.postgres.conftest import MASTER, SECRET, Open, Pair, master_password
+
+LONG_S = 60.0
+"""A deadline that no test waits for: what is final is said at once."""
+
+
+async def test_it_is_set_for_production(pair: Pair, opened: Open, database: str) -> None:
+    connection = await opened(16, database)
+    query = """
+        SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),
+               current_setting('search_path'), current_setting('application_name'),
+               current_setting('default_transaction_read_only'), current_database()"""
+    row = await (await connection.execute(query)).fetchone()
+    assert row == ("1min", "10s", "pg_catalog", "blueprime", "off", database)
+    assert connection.autocommit
+
+
+async def test_it_writes_where_the_database_is_read_only_and_reads_only_when_told(
+    pair: Pair, opened: Open, database: str
+) -> None:
+    with pair.admin(16) as admin:
+        admin.execute(
+            psycopg.sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(
+                psycopg.sql.Identifier(database)
+            )
+        )
+    await (await opened(16, database)).execute("CREATE TABLE public.t (i int)")
+    reader = await opened(16, database, read_only=True)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        await reader.execute("INSERT INTO public.t VALUES (1)")
+
+
+@pytest.mark.parametrize(
+    ("changes", "database", "words"),
+    [
+        ({}, 'no "such" %', "does not exist"),
+        ({"user": "nobody there"}, "postgres", "authentication failed"),
+    ],
+)
+async def test_what_waiting_does_not_mend_is_said_at_once(
+    pair: Pair, changes: dict[str, str], database: str, words: str
+) -> None:
+    target = pair.target(16, **changes)
+    began = monotonic()
+    with pytest.raises(CannotConnect) as caught:
+        await connect(target, master_password, database, deadline_s=LONG_S)
+    assert monotonic() - began < LONG_S / 2
+    text = str(caught.value)
+    assert words in text
+    assert "cluster 16 (127.0.0.1:" in text
+    assert psycopg.sql.Identifier(target.user).as_string(None) in text
+    assert SECRET not in text
+
+
+async def test_a_refused_password_is_final_and_not_told(pair: Pair) -> None:
+    async def wrong() -> str:
+        return "Wr0ng-Secret"
+
+    with pytest.raises(CannotConnect, match="password") as caught:
+        await connect(pair.target(16), wrong, "postgres", deadline_s=LONG_S)
+    assert "Wr0ng" not in str(caught.value)
+
+
+async def test_a_server_that_is_away_is_tried_until_the_deadline(pair: Pair) -> None:
+    asked = 0
+
+    async def password() -> str:
+        nonlocal asked
+        asked += 1
+        return SECRET
+
+    target = pair.target(16, port=free_port())
+    with pytest.raises(CannotConnect, match=r"[Rr]efused.*Check that the cluster is up"):
+        await connect(target, password, "postgres", deadline_s=0.5)
+    assert asked > 1
+
+
+async def test_another_version_is_refused(pair: Pair) -> None:
+    target = pair.target(16, server_major=18, engine_version="18.4", role="new blue")
+    with pytest.raises(WrongServer, match=r"is PostgreSQL 16, and new blue runs 18\.4"):
+        await connect(target, master_password, "postgres", deadline_s=0.3)
+
+
+async def test_another_instance_of_the_same_version_is_refused_until_the_name_moves(
+    pair: Pair, opened: Open, database: str
+) -> None:
+    with pair.admin(18, database) as admin:
+        admin.execute(
+            "CREATE FUNCTION pg_catalog.aurora_db_instance_identifier() RETURNS text LANGUAGE sql"
+            " AS $$ SELECT nullif(current_setting('lab.me', true), '') $$"
+        )
+        name = psycopg.sql.Identifier(database)
+        for value in ("writer-old1", ""):
+            admin.execute(psycopg.sql.SQL("ALTER DATABASE {} SET lab.me = {}").format(name, value))
+            with pytest.raises(WrongServer, match="those of cluster 18 are: writer-18"):
+                await connect(pair.target(18), master_password, database, deadline_s=0.3)
+        tries = 0
+
+        async def password() -> str:
+            nonlocal tries
+            tries += 1
+            if tries == 2:
+                admin.execute(
+                    psycopg.sql.SQL("ALTER DATABASE {} SET lab.me = 'writer-18'").format(name)
+                )
+            return SECRET
+
+        connection = await connect(pair.target(18), password, database, deadline_s=LONG_S)
+        assert tries == 2
+        await connection.close()
+
+
+async def test_a_session_is_kept_and_replaced_when_it_has_died(pair: Pair) -> None:
+    async with Session(pair.target(16), master_password, deadline_s=10) as session:
+        first = await session.on("postgres")
+        assert await session.on("postgres") is first
+        with pair.admin(16) as admin:
+            admin.execute("SELECT pg_terminate_backend(%s, 5000)", (first.info.backend_pid,))
+        second = await session.on("postgres")
+        assert second is not first
+        assert (await (await second.execute("SELECT current_user")).fetchone()) == (MASTER,)
