@@ -260,7 +260,9 @@ def _unknown_region(region: str, regions: Sequence[str]) -> UnknownRegion:
     near = difflib.get_close_matches(region, regions, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UnknownRegion(
-        f"There is no AWS region {region!r}." if region else "No AWS region is set.",
+        f"The AWS region {region!r} is not known here, and its address does not resolve."
+        if region
+        else "No AWS region is set.",
         now="Nothing was changed.",
         todo=f"Set the region in the plan, with --region or in AWS_REGION.{hint}",
     )

@@ -109,6 +109,10 @@ async def test_a_read_that_keeps_failing_ends_in_words(
     assert len(endpoint.requests) == 10
 
 
+def _refuse_to_wait(_: float) -> None:
+    raise AssertionError("waiting does not help")
+
+
 async def test_a_lab_that_is_gone_is_told_at_once(
     credentials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,10 +120,7 @@ async def test_a_lab_that_is_gone_is_told_at_once(
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
 
-    def refuse_to_wait(_: float) -> None:
-        raise AssertionError("nobody listens there: waiting does not help")
-
-    monkeypatch.setattr(time, "sleep", refuse_to_wait)
+    monkeypatch.setattr(time, "sleep", _refuse_to_wait)
     with pytest.raises(EndpointGone) as read:
         await Aws("us-east-1").identity()
     assert url in read.value.what
@@ -170,7 +171,10 @@ async def test_access_denied_names_the_action_and_the_principal(
     assert "IAM" in caught.value.todo
 
 
-async def test_a_region_that_does_not_exist(credentials: None, no_pause: None) -> None:
+async def test_a_region_that_does_not_exist(
+    credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", _refuse_to_wait)
     with pytest.raises(UnknownRegion) as caught:
         await Aws("us-esat-1").identity()
     assert "us-esat-1" in caught.value.what

@@ -102,7 +102,7 @@ async def test_an_acknowledged_kind_is_told_and_lets_through(site: Site, databas
     plan = site.changed("", acknowledge=["sequences"])
     result = await _warned(site, data.acknowledged, plan)
     assert result.subject == f"{database}/sequences"
-    assert result.text.startswith("1 sequences")
+    assert result.text.startswith("sequences (1): ")
 
 
 async def _warned(site: Site, check: Check, plan: Plan) -> Any:
