@@ -90,6 +90,7 @@ class RunScreen(KeyedScreen[None]):
         self._ways: tuple[Stamp, list[Way], str] | None = None
         self._ways_asked: Stamp | None = None
         self._pane = "1"
+        self._second = 0
 
     def compose(self) -> ComposeResult:
         yield RunHeader(self.model.run)
@@ -108,7 +109,7 @@ class RunScreen(KeyedScreen[None]):
     def on_mount(self) -> None:
         self.query_one(ChecklistPane).focus()
         self.action_show("1")
-        self.set_interval(CLOCK_S, self._tick)
+        self.set_interval(CLOCK_S, self._clock)
         self._look()
 
     # Looking: one poller, armed again once its look has ended.
@@ -139,10 +140,19 @@ class RunScreen(KeyedScreen[None]):
         self.face.retitle(self._window_title())
         self.refresh_keys()
 
+    def _clock(self) -> None:
+        """Let the outage's clock run, in tenths; every other figure has ages in seconds."""
+        now = self.face.now()
+        if self.picture is not None:
+            self.query_one(RunHeader).show(self.picture.board, now)
+        if int(now.timestamp()) != self._second:
+            self._second = int(now.timestamp())
+            self._tick()
+
     def _tick(self) -> None:
-        """Draw what depends on the time alone, and the figures, whose ages do."""
+        """Draw what depends on the time: the figures, whose ages grow."""
         picture, now = self.picture, self.face.now()
-        if picture is None or (not self.is_current and not self.is_mounted):
+        if picture is None or not self.is_mounted:
             return
         limit = fresh_limit(picture.checklist.run)
         header = self.query_one(RunHeader)
@@ -225,6 +235,8 @@ class RunScreen(KeyedScreen[None]):
         if picture is None or item is None:
             return None
         preview, error = self._previews.get(_stamp(item), (None, ""))
+        if not picture.checklist.run.open:
+            preview = Preview(item.step, (), (), "Nothing: this run is over.")
         following = picture.checklist.next
         elsewhere = following is not None and following.step != item.step
         acts = following.step if following is not None and elsewhere else ""

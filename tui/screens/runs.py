@@ -18,16 +18,19 @@ from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import joined, line
 
 POLL_S = 2.0
-COLUMNS: tuple[tuple[str, int], ...] = (
-    ("run", 10),
-    ("cluster", 18),
-    ("where", 12),
-    ("track", 9),
-    ("step", 20),
-    ("status", 12),
-    ("protected", 10),
-    ("started (UTC)", 16),
+COLUMNS: tuple[tuple[str, tuple[int, int]], ...] = (
+    ("run", (10, 8)),
+    ("cluster", (24, 14)),
+    ("where", (14, 0)),
+    ("track", (12, 9)),
+    ("step", (24, 18)),
+    ("status", (18, 14)),
+    ("protected", (14, 10)),
+    ("started (UTC)", (18, 0)),
 )
+"""Names with their cells on a wide and on a narrow terminal."""
+_ROOM = dict(COLUMNS)
+WIDE = 120
 _NARROW = {"where", "started (UTC)"}
 
 EMPTY = (
@@ -45,7 +48,7 @@ class RunsScreen(KeyedScreen[None]):
     PLACE = "runs"
     CSS_PATH = "runs.tcss"
     BINDINGS = keys.bindings("runs")
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +66,7 @@ class RunsScreen(KeyedScreen[None]):
             id="head",
             markup=False,
         )
-        yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
+        yield DataTable(id="table", cursor_type="row", cell_padding=0)
         yield Static(id="words", markup=False)
         yield KeyBar("runs")
 
@@ -76,12 +79,13 @@ class RunsScreen(KeyedScreen[None]):
         table = self.query_one(DataTable)
         table.clear(columns=True)
         for name, cells in COLUMNS:
-            if self.app.size.width >= 120 or name not in _NARROW:
-                table.add_column(name, key=name, width=cells)
+            wide = self.app.size.width >= WIDE
+            if wide or name not in _NARROW:
+                table.add_column(name, key=name, width=cells[0] if wide else cells[1])
 
     def on_resize(self) -> None:
         wide = "where" in self.query_one(DataTable).columns
-        if wide != (self.app.size.width >= 120):
+        if wide != (self.app.size.width >= WIDE):
             self._columns()
             self._draw()
 
@@ -102,21 +106,19 @@ class RunsScreen(KeyedScreen[None]):
     def _draw(self) -> None:
         table, words = self.query_one(DataTable), self.query_one("#words", Static)
         runs = self.runs or []
-        shown = {str(key.value) for key in table.rows}
-        if [run.run for run in runs if run.run in shown] != [str(k.value) for k in table.rows]:
+        selected = self.selected()
+        wide = self.app.size.width >= WIDE
+        cells = {run.run: _cells(run, 1 - int(wide)) for run in runs}
+        if [str(key.value) for key in table.rows] != list(cells):
             table.clear()
-            shown = set()
-        for index, run in enumerate(runs):
-            cells = _cells(run)
-            if run.run in shown:
+            for run, row in cells.items():
+                table.add_row(*(row[str(name.value)] for name in table.columns), key=run)
+            if selected is not None and selected.run in cells:
+                table.move_cursor(row=table.get_row_index(selected.run))
+        else:
+            for run, row in cells.items():
                 for name in table.columns:
-                    table.update_cell(run.run, name, cells[str(name.value)])
-            elif index < len(shown):
-                table.clear()
-                self._draw()
-                return
-            else:
-                table.add_row(*(cells[str(name.value)] for name in table.columns), key=run.run)
+                    table.update_cell(run, name, row[str(name.value)])
         table.display = bool(runs)
         words.update(self._words(runs))
         self.refresh_keys()
@@ -146,7 +148,8 @@ class RunsScreen(KeyedScreen[None]):
             for run in held
         )
 
-    def _selected(self) -> RunSummary | None:
+    def selected(self) -> RunSummary | None:
+        """Return the run under the cursor."""
         table = self.query_one(DataTable)
         if not self.runs or not table.row_count:
             return None
@@ -164,12 +167,12 @@ class RunsScreen(KeyedScreen[None]):
 
     def action_open(self) -> None:
         """Open the run to act on it."""
-        if run := self._selected():
+        if run := self.selected():
             self.face.open_and_show(run.run, watch=False)
 
     def action_watch(self) -> None:
         """Open the run to watch it."""
-        if run := self._selected():
+        if run := self.selected():
             self.face.open_and_show(run.run, watch=True)
 
     @work
@@ -201,7 +204,7 @@ class RunsScreen(KeyedScreen[None]):
         self.face.leave()
 
 
-def _cells(run: RunSummary) -> dict[str, Content]:
+def _cells(run: RunSummary, size: int) -> dict[str, Content]:
     mark = glyphs.STATUS[run.status]
     where = glyphs.ENVIRONMENT[run.environment]
     protected = {
@@ -217,10 +220,10 @@ def _cells(run: RunSummary) -> dict[str, Content]:
     slots = ("!", "bold $text-warning") if run.open and run.slots_held else ""
     return {
         "run": line((text.clean(run.run), "bold"), slots),
-        "cluster": line(text.shorten(text.clean(run.cluster), 18)),
+        "cluster": line(text.shorten(text.clean(run.cluster), _ROOM["cluster"][size] - 1)),
         "where": line((where.word, where.style)),
         "track": line(run.track.value),
-        "step": line(text.shorten(text.clean(run.step), 20)),
+        "step": line(text.shorten(text.clean(run.step), _ROOM["step"][size] - 1)),
         "status": status,
         "protected": line(protected),
         "started (UTC)": line((text.day_and_time(run.started_at), "$foreground-muted")),

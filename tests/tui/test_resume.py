@@ -1,0 +1,146 @@
+"""Coming back: nothing is performed, and a person decides what became of each effect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runbook.offers import Pending
+from runbook.step import Answer, Finding
+from tests.tui import scenes
+from tests.tui.conftest import dim, enter_run, sees, shown, until
+from tests.tui.fake import FakeRun
+from tui.screens.resume import ResumeScreen
+
+WIDE, NARROW = (160, 48), (80, 24)
+
+
+async def test_opening_probes_and_shows_where_the_run_stands_and_performs_nothing() -> None:
+    model = scenes.unknown()
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        text = await sees(pilot, "Where this run stands", "1 effect is of unknown outcome")
+        for words in (
+            "switchover ? unknown",
+            "PROTECTION UNKNOWN last seen 1m34s ago",
+            "just now (2026-03-14 12:03 UTC)",
+            "probe: it happened. the deployment is SWITCHOVER_COMPLETED",
+            "offers: a adopt · f mark failed · b branch",
+        ):
+            assert words in text
+        assert not {"advance", "resolve", "branch"} & {call[0] for call in model.calls}
+
+
+async def test_keys_wait_for_the_probes() -> None:
+    model = scenes.unknown()
+    asked: list[str] = []
+
+    async def findings() -> list[Pending]:
+        asked.append("findings")
+        while not model.closed:
+            await model_pause()
+        return []
+
+    model.findings = findings  # type: ignore[method-assign]
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await sees(pilot, "Probing what is unknown…")
+        await pilot.press("enter", "a")
+        await sees(pilot, "the probes have not answered yet")
+        assert isinstance(pilot.app.screen, ResumeScreen)
+        model.closed = True
+        await sees(pilot, "No effect is unknown.")
+
+
+async def model_pause() -> None:
+    """Give way on the engine's loop."""
+    import asyncio
+
+    await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("key", "choice"), [("a", "adopt"), ("f", "failed")])
+async def test_a_choice_is_asked_once_more_and_recorded_with_its_reason(
+    key: str, choice: str
+) -> None:
+    model = scenes.unknown()
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await sees(pilot, "1 effect is of unknown outcome")
+        await pilot.press(key)
+        await sees(pilot, "Reversible: No: the journal keeps the decision")
+        await pilot.press("tab", "tab")
+        await pilot.click("#reason")
+        await pilot.press(*"seen")
+        await pilot.click("#yes")
+        await sees(pilot, "No effect is unknown.")
+        assert model.called("resolve") == [("resolve", "7", choice, "seen")]
+
+
+async def test_what_the_probe_rules_out_is_dimmed() -> None:
+    model = scenes.unknown()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await sees(pilot, "1 effect is of unknown outcome")
+        assert dim(pilot, "retry")
+        await pilot.press("r")
+        await sees(pilot, "the probe's finding does not allow it")
+        assert not model.called("resolve")
+
+
+async def test_several_effects_are_decided_one_by_one() -> None:
+    model = scenes.unknown()
+    first = model.pending[0]
+    second = replace(
+        first,
+        effect=replace(first.effect, id=8, title="create slot in billing"),
+        finding=Finding(Answer.NO, "there is no slot"),
+        offers=("retry", "failed", "branch"),
+    )
+    model.pending = [first, second]
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await sees(pilot, "2 effects are of unknown outcome")
+        assert dim(pilot, "retry")
+        await pilot.press("down")
+        await until(pilot, lambda: not dim(pilot, "retry") and dim(pilot, "adopt"))
+        await pilot.press("r")
+        await sees(pilot, "Record that it did not happen", "create slot in billing")
+        await pilot.click("#yes")
+        await sees(pilot, "1 effect is of unknown outcome")
+        assert model.called("resolve") == [("resolve", "8", "retry", "")]
+
+
+async def test_a_probe_that_fails_is_told_and_leaves_the_way_out() -> None:
+    model = scenes.unknown()
+
+    async def findings() -> list[Pending]:
+        raise OSError("no credentials")
+
+    model.findings = findings  # type: ignore[method-assign]
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await sees(pilot, "could not be looked up: no credentials")
+        assert dim(pilot, "adopt")
+        assert not dim(pilot, "leave")
+
+
+async def test_a_watcher_probes_nothing() -> None:
+    model = scenes.unknown()
+    model.writable, model.holder = False, scenes.HOLDER
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        assert not model.called("findings")
+
+
+async def test_leaving_at_once_leaves_the_run_as_it_was() -> None:
+    model = scenes.unknown()
+    app = scenes.app(model, at="k2f9qa")
+    async with app.run_test(size=WIDE) as pilot:
+        await sees(pilot, "1 effect is of unknown outcome")
+        await pilot.press("q")
+        await until(pilot, lambda: app.return_code is not None)
+    assert app.return_code == 0
+    assert [call[0] for call in model.calls] == ["open", "start_watching", "findings", "close"]
+
+
+async def test_a_run_without_history_has_no_resume_screen() -> None:
+    model = FakeRun(scenes.UPGRADE, figures=scenes.before_switchover().figures)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await sees(pilot, "enter: run identify")
+        assert "Where this run stands" not in shown(pilot.app)
