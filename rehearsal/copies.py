@@ -19,6 +19,9 @@ def base_backup(source: Server, target: Server, *, slot: str | None = None) -> N
     ground = source.ground
     if not target.data.parent.exists():
         ground.make_folder(target.data.parent)
+    # A stream ends with the next message from the source, for which a standby of nobody takes its
+    # time; but its WAL stands still and can be fetched.
+    method = "fetch" if source.standby else "stream"
     keep = ["--create-slot", f"--slot={slot}"] if slot else []
     ground.run(
         [
@@ -26,7 +29,7 @@ def base_backup(source: Server, target: Server, *, slot: str | None = None) -> N
             f"--dbname={source.address('postgres', passfile=str(ground.passfile))}",
             f"--pgdata={target.data}",
             "--checkpoint=fast",
-            "--wal-method=stream",
+            f"--wal-method={method}",
             "--no-sync",
             "--no-manifest",
             *keep,

@@ -150,7 +150,11 @@ class Load:
         self.acknowledged: dict[tuple[str, int], set[int]] = {}
         self.in_doubt: dict[tuple[str, int], set[int]] = {}
         self.ends: list[str | None] = []
-        """The SQLSTATE that ended each session, None for those that ended by themselves."""
+        """What ended each session: a SQLSTATE, "closed" without one, None for the writer itself.
+
+        A server that ends a session while a query is on its way to it closes with the query
+        unread, and TCP throws away the message that would have said why.
+        """
         self._threads = [
             threading.Thread(target=self._write, args=(dbname, number), daemon=True)
             for number, dbname in enumerate([*databases] * writers)
@@ -187,7 +191,7 @@ class Load:
                     doubtful -= rows
                     acknowledged |= rows
         except psycopg.OperationalError as error:
-            self.ends.append(error.sqlstate)
+            self.ends.append(error.sqlstate or "closed")
         else:
             self.ends.append(None)
 

@@ -168,7 +168,8 @@ def test_switchover_under_load_loses_nothing_and_locks_old_blue(
         idle = connect(fleet, blue, "postgres")
         fleet.switch_over(blue, green, limit_s=30, swap=swap, on_phase=phases.append)
         writable(fleet, green)
-    assert set(load.ends) == {"57P01"}
+    assert "57P01" in load.ends
+    assert set(load.ends) <= {"57P01", "closed"}
     with pytest.raises(psycopg.errors.AdminShutdown):
         idle.execute("SELECT 1")
     assert phases[0] == "guardrails"
