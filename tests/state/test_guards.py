@@ -237,6 +237,51 @@ def test_nothing_is_deleted(raw: sqlite3.Connection, table: str) -> None:
     assert _values(table, raw) == before
 
 
+REPLACED = {
+    "run": (
+        "(seq, id, cluster, cluster_resource_id, account, region, environment, plan, plan_path, "
+        "started_at) "
+        f"VALUES ({{}}, 'run3', 'c', 'cluster-C', '', '', 'aws', '{{{{}}}}', '', '{AT}')"
+    ),
+    "track_entry": (
+        "(id, run, track, way, from_step, reason, at) "
+        f"VALUES ({{}}, 'run2', 'abort', '', '', '', '{AT}')"
+    ),
+    "attempt": (
+        "(id, run, entry, step, number, started_at) "
+        f"VALUES ({{}}, 'run2', (SELECT max(id) FROM track_entry), 'x', 1, '{AT}')"
+    ),
+    "effect": (
+        "(id, attempt, key, title, preview, intent_at) "
+        f"VALUES ({{}}, (SELECT max(id) FROM attempt), 'k', 't', 'p', '{AT}')"
+    ),
+}
+
+
+@pytest.mark.parametrize("table", REPLACED)
+def test_nothing_is_replaced(raw: sqlite3.Connection, table: str) -> None:
+    raw.execute(_run(id="'run2'"))
+    raw.execute(f"INSERT INTO track_entry {REPLACED['track_entry'].format(100)}")
+    if table == "effect":
+        raw.execute(f"INSERT INTO attempt {REPLACED['attempt'].format(100)}")
+    before = _values(table, raw)
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute(f"REPLACE INTO {table} {REPLACED[table].format(1)}")
+    assert _values(table, raw) == before
+    assert raw.execute(f"REPLACE INTO {table} {REPLACED[table].format(200)}").rowcount == 1
+
+
+def test_no_attempt_takes_the_number_of_another(raw: sqlite3.Connection) -> None:
+    raw.execute(_run(id="'run2'"))
+    raw.execute(f"INSERT INTO track_entry {REPLACED['track_entry'].format(100)}")
+    raw.execute(f"INSERT INTO attempt {REPLACED['attempt'].format(100)}")
+    raw.execute(f"UPDATE attempt SET status = 'failed', ended_at = '{AT}' WHERE id = 100")
+    before = _values("attempt", raw)
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute(f"REPLACE INTO attempt {REPLACED['attempt'].format(101)}")
+    assert _values("attempt", raw) == before
+
+
 @pytest.mark.parametrize("table", ["track_entry", "decision", "evidence", "event", "sample"])
 def test_nothing_is_changed(raw: sqlite3.Connection, table: str) -> None:
     before = _values(table, raw)
