@@ -18,7 +18,6 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from rehearsal import seed
 from rehearsal.aws.control import Control
@@ -34,7 +33,7 @@ from rehearsal.faults import Faults
 from rehearsal.fleet import Fleet
 from rehearsal.ground import ServerError
 from rehearsal.hook import READY
-from rehearsal.lab import LOCK, OPTIONS, Options
+from rehearsal.lab import LOCK, Options
 from rehearsal.servers import Binaries
 from rehearsal.workload import Workload
 
@@ -43,7 +42,7 @@ _log = logging.getLogger(__name__)
 ACCOUNT = "471147110815"
 
 _WATCH_S = 0.5
-_SETTLE_S = 10.0
+_SETTLE_S = 3.0
 
 
 class CannotStart(Exception):
@@ -51,8 +50,13 @@ class CannotStart(Exception):
 
 
 def main() -> int:
-    """Run a lab in the state folder that the command line names, until SIGTERM."""
+    """Run a lab in the state folder that the command line names, until SIGTERM.
+
+    Its options come as JSON on standard input.
+    """
     folder = Path(sys.argv[1])
+    raw = json.load(sys.stdin)
+    options = Options(**{**raw, "postgres": tuple(raw["postgres"])})
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -61,38 +65,37 @@ def main() -> int:
         signal.signal(number, lambda *_: ended.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
-    lock = _lock(folder)
-    if lock is None:
+    if not _lock(folder):
         sys.stderr.write(f"A lab runs already in {folder}: stop it with blueprime lab stop.\n")
         return 1
-    with lock:
-        _sweep(folder)
-        raw = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-        options = Options(**{**raw, "postgres": tuple(raw["postgres"])})
-        try:
-            with ExitStack() as stack:
-                _run(folder, options, ended, stack)
-        except (CannotStart, ServerError) as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-        finally:
-            (folder / READY).unlink(missing_ok=True)
-            (folder / "pgpass").unlink(missing_ok=True)
+    _sweep(folder)
+    try:
+        with ExitStack() as stack:
+            _run(folder, options, ended, stack)
+    except (CannotStart, ServerError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    finally:
+        (folder / READY).unlink(missing_ok=True)
+        (folder / "pgpass").unlink(missing_ok=True)
     return 0
 
 
-def _lock(folder: Path) -> IO[str] | None:
-    """Take the folder for this process, or return None when another lab has it."""
-    file = (folder / LOCK).open("a+")
+def _lock(folder: Path) -> bool:
+    """Take the folder for this process, unless another lab has it.
+
+    The descriptor stays open to the very end: who sees the lock free knows that the process is
+    gone.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
-        return None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+        os.close(descriptor)
+        return False
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return True
 
 
 def _sweep(folder: Path) -> None:

@@ -37,7 +37,6 @@ __all__ = [
 
 LOCK = "lab.lock"
 LOG = "lab.log"
-OPTIONS = "options.json"
 
 START_S = 180.0
 STOP_S = 90.0
@@ -99,13 +98,11 @@ def start(options: Options) -> dict[str, Any]:
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     if _held(place):
         raise LabError(f"A lab runs already in {place}: stop it with blueprime lab stop.")
-    (place / READY).unlink(missing_ok=True)
-    (place / OPTIONS).write_text(json.dumps(asdict(options)), encoding="utf-8")
     log = os.open(place / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "rehearsal.daemon", str(place)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -113,8 +110,16 @@ def start(options: Options) -> dict[str, Any]:
         )
     finally:
         os.close(log)
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(json.dumps(asdict(options)).encode())
+    _await_ready(place, process)
+    return status()
+
+
+def _await_ready(place: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_S
-    while not (place / READY).exists():
+    while _ready_pid(place) != process.pid:
         if process.poll() is not None:
             raise LabError(f"The lab did not start: {_last_line(place / LOG)}")
         if time.monotonic() > deadline:
@@ -122,7 +127,13 @@ def start(options: Options) -> dict[str, Any]:
             process.wait()
             raise LabError(f"The lab was not up after {START_S:g} s; its log is {place / LOG}.")
         time.sleep(_POLL_S)
-    return status()
+
+
+def _ready_pid(place: Path) -> int | None:
+    try:
+        return cast(int, json.loads((place / READY).read_text(encoding="utf-8"))["pid"])
+    except FileNotFoundError:
+        return None
 
 
 def stop() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from rehearsal.aws import errors, events
@@ -223,10 +224,11 @@ class Control:
 
     def settle(self, timeout_s: float) -> bool:
         """Wait for all work in progress; tell whether it ended in time."""
+        deadline = time.monotonic() + timeout_s
         with self.lock:
             workers = list(self._workers)
         for worker in workers:
-            worker.join(timeout_s)
+            worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in workers)
 
 

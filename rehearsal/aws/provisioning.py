@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
+import psycopg
+
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.instances import add_instance
@@ -19,6 +21,7 @@ DURATIONS = {
     Task.CREATE_INSTANCES: "green-instances",
 }
 
+_PATIENCE_S = 2.0
 _WATCH_S = 1.0
 
 
@@ -118,6 +121,7 @@ class _Making:
         self._deployment = deployment
         self._green = green
         self._completed = {task: Event() for task in Task}
+        self._blocked = False
 
     def __call__(self) -> None:
         """Return when green is there; raise what the servers refused."""
@@ -127,11 +131,29 @@ class _Making:
                 if task.value in self._deployment.tasks:
                     self._show(task, "IN_PROGRESS")
                     with self._control.pace.at_least(DURATIONS[task]):
-                        self._completed[task].wait()
+                        while not self._completed[task].wait(_PATIENCE_S):
+                            self._name_what_blocks()
                         if work.done():
                             work.result()
                     self._show(task, "COMPLETED")
             work.result()
+
+    def _name_what_blocks(self) -> None:
+        """Write event RDS-EVENT-0426 once when an open transaction holds up the replication.
+
+        A slot is consistent only after every transaction that wrote before it has ended.
+        """
+        blue = self._deployment.source
+        if self._blocked or not _has_long_transaction(self._control, blue):
+            return
+        self._blocked = True
+        self._control.event(
+            blue,
+            f"RDS can't configure the DB cluster {blue.identifier} as a replication source because "
+            "of idle or long-running transactions. Wait for the transactions to complete or cancel "
+            "them, and try again.",
+            "notification",
+        )
 
     def _work(self) -> None:
         try:
@@ -197,6 +219,20 @@ class _Making:
             )
             add_instance(self._control, member)
             pair.target = member
+
+
+def _has_long_transaction(control: Control, blue: Cluster) -> bool:
+    """Tell whether a client's write transaction is open for longer than a slot should wait."""
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL"
+        " AND backend_type = 'client backend' AND xact_start < now() - make_interval(secs => %s))"
+    )
+    try:
+        with psycopg.connect(control.fleet.conninfo(blue.resource_id)) as connection:
+            row = connection.execute(query, [_PATIENCE_S]).fetchone()
+    except psycopg.Error:
+        return False
+    return row is not None and bool(row[0])
 
 
 def _watch(control: Control, deployment: Deployment) -> None:

@@ -68,6 +68,9 @@ class FakeFleet:
         self._note("restart", resource_id)
         return 1
 
+    def conninfo(self, resource_id: str) -> str:
+        return "host=127.0.0.1 port=1 connect_timeout=1"
+
     def databases(self, resource_id: str) -> list[str]:
         return ["postgres", "orders", "billing"]
 

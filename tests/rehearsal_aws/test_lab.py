@@ -1,0 +1,400 @@
+"""The lab as it is used: its process, its clients, and a night's calls on real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+from botocore.config import Config
+
+from rehearsal import lab
+from rehearsal.lab import LabError, LabGone, Options
+from tests.rehearsal_aws.conftest import until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace with a running lab, which does not outlive the tests."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLUEPRIME_HOME", str(folder))
+        yield folder
+        if lab._held(lab.folder()):
+            lab.stop()
+
+
+@pytest.fixture(autouse=True)
+def _in_home(home: Path, monkeypatch: pytest.MonkeyPatch, _own_world: None) -> None:
+    monkeypatch.setenv("BLUEPRIME_HOME", str(home))
+
+
+@pytest.fixture
+def running() -> dict[str, Any]:
+    """The status of the lab, started if none runs."""
+    if not lab._held(lab.folder()):
+        lab.start(Options(load=40, lives_with=os.getpid()))
+    return lab.status()
+
+
+def processes_below(base: Path) -> list[int]:
+    """Return the processes that run in, or are told of, a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                place = os.readlink(entry / "cwd")
+            except OSError:
+                continue
+            if str(base).encode() in command or place.startswith(str(base)):
+                found.append(int(entry.name))
+    return found
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_without_a_lab_every_client_says_so_in_one_sentence(home: Path) -> None:
+    for call in (lab.status, lab.env, lab.stop, lab.ledger, lambda: lab.traffic("stop")):
+        with pytest.raises(LabGone, match="There is no lab in"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (Options(from_version="12"), "There is no PostgreSQL 12 here"),
+        (Options(from_version="18", to_version="16"), "cannot be upgraded"),
+    ],
+)
+def test_a_lab_that_cannot_be_says_why(options: Options, text: str) -> None:
+    with pytest.raises(LabError, match=text):
+        lab.start(options)
+
+
+def test_a_killed_lab_leaves_no_server_and_the_next_one_starts(running: dict[str, Any]) -> None:
+    folder = lab.folder()
+    base = (folder / "servers").resolve()
+    port = int(running["env"]["PGPORT"])
+    assert listens(port)
+    lab.traffic("start")
+    children = processes_below(base)
+    assert children
+    os.kill(running["pid"], signal.SIGKILL)
+    os.waitpid(running["pid"], 0)
+    until(lambda: not processes_below(base) and not base.exists(), 30)
+    assert not listens(port)
+    with pytest.raises(LabGone):
+        lab.traffic("stop")
+    again = lab.start(Options(load=40, lives_with=os.getpid()))
+    assert again["pid"] != running["pid"]
+    with pytest.raises(LabError, match="runs already"):
+        lab.start(Options())
+
+
+def test_secrets_stay_in_files_of_their_owner(running: dict[str, Any]) -> None:
+    passfile = Path(running["env"]["PGPASSFILE"])
+    assert passfile.stat().st_mode & 0o777 == 0o600
+    passwords = {line.rsplit(":", 1)[1] for line in passfile.read_text().splitlines()}
+    assert passwords
+    shown = json.dumps(running) + (lab.folder() / lab.LOG).read_text()
+    commands = b"".join(
+        Path(f"/proc/{pid}/cmdline").read_bytes()
+        for pid in [running["pid"], *processes_below((lab.folder() / "servers").resolve())]
+    ).decode()
+    assert not [word for word in passwords if word in shown or word in commands]
+
+
+def test_the_hooks_stop_and_start_traffic_from_anywhere(
+    running: dict[str, Any], tmp_path: Path
+) -> None:
+    def run(name: str) -> None:
+        subprocess.run(running["hooks"][name], check=True, cwd=tmp_path, env={})
+
+    run("start")
+    until(lambda: lab.status()["traffic"].get("acknowledged", 0) > 0)
+    run("stop")
+    run("stop")
+    assert lab.traffic("status")["running"] is False
+    verdict = lab.ledger()
+    assert verdict["acknowledged"] > 0
+    assert (verdict["missing"], verdict["mismatched"]) == (0, 0)
+
+
+def test_a_hook_without_a_lab_fails_with_one_sentence(
+    running: dict[str, Any], tmp_path: Path
+) -> None:
+    command = [*running["hooks"]["stop"][:-1], str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("There is no lab in")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_client_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, rehearsal.lab;"
+        "print([m for m in ('moto', 'boto3', 'psycopg', 'botocore') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def client(running: dict[str, Any], service: str = "rds") -> Any:
+    given = running["env"]
+    connect: Any = boto3.client
+    return connect(
+        service,
+        endpoint_url=given["AWS_ENDPOINT_URL"],
+        region_name=given["AWS_REGION"],
+        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"mode": "standard"}),
+    )
+
+
+def test_the_master_secret_opens_production(running: dict[str, Any]) -> None:
+    value = client(running, "secretsmanager").get_secret_value(SecretId=running["password"])
+    secret = json.loads(value["SecretString"])
+    with psycopg.connect(
+        host=secret["host"],
+        port=secret["port"],
+        user=secret["username"],
+        password=secret["password"],
+        dbname=secret["dbname"],
+    ) as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+    assert row == ("16.14",)
+    groups = client(running).describe_db_subnet_groups(DBSubnetGroupName="orders-private")
+    assert groups["DBSubnetGroups"][0]["Subnets"]
+
+
+def test_the_aws_command_line_works(running: dict[str, Any]) -> None:
+    aws = shutil.which("aws")
+    if (
+        aws is None
+        or subprocess.run([aws, "--version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("the AWS CLI is not installed")
+    done = subprocess.run(
+        [
+            *(aws, "rds", "describe-db-clusters", "--query", "DBClusters[].EngineVersion"),
+            # Versions before 1.29 and 2.13 do not know AWS_ENDPOINT_URL.
+            *("--endpoint-url", running["env"]["AWS_ENDPOINT_URL"], "--output", "json"),
+        ],
+        env={**os.environ, **running["env"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == ["16.14"]
+
+
+class Night:
+    """What the night test asks of the lab, in few words."""
+
+    def __init__(self, running: dict[str, Any]) -> None:
+        self.rds = client(running)
+        self.env = running["env"]
+
+    def cluster(self, name: str) -> dict[str, Any]:
+        rows = self.rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        found: dict[str, Any] = rows[0]
+        return found
+
+    def deployment(self, identifier: str) -> dict[str, Any]:
+        rows = self.rds.describe_blue_green_deployments(BlueGreenDeploymentIdentifier=identifier)
+        found: dict[str, Any] = rows["BlueGreenDeployments"][0]
+        return found
+
+    def sql(self, cluster: str, statement: str, dbname: str = "orders") -> list[Any]:
+        with psycopg.connect(
+            host=self.env["PGHOST"],
+            port=self.cluster(cluster)["Port"],
+            user=self.env["PGUSER"],
+            passfile=self.env["PGPASSFILE"],
+            dbname=dbname,
+            autocommit=True,
+        ) as connection:
+            result = connection.execute(statement.encode())
+            return result.fetchall() if result.description else []
+
+    def until_status(self, look: Callable[[], dict[str, Any]], *statuses: str) -> None:
+        until(lambda: look()["Status"] in statuses, 90)
+
+
+def test_a_night_on_real_servers(running: dict[str, Any]) -> None:
+    night = Night(running)
+    rds = night.rds
+    lab.traffic("start")
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName="orders-pg18",
+        DBParameterGroupFamily="aurora-postgresql18",
+        Description="green",
+    )
+    wanted = {
+        "rds.logical_replication": "1",
+        "max_replication_slots": "30",
+        "max_wal_senders": "30",
+        "max_logical_replication_workers": "20",
+        "max_worker_processes": "50",
+    }
+    rds.modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName="orders-pg18",
+        Parameters=[
+            {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "pending-reboot"}
+            for name, value in wanted.items()
+        ],
+    )
+    blue = night.cluster("orders")
+    identifier = rds.create_blue_green_deployment(
+        BlueGreenDeploymentName="night",
+        Source=blue["DBClusterArn"],
+        TargetEngineVersion="18.4",
+        TargetDBClusterParameterGroupName="orders-pg18",
+    )["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
+    night.until_status(lambda: night.deployment(identifier), "AVAILABLE", "INVALID_CONFIGURATION")
+    assert "StatusDetails" not in night.deployment(identifier)
+    green = night.deployment(identifier)["Target"].rpartition(":")[2]
+    assert night.sql(green, "SHOW server_version") == [("18.4",)]
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        night.sql(green, "INSERT INTO customer (name) VALUES ('x')")
+
+    lab.fault("fail-switchover")
+    rds.switchover_blue_green_deployment(BlueGreenDeploymentIdentifier=identifier)
+    until(lambda: "StatusDetails" in night.deployment(identifier), 60)
+    assert night.deployment(identifier)["Status"] == "AVAILABLE"
+    assert night.sql("orders", "SHOW server_version") == [("16.14",)]
+    night.sql("orders", "UPDATE customer SET name = 'after the canceled one' WHERE id = 1")
+
+    rds.switchover_blue_green_deployment(BlueGreenDeploymentIdentifier=identifier)
+    night.until_status(lambda: night.deployment(identifier), "SWITCHOVER_COMPLETED")
+    assert night.cluster("orders")["Port"] == blue["Port"]
+    assert night.sql("orders", "SHOW server_version") == [("18.4",)]
+    assert night.sql("orders", "SELECT aurora_db_instance_identifier()") == [("orders-1",)]
+    assert night.sql("orders", "SELECT name FROM customer WHERE id = 1") == [
+        ("after the canceled one",)
+    ]
+    locked = "SET default_transaction_read_only = off; INSERT INTO customer (name) VALUES ('x')"
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        night.sql("orders-old1", locked)
+    assert night.sql("orders-old1", "SELECT aurora_db_instance_identifier()") == [
+        ("orders-1-old1",)
+    ]
+
+    rds.delete_blue_green_deployment(BlueGreenDeploymentIdentifier=identifier)
+    until(lambda: not rds.describe_blue_green_deployments()["BlueGreenDeployments"], 30)
+    night.sql("orders-old1", locked)
+    rds.restore_db_cluster_to_point_in_time(
+        DBClusterIdentifier="prime",
+        SourceDBClusterIdentifier="orders-old1",
+        RestoreType="copy-on-write",
+        UseLatestRestorableTime=True,
+        DBClusterParameterGroupName="orders-pg16",
+    )
+    night.until_status(lambda: night.cluster("prime"), "available")
+    rds.create_db_instance(
+        DBInstanceIdentifier="prime-1",
+        DBClusterIdentifier="prime",
+        Engine="aurora-postgresql",
+        DBInstanceClass="db.r6g.large",
+    )
+    rds.get_waiter("db_instance_available").wait(
+        DBInstanceIdentifier="prime-1", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    assert night.sql("prime", "SHOW server_version") == [("16.14",)]
+    assert night.sql("prime", "SHOW max_replication_slots") == [("30",)]
+    assert night.sql("prime", "SELECT name FROM customer WHERE id = 1") == [
+        ("after the canceled one",)
+    ]
+    volume = night.cluster("prime")["DbClusterResourceId"]
+    rds.modify_db_cluster(
+        DBClusterIdentifier="prime", NewDBClusterIdentifier="prime-two", ApplyImmediately=True
+    )
+    renamed = [{"Name": "db-cluster-resource-id", "Values": [volume]}]
+    until(
+        lambda: (
+            rds.describe_db_clusters(Filters=renamed)["DBClusters"][0]["DBClusterIdentifier"]
+            == "prime-two"
+        )
+    )
+    assert night.sql("prime-two", "SELECT aurora_db_instance_identifier()") == [("prime-1",)]
+
+    lab.traffic("stop")
+    verdict = lab.ledger()
+    assert verdict["acknowledged"] > 0
+    assert (verdict["missing"], verdict["mismatched"]) == (0, 0)
+
+
+def test_faults_reach_the_servers(running: dict[str, Any]) -> None:
+    night = Night(running)
+    before = night.sql("orders", "SELECT count(*) FROM customer")[0][0]
+    lab.fault("stray-write", "orders")
+    assert night.sql("orders", "SELECT count(*) FROM customer")[0][0] == before + 1
+    lab.fault("ddl", "orders", "orders")
+    assert night.sql(
+        "orders", "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'surprise%'"
+    ) == [(1,)]
+    lab.fault("drop-link", "orders")
+    with pytest.raises(psycopg.OperationalError):
+        night.sql("orders", "SELECT 1")
+    lab.fault("restore-link", "orders")
+    assert night.sql("orders", "SELECT 1") == [(1,)]
+    lab.fault("kill-server", "orders")
+    with pytest.raises(psycopg.OperationalError):
+        night.sql("orders", "SELECT 1")
+    lab.fault("start-server", "orders")
+    assert night.sql("orders", "SELECT count(*) FROM customer")[0][0] == before + 1
+    for words in (("coffee",), ("ddl",), ("ddl", "nix"), ("throttle", "X", "0")):
+        with pytest.raises(LabError):
+            lab.fault(*words)
+
+
+def test_stopping_leaves_no_process_and_no_port(running: dict[str, Any]) -> None:
+    base = (lab.folder() / "servers").resolve()
+    lab.traffic("start")
+    ports = [cluster["port"] for cluster in running["clusters"]]
+    ports.append(int(running["endpoint_url"].rpartition(":")[2]))
+    assert all(listens(port) for port in ports)
+    lab.stop()
+    assert not base.exists()
+    assert processes_below(base) == []
+    assert processes_below(lab.folder()) == []
+    assert not any(listens(port) for port in ports)
+    assert not Path(running["env"]["PGPASSFILE"]).exists()
+    with pytest.raises(LabGone):
+        lab.status()
+
+
+def test_a_lab_ends_with_its_companion_even_in_the_middle_of_work() -> None:
+    companion = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = lab.start(Options(load=0, databases=1, pace=1, lives_with=companion.pid))
+    base = (lab.folder() / "servers").resolve()
+    with pytest.raises(LabError, match="without a workload"):
+        lab.traffic("start")
+    client(started).restore_db_cluster_to_point_in_time(
+        DBClusterIdentifier="prime",
+        SourceDBClusterIdentifier="orders",
+        RestoreType="copy-on-write",
+        UseLatestRestorableTime=True,
+    )
+    assert lab.status()["clusters"][1]["status"] == "creating"
+    companion.communicate(b"\n")
+    until(lambda: not lab._held(lab.folder()), 60)
+    assert not base.exists()
+    assert processes_below(base) == []
