@@ -122,8 +122,16 @@ class Binaries:
         """
         for major, each in self._by_major.items():
             if not ground.reaches(each.tool("postgres")):
-                copy = ground.base / f"postgresql-{major}"
-                _copy_programs(each.bindir.parent, copy)
+                home, package = each.bindir.parent, each.bindir.parents[1]
+                copy = ground.base / f"postgresql-{major}" / package.name / home.name
+                copy.parent.mkdir(parents=True)
+                for folder in copy.parents[:2]:
+                    folder.chmod(0o755)
+                _copy_programs(home, copy)
+                # Where repaired wheels keep the libraries that came from the build machine.
+                libraries = package.with_name(f"{package.name}.libs")
+                if libraries.exists():
+                    _copy_programs(libraries, copy.parents[1] / libraries.name)
                 self._by_major[major] = Installation(copy / each.bindir.name, each.version)
 
 
