@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import os
-import sys
+import shlex
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -110,6 +110,9 @@ def _log_to_file() -> None:
 )
 @click.option("--order", type=click.Choice(["traffic-first", "protect-first"]))
 @click.option("--acknowledge", is_flag=True, help="Accept every kind of data not replicated back.")
+@click.option("--stop-command", default="", help="Command line that stops the applications.")
+@click.option("--start-command", default="", help="Command line that starts them again.")
+@click.option("--fast", is_flag=True, help="Short pauses, for a lab whose AWS is quick.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write here instead of printing.")
 @in_words
 def plan(
@@ -120,6 +123,9 @@ def plan(
     password: str,
     order: str | None,
     acknowledge: bool,
+    stop_command: str,
+    start_command: str,
+    fast: bool,
     output: Path | None,
 ) -> None:
     """Discover CLUSTER and write a plan file. Changes nothing."""
@@ -135,6 +141,9 @@ def plan(
             password=password,
             order=order or "traffic-first",
             acknowledge=acknowledge,
+            stop_command=shlex.split(stop_command),
+            start_command=shlex.split(start_command),
+            fast=fast,
         )
     )
     if output is None:
@@ -301,6 +310,7 @@ class _Lab(click.Group):
 @click.option("--to", "to_version", default="18", show_default=True)
 @click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
+@click.option("--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
 @in_words
 def rehearse(**options: Any) -> None:
@@ -313,7 +323,3 @@ def rehearse(**options: Any) -> None:
 @main.group(cls=_Lab)
 def lab() -> None:
     """The rehearsal lab: an imitation of AWS over real PostgreSQL servers."""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

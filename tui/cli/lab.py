@@ -6,9 +6,9 @@ import shlex
 from typing import Any
 
 import click
-from rehearsal.lab import LabError
 
 from rehearsal import lab
+from rehearsal.lab import LabError
 from tui.cli import in_words, print_json, stop
 
 FAILED = 1
@@ -36,6 +36,7 @@ def options(command: Any) -> Any:
         click.option("--from", "from_version", default="16", show_default=True),
         click.option("--to", "to_version", default="18", show_default=True),
         click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR"),
+        click.option("--lives-with", type=int, hidden=True),
     ):
         command = option(command)
     return command

@@ -52,6 +52,7 @@ class Night:
     to_version: str
     postgres: tuple[str, ...]
     keep: bool
+    lives_with: int | None
     as_json: bool
 
     @property
@@ -74,6 +75,7 @@ def rehearse(night: Night) -> int:
                 from_version=night.from_version,
                 to_version=night.to_version,
                 postgres=night.postgres,
+                lives_with=night.lives_with,
             )
         )
     except LabError as error:

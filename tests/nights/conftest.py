@@ -1,0 +1,105 @@
+"""Whole nights through the command line, each in a workspace and a lab of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIMIT_S = 400
+NONE: Mapping[str, str] = {}
+
+
+@dataclass
+class Workspace:
+    """A `BLUEPRIME_HOME` with the command line on it."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PG", "BLUE"))}
+        return {**kept, "BLUEPRIME_HOME": str(self.home)}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tui.cli", *arguments]
+
+    def start(self, *arguments: str, env: Mapping[str, str] = NONE) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            env={**self.environment, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self, *arguments: str, expect: int | None = 0, env: Mapping[str, str] = NONE
+    ) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, env=env)
+        try:
+            out, err = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        if expect is not None:
+            assert process.returncode == expect, f"{out[-3000:]}\n{err[-3000:]}"
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str, expect: int | None = 0) -> Any:
+        return json.loads(self.run(*arguments, expect=expect).stdout)
+
+    def last_line(
+        self, *arguments: str, expect: int | None = 0, env: Mapping[str, str] = NONE
+    ) -> dict[str, Any]:
+        lines = self.run(*arguments, expect=expect, env=env).stdout.splitlines()
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
+
+    def lab(self, *options: str) -> None:
+        self.run("lab", "start", "--pace", "0", "--lives-with", str(os.getpid()), *options)
+
+    def lab_environment(self) -> dict[str, str]:
+        """Return what `eval "$(blueprime lab env)"` sets."""
+        lines = self.run("lab", "env").stdout.splitlines()
+        pairs = (line.removeprefix("export ").split("=", 1) for line in lines)
+        return {name: shlex.split(value)[0] for name, value in pairs}
+
+    def plan(self, *options: str) -> Path:
+        """Write a plan for the lab's cluster, as an operator would for a real one."""
+        found = self.json("lab", "status", "--json")
+        path = self.home / "plan.toml"
+        hooks = found["hooks"]
+        self.run(
+            *("plan", found["cluster"], "--target-version", found["target_version"]),
+            *("--password", found["password"], "--acknowledge", "--fast"),
+            *("--stop-command", shlex.join(hooks["stop"])),
+            *("--start-command", shlex.join(hooks["start"])),
+            *("--output", str(path), *options),
+            env=self.lab_environment(),
+        )
+        return path
+
+    def ledger(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.json("lab", "ledger", "--json")
+        return found
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    made = Workspace(tmp_path / "home")
+    made.home.mkdir()
+    yield made
+    made.run("lab", "stop", expect=None)
+
+
+NIGHT = ("--auto", "--json", "--pace", "0", "--lives-with", str(os.getpid()))

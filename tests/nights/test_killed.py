@@ -1,0 +1,80 @@
+"""Killed in the middle of a step: opened again, the truth is shown, and nothing is done twice."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.nights.conftest import Workspace
+
+
+def until(condition: Callable[[], Any], limit_s: float = 120) -> Any:
+    deadline = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition never came true"
+        time.sleep(0.01)
+    return value
+
+
+def rows(workspace: Workspace, query: str) -> list[tuple[Any, ...]]:
+    journal = workspace.home / "journal.db"
+    if not journal.exists():
+        return []
+    connection = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
+    try:
+        return connection.execute(query).fetchall()
+    except sqlite3.OperationalError:
+        return []
+    finally:
+        connection.close()
+
+
+def test_killed_with_an_intent_on_disk_and_gone_on_with(workspace: Workspace) -> None:
+    workspace.lab()
+    plan = workspace.plan()
+    workspace.run("lab", "traffic", "start")
+    first = workspace.start(
+        *("auto", str(plan), "--yes", "--json", "--track", "commit"),
+        env=workspace.lab_environment(),
+    )
+    until(lambda: rows(workspace, "SELECT 1 FROM effect WHERE key LIKE 'bp-%-bgd'"))
+    first.kill()
+    first.communicate()
+
+    (run,) = rows(workspace, "SELECT id FROM run")[0]
+    shown = workspace.json("show", run, "--json")
+    assert shown["open"]
+    assert shown["next"] == "create-deployment"
+    assert shown["way_back"] == "abort: blue stays as it is, nothing is lost"
+
+    second = workspace.last_line("auto", run, "--yes", "--json", "--track", "commit")
+    assert second["result"] == "committed"
+    outcomes = [
+        outcome
+        for (outcome,) in rows(
+            workspace, "SELECT outcome FROM effect WHERE key LIKE 'bp-%-bgd' ORDER BY id"
+        )
+    ]
+    assert outcomes[-1] == "adopted", "the second process found the deployment and made no other"
+    assert outcomes.count("succeeded") <= 1
+    verdict = workspace.ledger()
+    assert (verdict["missing"], verdict["mismatched"]) == (0, 0)
+
+
+def test_killed_inside_the_fence_and_gone_on_with(workspace: Workspace) -> None:
+    workspace.lab()
+    plan = workspace.plan()
+    workspace.run("lab", "traffic", "start")
+    first = workspace.start("auto", str(plan), "--yes", "--json", env=workspace.lab_environment())
+    until(lambda: rows(workspace, "SELECT 1 FROM effect WHERE key LIKE '%/switchover'"))
+    first.kill()
+    first.communicate()
+
+    (run,) = rows(workspace, "SELECT id FROM run")[0]
+    assert workspace.json("show", run, "--json")["next"] == "switchover"
+    second = workspace.last_line("auto", run, "--yes", "--json", "--track", "rollback")
+    assert second["result"] == "rolled_back"
+    verdict = workspace.ledger()
+    assert (verdict["missing"], verdict["mismatched"]) == (0, 0)
