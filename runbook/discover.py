@@ -300,6 +300,7 @@ _FAST = """\
 window_s = 0.25       # how long nothing must be seen to write
 
 [limits]
+parameter_settle_s = 0  # AWS asks for 300 between making a parameter group and its first use
 poll_s = 0.2          # the pause between two looks at AWS
 fast_poll_s = 0.05    # the pause inside the fence, where every second is downtime
 connect_s = 30.0

@@ -193,6 +193,8 @@ class CommitSection(_Section):
 class LimitsSection(_Section):
     """How long each wait may take, in seconds."""
 
+    parameter_settle_s: NonNegativeFloat = 300
+    """AWS asks for five minutes between making a parameter group and its first use."""
     create_deployment_s: PositiveFloat = 4 * 3600
     delete_deployment_s: PositiveFloat = 3600
     switchover_grace_s: PositiveFloat = 900

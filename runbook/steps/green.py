@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, tag_rows
@@ -88,6 +89,20 @@ class PrepareParameters(Step):
             ),
         ]
 
+    async def _let_settle(self, world: World, watch: Watch) -> None:
+        """Wait as long as AWS asks for before a new group is used for the first time."""
+        made = world.fact("parameters.made")
+        if made is None:
+            made = world.now().isoformat()
+            watch.evidence("the group is complete", key="parameters.made", value=made)
+        limit = world.plan.limits.parameter_settle_s
+        since = datetime.fromisoformat(str(made))
+        async for _ in watch.until(limit + 60, every_s=1, what="the group to settle"):
+            left = limit - (world.now() - since).total_seconds()
+            if left <= 0:
+                return
+            watch.progress(f"a new group is let settle, {left:.0f} s left", 1 - left / limit)
+
     async def _carried(self, world: World) -> tuple[Carried, str]:
         """Return what blue's group has set by hand, as green's family takes it; and the family."""
         target = await world.rds.engine_version(world.plan.upgrade.target_version)
@@ -143,6 +158,7 @@ class PrepareParameters(Step):
                 todo=f"Set it to 1 in {name}, then run the step again.",
             )
         watch.evidence("rds.logical_replication = 1")
+        await self._let_settle(world, watch)
         carried, _ = await self._carried(world)
         if carried.dropped:
             watch.evidence(

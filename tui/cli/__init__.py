@@ -108,6 +108,14 @@ def _log_to_file() -> None:
     show_default=True,
     help="A reference: env:NAME, pgpass, iam, or the ARN of a secret.",
 )
+@click.option("--sslmode", default="", help="Default: verify-full for Aurora's own endpoints.")
+@click.option("--sslrootcert", default="", help="The CA file that verify-full needs.")
+@click.option(
+    "--application-role",
+    "application_roles",
+    multiple=True,
+    help="A role that the applications log in with; default: as found on the server.",
+)
 @click.option("--order", type=click.Choice(["traffic-first", "protect-first"]))
 @click.option("--acknowledge", is_flag=True, help="Accept every kind of data not replicated back.")
 @click.option("--stop-command", default="", help="Command line that stops the applications.")
@@ -121,6 +129,9 @@ def plan(
     region: str | None,
     user: str,
     password: str,
+    sslmode: str,
+    sslrootcert: str,
+    application_roles: tuple[str, ...],
     order: str | None,
     acknowledge: bool,
     stop_command: str,
@@ -139,6 +150,9 @@ def plan(
             target_version,
             user=user,
             password=password,
+            sslmode=sslmode,
+            sslrootcert=sslrootcert,
+            application_roles=application_roles,
             order=order or "traffic-first",
             acknowledge=acknowledge,
             stop_command=shlex.split(stop_command),
