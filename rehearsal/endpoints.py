@@ -155,6 +155,10 @@ class _Server(_Side):
         """Tell the client that nothing more will come, after what is held back."""
         asyncio.get_running_loop().call_later(self._name.disturbance.delay_s, super().pass_end)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        delay = self._name.disturbance.delay_s
+        asyncio.get_running_loop().call_later(delay, super().connection_lost, exc)
+
 
 class Endpoints:
     """All endpoints of a lab, served by one thread. Methods may be called from any other thread."""
