@@ -18,6 +18,8 @@ from pathlib import Path
 
 from textual import events, on, work
 from textual.app import App, SystemCommand
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 
@@ -37,7 +39,11 @@ from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.small import COLUMNS, ROWS, TooSmall
+from tui.terminal import SurvivingDriver
 from tui.theme import DAY, NIGHT
+
+TERMINAL_S = 1.0
+"""How often to look whether the terminal is still there: not every loss sends a signal."""
 
 SETTLE_S = 60.0
 """How long leaving waits for the effect in flight."""
@@ -129,6 +135,7 @@ class BlueprimeApp(App[None]):
         self.theme = NIGHT.name
         self.engine.start()
         self._listen_for_signals()
+        self.set_interval(TERMINAL_S, self._look_at_terminal)
         if self._at:
             self.open_and_show(self._at, watch=self._watch)
         elif self._plan is not None:
@@ -142,6 +149,16 @@ class BlueprimeApp(App[None]):
             # Off the main thread there are no signals to listen for.
             with suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.post_message, self.LeaveAsked(number.name))
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return a driver that outlives its terminal, where Textual would take its Unix one."""
+        found = super().get_driver_class()
+        return SurvivingDriver if found is LinuxDriver else found
+
+    def _look_at_terminal(self) -> None:
+        driver = self._driver
+        if isinstance(driver, SurvivingDriver) and driver.gone and not self._leaving:
+            self.post_message(self.LeaveAsked("the terminal is gone"))
 
     async def on_unmount(self) -> None:
         loop = asyncio.get_running_loop()
@@ -340,6 +357,9 @@ class BlueprimeApp(App[None]):
 
     @on(LeaveAsked)
     def _leave_asked(self, message: LeaveAsked) -> None:
+        driver = self._driver
+        if isinstance(driver, SurvivingDriver) and driver.gone:
+            driver.let_go()
         self.log(f"leaving: {message.why}")
         self.leave()
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tui import glyphs, keys, text
 from tui.screens.base import KeyedModal
 from tui.widgets.keybar import KeyBar
-from tui.widgets.pane import joined, line
+from tui.widgets.pane import Pane, joined, line
 
 PLACES = {
     "run": "A run",
@@ -38,6 +37,13 @@ WORDS = (
 )
 
 
+class HelpPane(Pane):
+    """Draws keys, signs and words."""
+
+    def draw(self, cells: int) -> Content:
+        return joined(_lines(cells))
+
+
 class HelpScreen(KeyedModal[None]):
     """Shows what the keys do, what the signs say, and what the words mean."""
 
@@ -46,19 +52,13 @@ class HelpScreen(KeyedModal[None]):
     BINDINGS = keys.bindings("help")
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content("Help")
-            with VerticalScroll(id="words"):
-                yield Static(id="body", markup=False)
+        with Vertical(id="dialog"):
+            yield HelpPane("Help", id="words")
             yield KeyBar("help")
 
     def on_mount(self) -> None:
-        self.query_one("#words").focus()
+        self.query_one(HelpPane).focus()
         self.refresh_keys()
-
-    def on_resize(self) -> None:
-        cells = self.query_one("#words").scrollable_content_region.width
-        self.query_one("#body", Static).update(joined(_lines(max(40, cells))))
 
     def action_back(self) -> None:
         """Close the help."""

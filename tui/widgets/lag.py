@@ -106,7 +106,7 @@ def _value(samples: Sequence[Sample], start: datetime, span: timedelta) -> float
     """Return the largest value of a span, or None where any of it was unknown."""
     inside = [sample.value for sample in samples if start <= sample.at < start + span]
     if not inside:
-        before = [sample for sample in samples if start - HOLD <= sample.at < start]
+        before = [sample for sample in samples if start - HOLD < sample.at < start]
         inside = [before[-1].value] if before else [None]
     known = [value for value in inside if value is not None]
     return max(known) if len(known) == len(inside) else None

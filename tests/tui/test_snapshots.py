@@ -1,0 +1,120 @@
+"""Pictures of settled screens, at both sizes. Look at each before updating it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui import scenes
+from tests.tui.conftest import Before, enter_run, sees
+from tests.tui.fake import FakeRun
+
+SIZES = [(80, 24), (160, 48)]
+Compare = Callable[..., bool]
+
+on_both_sizes = pytest.mark.parametrize("size", SIZES, ids=["80x24", "160x48"])
+
+
+def going(*keys: str, until: tuple[str, ...] = ()) -> Before:
+    """Return what enters the run, presses keys, and waits until words are seen."""
+
+    async def before(pilot: Pilot[None]) -> None:
+        await enter_run(pilot)
+        await pilot.press(*keys)
+        await sees(pilot, *until)
+
+    return before
+
+
+def seeing(*words: str) -> Before:
+    """Return what waits until words are seen."""
+
+    async def before(pilot: Pilot[None]) -> None:
+        await sees(pilot, *words)
+
+    return before
+
+
+@on_both_sizes
+def test_runs(snap_compare: Compare, size: tuple[int, int]) -> None:
+    before = seeing("k2f9qa", "holds slots")
+    assert snap_compare(scenes.app(), terminal_size=size, run_before=before)
+
+
+@on_both_sizes
+def test_no_runs(snap_compare: Compare, size: tuple[int, int]) -> None:
+    before = seeing("No run was started")
+    assert snap_compare(scenes.app(runs=[]), terminal_size=size, run_before=before)
+
+
+@on_both_sizes
+@pytest.mark.parametrize(
+    "scene",
+    [
+        scenes.before_switchover,
+        scenes.during_downtime,
+        scenes.protected,
+        scenes.failed,
+        scenes.unknown,
+        scenes.rolled_onto,
+        scenes.hostile,
+    ],
+)
+def test_run(snap_compare: Compare, size: tuple[int, int], scene: Callable[[], FakeRun]) -> None:
+    app = scenes.app(scene(), at="k2f9qa")
+    assert snap_compare(app, terminal_size=size, run_before=going())
+
+
+@pytest.mark.parametrize("pane", ["2", "3", "4", "5"])
+def test_panes(snap_compare: Compare, pane: str) -> None:
+    app = scenes.app(scenes.failed(), at="k2f9qa")
+    assert snap_compare(app, terminal_size=SIZES[0], run_before=going(pane))
+
+
+@on_both_sizes
+def test_gate(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = scenes.app(scenes.before_switchover(), at="k2f9qa")
+    before = going("enter", until=("type orders here",))
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@on_both_sizes
+def test_branch(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = scenes.app(scenes.failed(), at="k2f9qa")
+    before = going("b", until=("recommended", "NOT PROTECTED"))
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@on_both_sizes
+def test_resume(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = scenes.app(scenes.unknown(), at="k2f9qa")
+    before = seeing("1 effect is of unknown outcome", "PROTECTION UNKNOWN:")
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@on_both_sizes
+def test_help(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = scenes.app(scenes.protected(), at="k2f9qa")
+    before = going("question_mark", until=("Run the step that is ready",))
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_log(snap_compare: Compare) -> None:
+    app = scenes.app(scenes.before_switchover(), at="k2f9qa")
+    before = going("l", until=("4 events", "NOT PROTECTED"))
+    assert snap_compare(app, terminal_size=SIZES[0], run_before=before)
+
+
+def test_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = scenes.app(scenes.failed(), at="k2f9qa")
+    assert snap_compare(app, terminal_size=SIZES[1], run_before=going())
+
+
+def test_too_small(snap_compare: Compare) -> None:
+    before = seeing("This terminal has 60×20 cells.", "80×24")
+    app: Any = scenes.app(scenes.protected(), at="k2f9qa")
+    assert snap_compare(app, terminal_size=(60, 20), run_before=before)

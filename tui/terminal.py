@@ -1,0 +1,65 @@
+"""A terminal that may go away under the app: a lost connection, a closed window.
+
+Textual's own driver dies on it: its writing thread ends with the first error, the app's loop then
+blocks on the full queue in front of it, and its reading thread spins on the end of input. Here
+writes into nothing are dropped and reading stops, so that the run can be left in order.
+"""
+
+from __future__ import annotations
+
+import termios
+from typing import IO, Any
+
+from textual.drivers.linux_driver import LinuxDriver
+
+
+class LossyFile:
+    """A terminal's file that drops what can no longer be written."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.lost = False
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it where the terminal is gone."""
+        if not self.lost:
+            try:
+                return self._file.write(text)
+            except OSError:
+                self.lost = True
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, unless the terminal is gone."""
+        if not self.lost:
+            try:
+                self._file.flush()
+            except OSError:
+                self.lost = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class SurvivingDriver(LinuxDriver):
+    """Textual's driver for a Unix terminal, which outlives that terminal."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._file: Any = LossyFile(self._file)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the terminal is gone; a hung-up one has no attributes to ask for."""
+        if self._file.lost:
+            return True
+        try:
+            termios.tcgetattr(self.fileno)
+        except termios.error:
+            return True
+        return False
+
+    def let_go(self) -> None:
+        """Stop reading, and drop what would be written."""
+        self._file.lost = True
+        self.exit_event.set()
