@@ -246,7 +246,7 @@ def forget_instance(control: Control, instance: Instance) -> None:
         control.event(instance, "DB instance deleted", "deletion")
     if cluster.instances:
         control.identify(cluster)
-    elif not cluster.gone:
+    elif cluster.status != "deleting":
         control.fleet.stop(cluster.resource_id)
 
 

@@ -106,3 +106,14 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     server.server_close()
     thread.join()
     assert control.settle(10)
+
+
+@pytest.fixture
+def available(lab: Lab) -> str:
+    """A deployment of `orders` that is AVAILABLE."""
+    from tests.rehearsal_aws import deploying
+
+    deploying.target_group(lab)
+    identifier = deploying.create(lab)
+    deploying.reach(lab, identifier, "AVAILABLE")
+    return identifier

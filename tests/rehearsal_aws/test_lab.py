@@ -9,18 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
-from botocore.config import Config
 
 from rehearsal import lab
 from rehearsal.lab import LabError, LabGone, Options
 from tests.rehearsal_aws.conftest import until
+from tests.rehearsal_aws.night import Night, client
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
@@ -128,6 +127,9 @@ def test_the_hooks_stop_and_start_traffic_from_anywhere(
 
     run("start")
     until(lambda: lab.status()["traffic"].get("acknowledged", 0) > 0)
+    port = running["env"]["PGPORT"]
+    subprocess.run([*running["hooks"]["lead"], "127.0.0.1", port], check=True, env={})
+    assert lab.traffic("status")["running"] is True
     run("stop")
     run("stop")
     assert lab.traffic("status")["running"] is False
@@ -153,19 +155,6 @@ def test_the_client_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def client(running: dict[str, Any], service: str = "rds") -> Any:
-    given = running["env"]
-    connect: Any = boto3.client
-    return connect(
-        service,
-        endpoint_url=given["AWS_ENDPOINT_URL"],
-        region_name=given["AWS_REGION"],
-        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
-        config=Config(retries={"mode": "standard"}),
-    )
 
 
 def test_the_master_secret_opens_production(running: dict[str, Any]) -> None:
@@ -205,39 +194,6 @@ def test_the_aws_command_line_works(running: dict[str, Any]) -> None:
     assert json.loads(done.stdout) == ["16.14"]
 
 
-class Night:
-    """What the night test asks of the lab, in few words."""
-
-    def __init__(self, running: dict[str, Any]) -> None:
-        self.rds = client(running)
-        self.env = running["env"]
-
-    def cluster(self, name: str) -> dict[str, Any]:
-        rows = self.rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
-        found: dict[str, Any] = rows[0]
-        return found
-
-    def deployment(self, identifier: str) -> dict[str, Any]:
-        rows = self.rds.describe_blue_green_deployments(BlueGreenDeploymentIdentifier=identifier)
-        found: dict[str, Any] = rows["BlueGreenDeployments"][0]
-        return found
-
-    def sql(self, cluster: str, statement: str, dbname: str = "orders") -> list[Any]:
-        with psycopg.connect(
-            host=self.env["PGHOST"],
-            port=self.cluster(cluster)["Port"],
-            user=self.env["PGUSER"],
-            passfile=self.env["PGPASSFILE"],
-            dbname=dbname,
-            autocommit=True,
-        ) as connection:
-            result = connection.execute(statement.encode())
-            return result.fetchall() if result.description else []
-
-    def until_status(self, look: Callable[[], dict[str, Any]], *statuses: str) -> None:
-        until(lambda: look()["Status"] in statuses, 90)
-
-
 def test_a_night_on_real_servers(running: dict[str, Any]) -> None:
     night = Night(running)
     rds = night.rds
@@ -262,12 +218,23 @@ def test_a_night_on_real_servers(running: dict[str, Any]) -> None:
         ],
     )
     blue = night.cluster("orders")
+    idle = psycopg.connect(
+        host=night.env["PGHOST"],
+        port=blue["Port"],
+        user=night.env["PGUSER"],
+        passfile=night.env["PGPASSFILE"],
+        dbname="orders",
+    )
+    idle.execute("UPDATE customer SET name = name WHERE id = 2")
     identifier = rds.create_blue_green_deployment(
         BlueGreenDeploymentName="night",
         Source=blue["DBClusterArn"],
         TargetEngineVersion="18.4",
         TargetDBClusterParameterGroupName="orders-pg18",
     )["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
+    until(lambda: "idle or long-running transactions" in night.messages("orders"), 30)
+    assert night.deployment(identifier)["Status"] == "PROVISIONING"
+    idle.close()
     night.until_status(lambda: night.deployment(identifier), "AVAILABLE", "INVALID_CONFIGURATION")
     assert "StatusDetails" not in night.deployment(identifier)
     green = night.deployment(identifier)["Target"].rpartition(":")[2]
