@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -56,6 +57,12 @@ class Monitor:
         self._drift_at: datetime | None = None
         self._subscribed: tuple[bool | None, str] = (None, "not looked at yet")
         self._names: frozenset[tuple[str, str]] = frozenset()
+        self._alarms: list[asyncio.Event] = []
+
+    def nudge(self) -> None:
+        """Look at everything again at once: a step has changed what is there."""
+        for alarm in self._alarms:
+            alarm.set()
 
     def waiting(self, text: str, fraction: float | None) -> None:
         """Show what the running step waits for."""
@@ -73,12 +80,16 @@ class Monitor:
         )
 
     async def _forever(self, look: Callable[[], Awaitable[None]], every_s: float) -> None:
+        alarm = asyncio.Event()
+        self._alarms.append(alarm)
         while True:
+            alarm.clear()
             try:
                 await look()
             except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
                 await self._failed(look.__name__, error)
-            await asyncio.sleep(every_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(alarm.wait(), every_s)
 
     async def _failed(self, look: str, error: Exception) -> None:
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

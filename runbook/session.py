@@ -195,6 +195,7 @@ class Session:
                 found = self._step(step)
                 self._busy = step
                 status = await self._runner.run_step(found, decide)
+                self._monitor.nudge()
                 following = self.checklist().next
                 if not status.done or not found.continues or following is None:
                     break

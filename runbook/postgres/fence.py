@@ -21,6 +21,8 @@ from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepar
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
 
+LATE = "transactions have ended, and sessions are open whose counts may come ten seconds late"
+
 _POLL_S = 0.02
 
 
@@ -35,6 +37,8 @@ class ClientSession:
     client: str
     state: str | None
     age_s: float
+    settled: bool = False
+    """Whether its counts of written rows are surely in."""
 
     def __str__(self) -> str:
         application = f", {self.application}" if self.application else ""
@@ -155,13 +159,14 @@ def compare_samples(
     against: list[str] = []
     unclear: list[str] = []
     notes: list[str] = []
-    bystanders = False
+    late: list[str] = []
     for session in {s.pid: s for s in (*before.sessions, *after.sessions)}.values():
         if application_roles is None or session.role in application_roles:
             against.append(str(session))
         else:
-            bystanders = True
             notes.append(str(session))
+            if not session.settled:
+                late.append(str(session))
     against += {w.pid: str(w) for w in (*before.writers, *after.writers)}.values()
     against += [
         f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
@@ -174,11 +179,8 @@ def compare_samples(
         against += moved
         unclear += doubtful
         notes += said
-        if bystanders and not moved:
-            unclear.append(
-                "transactions with ids have ended while sessions of other roles were open, whose "
-                "counts may arrive up to ten seconds late"
-            )
+        if late and not moved:
+            unclear.append(f"{LATE}: {', '.join(late)}")
     proved = False if against else None if unclear else True
     return FenceVerdict(proved, (*against, *unclear), tuple(notes))
 

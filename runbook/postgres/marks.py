@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
+from runbook.postgres.fence import LATE, ClientSession
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
 
@@ -46,6 +47,8 @@ class Marks:
     postmaster_started: datetime
     next_xid: int
     databases: dict[str, DatabaseMarks]
+    unsettled: tuple[str, ...] = ()
+    """Sessions, of any role, in these databases that may yet hand in counts of written rows."""
 
     def as_json(self) -> Any:
         """Return the marks as plain JSON values, fit for a journal."""
@@ -99,6 +102,8 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     """Take the marks through one connection to each database."""
     first = next(iter(connections.values()))
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
+    # Before the counts: a session that is gone by then has handed in its own.
+    sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
     taken = await asyncio.gather(*(_take(each) for each in connections.values()))
     return Marks(
         at=cluster.at,
@@ -106,6 +111,11 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
         postmaster_started=cluster.postmaster_started,
         next_xid=cluster.next_xid,
         databases=dict(zip(connections, taken, strict=True)),
+        unsettled=tuple(
+            str(session)
+            for session in sessions
+            if session.database in connections and not session.settled
+        ),
     )
 
 
@@ -123,6 +133,8 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
         changed += _row_changes(before, after)
     if changed:
         return MarkVerdict(False, tuple(changed), "the counts of rows, files and sequences")
+    if after.unsettled:
+        return MarkVerdict(None, (f"{LATE}: {', '.join(after.unsettled)}",), "")
     if not kept:
         return MarkVerdict(
             None,

@@ -276,7 +276,7 @@ class ValidateGreen(Step):
     title = "Validate green"
     why = "What is missing on green would be missed on production an hour later."
     risk = Risk.REVERSIBLE
-    undo = "Nothing to undo: green is not in use; abort deletes it."
+    undo = "Not needed: green is not in use; abort deletes it."
 
     async def effects(self, world: World) -> Sequence[Wave]:
         green = await world.cluster(Role.GREEN)

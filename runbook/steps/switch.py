@@ -27,7 +27,8 @@ def pivot_gate(world: World) -> Gate:
         key="pivot",
         question=(
             f"Stop the applications of {name} and switch it over to version "
-            f"{world.plan.upgrade.target_version}."
+            f"{world.plan.upgrade.target_version}. Each step until they are let in again follows "
+            "by itself."
         ),
         reversible=(
             "Until the switchover, abort undoes everything and loses nothing. After it, the way "

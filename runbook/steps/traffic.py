@@ -174,7 +174,10 @@ def rollback_gate(world: World) -> Gate:
     name = world.plan.cluster.identifier
     return Gate(
         key="rollback",
-        question=f"Stop the applications of {name} and take it back to the old version.",
+        question=(
+            f"Stop the applications of {name} and take it back to the old version. Each step until "
+            "they are let in again follows by itself."
+        ),
         reversible=(
             "Until the endpoint is switched, traffic can be let in on new blue again. Afterwards "
             "new blue is kept, closed, with every write up to that moment."

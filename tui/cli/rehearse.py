@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from rehearsal import lab
-from rehearsal.lab import LabError
+from rehearsal.lab import LabError, LabGone
 from runbook import plan as plans
 from runbook.aws import Aws
 from runbook.discover import discover
@@ -75,7 +76,7 @@ def rehearse(night: Night) -> int:
                 from_version=night.from_version,
                 to_version=night.to_version,
                 postgres=night.postgres,
-                lives_with=night.lives_with,
+                lives_with=night.lives_with or _outlived_by(night),
             )
         )
     except LabError as error:
@@ -91,11 +92,21 @@ def rehearse(night: Night) -> int:
             lab.traffic("start")
         if night.alone:
             return asyncio.run(_by_itself(night, plan_file))
-        code, keep = _in_the_app(night, plan_file)
+        # Whatever becomes of this terminal, the clusters of an open run stay.
+        keep = True
+        code, over = _in_the_app(night, plan_file)
+        keep = night.keep or not over
         return code
     finally:
         if not keep:
-            lab.stop()
+            # A lab that has died meanwhile needs no stopping.
+            with suppress(LabGone):
+                lab.stop()
+
+
+def _outlived_by(night: Night) -> int | None:
+    """Return the pid that the lab is not to outlive: nobody comes back to an unattended night."""
+    return os.getpid() if night.alone and not night.keep else None
 
 
 def _say(night: Night, text: str) -> None:
@@ -206,7 +217,7 @@ def _tell_ledger(verdict: dict[str, Any]) -> None:
 
 
 def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
-    """Open the app on a new run; return the exit code and whether the lab must stay."""
+    """Open the app on a new run; return the exit code and whether the run is over."""
     from tui.cli.open import open_app
 
     code = open_app(plan_file=plan_file)
@@ -217,8 +228,8 @@ def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
             "The lab goes on, with its clusters and its traffic. "
             f"Come back with: blueprime resume {newest.run}. End it with: blueprime lab stop."
         )
-        return code, True
+        return code, False
     verdict = _verdict(night)
     _tell_ledger(verdict)
     lost = verdict["missing"] != 0 or verdict["mismatched"] != 0
-    return (FAILED if lost else code or DONE), night.keep
+    return (FAILED if lost else code or DONE), True

@@ -86,7 +86,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
                     variant="error" if asked.grave else "primary",
                     disabled=bool(asked.must_type),
                 )
-            yield Static(("esc cancels · tab moves between the fields"), id="hint", markup=False)
+            yield Static("esc cancels · tab moves · enter in the field goes to the button once it matches", id="hint", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#dialog").set_class(self.question.grave, "-grave")
@@ -115,9 +115,13 @@ class ConfirmDialog(KeyedModal[Consent | None]):
         self.query_one("#yes", Button).disabled = event.value != self.question.must_type
 
     @on(Input.Submitted)
-    def _submitted(self) -> None:
+    def _submitted(self, event: Input.Submitted) -> None:
         # Enter in a field only moves on: a yes is always a button of its own.
-        self.focus_next()
+        yes = self.query_one("#yes", Button)
+        if event.input.id == "reason":
+            self.focus_next()
+        elif not yes.disabled:
+            yes.focus()
 
     @on(Button.Pressed, "#yes")
     def _accept(self) -> None:

@@ -6,7 +6,15 @@ SELECT
     coalesce(application_name, '') AS application,
     coalesce(client_addr::text, 'local') AS client,
     state,
-    extract(epoch FROM clock_timestamp() - backend_start)::float8 AS age_s
+    extract(epoch FROM clock_timestamp() - backend_start)::float8 AS age_s,
+    -- From 15 on an idle session hands in its counts after ten seconds (PGSTAT_IDLE_INTERVAL);
+    -- before, only with its next statement or its end.
+    coalesce(
+        state = 'idle'
+        AND state_change < clock_timestamp() - interval '11 s'
+        AND current_setting('server_version_num')::int >= 150000,
+        false
+    ) AS settled
 FROM pg_catalog.pg_stat_activity
 WHERE usename IS NOT NULL
   AND usename <> ALL (%s)
