@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any, Self
 
 from psycopg import AsyncConnection
@@ -21,6 +22,8 @@ from runbook.postgres import sequences
 from runbook.postgres.fence import LATE, ClientSession
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
+
+_POLL_S = 0.2
 
 Counts = tuple[int, int, int, int]
 """Rows inserted, updated and deleted since the statistics began, and the number of its file."""
@@ -73,6 +76,8 @@ class MarkVerdict:
     """Database, table and counts of what changed."""
     proof: str
     """What the answer rests on."""
+    late: bool = False
+    """Whether waiting some seconds may settle it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,21 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     )
 
 
+async def compare_now(
+    before: Marks, connections: Mapping[str, AsyncConnection], *, patience_s: float = 15.0
+) -> MarkVerdict:
+    """Return whether the cluster has changed since the marks were taken.
+
+    Where the only doubt are counts that may come late, it looks again until they must be in.
+    """
+    ends = monotonic() + patience_s
+    while True:
+        verdict = compare(before, await take(connections))
+        if not verdict.late or monotonic() > ends:
+            return verdict
+        await asyncio.sleep(_POLL_S)
+
+
 def compare(before: Marks, after: Marks) -> MarkVerdict:
     """Return whether the cluster has changed between two takings."""
     if before.system_identifier != after.system_identifier:
@@ -133,14 +153,14 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
         changed += _row_changes(before, after)
     if changed:
         return MarkVerdict(False, tuple(changed), "the counts of rows, files and sequences")
-    if after.unsettled:
-        return MarkVerdict(None, (f"{LATE}: {', '.join(after.unsettled)}",), "")
     if not kept:
         return MarkVerdict(
             None,
             ("transactions have ended, and the statistics were reset or lost (restart, crash)",),
             "",
         )
+    if after.unsettled:
+        return MarkVerdict(None, (f"{LATE}: {', '.join(after.unsettled)}",), "", late=True)
     return MarkVerdict(
         True,
         (),

@@ -39,7 +39,7 @@ async def compare_marks(world: World, watch: Watch, when: str) -> None:
             todo="Without them the clone cannot be proved; roll back, or start a new run.",
         )
     async with fencing.connections(world, Role.OLD_BLUE) as opened:
-        verdict = marks.compare(Marks.from_json(kept), await marks.take(opened))
+        verdict = await marks.compare_now(Marks.from_json(kept), opened)
     if verdict.same:
         watch.evidence(f"old blue is unchanged since the freeze ({when}): {verdict.proof}")
         return

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -61,7 +62,10 @@ class Pair:
     def admin(self, major: int, database: str = "postgres") -> psycopg.Connection[Any]:
         """Open a session as the server's own superuser, `rdsadmin`."""
         return psycopg.connect(
-            self.servers[major].conninfo(database), autocommit=True, client_encoding="UTF8"
+            self.servers[major].conninfo(database),
+            autocommit=True,
+            client_encoding="UTF8",
+            options="-c default_transaction_read_only=off",
         )
 
     def client(self, major: int, database: str, user: str, **more: Any) -> psycopg.Connection[Any]:
@@ -75,6 +79,18 @@ class Pair:
             autocommit=True,
             **more,
         )
+
+    @contextmanager
+    def stray(self, major: int, database: str) -> Iterator[psycopg.Connection[Any]]:
+        """Open a session that is gone from the server when the block ends."""
+        with self.admin(major, database) as connection:
+            yield connection
+            pid = connection.info.backend_pid
+        ends = monotonic() + 20
+        with self.admin(major) as watcher:
+            query = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+            while watcher.execute(query, (pid,)).fetchone():
+                assert monotonic() < ends
 
     def log(self) -> str:
         return "".join(
@@ -140,42 +156,68 @@ async def opened(pair: Pair) -> AsyncIterator[Open]:
         yield open_
 
 
-@pytest.fixture
-def database(pair: Pair) -> Iterator[str]:
+def make_database(pair: Pair) -> str:
     """Make a database of the same awkward name on both servers."""
     name = f"Ær \"ø\" 100% '🐘' {next(_numbers)}"
     for major in (16, 18):
         with pair.admin(major) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return name
+
+
+@pytest.fixture(scope="session")
+def _swept(pair: Pair) -> str:
+    return make_database(pair)
+
+
+@pytest.fixture
+def database(pair: Pair, _swept: str) -> Iterator[str]:
+    """Lend a database, empty on both servers; sweeping it costs less than making another."""
+    yield _swept
+    for major in (16, 18):
+        with pair.admin(major, _swept) as connection:
+            _sweep(connection, _swept)
+
+
+@pytest.fixture
+def large_database(pair: Pair) -> Iterator[str]:
+    """Lend a database for more objects than one sweep can hold locks on."""
+    name = make_database(pair)
     yield name
     for major in (16, 18):
         with pair.admin(major) as connection:
-            for (gid,) in connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall():
-                with pair.admin(major, name) as inside:
-                    inside.execute(SQL("ROLLBACK PREPARED {}").format(gid))
-            drop_subscriptions(pair, major, name)
-            connection.execute(
-                "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots"
-                " WHERE database = %s AND active_pid IS NOT NULL",
-                (name,),
-            )
-            connection.execute(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-                " WHERE database = %s",
-                (name,),
-            )
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
-def drop_subscriptions(pair: Pair, major: int, database: str) -> None:
-    with pair.admin(major, database) as inside:
-        query = """SELECT subname FROM pg_subscription
-            WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-        for (name,) in inside.execute(query).fetchall():
-            subscription = Identifier(name)
-            inside.execute(SQL("ALTER SUBSCRIPTION {} DISABLE").format(subscription))
-            inside.execute(SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(subscription))
-            inside.execute(SQL("DROP SUBSCRIPTION {}").format(subscription))
+def _sweep(connection: psycopg.Connection[Any], database: str) -> None:
+    for (gid,) in connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall():
+        connection.execute(SQL("ROLLBACK PREPARED {}").format(gid))
+    query = """SELECT subname FROM pg_subscription
+        WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    for (name,) in connection.execute(query).fetchall():
+        subscription = Identifier(name)
+        connection.execute(SQL("ALTER SUBSCRIPTION {} DISABLE").format(subscription))
+        connection.execute(SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(subscription))
+        connection.execute(SQL("DROP SUBSCRIPTION {}").format(subscription))
+    connection.execute(
+        "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots"
+        " WHERE active_pid IS NOT NULL"
+    )
+    connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+    connection.execute("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
+    connection.execute(SQL("ALTER DATABASE {} RESET ALL").format(Identifier(database)))
+    for kind, query in (
+        ("PUBLICATION", "SELECT pubname FROM pg_publication"),
+        ("FOREIGN DATA WRAPPER", "SELECT fdwname FROM pg_foreign_data_wrapper"),
+        (
+            "SCHEMA",
+            "SELECT nspname FROM pg_namespace"
+            " WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'",
+        ),
+    ):
+        for (name,) in connection.execute(query.encode()).fetchall():
+            connection.execute(SQL(f"DROP {kind} {{}} CASCADE").format(Identifier(name)))
+    connection.execute("CREATE SCHEMA public")
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ INSERT INTO public.parent SELECT i, '2026-06-01' FROM generate_series(1, 9) AS i
 CREATE UNLOGGED TABLE public.unlogged AS SELECT pg_backend_pid() AS pid;
 CREATE TABLE public.inherited (more text) INHERITS ("S %s".twice);
 INSERT INTO public.inherited VALUES (5, 'x');
-""" + "".join(
+"""
+
+TYPE_TABLES = "".join(
     f'CREATE TABLE public."type {n}" (id int PRIMARY KEY, v {name});'
     f'INSERT INTO public."type {n}" VALUES (1, {value});'
     for n, (name, (value, _)) in enumerate(TYPES.items())
@@ -146,7 +148,7 @@ async def test_a_changed_value_of_every_type_is_found(
     sides: tuple[AsyncConnection, AsyncConnection], compared: Compare
 ) -> None:
     for connection in sides:
-        await connection.execute(TYPE_TABLES)
+        await connection.execute(TYPE_TABLES.encode())
     assert (await compared()).same is True
     for n, (_, value) in enumerate(TYPES.values()):
         await sides[1].execute(f'UPDATE public."type {n}" SET v = {value}'.encode())
@@ -166,19 +168,18 @@ async def test_duplicates_are_counted_not_cancelled(
 async def test_settings_of_roles_and_databases_do_not_matter(
     sides: tuple[AsyncConnection, AsyncConnection], compared: Compare, pair: Pair, database: str
 ) -> None:
+    for connection in sides:
+        await connection.execute(TYPE_TABLES.encode())
     with pair.admin(16) as admin:
-        await sides[1].execute(TYPE_TABLES)
-    for setting in (
-        "\"DateStyle\" = 'German'",
-        "\"TimeZone\" = 'Asia/Tokyo'",
-        "\"IntervalStyle\" = 'iso_8601'",
-        "extra_float_digits = -3",
-        "bytea_output = 'escape'",
-        "search_path = public",
-    ):
-        admin.execute(
-            SQL("ALTER DATABASE {} SET " + setting).format(Identifier(database))  # type: ignore[arg-type]
-        )
+        for setting in (
+            "\"DateStyle\" = 'German'",
+            "\"TimeZone\" = 'Asia/Tokyo'",
+            "\"IntervalStyle\" = 'iso_8601'",
+            "extra_float_digits = -3",
+            "bytea_output = 'escape'",
+            "search_path = public",
+        ):
+            admin.execute(SQL("ALTER DATABASE {} SET " + setting).format(Identifier(database)))
     assert (await compared()).same is True
 
 

@@ -115,6 +115,7 @@ async def test_another_instance_of_the_same_version_is_refused_until_the_name_mo
         connection = await connect(pair.target(18), password, database, deadline_s=LONG_S)
         assert tries == 2
         await connection.close()
+        admin.execute("DROP FUNCTION pg_catalog.aurora_db_instance_identifier()")
 
 
 async def test_a_session_is_kept_and_replaced_when_it_has_died(pair: Pair) -> None:

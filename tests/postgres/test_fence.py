@@ -93,7 +93,7 @@ async def test_a_write_is_seen_after_its_session_has_come_and_gone(
     words: str,
 ) -> None:
     before = await fence.sample(cluster)
-    with pair.admin(16, database) as stray:
+    with pair.stray(16, database) as stray:
         stray.execute("SET application_name = 'stray'")
         stray.execute(statement.encode())
     found = await verdict(cluster, before)
@@ -109,7 +109,7 @@ async def test_what_changes_no_row_is_no_write(
 ) -> None:
     """ANALYZE, a role, a setting, and blueprime's own capture use transaction ids."""
     before = await fence.sample(cluster)
-    with pair.admin(16, database) as admin:
+    with pair.stray(16, database) as admin:
         admin.execute(f"ANALYZE {TABLE}")
     await fence.set_database_read_only(database, True).execute(cluster["postgres"])
     await replication.create_publication("p").execute(cluster[database])
@@ -139,7 +139,7 @@ async def test_counts_that_were_lost_prove_nothing(
     cluster: Mapping[str, AsyncConnection], pair: Pair, database: str
 ) -> None:
     before = await fence.sample(cluster)
-    with pair.admin(16, database) as admin:
+    with pair.stray(16, database) as admin:
         admin.execute("SELECT pg_stat_reset(), pg_current_xact_id()")
     found = await verdict(cluster, before)
     assert found.proved is None

@@ -117,9 +117,9 @@ async def test_a_sequence_that_may_not_be_read_is_an_error_not_a_gap(
 
 
 async def test_ten_thousand_are_read_and_set_at_default_limits(
-    pair: Pair, opened: Open, database: str
+    pair: Pair, opened: Open, large_database: str
 ) -> None:
-    right = await opened(16, database)
+    right = await opened(16, large_database)
     for begin in range(0, 10_000, 2000):
         await right.execute(
             SQL("DO {}").format(
