@@ -116,6 +116,8 @@ class StopTraffic(Step):
     def __init__(self, on: Role, also: tuple[Role, ...] = ()) -> None:
         self.on = on
         self.also = also
+        if on is not Role.BLUE:
+            self.undo = "Until the endpoint is switched: branch to stay on the new version."
 
     async def gates(self, world: World) -> Sequence[Gate]:
         gates = [pivot_gate(world) if self.on is Role.BLUE else rollback_gate(world)]
