@@ -86,7 +86,11 @@ class ConfirmDialog(KeyedModal[Consent | None]):
                     variant="error" if asked.grave else "primary",
                     disabled=bool(asked.must_type),
                 )
-            yield Static("esc cancels · tab moves · enter in the field goes to the button once it matches", id="hint", markup=False)
+            yield Static(
+                "esc cancels · tab moves · enter in the field goes to the button once it matches",
+                id="hint",
+                markup=False,
+            )
 
     def on_mount(self) -> None:
         self.query_one("#dialog").set_class(self.question.grave, "-grave")
