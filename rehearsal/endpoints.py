@@ -228,7 +228,12 @@ class Endpoints:
         return known.port
 
     def _accept(self, name: _Name) -> _Client:
-        return _Client(name, None if name.volume is None else self._locate(name.volume))
+        try:
+            port = None if name.volume is None else self._locate(name.volume)
+        except KeyError:
+            # The volume was destroyed and the name not closed yet.
+            port = None
+        return _Client(name, port)
 
     async def _close(self, name: str) -> None:
         known = self._names[name]

@@ -77,6 +77,9 @@ class Ground:
         self._keeper = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__, str(self.base)],
             stdin=subprocess.PIPE,
+            # It must not hold open what the lab's starter waits on.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
             cwd="/",
         )

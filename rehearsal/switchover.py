@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection, sql
 
-from rehearsal import replication
+from rehearsal import health, replication
 from rehearsal.replication import GREEN_STATE, READ_ONLY, Link
 from rehearsal.servers import ADMIN, Server, ServerError
 
@@ -49,7 +49,7 @@ Sequences = dict[tuple[str, str], tuple[int, bool]]
 
 def guardrails(blue: Server, green: Server, link: Link) -> list[str]:
     """Return why a switchover must not begin, one sentence each."""
-    state = replication.look(blue, green, link)
+    state = health.look(blue, green, link)
     reasons = [state.degraded] if state.degraded else []
     for each in state.databases:
         if not each.worker_alive:
@@ -209,9 +209,11 @@ def lock(blue: Server) -> None:
 
     A clean stop keeps statistics counters, and a standby reads them when it starts.
     """
+    blue.set_doors(open_=False)
+    # It may have died since it was drained; nobody gets in, so it comes back as it was then.
+    blue.start()
     replication.drop_slots(blue)
     replication.drop_publications(blue)
-    blue.set_doors(open_=False)
     blue.stop()
     blue.set_standby()
     blue.set_state({READ_ONLY: None})

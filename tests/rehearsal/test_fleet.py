@@ -50,6 +50,8 @@ def test_settings_take_effect_when_postgresql_lets_them(fleet: Fleet, blue: str)
         assert ask(connection, "SHOW wal_level") == "logical"
     off = SETTINGS | {"rds.logical_replication": "0", "max_wal_senders": "30"}
     assert fleet.apply_settings(blue, off) == {"rds.logical_replication", "max_wal_senders"}
+    with connect(fleet, blue) as connection:
+        assert ask(connection, "SHOW rds.logical_replication") == "on"
     with pytest.raises(ServerError, match=r"work_mem.*lots"):
         fleet.apply_settings(blue, off | {"work_mem": "lots"})
     fleet.restart(blue)
@@ -148,6 +150,12 @@ def test_a_deployment_that_fails_leaves_blue_as_it_was(
         fleet.replicate(blue, green, "18", SETTINGS, fail)
     assert green not in fleet.volumes()
     clean(fleet, blue)
+    fleet.apply_settings(blue, SETTINGS | {"rds.logical_replication": "0"})
+    fleet.restart(blue)
+    with pytest.raises(ServerError, match="wal_level"):
+        fleet.replicate(blue, green, "18", SETTINGS, lambda task, status: None)
+    assert green not in fleet.volumes()
+    clean(fleet, blue)
 
 
 def test_switchover_under_load_loses_nothing_and_locks_old_blue(
@@ -229,6 +237,21 @@ def test_a_locked_volume_can_be_cloned_and_its_clone_is_free(
     writable(fleet, copy)
     assert fleet.locked(blue)
     assert not fleet.locked(copy)
+
+
+def test_a_switchover_that_cannot_swap_names_returns_to_blue_without_its_green(
+    fleet: Fleet, blue: str, green: str
+) -> None:
+    def fail() -> None:
+        raise ServerError("planted")
+
+    in_step(fleet, blue, green)
+    with pytest.raises(ServerError, match="planted"):
+        fleet.switch_over(blue, green, limit_s=30, swap=fail)
+    writable(fleet, blue)
+    assert "did not complete" in str(fleet.replication_state(blue, green).degraded)
+    fleet.detach(blue, green)
+    clean(fleet, blue)
 
 
 @pytest.fixture(scope="module")

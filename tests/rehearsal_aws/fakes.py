@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from rehearsal.ground import ServerError
-from rehearsal.replication import ReplicationState, Task
+from rehearsal.fleet import ReplicationState, Task
 
 
 class FakeFleet:
