@@ -101,19 +101,23 @@ async def compare_databases(
 ) -> Comparison:
     """Compare one database on two servers, neither of which may be written meanwhile.
 
-    `parallel` connections are opened to each side. Hashes are taken within `budget_s` seconds, of
-    the smallest tables first; then the rest is counted, however long that takes.
+    Up to `parallel` connections are opened to each side. Hashes are taken within `budget_s`
+    seconds, of the smallest tables first; then the rest is counted, however long that takes.
     """
     began = monotonic()
     async with AsyncExitStack() as stack:
-        pairs: list[_Pair] = []
-        for _ in range(max(parallel, 1)):
+
+        async def open_pair() -> _Pair:
             left, right = await asyncio.gather(pub_connect(), sub_connect())
             stack.push_async_callback(left.close)
             stack.push_async_callback(right.close)
-            pairs.append((left, right))
+            return left, right
+
+        pairs = [await open_pair()]
         ours, theirs = await asyncio.gather(*map(tables, pairs[0]))
         work = _Work(ours, theirs, progress)
+        more = min(parallel, work.batches) - 1
+        pairs += await asyncio.gather(*(open_pair() for _ in range(more)))
         await asyncio.gather(*(work.hash_until(pair, began + budget_s) for pair in pairs))
         await asyncio.gather(*(work.count(pair) for pair in pairs))
         return Comparison(pairs[0][0].info.dbname, work.results(), monotonic() - began)
@@ -148,6 +152,11 @@ class _Work:
         self._all_bytes = sum(table.size_bytes for table in todo) or 1
         self._done_bytes = 0
         self._batches = deque(_batched(todo))
+
+    @property
+    def batches(self) -> int:
+        """The number of queries that are left, on each side."""
+        return len(self._batches)
 
     async def hash_until(self, pair: _Pair, ends: float) -> None:
         """Hash batch after batch on both sides until none is left or the time is over."""

@@ -12,25 +12,15 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 MASK = "********"
 
-_HUSH = """
-SELECT pg_catalog.set_config(name, value, true)
-FROM (VALUES ('log_statement', 'none'), ('log_parameter_max_length', '0'),
-             ('log_parameter_max_length_on_error', '0'), ('log_min_duration_statement', '-1'),
-             ('log_min_duration_sample', '-1'), ('log_transaction_sample_rate', '0'))
-     AS quiet (name, value)
-WHERE pg_catalog.has_parameter_privilege(name, 'SET')
-"""
-_PARAMETER_PRIVILEGES_SINCE = 150000
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Statement:
     """One SQL statement with its parameters.
 
     `transactional` says whether it may run inside a transaction block. `secrets` are masked in
-    `text`. `private` values reach the statement as transaction-local settings (read there with
-    `current_setting`), so that they stand in no statement text: not in `pg_stat_activity`, not in
-    `log_statement`'s lines, not in an error's context. Where it has them, `shown` is the plain
+    `text`. `private` values reach the statement through a temporary table that is filled by COPY,
+    whose data no server logs: they stand in no statement text, so not in `pg_stat_activity`, not in
+    the lines of `log_statement`, not in logged parameters. Where it has them, `shown` is the plain
     form that a person would type.
     """
 
@@ -58,13 +48,16 @@ class Statement:
         if not self.private:
             return await connection.execute(self.sql, self.params or None)
         async with connection.transaction():
-            if connection.info.server_version >= _PARAMETER_PRIVILEGES_SINCE:
-                await connection.execute(_HUSH)
-            for name, value in self.private.items():
-                await connection.execute(
-                    "SELECT pg_catalog.set_config(%s, %s, true)", (name, value)
-                )
-            return await connection.execute(self.sql, self.params or None)
+            await connection.execute(
+                "CREATE TEMPORARY TABLE blueprime_private (name text, value text)"
+            )
+            copying = connection.cursor().copy("COPY pg_temp.blueprime_private FROM STDIN")
+            async with copying as copy:
+                for row in self.private.items():
+                    await copy.write_row(row)
+            cursor = await connection.execute(self.sql, self.params or None)
+            await connection.execute("DROP TABLE pg_temp.blueprime_private")
+            return cursor
 
 
 async def execute_together(

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers import free_port
-from runbook.postgres import catalog, replication
+from runbook.postgres import catalog, fence, replication
 from runbook.postgres.statement import execute_together
 from tests.postgres.conftest import SECRET, Open, Pair
 
@@ -357,3 +357,24 @@ def test_seconds_are_known_only_once_the_position_was_seen() -> None:
 def test_positions_are_written_as_the_server_writes_them() -> None:
     assert replication.lsn_text(0x16_B374_8000) == "16/B3748000"
     assert replication.lsn_text(0) == "0/0"
+
+
+async def test_replications_own_backends_are_no_sessions_and_are_not_ended(
+    pair: Pair, opened: Open, database: str
+) -> None:
+    async with captured(pair, opened, database) as link:
+        await link.subscribe()
+        await link.streaming()
+        slot = await replication.slot(link.publisher, NAME)
+        worker = await link.worker()
+        for connection in (link.publisher, link.subscriber):
+            sample = await fence.sample({database: connection})
+            assert sample.sessions == ()
+            assert sample.writers == ()
+            assert await fence.terminate_sessions(connection) == []
+        await link.caught_up()
+        assert await link.worker() == worker is not None
+        after = await replication.slot(link.publisher, NAME)
+        assert slot is not None
+        assert after is not None
+        assert after.active_pid == slot.active_pid

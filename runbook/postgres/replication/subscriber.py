@@ -13,11 +13,13 @@ from psycopg.sql import SQL, Composed
 from runbook.postgres.queries import fetch
 from runbook.postgres.statement import MASK, Statement, block, compose, literal
 
-_SETTING = "blueprime.conninfo"
+_CONNINFO = "conninfo"
 
 _WITH_CONNINFO: LiteralString = """
 BEGIN
-    EXECUTE pg_catalog.format({template}, pg_catalog.current_setting({setting}));
+    EXECUTE pg_catalog.format(
+        {template}, (SELECT value FROM pg_temp.blueprime_private WHERE name = {conninfo})
+    );
 EXCEPTION WHEN OTHERS THEN
     -- Raised anew: the context of the first error quotes the connection string.
     RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
@@ -196,8 +198,8 @@ def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statemen
     if password := conninfo_to_dict(conninfo).get("password"):
         shown = make_conninfo(conninfo, password=MASK)
     return Statement(
-        block(compose(_WITH_CONNINFO, template=literal(template), setting=literal(_SETTING))),
+        block(compose(_WITH_CONNINFO, template=literal(template), conninfo=literal(_CONNINFO))),
         secrets=frozenset({str(password)}) if password else frozenset(),
-        private={_SETTING: conninfo},
+        private={_CONNINFO: conninfo},
         shown=before + literal(shown) + after,
     )
