@@ -39,8 +39,6 @@ OWN_SETTINGS = {
     # A killed server loses nothing, since the system holds what it wrote; a killed machine does.
     "fsync": "off",
     "max_wal_size": "256MB",
-    # An apply worker reports what it counted once its last transaction is flushed: soon, here.
-    "wal_writer_delay": "10ms",
     "log_destination": "stderr",
     "logging_collector": "off",
 }

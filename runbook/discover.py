@@ -297,7 +297,7 @@ _LIFELIKE = """\
 
 _FAST = """\
 [fence]
-window_s = 0.25       # how long nothing must be seen to write
+window_s = 0.15       # how long nothing must be seen to write
 
 [limits]
 parameter_settle_s = 0  # AWS asks for 300 between making a parameter group and its first use
@@ -306,4 +306,5 @@ fast_poll_s = 0.05    # the pause inside the fence, where every second is downti
 connect_s = 30.0
 
 [compare]
-hash_budget_s = 20.0"""
+hash_budget_s = 20.0
+parallel = 2"""

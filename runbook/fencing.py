@@ -215,21 +215,26 @@ async def _settle_by_rows(
     """
     watch.evidence(f"counters moved ({'; '.join(doubt.reasons)}): comparing the rows themselves")
     left, right = await world.target(Role.OLD_BLUE), await world.target(publisher)
-    differ: list[str] = []
-    uncertain: list[str] = []
-    for database in databases:
-        result = await compare.compare_databases(
-            world.connector(left, database),
-            world.connector(right, database),
-            budget_s=world.plan.fence.limit_s,
-            parallel=world.plan.compare.parallel,
-            progress=lambda what, fraction: watch.progress(f"comparing rows: {what}", fraction),
+    results = await asyncio.gather(
+        *(
+            compare.compare_databases(
+                world.connector(left, database),
+                world.connector(right, database),
+                budget_s=world.plan.fence.limit_s,
+                parallel=max(1, world.plan.compare.parallel // len(databases)),
+                progress=lambda what, fraction: watch.progress(f"comparing rows: {what}", fraction),
+            )
+            for database in databases
         )
-        differ += [
-            f"{database}: {t.schema}.{t.table}: {t.rows_left} rows on old blue, {t.rows_right} here"
-            for t in result.different
-        ]
-        uncertain += [f"{database}: {t.schema}.{t.table}" for t in result.counts_only]
+    )
+    differ = [
+        f"{each.database}: {t.schema}.{t.table}: {t.rows_left} rows on old blue, {t.rows_right} here"
+        for each in results
+        for t in each.different
+    ]
+    uncertain = [
+        f"{each.database}: {t.schema}.{t.table}" for each in results for t in each.counts_only
+    ]
     if differ:
         return FenceVerdict(False, tuple(differ))
     if uncertain:

@@ -100,8 +100,11 @@ def ago(seconds: float | None) -> str:
 
 
 def age_figure(seconds: float) -> str:
-    """Return an age in whole units; tenths of a second are noise here."""
-    return f"{int(seconds)}s" if seconds < 59.5 else duration(seconds)
+    """Return an age in one unit: `94s`, `12m`, `5h`, `3d`; anything finer is noise here."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
 
 
 def clock(seconds: float) -> str:

@@ -30,7 +30,7 @@ async def cluster(opened: Open, database: str) -> Mapping[str, AsyncConnection]:
 async def test_an_untouched_cluster_is_the_same(cluster: Mapping[str, AsyncConnection]) -> None:
     before = await marks.take(cluster)
     assert marks.Marks.from_json(json.loads(json.dumps(before.as_json()))) == before
-    found = marks.compare(before, await marks.take(cluster))
+    found = await marks.compare_now(before, cluster)
     assert found.same is True
     assert found.changed == ()
 
@@ -55,7 +55,7 @@ async def test_each_change_is_named(
     before = await marks.take(cluster)
     with pair.stray(16, database) as stray:
         stray.execute(statement.encode())
-    found = marks.compare(before, await marks.take(cluster))
+    found = await marks.compare_now(before, cluster)
     assert found.same is False
     assert any(words in change and "🐘" in change for change in found.changed), found.changed
 
@@ -67,7 +67,7 @@ async def test_keeping_it_read_only_is_no_change(
     await set_database_read_only(database, True).execute(cluster["postgres"])
     with pair.stray(16, database) as admin:
         admin.execute("ANALYZE")
-    found = marks.compare(before, await marks.take(cluster))
+    found = await marks.compare_now(before, cluster)
     assert found.same is True
     assert "no row was written" in found.proof
 
@@ -103,7 +103,7 @@ async def test_lost_statistics_and_other_clusters_prove_nothing(
     assert marks.compare(before, replace(before, system_identifier=1)).same is None
     with pair.stray(16, database) as admin:
         admin.execute("SELECT pg_stat_reset(), pg_current_xact_id()")
-    found = marks.compare(before, await marks.take(cluster))
+    found = await marks.compare_now(before, cluster)
     assert found.same is None
     assert "reset or lost" in found.changed[0]
 

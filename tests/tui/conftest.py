@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -41,8 +42,21 @@ async def until(pilot: Pilot[None], true: Callable[[], object], what: str = "") 
 def shown(app: object) -> str:
     """Return the screen as plain text."""
     assert isinstance(app, BlueprimeApp)
+    # A dialog draws what is beneath it, and keeps that drawing.
+    visible_screen_stack.set(app._background_screens)
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+async def still(pilot: Pilot[None]) -> None:
+    """Wait until the screen has not changed for some frames, its layout included."""
+    limit = time.monotonic() + DEADLINE_S
+    before, same = "", 0
+    while same < 6:
+        assert time.monotonic() < limit, "the screen never stood still"
+        await pilot.pause(0.05)
+        same = same + 1 if (now := shown(pilot.app)) == before else 0
+        before = now
 
 
 async def sees(pilot: Pilot[None], *words: str) -> str:
@@ -58,8 +72,9 @@ async def settled(pilot: Pilot[None]) -> None:
         screen = pilot.app.screen
         if not isinstance(screen, RunScreen) or screen.picture is None:
             return False
-        text = shown(pilot.app)
-        return "looking" not in text and "reading" not in text.lower().replace("ready", "")
+        asked = screen._asked <= set(screen._previews)
+        ways = screen._ways_asked == (screen._ways[0] if screen._ways else None)
+        return asked and ways
 
     await until(pilot, drawn, "settled")
 

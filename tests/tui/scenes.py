@@ -408,7 +408,7 @@ def app(
     doors = Doors(
         list_runs=lambda: list(summaries() if runs is None else runs),
         open_run=opener(opened),  # type: ignore[arg-type]
-        start_run=start_run,
+        start_run=start_run,  # type: ignore[arg-type]
     )
     return BlueprimeApp(doors, home=home, at=at, badge="REHEARSAL", now=now)
 

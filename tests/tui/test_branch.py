@@ -77,7 +77,7 @@ async def test_a_refused_branch_is_told_and_the_screen_stays() -> None:
     async def branch(way: object, reason: str) -> None:
         raise RuntimeError("clone is running")
 
-    model.branch = branch  # type: ignore[assignment, method-assign]
+    model.branch = branch  # type: ignore[method-assign]
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         await pilot.press("b")

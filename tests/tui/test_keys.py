@@ -58,7 +58,7 @@ async def test_the_palette_offers_the_same_keys() -> None:
     app = scenes.app(scenes.protected(), at="k2f9qa")
     async with app.run_test(size=(160, 48)) as pilot:
         screen = await enter_run(pilot)
-        offered = {command.title for command in app.get_system_commands(screen)}
+        offered = {command.title for command in app.get_system_commands(screen)}  # type: ignore[arg-type]
         for key in keys.at("run"):
             assert (f"{key.label.capitalize()} ({key.shown})" in offered) is key.palette
 

@@ -22,7 +22,7 @@ async def test_opening_probes_and_shows_where_the_run_stands_and_performs_nothin
         text = await sees(pilot, "Where this run stands", "1 effect is of unknown outcome")
         for words in (
             "switchover ? unknown",
-            "PROTECTION UNKNOWN last seen 1m34s ago",
+            "PROTECTION UNKNOWN last seen 94s ago",
             "just now (2026-03-14 12:03 UTC)",
             "probe: it happened. the deployment is SWITCHOVER_COMPLETED",
             "offers: a adopt · f mark failed · b branch",

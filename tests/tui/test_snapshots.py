@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui import scenes
-from tests.tui.conftest import Before, enter_run, sees
+from tests.tui.conftest import Before, enter_run, sees, still
 from tests.tui.fake import FakeRun
 
 SIZES = [(80, 24), (160, 48)]
@@ -25,6 +25,7 @@ def going(*keys: str, until: tuple[str, ...] = ()) -> Before:
         await enter_run(pilot)
         await pilot.press(*keys)
         await sees(pilot, *until)
+        await still(pilot)
 
     return before
 
@@ -34,6 +35,7 @@ def seeing(*words: str) -> Before:
 
     async def before(pilot: Pilot[None]) -> None:
         await sees(pilot, *words)
+        await still(pilot)
 
     return before
 

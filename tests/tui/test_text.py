@@ -70,3 +70,14 @@ def test_a_sparkline_shows_gaps_for_what_was_not_known() -> None:
     assert sparkline(samples, 5, NOW) == "▂█··▅"
     assert sparkline([], 5, NOW) == "·····"
     assert sparkline(samples[:1], 5, NOW) == "█····", "silence is not the last value for ever"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "never"), (0.4, "just now"), (1.9, "1s ago"), (94, "94s ago"), (119.9, "119s ago"),
+        (120, "2m ago"), (7200, "2h ago"), (200_000, "2d ago"),
+    ],
+)  # fmt: skip
+def test_ago(seconds: float | None, words: str) -> None:
+    assert text.ago(seconds) == words

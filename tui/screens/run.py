@@ -323,9 +323,13 @@ class RunScreen(KeyedScreen[None]):
             return "this run is over"
         if action == "advance" and following is None:
             return "every step of this track is done"
-        tried = following is not None and following.status in (Status.FAILED, Status.UNKNOWN)
-        if action == "retry" and not tried:
+        return self._why_no_retry(following) if action == "retry" else ""
+
+    def _why_no_retry(self, following: Line | None) -> str:
+        if following is None or following.status not in (Status.FAILED, Status.UNKNOWN):
             return "no step has failed"
+        if undecided(following):
+            return "first say what became of the unknown effect; enter shows it"
         return ""
 
     def label(self, key: Key) -> str:

@@ -15,7 +15,7 @@ from tui.widgets.pane import Pane, joined, line
 
 _BYTES = 8
 _SECONDS = 6
-_AGE = 7
+_AGE = 8
 
 
 class LagPane(Pane):

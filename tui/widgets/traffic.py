@@ -36,6 +36,7 @@ class TrafficPane(Pane):
         sessions = "?" if traffic.sessions is None else str(traffic.sessions)
         writes = "?" if traffic.writes_per_s is None else f"{traffic.writes_per_s:,.0f}"
         style = "$foreground-muted" if old else "bold"
+        spark = "$foreground-muted" if old else "$text-accent"
         age = "never seen" if traffic.at is None else text.ago(text.elapsed(traffic.at, self.now))
         left = line(
             (sessions, style if traffic.sessions is not None else "bold $text-warning"),
@@ -47,7 +48,7 @@ class TrafficPane(Pane):
         rows = [
             line(
                 left,
-                (sparkline(self.samples, max(0, min(room, 16)), self.now), "$text-accent"),
+                (sparkline(self.samples, max(0, min(room, 16)), self.now), spark),
                 " ",
                 (age, "bold $text-warning" if old else "$foreground-muted"),
             ),
