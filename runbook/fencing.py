@@ -38,6 +38,14 @@ async def connections(world: World, role: Role) -> AsyncIterator[Connections]:
         yield dict(zip(databases, opened, strict=True))
 
 
+async def warm(world: World, roles: tuple[Role, ...]) -> None:
+    """Open the connections that the proof will need, while the applications still run."""
+    async with AsyncExitStack() as stack:
+        await asyncio.gather(
+            *(stack.enter_async_context(connections(world, role)) for role in roles)
+        )
+
+
 async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
     """Prove over a window that nothing writes on a cluster, and that its followers stand still.
 
@@ -228,7 +236,7 @@ async def _settle_by_rows(
         )
     )
     differ = [
-        f"{each.database}: {t.schema}.{t.table}: {t.rows_left} rows on old blue, {t.rows_right} here"
+        f"{each.database}: {t.schema}.{t.table}: old blue {t.rows_left} rows, here {t.rows_right}"
         for each in results
         for t in each.different
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from runbook.aws import Call
@@ -96,17 +97,18 @@ class Switchover(Step):
             begun = begun or found.status == IN_PROGRESS
             watch.progress(f"{found.status} {found.status_details}".strip())
             if found.status == COMPLETED:
-                await self._completed(world, watch)
+                await self._completed(world, watch, found.identifier)
                 return
             if found.status == FAILED or (
                 found.status == AVAILABLE and (begun or waited > STILL_AVAILABLE_S)
             ):
                 raise await self._returned(world, found)
 
-    async def _completed(self, world: World, watch: Watch) -> None:
+    async def _completed(self, world: World, watch: Watch, identifier: str) -> None:
         name = world.plan.cluster.identifier
-        new_blue = await world.cluster(Role.NEW_BLUE)
-        old_blue = await world.cluster(Role.OLD_BLUE)
+        new_blue, old_blue = await asyncio.gather(
+            world.cluster(Role.NEW_BLUE), world.cluster(Role.OLD_BLUE)
+        )
         if new_blue.identifier != name:
             raise StepFailed(
                 f"AWS reports {COMPLETED}, but new blue ({new_blue.resource_id}) is named "
@@ -114,7 +116,7 @@ class Switchover(Step):
                 now="The applications are still stopped.",
                 todo="Run the step again in a moment; if it stays so, look in the console.",
             )
-        started = (world.done(f"{await self._identifier(world)}/switchover") or {}).get("called_at")
+        started = (world.done(f"{identifier}/switchover") or {}).get("called_at")
         watch.evidence(
             f"new blue is {new_blue.identifier}, version {new_blue.engine_version}; "
             f"old blue is {old_blue.identifier}, frozen",
@@ -126,9 +128,6 @@ class Switchover(Step):
                 "old_blue": old_blue.identifier,
             },
         )
-
-    async def _identifier(self, world: World) -> str:
-        return (await required_deployment(world)).identifier
 
     async def _returned(self, world: World, found: Deployment) -> StepFailed:
         reason = found.status_details or await _last_event(world, found.identifier)

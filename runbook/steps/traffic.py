@@ -136,6 +136,7 @@ class StopTraffic(Step):
 
     async def effects(self, world: World) -> Sequence[Wave]:
         traffic = world.plan.traffic
+        await fencing.warm(world, (self.on, *self.also))
         waves: list[list[Effect]] = []
         if traffic.stop is StopMethod.COMMAND:
             waves.append([self._command(world)])
