@@ -201,23 +201,21 @@ async def test_a_wait_can_be_stopped_and_taken_up_again(runner: Runner, journal:
 async def test_leaving_lets_the_effect_in_flight_end_and_calls_it_unknown(
     runner: Runner, journal: Journal
 ) -> None:
-    begun, let_go = asyncio.Event(), asyncio.Event()
-    world: set[str] = set()
+    begun, let_go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slowly() -> None:
         begun.set()
         await let_go.wait()
+        ended.set()
 
-    effect = FakeEffect("bgd", world, act=slowly)
+    effect = FakeEffect("bgd", set(), act=slowly)
     attempt = asyncio.create_task(runner.run_step(FakeStep(waves=[[effect]]), yes))
     await begun.wait()
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
     let_go.set()
-    async with asyncio.timeout(5):
-        while "bgd" not in world:
-            await asyncio.sleep(0)
+    await asyncio.wait_for(ended.wait(), 5)
     assert effects(journal)[0].outcome is Outcome.UNKNOWN
 
 

@@ -52,7 +52,7 @@ async def still(pilot: Pilot[None]) -> None:
     """Wait until the screen has not changed for some frames, its layout included."""
     limit = time.monotonic() + DEADLINE_S
     before, same = "", 0
-    while same < 6:
+    while same < 10:
         assert time.monotonic() < limit, "the screen never stood still"
         await pilot.pause(0.05)
         same = same + 1 if (now := shown(pilot.app)) == before else 0
