@@ -184,8 +184,11 @@ class Session:
         note = "" if effects else "changes nothing: it looks, or waits"
         return Preview(step, gates, effects, note)
 
-    async def advance(self, step: str, decide: Decide) -> Status:
-        """Run a step, and those that follow it by themselves; return how the last one stands."""
+    async def advance(self, step: str, decide: Decide, *, until: str = "") -> Status:
+        """Run a step, and those that follow it by themselves; return how the last one stands.
+
+        `until` names a step after which even those wait for a person.
+        """
         self._refuse_unless_ours()
         if self._busy:
             raise Busy(f"{self._busy} is running")
@@ -197,7 +200,7 @@ class Session:
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()
                 following = self.checklist().next
-                if not status.done or not found.continues or following is None:
+                if not status.done or not found.continues or following is None or step == until:
                     break
                 step = following.step
         finally:

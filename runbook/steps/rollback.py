@@ -13,12 +13,14 @@ from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.clone import read_only_effect
 from runbook.steps.effects import ApiEffect, SqlEffect, no, yes
+from runbook.steps.green import deployment
 from runbook.steps.protect import (
     BarrierEffect,
     captured_databases,
     confirm_barriers,
     publication_name,
 )
+from runbook.steps.switch import COMPLETED
 from runbook.world import RUN_TAG, World
 from state.records import Json
 from state.words import Result
@@ -35,6 +37,13 @@ class RollbackAssess(Step):
         self.to = to
 
     async def verify(self, world: World, watch: Watch) -> None:
+        found = await deployment(world)
+        if found is not None and found.status != COMPLETED:
+            raise Refused(
+                f"The deployment is {found.status}: the switchover has not been completed.",
+                now="Nothing was changed.",
+                todo="Wait for it to end; if AWS called it off, go on with the upgrade, or abort.",
+            )
         new_blue = await world.cluster(Role.NEW_BLUE)
         target = await world.cluster(self.to)
         if not target.available:

@@ -69,16 +69,25 @@ async def nobody(gate: Gate) -> str | None:
 
 
 async def drive(
-    session: Session, decide: Decide, *, track: Track | None, until: str, printer: Printer
+    session: Session,
+    decide: Decide,
+    *,
+    track: Track | None,
+    until: str,
+    printer: Printer,
+    at_once: bool = False,
 ) -> int:
     """Run a session on its track, and onto another one when that ends; return the exit code.
 
-    `until` names the step after which to stop, or is empty.
+    `until` names the step after which to stop, or is empty. `at_once` goes onto `track` right
+    away where a way leads there from the present position.
     """
     tail = Tail(session, printer)
     following = asyncio.create_task(tail.follow())
     try:
         await session.start_watching()
+        if at_once and track is not None:
+            await _branch_if_possible(session, track)
         return await _steps(session, decide, track=track, until=until)
     finally:
         following.cancel()
@@ -122,7 +131,7 @@ async def _steps(session: Session, decide: Decide, *, track: Track | None, until
                 return DONE
             await _branch(session, track)
             continue
-        status = await session.advance(line.step, decide)
+        status = await session.advance(line.step, decide, until=until)
         if status is Status.UNKNOWN:
             return UNKNOWN
         if status is Status.READY:
@@ -135,6 +144,13 @@ async def _steps(session: Session, decide: Decide, *, track: Track | None, until
 
 def _has_done(session: Session, step: str) -> bool:
     return any(line.step == step and line.status.done for line in session.checklist().current.lines)
+
+
+async def _branch_if_possible(session: Session, track: Track) -> None:
+    if session.checklist().current.entry.track is track:
+        return
+    if any(way.track is track and way.available for way in await session.ways()):
+        await _branch(session, track)
 
 
 async def _branch(session: Session, track: Track) -> None:

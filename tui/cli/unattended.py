@@ -26,6 +26,7 @@ async def run_unattended(
                 yes_to_all if yes else nobody,
                 track=Track(track) if track else None,
                 until=until,
+                at_once=is_run(journal, what),
                 printer=(printer := Printer(as_json=as_json)),
             )
         finally:
