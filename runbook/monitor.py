@@ -37,6 +37,11 @@ from state.journal import Journal
 from state.records import Json, Sample
 from state.words import Track
 
+CALM_AFTER_S = 900.0
+"""So long after the last step, only every so often a sample is kept: a bake may last for days."""
+
+CALM_SAMPLE_EVERY_S = 30.0
+
 DRIFT_EVERY_S = 10.0
 """The pause between two looks for schema drift: one query a database on both sides."""
 
@@ -58,9 +63,12 @@ class Monitor:
         self._subscribed: tuple[bool | None, str] = (None, "not looked at yet")
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._alarms: list[asyncio.Event] = []
+        self._stirred = time.monotonic()
+        self._kept: dict[str, float] = {}
 
     def nudge(self) -> None:
         """Look at everything again at once: a step has changed what is there."""
+        self._stirred = time.monotonic()
         for alarm in self._alarms:
             alarm.set()
 
@@ -195,13 +203,22 @@ class Monitor:
                 return
         self._subscribed = (True, "")
 
+    def _keep(self, samples: list[Sample]) -> None:
+        """Keep samples for drawing the past, sparsely once nothing has been done for a while."""
+        clock = time.monotonic()
+        every = CALM_SAMPLE_EVERY_S if clock - self._stirred > CALM_AFTER_S else 0.0
+        due = [s for s in samples if clock - self._kept.get(f"{s.kind} {s.subject}", 0.0) >= every]
+        if due:
+            self._kept |= {f"{s.kind} {s.subject}": clock for s in due}
+            self._journal.samples(self._world.run, due)
+
     def _keep_samples(self, now: datetime, views: list[LagView]) -> None:
         samples = []
         for view in views:
             known = None if view.bytes is None else float(view.bytes)
             samples.append(Sample(now, "lag_bytes", view.database, known))
             samples.append(Sample(now, "lag_seconds", view.database, view.seconds))
-        self._journal.samples(self._world.run, samples)
+        self._keep(samples)
 
     async def _traffic(self) -> None:
         serving = self._serving()
@@ -221,10 +238,7 @@ class Monitor:
             self.board,
             traffic=TrafficView(fence, fence_at, seen.sessions, rate, at=now),
         )
-        self._journal.samples(
-            self._world.run,
-            [Sample(now, "writes_per_s", self._world.plan.cluster.identifier, rate)],
-        )
+        self._keep([Sample(now, "writes_per_s", self._world.plan.cluster.identifier, rate)])
 
     def _serving(self) -> Role:
         for view in self.board.clusters:

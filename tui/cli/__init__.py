@@ -204,12 +204,13 @@ def start(plan_file: Path) -> None:
 
 @main.command()
 @click.argument("run", default="")
+@click.option("--take-over", is_flag=True, help="Take the journal from a holder on another host.")
 @in_words
-def resume(run: str) -> None:
+def resume(run: str, take_over: bool) -> None:
     """Go on with RUN (default: the newest open one), in the app. Performs nothing by itself."""
     from tui.cli.open import open_app
 
-    raise SystemExit(open_app(run=run or "latest"))
+    raise SystemExit(open_app(run=run or "latest", take_over=take_over))
 
 
 @main.command()

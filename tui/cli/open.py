@@ -20,8 +20,10 @@ from tui.model import RunModel
 class Workspace:
     """The journal as the app needs it: read for the list, written while a run is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, take_over: bool = False) -> None:
+        self._take_over = take_over
         self._journal: Journal | None = None
+        self._session: Session | None = None
 
     def list_runs(self) -> list[RunSummary]:
         """Return the runs there are, newest first; none where there is no journal yet."""
@@ -33,10 +35,15 @@ class Workspace:
 
     async def open_run(self, run: str, watch: bool) -> RunModel:
         """Open a run, to act on it or to watch it. Raises `JournalHeld` where another acts."""
+        if self._session is not None and self._session.run.id == run and self._session.busy():
+            # A step goes on behind the list of runs: the same session, not a second one.
+            return self._session
         journal = read_journal() if watch else self._writer()
         record = journal.run(run)
         enter_lab(record)
-        return Session.open(journal, record.id)
+        opened = Session.open(journal, record.id)
+        self._session = None if watch else opened
+        return opened
 
     async def start_run(self, plan_file: Path) -> RunModel:
         """Begin a run of a plan file."""
@@ -44,7 +51,7 @@ class Workspace:
 
     def _writer(self) -> Journal:
         if self._journal is None:
-            self._journal = write_journal()
+            self._journal = write_journal(take_over=self._take_over)
         return self._journal
 
     def close(self) -> None:
@@ -54,14 +61,16 @@ class Workspace:
             self._journal = None
 
 
-def open_app(*, run: str = "", plan_file: Path | None = None, watch: bool = False) -> int:
+def open_app(
+    *, run: str = "", plan_file: Path | None = None, watch: bool = False, take_over: bool = False
+) -> int:
     """Run the app until it is left; return the exit code."""
     if plan_file is not None:
         plans.load(plan_file)
     if run:
         run = _resolve(run)
-        watch = watch or _held_and_watched()
-    workspace = Workspace()
+        watch = watch or _held_and_watched(take_over=take_over)
+    workspace = Workspace(take_over=take_over)
     app = BlueprimeApp(
         Doors(workspace.list_runs, workspace.open_run, workspace.start_run),
         home=home(),
@@ -83,10 +92,10 @@ def _resolve(run: str) -> str:
         return journal.run("" if run == "latest" else run).id
 
 
-def _held_and_watched() -> bool:
+def _held_and_watched(*, take_over: bool) -> bool:
     """Return whether another process holds the journal: then the run is watched, and it is said."""
     try:
-        write_journal().close()
+        write_journal(take_over=take_over).close()
     except JournalHeld as held:
         click.echo(f"{held}\nOpening it to watch, read-only.", err=True)
         return True

@@ -17,9 +17,12 @@ def read_journal() -> Journal:
     return Journal.open(journal_path(), writer=False)
 
 
-def write_journal() -> Journal:
-    """Open the journal for writing, as its only writer."""
-    return Journal.open(journal_path())
+def write_journal(*, take_over: bool = False) -> Journal:
+    """Open the journal for writing, as its only writer.
+
+    `take_over` also takes it from a holder on another host, whose life cannot be seen from here.
+    """
+    return Journal.open(journal_path(), take_over=take_over)
 
 
 def enter_lab(run: Run) -> None:
