@@ -99,7 +99,7 @@ def way_back(ways: Sequence[Way] | None, checklist: Checklist, error: str = "") 
     title = _lower(text.clean(best.title))
     # What follows the colon is the reason, which the branch screen gives in full.
     cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
-    return f"way back from here: {title}; loses {cost}; {time}"
+    return f"way back from here: {title}; loses {cost}; takes {time}"
 
 
 def _lower(words: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from runbook.board import Protection
 from state.words import Result, Status, Track
 from tests.tui import scenes
-from tests.tui.conftest import dim, enter_run, hint, sees, settled, shown, until
+from tests.tui.conftest import dim, enter_run, hint, sees, shown, until
 from tests.tui.fake import FakeRun, ago
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.run import RunScreen
@@ -152,8 +152,7 @@ async def test_a_declined_gate_leaves_the_step_ready() -> None:
         assert focused.id == "cancel"
         await pilot.press("enter")
         await until(pilot, lambda: model.answers == [None])
-        await settled(pilot)
-        assert "enter: run switchover" in shown(pilot.app)
+        await sees(pilot, "enter: run switchover")
 
 
 async def test_yes_stays_disabled_until_the_name_matches_exactly() -> None:
@@ -197,7 +196,7 @@ async def test_panes_change_with_the_same_keys_where_there_is_little_room() -> N
         for key, words in (
             ("2", "The way back stays open"),
             ("3", "└─ slot ─▶ blue prime streaming"),
-            ("4", "214 rows written/s"),
+            ("4", "214 rows/s"),
             ("5", "confirmed past 0/5A3B1C8"),
             ("space", "✓ identify"),
         ):
@@ -342,3 +341,15 @@ async def test_not_protected_names_every_reason() -> None:
         assert "NOT PROTECTED: lag 80 MB" in text
         assert "lag of orders is 80 MB" in text
         assert "drift in billing" in text
+
+
+async def test_a_fence_that_was_seen_too_long_ago_is_unknown() -> None:
+    model = scenes.before_switchover()
+    old = replace(model.figures.traffic, at=ago(11), fence_at=ago(14))
+    model.figures = replace(model.figures, traffic=old)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        text = shown(pilot.app)
+        assert "? fence unknown · it was proved" in text
+        assert "11s ago" in text
+        assert "nobody can write" not in text

@@ -87,7 +87,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
                     disabled=bool(asked.must_type),
                 )
             yield Static(
-                "esc cancels · tab moves · enter in the field goes to the button once it matches",
+                "esc cancels · tab and ⇧tab move · enter in a field leads on",
                 id="hint",
                 markup=False,
             )

@@ -193,7 +193,7 @@ def _will_run(preview: Preview, done: set[str], cells: int) -> Iterable[Content]
     yield Content()
     yield line(("Will run", "bold"))
     if preview.note:
-        yield from _wrapped(text.clean(preview.note), cells, "$text-warning", indent=2)
+        yield from _wrapped(text.clean(preview.note), cells, "$foreground-muted", indent=2)
     elif not preview.effects:
         yield from _wrapped(
             "Nothing that changes anything: it only looks.", cells, "$foreground-muted", 2

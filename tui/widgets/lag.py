@@ -103,13 +103,13 @@ def sparkline(samples: Sequence[Sample], cells: int, now: datetime) -> str:
 
 
 def _value(samples: Sequence[Sample], start: datetime, span: timedelta) -> float | None:
-    """Return the largest value of a span, or None where any of it was unknown."""
+    """Return the largest value of a span, or None where half of it or more was unknown."""
     inside = [sample.value for sample in samples if start <= sample.at < start + span]
     if not inside:
         before = [sample for sample in samples if start - HOLD < sample.at < start]
         inside = [before[-1].value] if before else [None]
     known = [value for value in inside if value is not None]
-    return max(known) if len(known) == len(inside) else None
+    return max(known) if 2 * len(known) > len(inside) else None
 
 
 def _bar(value: float | None, top: float) -> str:

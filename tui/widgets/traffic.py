@@ -42,7 +42,7 @@ class TrafficPane(Pane):
             (sessions, style if traffic.sessions is not None else "bold $text-warning"),
             (" sessions  ", "$foreground-muted"),
             (writes, style if traffic.writes_per_s is not None else "bold $text-warning"),
-            (" rows written/s  ", "$foreground-muted"),
+            (" rows/s  ", "$foreground-muted"),
         )
         room = cells - left.cell_length - text.width(age) - 1
         rows = [
@@ -52,7 +52,7 @@ class TrafficPane(Pane):
                 " ",
                 (age, "bold $text-warning" if old else "$foreground-muted"),
             ),
-            self._fence(cells),
+            self._fence(cells, old),
         ]
         if traffic.error:
             rows += [
@@ -61,8 +61,13 @@ class TrafficPane(Pane):
             ]
         return joined(rows)
 
-    def _fence(self, cells: int) -> Content:
+    def _fence(self, cells: int, old: bool) -> Content:
         traffic = self.board.traffic
+        if old and traffic.fence is not Fence.UNKNOWN:
+            # What was true then may not be now: neither open nor proved is said of the present.
+            mark = glyphs.FENCE[Fence.UNKNOWN]
+            said = f"{mark.glyph} fence {mark.word} · it was {glyphs.FENCE[traffic.fence].word}"
+            return line((text.shorten(said, cells), mark.style))
         mark = glyphs.FENCE[traffic.fence]
         head = f"{mark.glyph} fence {mark.word}"
         if traffic.fence is Fence.PROVED and traffic.fence_at is not None:
