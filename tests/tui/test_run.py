@@ -353,3 +353,11 @@ async def test_a_fence_that_was_seen_too_long_ago_is_unknown() -> None:
         assert "? fence unknown · it was proved" in text
         assert "11s ago" in text
         assert "nobody can write" not in text
+
+
+async def test_the_position_is_in_view_after_the_terminal_has_shrunk() -> None:
+    async with scenes.app(scenes.rolled_onto(), at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        await sees(pilot, "▸ drain")
+        await pilot.resize_terminal(*NARROW)
+        await sees(pilot, "[Checklist]", "▸ drain")

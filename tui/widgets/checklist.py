@@ -50,6 +50,7 @@ class ChecklistPane(Pane):
         self.border_title = Content(title)
         if followed or self.selected not in places(checklist):
             self.selected = position
+            self.call_after_refresh(self._reveal)
         self.redraw()
 
     def tick(self, now: datetime) -> None:
@@ -123,6 +124,10 @@ class ChecklistPane(Pane):
         if item.attempt is not None and item.status is Status.RUNNING:
             return text.elapsed(item.attempt.started_at, self.now)
         return None if item.status is Status.SKIPPED else item.seconds
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._reveal)
 
     def on_click(self, event: events.Click) -> None:
         row = event.get_content_offset(self)

@@ -81,6 +81,8 @@ class ClustersPane(Pane):
             state = text.clean(self.board.deployment)
             return [_arrow("AWS", "green", state, "$foreground-muted", cells)]
         to = "new blue" if view.role == "blue prime" else "blue prime"
+        if not self.board.lags and view.role == "blue prime":
+            return []
         if not self.board.lags:
             return [_arrow("slot", to, "none", "$foreground-muted", cells)]
         state, style = self._slots(self.board.lags)
