@@ -64,6 +64,8 @@ class Runner:
         self.who = who
         self._notice = notice
         self._stop = asyncio.Event()
+        self.leaving = False
+        """Whether no further effect and no further step is to be started."""
         self.refused = False
         """Whether the last step was stopped by a check, with nothing changed."""
 
@@ -71,9 +73,15 @@ class Runner:
         """Ask the wait under way to end; an effect in flight is never cut."""
         self._stop.set()
 
+    def leave(self) -> None:
+        """Start nothing more: the effect in flight settles, and the step ends there."""
+        self.leaving = True
+        self._stop.set()
+
     async def run_step(self, step: Step, decide: Decide) -> Status:
         """Try a step once and return how it stands; READY means that a gate was declined."""
-        self._stop.clear()
+        if not self.leaving:
+            self._stop.clear()
         self.refused = False
         try:
             if reason := await step.skip(self.world):
@@ -90,6 +98,8 @@ class Runner:
     async def _try(self, step: Step, attempt: Attempt) -> Status:
         try:
             for wave in await step.effects(self.world):
+                if self.leaving:
+                    raise Stopped
                 await self._perform_wave(attempt, wave)
             watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop)
             await step.verify(self.world, watch)

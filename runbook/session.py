@@ -81,6 +81,8 @@ class Session:
         self._runner = Runner(self._world, journal, who=self.who, notice=self._monitor.waiting)
         self._watching: asyncio.Task[None] | None = None
         self._busy = ""
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @classmethod
     def start(cls, journal: Journal, plan: Plan, plan_path: Path, *, who: str = "") -> Session:
@@ -193,6 +195,7 @@ class Session:
         if self._busy:
             raise Busy(f"{self._busy} is running")
         status = Status.READY
+        self._idle.clear()
         try:
             while True:
                 found = self._step(step)
@@ -200,12 +203,14 @@ class Session:
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()
                 following = self.checklist().next
-                if not status.done or not found.continues or following is None or step == until:
+                last = not status.done or not found.continues or step == until
+                if last or following is None or self._runner.leaving:
                     break
                 step = following.step
         finally:
             self._busy = ""
             await self._world.forget_connections()
+            self._idle.set()
         self._close_at_the_end()
         return status
 
@@ -310,7 +315,12 @@ class Session:
             self._watching = asyncio.create_task(self._monitor.run())
 
     async def close(self) -> None:
-        """Stop sampling and leave; the journal stays open for whoever opened it."""
+        """Start nothing more, let the effect in flight settle, and leave.
+
+        The journal stays open for whoever opened it.
+        """
+        self._runner.leave()
+        await self._idle.wait()
         if self._watching is not None:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):

@@ -118,8 +118,6 @@ class BlueprimeApp(App[None]):
         self._at, self._watch, self._plan = at, watch, plan
         self._model: RunModel | None = None
         self._answers: set[Future[str | None]] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._leaving = False
         self._title = ""
 
@@ -240,7 +238,6 @@ class BlueprimeApp(App[None]):
         if self.conducting or self._leaving:
             return
         self.conducting = step
-        self._idle.clear()
         try:
             status = await self.engine.call(
                 lambda: model.advance(step, lambda gate: self._decide(model, gate))
@@ -258,7 +255,6 @@ class BlueprimeApp(App[None]):
                 self.bell()
         finally:
             self.conducting = ""
-            self._idle.set()
 
     async def _decide(self, model: RunModel, gate: Gate) -> str | None:
         """Carry a gate to the screen and its answer back; runs on the engine's thread."""
@@ -342,9 +338,6 @@ class BlueprimeApp(App[None]):
         except Exception as error:  # leaving must work even where looking does not
             words = f"blueprime has left run {model.run.id}. Nothing was undone. ({error})"
         try:
-            if step:
-                self.engine.post(model.cancel_wait)
-                await asyncio.wait_for(self._idle.wait(), SETTLE_S)
             await asyncio.wait_for(self.engine.call(model.close), SETTLE_S)
         except TimeoutError:
             settled = f"\nThe effect in flight is unsettled after {SETTLE_S:.0f} s: unknown."

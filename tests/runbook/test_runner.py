@@ -242,3 +242,13 @@ async def test_a_fault_of_our_own_is_said_and_leaves_no_attempt_open(
 async def test_a_skipped_step_says_why(runner: Runner, journal: Journal) -> None:
     assert await runner.run_step(FakeStep(skip="the plan keeps it"), yes) is Status.SKIPPED
     assert journal.attempts("k3f9qa")[-1].message == "the plan keeps it"
+
+
+async def test_leaving_starts_no_further_effect(runner: Runner, journal: Journal) -> None:
+    async def leave() -> None:
+        runner.leave()
+
+    first, second = FakeEffect("first", set(), act=leave), FakeEffect("second", set())
+    assert await runner.run_step(FakeStep(waves=[[first], [second]]), yes) is Status.FAILED
+    assert (first.performed, second.performed) == (1, 0)
+    assert effects(journal)[0].outcome is Outcome.SUCCEEDED

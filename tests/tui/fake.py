@@ -101,6 +101,8 @@ class FakeRun:
         self._busy = ""
         self._version = 1
         self._go = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def run(self) -> Run:
@@ -246,6 +248,7 @@ class FakeRun:
 
     async def advance(self, step: str, decide: Decide) -> Status:
         self.calls.append(("advance", step))
+        self._idle.clear()
         self._set(step)
         try:
             script = next(script for script in self.scripts if script.key == step)
@@ -262,6 +265,7 @@ class FakeRun:
             return self.outcome
         finally:
             self._set("")
+            self._idle.set()
 
     def _set(self, step: str) -> None:
         self._busy = step
@@ -301,8 +305,9 @@ class FakeRun:
 
     async def close(self) -> None:
         self.calls.append(("close",))
-        self.closed = True
         self._go.set()
+        await self._idle.wait()
+        self.closed = True
 
     def called(self, name: str) -> list[tuple[str, ...]]:
         """Return the calls of one name."""

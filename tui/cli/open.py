@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -76,6 +78,7 @@ def open_app(
         home=home(),
         at=run,
         watch=watch,
+        badge=_badge(),
         plan=None if plan_file is None else plan_file.absolute(),
     )
     try:
@@ -83,8 +86,16 @@ def open_app(
     finally:
         workspace.close()
     if app.goodbye:
-        click.echo(app.goodbye)
+        # A terminal that has hung up takes no more words; the journal has them.
+        with suppress(OSError):
+            click.echo(app.goodbye)
     return app.return_code or 0
+
+
+def _badge() -> str:
+    """Return which world the environment leads to, for the list of runs."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    return "REHEARSAL" if "127.0.0.1" in endpoint or "localhost" in endpoint else ""
 
 
 def _resolve(run: str) -> str:

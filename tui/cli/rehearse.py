@@ -222,7 +222,10 @@ def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
 
     code = open_app(plan_file=plan_file)
     with read_journal() as journal:
-        newest = journal.runs()[0]
+        rows = journal.runs()
+    newest = next((row for row in rows), None)
+    if newest is None:
+        return code, True
     if newest.open:
         click.echo(
             "The lab goes on, with its clusters and its traffic. "
