@@ -82,6 +82,7 @@ class Monitor:
         await asyncio.gather(
             self._forever(self._clusters, max(every, 1.0)),
             self._forever(self._lags, every),
+            self._forever(self._subscriptions, every),
             self._forever(self._traffic, every),
             self._forever(self._drifts, max(every, DRIFT_EVERY_S)),
             self._forever(self._judge, min(every, 1.0)),
@@ -112,6 +113,8 @@ class Monitor:
         elif look == "_clusters":
             clusters = tuple(replace(view, error=words) for view in self.board.clusters)
             self.board = replace(self.board, clusters=clusters)
+        elif look == "_subscriptions":
+            self._subscribed = (None, f"blue prime cannot be asked: {words}")
         elif look == "_drifts":
             self._drift = None
         await self._world.forget_connections()
@@ -183,12 +186,16 @@ class Monitor:
                 )
             )
         self.board = replace(self.board, lags=tuple(views))
-        await self._subscriptions()
         self._keep_samples(now, views)
 
     async def _subscriptions(self) -> None:
         if self._world.bound(Role.BLUE_PRIME) is None:
             self._subscribed = (False, "blue prime does not exist yet")
+            return
+        view = next((v for v in self.board.clusters if v.role == Role.BLUE_PRIME.value), None)
+        if view is None or view.status != "available" or not view.instances_available:
+            stage = view.status if view and view.status != "available" else "waits for instances"
+            self._subscribed = (False, f"blue prime {stage}")
             return
         name = publication_name(self._world)
         databases = list((self._world.fact("capture") or {}).get("databases", ()))

@@ -38,6 +38,9 @@ from state.words import Outcome, Result, Status, Track
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
+SAMPLE_CONNECT_S = 3.0
+"""How long a sampler tries to connect: an old figure is shown as old, not waited for."""
+
 CLOSING = {
     Track.ABORT: Result.ABORTED,
     Track.ROLLBACK: Result.ROLLED_BACK,
@@ -75,9 +78,10 @@ class Session:
         self._world = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
         # Looks are on connections of their own, so that none waits for the runner's.
         self._looking = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
-        self._monitor = Monitor(
-            World(run=run.id, plan=self.plan, journal=journal, aws=aws), journal
+        sampling = World(
+            run=run.id, plan=self.plan, journal=journal, aws=aws, connect_s=SAMPLE_CONNECT_S
         )
+        self._monitor = Monitor(sampling, journal)
         self._runner = Runner(self._world, journal, who=self.who, notice=self._monitor.waiting)
         self._watching: asyncio.Task[None] | None = None
         self._busy = ""

@@ -57,14 +57,18 @@ class NothingKept:
 class World:
     """What steps look at. It changes nothing.
 
-    `run` is the run's id; `aws` the clients; facts come from the journal.
+    `run` is the run's id; `aws` the clients; facts come from the journal. `connect_s` is how long
+    a connection is tried for, in place of the plan's limit.
     """
 
-    def __init__(self, *, run: str, plan: Plan, journal: Kept, aws: Aws) -> None:
+    def __init__(
+        self, *, run: str, plan: Plan, journal: Kept, aws: Aws, connect_s: float | None = None
+    ) -> None:
         self.run = run
         self.plan = plan
         self.aws = aws
         self._journal = journal
+        self._connect_s = connect_s or plan.limits.connect_s
         self._replication_password = secrets.token_urlsafe(32)
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
@@ -206,7 +210,7 @@ class World:
                 self._sessions[role] = pg.Session(
                     target,
                     self.password_for(target),
-                    deadline_s=self.plan.limits.connect_s,
+                    deadline_s=self._connect_s,
                 )
             return self._sessions[role]
 
