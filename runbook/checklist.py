@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runbook import plan as plans
+from runbook import planning
 from runbook.step import Risk, Step
 from runbook.tracks import steps_of
 from state.journal import Journal
@@ -73,7 +73,7 @@ class Checklist:
 def read(journal: Journal, run: str) -> Checklist:
     """Build the checklist of a run."""
     record = journal.run(run)
-    plan = plans.from_json(record.plan)
+    plan = planning.of_run(journal, record)
     attempts: dict[tuple[int, str], list[Attempt]] = {}
     for attempt in journal.attempts(record.id):
         attempts.setdefault((attempt.entry, attempt.step), []).append(attempt)

@@ -53,7 +53,7 @@ class Monitor:
     """
 
     def __init__(self, world: World, journal: Journal) -> None:
-        self._world = world
+        self.world = world
         self._journal = journal
         self.board = Board()
         self._lag_clock = LagClock()
@@ -78,7 +78,7 @@ class Monitor:
 
     async def run(self) -> None:
         """Sample until cancelled."""
-        every = self._world.plan.protection.sample_every_s
+        every = self.world.plan.protection.sample_every_s
         await asyncio.gather(
             self._forever(self._clusters, max(every, 1.0)),
             self._forever(self._lags, every),
@@ -117,34 +117,34 @@ class Monitor:
             self._subscribed = (None, f"blue prime cannot be asked: {words}")
         elif look == "_drifts":
             self._drift = None
-        await self._world.forget_connections()
+        await self.world.forget_connections()
 
     async def _clusters(self) -> None:
-        switched = self._world.fact("switchover") is not None
+        switched = self.world.fact("switchover") is not None
         roles = (
             (Role.NEW_BLUE, Role.OLD_BLUE, Role.BLUE_PRIME) if switched else (Role.BLUE, Role.GREEN)
         )
-        views = [await self._view(role) for role in roles if self._world.bound(role) is not None]
-        found = await deployment(self._world)
+        views = [await self._view(role) for role in roles if self.world.bound(role) is not None]
+        found = await deployment(self.world)
         self.board = replace(
             self.board,
             clusters=tuple(views),
             deployment="" if found is None else found.status,
-            at=self._world.now(),
+            at=self.world.now(),
         )
         names = frozenset((view.role, view.name) for view in views)
         if names != self._names:
             self._names = names
-            await self._world.forget_connections()
+            await self.world.forget_connections()
 
     async def _view(self, role: Role) -> ClusterView:
-        cluster = await self._world.find(role)
-        now = self._world.now()
+        cluster = await self.world.find(role)
+        now = self.world.now()
         if cluster is None:
             return ClusterView(role.value, "", "", "gone", 0, 0, at=now)
-        instances = await self._world.rds.instances(cluster.identifier)
-        traffic = self._world.fact("traffic") or {"open": True, "on": Role.BLUE.value}
-        serves = cluster.identifier == self._world.plan.cluster.identifier
+        instances = await self.world.rds.instances(cluster.identifier)
+        traffic = self.world.fact("traffic") or {"open": True, "on": Role.BLUE.value}
+        serves = cluster.identifier == self.world.plan.cluster.identifier
         open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
         return ClusterView(
             role=role.value,
@@ -160,15 +160,15 @@ class Monitor:
         )
 
     async def _lags(self) -> None:
-        capture = self._world.fact("capture")
-        if not capture or self._world.fact("slots") == []:
+        capture = self.world.fact("capture")
+        if not capture or self.world.fact("slots") == []:
             self.board = replace(self.board, lags=())
             return
         slots = {slot: database for database, slot in capture["slots"].items()}
-        async with self._world.connect(Role.NEW_BLUE) as connection:
+        async with self.world.connect(Role.NEW_BLUE) as connection:
             found = await replication.slot_lags(connection, list(slots))
         clock = time.monotonic()
-        now = self._world.now()
+        now = self.world.now()
         views = []
         for lag in found:
             if lag.current_lsn is not None:
@@ -189,7 +189,7 @@ class Monitor:
         self._keep_samples(now, views)
 
     async def _subscriptions(self) -> None:
-        if self._world.bound(Role.BLUE_PRIME) is None:
+        if self.world.bound(Role.BLUE_PRIME) is None:
             self._subscribed = (False, "blue prime does not exist yet")
             return
         view = next((v for v in self.board.clusters if v.role == Role.BLUE_PRIME.value), None)
@@ -197,10 +197,10 @@ class Monitor:
             stage = view.status if view and view.status != "available" else "waits for instances"
             self._subscribed = (False, f"blue prime {stage}")
             return
-        name = publication_name(self._world)
-        databases = list((self._world.fact("capture") or {}).get("databases", ()))
+        name = publication_name(self.world)
+        databases = list((self.world.fact("capture") or {}).get("databases", ()))
         for database in databases:
-            async with self._world.connect(Role.BLUE_PRIME, database) as connection:
+            async with self.world.connect(Role.BLUE_PRIME, database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None:
                 self._subscribed = (False, f"no subscription in {database} yet")
@@ -217,7 +217,7 @@ class Monitor:
         due = [s for s in samples if clock - self._kept.get(f"{s.kind} {s.subject}", 0.0) >= every]
         if due:
             self._kept |= {f"{s.kind} {s.subject}": clock for s in due}
-            self._journal.samples(self._world.run, due)
+            self._journal.samples(self.world.run, due)
 
     def _keep_samples(self, now: datetime, views: list[LagView]) -> None:
         samples = []
@@ -229,8 +229,8 @@ class Monitor:
 
     async def _traffic(self) -> None:
         serving = self._serving()
-        async with self._world.connect(serving) as connection:
-            seen = await activity.look(connection, self._world.plan.traffic.application_roles)
+        async with self.world.connect(serving) as connection:
+            seen = await activity.look(connection, self.world.plan.traffic.application_roles)
         clock = time.monotonic()
         rate = None
         if self._written is not None and self._written[2] == serving.value:
@@ -239,13 +239,13 @@ class Monitor:
             # Statistics that went down were reset: no rate can be told then.
             rate = gained / elapsed if elapsed > 0 and gained >= 0 else None
         self._written = (clock, seen.rows_written, serving.value)
-        now = self._world.now()
+        now = self.world.now()
         fence, fence_at = self._fence(seen.sessions)
         self.board = replace(
             self.board,
             traffic=TrafficView(fence, fence_at, seen.sessions, rate, at=now),
         )
-        self._keep([Sample(now, "writes_per_s", self._world.plan.cluster.identifier, rate)])
+        self._keep([Sample(now, "writes_per_s", self.world.plan.cluster.identifier, rate)])
 
     def _serving(self) -> Role:
         for view in self.board.clusters:
@@ -254,10 +254,10 @@ class Monitor:
         return Role.BLUE
 
     def _fence(self, sessions: int) -> tuple[Fence, datetime | None]:
-        traffic = self._world.fact("traffic")
+        traffic = self.world.fact("traffic")
         if traffic is None or traffic.get("open"):
             return Fence.OPEN, None
-        proof = self._world.fact("fence") or {}
+        proof = self.world.fact("fence") or {}
         at = datetime.fromisoformat(proof["at"]) if proof.get("at") else None
         if sessions:
             return Fence.BROKEN, at
@@ -267,23 +267,23 @@ class Monitor:
         if self._subscribed[0] is not True:
             self._drift = None
             return
-        differences = await schema_differences(self._world, Role.NEW_BLUE, Role.BLUE_PRIME)
+        differences = await schema_differences(self.world, Role.NEW_BLUE, Role.BLUE_PRIME)
         strays = []
-        for database in await self._world.databases(Role.BLUE_PRIME):
-            async with self._world.connect(Role.BLUE_PRIME, database) as connection:
+        for database in await self.world.databases(Role.BLUE_PRIME):
+            async with self.world.connect(Role.BLUE_PRIME, database) as connection:
                 state = await catalog.read_only_state(connection)
             if state.database_setting != "on" and not state.default_read_only:
                 strays.append(f"{database} of blue prime is writable to clients")
         self._drift = (*differences, *strays)
-        self._drift_at = self._world.now()
+        self._drift_at = self.world.now()
 
     async def _judge(self) -> None:
-        protection = judge(self._world, self.board, self._subscribed, self._drift, self._drift_at)
+        protection = judge(self.world, self.board, self._subscribed, self._drift, self._drift_at)
         before = self.board.protection
         self.board = replace(
-            self.board, protection=protection, downtime=self._downtime(), at=self._world.now()
+            self.board, protection=protection, downtime=self._downtime(), at=self.world.now()
         )
-        self._journal.publish(self._world.run, self.board.as_json())
+        self._journal.publish(self.world.run, self.board.as_json())
         if (protection.protected, protection.reasons) != (before.protected, before.reasons):
             self._announce(protection)
 
@@ -292,11 +292,11 @@ class Monitor:
             "protected": protection.protected,
             "text": protection.text,
             "reasons": list(protection.reasons),
-            "at": self._world.now().isoformat(),
+            "at": self.world.now().isoformat(),
         }
         verdict = {True: "protected", False: "not protected", None: "protection unknown"}
         self._journal.evidence(
-            self._world.run,
+            self.world.run,
             "monitor",
             f"{verdict[protection.protected]}: {protection.text}",
             key="protection",
@@ -305,11 +305,11 @@ class Monitor:
 
     def _downtime(self) -> Downtime:
         """Return the outage of the present stay on the track, from the journal."""
-        entry = self._journal.entries(self._world.run)[-1]
-        started = self._world.downtime_started()
+        entry = self._journal.entries(self.world.run)[-1]
+        started = self.world.downtime_started()
         if started is None:
             return self.board.downtime if entry.track is Track.UPGRADE else Downtime()
-        traffic = self._world.fact("traffic") or {}
+        traffic = self.world.fact("traffic") or {}
         ended = None
         if traffic.get("open") and traffic.get("at"):
             at = datetime.fromisoformat(traffic["at"])

@@ -64,8 +64,13 @@ _PASSWORD_REFERENCE = re.compile(
 )
 
 
+def is_reference(value: str) -> bool:
+    """Tell whether a word says where a password is, instead of being one."""
+    return _PASSWORD_REFERENCE.fullmatch(value) is not None
+
+
 def _reference_only(value: str) -> str:
-    if not _PASSWORD_REFERENCE.fullmatch(value):
+    if not is_reference(value):
         # The value itself is not repeated: it may be a password.
         raise ValueError(
             "must be a reference, never a password: env:NAME, pgpass, iam, "

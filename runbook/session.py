@@ -19,7 +19,7 @@ import psycopg
 
 from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import plan as plans
+from runbook import planning
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -70,7 +70,7 @@ class Session:
 
     def __init__(self, journal: Journal, run: Run, *, who: str = "") -> None:
         self.run = run
-        self.plan: Plan = plans.from_json(run.plan)
+        self.plan: Plan = planning.of_run(journal, run)
         self.writable = journal.writer
         self.who = who or getpass.getuser()
         self._journal = journal
@@ -202,8 +202,10 @@ class Session:
         self._idle.clear()
         try:
             while True:
-                found = self._step(step)
                 self._busy = step
+                if step in planning.CHECKING:
+                    self._go_by(planning.read_again(self._journal, self.run, self.plan, step))
+                found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()
                 following = self.checklist().next
@@ -217,6 +219,11 @@ class Session:
             self._idle.set()
         self._close_at_the_end()
         return status
+
+    def _go_by(self, plan: Plan) -> None:
+        self.plan = plan
+        for world in (self._world, self._looking, self._monitor.world):
+            world.plan = plan
 
     def _close_at_the_end(self) -> None:
         """Close the run once the last step of a track that ends runs is done."""

@@ -63,6 +63,17 @@ async def run(world: World, *, progress: Callable[[str], None] | None = None) ->
     return _merged([result for results in answers for result in results])
 
 
+_NAMED = 5
+"""So many checks are named where one reason leaves several open."""
+
+
+def _left_open(keys: list[str]) -> str:
+    if len(keys) < 2:
+        return ""
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f" Left open: {', '.join(keys[:_NAMED])}{more}."
+
+
 def _merged(results: list[Result]) -> list[Result]:
     """Fold `unknown` results of one reason into the first, naming the checks left open."""
     open_checks: dict[str, list[str]] = {}
@@ -74,6 +85,6 @@ def _merged(results: list[Result]) -> list[Result]:
         if result.level is not Level.UNKNOWN:
             merged.append(result)
         elif keys := open_checks.pop(result.text, []):
-            others = f" Left open: {', '.join(dict.fromkeys(keys))}." if len(keys) > 1 else ""
+            others = _left_open(list(dict.fromkeys(keys)))
             merged.append(replace(result, text=result.text + others))
     return merged

@@ -41,6 +41,12 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), UNKNOWN)
         except JournalError as error:
             stop(str(error), FAILED)
+        except OSError as error:
+            stop(_about_a_file(error), FAILED)
+        except Exception as error:
+            if _is_of_the_lab(error):
+                stop(str(error), FAILED)
+            raise
 
     return wrapped
 
@@ -49,6 +55,20 @@ def stop(words: str, code: int) -> NoReturn:
     """End the program with words on standard error and an exit code."""
     click.echo(words, err=True)
     raise SystemExit(code)
+
+
+def _is_of_the_lab(error: Exception) -> bool:
+    from rehearsal.hook import LabError
+
+    return isinstance(error, LabError)
+
+
+def _about_a_file(error: OSError) -> str:
+    what = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{what}{error.strerror or error}. Nothing further was done. "
+        "Check the path and its permissions (BLUEPRIME_HOME names the workspace), and try again."
+    )
 
 
 def _sentence(error: Any) -> str:
@@ -93,7 +113,7 @@ def _log_to_file() -> None:
         # Without a folder there is no journal either, and that is said in words where it matters.
         return
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.getLogger("blueprime").addHandler(handler)
+    logging.getLogger().addHandler(handler)
     logging.getLogger("blueprime").setLevel(logging.INFO)
 
 
@@ -142,7 +162,14 @@ def plan(
     """Discover CLUSTER and write a plan file. Changes nothing."""
     from runbook.aws import Aws
     from runbook.discover import discover
+    from runbook.plan import is_reference
 
+    if not is_reference(password):
+        stop(
+            "--password takes a reference, never a password: env:NAME, pgpass, iam, or the ARN of "
+            "a Secrets Manager secret. Nothing was asked or changed.",
+            USAGE,
+        )
     text = run_async(
         discover(
             Aws(region or _region()),

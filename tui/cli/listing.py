@@ -10,7 +10,7 @@ from rich.text import Text
 
 from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import plan as plans
+from runbook import planning
 from runbook.aws import Aws
 from runbook.checklist import Checklist
 from runbook.ways import position, way_back
@@ -93,7 +93,7 @@ def _read(run: str) -> tuple[Checklist, str, Any]:
 
 
 def _way_back(journal: Journal, listed: Checklist) -> str:
-    plan = plans.from_json(listed.run.plan)
+    plan = planning.of_run(journal, listed.run)
     world = World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
     return way_back(position(world, journal))
 

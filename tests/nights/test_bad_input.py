@@ -1,0 +1,133 @@
+"""Whatever is wrong is one clear message with what to do: nothing changed, no traceback."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.nights.conftest import Workspace
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    home = tmp_path_factory.mktemp("shared") / "home"
+    home.mkdir()
+    return Workspace(home)
+
+
+@pytest.fixture(scope="module")
+def lab(shared: Workspace) -> object:
+    shared.lab()
+    yield shared.lab_environment()
+    shared.run("lab", "stop")
+
+
+def said(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    text = result.stdout + result.stderr
+    assert "Traceback" not in text
+    for word in words:
+        assert word in text, text
+
+
+PLAN = ("plan", "orders", "--target-version")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("plan", "nosuch", "--target-version", "18.4"), 3, ("nosuch", "There are: orders")),
+        ((*PLAN, "17.99"), 3, ("cannot be upgraded to 17.99", "Valid targets:")),
+        ((*PLAN, "18.4", "--region", "eu-west-1"), 3, ("eu-west-1 has no Aurora",)),
+        ((*PLAN, "18.4", "--password", "env:NOPE"), 1, ("NOPE", "is not set")),
+        ((*PLAN, "18.4", "--password", "hunter2"), 2, ("takes a reference",)),
+        (("auto", "nosuch.toml", "--yes"), 2, ("nosuch.toml: cannot be read",)),
+    ],
+)
+def test_what_is_asked_for_is_not_there(
+    shared: Workspace,
+    lab: dict[str, str],
+    arguments: tuple[str, ...],
+    code: int,
+    words: tuple[str, ...],
+) -> None:
+    result = shared.run(*arguments, expect=code, env=lab)
+    said(result, *words)
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_no_credentials(shared: Workspace, lab: dict[str, str]) -> None:
+    keyless = {k: v for k, v in lab.items() if not k.startswith("AWS_") or "REGION" in k}
+    said(
+        shared.run("plan", "orders", "--target-version", "18.4", expect=1, env=keyless),
+        "no AWS credentials",
+        "AWS_PROFILE",
+    )
+
+
+def test_a_plan_with_mistakes_names_file_line_and_key(workspace: Workspace) -> None:
+    plan = workspace.home / "bad.toml"
+    plan.write_text('version = 1\n[cluster]\nidentifer = "orders"\n', encoding="utf-8")
+    result = workspace.run("check", str(plan), expect=2)
+    said(result, f"{plan}:3: cluster.identifer: is no key of a plan")
+    said(result, f"{plan}:2: cluster.identifier: is missing")
+
+
+def test_a_block_is_mended_in_the_plan_and_the_run_goes_on(
+    shared: Workspace, lab: dict[str, str], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    shared.run("plan", "orders", "--target-version", "18.4", "--output", str(plan), env=lab)
+    said(shared.run("check", str(plan), expect=3, env=lab), "block", "materialized_views")
+    run = shared.last_line("auto", str(plan), "--yes", "--json", expect=3, env=lab)
+    assert run["result"] == "failed"
+    held = plan.read_text(encoding="utf-8")
+    accepted = re.sub(
+        r"^acknowledge = .*?\]$",
+        'acknowledge = ["sequences", "materialized_views"]',
+        held,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    assert accepted != held
+    plan.write_text(accepted, encoding="utf-8")
+    shared.run("check", str(plan), env=lab)
+    went_on = shared.last_line("auto", run["run"], "--until", "preflight", "--yes", "--json")
+    assert {s["step"]: s["status"] for s in went_on["steps"]}["preflight"] == "succeeded"
+    aborted = shared.last_line("auto", run["run"], "--track", "abort", "--yes", "--json")
+    assert aborted["result"] == "aborted"
+
+
+def test_a_journal_that_another_process_holds(workspace: Workspace) -> None:
+    workspace.lab()
+    plan = workspace.plan()
+    env = workspace.lab_environment()
+    first = workspace.start("auto", str(plan), "--until", "await-green", "--yes", env=env)
+    assert first.stdout is not None
+    while "create-deployment" not in first.stdout.readline():
+        assert first.poll() is None
+    said(workspace.run("auto", str(plan), "--yes", expect=1, env=env), "held", str(first.pid))
+    first.kill()
+    first.communicate()
+
+
+def test_a_lab_that_is_gone(workspace: Workspace) -> None:
+    workspace.lab()
+    plan = workspace.plan()
+    env = workspace.lab_environment()
+    run = workspace.last_line("auto", str(plan), "--until", "preflight", "--yes", "--json", env=env)
+    workspace.run("lab", "stop")
+    said(workspace.run("auto", run["run"], "--yes", expect=1), "There is no lab", "lab start")
+    said(workspace.run("check", str(plan), expect=3, env=env), "Nobody answers at")
+
+
+def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:
+    home = tmp_path / "a-file"
+    home.write_text("", encoding="utf-8")
+    said(Workspace(home).run("runs", expect=None), "a-file")
+    said(Workspace(home).run("rehearse", "--auto", expect=1), "a-file")
+
+
+def test_no_such_run(workspace: Workspace) -> None:
+    said(workspace.run("show", "nosuch", expect=1), "No run was ever started")
