@@ -193,8 +193,11 @@ class Monitor:
             self._subscribed = (False, "blue prime does not exist yet")
             return
         view = next((v for v in self.board.clusters if v.role == Role.BLUE_PRIME.value), None)
-        if view is None or view.status != "available" or not view.instances_available:
-            stage = view.status if view and view.status != "available" else "waits for instances"
+        if view is None:
+            self._subscribed = (None, "blue prime was not looked at yet")
+            return
+        if view.status != "available" or not view.instances_available:
+            stage = view.status if view.status != "available" else "waits for instances"
             self._subscribed = (False, f"blue prime {stage}")
             return
         name = publication_name(self.world)
@@ -278,7 +281,7 @@ class Monitor:
         self._drift_at = self.world.now()
 
     async def _judge(self) -> None:
-        protection = judge(self.world, self.board, self._subscribed, self._drift, self._drift_at)
+        protection = judge(self.world, self.board, self._subscribed, *self._latest_drift())
         before = self.board.protection
         self.board = replace(
             self.board, protection=protection, downtime=self._downtime(), at=self.world.now()
@@ -286,6 +289,16 @@ class Monitor:
         self._journal.publish(self.world.run, self.board.as_json())
         if (protection.protected, protection.reasons) != (before.protected, before.reasons):
             self._announce(protection)
+
+    def _latest_drift(self) -> tuple[tuple[str, ...] | None, datetime | None]:
+        """Return the later of this sampler's comparison of schemas and a step's own."""
+        kept = self.world.fact("schema")
+        if kept is None:
+            return self._drift, self._drift_at
+        at = datetime.fromisoformat(kept["at"])
+        if self._drift is not None and self._drift_at is not None and self._drift_at > at:
+            return self._drift, self._drift_at
+        return tuple(kept["differences"]), at
 
     def _announce(self, protection: Protection) -> None:
         value: Json = {

@@ -434,7 +434,11 @@ class VerifyProtection(Step):
                 now="The slots keep every write, but what the difference touches may not arrive.",
                 todo="Make the same change on blue prime, then run the step again.",
             )
-        watch.evidence("same schema on both sides")
+        watch.evidence(
+            "same schema on both sides",
+            key="schema",
+            value={"differences": [], "at": world.now().isoformat()},
+        )
         watch.evidence(
             "protected: a rollback now would lose nothing",
             key="protection",

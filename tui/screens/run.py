@@ -184,6 +184,8 @@ class RunScreen(KeyedScreen[None]):
         stamp = (picture.checklist.current.entry.id, "", 0, "end")
         if following is not None:
             stamp = _stamp(following)
+        # What stands open also depends on the protection, which changes without any step.
+        stamp = (*stamp[:3], f"{stamp[3]} {picture.board.protection.protected}")
         if self._ways_asked != stamp:
             self._ways_asked = stamp
             self._take_ways(stamp)
