@@ -69,6 +69,9 @@ class Monitor:
     def nudge(self) -> None:
         """Look at everything again at once: a step has changed what is there."""
         self._stirred = time.monotonic()
+        self._wake()
+
+    def _wake(self) -> None:
         for alarm in self._alarms:
             alarm.set()
 
@@ -211,6 +214,9 @@ class Monitor:
             if not found.enabled or found.worker_pid is None:
                 self._subscribed = (False, f"the apply worker of {database} does not run")
                 return
+        if self._subscribed[0] is not True:
+            # Only now there is something whose schema can be compared: not in a while, at once.
+            self._wake()
         self._subscribed = (True, "")
 
     def _keep(self, samples: list[Sample]) -> None:
