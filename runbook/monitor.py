@@ -30,8 +30,9 @@ from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.replication import LagClock
 from runbook.roles import Role
 from runbook.step import StepFailed
+from runbook.steps.capture import publication_name
 from runbook.steps.green import deployment
-from runbook.steps.protect import publication_name, schema_differences
+from runbook.steps.protection import schema_differences
 from runbook.world import World
 from state.journal import Journal
 from state.records import Json, Sample

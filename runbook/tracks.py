@@ -18,6 +18,8 @@ from runbook.steps.abort import (
     DeleteParameterGroup,
     ReopenBlue,
 )
+from runbook.steps.capture import Capture, DropCapture
+from runbook.steps.carry import Compare, Drain, SyncSequences
 from runbook.steps.clone import Clone, CloneInstances, DeleteDeployment, HoldOldBlue
 from runbook.steps.commit import (
     CommitAssess,
@@ -35,18 +37,16 @@ from runbook.steps.green import (
     ValidateGreen,
 )
 from runbook.steps.identify import Identify, Preflight
-from runbook.steps.protect import Bake, Capture, DropCapture, Subscribe, VerifyProtection
+from runbook.steps.protection import Bake, VerifyProtection
 from runbook.steps.remove import CleanupRemains, DeleteCreated, DeleteOwnDeployment
 from runbook.steps.rollback import (
     CloseSide,
-    Compare,
     Detach,
-    Drain,
     OpenSide,
     RollbackAssess,
     RollbackSettled,
-    SyncSequences,
 )
+from runbook.steps.subscribe import Subscribe
 from runbook.steps.switch import Switchover
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from state.words import Track

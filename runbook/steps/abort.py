@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.aws import Call
-from runbook.aws.facts import Cluster
 from runbook.plan import StopMethod
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
 from runbook.steps.effects import ApiEffect, CommandEffect, no, yes
 from runbook.steps.green import deployment, target_group
-from runbook.steps.remove import delete_group_effect
+from runbook.steps.remove import delete_group_effect, unprotect
 from runbook.steps.traffic import UnlockRoles, locked_roles
 from runbook.world import World
 from state.words import Result
@@ -64,10 +63,6 @@ class ReopenBlue(Step):
         if locked_roles(world):
             waves.append([UnlockRoles(world, Role.BLUE)])
         if world.plan.traffic.stop is StopMethod.COMMAND:
-
-            async def probe() -> Finding:
-                return no("whether the command has run cannot be seen; it is safe to repeat")
-
             waves.append(
                 [
                     CommandEffect(
@@ -75,7 +70,6 @@ class ReopenBlue(Step):
                         key="blue/start-command",
                         title="run the plan's start command",
                         timeout_s=world.plan.traffic.command_timeout_s,
-                        probe=probe,
                     )
                 ]
             )
@@ -125,7 +119,8 @@ class DeleteGreen(Step):
         waves: list[list[Effect]] = []
         green = await world.rds.cluster(found.target.rsplit(":", 1)[-1]) if found.target else None
         if green is not None and green.deletion_protection:
-            waves.append([self._unprotect(world, green)])
+            # Green copies blue's deletion protection, and would refuse to go.
+            waves.append([unprotect(world, green)])
 
         async def probe() -> Finding:
             now = await world.rds.deployment(found.identifier)
@@ -152,35 +147,6 @@ class DeleteGreen(Step):
             ]
         )
         return waves
-
-    def _unprotect(self, world: World, green: Cluster) -> Effect:
-        """Green copies blue's deletion protection, and would refuse to go."""
-
-        async def probe() -> Finding:
-            now = await world.rds.cluster(green.identifier)
-            on = now is not None and now.deletion_protection
-            return (no if on else yes)(f"deletion protection is {'on' if on else 'off'}")
-
-        async def settled() -> str:
-            now = await world.rds.cluster(green.identifier)
-            return "" if now is None or now.available else f"{now.identifier} is {now.status}"
-
-        return ApiEffect(
-            world.aws,
-            Call(
-                "rds",
-                "ModifyDBCluster",
-                {
-                    "DBClusterIdentifier": green.identifier,
-                    "DeletionProtection": False,
-                    "ApplyImmediately": True,
-                },
-            ),
-            key=f"{green.resource_id}/unprotect",
-            title=f"lift the deletion protection of {green.identifier}",
-            probe=probe,
-            settled=settled,
-        )
 
     async def verify(self, world: World, watch: Watch) -> None:
         limits = world.plan.limits

@@ -99,16 +99,11 @@ class SwitchEndpoint(Step):
     async def _command(self, world: World) -> Effect:
         plan = world.plan.endpoint
         target = await world.cluster(self.to)
-
-        async def probe() -> Finding:
-            return no("whether the command has run cannot be seen; it is safe to repeat")
-
         return CommandEffect(
             (*plan.command, target.endpoint, str(target.port)),
             key=f"{self.to.slug}/endpoint-command",
             title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
             timeout_s=world.plan.traffic.command_timeout_s,
-            probe=probe,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:

@@ -56,14 +56,16 @@ async def deletion(world: World, cluster: Cluster, *, snapshot: str = "") -> lis
     readers = [each for each in instances if each.identifier not in writers]
     waves: list[list[Effect]] = []
     if cluster.deletion_protection:
-        waves.append([_unprotect(world, cluster)])
+        waves.append([unprotect(world, cluster)])
     waves.append([_delete_instance(world, each) for each in readers])
     waves.append([_delete_instance(world, each) for each in instances if each not in readers])
     waves.append([_delete_cluster(world, cluster, snapshot)])
     return waves
 
 
-def _unprotect(world: World, cluster: Cluster) -> Effect:
+def unprotect(world: World, cluster: Cluster) -> Effect:
+    """Return the lifting of a cluster's deletion protection, without which it would not go."""
+
     async def probe() -> Finding:
         now = await world.rds.cluster_by_resource_id(cluster.resource_id)
         if now is None:

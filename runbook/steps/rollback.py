@@ -1,4 +1,4 @@
-"""The way back: everything written on the publisher is on the subscriber, which takes over."""
+"""The way back: the cluster that has every write takes over."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from psycopg import AsyncConnection
 
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
-from runbook.postgres import compare, maintenance, replication, sequences
+from runbook.postgres import maintenance, replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.capture import captured_databases, publication_name
 from runbook.steps.clone import read_only_effect
 from runbook.steps.effects import ApiEffect, SqlEffect, no, yes
 from runbook.steps.green import deployment
-from runbook.steps.protect import (
-    BarrierEffect,
-    captured_databases,
-    confirm_barriers,
-    publication_name,
-)
 from runbook.steps.switch import COMPLETED
 from runbook.world import RUN_TAG, World
 from state.records import Json
@@ -72,173 +67,6 @@ class RollbackAssess(Step):
                     todo="Take the way that finishes protecting first, or mend the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
-
-
-class Drain(Step):
-    """Wait, inside the fence, until the subscriber has confirmed past a captured position."""
-
-    key = "drain"
-    title = "Drain"
-    why = "The last acknowledged write must be on blue prime before it takes over."
-
-    def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
-
-    async def effects(self, world: World) -> Sequence[Wave]:
-        databases = await captured_databases(world, self.publisher)
-        return [[BarrierEffect(world, self.publisher, database, "drain") for database in databases]]
-
-    async def verify(self, world: World, watch: Watch) -> None:
-        await confirm_barriers(
-            world, watch, self.publisher, "drain", limit_s=world.plan.limits.drain_s
-        )
-
-
-class SequencesEffect(Effect):
-    """One database's sequences, set in one statement to exactly what the publisher has."""
-
-    def __init__(self, world: World, publisher: Role, subscriber: Role, database: str) -> None:
-        self.key = f"{subscriber.slug}/{database}/sequences"
-        self.title = f"set the sequences of {database} on {subscriber.value}"
-        self._world = world
-        self._publisher = publisher
-        self._subscriber = subscriber
-        self._database = database
-
-    def preview(self) -> str:
-        """Return what is done: the values are read at that moment."""
-        return (
-            f"-- on {self._subscriber.value}, database {self._database}: one statement, with "
-            f"last_value and is_called of each sequence as {self._publisher.value} has them\n"
-            "SELECT … setval(sequence, last_value, is_called) …;"
-        )
-
-    async def probe(self) -> Finding:
-        """Compare both sides."""
-        differences = await self._differences()
-        if differences:
-            return no(f"{len(differences)} differ, e.g. {differences[0]}")
-        return yes("all are equal")
-
-    async def _differences(self) -> list[str]:
-        async with (
-            self._world.connect(self._publisher, self._database) as left,
-            self._world.connect(self._subscriber, self._database) as right,
-        ):
-            return sequences.differences(await sequences.read(left), await sequences.read(right))
-
-    async def perform(self) -> Mapping[str, Json]:
-        """Set them and check the result of each."""
-        async with (
-            self._world.connect(self._publisher, self._database) as left,
-            self._world.connect(self._subscriber, self._database) as right,
-        ):
-            wanted = await sequences.read(left)
-            results = await sequences.results(right, wanted)
-        refused = [result for result in results if not result.set]
-        if refused:
-            raise StepFailed(
-                f"{len(refused)} of {len(results)} sequences of {self._database} were not set, "
-                f"e.g. {refused[0].schema}.{refused[0].name}: {refused[0].reason}.",
-                now="The others are set. The applications are stopped.",
-                todo="Mend what is named on blue prime, then run the step again.",
-            )
-        return {"set": len(results)}
-
-
-class SyncSequences(Step):
-    """Carry the sequences over: logical replication does not."""
-
-    key = "sync-sequences"
-    title = "Carry the sequences over"
-    why = "Replication does not move sequences; the next insert would collide."
-    risk = Risk.REVERSIBLE
-    undo = "Not needed: blue prime is not in use."
-
-    def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
-
-    async def effects(self, world: World) -> Sequence[Wave]:
-        return [
-            [
-                SequencesEffect(world, self.publisher, self.subscriber, database)
-                for database in await captured_databases(world, self.publisher)
-            ]
-        ]
-
-    async def verify(self, world: World, watch: Watch) -> None:
-        for database in await captured_databases(world, self.publisher):
-            async with (
-                world.connect(self.publisher, database) as left,
-                world.connect(self.subscriber, database) as right,
-            ):
-                wanted = await sequences.read(left)
-                differences = sequences.differences(wanted, await sequences.read(right))
-            if differences:
-                raise StepFailed(
-                    f"{len(differences)} sequences of {database} differ: {differences[0]}.",
-                    now="The applications are stopped; blue prime is not in use.",
-                    todo="Run the step again.",
-                )
-            watch.evidence(f"{database}: {len(wanted)} sequences equal, last_value and is_called")
-
-
-class Compare(Step):
-    """Prove, inside the fence, that the subscriber holds the publisher's rows."""
-
-    key = "compare"
-    title = "Compare"
-    why = "Lag 0 and no error do not prove that nothing is missing; the rows do."
-
-    def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
-
-    async def verify(self, world: World, watch: Watch) -> None:
-        plan = world.plan.compare
-        databases = await captured_databases(world, self.publisher)
-        for database in databases:
-            result = await self._compare(
-                world, watch, database, plan.hash_budget_s / len(databases)
-            )
-            if result.different:
-                names = ", ".join(f"{t.schema}.{t.table}" for t in result.different[:5])
-                raise StepFailed(
-                    f"{len(result.different)} tables of {database} differ between "
-                    f"{self.publisher.value} and {self.subscriber.value}: {names}.",
-                    now="The applications are stopped; new blue has every write.",
-                    todo=(
-                        "Let traffic in on new blue again (leave this track), re-copy these "
-                        "tables, and roll back then."
-                    ),
-                )
-            rows = sum(table.rows_left or 0 for table in result.tables)
-            text = f"{database}: {len(result.tables)} tables, {rows} rows equal"
-            if result.counts_only:
-                text += f"; by count alone, the budget being over: {len(result.counts_only)} tables"
-            watch.evidence(
-                text,
-                key=f"compare.{database}",
-                value={
-                    "tables": len(result.tables),
-                    "rows": rows,
-                    "counts_only": [f"{t.schema}.{t.table}" for t in result.counts_only],
-                },
-            )
-
-    async def _compare(
-        self, world: World, watch: Watch, database: str, budget_s: float
-    ) -> compare.Comparison:
-        left, right = await world.target(self.publisher), await world.target(self.subscriber)
-        return await compare.compare_databases(
-            world.connector(left, database),
-            world.connector(right, database),
-            budget_s=budget_s,
-            parallel=world.plan.compare.parallel,
-            progress=lambda what, fraction: watch.progress(f"{database}: {what}", fraction),
-        )
 
 
 class Detach(Step):

@@ -145,15 +145,11 @@ class StopTraffic(Step):
         return waves
 
     def _command(self, world: World) -> Effect:
-        async def probe() -> Finding:
-            return no("whether the command has run cannot be seen; it is safe to repeat")
-
         return CommandEffect(
             world.plan.traffic.stop_command,
             key=f"{self.on.slug}/stop-command",
             title="run the plan's stop command",
             timeout_s=world.plan.traffic.command_timeout_s,
-            probe=probe,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -217,15 +213,11 @@ class ResumeTraffic(Step):
         return waves
 
     def _command(self, world: World) -> Effect:
-        async def probe() -> Finding:
-            return no("whether the command has run cannot be seen; it is safe to repeat")
-
         return CommandEffect(
             world.plan.traffic.start_command,
             key=f"{self.on.slug}/start-command",
             title="run the plan's start command",
             timeout_s=world.plan.traffic.command_timeout_s,
-            probe=probe,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:

@@ -1,0 +1,280 @@
+"""The capture: publication and slot in every database, made inside the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg import AsyncConnection
+
+from runbook import fencing
+from runbook.postgres import catalog, replication
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.effects import LookInside, SqlEffect, no, unknown, yes
+from runbook.world import World
+from state.records import Json
+
+
+def publication_name(world: World) -> str:
+    """Return the name of the run's publication, the same in every database."""
+    return world.sql_name()
+
+
+def slot_name(world: World, databases: Sequence[str], database: str) -> str:
+    """Return the name of a database's slot: slot names are cluster-wide, lower case and short.
+
+    PostgreSQL allows `[a-z0-9_]` up to 63 bytes, so a database goes by its number in the list
+    that the run recorded at its start.
+    """
+    return world.sql_name(str(sorted(databases).index(database) + 1))
+
+
+def replication_role(world: World) -> str:
+    """Return the role that the subscription logs in with."""
+    return world.sql_name()
+
+
+async def captured_databases(world: World, role: Role) -> list[str]:
+    """Return the databases that the capture covers: as recorded, else as they are now."""
+    recorded = world.fact("capture")
+    if recorded is not None:
+        return list(recorded["databases"])
+    return await world.databases(role)
+
+
+class Capture(Step):
+    """Publication and slot in every database, inside the fence."""
+
+    key = "capture"
+    title = "Capture"
+    why = "The slots keep every later write; they must exist before the first of them."
+    risk = Risk.REVERSIBLE
+    undo = "Drop the slots and publications; the way back through blue prime ends with them."
+
+    def __init__(self, publisher: Role) -> None:
+        self.publisher = publisher
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        unproved = world.fact("fence.unproved")
+        if unproved is None:
+            return ()
+        return (
+            Gate(
+                key="accept-unproved-fence",
+                question=(
+                    "Go on although it is not proved that nothing was written before the capture: "
+                    + str(unproved)
+                ),
+                reversible=(
+                    "A write that slipped in stays on new blue and would be missing after a "
+                    "rollback, with lag 0 and no error."
+                ),
+                must_type=world.plan.cluster.identifier,
+            ),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await world.databases(self.publisher)
+        role = replication_role(world)
+        first: list[Effect] = [
+            SqlEffect(
+                world,
+                self.publisher,
+                "",
+                [replication.create_replication_role(role)],
+                key=role,
+                title=f"create replication role {role} on {self.publisher.value}",
+                probe=lambda connection: _role_there(connection, role),
+            )
+        ]
+        first += [self._publication(world, database) for database in databases]
+        return [first, [self._slot(world, databases, database) for database in databases]]
+
+    def _publication(self, world: World, database: str) -> Effect:
+        name = publication_name(world)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await replication.publication_exists(connection, name)
+            return (yes if there else no)(
+                f"publication {name} {'exists' if there else 'is not there'}"
+            )
+
+        return SqlEffect(
+            world,
+            self.publisher,
+            database,
+            [replication.create_publication(name)],
+            key=f"{name}/{database}/publication",
+            title=f"create publication {name} in {database}",
+            probe=probe,
+        )
+
+    def _slot(self, world: World, databases: Sequence[str], database: str) -> Effect:
+        name = slot_name(world, databases, database)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            found = await replication.slot(connection, name)
+            if found is None:
+                return no(f"there is no slot {name}")
+            if found.database != database:
+                return unknown(f"slot {name} exists, but in database {found.database}")
+            return yes(f"slot {name} is at {found.confirmed_flush_lsn}")
+
+        return SlotEffect(world, self.publisher, database, name, probe)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        databases = await world.databases(self.publisher)
+        names = {database: slot_name(world, databases, database) for database in databases}
+        async with world.connect(self.publisher) as connection:
+            lags = {
+                lag.slot: lag for lag in await replication.slot_lags(connection, [*names.values()])
+            }
+        for database, name in names.items():
+            lag = lags.get(name)
+            if lag is None or lag.bytes is None:
+                raise StepFailed(
+                    f"The slot {name} of database {database} is not there after it was made.",
+                    now="The applications are still stopped.",
+                    todo="Run the step again.",
+                )
+        await fencing.prove_none_slipped_in(world, watch, self.publisher)
+        watch.evidence(
+            f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
+            key="capture",
+            value={"databases": databases, "slots": names, "publisher": self.publisher.value},
+        )
+        watch.evidence("slots held", key="slots", value=[*names.values()])
+
+
+class SlotEffect(SqlEffect):
+    """The creation of a slot, which waits for every open write transaction of the cluster."""
+
+    def __init__(
+        self, world: World, publisher: Role, database: str, name: str, probe: LookInside
+    ) -> None:
+        super().__init__(
+            world,
+            publisher,
+            database,
+            [replication.create_slot_statement(name)],
+            key=name,
+            title=f"create slot {name} in {database}",
+            probe=probe,
+        )
+        self._name = name
+
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        """Create it, or name the transactions that it waited for."""
+        try:
+            point = await replication.create_slot(
+                connection, self._name, deadline_s=self.world.plan.limits.capture_s
+            )
+        except replication.SlotBlocked as blocked:
+            named = "; ".join(
+                f"pid {b.pid}, role {b.role}, database {b.database}, open for {b.age_s:.0f} s"
+                for b in blocked.blockers
+            )
+            raise StepFailed(
+                f"{self.title}: it waits for open write transactions: {named or blocked}.",
+                now="The slot does not exist; the applications are still stopped.",
+                todo="End these transactions (pg_terminate_backend), then run the step again.",
+            ) from blocked
+        return {"consistent_point": replication.lsn_text(point)}
+
+
+async def _role_there(connection: AsyncConnection, role: str) -> Finding:
+    there = await replication.role_exists(connection, role)
+    return (yes if there else no)(f"role {role} {'exists' if there else 'is not there'}")
+
+
+class DropCapture(Step):
+    """Give the publisher its disk back: slots, publications and the role go."""
+
+    key = "drop-capture"
+    title = "Drop the capture"
+    why = "An abandoned slot keeps WAL and stops vacuum until the disk is full."
+    risk = Risk.DESTRUCTIVE
+    undo = "None: the way back through these slots has ended."
+
+    def __init__(self, publisher: Role) -> None:
+        self.publisher = publisher
+
+    async def skip(self, world: World) -> str:
+        if world.fact("slots") or world.bound(self.publisher) is not None:
+            return ""
+        return "no capture was made"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await captured_databases(world, self.publisher)
+        return [
+            [self._slot(world, databases, database) for database in databases],
+            [self._publication(world, database) for database in databases],
+            [self._role(world, databases)],
+        ]
+
+    def _slot(self, world: World, databases: Sequence[str], database: str) -> Effect:
+        name = slot_name(world, databases, database)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            found = await replication.slot(connection, name)
+            return no(f"slot {name} is there") if found else yes(f"there is no slot {name}")
+
+        return SqlEffect(
+            world,
+            self.publisher,
+            "",
+            [replication.terminate_slot_user(name), replication.drop_slot(name)],
+            key=f"{name}/drop",
+            title=f"drop slot {name} of {database}",
+            probe=probe,
+            transaction=False,
+        )
+
+    def _publication(self, world: World, database: str) -> Effect:
+        name = publication_name(world)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await replication.publication_exists(connection, name)
+            return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
+
+        return SqlEffect(
+            world,
+            self.publisher,
+            database,
+            [replication.drop_publication(name)],
+            key=f"{name}/{database}/publication/drop",
+            title=f"drop publication {name} in {database}",
+            probe=probe,
+        )
+
+    def _role(self, world: World, databases: Sequence[str]) -> Effect:
+        role = replication_role(world)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await replication.role_exists(connection, role)
+            return (no if there else yes)(f"role {role} {'exists' if there else 'is gone'}")
+
+        return SqlEffect(
+            world,
+            self.publisher,
+            "",
+            [replication.drop_role(role)],
+            key=f"{role}/drop",
+            title=f"drop role {role}",
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        async with world.connect(self.publisher) as connection:
+            left = [
+                slot.name
+                for slot in await catalog.replication_slots(connection)
+                if slot.name.startswith(world.sql_name())
+            ]
+        if left:
+            raise StepFailed(
+                f"Slots of this run are still there: {', '.join(left)}.",
+                now="They keep WAL on the publisher.",
+                todo="Run the step again.",
+            )
+        watch.evidence("no slot of this run is left", key="slots", value=[])

@@ -1,0 +1,161 @@
+"""The proof that the way back holds: a position confirmed past, and one schema on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from runbook.postgres import catalog, replication
+from runbook.roles import Role
+from runbook.step import Effect, Finding, Step, StepFailed, Watch, Wave
+from runbook.steps.capture import (
+    captured_databases,
+    slot_name,
+)
+from runbook.steps.effects import no
+from runbook.world import World
+from state.records import Json
+from state.words import Result
+
+
+class VerifyProtection(Step):
+    """Prove that what is written on the publisher arrives."""
+
+    key = "verify-protection"
+    title = "Verify the protection"
+    why = "A lag of zero says nothing before a known position was confirmed."
+    undo = "Nothing to undo: it writes one logical message per database."
+
+    def __init__(self, publisher: Role, subscriber: Role) -> None:
+        self.publisher = publisher
+        self.subscriber = subscriber
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await captured_databases(world, self.publisher)
+        return [
+            [BarrierEffect(world, self.publisher, database, "verify") for database in databases]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await confirm_barriers(
+            world, watch, self.publisher, "verify", limit_s=world.plan.limits.subscribe_s
+        )
+        differences = await schema_differences(world, self.publisher, self.subscriber)
+        if differences:
+            raise StepFailed(
+                f"{self.publisher.value} and {self.subscriber.value} differ in their schema: "
+                + "; ".join(differences[:5]),
+                now="The slots keep every write, but what the difference touches may not arrive.",
+                todo="Make the same change on blue prime, then run the step again.",
+            )
+        watch.evidence(
+            "same schema on both sides",
+            key="schema",
+            value={"differences": [], "at": world.now().isoformat()},
+        )
+        watch.evidence(
+            "protected: a rollback now would lose nothing",
+            key="protection",
+            value={"protected": True, "at": world.now().isoformat(), "text": "verified"},
+        )
+        watch.result(Result.PROTECTED)
+
+
+async def schema_differences(world: World, publisher: Role, subscriber: Role) -> list[str]:
+    """Return how the schemas differ, in words; empty when they are the same."""
+
+    async def fingerprint(role: Role, database: str) -> set[str]:
+        async with world.connect(role, database) as connection:
+            return set(await catalog.schema_fingerprint(connection))
+
+    differences = []
+    for database in await captured_databases(world, publisher):
+        left, right = await asyncio.gather(
+            fingerprint(publisher, database), fingerprint(subscriber, database)
+        )
+        differences += [
+            f"{database}: only on {publisher.value}: {row}" for row in sorted(left - right)
+        ]
+        differences += [
+            f"{database}: only on {subscriber.value}: {row}" for row in sorted(right - left)
+        ]
+    return differences
+
+
+class BarrierEffect(Effect):
+    """A logical message in one database, whose position the subscriber must confirm past."""
+
+    def __init__(self, world: World, publisher: Role, database: str, purpose: str) -> None:
+        self.key = barrier_key(publisher, database, purpose)
+        self.title = f"emit a logical message in {database} of {publisher.value}"
+        self._world = world
+        self._publisher = publisher
+        self._database = database
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        return (
+            f"-- on {self._publisher.value}, database {self._database}\n"
+            "SELECT pg_logical_emit_message(true, 'blueprime', 'barrier');"
+        )
+
+    async def probe(self) -> Finding:
+        """Say no: each try emits its own, which changes no data."""
+        return no("a message changes no data, and each try needs its own")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Emit it and keep its position."""
+        async with self._world.connect(self._publisher, self._database) as connection:
+            return {"lsn": await replication.emit_barrier(connection)}
+
+
+def barrier_key(publisher: Role, database: str, purpose: str) -> str:
+    """Return the key under which a barrier's position is kept."""
+    return f"{publisher.slug}/{database}/barrier-{purpose}"
+
+
+async def confirm_barriers(
+    world: World, watch: Watch, publisher: Role, purpose: str, *, limit_s: float
+) -> None:
+    """Wait until every slot's subscriber has confirmed past the position kept for it."""
+    databases = await captured_databases(world, publisher)
+    wanted = {
+        database: int((world.done(barrier_key(publisher, database, purpose)) or {})["lsn"])
+        for database in databases
+    }
+    async for _ in watch.until(
+        limit_s,
+        every_s=min(0.1, world.plan.limits.fast_poll_s),
+        what="blue prime to confirm past the barrier",
+    ):
+        behind = []
+        async with world.connect(publisher) as connection:
+            for database, lsn in wanted.items():
+                slot = slot_name(world, databases, database)
+                if await replication.confirmed_past(connection, slot, lsn) is not True:
+                    behind.append(database)
+        if not behind:
+            positions = ", ".join(
+                f"{database} {replication.lsn_text(lsn)}" for database, lsn in wanted.items()
+            )
+            watch.evidence(f"confirmed past the barrier: {positions}")
+            return
+        watch.progress(f"not yet confirmed: {', '.join(behind)}")
+
+
+class Bake(Step):
+    """Let the new version prove itself, with the way back held open."""
+
+    key = "bake"
+    title = "Bake"
+    why = "The new version serves; blue prime follows it until you commit or roll back."
+    undo = "rollback goes back to blue prime, commit ends the way back."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        bake_s = world.plan.protection.bake_s
+        if bake_s:
+            async for waited in watch.until(bake_s + 1, every_s=1, what="the end of the bake"):
+                watch.progress(f"baking, {max(0.0, bake_s - waited):.0f} s left", waited / bake_s)
+                if waited >= bake_s:
+                    break
+        watch.evidence("new blue serves, blue prime follows; branch to rollback or to commit")
