@@ -7,6 +7,7 @@ why. The next look is armed after the last one ended.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -38,6 +39,8 @@ from state.journal import Journal
 from state.records import Json, Sample
 from state.words import Track
 
+_log = logging.getLogger("blueprime.monitor")
+
 CALM_AFTER_S = 900.0
 """So long after the last step, only every so often a sample is kept: a bake may last for days."""
 
@@ -64,6 +67,7 @@ class Monitor:
         self._subscribed: tuple[bool | None, str] = (None, "not looked at yet")
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._alarms: list[asyncio.Event] = []
+        self._stopping = False
         self._stirred = time.monotonic()
         self._kept: dict[str, float] = {}
 
@@ -80,8 +84,13 @@ class Monitor:
         """Show what the running step waits for."""
         self.board = replace(self.board, waiting=text, waiting_fraction=fraction)
 
+    def stop(self) -> None:
+        """Let each look under way come to its end, and begin no other."""
+        self._stopping = True
+        self._wake()
+
     async def run(self) -> None:
-        """Sample until cancelled."""
+        """Sample until stopped."""
         every = self.world.plan.protection.sample_every_s
         await asyncio.gather(
             self._forever(self._clusters, max(every, 1.0)),
@@ -95,11 +104,15 @@ class Monitor:
     async def _forever(self, look: Callable[[], Awaitable[None]], every_s: float) -> None:
         alarm = asyncio.Event()
         self._alarms.append(alarm)
-        while True:
+        while not self._stopping:
             alarm.clear()
             try:
                 await look()
             except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+                await self._failed(look.__name__, error)
+            except Exception as error:
+                # A sampler of ours that stumbles degrades its panel, and the others go on.
+                _log.exception("unforeseen failure in sampler %s", look.__name__)
                 await self._failed(look.__name__, error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(alarm.wait(), every_s)

@@ -41,6 +41,9 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 SAMPLE_CONNECT_S = 3.0
 """How long a sampler tries to connect: an old figure is shown as old, not waited for."""
 
+LAST_LOOK_S = 10.0
+"""How long leaving waits for the samplers' last looks."""
+
 CLOSING = {
     Track.ABORT: Result.ABORTED,
     Track.ROLLBACK: Result.ROLLED_BACK,
@@ -333,10 +336,11 @@ class Session:
         self._runner.leave()
         await self._idle.wait()
         if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+            self._monitor.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._watching, LAST_LOOK_S)
             self._watching = None
+            await self._monitor.world.forget_connections()
         await self._world.forget_connections()
         await self._looking.forget_connections()
         if self.writable and self.run.open:

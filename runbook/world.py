@@ -219,10 +219,15 @@ class World:
         return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
 
     async def forget_connections(self) -> None:
-        """Close what `connect` kept, so that the next step looks its endpoints up anew."""
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        """Close what `connect` kept, so that the next step looks its endpoints up anew.
+
+        A connection that is on loan is closed when it comes back.
+        """
+        forgotten, self._sessions = self._sessions, {}
+        for role, session in forgotten.items():
+            for database in session.databases:
+                async with self._locks[role, database]:
+                    await session.drop(database)
 
     def connector(
         self, target: pg.Target, database: str

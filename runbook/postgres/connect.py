@@ -170,11 +170,22 @@ class Session:
             self._connections[database] = kept
             return kept
 
-    async def close(self) -> None:
-        """Close every connection."""
-        while self._connections:
-            _, connection = self._connections.popitem()
+    @property
+    def databases(self) -> list[str]:
+        """The databases to which a connection is kept."""
+        return list(self._connections)
+
+    async def drop(self, database: str) -> None:
+        """Close the database's connection, which nobody may be using: a query in flight on a
+        connection that is closed under it reads memory that libpq has freed.
+        """
+        if (connection := self._connections.pop(database, None)) is not None:
             await connection.close()
+
+    async def close(self) -> None:
+        """Close every connection; see `drop`."""
+        for database in self.databases:
+            await self.drop(database)
 
     async def __aenter__(self) -> Self:
         return self

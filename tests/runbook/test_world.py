@@ -1,0 +1,92 @@
+"""Connections of a world: lent to one user at a time, and never closed under a query."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from runbook.aws import Aws
+from runbook.plan import Plan
+from runbook.postgres import connect as pg
+from runbook.roles import Role
+from runbook.world import NothingKept, World
+
+
+class FakeSession:
+    """Stands in for `pg.Session`, and knows whether a connection was closed while in use."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.in_use: set[str] = set()
+        self.closed_in_use = False
+
+    async def on(self, database: str) -> str:
+        return self.kept.setdefault(database, f"connection to {database}")
+
+    @property
+    def databases(self) -> list[str]:
+        return list(self.kept)
+
+    async def drop(self, database: str) -> None:
+        self.closed_in_use |= database in self.in_use
+        self.kept.pop(database, None)
+
+
+def make_world(session: FakeSession) -> World:
+    plan = SimpleNamespace(
+        credentials=SimpleNamespace(maintenance_database="postgres"),
+        limits=SimpleNamespace(connect_s=1.0),
+    )
+    world = World(run="k3f9qa", plan=cast(Plan, plan), journal=NothingKept(), aws=cast(Aws, None))
+    world._sessions[Role.BLUE] = cast(pg.Session, session)
+    return world
+
+
+async def test_a_connection_on_loan_is_closed_only_when_it_comes_back(tmp_path: Path) -> None:
+    session = FakeSession()
+    world = make_world(session)
+    borrowed, give_back = asyncio.Event(), asyncio.Event()
+
+    async def query() -> None:
+        async with world.connect(Role.BLUE, "orders"):
+            session.in_use.add("orders")
+            borrowed.set()
+            await give_back.wait()
+            session.in_use.discard("orders")
+
+    task = asyncio.create_task(query())
+    await borrowed.wait()
+    forgetting = asyncio.create_task(world.forget_connections())
+    done, _ = await asyncio.wait({forgetting}, timeout=0.05)
+    assert not done, "it waits for the loan"
+    give_back.set()
+    await asyncio.gather(task, forgetting)
+    assert not session.closed_in_use
+    assert session.kept == {}
+
+
+async def test_one_connection_has_one_user_at_a_time() -> None:
+    session = FakeSession()
+    world = make_world(session)
+    inside = 0
+    most = 0
+
+    async def query() -> None:
+        nonlocal inside, most
+        async with world.connect(Role.BLUE, "orders"):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(query() for _ in range(20)))
+    assert most == 1
+
+
+def test_names_of_a_run_fit_where_they_are_used() -> None:
+    world: Any = make_world(FakeSession())
+    assert world.name("bgd") == "bp-k3f9qa-bgd"
+    assert world.sql_name("1") == "blueprime_k3f9qa_1"
+    assert len(world.name("x" * 80)) == 60
