@@ -371,6 +371,13 @@ def judge(
         return Protection(False, "no capture yet; return to old blue", ("no capture",), now)
     if world.fact("slots") == []:
         return Protection(False, "no way back is held", ("the capture was dropped",), now)
+    gone = [
+        f"slot {lag.slot} of {lag.database} is {lag.state}"
+        for lag in board.lags
+        if lag.state in ("missing", "lost")
+    ]
+    if gone:
+        return Protection(False, gone[0], tuple(gone), now)
     known, reason = subscribed
     if known is False:
         return Protection(False, f"capture held, {reason}", (reason,), now)
@@ -399,9 +406,7 @@ def _lag_reasons(world: World, board: Board, now: datetime) -> tuple[list[str], 
         unknowns.append("no lag was measured")
     for lag in board.lags:
         seen = age(lag.at, now)
-        if lag.state in ("missing", "lost"):
-            reasons.append(f"slot {lag.slot} of {lag.database} is {lag.state}")
-        elif lag.bytes is None or seen is None or seen > limit.fresh_s:
+        if lag.bytes is None or seen is None or seen > limit.fresh_s:
             unknowns.append(f"lag of {lag.database} is unknown: {lag.reason or 'stale'}")
         elif not lag.active:
             reasons.append(f"slot {lag.slot} of {lag.database} feeds nobody")

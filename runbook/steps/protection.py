@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.postgres import catalog, replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Step, StepFailed, Watch, Wave
@@ -114,6 +116,21 @@ def barrier_key(publisher: Role, database: str, purpose: str) -> str:
     return f"{publisher.slug}/{database}/barrier-{purpose}"
 
 
+async def require_slot(
+    connection: AsyncConnection, publisher: Role, slot: str, database: str
+) -> None:
+    """Fail at once where a slot is gone or lost: no waiting brings it back."""
+    found = await replication.slot(connection, slot)
+    if found is not None and found.wal_status != "lost":
+        return
+    raise StepFailed(
+        f"The slot {slot} of database {database} on {publisher.value} is "
+        f"{'gone' if found is None else 'lost'}: blue prime does not have every write.",
+        now="What was written since it went is on new blue alone. Nothing else was changed.",
+        todo="Stay on the new version. A new way back takes a new capture, clone and subscription.",
+    )
+
+
 async def confirm_barriers(
     world: World, watch: Watch, publisher: Role, purpose: str, *, limit_s: float
 ) -> None:
@@ -132,8 +149,10 @@ async def confirm_barriers(
         async with world.connect(publisher) as connection:
             for database, lsn in wanted.items():
                 slot = slot_name(world, databases, database)
-                if await replication.confirmed_past(connection, slot, lsn) is not True:
-                    behind.append(database)
+                if await replication.confirmed_past(connection, slot, lsn) is True:
+                    continue
+                await require_slot(connection, publisher, slot, database)
+                behind.append(database)
         if not behind:
             positions = ", ".join(
                 f"{database} {replication.lsn_text(lsn)}" for database, lsn in wanted.items()

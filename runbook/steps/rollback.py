@@ -11,10 +11,11 @@ from runbook.aws.facts import tag_rows
 from runbook.postgres import maintenance, replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.capture import captured_databases, publication_name
+from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
 from runbook.steps.effects import ApiEffect, SqlEffect, no, yes
 from runbook.steps.green import deployment
+from runbook.steps.protection import require_slot
 from runbook.steps.switch import COMPLETED
 from runbook.world import RUN_TAG, World
 from state.records import Json
@@ -56,7 +57,12 @@ class RollbackAssess(Step):
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
         name = publication_name(world)
-        for database in await captured_databases(world, Role.NEW_BLUE):
+        databases = await captured_databases(world, Role.NEW_BLUE)
+        async with world.connect(Role.NEW_BLUE) as connection:
+            for database in databases:
+                slot = slot_name(world, databases, database)
+                await require_slot(connection, Role.NEW_BLUE, slot, database)
+        for database in databases:
             async with world.connect(Role.BLUE_PRIME, database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None or not found.enabled or found.worker_pid is None:

@@ -1,0 +1,103 @@
+"""What must always hold, broken on purpose in a real night: the run says so and goes no further."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from tests.nights.conftest import Workspace
+from tests.nights.test_killed import until
+
+
+def started(workspace: Workspace, last: str) -> dict[str, Any]:
+    workspace.lab()
+    plan = workspace.plan()
+    return workspace.last_line(
+        *("auto", str(plan), "--until", last, "--yes", "--json"), env=workspace.lab_environment()
+    )
+
+
+def message(workspace: Workspace, run: str, step: str) -> str:
+    shown = workspace.json("show", run, "--json")
+    found = [s for t in shown["tracks"] for s in t["steps"] if s["step"] == step]
+    text: str = found[-1]["message"]
+    return text
+
+
+def test_a_write_between_the_freeze_and_the_capture_is_named(workspace: Workspace) -> None:
+    run = started(workspace, "switchover")["run"]
+    workspace.run("lab", "fault", "stray-write", "orders")
+    ended = workspace.last_line("auto", run, "--until", "capture", "--yes", "--json", expect=1)
+    assert ended["result"] == "failed"
+    text = message(workspace, run, "capture")
+    assert "not proved that nothing was written" in text
+    assert "public.customer" in text
+    shown = workspace.json("show", run, "--json")
+    assert shown["way_back"] == "return to old blue, nothing is lost"
+
+
+def test_a_write_on_old_blue_before_the_clone_stops_the_clone(workspace: Workspace) -> None:
+    run = started(workspace, "delete-deployment")["run"]
+    workspace.run("lab", "fault", "stray-write", "orders-old1")
+    workspace.last_line("auto", run, "--until", "clone", "--yes", "--json", expect=1)
+    text = message(workspace, run, "hold-old-blue")
+    assert "Old blue has changed since the freeze" in text
+    assert "customer" in text
+    assert all("-prime-" not in name for name in clusters(workspace))
+
+
+def test_a_dropped_slot_ends_the_protection_and_is_named(workspace: Workspace) -> None:
+    workspace.lab()
+    plan = workspace.plan()
+    text = plan.read_text(encoding="utf-8")
+    plan.write_text(text.replace("[protection]", "[protection]\nbake_s = 300", 1), encoding="utf-8")
+    env = workspace.lab_environment()
+    baking = workspace.start("auto", str(plan), "--yes", env=env)
+    run = until(lambda: workspace.json("runs", "--json"))[0]["run"]
+    until(lambda: protection(workspace, run).get("protected") is True)
+    drop_slot(env, f"blueprime_{run}_1")
+    until(lambda: protection(workspace, run).get("protected") is False)
+    assert f"slot blueprime_{run}_1" in protection(workspace, run)["reasons"][0]
+    baking.terminate()
+    baking.communicate()
+    refused = workspace.last_line(
+        "auto", run, "--track", "rollback", "--yes", "--json", expect=None
+    )
+    assert refused["result"] != "rolled_back"
+    assert "stop-traffic" not in {s["step"] for s in refused["steps"] if s["track"] == "rollback"}
+
+
+def protection(workspace: Workspace, run: str) -> dict[str, Any]:
+    board = workspace.json("show", run, "--json")["board"]
+    return board["protection"] if board else {}
+
+
+def drop_slot(env: dict[str, str], slot: str) -> None:
+    with psycopg.connect(
+        host=env["PGHOST"],
+        port=env["PGPORT"],
+        user=env["PGUSER"],
+        passfile=env["PGPASSFILE"],
+        dbname="orders",
+        autocommit=True,
+    ) as connection:
+
+        def dropped() -> bool:
+            connection.execute(
+                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
+                "WHERE slot_name = %s AND active",
+                (slot,),
+            )
+            try:
+                connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            except psycopg.errors.ObjectInUse:
+                return False
+            return True
+
+        until(dropped)
+
+
+def clusters(workspace: Workspace) -> list[str]:
+    found = workspace.json("lab", "status", "--json")["clusters"]
+    return [c if isinstance(c, str) else c["identifier"] for c in found]

@@ -1,0 +1,60 @@
+"""Only our own is deleted: the tag and the recorded resource id must agree."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runbook.aws.facts import Cluster
+from runbook.roles import Role
+from runbook.step import Refused
+from runbook.steps.remove import own
+from runbook.world import RUN_TAG, World
+
+
+def cluster(name: str) -> Cluster:
+    return Cluster.parse(
+        {
+            "DbClusterResourceId": "cluster-PRIME",
+            "DBClusterIdentifier": name,
+            "DBClusterArn": f"arn:aws:rds:us-east-1:123456789012:cluster:{name}",
+            "Status": "available",
+            "EngineVersion": "16.14",
+        }
+    )
+
+
+def world(found: Cluster | None, tags: dict[str, str]) -> World:
+    async def find(role: Role) -> Cluster | None:
+        return found
+
+    async def tags_of(arn: str) -> dict[str, str]:
+        return tags
+
+    plan: Any = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
+    return cast(
+        World,
+        SimpleNamespace(run="k3f9qa", find=find, rds=SimpleNamespace(tags=tags_of), plan=plan),
+    )
+
+
+async def test_a_cluster_of_this_run_may_go() -> None:
+    prime = cluster("orders-prime-k3f9qa")
+    assert await own(world(prime, {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME) is prime
+
+
+async def test_a_cluster_that_is_gone_is_nothing_to_delete() -> None:
+    assert await own(world(None, {}), Role.BLUE_PRIME) is None
+
+
+@pytest.mark.parametrize("tags", [{}, {RUN_TAG: "other1"}, {"Name": "k3f9qa"}])
+async def test_a_cluster_without_this_runs_tag_stays(tags: dict[str, str]) -> None:
+    with pytest.raises(Refused, match="does not bear this run's tag"):
+        await own(world(cluster("orders-prime-k3f9qa"), tags), Role.BLUE_PRIME)
+
+
+async def test_what_bears_the_production_name_stays_whatever_its_tags() -> None:
+    with pytest.raises(Refused, match="production name"):
+        await own(world(cluster("orders"), {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME)
