@@ -41,6 +41,9 @@ from state.words import Track
 
 _log = logging.getLogger("blueprime.monitor")
 
+RATE_OVER_S = 1.5
+"""The least time over which a rate of writes is taken."""
+
 CALM_AFTER_S = 900.0
 """So long after the last step, only every so often a sample is kept: a bake may last for days."""
 
@@ -257,18 +260,33 @@ class Monitor:
         clock = time.monotonic()
         rate = None
         if self._written is not None and self._written[2] == serving.value:
+            if clock - self._written[0] < RATE_OVER_S:
+                # Servers report their counts about once a second: no rate over less than that.
+                self.board = replace(
+                    self.board,
+                    traffic=replace(
+                        self.board.traffic, sessions=seen.sessions, at=self.world.now()
+                    ),
+                )
+                self._show_fence(seen.sessions)
+                return
             elapsed = clock - self._written[0]
             gained = seen.rows_written - self._written[1]
             # Statistics that went down were reset: no rate can be told then.
             rate = gained / elapsed if elapsed > 0 and gained >= 0 else None
         self._written = (clock, seen.rows_written, serving.value)
         now = self.world.now()
-        fence, fence_at = self._fence(seen.sessions)
         self.board = replace(
             self.board,
-            traffic=TrafficView(fence, fence_at, seen.sessions, rate, at=now),
+            traffic=TrafficView(Fence.UNKNOWN, None, seen.sessions, rate, at=now),
         )
+        self._show_fence(seen.sessions)
         self._keep([Sample(now, "writes_per_s", self.world.plan.cluster.identifier, rate)])
+
+    def _show_fence(self, sessions: int) -> None:
+        fence, fence_at = self._fence(sessions)
+        traffic = replace(self.board.traffic, fence=fence, fence_at=fence_at, error="")
+        self.board = replace(self.board, traffic=traffic)
 
     def _serving(self) -> Role:
         for view in self.board.clusters:
@@ -369,6 +387,8 @@ def judge(
     capture = world.fact("capture")
     if not capture:
         return Protection(False, "no capture yet; return to old blue", ("no capture",), now)
+    if world.fact("detached"):
+        return Protection(False, "blue prime follows nobody any more", ("detached",), now)
     if world.fact("slots") == []:
         return Protection(False, "no way back is held", ("the capture was dropped",), now)
     gone = [

@@ -112,8 +112,8 @@ class Runner:
             return self._end(
                 attempt,
                 Status.FAILED,
-                f"Waiting was stopped by {self.who}. What was asked for may still be under way. "
-                "Run the step again to go on waiting.",
+                ("blueprime was left meanwhile" if self.leaving else f"{self.who} stopped the wait")
+                + ". What was asked for may still be under way. Run the step again to go on.",
             )
         except asyncio.CancelledError:
             self._end(

@@ -206,6 +206,17 @@ TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {
 }
 
 
+def step_keys(plan: Plan) -> set[str]:
+    """Return the keys of the steps of every track, whichever the way."""
+    ways = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", STAY]}
+    return {
+        step.key
+        for track in Track
+        for way in ways.get(track, [""])
+        for step in steps_of(track, plan, way)
+    }
+
+
 def steps_of(track: Track, plan: Plan, way: str = "") -> list[Step]:
     """Return a track's steps, in order."""
     if track is Track.ROLLBACK:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from runbook.tracks import STAY, WayBack, steps_of
 from runbook.world import World
 from state.journal import Journal
-from state.words import Outcome, Track
+from state.words import Outcome, Status, Track
 
 
 class Position(StrEnum):
@@ -82,7 +82,10 @@ def _switchover_asked(world: World, journal: Journal) -> bool:
     """Return whether the pivot was called and not seen to return."""
     for attempt in reversed(journal.attempts(world.run)):
         if attempt.step == "switchover" and attempt.track is Track.UPGRADE:
-            return any(effect.outcome in (Outcome.UNKNOWN, None) for effect in attempt.effects)
+            # A failed attempt means that AWS was seen to have called it off.
+            return attempt.status is not Status.FAILED and any(
+                effect.outcome is not Outcome.FAILED for effect in attempt.effects
+            )
     return False
 
 
@@ -176,7 +179,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "seconds",
             available=where is Position.ROLLING_BACK,
             why_not="only while a rollback has not switched the endpoint",
-            recommended=False,
+            recommended=where is Position.ROLLING_BACK,
         ),
         _way(
             world,

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from runbook.postgres import catalog, replication
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Step, StepFailed, Watch, Wave
+from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import (
     captured_databases,
     slot_name,
@@ -26,6 +26,7 @@ class VerifyProtection(Step):
     key = "verify-protection"
     title = "Verify the protection"
     why = "A lag of zero says nothing before a known position was confirmed."
+    risk = Risk.REVERSIBLE
     undo = "Nothing to undo: it writes one logical message per database."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:

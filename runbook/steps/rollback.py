@@ -124,6 +124,7 @@ class Detach(Step):
                         now=f"{self.subscriber.value} still follows in that database.",
                         todo="Run the step again.",
                     )
+        watch.evidence(f"{self.subscriber.value} is detached", key="detached", value=True)
         watch.evidence(
             f"{self.subscriber.value} follows nobody",
             key="protection",

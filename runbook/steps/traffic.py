@@ -116,7 +116,10 @@ class StopTraffic(Step):
     def __init__(self, on: Role, also: tuple[Role, ...] = ()) -> None:
         self.on = on
         self.also = also
-        if on is not Role.BLUE:
+        if on is Role.BLUE:
+            # One yes leads on through the switchover: its weight is the pivot's.
+            self.risk = Risk.PIVOT
+        else:
             self.undo = "Until the endpoint is switched: branch to stay on the new version."
 
     async def gates(self, world: World) -> Sequence[Gate]:

@@ -193,7 +193,7 @@ async def test_a_wait_can_be_stopped_and_taken_up_again(runner: Runner, journal:
     await waiting.wait()
     runner.stop_waiting()
     assert await attempt is Status.FAILED
-    assert "Waiting was stopped by ada" in journal.attempts("k3f9qa")[-1].message
+    assert "ada stopped the wait" in journal.attempts("k3f9qa")[-1].message
     ready = True
     assert await runner.run_step(step, yes) is Status.SUCCEEDED
 

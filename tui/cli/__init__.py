@@ -27,7 +27,7 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         from runbook.plan import PlanError
         from runbook.step import Ambiguous, Refused, StepFailed
-        from state.journal import JournalError
+        from state.journal import JournalError, NoSuchRun
 
         try:
             command(*args, **kwargs)
@@ -39,6 +39,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(_sentence(error), FAILED)
         except Ambiguous as error:
             stop(str(error), UNKNOWN)
+        except NoSuchRun as error:
+            stop(str(error), USAGE)
         except JournalError as error:
             stop(str(error), FAILED)
         except OSError as error:

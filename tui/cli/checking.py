@@ -36,7 +36,8 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
         )
         if result.level is not Level.PASS:
             click.echo(f"          why: {result.why}")
-            click.echo(f"          do:  {result.remedy}")
+            if result.remedy:
+                click.echo(f"          do:  {result.remedy}")
     counts = {level: sum(1 for r in results if r.level is level) for level in Level}
     click.echo(", ".join(f"{count} {level.value}" for level, count in counts.items()))
     return BLOCKED if blocked else DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from state.home import home
 from state.journal import Journal
 from state.records import RunSummary
 from tui.app import BlueprimeApp, Doors
+from tui.cli.headless import USAGE
 from tui.cli.workspace import enter_lab, read_journal, write_journal
 from tui.model import RunModel
 
@@ -67,6 +69,13 @@ def open_app(
     *, run: str = "", plan_file: Path | None = None, watch: bool = False, take_over: bool = False
 ) -> int:
     """Run the app until it is left; return the exit code."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(
+            "The app needs a terminal, and there is none here. Nothing was begun. "
+            "Without one: blueprime auto PLAN|RUN, runs, show, report, watch --json.",
+            err=True,
+        )
+        return USAGE
     if plan_file is not None:
         plans.load(plan_file)
     if run:

@@ -59,7 +59,8 @@ class Night:
     @property
     def alone(self) -> bool:
         """Whether it runs by itself: asked to, or nobody is there to look."""
-        return self.unattended or self.as_json or not sys.stdout.isatty()
+        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        return self.unattended or self.as_json or not terminal
 
 
 def rehearse(night: Night) -> int:
@@ -196,12 +197,14 @@ def _tell(session: Session, ended: dict[str, Any]) -> None:
     ledger = ended["ledger"]
     down = ended["downtime_s"]
     click.echo("")
-    click.echo(f"Result: {ended['result']}  ({ended['engine']['from']} -> {ended['engine']['to']})")
+    stays = ended["result"] in ("protected", "committed")
+    serves = ended["engine"]["to" if stays else "from"]
+    click.echo(f"Result: {ended['result']}; {serves} serves")
     for phase, seconds in down.items():
         if seconds is not None:
             click.echo(f"Downtime in the {phase}: {seconds:.1f} s, as the workload felt it")
-    if ended["added_downtime_s"] is not None:
-        click.echo(f"  of which beyond AWS's own switchover: {ended['added_downtime_s']:.1f} s")
+        if phase == "upgrade" and ended["added_downtime_s"] is not None:
+            click.echo(f"  of which beyond AWS's own switchover: {ended['added_downtime_s']:.1f} s")
     _tell_ledger(ledger)
     click.echo(f"The report: blueprime report {session.run.id}")
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 
 from runbook import plan as plans
+from runbook import planning
+from runbook.plan import Plan
 from runbook.session import Session
+from runbook.tracks import step_keys
 from state.journal import Journal
 from state.words import Track
 from tui.cli.headless import DONE, Printer, drive, nobody, say_what_failed, summary, yes_to_all
@@ -19,6 +22,8 @@ async def run_unattended(
 ) -> int:
     """Drive a run and print its summary; return the exit code."""
     with write_journal() as journal:
+        if until:
+            _refuse_unknown_step(until, _plan_of(journal, what))
         session = _open(journal, what)
         try:
             code = await drive(
@@ -36,6 +41,20 @@ async def run_unattended(
         else:
             _say_how_it_ended(session, code)
         return code
+
+
+def _plan_of(journal: Journal, what: str) -> Plan:
+    if is_run(journal, what):
+        return planning.of_run(journal, journal.run(what))
+    return plans.load(Path(what))
+
+
+def _refuse_unknown_step(step: str, plan: Plan) -> None:
+    keys = step_keys(plan)
+    if step not in keys:
+        raise click.UsageError(
+            f"There is no step {step!r}. The steps are: {', '.join(sorted(keys))}."
+        )
 
 
 def _open(journal: Journal, what: str) -> Session:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -126,6 +126,18 @@ class ConfirmDialog(KeyedModal[Consent | None]):
             self.focus_next()
         elif not yes.disabled:
             yes.focus()
+        else:
+            wanted = text.clean(self.question.must_type)
+            self.notify(f"That is not {wanted}: nothing was done.", markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Send letters to the field that asks for them, wherever the focus rests."""
+        if isinstance(self.focused, Input) or not event.is_printable or event.character == " ":
+            return
+        for field_ in self.query("#typed").results(Input):
+            field_.focus()
+            field_.insert_text_at_cursor(event.character or "")
+            event.stop()
 
     @on(Button.Pressed, "#yes")
     def _accept(self) -> None:

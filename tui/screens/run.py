@@ -273,7 +273,8 @@ class RunScreen(KeyedScreen[None]):
         )
 
     def _busy(self) -> str:
-        return self.face.conducting or (self.picture.busy if self.picture else "")
+        # Steps may follow by themselves: what runs now is the model's word, not what was started.
+        return (self.picture.busy if self.picture else "") or self.face.conducting
 
     def _way_back(self) -> str:
         checklist = self._checklist()
