@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import psycopg
 from psycopg import AsyncConnection
@@ -81,29 +80,8 @@ class ApiEffect(Effect):
         return await self._settled() if self._settled else ""
 
 
-@asynccontextmanager
-async def statement_timeout(
-    connection: AsyncConnection, limit_s: float | None
-) -> AsyncIterator[None]:
-    """Give long statements their own limit in seconds; None keeps the connection's default."""
-    if limit_s is None:
-        yield
-        return
-    await connection.execute(
-        "SELECT pg_catalog.set_config('statement_timeout', %s, false)", (f"{limit_s * 1000:.0f}",)
-    )
-    try:
-        yield
-    finally:
-        if not connection.broken:
-            await connection.execute("RESET statement_timeout")
-
-
 class SqlEffect(Effect):
-    """SQL on one database of one role, in one transaction unless a statement forbids it.
-
-    `limit_s` is the statement timeout, in seconds; None keeps the connection's own.
-    """
+    """SQL on one database of one role, in one transaction unless a statement forbids it."""
 
     def __init__(
         self,
@@ -116,7 +94,6 @@ class SqlEffect(Effect):
         title: str,
         probe: LookInside,
         transaction: bool = True,
-        limit_s: float | None = None,
     ) -> None:
         self.key = key
         self.title = title
@@ -126,7 +103,6 @@ class SqlEffect(Effect):
         self._statements = statements
         self._probe = probe
         self._transaction = transaction
-        self._limit_s = limit_s
 
     def preview(self) -> str:
         """Return the SQL, secrets masked, under a line that says where it runs."""
@@ -143,10 +119,7 @@ class SqlEffect(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Run the statements on a connection that has proved to be on the right cluster."""
         try:
-            async with (
-                self.world.connect(self._role, self._database) as connection,
-                statement_timeout(connection, self._limit_s),
-            ):
+            async with self.world.connect(self._role, self._database) as connection:
                 return await self.run(connection)
         except (CannotConnect, WrongServer) as error:
             raise StepFailed(
