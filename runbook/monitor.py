@@ -68,6 +68,7 @@ class Monitor:
         self._drift: tuple[str, ...] | None = None
         self._drift_at: datetime | None = None
         self._subscribed: tuple[bool | None, str] = (None, "not looked at yet")
+        self._subscribed_at: datetime | None = None
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._alarms: list[asyncio.Event] = []
         self._stopping = False
@@ -209,32 +210,38 @@ class Monitor:
         self._keep_samples(now, views)
 
     async def _subscriptions(self) -> None:
+        self._subscribed = await self._subscribed_now()
+        self._subscribed_at = self.world.now()
+
+    def _latest_subscribed(self) -> tuple[bool | None, str]:
+        """Return whether every subscription runs, unless that was seen too long ago."""
+        seen = age(self._subscribed_at, self.world.now())
+        if seen is None or seen > self.world.plan.protection.fresh_s:
+            return None, "the subscriptions were not looked at lately"
+        return self._subscribed
+
+    async def _subscribed_now(self) -> tuple[bool | None, str]:
         if self.world.bound(Role.BLUE_PRIME) is None:
-            self._subscribed = (False, "blue prime does not exist yet")
-            return
+            return (False, "blue prime does not exist yet")
         view = next((v for v in self.board.clusters if v.role == Role.BLUE_PRIME.value), None)
         if view is None:
-            self._subscribed = (None, "blue prime was not looked at yet")
-            return
+            return (None, "blue prime was not looked at yet")
         if view.status != "available" or not view.instances_available:
             stage = view.status if view.status != "available" else "waits for instances"
-            self._subscribed = (False, f"blue prime {stage}")
-            return
+            return (False, f"blue prime {stage}")
         name = publication_name(self.world)
         databases = list((self.world.fact("capture") or {}).get("databases", ()))
         for database in databases:
             async with self.world.connect(Role.BLUE_PRIME, database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None:
-                self._subscribed = (False, f"no subscription in {database} yet")
-                return
+                return (False, f"no subscription in {database} yet")
             if not found.enabled or found.worker_pid is None:
-                self._subscribed = (False, f"the apply worker of {database} does not run")
-                return
+                return (False, f"the apply worker of {database} does not run")
         if self._subscribed[0] is not True:
             # Only now there is something whose schema can be compared: not in a while, at once.
             self._wake()
-        self._subscribed = (True, "")
+        return (True, "")
 
     def _keep(self, samples: list[Sample]) -> None:
         """Keep samples for drawing the past, sparsely once nothing has been done for a while."""
@@ -319,7 +326,7 @@ class Monitor:
         self._drift_at = self.world.now()
 
     async def _judge(self) -> None:
-        protection = judge(self.world, self.board, self._subscribed, *self._latest_drift())
+        protection = judge(self.world, self.board, self._latest_subscribed(), *self._latest_drift())
         before = self.board.protection
         self.board = replace(
             self.board, protection=protection, downtime=self._downtime(), at=self.world.now()
@@ -334,7 +341,8 @@ class Monitor:
         if kept is None:
             return self._drift, self._drift_at
         at = datetime.fromisoformat(kept["at"])
-        if self._drift is not None and self._drift_at is not None and self._drift_at > at:
+        if self._drift_at is not None and self._drift_at > at:
+            # A later look of this sampler that failed is not mended by an earlier good one.
             return self._drift, self._drift_at
         return tuple(kept["differences"]), at
 

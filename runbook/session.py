@@ -276,7 +276,8 @@ class Session:
             return Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
         finally:
             await self._looking.forget_connections()
-        return Finding(Answer.YES, "the step no longer wants this change: the world already has it")
+        # Most often the world has it already; but that is a guess, and a guess is not good news.
+        return Finding(Answer.UNKNOWN, "the step as it would run now does not list this change")
 
     async def resolve(self, effect: int, choice: str, reason: str) -> None:
         """Record what became of an effect: `adopt`, or `failed`; `retry` is failed, tried anew."""
