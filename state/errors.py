@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from state.records import Attempt, Holder, Run
+from state.records import Attempt, Handover, Holder, Run
 
 
 class JournalError(Exception):
@@ -33,8 +33,9 @@ class NoJournal(JournalUnusable):
         super().__init__(
             path,
             "There is no journal here.",
-            now="No run was ever started in this workspace.",
-            todo="Start a run, or set BLUEPRIME_HOME to the workspace that you mean.",
+            now="No run was started in this workspace, or its journal is lost.",
+            todo="Start a run, set BLUEPRIME_HOME to the workspace that you mean, or rebuild a "
+            "lost one from the world: blueprime adopt CLUSTER.",
         )
 
 
@@ -44,7 +45,7 @@ class JournalHeld(JournalError):
     def __init__(self, path: Path, holder: Holder, *, elsewhere: bool = False) -> None:
         advice = (
             "Whether it still lives cannot be seen from this host: make sure that it does not, "
-            "then take the journal over."
+            "then take the journal over (resume or auto, with --take-over)."
             if elsewhere
             else "Watch it read-only, or leave that process first."
         )
@@ -81,11 +82,34 @@ class RunIsOpen(Refused):
     """A cluster has one open run at most."""
 
     def __init__(self, run: Run) -> None:
+        advice = (
+            f"It was {run.away.words}: it is to be ended there."
+            if run.away
+            else f"Go on with it (blueprime resume {run.id}, or auto {run.id}), or bring it to its "
+            f"end first (auto {run.id} --track abort, rollback or commit)."
+        )
         super().__init__(
-            f"Run {run.id} is open for cluster {run.cluster} ({run.cluster_resource_id}). "
-            "Resume it, or bring it to its end first."
+            f"Run {run.id} is open for cluster {run.cluster} ({run.cluster_resource_id}). {advice}"
         )
         self.run = run
+
+
+class HandedOver(Refused):
+    """Another machine acts on the run; here it may only be looked at."""
+
+    def __init__(self, run: Run, handover: Handover) -> None:
+        super().__init__(
+            f"Run {run.id} of cluster {run.cluster} was {handover.words}. Nothing was changed; "
+            "here it can only be looked at (show, report, watch). To act on it here again, accept "
+            f"the file that is handed back; if the file never arrived: blueprime handover {run.id} "
+            "--take-back."
+        )
+        self.run = run
+        self.handover = handover
+
+
+class BadHandover(JournalError):
+    """A handover file that cannot be accepted; nothing was taken over."""
 
 
 class AttemptIsOpen(Refused):

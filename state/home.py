@@ -1,7 +1,9 @@
 """Where a workspace keeps its things."""
 
 import os
+import stat
 from pathlib import Path
+from typing import Literal, TextIO
 
 
 def home() -> Path:
@@ -18,3 +20,17 @@ def home() -> Path:
 def journal_path() -> Path:
     """Return the journal's file in the workspace's folder."""
     return home() / "journal.db"
+
+
+def open_private(path: Path, mode: Literal["w", "a", "x"] = "w") -> TextIO:
+    """Open a text file to write that its owner alone may read, whatever the umask.
+
+    A file of one's own that others may read is closed to them; `x` refuses one that exists.
+    """
+    ways = {"w": os.O_TRUNC, "a": os.O_APPEND, "x": os.O_EXCL}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | ways[mode], 0o600)
+    found = os.fstat(descriptor)
+    own_file = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    if own_file and stat.S_IMODE(found.st_mode) != 0o600:
+        os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "a" if mode == "a" else "w", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The journal: what a run did, saw and was told, durable before anything depends on it.
 
 One SQLite file a workspace, append-only. `Reader` holds what can be asked of it, `Writer` what can
-be told to it; a journal opened read-only refuses the latter.
+be told to it, `Custodian` how a run is handed over; a journal opened read-only refuses the latter.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from state.errors import (
     Refused,
     RunIsOpen,
 )
+from state.handover import Custodian
 from state.lock import erase_holder, take_flock, unnamed_holder, write_holder
+from state.mark import MarkFile
 from state.records import Holder
 from state.store import Store, plainly
 from state.times import now
-from state.writing import Writer
 
 __all__ = [
     "AttemptIsOpen",
@@ -44,7 +45,7 @@ _NAMING_S = 2.0
 """How long a new holder of the lock has to write its name into the journal."""
 
 
-class Journal(Writer):
+class Journal(Custodian):
     """A journal that is open, for writing by this process alone or for watching."""
 
     def __init__(
@@ -71,9 +72,9 @@ class Journal(Writer):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = take_flock(path)
         if lock is None:
-            raise JournalHeld(path, _named_holder(path))
+            raise JournalHeld(path, named_holder(path))
         try:
-            store = Store.open_for_writing(path)
+            store = Store.open_for_writing(path, MarkFile(lock))
             try:
                 with store.writing() as db:
                     former = write_holder(db, path, take_over=take_over)
@@ -84,6 +85,10 @@ class Journal(Writer):
             os.close(lock)
             raise
         return cls(path, store, lock=lock, former=former)
+
+    def keep_backup(self) -> None:
+        """Keep a copy of what is there, beside those made at each opening; cheap and bounded."""
+        self._store.keep_backup()
 
     def close(self) -> None:
         """Let the journal go; what was written stays. Closing twice does nothing more."""
@@ -109,7 +114,7 @@ class Journal(Writer):
         self.close()
 
 
-def _named_holder(path: Path) -> Holder:
+def named_holder(path: Path) -> Holder:
     """Return who holds the lock, giving a process that has just taken it the time to say so."""
     deadline = time.monotonic() + _NAMING_S
     while time.monotonic() < deadline:
@@ -117,7 +122,7 @@ def _named_holder(path: Path) -> Holder:
             with Journal.open(path, writer=False) as journal:
                 if holder := journal.holder():
                     return holder
-        except NoJournal:
-            pass
-        time.sleep(0.02)
+        except JournalUnusable:
+            # It is being made, or brought up to date.
+            time.sleep(0.02)
     return unnamed_holder(now())

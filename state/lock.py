@@ -81,7 +81,7 @@ def write_holder(db: Database, path: Path, *, take_over: bool) -> Holder | None:
     db.execute(
         "REPLACE INTO writer (one, host, pid, user, process_start, since) "
         "VALUES (1, ?, ?, ?, ?, ?)",
-        [socket.gethostname(), pid, _user(), process_start(pid) or "", to_text(now())],
+        [socket.gethostname(), pid, user(), process_start(pid) or "", to_text(now())],
     )
     return former.holder if former else None
 
@@ -117,7 +117,8 @@ def _start_by_ps(pid: int) -> str | None:
     return started or None
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of the user whose process this is."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

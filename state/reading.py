@@ -16,6 +16,7 @@ from state.records import (
     Effect,
     Event,
     Evidence,
+    Handover,
     Holder,
     Json,
     Run,
@@ -25,14 +26,21 @@ from state.records import (
 )
 from state.store import Row, Store
 from state.times import from_text, now, to_text
-from state.words import Environment, Outcome, Result, Status, Track
+from state.words import Custody, Environment, Outcome, Result, Status, Track
 
 PROTECTION_FRESH = timedelta(seconds=15)
 """How long a finding of protection stands; older, it is unknown."""
 
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""How far in the future a time may lie: clocks are nudged, and those of two hosts differ."""
+
 _RUN = (
     "SELECT run.*, (SELECT track FROM track_entry WHERE track_entry.run = run.id "
     "ORDER BY track_entry.id DESC LIMIT 1) AS track FROM run"
+)
+_AWAY = (
+    "SELECT * FROM handover WHERE kind = 'given' "
+    "AND id IN (SELECT max(id) FROM handover GROUP BY run)"
 )
 _ATTEMPT = (
     "SELECT attempt.*, track_entry.track FROM attempt JOIN track_entry ON track_entry.id = entry"
@@ -71,6 +79,11 @@ class Reader:
         rows = self._store.rows("SELECT * FROM track_entry WHERE run = ? ORDER BY id", [run])
         return [_entry(row) for row in rows]
 
+    def handovers(self, run: str) -> list[Handover]:
+        """Return how the right to act on the run passed to and from this machine, in order."""
+        rows = self._store.rows("SELECT * FROM handover WHERE run = ? ORDER BY id", [run])
+        return [_handover(row) for row in rows]
+
     def attempts(self, run: str) -> list[Attempt]:
         """Return every attempt with its effects, in order."""
         return self._attempts("WHERE attempt.run = ?", run)
@@ -80,9 +93,16 @@ class Reader:
         rows = self._store.rows("SELECT * FROM decision WHERE run = ? ORDER BY id", [run])
         return [_decision(row) for row in rows]
 
-    def evidences(self, run: str, step: str | None = None) -> list[Evidence]:
-        """Return what was seen, in order; of one step or of all."""
-        return self._evidences("WHERE run = ? AND step = coalesce(?, step) ORDER BY id", run, step)
+    def evidences(
+        self, run: str, step: str | None = None, *, key: str | None = None
+    ) -> list[Evidence]:
+        """Return what was seen, in order; of one step or of all, under one key or under any."""
+        return self._evidences(
+            "WHERE run = ? AND step = coalesce(?, step) AND key = coalesce(?, key) ORDER BY id",
+            run,
+            step,
+            key,
+        )
 
     def fact(self, run: str, key: str) -> Json | None:
         """Return the latest value kept under `key`, or None if there is none."""
@@ -144,7 +164,10 @@ class Reader:
         return written.holder if written and written.may_live else None
 
     def _runs(self, clause: str, *parameters: object) -> list[Run]:
-        return [_run(row) for row in self._store.rows(f"{_RUN} {clause}", parameters)]
+        with self._store.reading():
+            rows = self._store.rows(f"{_RUN} {clause}", parameters)
+            away = {row["run"]: _handover(row) for row in self._store.rows(_AWAY)}
+        return [_run(row, away.get(row["id"])) for row in rows]
 
     def _attempts(self, clause: str, *parameters: object) -> list[Attempt]:
         with self._store.reading():
@@ -172,6 +195,7 @@ class Reader:
         )
         protected, seen_at = self._protection(run.id)
         fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
+        fresh = fresh and not _ahead(seen_at)
         return RunSummary(
             run=run.id,
             cluster=run.cluster,
@@ -185,6 +209,7 @@ class Reader:
             open=run.open,
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
+            away=run.away,
         )
 
     def _protection(self, run: str) -> tuple[bool | None, datetime | None]:
@@ -194,7 +219,14 @@ class Reader:
             findings.append(_finding(kept.value, kept.at))
         for row in self._store.rows("SELECT at, value FROM board WHERE run = ?", [run]):
             findings.append(_finding(_object(row["value"]).get("protection"), from_text(row["at"])))
-        return max(findings, key=lambda finding: finding[1], default=(None, None))
+        # What was seen before a clock was set back is not the latest for the rest of the night.
+        timely = [finding for finding in findings if not _ahead(finding[1])]
+        return max(timely or findings, key=lambda finding: finding[1], default=(None, None))
+
+
+def _ahead(at: datetime | None) -> bool:
+    """Return whether a time lies in the future, by more than clocks are nudged."""
+    return at is not None and at - now() > CLOCKS_DIFFER
 
 
 def _finding(value: Json, written_at: datetime) -> tuple[bool | None, datetime]:
@@ -222,7 +254,19 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _run(row: Row) -> Run:
+def _handover(row: Row) -> Handover:
+    return Handover(
+        run=row["run"],
+        kind=Custody(row["kind"]),
+        who=row["who"],
+        host=row["host"],
+        peer=row["peer"],
+        fingerprint=row["fingerprint"],
+        at=from_text(row["at"]),
+    )
+
+
+def _run(row: Row, away: Handover | None) -> Run:
     return Run(
         id=row["id"],
         cluster=row["cluster"],
@@ -236,6 +280,7 @@ def _run(row: Row) -> Run:
         result=Result(row["result"]) if row["result"] else None,
         started_at=from_text(row["started_at"]),
         closed_at=_time(row["closed_at"]),
+        away=away,
     )
 
 

@@ -8,10 +8,39 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from state.words import Environment, Outcome, Result, Status, Track
+from state.words import Custody, Environment, Outcome, Result, Status, Track
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """One passing of the right to act on a run, as this machine's journal recorded it."""
+
+    run: str
+    kind: Custody
+    who: str
+    """Who recorded it, on which `host`."""
+    host: str
+    peer: str
+    """To whom it was given, or from whom it was accepted; may be empty."""
+    fingerprint: str
+    """SHA-256 of the content of the file, 64 hexadecimal digits."""
+    at: datetime
+
+    @property
+    def words(self) -> str:
+        """Return it as the end of a sentence that begins with the run."""
+        when = f"at {self.at:%Y-%m-%d %H:%M:%S} UTC"
+        match self.kind:
+            case Custody.GIVEN:
+                to = self.peer or "another machine"
+                return f"handed over to {to} {when}, by {self.who} on {self.host}"
+            case Custody.ACCEPTED:
+                return f"accepted from {self.peer} {when}, by {self.who} on {self.host}"
+            case Custody.TAKEN_BACK:
+                return f"taken back {when}, by {self.who} on {self.host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +60,8 @@ class Run:
     result: Result | None
     started_at: datetime
     closed_at: datetime | None
+    away: Handover | None = None
+    """The handover by which another machine acts on it now, or None."""
 
     @property
     def open(self) -> bool:
@@ -101,7 +132,10 @@ class Attempt:
     @property
     def seconds(self) -> float | None:
         """Duration, or None while it is running."""
-        return None if self.ended_at is None else (self.ended_at - self.started_at).total_seconds()
+        if self.ended_at is None:
+            return None
+        # A clock that was set back meanwhile makes no step end before it began.
+        return max(0.0, (self.ended_at - self.started_at).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +174,8 @@ class Event:
     run: str
     at: datetime
     kind: str
-    """run track attempt effect decision evidence wait protection traffic note leave open"""
+    """run track attempt effect decision evidence wait protection traffic note leave open
+    handover"""
     text: str
     data: Mapping[str, Json] = field(default_factory=dict)
 
@@ -186,3 +221,5 @@ class RunSummary:
     """Whether the run's last evidence says that a slot exists on the publisher."""
     protection_seen_at: datetime | None = None
     """When protection was last looked at, however long ago; `protected` itself goes stale."""
+    away: Handover | None = None
+    """The handover by which another machine acts on the run now, or None."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from state.reading import Reader
-from state.records import Attempt, Effect, Evidence, Json, Run, TrackEntry
+from state.records import Attempt, Effect, Evidence, Handover, Json, Run, TrackEntry
 from state.report_markdown import markdown
 from state.times import to_text
 
@@ -41,6 +41,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
             "run": _run(record),
             "downtime": {name: _downtime(facts.get(f"downtime.{name}")) for name in DOWNTIMES},
             "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
+            "handovers": [_handover(each) for each in journal.handovers(record.id)],
             "decisions": [
                 {
                     "at": to_text(decision.at),
@@ -66,6 +67,18 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
         }
 
 
+def _handover(handover: Handover) -> dict[str, Any]:
+    return {
+        "at": to_text(handover.at),
+        "kind": handover.kind,
+        "who": handover.who,
+        "host": handover.host,
+        "peer": handover.peer,
+        "fingerprint": handover.fingerprint,
+        "words": handover.words,
+    }
+
+
 def _run(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -76,6 +89,7 @@ def _run(run: Run) -> dict[str, Any]:
         "environment": run.environment,
         "track": run.track,
         "result": run.result,
+        "handed_over": run.away is not None,
         "started_at": to_text(run.started_at),
         "closed_at": _time(run.closed_at),
         "plan_path": run.plan_path,

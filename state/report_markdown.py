@@ -20,6 +20,7 @@ def markdown(report: dict[str, Any]) -> str:
         *_head(report),
         *_open_questions(report["tracks"]),
         *_timeline(report["tracks"]),
+        *_handovers(report["handovers"]),
         *_decisions(report["decisions"]),
         *_changes(report["tracks"]),
         *_evidence(report["evidence"]),
@@ -38,6 +39,10 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
         yield "**A rehearsal**: no cluster of AWS was touched."
         yield ""
     ended = _moment(run["closed_at"]) if run["closed_at"] else "open"
+    if run["handed_over"]:
+        words = _plain(report["handovers"][-1]["words"])
+        yield f"**{words.capitalize()}**: what it did since then is told there."
+        yield ""
     yield from _table(
         ("", ""),
         [
@@ -116,6 +121,19 @@ def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
                 for attempt in track["attempts"]
             ],
         )
+
+
+def _handovers(handovers: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if not handovers:
+        return
+    yield from ("## Handovers", "", "As this machine recorded them.", "")
+    yield from _table(
+        ("at", "what", "fingerprint of the file"),
+        [
+            (_moment(each["at"]), _plain(each["words"]), each["fingerprint"][:12])
+            for each in handovers
+        ],
+    )
 
 
 def _decisions(decisions: Sequence[dict[str, Any]]) -> Iterator[str]:

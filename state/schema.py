@@ -7,7 +7,9 @@ The guards are in the schema, so that they hold for any program that opens the f
 - what was written stays: triggers refuse DELETE, and UPDATE of anything but an end that has not
   come yet; the board alone, which shows the present, is written over. Each guard against a second
   row is a trigger beside its unique index, since `INSERT OR REPLACE` deletes the first row without
-  firing DELETE triggers unless `recursive_triggers` is on.
+  firing DELETE triggers unless `recursive_triggers` is on;
+- of a run that was handed over nothing is written at all, until it comes back: another machine
+  acts on it, and what stands here must stay the beginning of what stands there.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from enum import StrEnum
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from state.words import Environment, Outcome, Result, Track
+from state.words import Custody, Environment, Outcome, Result, Track
 
 APPLICATION_ID = 0x62707231
 """`PRAGMA application_id` of a journal: tells it from any other SQLite file."""
@@ -250,14 +252,84 @@ _GUARDS = [
 ]
 
 
+def _away(run: str) -> str:
+    """Return the condition that another machine acts on a run."""
+    return f"(SELECT kind FROM handover WHERE run = {run} ORDER BY id DESC LIMIT 1) = 'given'"  # noqa: S608
+
+
+_EMPTY_RUN = "NOT EXISTS (SELECT 1 FROM track_entry WHERE run = NEW.run)"
+_AWAY = f"coalesce({_away('NEW.run')}, 0)"
+_HANDOVER = f"""
+CREATE TABLE handover (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run (id),
+    kind TEXT NOT NULL CHECK (kind IN ({_words(Custody)})),
+    who TEXT NOT NULL CHECK (who <> ''), host TEXT NOT NULL CHECK (host <> ''),
+    peer TEXT NOT NULL,
+    fingerprint TEXT NOT NULL
+        CHECK (length(fingerprint) = 64 AND fingerprint NOT GLOB '*[^0-9a-f]*'),
+    at TEXT NOT NULL {_time("at")});
+
+CREATE INDEX handover_of_run ON handover (run, id);
+"""
+
+_WRITES = {
+    "run": ("NEW.id", ("UPDATE",)),
+    "track_entry": ("NEW.run", ("INSERT",)),
+    "attempt": ("NEW.run", ("INSERT", "UPDATE")),
+    "effect": ("(SELECT run FROM attempt WHERE id = NEW.attempt)", ("INSERT", "UPDATE")),
+    "decision": ("NEW.run", ("INSERT",)),
+    "evidence": ("NEW.run", ("INSERT",)),
+    "event": ("NEW.run", ("INSERT",)),
+    "sample": ("NEW.run", ("INSERT",)),
+    "board": ("NEW.run", ("INSERT", "UPDATE")),
+}
+"""Of each table: what names the run of a row, and how the guards of its own let it be written."""
+
+_HANDOVER_GUARDS = [
+    *_append_only("handover"),
+    _refuse(
+        "handover_given",
+        "INSERT ON handover",
+        f"NEW.kind = 'given' AND ({_OPEN_ATTEMPT} OR {_AWAY})",
+        "handover: an attempt is open, or the run was handed over already",
+    ),
+    _refuse(
+        "handover_back",
+        "INSERT ON handover",
+        f"NEW.kind <> 'given' AND NOT {_AWAY} AND NOT (NEW.kind = 'accepted' AND {_EMPTY_RUN})",
+        "handover: the run was not handed over",
+    ),
+    *[
+        _refuse(
+            f"{table}_away_{how.lower()}",
+            f"{how} ON {table}",
+            _away(run),
+            f"{table}: the run was handed over",
+        )
+        for table, (run, ways) in _WRITES.items()
+        for how in ways
+    ],
+]
+
+
 @migrations(name="0001_journal")
 def create(db: Database) -> None:
     """Create the journal's tables with their guards."""
+    _execute(db, _TABLES, _GUARDS)
+
+
+@migrations(name="0002_handover")
+def add_handover(db: Database) -> None:
+    """Add the record of handovers, with the guards that keep this side from acting after one."""
+    _execute(db, _HANDOVER, _HANDOVER_GUARDS)
+
+
+def _execute(db: Database, tables: str, guards: list[str]) -> None:
     # Not executescript(): that commits the transaction which the migration runs in.
-    for statement in _TABLES.split(";"):
+    for statement in tables.split(";"):
         if statement.strip():
             db.execute(statement)
-    for guard in _GUARDS:
+    for guard in guards:
         db.execute(guard)
 
 

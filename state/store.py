@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
+from state import backups
 from state.errors import JournalUnusable, NoJournal, Refused
+from state.mark import Mark, MarkFile, digest
 from state.schema import APPLICATION_ID, known_migrations, migrations
 
 BUSY_TIMEOUT_MS = 10_000
+
+_log = logging.getLogger("blueprime.journal")
+
+RESTORE = (
+    "See what there is: blueprime journal check. Put the newest sound backup in its place: "
+    "blueprime journal restore; what was done since is found by looking when the run goes on. "
+    "Without a sound one, move all of its files away: blueprime adopt CLUSTER rebuilds the run."
+)
 
 Row = dict[str, Any]
 
@@ -27,33 +38,41 @@ class Store:
     A lock of its own keeps a thread from reading what another has not committed yet.
     """
 
-    def __init__(self, path: Path, db: Database, *, writable: bool) -> None:
+    def __init__(self, path: Path, db: Database, *, mark: MarkFile | None = None) -> None:
         self.path = path
         self.db = db
-        self.writable = writable
+        self._mark = mark
         self._lock = threading.RLock()
         self._commits = 0
 
     @classmethod
-    def open_for_writing(cls, path: Path) -> Store:
+    def open_for_writing(cls, path: Path, mark: MarkFile) -> Store:
         """Open the journal, create it if there is none, and bring its schema up to date.
 
-        The caller holds the writer's lock. Raises `JournalUnusable`.
+        A copy is kept of what was found. The caller holds the writer's lock, whose file bears the
+        mark. Raises `JournalUnusable`.
         """
         with plainly(path):
+            known = mark.read() or _mark_of_backups(path)
+            if known.entries and not path.exists():
+                raise _lacking(path, known.entries, 0)
+            altered = _altered(path, known)
             _make_private(path)
-            db = _connect(path, "rw")
+            db = connect(path, "rw")
         try:
             with plainly(path):
-                _check_whole(db, path)
+                mark.write(Mark(_check_kept(db, path, known, altered=altered)))
                 db.execute("PRAGMA journal_mode = WAL").fetchone()
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("PRAGMA foreign_keys = ON")
+                store = cls(path, db, mark=mark)
+                store.keep_backup()
                 _migrate(db, path)
+                mark.write(Mark(backups.entries(db.conn)))
         except BaseException:
             db.close()
             raise
-        return cls(path, db, writable=True)
+        return store
 
     @classmethod
     def open_for_reading(cls, path: Path) -> Store:
@@ -62,16 +81,17 @@ class Store:
             try:
                 path.open("rb").close()
             except FileNotFoundError:
-                raise NoJournal(path) from None
+                raise _nothing_there(path, _mark_of_backups(path)) from None
             # Without a file of its own, WAL needs to create one; in a folder that forbids that,
             # nobody can be writing either.
             frozen = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()
-            db = _connect(path, "ro&immutable=1" if frozen else "ro")
+            db = connect(path, "ro&immutable=1" if frozen else "ro")
         try:
             with plainly(path):
-                _check_whole(db, path)
+                # A list of runs reads the journal anew every few seconds.
+                _check_whole(db, path, quick=True)
                 if not migrations.applied(db):
-                    raise NoJournal(path)
+                    raise _nothing_there(path, _mark_of_backups(path))
                 if migrations.pending(db):
                     raise JournalUnusable(
                         path,
@@ -82,11 +102,23 @@ class Store:
         except BaseException:
             db.close()
             raise
-        return cls(path, db, writable=False)
+        return cls(path, db)
+
+    @property
+    def writable(self) -> bool:
+        return self._mark is not None
 
     def close(self) -> None:
         with self._lock:
             self.db.close()
+            if self._mark is None:
+                return
+            # Where a watcher keeps the -wal alive, the file is not all there is of the journal.
+            known = self._mark.read()
+            if known is not None and _whole_in_itself(self.path):
+                with suppress(OSError):
+                    self._mark.write(Mark(known.entries, digest(self.path)))
+            self._mark = None
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
@@ -98,9 +130,14 @@ class Store:
         if not self.writable:
             raise Refused(f"{self.path} is open for watching only; nothing was written.")
         with self._lock, plainly(self.path):
+            if self.db.conn.in_transaction:
+                # Part of a larger block, which ends with all of it or with nothing.
+                yield self.db
+                return
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
+                entries = backups.entries(self.db.conn)
                 self.db.execute("COMMIT")
             except BaseException as error:
                 if self.db.conn.in_transaction:
@@ -109,6 +146,18 @@ class Store:
                     raise Refused(str(error)) from error
                 raise
             self._commits += 1
+            # What is committed is committed, whether or not the mark can follow it.
+            with suppress(OSError):
+                if self._mark is not None:
+                    self._mark.write(Mark(entries))
+
+    def keep_backup(self) -> None:
+        """Keep a copy; that it cannot be kept is no reason to leave a run alone in the night."""
+        with self._lock:
+            try:
+                backups.keep(self.db.conn, self.path)
+            except (OSError, sqlite3.Error) as error:
+                _log.warning("no backup of %s was kept: %s", self.path, error)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; inside `writing` or `reading`, of that transaction."""
@@ -135,7 +184,25 @@ class Store:
             return int(self.db.execute("PRAGMA data_version").fetchone()[0]) + self._commits
 
 
-def _connect(path: Path, mode: str) -> Database:
+def trouble_with(path: Path, known: Mark | None) -> str:
+    """Return what is wrong with a journal, or an empty string; raise `NoJournal` without one."""
+    try:
+        with plainly(path):
+            known = known or _mark_of_backups(path)
+            if not path.exists():
+                raise _nothing_there(path, known)
+            altered = _altered(path, known)
+            with closing(connect(path, "ro")) as db:
+                _check_kept(db, path, known, altered=altered)
+    except NoJournal:
+        raise
+    except JournalUnusable as unusable:
+        return unusable.what
+    return ""
+
+
+def connect(path: Path, mode: str) -> Database:
+    """Open a file of SQLite's as it is, with a mode and further parameters of its URI."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -161,11 +228,16 @@ def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def _check_whole(db: Database, path: Path) -> None:
+def _whole_in_itself(path: Path) -> bool:
+    """Return whether nothing of the journal lies in its -wal; a watcher leaves an empty one."""
+    wal = _beside(path, "-wal")
+    return not wal.exists() or wal.stat().st_size == 0
+
+
+def _check_whole(db: Database, path: Path, *, quick: bool = False) -> None:
     """Raise `JournalUnusable` unless this is a sound journal that this version understands."""
-    problems = [row[0] for row in db.execute("PRAGMA quick_check(3)").fetchall()]
-    if problems != ["ok"]:
-        raise _damaged(path, "; ".join(problems))
+    if trouble := backups.trouble_in(db.conn, quick=quick):
+        raise damaged(path, trouble)
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if db.table_names() and application != APPLICATION_ID:
         raise JournalUnusable(
@@ -185,29 +257,67 @@ def _check_whole(db: Database, path: Path) -> None:
         )
 
 
+def _check_kept(db: Database, path: Path, known: Mark, *, altered: bool) -> int:
+    """Raise `JournalUnusable` unless it is sound and holds what it must; return its entries."""
+    _check_whole(db, path)
+    if (found := backups.entries(db.conn)) < known.entries:
+        raise _lacking(path, known.entries, found)
+    if altered:
+        raise _changed(path)
+    return found
+
+
 def _migrate(db: Database, path: Path) -> None:
     pending = migrations.pending(db)
     if not pending:
         return
     if migrations.applied(db):
-        _keep_copy(db, _beside(path, f".before-{pending[0].name}"))
+        backups.copy(db.conn, _beside(path, f".before-{pending[0].name}"))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     migrations.apply(db)
 
 
-def _keep_copy(db: Database, copy: Path) -> None:
-    os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
-    with closing(sqlite3.connect(copy)) as target:
-        db.conn.backup(target)
+def _mark_of_backups(path: Path) -> Mark:
+    """Return what the latest backup holds, where the mark itself is gone."""
+    return Mark(next((each.entries for each in backups.kept(path) if each.sound), 0))
 
 
-def _damaged(path: Path, why: str) -> JournalUnusable:
+def _nothing_there(path: Path, known: Mark) -> JournalUnusable:
+    return _lacking(path, known.entries, 0) if known.entries else NoJournal(path)
+
+
+def _altered(path: Path, known: Mark) -> bool:
+    """Return whether the file is not as it was left when it was closed."""
+    return bool(known.digest) and _whole_in_itself(path) and digest(path) != known.digest
+
+
+def _changed(path: Path) -> JournalUnusable:
+    return JournalUnusable(
+        path,
+        "It is not as blueprime left it: bytes in it have changed since.",
+        now="It was left as it is.",
+        todo=f"{RESTORE} If you changed it on purpose: blueprime journal accept.",
+    )
+
+
+def _lacking(path: Path, known: int, found: int) -> JournalUnusable:
+    what = f"Its last {known - found} entries are missing" if found else "Its entries are missing"
+    return JournalUnusable(
+        path,
+        f"{what}: {found} of {known} are there. The file was cut, its -wal file was lost, or "
+        "another was put in its place.",
+        now="Nothing was changed.",
+        todo=f"{RESTORE} To go on with what is there: blueprime journal accept.",
+    )
+
+
+def damaged(path: Path, why: str) -> JournalUnusable:
+    """Return what is said of a journal that cannot be read."""
     return JournalUnusable(
         path,
         f"It is damaged or no database: {why}.",
         now="It was left as it is; no run can be read from it.",
-        todo="Move it away together with its -wal and -shm files and keep them; a run that was "
-        "open can be taken over by its plan.",
+        todo=RESTORE,
     )
 
 
@@ -230,7 +340,7 @@ def plainly(path: Path) -> Iterator[None]:
 def _in_words(path: Path, error: sqlite3.DatabaseError) -> JournalUnusable:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return _damaged(path, str(error))
+        return damaged(path, str(error))
     now = "What was to be written is not in the journal; what stood there before, is."
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         what, todo = f"The disk is full or failing: {error}.", "Free space on it, then resume."

@@ -59,6 +59,16 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+class Custody(StrEnum):
+    """What became of the right to act on a run, on this machine."""
+
+    GIVEN = "given"
+    """Handed over: from then on another machine acts, and this one may only look."""
+    ACCEPTED = "accepted"
+    TAKEN_BACK = "taken_back"
+    """It was given, but never arrived."""
+
+
 class Environment(StrEnum):
     """Which world a run acts on; shown on every screen."""
 

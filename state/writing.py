@@ -6,19 +6,19 @@ tail that tells it to a person. Texts and values are masked on their way in.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from sqlite_utils import Database
 
-from state.errors import AttemptIsOpen, NoSuchRun, Refused, RunIsOpen
-from state.masking import masked, masked_json
+from state.errors import AttemptIsOpen, HandedOver, NoSuchRun, Refused, RunIsOpen
+from state.masking import masked
 from state.reading import Reader
 from state.records import Attempt, Decision, Effect, Event, Evidence, Json, Run, Sample, TrackEntry
+from state.telling import NOTHING, insert, tell, to_json
 from state.times import now, to_text
 from state.words import Environment, Outcome, Result, Status, Track
 
-_NOTHING: Mapping[str, Json] = {}
 _DONE_WORDS = {
     Outcome.SUCCEEDED: "done",
     Outcome.ADOPTED: "already there",
@@ -29,6 +29,12 @@ _DONE_WORDS = {
 
 class Writer(Reader):
     """The writes; they raise `Refused` for what breaks a rule, and `JournalUnusable`."""
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let the writes of a block be one: all of them are kept, or none."""
+        with self._store.writing():
+            yield
 
     def start_run(
         self,
@@ -46,7 +52,9 @@ class Writer(Reader):
         """Open a run on its first track; raise `RunIsOpen` if the cluster has an open one."""
         with self._store.writing() as db:
             self._refuse_open_run(cluster_resource_id)
-            _insert(
+            if environment is Environment.AWS:
+                self._refuse_open_name(cluster, account, region)
+            insert(
                 db,
                 "run",
                 id=run_id,
@@ -55,12 +63,12 @@ class Writer(Reader):
                 account=account,
                 region=region,
                 environment=environment,
-                plan=_json(plan),
+                plan=to_json(plan),
                 plan_path=plan_path,
                 started_at=to_text(now()),
             )
             _insert_entry(db, run_id, track, way="", from_step="", reason="")
-            _tell(db, run_id, "run", f"run: {run_id} of cluster {cluster} starts on {track}")
+            tell(db, run_id, "run", f"run: {run_id} of cluster {cluster} starts on {track}")
         return self.run(run_id)
 
     def enter_track(
@@ -75,7 +83,7 @@ class Writer(Reader):
             via = f", {way}" if way else ""
             why = f" ({reason})" if reason else ""
             text = f"track: {former.track} -> {track}{via}{why}"
-            _tell(db, run, "track", text, {"from": former.track, "to": track, "way": way})
+            tell(db, run, "track", text, {"from": former.track, "to": track, "way": way})
         return self.entries(run)[-1]
 
     def begin_attempt(self, run: str, step: str) -> Attempt:
@@ -88,7 +96,7 @@ class Writer(Reader):
                 "SELECT count(*) AS n FROM attempt WHERE entry = ? AND step = ?", [entry, step]
             )
             number = 1 + int(earlier[0]["n"])
-            attempt = _insert(
+            attempt = insert(
                 db,
                 "attempt",
                 run=run,
@@ -98,7 +106,7 @@ class Writer(Reader):
                 started_at=to_text(now()),
             )
             again = f", attempt {number}" if number > 1 else ""
-            _tell(db, run, "attempt", f"step: {step} begins{again}", {"attempt": attempt})
+            tell(db, run, "attempt", f"step: {step} begins{again}", {"attempt": attempt})
         return self._attempt(attempt)
 
     def intend(self, attempt: int, key: str, title: str, preview: str) -> int:
@@ -107,7 +115,7 @@ class Writer(Reader):
             of = self._attempt(attempt)
             if of.status.ended:
                 raise Refused(f"Attempt {of.number} of {of.step} has ended; it takes no effect.")
-            effect = _insert(
+            effect = insert(
                 db,
                 "effect",
                 attempt=attempt,
@@ -116,10 +124,10 @@ class Writer(Reader):
                 preview=preview,
                 intent_at=to_text(now()),
             )
-            _tell(db, of.run, "effect", f"intent: {title}", {"effect": effect, "key": key})
+            tell(db, of.run, "effect", f"intent: {title}", {"effect": effect, "key": key})
         return effect
 
-    def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = _NOTHING) -> None:
+    def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = NOTHING) -> None:
         """Write down how an effect ended; once."""
         with self._store.writing() as db:
             of, run = self._effect(effect)
@@ -128,7 +136,7 @@ class Writer(Reader):
             _settle(db, of, outcome, detail)
             error = f": {detail['error']}" if detail.get("error") else ""
             text = f"{_DONE_WORDS[outcome]}: {of.title}{error}"
-            _tell(db, run, "effect", text, {"effect": effect, "key": of.key, "outcome": outcome})
+            tell(db, run, "effect", text, {"effect": effect, "key": of.key, "outcome": outcome})
 
     def resolve(self, effect: int, outcome: Outcome, *, who: str, reason: str) -> None:
         """Turn an unknown outcome into a known one, as a person decided."""
@@ -144,7 +152,7 @@ class Writer(Reader):
             _settle(db, of, outcome, detail, decided=who)
             text = f"decided by {who}: {of.title} {outcome} ({reason})"
             data = {"effect": effect, "key": of.key, "outcome": outcome, "who": who}
-            _tell(db, run, "decision", text, data)
+            tell(db, run, "decision", text, data)
 
     def end_attempt(self, attempt: int, status: Status, message: str = "") -> None:
         """End an attempt.
@@ -175,14 +183,14 @@ class Writer(Reader):
                 [status, masked(reason), masked(who), attempt],
             )
             text = f"decided by {who}: step {of.step} {status} ({reason})"
-            _tell(db, of.run, "decision", text, {"attempt": attempt, "who": who})
+            tell(db, of.run, "decision", text, {"attempt": attempt, "who": who})
 
     def decide(self, run: str, step: str, gate: str, *, who: str, typed: str) -> Decision:
         """Write down what a person decided at a gate."""
         with self._store.writing() as db:
             self._open_run(run)
             _refuse_nobody(who)
-            _insert(
+            insert(
                 db,
                 "decision",
                 run=run,
@@ -194,7 +202,7 @@ class Writer(Reader):
                 at=to_text(now()),
             )
             text = f"decision: {who} said yes to {gate} at {step}"
-            _tell(db, run, "decision", text, {"gate": gate, "step": step, "who": who})
+            tell(db, run, "decision", text, {"gate": gate, "step": step, "who": who})
         return self.decisions(run)[-1]
 
     def evidence(
@@ -213,7 +221,7 @@ class Writer(Reader):
         """
         with self._store.writing() as db:
             self._exact_run(run)
-            evidence = _insert(
+            evidence = insert(
                 db,
                 "evidence",
                 run=run,
@@ -221,18 +229,18 @@ class Writer(Reader):
                 step=step,
                 key=key,
                 text=text,
-                value=_json(value),
+                value=to_json(value),
                 at=to_text(now()),
             )
             if text:
-                _tell(db, run, "evidence", f"seen: {text}", {"evidence": evidence, "step": step})
+                tell(db, run, "evidence", f"seen: {text}", {"evidence": evidence, "step": step})
         return self._evidences("WHERE id = ?", evidence)[0]
 
-    def event(self, run: str, kind: str, text: str, data: Mapping[str, Json] = _NOTHING) -> Event:
+    def event(self, run: str, kind: str, text: str, data: Mapping[str, Json] = NOTHING) -> Event:
         """Add a line to the tail."""
         with self._store.writing() as db:
             self._exact_run(run)
-            event = _tell(db, run, kind, text, data)
+            event = tell(db, run, kind, text, data)
         return self.events(run, after=event - 1, limit=1)[0]
 
     def samples(self, run: str, samples: Sequence[Sample]) -> None:
@@ -240,7 +248,7 @@ class Writer(Reader):
         with self._store.writing() as db:
             self._exact_run(run)
             for sample in samples:
-                _insert(
+                insert(
                     db,
                     "sample",
                     run=run,
@@ -257,7 +265,7 @@ class Writer(Reader):
             db.execute(
                 "INSERT INTO board (run, at, value) VALUES (?, ?, ?) "
                 "ON CONFLICT (run) DO UPDATE SET at = excluded.at, value = excluded.value",
-                [run, to_text(now()), _json(board)],
+                [run, to_text(now()), to_json(board)],
             )
 
     def mark_unknown(self, run: str) -> list[Effect]:
@@ -278,7 +286,7 @@ class Writer(Reader):
         with self._store.writing() as db:
             self._open_run(run)
             db.execute("UPDATE run SET result = ? WHERE id = ?", [result, run])
-            _tell(db, run, "run", f"run: rests as {result}" if result else "run: under way again")
+            tell(db, run, "run", f"run: rests as {result}" if result else "run: under way again")
 
     def close_run(self, run: str, result: Result) -> Run:
         """End a run; refused while an attempt is open."""
@@ -289,7 +297,7 @@ class Writer(Reader):
                 "UPDATE run SET result = ?, closed_at = ? WHERE id = ?",
                 [result, to_text(now()), run],
             )
-            _tell(db, run, "run", f"run: closed, {result}", {"result": result})
+            tell(db, run, "run", f"run: closed, {result}", {"result": result})
         return self.run(run)
 
     def reopen_run(self, run: str) -> Run:
@@ -299,14 +307,17 @@ class Writer(Reader):
             if record.open:
                 raise Refused(f"Run {run} is open.")
             self._refuse_open_run(record.cluster_resource_id)
+            if record.environment is Environment.AWS:
+                self._refuse_open_name(record.cluster, record.account, record.region)
             db.execute("UPDATE run SET closed_at = NULL WHERE id = ?", [run])
-            _tell(db, run, "run", "run: opened again")
+            tell(db, run, "run", "run: opened again")
         return self.run(run)
 
     def _attempt(self, attempt: int) -> Attempt:
         found = self._attempts("WHERE attempt.id = ?", attempt)
         if not found:
             raise Refused(f"There is no attempt {attempt}.")
+        self._exact_run(found[0].run)
         return found[0]
 
     def _effect(self, effect: int) -> tuple[Effect, str]:
@@ -314,14 +325,20 @@ class Writer(Reader):
         for attempt in self._attempts(
             "WHERE attempt.id = (SELECT attempt FROM effect WHERE id = ?)", effect
         ):
-            return next(each for each in attempt.effects if each.id == effect), attempt.run
+            run = self._exact_run(attempt.run).id
+            return next(each for each in attempt.effects if each.id == effect), run
         raise Refused(f"There is no effect {effect}.")
 
     def _exact_run(self, run: str) -> Run:
-        """Return the run of this full id: a prefix will do for asking, not for writing."""
+        """Return the run of this full id: a prefix will do for asking, not for writing.
+
+        Raises `HandedOver` where another machine acts on it.
+        """
         found = self._runs("WHERE id = ?", run)
         if not found:
             raise NoSuchRun(run, [each.id for each in self._runs("ORDER BY seq DESC")])
+        if found[0].away:
+            raise HandedOver(found[0], found[0].away)
         return found[0]
 
     def _open_run(self, run: str) -> Run:
@@ -330,9 +347,20 @@ class Writer(Reader):
             raise Refused(f"Run {run} is closed ({record.result}); open it again first.")
         return record
 
-    def _refuse_open_run(self, cluster_resource_id: str) -> None:
+    def _refuse_open_run(self, cluster_resource_id: str, *, but: str = "") -> None:
+        others = "WHERE cluster_resource_id = ? AND closed_at IS NULL AND id <> ?"
+        for run in self._runs(others, cluster_resource_id, but):
+            raise RunIsOpen(run)
+
+    def _refuse_open_name(self, cluster: str, account: str, region: str) -> None:
+        """Refuse a second run of a production name: its resource id moves at the switchover.
+
+        A lab that is gone leaves its runs open, and the next one has the same names: there the
+        resource id alone tells.
+        """
+        same = "WHERE cluster = ? AND account = ? AND region = ? AND environment = ?"
         for run in self._runs(
-            "WHERE cluster_resource_id = ? AND closed_at IS NULL", cluster_resource_id
+            f"{same} AND closed_at IS NULL", cluster, account, region, Environment.AWS
         ):
             raise RunIsOpen(run)
 
@@ -341,16 +369,10 @@ class Writer(Reader):
             raise AttemptIsOpen(attempt)
 
 
-def _insert(db: Database, table: str, **values: object) -> int:
-    """Insert a row, its texts masked, and return its number."""
-    row = db.table(table).insert({name: _safe(value) for name, value in values.items()})
-    return int(row.last_rowid or 0)
-
-
 def _insert_entry(
     db: Database, run: str, track: Track, *, way: str, from_step: str, reason: str
 ) -> None:
-    _insert(
+    insert(
         db,
         "track_entry",
         run=run,
@@ -362,16 +384,12 @@ def _insert_entry(
     )
 
 
-def _tell(db: Database, run: str, kind: str, text: str, data: Mapping[str, Json] = _NOTHING) -> int:
-    return _insert(db, "event", run=run, at=to_text(now()), kind=kind, text=text, data=_json(data))
-
-
 def _settle(
     db: Database, effect: Effect, outcome: Outcome, detail: Mapping[str, Json], decided: str = ""
 ) -> None:
     db.execute(
         "UPDATE effect SET outcome = ?, outcome_at = ?, detail = ?, decided = ? WHERE id = ?",
-        [outcome, to_text(now()), _json(detail), masked(decided), effect.id],
+        [outcome, to_text(now()), to_json(detail), masked(decided), effect.id],
     )
 
 
@@ -381,7 +399,7 @@ def _forget_intents(db: Database, attempt: Attempt) -> list[Effect]:
     for effect in left:
         _settle(db, effect, Outcome.UNKNOWN, {"error": "Its outcome was not seen."})
         data = {"effect": effect.id, "key": effect.key, "outcome": Outcome.UNKNOWN}
-        _tell(db, attempt.run, "effect", f"unknown: {effect.title}", data)
+        tell(db, attempt.run, "effect", f"unknown: {effect.title}", data)
     return left
 
 
@@ -392,7 +410,7 @@ def _end(db: Database, attempt: Attempt, status: Status, message: str) -> None:
     )
     why = f": {message}" if message else ""
     data = {"attempt": attempt.id, "step": attempt.step, "status": status}
-    _tell(db, attempt.run, "attempt", f"step: {attempt.step} {status}{why}", data)
+    tell(db, attempt.run, "attempt", f"step: {attempt.step} {status}{why}", data)
 
 
 def _refuse_unless_there(attempt: Attempt) -> None:
@@ -405,20 +423,3 @@ def _refuse_unless_there(attempt: Attempt) -> None:
 def _refuse_nobody(who: str) -> None:
     if not who.strip():
         raise Refused("A decision needs the name of who made it.")
-
-
-class _JsonText(str):
-    """JSON whose strings were masked one by one: masked as a whole, its quotes could break."""
-
-    __slots__ = ()
-
-
-def _safe(value: object) -> object:
-    return masked(value) if isinstance(value, str) and not isinstance(value, _JsonText) else value
-
-
-def _json(value: Json) -> _JsonText:
-    try:
-        return _JsonText(json.dumps(masked_json(value), ensure_ascii=False, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise Refused(f"This is no JSON value: {error}.") from error

@@ -12,6 +12,7 @@ def start(
     resource: str = "cluster-A",
     cluster: str = "orders",
     track: Track = Track.UPGRADE,
+    environment: Environment = Environment.REHEARSAL,
 ) -> Run:
     return journal.start_run(
         run,
@@ -19,7 +20,7 @@ def start(
         cluster_resource_id=resource,
         account="471100000815",
         region="us-east-1",
-        environment=Environment.REHEARSAL,
+        environment=environment,
         plan={"cluster": {"name": cluster}, "connect": {"password": "env:ORDERS_PASSWORD"}},
         plan_path="/plans/orders.toml",
         track=track,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
-from state import writing
+from state import telling, writing
 from state.journal import Journal
 from state.records import Sample
 from state.words import Outcome, Result, Status, Track
@@ -31,7 +31,7 @@ class Clock:
 @contextmanager
 def clock() -> Iterator[Clock]:
     clock = Clock()
-    with patch.object(writing, "now", clock):
+    with patch.object(writing, "now", clock), patch.object(telling, "now", clock):
         yield clock
 
 

@@ -9,7 +9,7 @@ import pytest
 from state import reading
 from state.journal import AttemptIsOpen, Journal, NoSuchRun, Refused, RunIsOpen
 from state.records import Sample
-from state.words import Outcome, Result, Status, Track
+from state.words import Environment, Outcome, Result, Status, Track
 from tests.state.invented import start
 
 
@@ -35,6 +35,14 @@ def test_one_open_run_a_cluster(journal: Journal) -> None:
     journal.close_run("run1", Result.ABORTED)
     start(journal, "run2")
     assert [run.run for run in journal.runs()] == ["run2", "run3", "run1"]
+
+
+def test_one_open_run_a_production_name_on_aws(journal: Journal) -> None:
+    """The resource id behind the name moves at the switchover, and the way back is held still."""
+    start(journal, environment=Environment.AWS)
+    with pytest.raises(RunIsOpen):
+        start(journal, "run2", resource="cluster-B", environment=Environment.AWS)
+    start(journal, "run3", resource="cluster-B", cluster="other", environment=Environment.AWS)
 
 
 def test_a_run_id_is_given_once(journal: Journal) -> None:

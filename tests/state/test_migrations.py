@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from state import schema, store
-from state.journal import Journal, JournalUnusable
+from state.journal import Journal, JournalUnusable, Refused
+from state.report import report
 from tests.state.invented import start
 
 
@@ -27,6 +29,7 @@ def following(monkeypatch: pytest.MonkeyPatch) -> Migrations:
     """The migrations of a version to come: this one's, and what a test adds."""
     following = Migrations(schema.migrations.name)
     following(name="0001_journal")(schema.create)
+    following(name="0002_handover")(schema.add_handover)
     monkeypatch.setattr(schema, "migrations", following)
     monkeypatch.setattr(store, "migrations", following)
     return following
@@ -45,14 +48,14 @@ def test_an_older_journal_is_brought_up_to_date_and_a_copy_kept(
 ) -> None:
     before = content(older)
 
-    @following(name="0002_weather")
+    @following(name="0003_weather")
     def weather(db: Database) -> None:
         db.execute("CREATE TABLE weather (id INTEGER PRIMARY KEY)")
 
     with Journal.open(older) as journal:
         assert journal.run().id == "run1"
         assert journal._store.db.table("weather").exists()
-    copy = older.with_name("journal.db.before-0002_weather")
+    copy = older.with_name("journal.db.before-0003_weather")
     assert content(copy) == before
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     Journal.open(older).close()
@@ -60,7 +63,7 @@ def test_an_older_journal_is_brought_up_to_date_and_a_copy_kept(
 
 
 def test_an_older_journal_is_not_watched_before_that(older: Path, following: Migrations) -> None:
-    following(name="0002_weather")(lambda db: None)
+    following(name="0003_weather")(lambda db: None)
     before = content(older)
     with pytest.raises(JournalUnusable, match="older") as unusable:
         Journal.open(older, writer=False)
@@ -74,7 +77,7 @@ def test_a_migration_that_fails_leaves_the_journal_as_it_was(
 ) -> None:
     before = content(older)
 
-    @following(name="0002_broken")
+    @following(name="0003_broken")
     def broken(db: Database) -> None:
         db.execute("CREATE TABLE half (id INTEGER PRIMARY KEY)")
         db.execute("DROP TRIGGER run_fixed")
@@ -92,9 +95,9 @@ def test_a_migration_that_fails_leaves_the_journal_as_it_was(
 def test_of_two_migrations_the_first_stays_when_the_second_fails(
     older: Path, following: Migrations
 ) -> None:
-    following(name="0002_first")(lambda db: db.execute("CREATE TABLE first (id)") and None)
+    following(name="0003_first")(lambda db: db.execute("CREATE TABLE first (id)") and None)
 
-    @following(name="0003_second")
+    @following(name="0004_second")
     def second(db: Database) -> None:
         db.execute("CREATE TABLE second (id)")
         raise sqlite3.OperationalError("no")
@@ -110,11 +113,11 @@ def test_of_two_migrations_the_first_stays_when_the_second_fails(
 def test_a_newer_journal_is_left_alone(
     older: Path, following: Migrations, monkeypatch: pytest.MonkeyPatch, writer: bool
 ) -> None:
-    following(name="0002_weather")(lambda db: db.execute("CREATE TABLE weather (id)") and None)
+    following(name="0003_weather")(lambda db: db.execute("CREATE TABLE weather (id)") and None)
     Journal.open(older).close()
     monkeypatch.undo()
     before = content(older)
-    with pytest.raises(JournalUnusable, match=r"newer blueprime \(0002_weather") as unusable:
+    with pytest.raises(JournalUnusable, match=r"newer blueprime \(0003_weather") as unusable:
         Journal.open(older, writer=writer)
     assert unusable.value.path == older
     assert content(older) == before
@@ -138,3 +141,31 @@ def test_a_first_start_cut_short_is_gone_on_with(
         start(journal)
     assert os.listdir(path.parent)
     assert not list(path.parent.glob("*.before-*"))
+
+
+GOLDEN = Path(__file__).parent / "golden" / "journal-0001.sql"
+"""A journal as the first version wrote it: a night, and a run under way whose process died."""
+
+
+@pytest.fixture
+def first_version(path: Path) -> Path:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(GOLDEN.read_text())
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    return path
+
+
+def test_a_journal_of_the_first_version_is_read_on_and_handed_over(
+    first_version: Path, tmp_path: Path
+) -> None:
+    with Journal.open(first_version) as journal:
+        told = report(journal, "k2f9", "md")
+        assert told == (GOLDEN.parent / "night.md").read_text()
+        assert [effect.key for effect in journal.mark_unknown("m3xy")] == ["bp-m3xy"]
+        parcel = journal.give("m3xy", to="ben")
+        with pytest.raises(Refused, match="handed over to ben"):
+            journal.begin_attempt("m3xy", "create-deployment")
+    with Journal.open(tmp_path / "there" / "journal.db") as there:
+        there.accept(parcel, plan_path=tmp_path / "plan.toml")
+        there.begin_attempt("m3xy", "create-deployment")
