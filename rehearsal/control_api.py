@@ -51,6 +51,7 @@ class ControlApi:
             "ledger": self._ledger,
             "gap": self._gap,
             "fault": self._fault,
+            "calls": self._calls,
         }
 
     def __call__(self, method: str, name: str, body: dict[str, Any]) -> Answer:
@@ -176,3 +177,6 @@ class ControlApi:
         if kind != "list":
             self._faults.order(kind, *(str(each) for each in body.get("arguments") or ()))
         return {"kinds": KINDS, "waiting": self._faults.waiting()}
+
+    def _calls(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"calls": self._control.audit.calls()}

@@ -19,7 +19,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from rehearsal import seed
+from rehearsal import names, seed
 from rehearsal.aws.control import Control
 from rehearsal.aws.neighbours import add_subnet_group, keep_master_secret
 from rehearsal.aws.pace import Pace
@@ -54,6 +54,8 @@ def main() -> int:
 
     Its options come as JSON on standard input.
     """
+    # Whatever is written here is the owner's alone; what servers read is handed to them by name.
+    os.umask(0o077)
     folder = Path(sys.argv[1])
     raw = json.load(sys.stdin)
     options = Options(**{**raw, "postgres": tuple(raw["postgres"])})
@@ -125,16 +127,20 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
     )
     stack.callback(control.settle, _SETTLE_S)
     stack.callback(pace.stop)
-    passwords = {role: secrets.token_urlsafe(24) for role in (MASTER, *seed.ROLES)}
+    roles = (*seed.ROLES, *(names.ROLES if options.hostile_names else ()))
+    passwords = {role: secrets.token_urlsafe(24) for role in (MASTER, *roles)}
+    passwords[MASTER] = options.master_password or passwords[MASTER]
+    databases = seed.databases(options.databases, hostile=options.hostile_names)
     cluster = found_production(
         control,
         name=options.cluster,
         version=source,
         password=passwords[MASTER],
         seed=seed.Seed(
-            databases=seed.databases(options.databases),
-            roles={role: passwords[role] for role in seed.ROLES},
+            databases=databases,
+            roles={role: passwords[role] for role in roles},
             tables=options.tables,
+            hostile_names=options.hostile_names,
         ),
     )
     _write_pgpass(folder, passwords)
@@ -146,7 +152,7 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
                 port=cluster.port,
                 user=seed.APPLICATION,
                 password=passwords[seed.APPLICATION],
-                databases=seed.databases(options.databases),
+                databases=databases,
                 state_dir=folder,
                 tps=options.load,
                 writers_per_database=options.writers_per_database,
@@ -163,7 +169,7 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
         target_version=target,
         secret_arn=keep_master_secret(control, cluster, passwords[MASTER]),
     )
-    server = serve(Application(control, faults, api))
+    server = serve(Application(control, api))
     stack.callback(server.server_close)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     api.url = f"http://{HOST}:{server.server_port}"
@@ -202,8 +208,15 @@ def _write_pgpass(folder: Path, passwords: dict[str, str]) -> None:
     descriptor = os.open(folder / "pgpass", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         for role, password in passwords.items():
-            escaped = role.replace("\\", "\\\\").replace(":", "\\:")
-            file.writelines(f"{host}:*:*:{escaped}:{password}\n" for host in (HOST, "localhost"))
+            if "\n" in role or "\r" in role:
+                continue  # a line of its own is all that the format has for an entry
+            fields = f"*:*:{_escaped(role)}:{_escaped(password)}"
+            file.writelines(f"{host}:{fields}\n" for host in (HOST, "localhost"))
+
+
+def _escaped(value: str) -> str:
+    """Return a value as a field of libpq's password file."""
+    return value.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _write_ready(folder: Path, port: int) -> None:

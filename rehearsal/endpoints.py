@@ -1,7 +1,8 @@
 """Endpoints: local ports that follow names, as DNS names follow clusters on AWS.
 
 A name keeps its port for ever, and leads to a volume, wherever that volume's server listens just
-now. Bytes are passed on as they come: nothing is parsed, so any client works.
+now. Bytes are passed on as they come: nothing is parsed, so any client works. What is ordered to go
+wrong on the way is in `rehearsal.severing`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from rehearsal.servers import free_port
+from rehearsal.severing import Cut, Moment, Shears, settled
 
 T = TypeVar("T")
 
@@ -39,6 +41,21 @@ class _Name:
     disturbance: Disturbance = field(default_factory=Disturbance)
     listener: asyncio.Server | None = None
     clients: set[_Side] = field(default_factory=set)
+    stale: _Stale | None = None
+
+
+@dataclass(slots=True)
+class _Stale:
+    """A name that goes on leading to where it led, as a DNS answer that is kept too long.
+
+    `volume` and `listens` are what the name was told meanwhile. `seconds` after the first change
+    it follows; None: not before it is told to.
+    """
+
+    seconds: float | None
+    volume: str | None
+    listens: bool = True
+    following: asyncio.Handle | None = None
 
 
 class _Side(asyncio.Protocol):
@@ -96,10 +113,11 @@ class _Side(asyncio.Protocol):
 class _Client(_Side):
     """The side that came in through an endpoint."""
 
-    def __init__(self, name: _Name, port: int | None) -> None:
+    def __init__(self, name: _Name, port: int | None, shears: Shears) -> None:
         super().__init__()
         self._name = name
         self._port = port
+        self._shears = shears
         self._opening: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,8 +145,16 @@ class _Client(_Side):
 
     def data_received(self, data: bytes) -> None:
         self.sent += 1
+        moment = self._shears.moment(data)
+        if self.sent == self._name.disturbance.cut_at:
+            moment = Moment.DURING
+        if moment is Moment.BEFORE:
+            self.cut()
+            return
+        if moment is Moment.AFTER and isinstance(self.other, _Server):
+            self.other.withholds = True
         super().data_received(data)
-        if self.sent == self._name.disturbance.cut_at and self.transport:
+        if moment is Moment.DURING and self.transport:
             # The server may still read what was passed on, but its answer finds nobody.
             self.transport.abort()
 
@@ -144,8 +170,14 @@ class _Server(_Side):
         super().__init__()
         self._name = name
         self.other = client
+        self.withholds = False
+        """Whether the answer under way is kept back, and the connection lost when it is whole."""
 
     def data_received(self, data: bytes) -> None:
+        if self.withholds:
+            if settled(data):
+                self.cut()
+            return
         if delay := self._name.disturbance.delay_s:
             asyncio.get_running_loop().call_later(delay, self.pass_on, data)
         else:
@@ -167,6 +199,7 @@ class Endpoints:
         """Take the function that tells where a volume's server listens now, if it does."""
         self._locate = locate
         self._names: dict[str, _Name] = {}
+        self._cuts: list[Cut] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="endpoints", daemon=True
@@ -194,7 +227,49 @@ class Endpoints:
 
     def route(self, name: str, volume: str | None) -> None:
         """Lead new connections of the name to a volume's server, or refuse them with None."""
-        self._names[name].volume = volume
+        known = self._names[name]
+        if known.stale is None:
+            known.volume = volume
+            return
+        known.stale.volume = volume
+        if volume != known.volume and known.stale.seconds is not None:
+            self._loop.call_soon_threadsafe(self._follow_later, name, known.stale)
+
+    def hold(self, name: str, seconds: float | None, volume: str | None = None) -> None:
+        """Let the name lead to where it leads now, or to `volume`, until `follow`.
+
+        With `seconds` it follows by itself so long after it was led elsewhere.
+        """
+        known = self._names[name]
+        if known.stale is None:
+            known.stale = _Stale(seconds, known.volume)
+        known.volume = volume or known.volume
+
+    def follow(self, name: str) -> None:
+        """Let a name that was held lead to where it should."""
+        self._do(self._follow(name))
+
+    def order(self, cut: Cut) -> None:
+        """Let a connection be lost at a message that is still to come."""
+        self._cuts.append(cut)
+
+    def ordered(self) -> Sequence[Cut]:
+        """Return the cuts that still wait for their message."""
+        return tuple(self._cuts)
+
+    def spare(self, text: str, database: str | None) -> int:
+        """Forget the cuts that still wait, of this text and database; return how many there were.
+
+        An empty text stands for any, and so does None for the database.
+        """
+        spared = [
+            cut
+            for cut in self._cuts
+            if (not text or cut.text == text) and database in (None, cut.database)
+        ]
+        for cut in spared:
+            self._cuts.remove(cut)
+        return len(spared)
 
     def drop(self, name: str) -> int:
         """Cut the name's live connections and return how many there were."""
@@ -207,6 +282,7 @@ class Endpoints:
     def shut(self) -> None:
         """End every connection, every listener and the thread."""
         for name in list(self._names):
+            self._names[name].stale = None
             self._do(self._close(name))
             self._do(self._drop(name))
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -221,6 +297,8 @@ class Endpoints:
         known = self._names.get(name)
         if known is None:
             known = self._names[name] = _Name(free_port(taken.__contains__))
+        if known.stale is not None:
+            known.stale.listens = True
         if known.listener is None:
             known.listener = await asyncio.get_running_loop().create_server(
                 lambda: self._accept(known), sock=_listening(known.port)
@@ -233,13 +311,32 @@ class Endpoints:
         except KeyError:
             # The volume was destroyed and the name not closed yet.
             port = None
-        return _Client(name, port)
+        return _Client(name, port, Shears(self._cuts, name.volume))
 
     async def _close(self, name: str) -> None:
         known = self._names[name]
-        if known.listener is not None:
+        if known.stale is not None:
+            known.stale.listens = False
+        elif known.listener is not None:
             known.listener.close()
             known.listener = None
+
+    def _follow_later(self, name: str, stale: _Stale) -> None:
+        if stale.following is None and stale.seconds is not None:
+            stale.following = self._loop.call_later(
+                stale.seconds, lambda: asyncio.ensure_future(self._follow(name))
+            )
+
+    async def _follow(self, name: str) -> None:
+        known = self._names[name]
+        stale, known.stale = known.stale, None
+        if stale is None:
+            return
+        if stale.following is not None:
+            stale.following.cancel()
+        known.volume = stale.volume
+        if not stale.listens:
+            await self._close(name)
 
     async def _drop(self, name: str) -> int:
         clients = self._names[name].clients

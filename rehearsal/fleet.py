@@ -58,6 +58,14 @@ class Fleet(Volumes):
             if resource_id in pair:
                 self._links.pop(pair, None)
 
+    def limit_files(self, resource_id: str, limit: int | None) -> None:
+        """Let no file of the server grow beyond so many bytes, as on a disk that is full.
+
+        None lifts it. Raises `ServerError` where the system cannot do that to a running process.
+        """
+        with self._locked(resource_id) as (server,):
+            server.limit_files(limit)
+
     # Deployment
 
     def other_replication(self, resource_id: str) -> list[str]:

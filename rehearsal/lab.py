@@ -13,17 +13,20 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from rehearsal.hook import READY, LabError, LabGone, ask
 
 __all__ = [
+    "Call",
     "LabError",
     "LabGone",
     "Ledger",
     "Options",
+    "calls",
     "env",
     "fault",
     "folder",
@@ -33,6 +36,7 @@ __all__ = [
     "status",
     "stop",
     "traffic",
+    "up_since",
 ]
 
 LOCK = "lab.lock"
@@ -62,6 +66,10 @@ class Options:
     cluster: str = "orders"
     region: str = "us-east-1"
     writers_per_database: int = 2
+    hostile_names: bool = False
+    """Names that quoting, terminals and scripts trip over, all over production."""
+    master_password: str = field(default="", repr=False)
+    """The master user's; empty: one is made up."""
     lives_with: int | None = None
     """The pid of a process that the lab is not to outlive."""
 
@@ -74,6 +82,18 @@ class Ledger(TypedDict):
     mismatched: int
     in_doubt: int
     examples: list[str]
+
+
+class Call(TypedDict):
+    """A call that changed something and was performed."""
+
+    at: float
+    """Seconds since the epoch."""
+    action: str
+    target: str
+    """The name of whom it means; `OLD -> NEW` for a rename."""
+    lost: bool
+    """Its response was lost, by an ordered fault."""
 
 
 def folder() -> Path:
@@ -127,6 +147,17 @@ def _await_ready(place: Path, process: subprocess.Popen[bytes]) -> None:
             process.wait()
             raise LabError(f"The lab was not up after {START_S:g} s; its log is {place / LOG}.")
         time.sleep(_POLL_S)
+
+
+def up_since() -> datetime | None:
+    """Return when the workspace's living lab came up, or None where there is none."""
+    place = folder()
+    if not _held(place):
+        return None
+    try:
+        return datetime.fromtimestamp((place / READY).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
 
 
 def _ready_pid(place: Path) -> int | None:
@@ -207,6 +238,14 @@ def fault(kind: str, *arguments: str) -> dict[str, Any]:
     world a cluster and a database (`ddl orders`).
     """
     return _ask("fault", {"kind": kind, "arguments": list(arguments)})
+
+
+def calls() -> list[Call]:
+    """Return every call that changed something and was performed, oldest first.
+
+    Those that were refused, throttled or failed before their effect are not among them.
+    """
+    return cast("list[Call]", _ask("calls")["calls"])
 
 
 def _ask(

@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from rehearsal import names
 from rehearsal.servers import ADMIN, Server
 
 DATABASES = ("orders", 'Ærø "shop" 100%', "Billing & Søn")
@@ -43,10 +44,14 @@ class Seed:
     databases: tuple[str, ...] = DATABASES[:2]
     roles: Mapping[str, str] = field(default_factory=dict, repr=False)
     tables: int = 0
+    hostile_names: bool = False
+    """Whether objects of every name in `rehearsal.names` are added to each of them."""
 
 
-def databases(count: int) -> tuple[str, ...]:
-    """Return the names of `count` application databases."""
+def databases(count: int, *, hostile: bool = False) -> tuple[str, ...]:
+    """Return the names of `count` application databases, the hostile ones first if asked for."""
+    if hostile:
+        return (*names.DATABASES, *databases(count))[:count]
     more = (f"Shop {number}" for number in range(len(DATABASES) + 1, count + 1))
     return (*DATABASES[:count], *more)
 
@@ -107,10 +112,13 @@ def _fill(connection: Connection[Any], seed: Seed) -> None:
                         " value text, changed_at timestamptz DEFAULT now())"
                     ).format(sql.Identifier(f"plain_{number:05}"))
                 )
+    schemas = ["public", "Lager & Søn"]
+    if seed.hostile_names:
+        schemas += names.plant(connection)
     for role in seed.roles:
         tables = "SELECT" if role == READER else "SELECT, INSERT, UPDATE, DELETE, TRUNCATE"
         sequences = "SELECT" if role == READER else "SELECT, USAGE, UPDATE"
-        for schema in ("public", "Lager & Søn"):
+        for schema in schemas:
             for statement in (
                 "GRANT USAGE ON SCHEMA {schema} TO {role}",
                 f"GRANT {tables} ON ALL TABLES IN SCHEMA {{schema}} TO {{role}}",

@@ -258,6 +258,28 @@ class Server:
                 raise ServerError(f"The server did not start: {last or 'it said nothing'}")
             time.sleep(0.005)
 
+    def limit_files(self, limit: int | None) -> None:
+        """Let no file of the server grow beyond so many bytes; None lifts that.
+
+        PostgreSQL ignores SIGXFSZ and says "could not extend file … File too large", where a full
+        disk gives "No space left on device". Processes that it starts later inherit the limit.
+        """
+        if not self.alive() or self._process is None:
+            raise ServerError("The server does not run.")
+        tool = shutil.which("prlimit")
+        if tool is None:
+            raise ServerError("There is no prlimit here, which Linux has in util-linux.")
+        soft = "unlimited" if limit is None else limit
+        postmaster = self._process.pid
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        for pid in (str(postmaster), *children):
+            try:
+                # As the account that the servers run as: root may not, in a container.
+                self.ground.run([tool, "--pid", pid, f"--fsize={soft}:unlimited"])
+            except ServerError:
+                if Path(f"/proc/{pid}").exists():
+                    raise
+
     def alive(self) -> bool:
         """Return whether the server process lives."""
         return self._process is not None and self._process.poll() is None

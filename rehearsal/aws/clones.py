@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors
+from rehearsal.aws import errors, fates
 from rehearsal.aws.clusters import new_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, resource_id
@@ -91,8 +91,9 @@ def _copy(control: Control, source: Cluster, clone: Cluster, duration: str) -> N
         clone.percent = percent
 
     clone.percent = 0
-    with control.pace.at_least(duration, progress):
+    with fates.shown_early(control, clone), control.pace.at_least(duration, progress):
         try:
+            fates.clone(control, clone)
             control.fleet.clone(source.resource_id, clone.resource_id)
         except Exception as error:
             clone.status = "cloning-failed"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from botocore import xform_name
+
 from rehearsal.aws import errors
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster
@@ -17,11 +19,19 @@ from rehearsal.aws.versions import ENGINE
 _QUOTA = 40
 
 _AT_ONCE = frozenset({
-    "DBClusterIdentifier", "ApplyImmediately", "DeletionProtection", "CopyTagsToSnapshot",
-    "BackupRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow",
-    "AutoMinorVersionUpgrade",
+    "db_cluster_identifier", "apply_immediately", "deletion_protection", "copy_tags_to_snapshot",
+    "backup_retention_period", "preferred_backup_window", "preferred_maintenance_window",
+    "auto_minor_version_upgrade",
 })  # fmt: skip
-"""Changes to records alone: the cluster stays `available`."""
+"""Changes to records alone: the cluster stays `available`. A request lists its names like this."""
+
+_FAILED = (
+    "cloning-failed",
+    "failed",
+    "incompatible-restore",
+    "inaccessible-encryption-credentials",
+)
+"""The statuses that only a deletion ends; protection from it can be lifted before."""
 
 
 @action("DescribeDBClusters")
@@ -107,15 +117,18 @@ def create(control: Control, params: Params) -> Shape:
         return {"DBCluster": cluster_shape(control, cluster)}
 
 
-def modifiable(control: Control, name: str) -> Cluster:
-    """Return a cluster that may be changed now; a switchover or other work refuses it."""
+def modifiable(control: Control, name: str, *, records_only: bool) -> Cluster:
+    """Return a cluster that may be changed now; a switchover or other work refuses it.
+
+    One that failed takes changes to its record: how else would its deletion protection go.
+    """
     cluster = control.cluster(name)
     deployment = control.deployment_of(cluster)
     if deployment and deployment.status == "SWITCHOVER_IN_PROGRESS":
         raise errors.cluster_state(
             f"You can't modify DB cluster {cluster.identifier} during a blue/green switchover."
         )
-    if cluster.status != "available":
+    if cluster.status != "available" and not (cluster.status in _FAILED and records_only):
         raise errors.cluster_not_available(cluster.identifier, cluster.status)
     return cluster
 
@@ -124,7 +137,10 @@ def modifiable(control: Control, name: str) -> Cluster:
 def modify(control: Control, params: Params) -> Shape:
     """Change settings, the parameter group (then `pending-reboot`), the password or the name."""
     with control.lock:
-        cluster = modifiable(control, required(params, "DBClusterIdentifier"))
+        records_only = not {xform_name(name) for name in params} - _AT_ONCE
+        cluster = modifiable(
+            control, required(params, "DBClusterIdentifier"), records_only=records_only
+        )
         _refuse_upgrade(cluster, params)
         new_name = _new_name(control, cluster, params)
         if name := params.get("DBClusterParameterGroupName"):
@@ -140,7 +156,7 @@ def modify(control: Control, params: Params) -> Shape:
             cluster.pending["DBClusterIdentifier"] = new_name
         elif new_name:
             _rename(control, cluster, new_name)
-        elif set(params) - _AT_ONCE:
+        elif not records_only:
             _settle(control, cluster, params, before)
         return {"DBCluster": cluster_shape(control, cluster)}
 
@@ -235,7 +251,7 @@ def delete(control: Control, params: Params) -> Shape:
             raise errors.cluster_state(
                 "Cluster cannot be deleted, it still contains DB instances in non-deleting state."
             )
-        if cluster.status != "available":
+        if cluster.status not in ("available", *_FAILED):
             raise errors.cluster_not_available(cluster.identifier, cluster.status)
         if snapshot:
             take_snapshot(control, cluster, snapshot, {})

@@ -13,10 +13,13 @@ import time
 from collections.abc import Callable
 
 from rehearsal.aws import errors, events
+from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.models import Cluster, Deployment, Instance, ParameterGroup, Snapshot
+from rehearsal.aws.orders import Orders
 from rehearsal.aws.pace import Pace, Stopped
 from rehearsal.aws.parameters import FAMILIES, server_settings
+from rehearsal.aws.trail import Trail
 from rehearsal.aws.versions import Catalogue, family
 from rehearsal.endpoints import Endpoints
 from rehearsal.fleet import Fleet
@@ -45,6 +48,9 @@ class Control:
         self.catalogue = catalogue
         self.lock = threading.RLock()
         self.events = events.EventLog()
+        self.audit = Audit()
+        self.orders = Orders()
+        self.trail = Trail(self)
         self.clusters: list[Cluster] = []
         self.deployments: list[Deployment] = []
         self.snapshots: list[Snapshot] = []
@@ -60,7 +66,6 @@ class Control:
         ]
         self._workers: list[threading.Thread] = []
         self._elsewhere: dict[str, Control] = {}
-        self.switchover_fault: Callable[[str], str | None] = lambda phase: None
 
     def in_region(self, region: str) -> Control:
         """Return the control plane of a Region; any but this one knows no cluster."""
@@ -222,11 +227,16 @@ class Control:
             self._workers.append(worker)
         worker.start()
 
+    @property
+    def workers(self) -> list[threading.Thread]:
+        """The work in progress, named by what it does."""
+        with self.lock:
+            return list(self._workers)
+
     def settle(self, timeout_s: float) -> bool:
         """Wait for all work in progress; tell whether it ended in time."""
         deadline = time.monotonic() + timeout_s
-        with self.lock:
-            workers = list(self._workers)
+        workers = self.workers
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in workers)

@@ -91,7 +91,7 @@ def delete(control: Control, params: Params) -> Shape:
                 "SWITCHOVER_COMPLETED."
             )
         green = deployment.target
-        if with_target and green and green.deletion_protection:
+        if with_target and green and not green.gone and green.deletion_protection:
             raise errors.invalid_combination(
                 "Cannot delete protected Cluster, please disable deletion protection and try again."
             )

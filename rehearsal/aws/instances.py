@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors
+from rehearsal.aws import errors, fates
 from rehearsal.aws.catalogue import INSTANCE_CLASSES
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster, Instance
@@ -13,6 +13,9 @@ from rehearsal.aws.versions import ENGINE
 from rehearsal.ground import ServerError
 
 _QUOTA = 40
+
+_UNABLE = ("incompatible-", "failed")
+"""How the statuses begin in which an instance has no server."""
 
 
 @action("DescribeDBInstances")
@@ -96,12 +99,16 @@ def add_instance(control: Control, instance: Instance) -> None:
 
 def _start(control: Control, instance: Instance) -> None:
     cluster = instance.cluster
-    with control.pace.at_least("create-instance"):
+    if failure := fates.instance(control, instance):
+        _fail(control, instance, failure)
+        return
+    with (
+        fates.shown_early(control, instance),
+        control.pace.at_least("create-instance"),
+    ):
         try:
             if instance.is_writer:
-                control.fleet.apply_settings(cluster.resource_id, control.settings(cluster))
-                control.fleet.start(cluster.resource_id)
-                control.identify(cluster)
+                _serve(control, cluster)
         except ServerError as error:
             instance.status = "failed"
             control.event(instance, f"DB instance failed to start: {error}", "failure")
@@ -111,6 +118,28 @@ def _start(control: Control, instance: Instance) -> None:
         control.route(cluster)
         instance.status = "available"
         control.event(instance, "DB instance created", "creation")
+
+
+def _fail(control: Control, instance: Instance, status: str) -> None:
+    """Leave an instance unusable; where it was to be the writer, another member is."""
+    cluster = instance.cluster
+    with control.lock:
+        instance.status = status
+        control.event(instance, f"DB instance is in {status} state.", "failure")
+        if not instance.is_writer:
+            return
+        instance.is_writer = False
+        _promote(cluster)
+    if cluster.writer:
+        _serve(control, cluster)
+        control.route(cluster)
+
+
+def _serve(control: Control, cluster: Cluster) -> None:
+    """Start the cluster's server with what its writer's groups hold."""
+    control.fleet.apply_settings(cluster.resource_id, control.settings(cluster))
+    control.fleet.start(cluster.resource_id)
+    control.identify(cluster)
 
 
 def _available(control: Control, name: str) -> Instance:
@@ -251,5 +280,6 @@ def forget_instance(control: Control, instance: Instance) -> None:
 
 
 def _promote(cluster: Cluster) -> None:
-    if cluster.writer is None and cluster.instances:
-        min(cluster.instances, key=lambda member: member.tier).is_writer = True
+    able = [each for each in cluster.instances if not each.status.startswith(_UNABLE)]
+    if cluster.writer is None and able:
+        min(able, key=lambda member: member.tier).is_writer = True

@@ -85,6 +85,8 @@ class Cluster:
     managed_secret: bool = False
     percent: int | None = None
     gone: bool = False
+    shown: str | None = None
+    """The status that describes show in place of the true one, by an ordered fault."""
 
     @property
     def writer(self) -> Instance | None:
@@ -117,6 +119,7 @@ class Instance:
     applied_cluster_group: AppliedGroup | None = None
     applied_instance_group: AppliedGroup | None = None
     gone: bool = False
+    shown: str | None = None
 
     @property
     def cluster_group_status(self) -> str:

@@ -7,6 +7,7 @@ from threading import Event
 
 import psycopg
 
+from rehearsal.aws import fates
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.instances import add_instance
@@ -40,6 +41,8 @@ def tasks_of(version: str, target_version: str) -> dict[str, str]:
 def provision(control: Control, deployment: Deployment) -> None:
     """Make green, or end in INVALID_CONFIGURATION with the reason; then watch the replication."""
     refusal = late_refusal(control, deployment)
+    if control.orders.take(fates.GREEN_FAILS):
+        refusal = fates.GREEN_REASON
     if refusal is not None:
         with control.pace.at_least("green-replica"):
             deployment.tasks[Task.CREATING_READ_REPLICA.value] = "IN_PROGRESS"
@@ -63,6 +66,8 @@ def provision(control: Control, deployment: Deployment) -> None:
             "green environment databases or switch over the deployment.",
             "creation",
         )
+    if green.writer:
+        fates.green_member(control, green.writer)
     _watch(control, deployment)
 
 
@@ -240,16 +245,18 @@ def _watch(control: Control, deployment: Deployment) -> None:
 
     The user guide names the state "Replication degraded" and forbids the switchover then; how
     the API shows it is not documented. Here the status stays AVAILABLE, `StatusDetails` says it,
-    and the switchover's guardrails refuse.
+    and the switchover's guardrails refuse. What passes, as a server that restarts, is taken back.
     """
+    said = ""
     while deployment in control.deployments and not deployment.switched:
         green = deployment.target
         if deployment.status == "AVAILABLE" and green and not green.gone:
             state = control.fleet.replication_state(
                 deployment.source.resource_id, green.resource_id
             )
-            if state.degraded and deployment.status == "AVAILABLE":
-                deployment.details = f"Replication degraded: {state.degraded}"
-                control.event(deployment, deployment.details, "notification")
-                return
+            now = f"Replication degraded: {state.degraded}" if state.degraded else ""
+            if now != said and deployment.status == "AVAILABLE":
+                deployment.details = said = now
+                if now:
+                    control.event(deployment, now, "notification")
         control.pace.wait(_WATCH_S)

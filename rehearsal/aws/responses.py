@@ -67,12 +67,16 @@ class RdsResponse(RDSResponse):  # type: ignore[misc]
                 400, "InvalidAction", f"The action {name} is not imitated by the rehearsal lab."
             )
         try:
-            result: Any = function(self._control.in_region(self.region), self.params)
+            result: Any = function(self._plane(name), self.params)
         except ServiceException as refusal:
             if refusal.code in _COMMON_ERRORS:
                 return error_xml(400, refusal.code, refusal.message)
             result = refusal
         return self._plain(self.serialized(ActionResult(result)))
+
+    def _plane(self, action: str) -> Control:
+        control = self._control.in_region(self.region)
+        return control.trail.view() if action.startswith(("Describe", "List")) else control
 
     @staticmethod
     def _plain(answer: Any) -> Answer:

@@ -20,9 +20,10 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
+from rehearsal.aws.audit import changed_zone
 from rehearsal.aws.control import Control
-from rehearsal.aws.responses import Answer, RdsResponse, error_xml
-from rehearsal.faults import Faults, LostResponse
+from rehearsal.aws.responses import Answer, error_xml
+from rehearsal.aws.wire import Wire
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +35,9 @@ LabApi = Callable[[str, str, dict[str, Any]], tuple[int, dict[str, Any]]]
 class Application:
     """A WSGI application that sends each request to the service it is signed for."""
 
-    def __init__(self, control: Control, faults: Faults, lab: LabApi) -> None:
+    def __init__(self, control: Control, lab: LabApi) -> None:
         self._control = control
-        self._faults = faults
+        self._wire = Wire(control)
         self._lab = lab
         self._moto = DomainDispatcherApplication(create_backend_app)
 
@@ -45,8 +46,11 @@ class Application:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_lab/"):
             return self._answer_lab(path.removeprefix("/_lab/"), environ, start_response)
+        as_json = "HTTP_X_AMZ_TARGET" in environ
+        if expired := self._wire.refuses_credentials(as_json=as_json):
+            return _respond(expired, environ, start_response)
         if signed_service(environ) == "rds":
-            return self._answer_rds(environ, start_response)
+            return _respond(self._wire.answer(Request(environ)), environ, start_response)
         return self._answer_moto(environ, start_response)
 
     def _answer_lab(
@@ -62,19 +66,16 @@ class Application:
         response = Response(json.dumps(answer), status=status, mimetype="application/json")
         return response(environ, start_response)
 
-    def _answer_rds(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
-        action = request.values.get("Action", "")
-        answer = self._faults.before(action)
-        if answer is None:
-            answer = RdsResponse(self._control).answer(request)
-            if self._faults.loses_response(action):
-                raise LostResponse(action)
-        return _respond(answer, environ, start_response)
-
     def _answer_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        zone = changed_zone(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+
+        def answering(status: str, *rest: Any) -> Any:
+            if zone and status < "4":
+                self._control.audit.record("ChangeResourceRecordSets", zone, lost=False)
+            return start_response(status, *rest)
+
         try:
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+            return self._moto(environ, answering)  # type: ignore[no-any-return]
         except NotImplementedError as missing:
             code, status, message = "InvalidAction", 400, str(missing)
         except Exception as error:

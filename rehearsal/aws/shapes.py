@@ -24,7 +24,7 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "AvailabilityZones": [f"{control.region}{zone}" for zone in "abc"],
         "DBClusterIdentifier": cluster.identifier,
         "DBClusterParameterGroup": cluster.group.name,
-        "Status": cluster.status,
+        "Status": cluster.shown or cluster.status,
         "EarliestRestorableTime": cluster.created,
         "Endpoint": HOST,
         "ReaderEndpoint": HOST,
@@ -76,7 +76,7 @@ def instance_shape(control: Control, instance: Instance) -> Shape:
         "DBInstanceClass": instance.instance_class,
         "Engine": ENGINE,
         "EngineVersion": cluster.version,
-        "DBInstanceStatus": instance.status,
+        "DBInstanceStatus": instance.shown or instance.status,
         "MasterUsername": cluster.master,
         "AllocatedStorage": 1,
         "InstanceCreateTime": instance.created,
@@ -113,7 +113,7 @@ def instance_shape(control: Control, instance: Instance) -> Shape:
         "NetworkType": cluster.settings["NetworkType"],
         "TagList": tag_list(instance.tags),
     }
-    if instance.status != "creating":
+    if (instance.shown or instance.status) != "creating":
         shape["Endpoint"] = {
             "Address": HOST,
             "Port": instance.port,

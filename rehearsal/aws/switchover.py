@@ -7,7 +7,7 @@ with the reason in `StatusDetails`; `SWITCHOVER_FAILED` is left for one that cou
 
 from __future__ import annotations
 
-from rehearsal.aws import errors
+from rehearsal.aws import errors, fates
 from rehearsal.aws.control import Control
 from rehearsal.aws.deployments import find
 from rehearsal.aws.models import Cluster, Deployment, Instance, Pair
@@ -82,6 +82,9 @@ class _Switchover:
         except ServerError as error:
             self._cancel(str(error))
             return
+        except fates.NotUndone as error:
+            self._cancel(str(error), for_good=True)
+            return
         except Exception as error:
             self._cancel(f"{type(error).__name__}: {error}")
             raise
@@ -112,8 +115,7 @@ class _Switchover:
                 "lead to extended downtime.",
                 "notification",
             )
-        if reason := control.switchover_fault(phase):
-            raise ServerError(reason)
+        fates.switchover(control, phase, self._timeout_s)
 
     def _swap(self) -> None:
         """Give green the production names and blue the `-oldN` ones; the ports follow."""
@@ -141,10 +143,10 @@ class _Switchover:
             for pair in self._deployment.pairs:
                 pair.status = status
 
-    def _cancel(self, reason: str) -> None:
+    def _cancel(self, reason: str, *, for_good: bool = False) -> None:
         control, deployment = self._control, self._deployment
         with control.lock:
-            undone = not deployment.switched
+            undone = not deployment.switched and not for_good
             self._mark("AVAILABLE" if undone else "SWITCHOVER_FAILED")
             deployment.status = "AVAILABLE" if undone else "SWITCHOVER_FAILED"
             deployment.details = f"Switchover {self._route} was canceled due to {reason}"

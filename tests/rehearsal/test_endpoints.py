@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal.endpoints import Disturbance, Endpoints
+from rehearsal.severing import Cut, Moment
 from tests.rehearsal.conftest import until
 
 
@@ -208,3 +209,73 @@ def test_nothing_listens_after_shutting() -> None:
     with client:
         assert ended(client)
     server.close()
+
+
+def test_a_message_is_lost_before_it_arrives(place: Place) -> None:
+    port = place.open("orders", "blue")
+    place.endpoints.order(Cut(Moment.BEFORE, "commit"))
+    with dial(port) as client:
+        assert greeting(client) == "blue"
+        client.sendall(b"first")
+        assert client.recv(5) == b"first"
+        client.sendall(b"commit")
+        assert ended(client)
+    assert place.endpoints.ordered() == ()
+    assert place.servers["blue"].received == b"first"
+
+
+def test_a_cut_that_is_taken_back_strikes_nobody(place: Place) -> None:
+    port = place.open("orders", "blue")
+    place.endpoints.order(Cut(Moment.BEFORE, "commit", database="orders"))
+    assert place.endpoints.spare("commit", "billing") == 0
+    assert place.endpoints.spare("commit", "orders") == 1
+    with dial(port) as client:
+        greeting(client)
+        client.sendall(b"commit")
+        assert client.recv(6) == b"commit"
+
+
+def test_a_name_that_is_held_leads_where_it_led_until_it_is_let_go(place: Place) -> None:
+    port = place.open("orders", "blue")
+    place.endpoints.hold("orders", None)
+    place.endpoints.route("orders", None)
+    place.endpoints.close("orders")
+    assert place.endpoints.open("orders") == port
+    place.endpoints.route("orders", "green")
+    with dial(port) as client:
+        assert greeting(client) == "blue"
+    place.endpoints.follow("orders")
+    with dial(port) as client:
+        assert greeting(client) == "green"
+
+
+def test_a_name_that_trails_follows_by_itself(place: Place) -> None:
+    port = place.open("orders", "blue")
+    place.endpoints.hold("orders", 0.05)
+    place.endpoints.route("orders", "green")
+
+    def leads_to() -> str:
+        with dial(port) as client:
+            return greeting(client)
+
+    until(lambda: leads_to() == "green", "it follows")
+
+
+def test_a_name_that_was_held_and_is_gone_refuses_when_let_go(place: Place) -> None:
+    port = place.open("orders", "blue")
+    place.endpoints.hold("orders", None)
+    place.endpoints.close("orders")
+    with dial(port) as client:
+        assert greeting(client) == "blue"
+    place.endpoints.follow("orders")
+    assert refused(port)
+
+
+def test_a_name_can_be_led_astray(place: Place) -> None:
+    port = place.open("orders", "blue")
+    place.endpoints.hold("orders", None, "green")
+    with dial(port) as client:
+        assert greeting(client) == "green"
+    place.endpoints.follow("orders")
+    with dial(port) as client:
+        assert greeting(client) == "blue"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from rehearsal import keeper
@@ -200,3 +201,18 @@ def test_the_next_lab_ends_what_a_killed_keeper_left(folder: Path) -> None:
 
 def _runs(pid: int) -> bool:
     return keeper._is_postgres(pid)
+
+
+def test_no_file_grows_on_a_full_disk_until_it_is_freed(server: Server) -> None:
+    fill = """
+        INSERT INTO public.ballast
+        SELECT repeat(md5(n::text), 20) FROM generate_series(1, 40000) AS n"""
+    with server.connect() as before:
+        before.execute("CREATE TABLE public.ballast (filler text)")
+        server.limit_files(16 << 20)
+        for session in (before, server.connect()):
+            with pytest.raises(psycopg.Error, match="could not extend file"):
+                session.execute(fill)
+        server.limit_files(None)
+        before.execute(fill)
+    assert server.value("SELECT count(*) FROM public.ballast") == 40000

@@ -55,6 +55,16 @@ class Lab:
     def settle(self) -> None:
         assert self.control.settle(10)
 
+    def settle_threads(self, title: str) -> None:
+        """Wait for the work in progress whose title begins so: a deployment is watched on."""
+        until(
+            lambda: (
+                not any(
+                    each.name.startswith(title) and each.is_alive() for each in self.control.workers
+                )
+            )
+        )
+
     def cluster(self, name: str = "orders") -> dict[str, Any]:
         rows = self.client().describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
         return cast(dict[str, Any], rows[0])
@@ -96,7 +106,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     )
     found_production(control, name="orders", version="16.14", password="x", seed=Seed())
     faults = Faults(control)
-    server = serve(Application(control, faults, lambda method, name, body: (404, {})))
+    server = serve(Application(control, lambda method, name, body: (404, {})))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield Lab(control, fleet, endpoints, faults, f"http://127.0.0.1:{server.server_port}")

@@ -160,3 +160,10 @@ class FakeEndpoints:
     def drop(self, name: str) -> int:
         self.dropped.add(name)
         return 1
+
+    def spare(self) -> None:
+        """Take back ordered cuts; no test here orders one."""
+
+    def ordered(self) -> list[object]:
+        """Return the ordered cuts that wait."""
+        return []

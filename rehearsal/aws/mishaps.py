@@ -1,0 +1,84 @@
+"""What happens to resources by itself, or by somebody else's hand, at once."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from rehearsal.aws import errors
+from rehearsal.aws.clusters import forget_cluster
+from rehearsal.aws.control import Control
+from rehearsal.aws.models import Cluster, Deployment
+from rehearsal.replication import SUBSCRIPTION
+
+
+def _deployment(control: Control, cluster: str) -> Deployment:
+    found = control.deployment_of(control.cluster(cluster))
+    if found is None:
+        raise errors.deployment_not_found(f"of {cluster}")
+    return found
+
+
+def invalidate_deployment(control: Control, cluster: str) -> None:
+    """Turn a cluster's deployment INVALID_CONFIGURATION, as promoting green by hand does."""
+    with control.lock:
+        deployment = _deployment(control, cluster)
+        deployment.status = "INVALID_CONFIGURATION"
+        deployment.details = "The green environment was promoted manually."
+
+
+def lose_deployment(control: Control, cluster: str) -> None:
+    """Delete a cluster's deployment, keeping both sides, as somebody else might."""
+    with control.lock:
+        deployment = _deployment(control, cluster)
+        control.deployments.remove(deployment)
+    if deployment.switched:
+        control.fleet.unlock(deployment.source.resource_id)
+    elif deployment.target is not None:
+        control.fleet.detach(deployment.source.resource_id, deployment.target.resource_id)
+
+
+def lose_cluster(control: Control, cluster: str) -> None:
+    """Delete a cluster with its instances at once, as somebody else might."""
+    forget_cluster(control, control.cluster(cluster))
+
+
+def set_status(control: Control, name: str, status: str) -> None:
+    """Put a cluster or an instance into a status."""
+    with control.lock:
+        for instance in control.instances:
+            if instance.identifier == name:
+                instance.status = status
+                return
+        control.cluster(name).status = status
+
+
+def follow(control: Control, cluster: str, *, on: bool) -> None:
+    """Let green stop following blue, or follow again."""
+    green = _deployment(control, cluster).target
+    if green is None:
+        raise errors.cluster_not_found(f"green of {cluster}")
+    statement = sql.SQL("ALTER SUBSCRIPTION {} {}").format(
+        sql.Identifier(SUBSCRIPTION), sql.SQL("ENABLE" if on else "DISABLE")
+    )
+    for database in _subscribed(control, green):
+        with _open(control, green, database) as connection:
+            connection.execute(statement)
+
+
+def _subscribed(control: Control, green: Cluster) -> list[str]:
+    with _open(control, green, "postgres") as connection:
+        rows = connection.execute(
+            "SELECT d.datname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
+            " WHERE s.subname = %s",
+            [SUBSCRIPTION],
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _open(control: Control, green: Cluster, database: str) -> psycopg.Connection:
+    return psycopg.connect(
+        control.fleet.conninfo(green.resource_id, database),
+        autocommit=True,
+        options="-c default_transaction_read_only=off",
+    )
