@@ -85,20 +85,36 @@ class Protection:
     """The banner after the verdict, e.g. `capture held, clone creating`."""
     reasons: tuple[str, ...] = ()
     at: datetime | None = None
+    lost: bool = False
+    """Whether writes are missing on blue prime for good: a slot is gone, and waiting helps not."""
+    looking: bool = False
+    """Whether the run has just been opened, and not everything was looked at since."""
+    before: bool | None = None
+    """While looking: the last verdict known, as of `before_at`."""
+    before_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Downtime:
-    """The clock of the applications' outage in the track's window."""
+    """The clock of the latest outage of the applications, on whichever track they were stopped."""
 
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    track: str = ""
+    """The track on which they were stopped."""
+    earlier_s: float = 0.0
+    """How long the run's earlier outages were, together."""
+    letting_in: bool = False
+    """Whether a change that lets them in was asked for, and not yet seen to have done so."""
+    clock_set_s: float = 0.0
+    """By how much the clock was set meanwhile, which is no time that passed."""
 
     def seconds(self, now: datetime) -> float | None:
         """Return its length so far, or None where there was none."""
         if self.started_at is None:
             return None
-        return ((self.ended_at or now) - self.started_at).total_seconds()
+        passed = ((self.ended_at or now) - self.started_at).total_seconds()
+        return max(0.0, passed - self.clock_set_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +135,10 @@ class Board:
     waiting_fraction: float | None = None
     deployment: str = ""
     """Status of the blue/green deployment in AWS's words, or empty."""
+    green_lags: tuple[LagView, ...] = ()
+    """AWS's own slots, by which green follows blue before the switchover."""
+    journal_error: str = ""
+    """Why the journal could not be written at the last try, or empty."""
     at: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -129,6 +149,9 @@ class Board:
 
 _BOARD = TypeAdapter(Board)
 
+AHEAD_S = 2.0
+"""How far in the future a time may lie: clocks are nudged, and those of two hosts differ."""
+
 
 def from_json(value: Any) -> Board:
     """Return the board that `as_json` wrote."""
@@ -136,5 +159,17 @@ def from_json(value: Any) -> Board:
 
 
 def age(at: datetime | None, now: datetime | None = None) -> float | None:
-    """Return how many seconds ago something was seen, or None if it never was."""
-    return None if at is None else max(0.0, ((now or datetime.now(UTC)) - at).total_seconds())
+    """Return how many seconds ago something was seen, or None where that is not known.
+
+    It is not if it never was, nor if it lies in the future: the clock was set back since.
+    """
+    if at is None:
+        return None
+    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
+    return None if seconds < -AHEAD_S else max(0.0, seconds)
+
+
+def stale(at: datetime | None, now: datetime, limit: float) -> bool:
+    """Return whether a figure was seen too long ago to stand, or nobody can tell how long ago."""
+    seconds = age(at, now)
+    return seconds is None or seconds > limit

@@ -40,6 +40,7 @@ class _Given:
     account: str
     target_version: str
     order: str
+    known_as: str
 
 
 async def discover(
@@ -58,13 +59,15 @@ async def discover(
     order: str = "traffic-first",
     fast: bool = False,
     acknowledge: bool = False,
+    known_as: str = "",
 ) -> str:
     """Return a plan as TOML text for upgrading a cluster to a version.
 
     `password` is a reference as the plan takes it. `user` defaults to the master user. Without
     `application_roles` the roles are taken from the server. `fast` shortens the pauses, for
     clusters that change state within seconds. `acknowledge` accepts every kind of data that is
-    present instead of leaving that to a person.
+    present instead of leaving that to a person. `known_as` is the production name of a cluster that
+    has lost it to a switchover meanwhile.
 
     Raise `Refused` when there is no such cluster or upgrade, `AwsError` and `StepFailed` in words
     when AWS or the server cannot be asked. Nothing is changed.
@@ -80,7 +83,7 @@ async def discover(
         maintenance_database=maintenance_database,
     )
     found = await _ask_servers(aws, cluster, credentials)
-    given = _Given(identity.account, target_version, order)
+    given = _Given(identity.account, target_version, order, known_as or cluster.identifier)
     return Template(TEMPLATE).substitute(
         _cluster_values(aws.region, cluster, given),
         **_credential_values(credentials, cluster.endpoint),
@@ -93,9 +96,9 @@ async def discover(
 
 def _cluster_values(region: str, cluster: Cluster, given: _Given) -> dict[str, str]:
     return {
-        "name": _comment(cluster.identifier),
+        "name": _comment(given.known_as),
         "version": _comment(cluster.engine_version),
-        "identifier": _text(cluster.identifier),
+        "identifier": _text(given.known_as),
         "resource_id": _text(cluster.resource_id),
         "region": _text(region),
         "account": _text(given.account),
@@ -243,8 +246,12 @@ def _sslmode_why(endpoint: str, sslmode: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML basic string; JSON's escapes are a subset of TOML's, DEL excepted."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a TOML basic string; what does not print is escaped, and read back as it was.
+
+    JSON's escapes are a subset of TOML's.
+    """
+    escaped = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in escaped)
 
 
 def _comment(value: str) -> str:
@@ -304,6 +311,7 @@ parameter_settle_s = 0  # AWS asks for 300 between making a parameter group and 
 poll_s = 0.2          # the pause between two looks at AWS
 fast_poll_s = 0.05    # the pause inside the fence, where every second is downtime
 connect_s = 30.0
+late_effect_s = 2.0   # how long a change whose answer was lost may still appear
 
 [compare]
 hash_budget_s = 20.0

@@ -18,11 +18,15 @@ from pydantic import TypeAdapter
 
 from runbook.postgres import catalog, compare, fence, marks, replication
 from runbook.postgres.fence import FenceSample, FenceVerdict
+from runbook.postgres.together import together
 from runbook.roles import Role
-from runbook.step import StepFailed, Watch
+from runbook.step import Refused, StepFailed, Watch
 from runbook.world import World
 
 _SAMPLE = TypeAdapter(FenceSample)
+
+LACKS = "old-blue.lacks"
+"""The fact that says what old blue may lack, as far as it was found."""
 
 Connections = Mapping[str, AsyncConnection]
 
@@ -32,7 +36,7 @@ async def connections(world: World, role: Role) -> AsyncIterator[Connections]:
     """Lend one connection to each database of a role's cluster."""
     databases = await world.databases(role)
     async with AsyncExitStack() as stack:
-        opened = await asyncio.gather(
+        opened = await together(
             *(stack.enter_async_context(world.connect(role, name)) for name in databases)
         )
         yield dict(zip(databases, opened, strict=True))
@@ -41,9 +45,7 @@ async def connections(world: World, role: Role) -> AsyncIterator[Connections]:
 async def warm(world: World, roles: tuple[Role, ...]) -> None:
     """Open the connections that the proof will need, while the applications still run."""
     async with AsyncExitStack() as stack:
-        await asyncio.gather(
-            *(stack.enter_async_context(connections(world, role)) for role in roles)
-        )
+        await together(*(stack.enter_async_context(connections(world, role)) for role in roles))
 
 
 async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
@@ -59,7 +61,7 @@ async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...
         opened = dict(
             zip(
                 roles,
-                await asyncio.gather(
+                await together(
                     *(stack.enter_async_context(connections(world, role)) for role in roles)
                 ),
                 strict=True,
@@ -90,7 +92,7 @@ async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...
 
 
 async def _look(opened: Mapping[Role, Connections]) -> dict[Role, FenceSample]:
-    samples = await asyncio.gather(*(fence.sample(each) for each in opened.values()))
+    samples = await together(*(fence.sample(each) for each in opened.values()))
     return dict(zip(opened, samples, strict=True))
 
 
@@ -169,18 +171,8 @@ async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> 
     Raises `StepFailed` naming databases and counts when rows were written in between. Where the
     statistics cannot tell (a restart reset them), a person must accept that by name.
     """
-    kept = world.fact(f"fence.{publisher.identity.slug}")
     accepted = world.accepted("accept-unproved-fence")
-    if kept is None:
-        verdict = FenceVerdict(None, ("no look at green from before the switchover was kept",))
-    else:
-        before = _SAMPLE.validate_python(kept)
-        async with connections(world, publisher) as opened:
-            now = await fence.sample(opened)
-        verdict = _held(world, before, now)
-        if not verdict.proved and _held(world, replace(before, counters=now.counters), now).proved:
-            moved = [n for n, c in now.counters.items() if c != before.counters.get(n)]
-            verdict = await _settle_by_rows(world, watch, publisher, moved, verdict)
+    verdict = await _since_the_fence(world, watch, publisher)
     if verdict.proved:
         watch.evidence(
             f"no row was written on {publisher.value} between the freeze and the capture",
@@ -204,6 +196,44 @@ async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> 
     )
 
 
+async def refuse_if_written(world: World, watch: Watch, publisher: Role) -> None:
+    """Refuse to go back to old blue where it lacks what was written on new blue since the fence.
+
+    The journal says that the applications were not let in, and may know less than the world: a
+    backup of it was put back, or somebody let them in by hand. What was found is kept, so that a
+    person can accept it by name.
+    """
+    verdict = await _since_the_fence(world, watch, publisher)
+    if verdict.proved:
+        watch.evidence(f"nothing was written on {publisher.value} since the fence")
+        return
+    words = "; ".join(_reasons(verdict))
+    watch.evidence(f"not proved: {words}", key=LACKS, value=words)
+    raise Refused(
+        f"It is not proved that old blue has every write of {publisher.value}: {words}.",
+        now="Nothing was changed. The way back was to lose nothing, and this one may.",
+        todo="Branch back to the upgrade and let it finish protecting; or run the step again and "
+        "accept by name that these writes stay behind.",
+    )
+
+
+async def _since_the_fence(world: World, watch: Watch, publisher: Role) -> FenceVerdict:
+    """Hold new blue against what green was inside the fence, or against old blue's rows."""
+    kept = world.fact(f"fence.{publisher.identity.slug}")
+    if kept is None:
+        doubt = FenceVerdict(None, ("no look at green from before the switchover is kept",))
+        databases = await world.databases(publisher)
+        return await _settle_by_rows(world, watch, publisher, databases, doubt)
+    before = _SAMPLE.validate_python(kept)
+    async with connections(world, publisher) as opened:
+        now = await fence.sample(opened)
+    verdict = _held(world, before, now)
+    if not verdict.proved and _held(world, replace(before, counters=now.counters), now).proved:
+        moved = [n for n, c in now.counters.items() if c != before.counters.get(n)]
+        return await _settle_by_rows(world, watch, publisher, moved, verdict)
+    return verdict
+
+
 def _held(world: World, before: FenceSample, now: FenceSample) -> FenceVerdict:
     return fence.compare_samples(
         before,
@@ -221,9 +251,9 @@ async def _settle_by_rows(
     An apply worker reports its counts up to a second late, so that green's may move after it has
     received everything. Old blue cannot change, and new blue is fenced: equal rows are the proof.
     """
-    watch.evidence(f"counters moved ({'; '.join(doubt.reasons)}): comparing the rows themselves")
+    watch.evidence(f"not told by counters ({'; '.join(doubt.reasons)}): comparing the rows")
     left, right = await world.target(Role.OLD_BLUE), await world.target(publisher)
-    results = await asyncio.gather(
+    results = await together(
         *(
             compare.compare_databases(
                 world.connector(left, database),

@@ -16,16 +16,21 @@ from datetime import datetime
 
 import psycopg
 
+from runbook import board as boards
+from runbook import clocks
+from runbook.applying import Failures, failing_words
 from runbook.board import (
     Board,
     ClusterView,
-    Downtime,
     Fence,
     LagView,
     Protection,
     TrafficView,
     age,
 )
+from runbook.clocks import ClockWatch
+from runbook.judge import DRIFT_EVERY_S, judge
+from runbook.outage import downtime
 from runbook.postgres import activity, catalog, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.replication import LagClock
@@ -34,10 +39,11 @@ from runbook.step import StepFailed
 from runbook.steps.capture import publication_name
 from runbook.steps.green import deployment
 from runbook.steps.protection import schema_differences
+from runbook.ways import switchover_asked
 from runbook.world import World
+from state.errors import JournalError
 from state.journal import Journal
 from state.records import Json, Sample
-from state.words import Track
 
 _log = logging.getLogger("blueprime.monitor")
 
@@ -48,9 +54,6 @@ CALM_AFTER_S = 900.0
 """So long after the last step, only every so often a sample is kept: a bake may last for days."""
 
 CALM_SAMPLE_EVERY_S = 30.0
-
-DRIFT_EVERY_S = 10.0
-"""The pause between two looks for schema drift: one query a database on both sides."""
 
 
 class Monitor:
@@ -63,16 +66,25 @@ class Monitor:
         self.world = world
         self._journal = journal
         self.board = Board()
+        self._unseen = {"_clusters", "_lags", "_subscriptions", "_drifts"}
+        """The looks that the verdict rests on and that have not come to an end since the start."""
+        self._last_known = Protection(None, "")
+        self._announced: tuple[bool | None, tuple[str, ...]] | None = None
         self._lag_clock = LagClock()
+        self._green_clock = LagClock()
         self._written: tuple[float, int, str] | None = None
         self._drift: tuple[str, ...] | None = None
         self._drift_at: datetime | None = None
+        self._compared = False
+        """Whether a comparison of the schemas has come to an end."""
         self._subscribed: tuple[bool | None, str] = (None, "not looked at yet")
         self._subscribed_at: datetime | None = None
+        self._failures = Failures()
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._alarms: list[asyncio.Event] = []
         self._stopping = False
         self._stirred = time.monotonic()
+        self._clocks = ClockWatch()
         self._kept: dict[str, float] = {}
 
     def nudge(self) -> None:
@@ -95,6 +107,7 @@ class Monitor:
 
     async def run(self) -> None:
         """Sample until stopped."""
+        self._begin_with(self._journal.live(self.world.run))
         every = self.world.plan.protection.sample_every_s
         await asyncio.gather(
             self._forever(self._clusters, max(every, 1.0)),
@@ -105,6 +118,32 @@ class Monitor:
             self._forever(self._judge, min(every, 1.0)),
         )
 
+    def _begin_with(self, published: Json | None) -> None:
+        """Begin with the figures of whoever held the run before: each bears its age."""
+        if published is None:
+            return
+        known = boards.from_json(published)
+        last = known.protection
+        if last.looking:
+            last = replace(last, protected=last.before, at=last.before_at)
+        else:
+            self._announced = said(last)
+        self._last_known = last
+        self.board = replace(
+            known, waiting="", waiting_fraction=None, journal_error="", protection=self._looking()
+        )
+
+    def _looking(self) -> Protection:
+        """Return that it is being looked, with the last verdict known."""
+        return Protection(
+            None,
+            "looking…",
+            at=self.world.now(),
+            looking=True,
+            before=self._last_known.protected,
+            before_at=self._last_known.at,
+        )
+
     async def _forever(self, look: Callable[[], Awaitable[None]], every_s: float) -> None:
         alarm = asyncio.Event()
         self._alarms.append(alarm)
@@ -112,6 +151,10 @@ class Monitor:
             alarm.clear()
             try:
                 await look()
+                self._unseen.discard(look.__name__)
+            except JournalError as error:
+                # The figures stay live; that nothing can be kept is on every screen.
+                self.board = replace(self.board, journal_error=str(error))
             except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
                 await self._failed(look.__name__, error)
             except Exception as error:
@@ -123,12 +166,13 @@ class Monitor:
 
     async def _failed(self, look: str, error: Exception) -> None:
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        self._unseen.discard(look)
         if look == "_lags":
-            lags = tuple(
-                replace(lag, bytes=None, seconds=None, state="unknown", reason=words)
-                for lag in self.board.lags
+            self.board = replace(
+                self.board,
+                lags=tuple(_unknown(lag, words) for lag in self.board.lags),
+                green_lags=tuple(_unknown(lag, words) for lag in self.board.green_lags),
             )
-            self.board = replace(self.board, lags=lags)
         elif look == "_traffic":
             self.board = replace(self.board, traffic=replace(self.board.traffic, error=words))
         elif look == "_clusters":
@@ -138,6 +182,7 @@ class Monitor:
             self._subscribed = (None, f"blue prime cannot be asked: {words}")
         elif look == "_drifts":
             self._drift = None
+            self._compared = True
         await self.world.forget_connections()
 
     async def _clusters(self) -> None:
@@ -159,8 +204,8 @@ class Monitor:
             await self.world.forget_connections()
 
     async def _view(self, role: Role) -> ClusterView:
-        cluster = await self.world.find(role)
         now = self.world.now()
+        cluster = await self.world.find(role)
         if cluster is None:
             return ClusterView(role.value, "", "", "gone", 0, 0, at=now)
         instances = await self.world.rds.instances(cluster.identifier)
@@ -181,37 +226,42 @@ class Monitor:
         )
 
     async def _lags(self) -> None:
+        await self._green_lags()
         capture = self.world.fact("capture")
         if not capture or self.world.fact("slots") == []:
             self.board = replace(self.board, lags=())
             return
         slots = {slot: database for database, slot in capture["slots"].items()}
+        now = self.world.now()
         async with self.world.connect(Role.NEW_BLUE) as connection:
             found = await replication.slot_lags(connection, list(slots))
-        clock = time.monotonic()
-        now = self.world.now()
-        views = []
-        for lag in found:
-            if lag.current_lsn is not None:
-                self._lag_clock.observe(clock, lag.current_lsn)
-            views.append(
-                LagView(
-                    database=slots[lag.slot],
-                    slot=lag.slot,
-                    bytes=lag.bytes,
-                    seconds=self._lag_clock.seconds(clock, lag.confirmed_flush_lsn),
-                    active=lag.active if lag.bytes is not None else None,
-                    state=lag.wal_status or ("missing" if lag.bytes is None else "unknown"),
-                    reason=lag.reason,
-                    at=now,
-                )
-            )
+        views = [_lag_view(lag, slots[lag.slot], self._lag_clock, now) for lag in found]
         self.board = replace(self.board, lags=tuple(views))
         self._keep_samples(now, views)
 
+    async def _green_lags(self) -> None:
+        """Look at AWS's own slots on blue, by which green follows it until the switchover."""
+        before = self.world.fact("deployment") is not None and not self._asked()
+        if not before:
+            self.board = replace(self.board, green_lags=())
+            return
+        now = self.world.now()
+        async with self.world.connect(Role.BLUE) as connection:
+            slots = await catalog.replication_slots(connection)
+            names = [slot.name for slot in slots if slot.slot_type == "logical"]
+            found = await replication.slot_lags(connection, names)
+        views = tuple(_lag_view(lag, lag.database or "?", self._green_clock, now) for lag in found)
+        self.board = replace(self.board, green_lags=views)
+
+    def _asked(self) -> bool:
+        """Return whether the switchover was asked for, and not seen to be called off."""
+        done = self.world.fact("switchover") is not None
+        return done or switchover_asked(self.world, self._journal)
+
     async def _subscriptions(self) -> None:
+        now = self.world.now()
         self._subscribed = await self._subscribed_now()
-        self._subscribed_at = self.world.now()
+        self._subscribed_at = now
 
     def _latest_subscribed(self) -> tuple[bool | None, str]:
         """Return whether every subscription runs, unless that was seen too long ago."""
@@ -236,6 +286,10 @@ class Monitor:
                 found = await replication.subscription(connection, name)
             if found is None:
                 return (False, f"no subscription in {database} yet")
+            clock = time.monotonic()
+            self._failures.observe(database, found.apply_error_count, clock)
+            if self._failures.failing(database, clock):
+                return (False, failing_words(database, Role.BLUE_PRIME.value))
             if not found.enabled or found.worker_pid is None:
                 return (False, f"the apply worker of {database} does not run")
         if self._subscribed[0] is not True:
@@ -262,6 +316,7 @@ class Monitor:
 
     async def _traffic(self) -> None:
         serving = self._serving()
+        now = self.world.now()
         async with self.world.connect(serving) as connection:
             seen = await activity.look(connection, self.world.plan.traffic.application_roles)
         clock = time.monotonic()
@@ -271,9 +326,7 @@ class Monitor:
                 # Servers report their counts about once a second: no rate over less than that.
                 self.board = replace(
                     self.board,
-                    traffic=replace(
-                        self.board.traffic, sessions=seen.sessions, at=self.world.now()
-                    ),
+                    traffic=replace(self.board.traffic, sessions=seen.sessions, at=now),
                 )
                 self._show_fence(seen.sessions)
                 return
@@ -282,7 +335,6 @@ class Monitor:
             # Statistics that went down were reset: no rate can be told then.
             rate = gained / elapsed if elapsed > 0 and gained >= 0 else None
         self._written = (clock, seen.rows_written, serving.value)
-        now = self.world.now()
         self.board = replace(
             self.board,
             traffic=TrafficView(Fence.UNKNOWN, None, seen.sessions, rate, at=now),
@@ -305,6 +357,9 @@ class Monitor:
         traffic = self.world.fact("traffic")
         if traffic is None or traffic.get("open"):
             return Fence.OPEN, None
+        if self.board.downtime.letting_in:
+            # They may be in already: neither a fence nor a breach of one can be told.
+            return Fence.UNKNOWN, None
         proof = self.world.fact("fence") or {}
         at = datetime.fromisoformat(proof["at"]) if proof.get("at") else None
         if sessions:
@@ -315,6 +370,7 @@ class Monitor:
         if self._subscribed[0] is not True:
             self._drift = None
             return
+        now = self.world.now()
         differences = await schema_differences(self.world, Role.NEW_BLUE, Role.BLUE_PRIME)
         strays = []
         for database in await self.world.databases(Role.BLUE_PRIME):
@@ -323,16 +379,50 @@ class Monitor:
             if state.database_setting != "on" and not state.default_read_only:
                 strays.append(f"{database} of blue prime is writable to clients")
         self._drift = (*differences, *strays)
-        self._drift_at = self.world.now()
+        self._drift_at = now
+        self._compared = True
+
+    def _watch_clocks(self) -> None:
+        """Forget every figure when the clocks have parted: their ages mean nothing any more."""
+        jump = self._clocks.look()
+        if jump is None:
+            return
+        why = f"not looked at since: {jump}"
+        self._lag_clock, self._green_clock = LagClock(), LagClock()
+        self._written = None
+        self._drift_at = self._subscribed_at = None
+        unseen = TrafficView(Fence.UNKNOWN, None, None, None, error=why)
+        self.board = replace(
+            self.board,
+            clusters=tuple(replace(view, error=why, at=None) for view in self.board.clusters),
+            lags=tuple(replace(_unknown(lag, why), at=None) for lag in self.board.lags),
+            green_lags=tuple(replace(_unknown(lag, why), at=None) for lag in self.board.green_lags),
+            traffic=unseen,
+        )
+        self._wake()
+        clocks.keep(self._journal, self.world.run, jump)
 
     async def _judge(self) -> None:
-        protection = judge(self.world, self.board, self._latest_subscribed(), *self._latest_drift())
-        before = self.board.protection
+        self._watch_clocks()
+        protection = judge(
+            self.world,
+            self.board,
+            self._latest_subscribed(),
+            *self._latest_drift(),
+            asked=self._asked(),
+        )
+        if protection.protected is None and self._still_looking():
+            protection = self._looking()
         self.board = replace(
-            self.board, protection=protection, downtime=self._downtime(), at=self.world.now()
+            self.board,
+            protection=protection,
+            downtime=downtime(self._journal, self.world.run),
+            at=self.world.now(),
         )
         self._journal.publish(self.world.run, self.board.as_json())
-        if (protection.protected, protection.reasons) != (before.protected, before.reasons):
+        self.board = replace(self.board, journal_error="")
+        if not protection.looking and said(protection) != self._announced:
+            self._announced = said(protection)
             self._announce(protection)
 
     def _latest_drift(self) -> tuple[tuple[str, ...] | None, datetime | None]:
@@ -341,8 +431,10 @@ class Monitor:
         if kept is None:
             return self._drift, self._drift_at
         at = datetime.fromisoformat(kept["at"])
-        if self._drift_at is not None and self._drift_at > at:
-            # A later look of this sampler that failed is not mended by an earlier good one.
+        ahead = age(at, self.world.now()) is None
+        if self._drift_at is not None and (self._drift_at > at or ahead):
+            # A later look of this sampler that failed is not mended by an earlier good one, nor by
+            # one that a clock set back has put into the future.
             return self._drift, self._drift_at
         return tuple(kept["differences"]), at
 
@@ -351,6 +443,7 @@ class Monitor:
             "protected": protection.protected,
             "text": protection.text,
             "reasons": list(protection.reasons),
+            "lost": protection.lost,
             "at": self.world.now().isoformat(),
         }
         verdict = {True: "protected", False: "not protected", None: "protection unknown"}
@@ -362,84 +455,35 @@ class Monitor:
             value=value,
         )
 
-    def _downtime(self) -> Downtime:
-        """Return the outage of the present stay on the track, from the journal."""
-        entry = self._journal.entries(self.world.run)[-1]
-        started = self.world.downtime_started()
-        if started is None:
-            return self.board.downtime if entry.track is Track.UPGRADE else Downtime()
-        traffic = self.world.fact("traffic") or {}
-        ended = None
-        if traffic.get("open") and traffic.get("at"):
-            at = datetime.fromisoformat(traffic["at"])
-            ended = at if at >= started else None
-        return Downtime(started, ended)
+    def _still_looking(self) -> bool:
+        """Return whether the first look at something is still under way.
+
+        Schemas can only be compared once the subscriptions were seen.
+        """
+        comparing = self._subscribed[0] is True and not self._compared
+        return bool(self._unseen) or comparing
 
 
-def judge(
-    world: World,
-    board: Board,
-    subscribed: tuple[bool | None, str],
-    drift: tuple[str, ...] | None,
-    drift_at: datetime | None,
-) -> Protection:
-    """Return whether a rollback now would lose nothing; anything not known is not good.
-
-    Protected means: every slot is there and not lost, every subscription enabled with its worker
-    alive, lag under the plan's limits and fresh, no schema drift, no write on blue prime but the
-    apply workers'.
-    """
-    now = world.now()
-    if world.fact("switchover") is None:
-        return Protection(False, "blue serves; abort loses nothing", (), now)
-    capture = world.fact("capture")
-    if not capture:
-        return Protection(False, "no capture yet; return to old blue", ("no capture",), now)
-    if world.fact("detached"):
-        return Protection(False, "blue prime follows nobody any more", ("detached",), now)
-    if world.fact("slots") == []:
-        return Protection(False, "no way back is held", ("the capture was dropped",), now)
-    gone = [
-        f"slot {lag.slot} of {lag.database} is {lag.state}"
-        for lag in board.lags
-        if lag.state in ("missing", "lost")
-    ]
-    if gone:
-        return Protection(False, gone[0], tuple(gone), now)
-    known, reason = subscribed
-    if known is False:
-        return Protection(False, f"capture held, {reason}", (reason,), now)
-    reasons, unknowns = _lag_reasons(world, board, now)
-    if known is None:
-        unknowns.append(reason)
-    limit = world.plan.protection
-    drift_age = age(drift_at, now)
-    if drift is None or drift_age is None or drift_age > max(3 * DRIFT_EVERY_S, limit.fresh_s):
-        unknowns.append("the schemas were not compared lately")
-    else:
-        reasons += drift[:3]
-    if reasons:
-        return Protection(False, reasons[0], tuple(reasons), now)
-    if unknowns:
-        return Protection(None, unknowns[0], tuple(unknowns), now)
-    return Protection(True, "a rollback now would lose nothing", (), now)
+def said(protection: Protection) -> tuple[bool | None, tuple[str, ...]]:
+    """Return what is worth a line of the journal when it changes."""
+    return protection.protected, protection.reasons
 
 
-def _lag_reasons(world: World, board: Board, now: datetime) -> tuple[list[str], list[str]]:
-    """Return what is wrong with the slots, and what about them is not known."""
-    limit = world.plan.protection
-    reasons: list[str] = []
-    unknowns: list[str] = []
-    if not board.lags:
-        unknowns.append("no lag was measured")
-    for lag in board.lags:
-        seen = age(lag.at, now)
-        if lag.bytes is None or seen is None or seen > limit.fresh_s:
-            unknowns.append(f"lag of {lag.database} is unknown: {lag.reason or 'stale'}")
-        elif not lag.active:
-            reasons.append(f"slot {lag.slot} of {lag.database} feeds nobody")
-        elif lag.bytes > limit.lag_limit_bytes:
-            reasons.append(f"lag of {lag.database} is {lag.bytes} bytes")
-        elif lag.seconds is not None and lag.seconds > limit.lag_limit_s:
-            reasons.append(f"lag of {lag.database} is {lag.seconds:.0f} s")
-    return reasons, unknowns
+def _lag_view(lag: replication.SlotLag, database: str, memory: LagClock, now: datetime) -> LagView:
+    clock = time.monotonic()
+    if lag.current_lsn is not None:
+        memory.observe(clock, lag.current_lsn)
+    return LagView(
+        database=database,
+        slot=lag.slot,
+        bytes=lag.bytes,
+        seconds=memory.seconds(clock, lag.confirmed_flush_lsn),
+        active=lag.active if lag.bytes is not None else None,
+        state=lag.wal_status or ("missing" if lag.bytes is None else "unknown"),
+        reason=lag.reason,
+        at=now,
+    )
+
+
+def _unknown(lag: LagView, why: str) -> LagView:
+    return replace(lag, bytes=None, seconds=None, state="unknown", reason=why)

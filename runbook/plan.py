@@ -7,6 +7,7 @@ each error names the file, the key and the line.
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -24,6 +25,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+from state.masking import masked
 
 
 class PlanError(Exception):
@@ -79,6 +82,21 @@ def _reference_only(value: str) -> str:
     return value
 
 
+def _no_secret(words: tuple[str, ...]) -> tuple[str, ...]:
+    line = shlex.join(words)
+    if masked(line) != line:
+        # Nor is it repeated here.
+        raise ValueError(
+            "holds a password or key in clear, which ps would show and a plan never keeps: let the "
+            "command take it from a file or a variable of the environment"
+        )
+    return words
+
+
+Command = Annotated[tuple[str, ...], AfterValidator(_no_secret)]
+"""An argument list, run without a shell."""
+
+
 class _Section(BaseModel):
     # Names and arguments are taken as they stand; what is refused may be a password.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -123,9 +141,9 @@ class TrafficSection(_Section):
     """How the applications are stopped and started, and which roles they use."""
 
     stop: StopMethod
-    stop_command: tuple[str, ...] = ()
-    """An argument list, run without a shell; must be safe to repeat."""
-    start_command: tuple[str, ...] = ()
+    stop_command: Command = ()
+    """Must be safe to repeat, like the next."""
+    start_command: Command = ()
     command_timeout_s: PositiveFloat = 60.0
     application_roles: tuple[str, ...] = ()
     """The database roles that the applications log in with: watched, and named when seen."""
@@ -167,7 +185,7 @@ class EndpointSection(_Section):
     hosted_zone_id: str = ""
     record: str = ""
     ttl_s: PositiveInt = 5
-    command: tuple[str, ...] = ()
+    command: Command = ()
     """Gets the host and port of the cluster to serve as its last two arguments."""
 
     @model_validator(mode="after")
@@ -201,6 +219,8 @@ class LimitsSection(_Section):
     parameter_settle_s: NonNegativeFloat = 300
     """AWS asks for five minutes between making a parameter group and its first use."""
     create_deployment_s: PositiveFloat = 4 * 3600
+    catch_up_s: PositiveFloat = 300
+    """For green to follow blue closely before the applications are stopped."""
     delete_deployment_s: PositiveFloat = 3600
     switchover_grace_s: PositiveFloat = 900
     """Beyond the switchover's own timeout, to see how it ended."""
@@ -211,6 +231,10 @@ class LimitsSection(_Section):
     drain_s: PositiveFloat = 900
     subscribe_s: PositiveFloat = 900
     connect_s: PositiveFloat = 120
+    patience_s: NonNegativeFloat = 60
+    """How long a call is asked for again while AWS refuses it for a state that passes."""
+    late_effect_s: NonNegativeFloat = 30
+    """How long after a call whose answer was lost its change may still appear in AWS's answers."""
     poll_s: PositiveFloat = 5.0
     """The pause between two looks at AWS."""
     fast_poll_s: PositiveFloat = 0.5

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import psycopg
 
+from runbook.board import stale
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.step import (
     Ambiguous,
     Answer,
@@ -24,32 +26,35 @@ from runbook.step import (
     StepFailed,
     Wave,
 )
+from runbook.waiting import JournalWatch, Notice, Stopped
 from runbook.world import World
+from state.errors import JournalUnusable
 from state.journal import Journal
-from state.records import Attempt, Json
-from state.words import Outcome, Result, Status
+from state.records import Attempt
+from state.records import Effect as Record
+from state.words import Outcome, Status
 
 Decide = Callable[[Gate], Awaitable[str | None]]
 """Asks a person: returns what was typed (`yes` where nothing must be), or None when declined."""
 
-Notice = Callable[[str, float | None], None]
-"""Hears where a wait stands, with a fraction where there is one."""
-
 _log = logging.getLogger("blueprime.runner")
 
-HEARTBEAT_S = 5.0
-"""At most this often a wait's last observation is journaled."""
+PROBE = "probe"
+"""Who is named where a look, and not a person, has decided an unknown outcome."""
 
 LOST_ANSWER_PROBES_S = (0.2, 1.0, 3.0)
 """Pauses before each look for an effect whose answer was lost: reads may trail the change."""
 
 
+LOST_LOOK_PAUSES_S = (0.1, 1.0)
+"""Pauses before verifying anew after a lost connection."""
+
+UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
+"""What a look at a database may end in: nothing was changed by it."""
+
+
 class Unclear(Exception):
     """An effect's outcome is unknown and needs a person."""
-
-
-class Stopped(Exception):
-    """The operator stopped a wait. Nothing was changed by that."""
 
 
 class Runner:
@@ -83,15 +88,18 @@ class Runner:
         if not self.leaving:
             self._stop.clear()
         self.refused = False
+        # Open still is only an attempt whose end could not be written: the disk was full.
+        self.journal.mark_unknown(self.world.run)
         try:
-            if reason := await step.skip(self.world):
+            # A step that has begun is brought to its end, though what it removes is gone already.
+            reason = "" if self._earlier(step.key) else await step.skip(self.world)
+            if reason:
                 return self._skip(step, reason)
             if not await self._pass_gates(step, decide):
                 return Status.READY
-        except StepFailed as failure:
-            self.refused = isinstance(failure, Refused)
+        except (StepFailed, *UNREACHABLE) as failure:
             attempt = self.journal.begin_attempt(self.world.run, step.key)
-            return self._end(attempt, Status.FAILED, _words(failure))
+            return self._failed(attempt, failure)
         attempt = self.journal.begin_attempt(self.world.run, step.key)
         return await self._try(step, attempt)
 
@@ -101,11 +109,10 @@ class Runner:
                 if self.leaving:
                     raise Stopped
                 await self._perform_wave(attempt, wave)
-            watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop)
-            await step.verify(self.world, watch)
-        except StepFailed as failure:
-            self.refused = isinstance(failure, Refused)
-            return self._end(attempt, Status.FAILED, _words(failure))
+            await self._verify(step, attempt)
+            self._close_unlisted(attempt)
+        except (StepFailed, *UNREACHABLE) as failure:
+            return self._failed(attempt, failure)
         except Unclear as unclear:
             return self._end(attempt, Status.UNKNOWN, str(unclear))
         except Stopped:
@@ -123,13 +130,9 @@ class Runner:
                 "be under way. Run the step again to go on waiting.",
             )
             raise
-        except (psycopg.Error, OSError) as error:
-            return self._end(
-                attempt,
-                Status.FAILED,
-                f"Looking at the database failed: {_first_line(error)}. Nothing was changed by "
-                "this look. Run the step again.",
-            )
+        except JournalUnusable:
+            # Nothing can be written down, so nothing more is done; opened again, it is looked at.
+            raise
         except Exception as error:
             _log.exception("unforeseen failure in step %s", step.key)
             return self._end(
@@ -145,6 +148,33 @@ class Runner:
                 # Inside the fence the next step follows at once, with the same endpoints.
                 await self.world.forget_connections()
         return self._end(attempt, Status.SUCCEEDED, "")
+
+    async def _verify(self, step: Step, attempt: Attempt) -> None:
+        """Verify a step, anew where a connection was lost: it only reads."""
+        watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop)
+        for pause in LOST_LOOK_PAUSES_S:
+            try:
+                await step.verify(self.world, watch)
+                return
+            except psycopg.Error as error:
+                if not _connection_lost(error) or self._stop.is_set():
+                    raise
+                watch.evidence(f"looked again: the connection was lost: {_first_line(error)}")
+                await self.world.forget_connections()
+                await asyncio.sleep(pause)
+        await step.verify(self.world, watch)
+
+    def _failed(self, attempt: Attempt, failure: BaseException) -> Status:
+        self.refused = isinstance(failure, Refused)
+        if isinstance(failure, StepFailed):
+            return self._end(attempt, Status.FAILED, _words(failure))
+        return self._end(
+            attempt,
+            Status.FAILED,
+            f"Looking at the database failed: {_first_line(failure)}\n"
+            "Nothing was changed by this look.\n"
+            "Run the step again.",
+        )
 
     def _end(self, attempt: Attempt, status: Status, message: str) -> Status:
         self.journal.end_attempt(attempt.id, status, message)
@@ -174,7 +204,7 @@ class Runner:
         return any(
             decision.gate == gate.key
             and decision.entry == entry.id
-            and (now - decision.at).total_seconds() <= gate.valid_s
+            and not stale(decision.at, now, gate.valid_s)
             for decision in self.journal.decisions(self.world.run)
         )
 
@@ -191,14 +221,24 @@ class Runner:
         await self._wait_settled(wave)
 
     async def _settle_effect(self, attempt: Attempt, effect: Effect) -> None:
-        finding = await effect.probe()
+        earlier = [record for record in self._earlier(attempt.step) if record.key == effect.key]
+        open_ones = [record for record in earlier if record.outcome is Outcome.UNKNOWN]
+        ruling = earlier[-1] if earlier and earlier[-1].decided not in ("", PROBE) else None
+        finding = await self._look(effect, open_ones)
         intent = self.journal.intend(attempt.id, effect.key, effect.title, effect.preview())
+        if finding.answer is Answer.UNKNOWN and ruling is not None:
+            finding = _ruled(finding, ruling)
         if finding.answer is Answer.YES:
+            self._close(open_ones, Outcome.ADOPTED, finding.seen)
             self.journal.settle(intent, Outcome.ADOPTED, {"seen": finding.seen, **finding.detail})
             return
         if finding.answer is Answer.UNKNOWN:
             self.journal.settle(intent, Outcome.UNKNOWN, {"error": finding.seen})
             raise Unclear(_unclear(effect, finding.seen))
+        self._close(open_ones, Outcome.FAILED, finding.seen)
+        await self._perform(intent, effect)
+
+    async def _perform(self, intent: int, effect: Effect) -> None:
         try:
             detail = await asyncio.shield(asyncio.ensure_future(effect.perform()))
         except StepFailed as failure:
@@ -211,6 +251,54 @@ class Runner:
             await self._look_after_loss(intent, effect, error)
             return
         self.journal.settle(intent, Outcome.SUCCEEDED, dict(detail))
+
+    def _earlier(self, step: str) -> list[Record]:
+        """Return the effects that a step has begun on this stay on the track, oldest first."""
+        entry = self.journal.entries(self.world.run)[-1]
+        return [
+            effect
+            for attempt in self.journal.attempts(self.world.run)
+            if attempt.entry == entry.id and attempt.step == step
+            for effect in attempt.effects
+        ]
+
+    async def _look(self, effect: Effect, open_ones: Sequence[Record]) -> Finding:
+        """Probe; a change that was sent and is not seen gets the time to appear.
+
+        Only then is "no" conclusive, and trying again does not double it.
+        """
+        finding = await effect.probe()
+        if not effect.trails or not open_ones:
+            return finding
+        sent = max(record.intent_at for record in open_ones)
+        limit = self.world.plan.limits.late_effect_s
+        left = limit - (self.world.now() - sent).total_seconds()
+        deadline = time.monotonic() + min(left, limit)
+        while finding.answer is Answer.NO and time.monotonic() < deadline:
+            self._notice(
+                f"{effect.title} was asked for before; it is given time to appear: {finding.seen}",
+                None,
+            )
+            if self._stop.is_set():
+                raise Stopped
+            await asyncio.sleep(self.world.plan.limits.fast_poll_s)
+            finding = await effect.probe()
+        return finding
+
+    def _close(self, records: Sequence[Record], outcome: Outcome, seen: str) -> None:
+        """Say of changes that were unknown what a later look has told of them."""
+        for record in records:
+            self.journal.resolve(record.id, outcome, who=PROBE, reason=seen)
+
+    def _close_unlisted(self, attempt: Attempt) -> None:
+        """Close what earlier attempts left unknown and this one no longer asked for.
+
+        The step's verification has passed, so the world is as they were to make it.
+        """
+        left = [
+            record for record in self._earlier(attempt.step) if record.outcome is Outcome.UNKNOWN
+        ]
+        self._close(left, Outcome.ADOPTED, "the step was verified and no longer asks for it")
 
     async def _look_after_loss(self, intent: int, effect: Effect, error: Exception) -> None:
         """Decide by probes alone what became of an effect whose answer was lost."""
@@ -233,80 +321,38 @@ class Runner:
     async def _wait_settled(self, wave: Sequence[Effect]) -> None:
         for effect in wave:
             started = time.monotonic()
+            waited = 0.0
             while waiting := await effect.settled():
                 self._notice(waiting, None)
                 if self._stop.is_set():
                     raise Stopped
-                if time.monotonic() - started > effect.settle_limit_s:
+                if waited > effect.settle_limit_s:
                     raise StepFailed(
                         f"{effect.title}: {waiting} after {effect.settle_limit_s:.0f} s.",
                         now="The change was accepted and may still complete.",
                         todo="Look at it in the console, then run the step again to go on waiting.",
                     )
                 await asyncio.sleep(self.world.plan.limits.fast_poll_s)
-
-
-class JournalWatch:
-    """What `Step.verify` reports to, written to the journal."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        run: str,
-        attempt: Attempt,
-        notice: Notice,
-        stop: asyncio.Event,
-    ) -> None:
-        self._journal = journal
-        self._run = run
-        self._attempt = attempt
-        self._notice = notice
-        self._stop = stop
-        self._heartbeat = 0.0
-
-    def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
-        """Keep what was seen."""
-        self._journal.evidence(
-            self._run, self._attempt.step, text, key=key, value=value, attempt=self._attempt.id
-        )
-
-    def progress(self, text: str, fraction: float | None = None) -> None:
-        """Say where a wait stands."""
-        self._notice(text, fraction)
-        if time.monotonic() - self._heartbeat >= HEARTBEAT_S:
-            self._heartbeat = time.monotonic()
-            data = {} if fraction is None else {"fraction": fraction}
-            self._journal.event(self._run, "wait", text, {"step": self._attempt.step, **data})
-
-    def result(self, result: Result) -> None:
-        """Say where the run rests now."""
-        self._journal.set_result(self._run, result)
-
-    async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
-        """Iterate while waiting; raise `StepFailed` naming `what` at the limit."""
-        started = time.monotonic()
-        while True:
-            waited = time.monotonic() - started
-            yield waited
-            if self._stop.is_set():
-                raise Stopped
-            if time.monotonic() - started >= limit_s:
-                raise StepFailed(
-                    f"Waited {limit_s:.0f} s for {what}.",
-                    now="It has not happened so far; nothing else was changed.",
-                    todo="Run the step again to go on waiting, or branch.",
-                )
-            try:
-                await asyncio.wait_for(self._stop.wait(), every_s)
-            except TimeoutError:
-                continue
+                waited = time.monotonic() - started
 
 
 async def _probe_safely(effect: Effect) -> Finding:
     try:
         return await effect.probe()
-    except (StepFailed, Ambiguous, psycopg.Error, OSError) as error:
+    except (StepFailed, Ambiguous, *UNREACHABLE) as error:
         return Finding(Answer.UNKNOWN, f"it could not be looked at: {_first_line(error)}")
+
+
+def _connection_lost(error: psycopg.Error) -> bool:
+    """Return whether no server answered: with a SQLSTATE one did, unless it was going down."""
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
+def _ruled(finding: Finding, ruling: Record) -> Finding:
+    """Return what a person decided of a change that no look can tell of."""
+    answer = Answer.YES if ruling.outcome is Outcome.ADOPTED else Answer.NO
+    reason = ruling.detail.get("reason", "")
+    return Finding(answer, f"{finding.seen}; {ruling.decided} decided: {reason}")
 
 
 def _words(failure: StepFailed) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import getpass
 import secrets
 import string
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -32,6 +33,7 @@ from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
 from runbook.tracks import steps_of
 from runbook.ways import Way, position, way_back, ways
 from runbook.world import World
+from state.errors import HandedOver
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
 from state.words import Outcome, Result, Status, Track
@@ -40,6 +42,11 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 
 SAMPLE_CONNECT_S = 3.0
 """How long a sampler tries to connect: an old figure is shown as old, not waited for."""
+
+FIRST_LOOK_S = 20.0
+"""How long the first look at everything may take before one goes by what is known."""
+
+LOOKED_EVERY_S = 0.05
 
 LAST_LOOK_S = 10.0
 """How long leaving waits for the samplers' last looks."""
@@ -74,7 +81,7 @@ class Session:
     def __init__(self, journal: Journal, run: Run, *, who: str = "") -> None:
         self.run = run
         self.plan: Plan = planning.of_run(journal, run)
-        self.writable = journal.writer
+        self.writable = journal.writer and run.away is None
         self.who = who or getpass.getuser()
         self._journal = journal
         aws = Aws(self.plan.cluster.region)
@@ -109,14 +116,16 @@ class Session:
 
     @classmethod
     def open(cls, journal: Journal, run: str = "", *, who: str = "") -> Session:
-        """Open a run to go on with it, or to watch it where the journal is read-only.
+        """Open a run to go on with it, or to watch it: read-only, or handed over.
 
         Intents without outcome become `unknown`; nothing is performed.
         """
         record = journal.run(run)
-        if journal.writer and record.open:
+        if journal.writer and record.open and record.away is None:
             journal.mark_unknown(record.id)
-            journal.event(record.id, "open", f"opened by {who or getpass.getuser()}")
+            journal.event(
+                record.id, "open", f"opened by {who or getpass.getuser()}{_taken_over(journal)}"
+            )
         return cls(journal, record, who=who)
 
     @property
@@ -201,6 +210,7 @@ class Session:
         self._refuse_unless_ours()
         if self._busy:
             raise Busy(f"{self._busy} is running")
+        self._refuse_unless_next(step)
         status = Status.READY
         self._idle.clear()
         try:
@@ -221,6 +231,7 @@ class Session:
             await self._world.forget_connections()
             self._idle.set()
         self._close_at_the_end()
+        self._journal.keep_backup()
         return status
 
     def _go_by(self, plan: Plan) -> None:
@@ -286,6 +297,19 @@ class Session:
         words = reason or ("it happened" if choice == "adopt" else "it did not happen")
         self._journal.resolve(effect, outcome, who=self.who, reason=words)
 
+    async def looked(self, limit_s: float = FIRST_LOOK_S) -> bool:
+        """Wait until protection was looked at since this process watches; tell whether it was.
+
+        Which ways are open depends on it; what a former process saw of it may be long ago.
+        """
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            protection = self.board().protection
+            if protection.at is not None and not protection.looking:
+                return True
+            await asyncio.sleep(LOOKED_EVERY_S)
+        return False
+
     async def ways(self) -> list[Way]:
         """Return the ways off the current track, the recommended one first."""
         return ways(self._world, self._journal)
@@ -295,6 +319,9 @@ class Session:
         self._refuse_unless_ours()
         if self._busy:
             raise Busy(f"{self._busy} is running")
+        # It was offered some time ago, and the run may have moved on since.
+        offered = {(each.track, each.way): each for each in await self.ways()}
+        way = offered.get((way.track, way.way), way)
         if not way.available:
             raise StepFailed(
                 f"{way.title} is not possible from here: {way.why_not}.",
@@ -329,6 +356,16 @@ class Session:
         if self.writable and self._watching is None:
             self._watching = asyncio.create_task(self._monitor.run())
 
+    def leave(self, why: str) -> None:
+        """Start nothing more: the effect in flight settles, and `advance` returns after it."""
+        if not self._runner.leaving:
+            self._runner.leave()
+            self._journal.event(self.run.id, "leave", f"asked to leave: {why}")
+
+    @property
+    def leaving(self) -> bool:
+        return self._runner.leaving
+
     async def close(self) -> None:
         """Start nothing more, let the effect in flight settle, and leave.
 
@@ -347,9 +384,30 @@ class Session:
         if self.writable and self.run.open:
             self._journal.event(self.run.id, "leave", f"left by {self.who}; nothing was undone")
 
+    def _refuse_unless_next(self, step: str) -> None:
+        """Refuse a step out of its order: a key may have been pressed at an old picture."""
+        following = self.checklist().next
+        if following is None or following.step != step:
+            raise StepFailed(
+                f"{step} is not the next step"
+                + (f": that is {following.step}." if following else ": the track is done."),
+                now="Nothing was changed.",
+                todo="Look at the checklist, which may have gone on meanwhile.",
+            )
+
     def _refuse_unless_ours(self) -> None:
+        if self.run.away is not None:
+            raise HandedOver(self.run, self.run.away)
         if not self.writable:
             raise NotYours("Another process holds this run; here it can only be watched.")
+
+
+def _taken_over(journal: Journal) -> str:
+    former = journal.took_over_from
+    if former is None:
+        return ""
+    held = f"process {former.pid} of {former.user} on {former.host}"
+    return f"; taken over from {held}, which held it since {former.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _offers(finding: Finding) -> tuple[str, ...]:

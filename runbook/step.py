@@ -77,6 +77,8 @@ class Effect(ABC):
     key: str
     title: str
     settle_limit_s: float = 600.0
+    trails: bool = False
+    """Whether looks may trail the change for a while, as AWS's describes do."""
 
     @abstractmethod
     def preview(self) -> str:

@@ -29,14 +29,9 @@ from runbook.steps.commit import (
     SnapshotOldBlue,
 )
 from runbook.steps.endpoint import SwitchEndpoint
-from runbook.steps.green import (
-    AwaitGreen,
-    CreateDeployment,
-    PrepareParameters,
-    ReadyToSwitch,
-    ValidateGreen,
-)
+from runbook.steps.green import AwaitGreen, CreateDeployment
 from runbook.steps.identify import Identify, Preflight
+from runbook.steps.parameters import PrepareParameters
 from runbook.steps.protection import Bake, VerifyProtection
 from runbook.steps.remove import CleanupRemains, DeleteCreated, DeleteOwnDeployment
 from runbook.steps.rollback import (
@@ -49,6 +44,7 @@ from runbook.steps.rollback import (
 from runbook.steps.subscribe import Subscribe
 from runbook.steps.switch import Switchover
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
+from runbook.steps.validate import ReadyToSwitch, ValidateGreen
 from state.words import Track
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from runbook.steps import switch
+from runbook.steps.carry import DIFFERENT
 from runbook.tracks import STAY, WayBack, steps_of
 from runbook.world import World
 from state.journal import Journal
@@ -15,10 +18,15 @@ class Position(StrEnum):
     """Where a run stands, as far as the way back is concerned."""
 
     BEFORE_SWITCHOVER = "before the switchover"
+    SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
     BEFORE_TRAFFIC = "switched over, traffic not resumed"
     NOT_PROTECTED = "traffic resumed, not yet protected"
     PROTECTED = "protected"
+    WAY_LOST = "a slot is gone: blue prime misses writes"
+    ROWS_DIFFER = "rows differed at the last comparison"
     ROLLING_BACK = "rolling back"
+    ROLLBACK_BLOCKED = "rolling back, and rows differ"
+    SWITCHING_ENDPOINT = "the endpoint is on its way to the old version"
     ROLLED_BACK = "rolled back"
     COMMITTED = "committed"
     ABORTED = "aborted"
@@ -41,31 +49,53 @@ class Way:
     recommended: bool = False
 
 
+ENDED = {
+    Track.ROLLBACK: Position.ROLLED_BACK,
+    Track.COMMIT: Position.COMMITTED,
+    Track.ABORT: Position.ABORTED,
+}
+"""Where a run stands once a cleanup has begun, by the track that was ended before it."""
+
+
 def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
-    entry = journal.entries(world.run)[-1]
+    entries = journal.entries(world.run)
+    entry = entries[-1]
+    if entry.track is Track.CLEANUP:
+        ended = (ENDED[each.track] for each in reversed(entries) if each.track in ENDED)
+        if (how := next(ended, None)) is not None:
+            return how
     performed = _performed(world, journal)
     if entry.track is Track.COMMIT and performed & {"detach", "drop-capture", "delete-blue-prime"}:
         return Position.COMMITTED
     if entry.track is Track.ABORT and "delete-green" in performed:
         return Position.ABORTED
-    if entry.track is Track.ROLLBACK and "switch-endpoint" in performed:
-        return Position.ROLLED_BACK
+    if entry.track is Track.ROLLBACK and (moved := _endpoint(world, journal)) is not None:
+        done = moved is Status.SUCCEEDED
+        return Position.ROLLED_BACK if done else Position.SWITCHING_ENDPOINT
     if entry.track is Track.ROLLBACK and performed & {"stop-traffic", "detach"}:
-        return Position.ROLLING_BACK
-    if world.fact("switchover") is None and not _switchover_asked(world, journal):
+        return Position.ROLLBACK_BLOCKED if world.fact(DIFFERENT) else Position.ROLLING_BACK
+    if world.fact("switchover") is None and not switchover_asked(world, journal):
         return Position.BEFORE_SWITCHOVER
+    if world.fact("switchover") is None:
+        return Position.SWITCHOVER_ASKED
     traffic = world.fact("traffic") or {}
     resumed = any(
-        attempt.step == "resume-traffic" and attempt.effects
+        attempt.step == "resume-traffic"
+        # By hand it has no effects: then that it was done counts.
+        and (attempt.effects or attempt.status is Status.SUCCEEDED)
         for attempt in journal.attempts(world.run)
         if attempt.track is Track.UPGRADE
     )
     if not resumed and not traffic.get("open"):
         verified = (world.fact("protection") or {}).get("protected")
         return Position.PROTECTED if verified else Position.BEFORE_TRAFFIC
-    protected = (world.fact("protection") or {}).get("protected")
-    return Position.PROTECTED if protected else Position.NOT_PROTECTED
+    protection = world.fact("protection") or {}
+    if protection.get("lost"):
+        return Position.WAY_LOST
+    if world.fact(DIFFERENT):
+        return Position.ROWS_DIFFER
+    return Position.PROTECTED if protection.get("protected") else Position.NOT_PROTECTED
 
 
 def _performed(world: World, journal: Journal) -> set[str]:
@@ -78,25 +108,54 @@ def _performed(world: World, journal: Journal) -> set[str]:
     }
 
 
-def _switchover_asked(world: World, journal: Journal) -> bool:
-    """Return whether the pivot was called and not seen to return."""
-    for attempt in reversed(journal.attempts(world.run)):
-        if attempt.step == "switchover" and attempt.track is Track.UPGRADE:
-            # A failed attempt means that AWS was seen to have called it off.
-            return attempt.status is not Status.FAILED and any(
-                effect.outcome is not Outcome.FAILED for effect in attempt.effects
-            )
-    return False
+def _endpoint(world: World, journal: Journal) -> Status | None:
+    """Return how far the present stay has taken the endpoint: SUCCEEDED, UNKNOWN, or None.
+
+    A change that was asked for and is not known to have failed may have moved it; one that failed
+    has not.
+    """
+    entry = journal.entries(world.run)[-1]
+    tried = [
+        attempt
+        for attempt in journal.attempts(world.run)
+        if attempt.entry == entry.id and attempt.step == "switch-endpoint"
+    ]
+    if any(attempt.status is Status.SUCCEEDED for attempt in tried):
+        return Status.SUCCEEDED
+    moved = any(
+        effect.outcome is not Outcome.FAILED for attempt in tried for effect in attempt.effects
+    )
+    return Status.UNKNOWN if moved else None
+
+
+def switchover_asked(world: World, journal: Journal) -> bool:
+    """Return whether the pivot was called, and not seen to return since.
+
+    A failed attempt alone does not say so: its wait may have ended before the switchover did.
+    """
+    returned = (world.fact(switch.RETURNED) or {}).get("at")
+    return any(
+        effect.outcome is not Outcome.FAILED
+        and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
+        for attempt in journal.attempts(world.run)
+        if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
+        for effect in attempt.effects
+    )
 
 
 def way_back(where: Position) -> str:
     """Return the sentence that every screen shows: the way back from here and what it loses."""
     return {
         Position.BEFORE_SWITCHOVER: "abort: blue stays as it is, nothing is lost",
+        Position.SWITCHOVER_ASKED: "known when the switchover's end is seen; nothing is lost",
         Position.BEFORE_TRAFFIC: "return to old blue, nothing is lost",
         Position.NOT_PROTECTED: "finish protecting, then roll back: nothing is lost, it takes time",
         Position.PROTECTED: "roll back to blue prime, nothing is lost",
+        Position.WAY_LOST: "none that loses nothing: a slot is gone, blue prime misses writes",
+        Position.ROWS_DIFFER: "re-copy the tables that differ, then roll back; compare proves it",
+        Position.ROLLBACK_BLOCKED: "stay on the new version: it has every write; rows differ",
         Position.ROLLING_BACK: "go on rolling back, nothing is lost",
+        Position.SWITCHING_ENDPOINT: "go on rolling back, nothing is lost",
         Position.ROLLED_BACK: "none is held: the old version serves",
         Position.COMMITTED: "none: the way back has ended",
         Position.ABORTED: "none is needed: blue serves as before",
@@ -108,6 +167,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
     where = position(world, journal)
     entry = journal.entries(world.run)[-1]
     before = where is Position.BEFORE_SWITCHOVER
+    asked = where is Position.SWITCHOVER_ASKED
     found = [
         _way(
             world,
@@ -117,7 +177,9 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "nothing",
             "minutes; the applications are let in first",
             available=before and entry.track is Track.UPGRADE,
-            why_not="after the switchover there is nothing to abort"
+            why_not="the switchover was asked for, and its end is not seen yet"
+            if asked
+            else "after the switchover there is nothing to abort"
             if not before
             else "the run is on it",
             recommended=before,
@@ -128,22 +190,27 @@ def ways(world: World, journal: Journal) -> list[Way]:
             WayBack.OLD_BLUE,
             "Roll back to old blue",
             "nothing: no application has written to new blue",
-            "minutes, the applications being down",
-            available=where is Position.BEFORE_TRAFFIC,
+            "minutes, the applications being down"
+            + ("; known when the switchover's end is seen" if asked else ""),
+            available=where in (Position.BEFORE_TRAFFIC, Position.SWITCHOVER_ASKED),
             why_not="before the switchover: abort"
             if before
             else "new blue has writes that old blue lacks",
-            recommended=where is Position.BEFORE_TRAFFIC,
+            recommended=where in (Position.BEFORE_TRAFFIC, Position.SWITCHOVER_ASKED),
         ),
         _way(
             world,
             Track.ROLLBACK,
             WayBack.BLUE_PRIME,
             "Roll back to blue prime",
-            "nothing: blue prime has every write",
+            "nothing, if the comparison passes: rows differed at the last one"
+            if where is Position.ROWS_DIFFER
+            else "nothing: blue prime has every write",
             "a minute or so, the applications being down",
-            available=where is Position.PROTECTED,
-            why_not="blue prime does not have every write yet",
+            available=where in (Position.PROTECTED, Position.ROWS_DIFFER),
+            why_not="a slot is gone: blue prime misses writes, for good"
+            if where is Position.WAY_LOST
+            else "blue prime does not have every write yet",
             recommended=where is Position.PROTECTED,
         ),
         _way(
@@ -154,9 +221,12 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "nothing: the slots keep every write",
             "the time of a clone and its instances; the applications run meanwhile",
             available=where is Position.NOT_PROTECTED,
-            why_not="already protected"
-            if where is Position.PROTECTED
-            else "no write has to be kept yet",
+            why_not={
+                Position.PROTECTED: "already protected",
+                Position.ROWS_DIFFER: "it is finished; the rows differ",
+                Position.ROLLBACK_BLOCKED: "it is finished; the rows differ",
+                Position.WAY_LOST: "a slot is gone: what it did not keep cannot be applied",
+            }.get(where, "no write has to be kept yet"),
             recommended=where is Position.NOT_PROTECTED,
         ),
         _way(
@@ -166,7 +236,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "Commit: end the way back, stay on the new version",
             "the way back itself",
             "minutes; nothing stops",
-            available=where is Position.PROTECTED and entry.track is Track.UPGRADE,
+            available=where in (Position.PROTECTED, Position.WAY_LOST, Position.ROWS_DIFFER)
+            and entry.track is Track.UPGRADE,
             why_not="only from the protected position",
             recommended=False,
         ),
@@ -177,9 +248,9 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "Stay on the new version: let the applications in on new blue again",
             "nothing",
             "seconds",
-            available=where is Position.ROLLING_BACK,
+            available=where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
             why_not="only while a rollback has not switched the endpoint",
-            recommended=where is Position.ROLLING_BACK,
+            recommended=where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
         ),
         _way(
             world,
@@ -188,7 +259,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "Clean up: delete what the run created and does not serve",
             "the clusters that it names",
             "minutes",
-            available=where in (Position.ROLLED_BACK, Position.COMMITTED, Position.ABORTED),
+            available=where in (Position.ROLLED_BACK, Position.COMMITTED, Position.ABORTED)
+            and entry.track is not Track.CLEANUP,
             why_not="only once the run has ended one way or the other",
             recommended=False,
         ),

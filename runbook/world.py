@@ -15,6 +15,7 @@ from typing import Protocol
 
 from psycopg import AsyncConnection
 
+from runbook import clocks
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, Instance, Rds
 from runbook.plan import Plan
@@ -22,11 +23,14 @@ from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
-from state.records import Attempt, Decision, Json, TrackEntry
+from state.records import Attempt, Decision, Effect, Json, TrackEntry
 from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
 """On everything that a run creates: the proof that it may delete it again."""
+
+CLUSTER_TAG = "blueprime:cluster"
+"""Beside it: the resource id of the cluster that is upgraded, whatever its name is by then."""
 
 
 class Kept(Protocol):
@@ -96,7 +100,7 @@ class World:
     @property
     def tags(self) -> dict[str, str]:
         """Return the tags that mark a resource as this run's own."""
-        return {RUN_TAG: self.run}
+        return {RUN_TAG: self.run, CLUSTER_TAG: self.plan.cluster.resource_id}
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
@@ -110,6 +114,12 @@ class World:
                     return effect.detail
         return None
 
+    def begun(self, step: str) -> bool:
+        """Return whether a change of a step was asked for in this run, whatever came of it."""
+        return any(
+            attempt.step == step and attempt.effects for attempt in self._journal.attempts(self.run)
+        )
+
     def accepted(self, gate: str) -> bool:
         """Return whether a person passed a gate on the present stay on the track."""
         entry = self._journal.entries(self.run)[-1]
@@ -120,14 +130,23 @@ class World:
 
     def downtime_started(self) -> datetime | None:
         """Return when the present stay on the track first asked the applications to stop."""
+        stop = self._first_stop()
+        return None if stop is None else stop.intent_at
+
+    def downtime_seconds(self, until: datetime) -> float | None:
+        """Return for how long they have been stopped, less what the clock was set meanwhile."""
+        stop = self._first_stop()
+        if stop is None:
+            return None
+        set_s = clocks.set_meanwhile(self.fact(clocks.FACT), since_effect=stop.id)
+        return max(0.0, (until - stop.intent_at).total_seconds() - set_s)
+
+    def _first_stop(self) -> Effect | None:
         entry = self._journal.entries(self.run)[-1]
-        intents = [
-            effect.intent_at
-            for attempt in self._journal.attempts(self.run)
-            if attempt.entry == entry.id and attempt.step == "stop-traffic"
-            for effect in attempt.effects
-        ]
-        return min(intents, default=None)
+        for attempt in self._journal.attempts(self.run):
+            if attempt.entry == entry.id and attempt.step == "stop-traffic" and attempt.effects:
+                return attempt.effects[0]
+        return None
 
     def now(self) -> datetime:
         """Return the wall clock's time, in UTC."""

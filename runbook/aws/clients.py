@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from botocore.parsers import ResponseParserError
 
 from runbook.aws.call import Call
-from runbook.aws.errors import answered, explain, refused_connection
+from runbook.aws.errors import CredentialsExpired, answered, explain, refused_connection
 from runbook.step import Ambiguous
 
 _CONNECT_S = 5
@@ -106,7 +106,16 @@ class Clients:
         return answer
 
     def _explain(self, error: Exception, service: str, action: str, region: str) -> Exception:
-        return explain(error, f"{service}:{action}", region or self.region, self._regions)
+        explained = explain(error, f"{service}:{action}", region or self.region, self._regions)
+        if isinstance(explained, CredentialsExpired):
+            self._forget_credentials()
+        return explained
+
+    def _forget_credentials(self) -> None:
+        """Look for credentials anew at the next call: a session keeps those it found at first."""
+        with self._lock:
+            self._session = None
+            self._clients.clear()
 
     def _regions(self) -> list[str]:
         return boto3.Session().get_available_regions("rds")

@@ -10,6 +10,10 @@ from botocore.exceptions import ClientError
 
 from runbook.step import StepFailed
 
+_LOG_IN_AGAIN = (
+    "Log in again (e.g. `aws sso login`) and try again. If they came from the shell's environment, "
+    "leave blueprime, which undoes nothing, set them anew, and come back with `blueprime resume`."
+)
 _UNCHANGED = "Nothing was changed by this call."
 
 _THROTTLED = frozenset(
@@ -87,6 +91,19 @@ class AwsRefused(AwsError):
     def throttled(self) -> bool:
         """Whether AWS refused only because too many calls came at once."""
         return self.code in _THROTTLED
+
+    @property
+    def passing(self) -> bool:
+        """Whether AWS may see it otherwise in a moment.
+
+        So it is with too many calls at once, with a resource that is busy, and with a name that is
+        not known yet or not free yet.
+        """
+        return (
+            self.throttled
+            or any(word in self.code for word in ("NotFound", "AlreadyExists"))
+            or (self.code.startswith("Invalid") and "State" in self.code)
+        )
 
 
 class AccessDenied(AwsRefused):
@@ -197,7 +214,7 @@ def explain(
         return CredentialsExpired(
             f"The AWS credentials could not be renewed: {error}.",
             now="AWS was not asked.",
-            todo="Log in again (e.g. `aws sso login`) and try again.",
+            todo=_LOG_IN_AGAIN,
         )
     if isinstance(error, boto.ParamValidationError):
         return AwsRefused("ParamValidation", str(error), action=action)
@@ -219,7 +236,7 @@ def _explain_answer(error: ClientError, action: str) -> AwsError:
         return CredentialsExpired(
             f"The AWS credentials have expired ({code} at {action}).",
             now="It did not happen.",
-            todo="Log in again (e.g. `aws sso login`) and try again.",
+            todo=_LOG_IN_AGAIN,
         )
     if code in _BAD_KEYS:
         return CredentialsError(

@@ -13,6 +13,11 @@ from typing import Any
 
 Raw = Mapping[str, Any]
 
+_FAILED = ("failed", "incompatible-", "inaccessible-encryption-credentials", "restore-error")
+_CLUSTER_FAILED = (*_FAILED, "cloning-failed", "migration-failed", "upgrade_failed")
+_INSTANCE_FAILED = (*_FAILED, "insufficient-capacity")
+"""How the statuses begin that do not pass by themselves."""
+
 
 def tags_of(rows: Any) -> dict[str, str]:
     """Return AWS's list of Key and Value pairs as a dict."""
@@ -94,6 +99,11 @@ class Cluster:
     def available(self) -> bool:
         return self.status == "available"
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is in a status that waiting does not end."""
+        return self.status.startswith(_CLUSTER_FAILED)
+
     @classmethod
     def parse(cls, raw: Raw) -> Cluster:
         percent = str(raw.get("PercentProgress") or "").rstrip("%")
@@ -168,6 +178,11 @@ class Instance:
     @property
     def available(self) -> bool:
         return self.status == "available"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is in a status that waiting does not end."""
+        return self.status.startswith(_INSTANCE_FAILED)
 
     @classmethod
     def parse(cls, raw: Raw) -> Instance:

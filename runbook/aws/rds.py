@@ -144,6 +144,10 @@ class Rds:
         rows = await self._deployments(Filters=_filter("source", source_arn))
         return [row for row in rows if row.source == source_arn]
 
+    async def deployments(self) -> list[Deployment]:
+        """Return every deployment of the region."""
+        return await self._deployments()
+
     async def _deployments(self, **parameters: Any) -> list[Deployment]:
         rows = await self._found(
             "DescribeBlueGreenDeployments", "BlueGreenDeployments", **parameters
@@ -170,6 +174,11 @@ class Rds:
             DBClusterParameterGroupName=name,
         )
         return _group(rows[0], "DBClusterParameterGroup") if rows else None
+
+    async def cluster_parameter_groups(self) -> list[ParameterGroup]:
+        """Return every cluster parameter group of the region."""
+        rows = await self._found("DescribeDBClusterParameterGroups", "DBClusterParameterGroups")
+        return [_group(row, "DBClusterParameterGroup") for row in rows]
 
     async def instance_parameter_group(self, name: str) -> ParameterGroup | None:
         """Return an instance parameter group."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook.aws.clients import Clients
 from runbook.aws.errors import PasswordMissing
+from state.masking import remember
 
 if TYPE_CHECKING:
     from runbook.plan import CredentialsSection
@@ -22,8 +23,14 @@ class Secrets:
     async def follow(self, credentials: CredentialsSection, *, host: str, port: int) -> str | None:
         """Return the password that the plan refers to; None leaves it to `~/.pgpass`.
 
-        Raise `AwsError` in words where the reference leads nowhere.
+        It is masked from then on wherever it might be written. Raise `AwsError` in words where the
+        reference leads nowhere.
         """
+        password = await self._follow(credentials, host, port)
+        remember(password)
+        return password
+
+    async def _follow(self, credentials: CredentialsSection, host: str, port: int) -> str | None:
         reference = credentials.password
         if reference == "pgpass":
             return None

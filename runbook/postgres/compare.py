@@ -7,7 +7,6 @@ hash function is the one that hash partitioning relies on, so it is the same in 
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from runbook.postgres.catalog import PublishedTable, published_tables
+from runbook.postgres.together import together
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]
@@ -107,19 +107,22 @@ async def compare_databases(
     began = monotonic()
     async with AsyncExitStack() as stack:
 
+        async def opened(connect: Connect) -> AsyncConnection:
+            connection = await connect()
+            stack.push_async_callback(connection.close)
+            return connection
+
         async def open_pair() -> _Pair:
-            left, right = await asyncio.gather(pub_connect(), sub_connect())
-            stack.push_async_callback(left.close)
-            stack.push_async_callback(right.close)
+            left, right = await together(opened(pub_connect), opened(sub_connect))
             return left, right
 
         pairs = [await open_pair()]
-        ours, theirs = await asyncio.gather(*map(tables, pairs[0]))
+        ours, theirs = await together(*map(tables, pairs[0]))
         work = _Work(ours, theirs, progress)
         more = min(parallel, work.batches) - 1
-        pairs += await asyncio.gather(*(open_pair() for _ in range(more)))
-        await asyncio.gather(*(work.hash_until(pair, began + budget_s) for pair in pairs))
-        await asyncio.gather(*(work.count(pair) for pair in pairs))
+        pairs += await together(*(open_pair() for _ in range(more)))
+        await together(*(work.hash_until(pair, began + budget_s) for pair in pairs))
+        await together(*(work.count(pair) for pair in pairs))
         return Comparison(pairs[0][0].info.dbname, work.results(), monotonic() - began)
 
 
@@ -233,13 +236,7 @@ async def _on_both(
         await connection.execute("SELECT set_config('statement_timeout', %s, false)", (limit,))
         return await _digests(connection, batch, with_hash=with_hash)
 
-    # Both are awaited to their end, whatever happens to one: its connection is used again.
-    left, right = await asyncio.gather(*map(one, pair), return_exceptions=True)
-    for side in (left, right):
-        if isinstance(side, BaseException):
-            raise side
-    assert isinstance(left, list)
-    assert isinstance(right, list)
+    left, right = await together(*map(one, pair))
     return left, right
 
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from runbook.postgres.statement import quoted
+from state.masking import masked, remember
 
 APPLICATION_NAME = "blueprime"
 
@@ -222,6 +223,8 @@ async def _attempt(
             autocommit=True,
             prepare_threshold=None,
         )
+        # One that libpq has found by itself is known from here on.
+        remember(connection.info.password)
         try:
             await prove(connection, target)
             await connection.execute(
@@ -253,7 +256,7 @@ def _final_advice(error: BaseException) -> str | None:
 
 def _cannot_connect(target: Target, database: str, error: BaseException) -> CannotConnect:
     advice = _final_advice(error) or "check that the cluster is up and reachable from here"
-    cause = " ".join(str(error).split()) or "no answer in time"
+    cause = masked(" ".join(str(error).split())) or "no answer in time"
     return CannotConnect(
         f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {cause}. "
         f"{advice[0].upper()}{advice[1:]}."

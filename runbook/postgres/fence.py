@@ -20,6 +20,7 @@ from psycopg.sql import SQL
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
+from runbook.postgres.together import together
 
 LATE = "transactions have ended, and sessions are open whose counts may come ten seconds late"
 
@@ -126,7 +127,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
     writers = await fetch(first, Writer, "writers", (internal,))
     prepared = await prepared_transactions(first)
-    counters = await asyncio.gather(
+    counters = await together(
         *(fetch_one(each, WriteCounters, "write_counters") for each in connections.values())
     )
     return FenceSample(
@@ -183,6 +184,17 @@ def compare_samples(
             unclear.append(f"{LATE}: {', '.join(late)}")
     proved = False if against else None if unclear else True
     return FenceVerdict(proved, (*against, *unclear), tuple(notes))
+
+
+async def client_sessions(
+    connection: AsyncConnection, roles: Collection[str] | None = None
+) -> list[ClientSession]:
+    """Return the client sessions of the roles (None: of all but internal ones), the oldest first.
+
+    Never blueprime's own, walsenders or apply workers.
+    """
+    names = None if roles is None else list(roles)
+    return await fetch(connection, ClientSession, "client_sessions", (list(INTERNAL_ROLES), names))
 
 
 def lock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:

@@ -22,6 +22,7 @@ from runbook.postgres import sequences
 from runbook.postgres.fence import LATE, ClientSession
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
+from runbook.postgres.together import together
 
 _POLL_S = 0.2
 
@@ -109,7 +110,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
-    taken = await asyncio.gather(*(_take(each) for each in connections.values()))
+    taken = await together(*(_take(each) for each in connections.values()))
     return Marks(
         at=cluster.at,
         system_identifier=cluster.system_identifier,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.plan import StopMethod
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
-from runbook.steps.effects import ApiEffect, CommandEffect, no, yes
-from runbook.steps.green import deployment, target_group
+from runbook.steps.effects import CommandEffect, no, yes
+from runbook.steps.green import deployment
+from runbook.steps.logins import STOPPING, locked_roles
+from runbook.steps.parameters import LISTED_S, target_group
+from runbook.steps.patient import PatientEffect
 from runbook.steps.remove import delete_group_effect, unprotect
-from runbook.steps.traffic import UnlockRoles, locked_roles
+from runbook.steps.traffic import UnlockRoles
 from runbook.world import World
 from state.words import Result
 
@@ -56,7 +60,8 @@ class ReopenBlue(Step):
     undo = "stop-traffic."
 
     async def skip(self, world: World) -> str:
-        return "" if world.fact("traffic") is not None else "the traffic was never stopped"
+        # Without evidence as well: a crash may have come between the stopping and its proof.
+        return "" if world.begun(STOPPING) else "the traffic was never stopped"
 
     async def effects(self, world: World) -> Sequence[Wave]:
         waves: list[list[Effect]] = []
@@ -66,10 +71,10 @@ class ReopenBlue(Step):
             waves.append(
                 [
                     CommandEffect(
+                        world.plan,
                         world.plan.traffic.start_command,
                         key="blue/start-command",
                         title="run the plan's start command",
-                        timeout_s=world.plan.traffic.command_timeout_s,
                     )
                 ]
             )
@@ -130,8 +135,8 @@ class DeleteGreen(Step):
 
         waves.append(
             [
-                ApiEffect(
-                    world.aws,
+                PatientEffect(
+                    world,
                     Call(
                         "rds",
                         "DeleteBlueGreenDeployment",
@@ -143,6 +148,8 @@ class DeleteGreen(Step):
                     key=f"{found.identifier}/delete",
                     title=f"delete deployment {found.identifier} with green",
                     probe=probe,
+                    # AWS may not let go of a green that it is still making.
+                    patience_s=world.plan.limits.delete_deployment_s,
                 )
             ]
         )
@@ -150,6 +157,7 @@ class DeleteGreen(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         limits = world.plan.limits
+        kept_since: float | None = None
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="green to be gone"
         ):
@@ -158,6 +166,11 @@ class DeleteGreen(Step):
             green = await world.rds.cluster_by_resource_id(bound) if bound else None
             if found is None and green is None:
                 watch.evidence("the deployment and green are gone")
+                return
+            going = found is not None or green is None or green.status == "deleting"
+            kept_since = None if going else kept_since or time.monotonic()
+            if kept_since and time.monotonic() - kept_since > limits.late_effect_s:
+                watch.evidence("the deployment is gone; green stays, by somebody's hand")
                 return
             watch.progress(
                 f"deployment {found.status if found else 'gone'}, "
@@ -177,15 +190,23 @@ class DeleteParameterGroup(Step):
     async def skip(self, world: World) -> str:
         if world.plan.upgrade.cluster_parameter_group:
             return "the plan's own group stays"
-        if await world.rds.cluster_parameter_group(target_group(world)) is None:
+        name = target_group(world)
+        if await world.rds.cluster_parameter_group(name) is None:
             return "there is no group of this run"
-        return ""
+        users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
+        return f"{', '.join(users)} still uses {name}" if users else ""
 
     async def effects(self, world: World) -> Sequence[Wave]:
         return [[delete_group_effect(world, target_group(world))]]
 
     async def verify(self, world: World, watch: Watch) -> None:
-        watch.evidence(f"{target_group(world)} is gone")
+        name = target_group(world)
+        async for _ in watch.until(
+            LISTED_S, every_s=world.plan.limits.poll_s, what=f"{name} to be gone"
+        ):
+            if await world.rds.cluster_parameter_group(name) is None:
+                watch.evidence(f"{name} is gone")
+                return
 
 
 class AbortSettled(Step):
@@ -198,4 +219,11 @@ class AbortSettled(Step):
     async def verify(self, world: World, watch: Watch) -> None:
         blue = await world.cluster(Role.BLUE)
         watch.evidence(f"{blue.identifier} serves on {blue.engine_version}, as before")
+        green = await world.find(Role.GREEN)
+        if green is not None:
+            watch.evidence(
+                f"green, {green.identifier}, is still there and billed: it went out of its "
+                "deployment by somebody's hand and does not bear this run's tag, so it is not "
+                "deleted here. If it is to go, delete its instances and the cluster by hand."
+            )
         watch.result(Result.ABORTED)

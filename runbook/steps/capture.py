@@ -118,6 +118,9 @@ class Capture(Step):
                 return no(f"there is no slot {name}")
             if found.database != database:
                 return unknown(f"slot {name} exists, but in database {found.database}")
+            if found.confirmed_flush_lsn is None:
+                # Its making still waits for open transactions: it goes if that is called off.
+                return unknown(f"slot {name} is being made by pid {found.active_pid}")
             return yes(f"slot {name} is at {found.confirmed_flush_lsn}")
 
         return SlotEffect(world, self.publisher, database, name, probe)
@@ -141,7 +144,12 @@ class Capture(Step):
         watch.evidence(
             f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
             key="capture",
-            value={"databases": databases, "slots": names, "publisher": self.publisher.value},
+            value={
+                "databases": databases,
+                "slots": names,
+                "publisher": self.publisher.value,
+                "from": {name: lags[name].confirmed_flush_lsn for name in names.values()},
+            },
         )
         watch.evidence("slots held", key="slots", value=[*names.values()])
 

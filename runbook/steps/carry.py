@@ -8,7 +8,7 @@ from runbook.postgres import compare, sequences
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases
-from runbook.steps.effects import no, yes
+from runbook.steps.effects import answered, no, yes
 from runbook.steps.protection import BarrierEffect, confirm_barriers
 from runbook.world import World
 from state.records import Json
@@ -31,7 +31,12 @@ class Drain(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         await confirm_barriers(
-            world, watch, self.publisher, "drain", limit_s=world.plan.limits.drain_s
+            world,
+            watch,
+            (self.publisher, self.subscriber),
+            "drain",
+            limit_s=world.plan.limits.drain_s,
+            now=f"The applications are stopped; {self.publisher.value} has every write.",
         )
 
 
@@ -70,21 +75,22 @@ class SequencesEffect(Effect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Set them and check the result of each."""
-        async with (
-            self._world.connect(self._publisher, self._database) as left,
-            self._world.connect(self._subscriber, self._database) as right,
-        ):
-            wanted = await sequences.read(left)
-            results = await sequences.results(right, wanted)
-        refused = [result for result in results if not result.set]
-        if refused:
-            raise StepFailed(
-                f"{len(refused)} of {len(results)} sequences of {self._database} were not set, "
-                f"e.g. {refused[0].schema}.{refused[0].name}: {refused[0].reason}.",
-                now="The others are set. The applications are stopped.",
-                todo="Mend what is named on blue prime, then run the step again.",
-            )
-        return {"set": len(results)}
+        with answered(self.title, self._subscriber):
+            async with (
+                self._world.connect(self._publisher, self._database) as left,
+                self._world.connect(self._subscriber, self._database) as right,
+            ):
+                wanted = await sequences.read(left)
+                results = await sequences.results(right, wanted)
+            refused = [result for result in results if not result.set]
+            if refused:
+                raise StepFailed(
+                    f"{len(refused)} of {len(results)} sequences of {self._database} were not set, "
+                    f"e.g. {refused[0].schema}.{refused[0].name}: {refused[0].reason}.",
+                    now="The others are set. The applications are stopped.",
+                    todo="Mend what is named on blue prime, then run the step again.",
+                )
+            return {"set": len(results)}
 
 
 class SyncSequences(Step):
@@ -125,6 +131,10 @@ class SyncSequences(Step):
             watch.evidence(f"{database}: {len(wanted)} sequences equal, last_value and is_called")
 
 
+DIFFERENT = "compare.different"
+"""The fact under which the last comparison's differing tables are kept; empty once it passed."""
+
+
 class Compare(Step):
     """Prove, inside the fence, that the subscriber holds the publisher's rows."""
 
@@ -144,7 +154,13 @@ class Compare(Step):
                 world, watch, database, plan.hash_budget_s / len(databases)
             )
             if result.different:
-                names = ", ".join(f"{t.schema}.{t.table}" for t in result.different[:5])
+                tables = [f"{t.schema}.{t.table}" for t in result.different]
+                names = ", ".join(tables[:5])
+                watch.evidence(
+                    f"{database}: rows differ in {names}",
+                    key=DIFFERENT,
+                    value=[f"{database}: {table}" for table in tables],
+                )
                 raise StepFailed(
                     f"{len(result.different)} tables of {database} differ between "
                     f"{self.publisher.value} and {self.subscriber.value}: {names}.",
@@ -167,6 +183,8 @@ class Compare(Step):
                     "counts_only": [f"{t.schema}.{t.table}" for t in result.counts_only],
                 },
             )
+        if world.fact(DIFFERENT):
+            watch.evidence("what differed before is equal now", key=DIFFERENT, value=[])
 
     async def _compare(
         self, world: World, watch: Watch, database: str, budget_s: float

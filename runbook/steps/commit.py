@@ -8,8 +8,9 @@ from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.roles import Role
 from runbook.step import Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.effects import ApiEffect, no, yes
-from runbook.steps.remove import await_gone, deletion, deletion_gate, own
+from runbook.steps.effects import no, yes
+from runbook.steps.patient import PatientEffect
+from runbook.steps.remove import await_gone, deletion, deletion_gate, own, serves
 from runbook.world import World
 from state.words import Result
 
@@ -74,8 +75,8 @@ class SnapshotOldBlue(Step):
 
         return [
             [
-                ApiEffect(
-                    world.aws,
+                PatientEffect(
+                    world,
                     Call(
                         "rds",
                         "CreateDBClusterSnapshot",
@@ -166,6 +167,12 @@ class DeleteOldBlue(Step):
         if cluster.identifier == world.plan.cluster.identifier:
             raise Refused(
                 f"Old blue bears the production name {cluster.identifier}.",
+                now="It was not touched.",
+                todo="A cluster that serves is never deleted here.",
+            )
+        if serves(world, Role.OLD_BLUE):
+            raise Refused(
+                f"Old blue ({cluster.identifier}) serves the applications.",
                 now="It was not touched.",
                 todo="A cluster that serves is never deleted here.",
             )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import AsyncConnection
 
 from runbook.aws import Aws, Call
+from runbook.plan import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.statement import Statement
 from runbook.roles import Role
 from runbook.step import Ambiguous, Answer, Effect, Finding, StepFailed
 from runbook.world import World
+from state.masking import masked
 from state.records import Json
 
 Look = Callable[[], Awaitable[Finding]]
@@ -38,8 +42,37 @@ def unknown(seen: str) -> Finding:
     return Finding(Answer.UNKNOWN, seen)
 
 
+@contextmanager
+def answered(title: str, on: Role) -> Iterator[None]:
+    """Raise what is known of SQL that went wrong: it did not happen, or that cannot be told.
+
+    Without a connection that has proved where it is, nothing was sent. An error that leaves the
+    session alive is the server's answer, and its transaction did not commit; with the session ended
+    (FATAL, or no answer at all) the COMMIT may have come before.
+    """
+    try:
+        yield
+    except (CannotConnect, WrongServer) as error:
+        raise StepFailed(
+            str(error),
+            now=f"Nothing was changed on {on.value}.",
+            todo="Mend the connection, then run the step again.",
+        ) from error
+    except psycopg.Error as error:
+        first = str(error).strip().partition("\n")[0]
+        if error.diag.severity_nonlocalized != "ERROR":
+            raise Ambiguous(f"the connection was lost: {first}") from error
+        raise StepFailed(
+            f"{title}: the server refused: {first} ({error.sqlstate}).",
+            now="What was not committed before was rolled back.",
+            todo="Mend the cause, then run the step again.",
+        ) from error
+
+
 class ApiEffect(Effect):
     """One AWS call. `keep` picks from the answer what the journal shall hold."""
+
+    trails = True
 
     def __init__(
         self,
@@ -118,24 +151,9 @@ class SqlEffect(Effect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Run the statements on a connection that has proved to be on the right cluster."""
-        try:
+        with answered(self.title, self._role):
             async with self.world.connect(self._role, self._database) as connection:
                 return await self.run(connection)
-        except (CannotConnect, WrongServer) as error:
-            raise StepFailed(
-                str(error),
-                now=f"Nothing was changed on {self._role.value}.",
-                todo="Mend the connection, then run the step again.",
-            ) from error
-        except psycopg.Error as error:
-            # With a SQLSTATE the server has answered: its transaction did not commit.
-            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
-                raise Ambiguous(f"the connection was lost: {error}") from error
-            raise StepFailed(
-                f"{self.title}: the server refused: {error} ({error.sqlstate}).",
-                now="Its transaction was rolled back.",
-                todo="Mend the cause, then run the step again.",
-            ) from error
 
     async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Execute the statements and return what is worth keeping."""
@@ -150,17 +168,21 @@ class SqlEffect(Effect):
 
 
 class CommandEffect(Effect):
-    """The operator's own command, run without a shell. It must be safe to repeat."""
+    """The operator's own command, run without a shell. It must be safe to repeat.
 
-    def __init__(self, argv: Sequence[str], *, key: str, title: str, timeout_s: float) -> None:
+    It has blueprime's environment, AWS's variables included, less the database's password.
+    """
+
+    def __init__(self, plan: Plan, argv: Sequence[str], *, key: str, title: str) -> None:
         self.key = key
         self.title = title
         self._argv = tuple(argv)
-        self._timeout_s = timeout_s
+        self._timeout_s = plan.traffic.command_timeout_s
+        self._withheld = plan.credentials.password.removeprefix("env:")
 
     def preview(self) -> str:
-        """Return the command line."""
-        return shlex.join(self._argv)
+        """Return the command line, secrets masked."""
+        return masked(shlex.join(self._argv))
 
     async def probe(self) -> Finding:
         """Say no: whether it has run cannot be seen, and it is safe to repeat."""
@@ -171,9 +193,12 @@ class CommandEffect(Effect):
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._argv,
+                env={name: os.environ[name] for name in os.environ if name != self._withheld},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                # A hang-up or Ctrl-C of the terminal is for blueprime, which lets it settle.
+                start_new_session=True,
             )
         except OSError as error:
             raise StepFailed(

@@ -9,7 +9,8 @@ from runbook.aws.route53 import upsert_cname_call
 from runbook.plan import EndpointMethod
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.effects import ApiEffect, CommandEffect, no, unknown, yes
+from runbook.steps.effects import CommandEffect, no, unknown, yes
+from runbook.steps.patient import PatientEffect
 from runbook.steps.traffic import still_stopped
 from runbook.world import World
 
@@ -80,8 +81,8 @@ class SwitchEndpoint(Step):
                 return ""
             return f"Route 53 change {change} has not reached every server yet"
 
-        return ApiEffect(
-            world.aws,
+        return PatientEffect(
+            world,
             upsert_cname_call(
                 plan.hosted_zone_id,
                 plan.record,
@@ -100,10 +101,10 @@ class SwitchEndpoint(Step):
         plan = world.plan.endpoint
         target = await world.cluster(self.to)
         return CommandEffect(
+            world.plan,
             (*plan.command, target.endpoint, str(target.port)),
             key=f"{self.to.slug}/endpoint-command",
             title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
-            timeout_s=world.plan.traffic.command_timeout_s,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -116,10 +117,13 @@ class SwitchEndpoint(Step):
                     now="The applications are stopped.",
                     todo="Run the step again.",
                 )
-        # Connecting proves that the endpoint leads to this cluster: DNS may trail a rename.
+        # Connecting anew proves that the endpoint leads to this cluster: DNS may trail a rename.
+        await world.forget_connections()
         async with world.connect(self.to) as connection:
             watch.evidence(
-                f"{self.to.value} answers at {connection.info.host}:{connection.info.port}"
+                f"{self.to.value} answers at {connection.info.host}:{connection.info.port}",
+                key="endpoint",
+                value={"on": self.to.value},
             )
         await still_stopped(world, self.away)
 
@@ -148,8 +152,8 @@ async def rename(world: World, role: Role, name: str) -> Effect:
             return f"{now.identifier} is {now.status}"
         return ""
 
-    return ApiEffect(
-        world.aws,
+    return PatientEffect(
+        world,
         Call(
             "rds",
             "ModifyDBCluster",

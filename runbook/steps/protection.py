@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
 from runbook.postgres import catalog, replication
+from runbook.postgres.together import together
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import (
     captured_databases,
     slot_name,
 )
-from runbook.steps.effects import no
+from runbook.steps.effects import answered, no
+from runbook.steps.workers import Workers
 from runbook.world import World
 from state.records import Json
 from state.words import Result
@@ -41,7 +42,12 @@ class VerifyProtection(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         await confirm_barriers(
-            world, watch, self.publisher, "verify", limit_s=world.plan.limits.subscribe_s
+            world,
+            watch,
+            (self.publisher, self.subscriber),
+            "verify",
+            limit_s=world.plan.limits.subscribe_s,
+            now="New blue serves; its slots keep every write.",
         )
         differences = await schema_differences(world, self.publisher, self.subscriber)
         if differences:
@@ -73,7 +79,7 @@ async def schema_differences(world: World, publisher: Role, subscriber: Role) ->
 
     differences = []
     for database in await captured_databases(world, publisher):
-        left, right = await asyncio.gather(
+        left, right = await together(
             fingerprint(publisher, database), fingerprint(subscriber, database)
         )
         differences += [
@@ -108,8 +114,9 @@ class BarrierEffect(Effect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Emit it and keep its position."""
-        async with self._world.connect(self._publisher, self._database) as connection:
-            return {"lsn": await replication.emit_barrier(connection)}
+        with answered(self.title, self._publisher):
+            async with self._world.connect(self._publisher, self._database) as connection:
+                return {"lsn": await replication.emit_barrier(connection)}
 
 
 def barrier_key(publisher: Role, database: str, purpose: str) -> str:
@@ -118,7 +125,12 @@ def barrier_key(publisher: Role, database: str, purpose: str) -> str:
 
 
 async def require_slot(
-    connection: AsyncConnection, publisher: Role, slot: str, database: str
+    connection: AsyncConnection,
+    publisher: Role,
+    slot: str,
+    database: str,
+    *,
+    now: str = "Nothing was changed.",
 ) -> None:
     """Fail at once where a slot is gone or lost: no waiting brings it back."""
     found = await replication.slot(connection, slot)
@@ -127,24 +139,37 @@ async def require_slot(
     raise StepFailed(
         f"The slot {slot} of database {database} on {publisher.value} is "
         f"{'gone' if found is None else 'lost'}: blue prime does not have every write.",
-        now="What was written since it went is on new blue alone. Nothing else was changed.",
+        now=f"What was written since it went is on {publisher.value} alone. {now}",
         todo="Stay on the new version. A new way back takes a new capture, clone and subscription.",
     )
 
 
 async def confirm_barriers(
-    world: World, watch: Watch, publisher: Role, purpose: str, *, limit_s: float
+    world: World,
+    watch: Watch,
+    sides: tuple[Role, Role],
+    purpose: str,
+    *,
+    limit_s: float,
+    now: str,
 ) -> None:
-    """Wait until every slot's subscriber has confirmed past the position kept for it."""
+    """Wait until every slot's subscriber has confirmed past the position kept for it.
+
+    `sides` are publisher and subscriber; `now` says in words what is true meanwhile. Fails before
+    the limit where no waiting helps: a slot is gone, or a worker fails at the same change over and
+    over.
+    """
+    publisher, subscriber = sides
     databases = await captured_databases(world, publisher)
     wanted = {
         database: int((world.done(barrier_key(publisher, database, purpose)) or {})["lsn"])
         for database in databases
     }
+    workers = Workers(world, subscriber, now)
     async for _ in watch.until(
         limit_s,
         every_s=min(0.1, world.plan.limits.fast_poll_s),
-        what="blue prime to confirm past the barrier",
+        what=f"{subscriber.value} to confirm past the barrier",
     ):
         behind = []
         async with world.connect(publisher) as connection:
@@ -152,7 +177,7 @@ async def confirm_barriers(
                 slot = slot_name(world, databases, database)
                 if await replication.confirmed_past(connection, slot, lsn) is True:
                     continue
-                await require_slot(connection, publisher, slot, database)
+                await require_slot(connection, publisher, slot, database, now=now)
                 behind.append(database)
         if not behind:
             positions = ", ".join(
@@ -160,7 +185,9 @@ async def confirm_barriers(
             )
             watch.evidence(f"confirmed past the barrier: {positions}")
             return
-        watch.progress(f"not yet confirmed: {', '.join(behind)}")
+        troubles = [await workers.trouble(database) for database in behind]
+        words = (f"{name}{trouble}" for name, trouble in zip(behind, troubles, strict=True))
+        watch.progress(f"not yet confirmed: {', '.join(words)}")
 
 
 class Bake(Step):

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.effects import ApiEffect, no, yes
-from runbook.steps.green import deployment, target_group
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.steps.effects import Look, Settled, no, yes
+from runbook.steps.green import deployment
+from runbook.steps.parameters import target_group
+from runbook.steps.patient import PatientEffect
 from runbook.world import RUN_TAG, World
 from state.words import Result
 
@@ -35,7 +37,24 @@ async def own(world: World, role: Role) -> Cluster | None:
             now="It was not touched.",
             todo="A cluster that serves is never deleted here.",
         )
+    if serves(world, role):
+        raise Refused(
+            f"{cluster.identifier} ({role.value}) serves the applications.",
+            now="It was not touched.",
+            todo="A cluster that serves is never deleted here.",
+        )
     return cluster
+
+
+def serves(world: World, role: Role) -> bool:
+    """Return whether the applications were led to, or let in on, a role's cluster.
+
+    Its name does not tell: only the endpoint method `rename` gives it the production name.
+    """
+    led = (world.fact("endpoint") or {}).get("on")
+    traffic = world.fact("traffic") or {}
+    let_in = traffic.get("on") if traffic.get("open") else None
+    return any(on and Role(on).identity is role.identity for on in (led, let_in))
 
 
 def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
@@ -49,17 +68,22 @@ def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
     )
 
 
-async def deletion(world: World, cluster: Cluster, *, snapshot: str = "") -> list[list[Effect]]:
-    """Return the waves that delete a cluster: protection off, readers, writer, cluster."""
+async def deletion(
+    world: World, cluster: Cluster, *, snapshot: str = "", until_gone: bool = False
+) -> list[list[Effect]]:
+    """Return the waves that delete a cluster: protection off, readers, writer, cluster.
+
+    With `until_gone` the last one is settled only when the name is free again.
+    """
     writers = {member.identifier for member in cluster.members if member.writer}
     instances = await world.rds.instances(cluster.identifier)
     readers = [each for each in instances if each.identifier not in writers]
     waves: list[list[Effect]] = []
     if cluster.deletion_protection:
         waves.append([unprotect(world, cluster)])
-    waves.append([_delete_instance(world, each) for each in readers])
-    waves.append([_delete_instance(world, each) for each in instances if each not in readers])
-    waves.append([_delete_cluster(world, cluster, snapshot)])
+    waves.append([delete_instance_effect(world, each) for each in readers])
+    waves.append([delete_instance_effect(world, each) for each in instances if each not in readers])
+    waves.append([_delete_cluster(world, cluster, snapshot, until_gone=until_gone)])
     return waves
 
 
@@ -76,10 +100,12 @@ def unprotect(world: World, cluster: Cluster) -> Effect:
 
     async def settled() -> str:
         now = await world.rds.cluster_by_resource_id(cluster.resource_id)
-        return "" if now is None or now.available else f"{now.identifier} is {now.status}"
+        if now is None or now.available or now.failed:
+            return ""
+        return f"{now.identifier} is {now.status}"
 
-    return ApiEffect(
-        world.aws,
+    return PatientEffect(
+        world,
         Call(
             "rds",
             "ModifyDBCluster",
@@ -96,9 +122,10 @@ def unprotect(world: World, cluster: Cluster) -> Effect:
     )
 
 
-def _gone_or_going(
-    look: Callable[[], Awaitable[Cluster | Instance | None]], name: str
-) -> Callable[[], Awaitable[Finding]]:
+_Looked = Callable[[], Awaitable[Cluster | Instance | None]]
+
+
+def _gone_or_going(look: _Looked, name: str) -> Look:
     async def probe() -> Finding:
         found = await look()
         if found is None:
@@ -108,32 +135,45 @@ def _gone_or_going(
     return probe
 
 
-def _delete_instance(world: World, instance: Instance) -> Effect:
+def _gone(look: _Looked, name: str) -> Settled:
+    async def settled() -> str:
+        found = await look()
+        return "" if found is None else f"{name} is {found.status}"
+
+    return settled
+
+
+def delete_instance_effect(world: World, instance: Instance, *, until_gone: bool = False) -> Effect:
+    """Return the deletion of an instance, settled at once or when its name is free again."""
     name = instance.identifier
 
     async def look() -> Instance | None:
         return await world.rds.instance(name)
 
-    return ApiEffect(
-        world.aws,
+    return PatientEffect(
+        world,
         Call("rds", "DeleteDBInstance", {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}),
         key=f"{instance.resource_id}/delete",
         title=f"delete instance {name}",
         probe=_gone_or_going(look, name),
+        settled=_gone(look, name) if until_gone else None,
+        settle_limit_s=world.plan.limits.instance_s,
     )
 
 
-def _delete_cluster(world: World, cluster: Cluster, snapshot: str) -> Effect:
+def _delete_cluster(world: World, cluster: Cluster, snapshot: str, *, until_gone: bool) -> Effect:
     async def look() -> Cluster | None:
         return await world.rds.cluster_by_resource_id(cluster.resource_id)
 
     final = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
-    return ApiEffect(
-        world.aws,
+    return PatientEffect(
+        world,
         Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": cluster.identifier, **final}),
         key=f"{cluster.resource_id}/delete",
         title=f"delete cluster {cluster.identifier}",
         probe=_gone_or_going(look, cluster.identifier),
+        settled=_gone(look, cluster.identifier) if until_gone else None,
+        settle_limit_s=world.plan.limits.instance_s,
     )
 
 
@@ -157,8 +197,8 @@ def delete_group_effect(world: World, name: str) -> Effect:
         group = await world.rds.cluster_parameter_group(name)
         return no(f"{name} exists") if group else yes(f"there is no group {name}")
 
-    return ApiEffect(
-        world.aws,
+    return PatientEffect(
+        world,
         Call("rds", "DeleteDBClusterParameterGroup", {"DBClusterParameterGroupName": name}),
         key=f"{name}/delete",
         title=f"delete parameter group {name}",
@@ -196,8 +236,8 @@ class DeleteOwnDeployment(Step):
 
         return [
             [
-                ApiEffect(
-                    world.aws,
+                PatientEffect(
+                    world,
                     Call(
                         "rds",
                         "DeleteBlueGreenDeployment",
@@ -215,9 +255,11 @@ class DeleteOwnDeployment(Step):
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
         ):
-            if await deployment(world) is None:
+            found = await deployment(world)
+            if found is None:
                 watch.evidence("the deployment is gone")
                 return
+            watch.progress(f"deployment {found.status}")
 
 
 class DeleteCreated(Step):
@@ -234,6 +276,8 @@ class DeleteCreated(Step):
         for role in (Role.BLUE_PRIME, Role.NEW_BLUE):
             cluster = await world.find(role)
             if cluster is None or cluster.identifier == world.plan.cluster.identifier:
+                continue
+            if serves(world, role):
                 continue
             if cluster.tags.get(RUN_TAG) == world.run:
                 found.append((role, cluster))
@@ -257,13 +301,7 @@ class DeleteCreated(Step):
         return waves
 
     async def verify(self, world: World, watch: Watch) -> None:
-        for role, cluster in await self._candidates(world):
-            if cluster.status != "deleting":
-                raise StepFailed(
-                    f"{cluster.identifier} is {cluster.status}.",
-                    now="It still exists.",
-                    todo="Run the step again.",
-                )
+        for role, _ in await self._candidates(world):
             await await_gone(world, watch, role)
 
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
+from runbook import fencing
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.postgres import maintenance, replication
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
-from runbook.steps.effects import ApiEffect, SqlEffect, no, yes
+from runbook.steps.effects import ApiEffect, SqlEffect, answered, no, yes
 from runbook.steps.green import deployment
+from runbook.steps.logins import keep_logins
 from runbook.steps.protection import require_slot
 from runbook.steps.switch import COMPLETED
 from runbook.world import RUN_TAG, World
@@ -31,6 +33,19 @@ class RollbackAssess(Step):
 
     def __init__(self, to: Role) -> None:
         self.to = to
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        lacks = world.fact("fence.unproved") or world.fact(fencing.LACKS)
+        if self.to is not Role.OLD_BLUE or not lacks:
+            return ()
+        return (
+            Gate(
+                key="accept-lost-writes",
+                question=f"Go back to old blue, which lacks what was written since: {lacks}",
+                reversible="What was written stays on new blue alone, and is missing afterwards.",
+                must_type=world.plan.cluster.identifier,
+            ),
+        )
 
     async def verify(self, world: World, watch: Watch) -> None:
         found = await deployment(world)
@@ -54,6 +69,9 @@ class RollbackAssess(Step):
         )
         if self.to is Role.BLUE_PRIME:
             await self._subscribed(world, watch)
+        elif not world.accepted("accept-lost-writes"):
+            await fencing.refuse_if_written(world, watch, Role.NEW_BLUE)
+        await keep_logins(world, watch, Role.NEW_BLUE)
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
         name = publication_name(world)
@@ -205,9 +223,10 @@ class RefreshViews(Effect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Refresh them."""
-        async with self._world.connect(self._role, self._database) as connection:
-            done = await maintenance.refresh_materialized_views(connection)
-        return {"refreshed": list(done.done), "skipped": list(done.skipped)}
+        with answered(self.title, self._role):
+            async with self._world.connect(self._role, self._database) as connection:
+                done = await maintenance.refresh_materialized_views(connection)
+            return {"refreshed": list(done.done), "skipped": list(done.skipped)}
 
 
 class RollbackSettled(Step):

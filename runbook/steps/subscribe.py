@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from psycopg import AsyncConnection
 
 from runbook.postgres import catalog, replication
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import Answer, Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import (
     captured_databases,
     publication_name,
     replication_role,
     slot_name,
 )
-from runbook.steps.effects import LookInside, SqlEffect, no, yes
+from runbook.steps.effects import LookInside, SqlEffect, answered, no, yes
+from runbook.steps.unread import refuse_if_read
 from runbook.world import World
 from state.records import Json
 
@@ -35,13 +37,26 @@ class Subscribe(Step):
 
     async def effects(self, world: World) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
+        await self._refuse_a_late_clone(world, databases)
         leftovers = await self._leftovers(world)
         password = PasswordEffect(world, self.publisher, self.subscriber, databases)
         return [
             leftovers,
             [password],
-            [self._subscription(world, databases, database) for database in databases],
+            [self._subscription(world, password, databases, database) for database in databases],
         ]
+
+    async def _refuse_a_late_clone(self, world: World, databases: Sequence[str]) -> None:
+        """Refuse a subscriber that never followed, where the slots were read by another one."""
+        followed = (world.fact("subscribed") or {}).get("resource_id")
+        if followed == world.bound(self.subscriber):
+            return
+        name = publication_name(world)
+        for database in databases:
+            async with world.connect(self.subscriber, database) as connection:
+                if await replication.subscription(connection, name) is not None:
+                    return
+        await refuse_if_read(world, self.publisher)
 
     async def _leftovers(self, world: World) -> list[Effect]:
         """Return what removes the subscriptions that a clone carries over from its source."""
@@ -65,12 +80,15 @@ class Subscribe(Step):
             ]
         return effects
 
-    def _subscription(self, world: World, databases: Sequence[str], database: str) -> Effect:
+    def _subscription(
+        self, world: World, password: PasswordEffect, databases: Sequence[str], database: str
+    ) -> Effect:
         return SubscriptionEffect(
             world,
             self.publisher,
             self.subscriber,
             database,
+            password,
             name=publication_name(world),
             slot=slot_name(world, databases, database),
         )
@@ -96,7 +114,11 @@ class Subscribe(Step):
                 if found.worker_pid is None:
                     waiting.append(database)
             if not waiting:
-                watch.evidence(f"apply workers run in {', '.join(databases)}")
+                watch.evidence(
+                    f"apply workers run in {', '.join(databases)}",
+                    key="subscribed",
+                    value={"resource_id": world.bound(self.subscriber)},
+                )
                 return
             watch.progress(f"no apply worker yet in {', '.join(waiting)}")
 
@@ -110,7 +132,12 @@ def _subscription_gone(name: str) -> LookInside:
 
 
 class PasswordEffect(Effect):
-    """A new password for the replication role, kept in this process's memory alone."""
+    """A new password for the replication role, kept in this process's memory alone.
+
+    A process that goes on after another one, perhaps on another machine, has to set a new one. A
+    subscription that has the former one runs on, until its worker must connect again: so each must
+    have connected after the password was set.
+    """
 
     def __init__(
         self, world: World, publisher: Role, subscriber: Role, databases: Sequence[str]
@@ -121,6 +148,19 @@ class PasswordEffect(Effect):
         self._publisher = publisher
         self._subscriber = subscriber
         self._databases = databases
+        self.renewed = False
+        """Whether the password that stands is the one that this process knows."""
+
+    async def read_by(self, slot: str) -> Finding:
+        """Tell whether a slot is read by one who knows the password that stands."""
+        kept = (self._world.done(self.key) or {}).get("set_at")
+        async with self._world.connect(self._publisher) as connection:
+            since = await replication.streaming_since(connection, slot)
+        if since is None:
+            return no(f"nobody reads the slot {slot}")
+        if kept is not None and since < datetime.fromisoformat(kept):
+            return no(f"slot {slot} is read by a worker that connected with a former password")
+        return Finding(Answer.YES, f"slot {slot} is read", {} if kept is None else {"set_at": kept})
 
     def preview(self) -> str:
         """Return the SQL; the password is hashed before it leaves this machine."""
@@ -128,21 +168,26 @@ class PasswordEffect(Effect):
         return f"-- on {self._publisher.value}\nALTER ROLE {role} PASSWORD '********';"
 
     async def probe(self) -> Finding:
-        """Say yes when every subscription already runs: then none needs a password."""
+        """Say yes when every subscription already runs with the password that stands."""
         for database in self._databases:
             async with self._world.connect(self._subscriber, database) as connection:
                 found = await replication.subscription(connection, publication_name(self._world))
             if found is None or not found.enabled or found.worker_pid is None:
                 return no(f"the subscription in {database} does not run yet")
-        return yes("every subscription runs")
+            reading = await self.read_by(slot_name(self._world, self._databases, database))
+            if reading.answer is not Answer.YES:
+                return reading
+        return Finding(Answer.YES, "every subscription runs", reading.detail)
 
     async def perform(self) -> Mapping[str, Json]:
         """Set it."""
-        async with self._world.connect(self._publisher) as connection:
-            await replication.set_password(
-                connection, replication_role(self._world), self._world.replication_password
-            )
-        return {}
+        with answered(self.title, self._publisher):
+            async with self._world.connect(self._publisher) as connection:
+                set_at = await replication.set_password(
+                    connection, replication_role(self._world), self._world.replication_password
+                )
+            self.renewed = True
+            return {"set_at": set_at.isoformat()}
 
 
 class SubscriptionEffect(Effect):
@@ -154,6 +199,7 @@ class SubscriptionEffect(Effect):
         publisher: Role,
         subscriber: Role,
         database: str,
+        password: PasswordEffect,
         *,
         name: str,
         slot: str,
@@ -164,6 +210,7 @@ class SubscriptionEffect(Effect):
         self._publisher = publisher
         self._subscriber = subscriber
         self._database = database
+        self._password = password
         self._name = name
         self._slot = slot
 
@@ -181,17 +228,26 @@ class SubscriptionEffect(Effect):
         )
 
     async def probe(self) -> Finding:
-        """Look for a subscription that is enabled and has a worker."""
+        """Look for a subscription that runs, with the password that stands."""
         async with self._world.connect(self._subscriber, self._database) as connection:
             found = await replication.subscription(connection, self._name)
         if found is None:
             return no(f"there is no subscription {self._name}")
-        if found.enabled and found.worker_pid is not None:
-            return yes(f"{self._name} is enabled, its worker is pid {found.worker_pid}")
-        return no(f"{self._name} exists, but does not run")
+        if not found.enabled or found.worker_pid is None:
+            return no(f"{self._name} exists, but does not run")
+        reading = await self._password.read_by(self._slot)
+        if reading.answer is not Answer.YES:
+            return no(f"{self._name} is enabled, but {reading.seen}")
+        return yes(f"{self._name} is enabled, its worker is pid {found.worker_pid}")
 
     async def perform(self) -> Mapping[str, Json]:
         """Create it, or renew its connection, and enable it."""
+        if not self._password.renewed:
+            raise StepFailed(
+                f"The subscription {self._name} in {self._database} stopped running just now.",
+                now="Nothing was changed; new blue's slots keep every write.",
+                todo="Run the step again: it sets a new password for all of them.",
+            )
         target = await self._world.target(self._publisher)
         credentials = self._world.plan.credentials
         conninfo = replication.subscriber_conninfo(
@@ -203,27 +259,28 @@ class SubscriptionEffect(Effect):
             sslmode=replication_sslmode(credentials.sslmode),
             sslrootcert="",
         )
-        async with self._world.connect(self._subscriber, self._database) as connection:
-            found = await replication.subscription(connection, self._name)
-            if found is None:
-                statements = [
-                    replication.create_subscription(
-                        self._name,
-                        conninfo,
-                        publication=self._name,
-                        slot_name=self._slot,
-                        enabled=True,
-                        server_major=connection.info.server_version // 10000,
-                    )
-                ]
-            else:
-                statements = [
-                    replication.set_subscription_connection(self._name, conninfo),
-                    replication.enable_subscription(self._name),
-                ]
-            for statement in statements:
-                await statement.execute(connection)
-        return {}
+        with answered(self.title, self._subscriber):
+            async with self._world.connect(self._subscriber, self._database) as connection:
+                found = await replication.subscription(connection, self._name)
+                if found is None:
+                    statements = [
+                        replication.create_subscription(
+                            self._name,
+                            conninfo,
+                            publication=self._name,
+                            slot_name=self._slot,
+                            enabled=True,
+                            server_major=connection.info.server_version // 10000,
+                        )
+                    ]
+                else:
+                    statements = [
+                        replication.set_subscription_connection(self._name, conninfo),
+                        replication.enable_subscription(self._name),
+                    ]
+                for statement in statements:
+                    await statement.execute(connection)
+            return {}
 
 
 def replication_sslmode(sslmode: str) -> str:

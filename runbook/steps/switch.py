@@ -9,13 +9,17 @@ from runbook.aws import Call
 from runbook.aws.facts import Deployment
 from runbook.roles import Role
 from runbook.step import Finding, Gate, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.effects import ApiEffect, no, unknown, yes
-from runbook.steps.green import AVAILABLE, deployment, required_deployment
+from runbook.steps.effects import no, unknown, yes
+from runbook.steps.green import AVAILABLE, INVALID, deployment, required_deployment
+from runbook.steps.patient import PatientEffect
 from runbook.world import World
 
 IN_PROGRESS = "SWITCHOVER_IN_PROGRESS"
 COMPLETED = "SWITCHOVER_COMPLETED"
 FAILED = "SWITCHOVER_FAILED"
+
+RETURNED = "switchover.returned"
+"""The fact that AWS gave a switchover up and blue is production as before."""
 
 STILL_AVAILABLE_S = 60.0
 """Right after the call Describe may still say AVAILABLE; within this it is not a cancellation."""
@@ -53,38 +57,63 @@ class Switchover(Step):
         return (pivot_gate(world),)
 
     async def effects(self, world: World) -> Sequence[Wave]:
-        found = await required_deployment(world)
+        kept = world.fact("deployment")
+        identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
         timeout = world.plan.upgrade.switchover_timeout_s
+        await self._refuse_invalid(world)
+
+        async def worth_waiting() -> bool:
+            # AWS may refuse for minutes although it says AVAILABLE; any other status stays.
+            now = await deployment(world)
+            return now is not None and now.status == AVAILABLE
 
         async def probe() -> Finding:
             now = await deployment(world)
             if now is None:
-                return unknown(f"the deployment {found.identifier} is gone")
+                if await _named_as_after(world):
+                    return yes(f"the deployment {identifier} is gone, and green is production")
+                return unknown(f"the deployment {identifier} is gone")
             if now.status in (IN_PROGRESS, COMPLETED):
                 return yes(f"the deployment is {now.status}")
-            if now.status in (AVAILABLE, FAILED):
+            if now.status == AVAILABLE:
+                return no(f"the deployment is {now.status}")
+            if now.status in (FAILED, INVALID) and not await _named_as_after(world):
                 return no(f"the deployment is {now.status}")
             return unknown(f"the deployment is {now.status}")
 
         return [
             [
-                ApiEffect(
-                    world.aws,
+                PatientEffect(
+                    world,
                     Call(
                         "rds",
                         "SwitchoverBlueGreenDeployment",
                         {
-                            "BlueGreenDeploymentIdentifier": found.identifier,
+                            "BlueGreenDeploymentIdentifier": identifier,
                             "SwitchoverTimeout": timeout,
                         },
                     ),
-                    key=f"{found.identifier}/switchover",
-                    title=f"switch over {found.identifier}, giving up after {timeout} s",
+                    key=f"{identifier}/switchover",
+                    title=f"switch over {identifier}, giving up after {timeout} s",
                     probe=probe,
                     keep=lambda _: {"called_at": world.now().isoformat()},
+                    worth=worth_waiting,
                 )
             ]
         ]
+
+    async def _refuse_invalid(self, world: World) -> None:
+        found = await deployment(world)
+        if found is None or found.status != INVALID or await _named_as_after(world):
+            return
+        blue = await world.cluster(Role.BLUE)
+        raise StepFailed(
+            f"The deployment {found.identifier} has turned {INVALID}: "
+            f"{found.status_details.rstrip('.') or 'AWS gives no reason'}.",
+            now=f"{blue.identifier} is blue, on {blue.engine_version}. The applications are "
+            "stopped. AWS does not switch over to this green.",
+            todo="Branch to abort, which starts them and deletes green.",
+        )
 
     async def verify(self, world: World, watch: Watch) -> None:
         limits = world.plan.limits
@@ -93,18 +122,20 @@ class Switchover(Step):
         async for waited in watch.until(
             limit, every_s=limits.fast_poll_s, what="the switchover to end"
         ):
-            found = await required_deployment(world)
+            found = await deployment(world)
+            if found is None and not await _named_as_after(world):
+                raise await self._gone(world, watch)
+            if found is None or found.status == COMPLETED:
+                await self._completed(world, watch)
+                return
             begun = begun or found.status == IN_PROGRESS
             watch.progress(f"{found.status} {found.status_details}".strip())
-            if found.status == COMPLETED:
-                await self._completed(world, watch, found.identifier)
-                return
-            if found.status == FAILED or (
+            if found.status in (FAILED, INVALID) or (
                 found.status == AVAILABLE and (begun or waited > STILL_AVAILABLE_S)
             ):
-                raise await self._returned(world, found)
+                raise await self._returned(world, watch, found)
 
-    async def _completed(self, world: World, watch: Watch, identifier: str) -> None:
+    async def _completed(self, world: World, watch: Watch) -> None:
         name = world.plan.cluster.identifier
         new_blue, old_blue = await asyncio.gather(
             world.cluster(Role.NEW_BLUE), world.cluster(Role.OLD_BLUE)
@@ -116,6 +147,7 @@ class Switchover(Step):
                 now="The applications are still stopped.",
                 todo="Run the step again in a moment; if it stays so, look in the console.",
             )
+        identifier = (world.fact("deployment") or {}).get("identifier")
         started = (world.done(f"{identifier}/switchover") or {}).get("called_at")
         watch.evidence(
             f"new blue is {new_blue.identifier}, version {new_blue.engine_version}; "
@@ -129,16 +161,60 @@ class Switchover(Step):
             },
         )
 
-    async def _returned(self, world: World, found: Deployment) -> StepFailed:
+    async def _returned(self, world: World, watch: Watch, found: Deployment) -> StepFailed:
+        """Say that AWS gave up, and what the clusters are named: nothing is taken for granted."""
         reason = found.status_details or await _last_event(world, found.identifier)
+        blue, green = await asyncio.gather(world.cluster(Role.BLUE), world.find(Role.GREEN))
+        what = (
+            f"AWS called the switchover off ({found.status}): "
+            f"{reason.rstrip('.') or 'no reason was given'}."
+        )
+        if blue.identifier != world.plan.cluster.identifier:
+            return StepFailed(
+                what,
+                now=f"It was not undone: blue is named {blue.identifier}, green "
+                f"{green.identifier if green else 'is gone'}. The applications are stopped.",
+                todo="Leave them stopped, and ask AWS support what became of it; run the step "
+                "again to look anew.",
+            )
+        self._keep_returned(world, watch, found.status)
+        again = (
+            "Mend the cause and run the step again, or branch to abort, which starts them."
+            if found.status == AVAILABLE
+            else "Branch to abort, which starts them and deletes green. Only if AWS shows the "
+            "deployment as AVAILABLE again, run the step again instead."
+        )
         return StepFailed(
-            f"AWS called the switchover off ({found.status}): {reason or 'no reason was given'}.",
+            what,
             now=(
-                f"{world.plan.cluster.identifier} is still blue, on its old version. The "
+                f"{blue.identifier} is still blue, on {blue.engine_version}, and lost nothing. The "
                 "applications are stopped."
             ),
-            todo="Mend the cause and run the step again, or branch to abort, which starts them.",
+            todo=again,
         )
+
+    def _keep_returned(self, world: World, watch: Watch, status: str) -> None:
+        watch.evidence(
+            f"the switchover returned ({status}); {world.plan.cluster.identifier} is blue",
+            key=RETURNED,
+            value={"at": world.now().isoformat(), "status": status},
+        )
+
+    async def _gone(self, world: World, watch: Watch) -> StepFailed:
+        blue = await world.cluster(Role.BLUE)
+        if blue.identifier == world.plan.cluster.identifier:
+            self._keep_returned(world, watch, "the deployment is gone")
+        return StepFailed(
+            "The deployment is gone, and green is not production.",
+            now=f"Blue is named {blue.identifier}. The applications are stopped.",
+            todo="Look in the console who deleted it. Branch to abort, which starts them.",
+        )
+
+
+async def _named_as_after(world: World) -> bool:
+    """Tell whether green bears the production name."""
+    green = await world.find(Role.GREEN)
+    return green is not None and green.identifier == world.plan.cluster.identifier
 
 
 async def _last_event(world: World, identifier: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
-from psycopg import AsyncConnection
+import psycopg
 
 from runbook import fencing
 from runbook.plan import StopMethod
-from runbook.postgres import catalog, fence
+from runbook.postgres import fence
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.effects import CommandEffect, no, yes
+from runbook.steps.effects import CommandEffect, answered, no, yes
+from runbook.steps.logins import able, locked_roles
 from runbook.steps.switch import pivot_gate
 from runbook.world import World
 from state.records import Json
@@ -38,22 +41,29 @@ class LockRoles(Effect):
         )
 
     async def probe(self) -> Finding:
-        """Look which of them may still log in."""
+        """Look which of them may still log in, and whether sessions of theirs are left."""
         async with self._world.connect(self._role) as connection:
-            able = await _able(connection, self._names)
-        if able:
-            return no(f"may log in on {self._role.value}: {', '.join(able)}")
-        return yes(f"none of them may log in on {self._role.value}")
+            unlocked = await able(connection, self._names)
+            inside = await fence.client_sessions(connection, self._names)
+        if unlocked:
+            return no(f"may log in on {self._role.value}: {', '.join(unlocked)}")
+        if inside:
+            return no(
+                f"none of them may log in on {self._role.value}, but {len(inside)} sessions of "
+                f"theirs are open, e.g. pid {inside[0].pid} of {inside[0].role}"
+            )
+        return yes(f"none of them may log in on {self._role.value}, and none is inside")
 
     async def perform(self) -> Mapping[str, Json]:
         """Lock first, then end sessions: so that none can come back in between."""
-        async with self._world.connect(self._role) as connection:
-            able = await _able(connection, self._names)
-            async with connection.transaction():
-                for statement in fence.lock_roles(able):
-                    await statement.execute(connection)
-            ended = await fence.terminate_sessions(connection, self._names)
-        return {"locked": able, "ended": len(ended)}
+        with answered(self.title, self._role):
+            async with self._world.connect(self._role) as connection:
+                unlocked = await able(connection, self._names)
+                async with connection.transaction():
+                    for statement in fence.lock_roles(unlocked):
+                        await statement.execute(connection)
+                ended = await fence.terminate_sessions(connection, self._names)
+            return {"locked": unlocked, "ended": len(ended)}
 
 
 class UnlockRoles(Effect):
@@ -78,30 +88,19 @@ class UnlockRoles(Effect):
     async def probe(self) -> Finding:
         """Look whether all of them may log in."""
         async with self._world.connect(self._role) as connection:
-            able = await _able(connection, self._names)
-        missing = sorted(set(self._names) - set(able))
+            unlocked = await able(connection, self._names)
+        missing = sorted(set(self._names) - set(unlocked))
         if missing:
             return no(f"may not log in on {self._role.value}: {', '.join(missing)}")
         return yes(f"all of them may log in on {self._role.value}")
 
     async def perform(self) -> Mapping[str, Json]:
         """Unlock them in one transaction."""
-        async with self._world.connect(self._role) as connection, connection.transaction():
-            for statement in fence.unlock_roles(self._names):
-                await statement.execute(connection)
-        return {"unlocked": list(self._names)}
-
-
-async def _able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
-    """Return those of the roles that exist and may log in."""
-    roles = await catalog.login_roles(connection)
-    return sorted({role.name for role in roles} & set(names))
-
-
-def locked_roles(world: World) -> tuple[str, ...]:
-    """Return the roles from which this run took LOGIN: a role locked before stays locked."""
-    recorded = world.fact("roles.locked")
-    return tuple(recorded) if recorded else ()
+        with answered(self.title, self._role):
+            async with self._world.connect(self._role) as connection, connection.transaction():
+                for statement in fence.unlock_roles(self._names):
+                    await statement.execute(connection)
+            return {"unlocked": list(self._names)}
 
 
 class StopTraffic(Step):
@@ -149,10 +148,10 @@ class StopTraffic(Step):
 
     def _command(self, world: World) -> Effect:
         return CommandEffect(
+            world.plan,
             world.plan.traffic.stop_command,
             key=f"{self.on.slug}/stop-command",
             title="run the plan's stop command",
-            timeout_s=world.plan.traffic.command_timeout_s,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -188,6 +187,10 @@ def rollback_gate(world: World) -> Gate:
     )
 
 
+ELSEWHERE_S = 5.0
+"""How long the applications wait, being down, for a cluster that is closed to them to answer."""
+
+
 class ResumeTraffic(Step):
     """Let the applications in on one cluster, with the others closed to them."""
 
@@ -208,6 +211,7 @@ class ResumeTraffic(Step):
                 now="The applications are stopped.",
                 todo="Run capture first: a write before it would be lost on rollback.",
             )
+        await self._nobody_elsewhere(world)
         waves: list[list[Effect]] = []
         if locked_roles(world):
             waves.append([UnlockRoles(world, self.on)])
@@ -215,33 +219,48 @@ class ResumeTraffic(Step):
             waves.append([self._command(world)])
         return waves
 
+    async def _nobody_elsewhere(self, world: World) -> list[str]:
+        """Fail if applications are on a cluster that must be closed; return those not to be asked.
+
+        Nobody can write to a server that does not answer: it holds up the applications no longer.
+        """
+        silent = []
+        for role in self.closed:
+            try:
+                await asyncio.wait_for(still_stopped(world, role), ELSEWHERE_S)
+            except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError):
+                silent.append(role.value)
+        return silent
+
     def _command(self, world: World) -> Effect:
         return CommandEffect(
+            world.plan,
             world.plan.traffic.start_command,
             key=f"{self.on.slug}/start-command",
             title="run the plan's start command",
-            timeout_s=world.plan.traffic.command_timeout_s,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
         opened_at = world.now()
+        silent = await self._nobody_elsewhere(world)
+        elsewhere = f"{', '.join(silent)} did not answer" if silent else "nowhere else"
         watch.evidence(
-            f"the applications may write on {self.on.value}, and nowhere else",
+            f"the applications may write on {self.on.value}, and {elsewhere}",
             key="traffic",
             value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
         )
         if world.plan.traffic.stop is StopMethod.MANUAL:
             watch.evidence("start the applications now: they are let in")
         phase = "rollback" if self.on in (Role.BLUE_PRIME, Role.OLD_BLUE) else "upgrade"
-        started_at = world.downtime_started()
-        if started_at is not None:
+        started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
+        if started_at is not None and seconds is not None:
             watch.evidence(
-                f"downtime {(opened_at - started_at).total_seconds():.1f} s",
+                f"downtime {seconds:.1f} s",
                 key=f"downtime.{phase}",
                 value={
                     "started_at": started_at.isoformat(),
                     "ended_at": opened_at.isoformat(),
-                    "seconds": (opened_at - started_at).total_seconds(),
+                    "seconds": seconds,
                 },
             )
 

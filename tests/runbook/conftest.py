@@ -112,6 +112,6 @@ def runner(journal: Journal) -> Runner:
         run="k3f9qa",
         now=lambda: datetime.now(UTC),
         forget_connections=forget,
-        plan=SimpleNamespace(limits=SimpleNamespace(fast_poll_s=0.01)),
+        plan=SimpleNamespace(limits=SimpleNamespace(fast_poll_s=0.01, late_effect_s=0.2)),
     )
     return Runner(cast(World, world), journal, who="ada", notice=lambda text, fraction: None)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.board import Board, LagView
-from runbook.monitor import judge
+from runbook.judge import judge
 from runbook.world import World
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -53,6 +53,7 @@ def test_a_slot_that_is_not_well_ends_the_protection(lag: LagView, reason: str) 
     found = judge(world(), Board(lags=(lag,)), (True, ""), (), FRESH)
     assert found.protected is False
     assert reason in found.reasons
+    assert found.lost is (lag.state in ("lost", "missing"))
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,20 @@ def test_a_worker_that_does_not_run_and_a_schema_that_drifts_end_it() -> None:
     drifted = judge(world(), board, (True, ""), ("orders: only on new blue: table x",), FRESH)
     assert drifted.protected is False
     assert "only on new blue" in drifted.reasons[0]
+
+
+def test_a_switchover_that_was_asked_for_is_not_said_to_leave_blue_serving() -> None:
+    before = world(switchover=None)
+    assert "blue serves" in judge(before, Board(), (None, ""), None, None).text
+    asked = judge(before, Board(), (None, ""), None, None, asked=True)
+    assert asked.protected is False
+    assert "blue serves" not in asked.text
+
+
+def test_rows_that_differed_end_the_protection_until_a_comparison_passes() -> None:
+    differing = world(**{"compare.different": ["orders: public.customer"]})
+    found = judge(differing, Board(lags=(LAG,)), (True, ""), (), FRESH)
+    assert found.protected is False
+    assert "public.customer" in found.text
+    passed = world(**{"compare.different": []})
+    assert judge(passed, Board(lags=(LAG,)), (True, ""), (), FRESH).protected is True

@@ -26,7 +26,9 @@ def cluster(name: str) -> Cluster:
     )
 
 
-def world(found: Cluster | None, tags: dict[str, str]) -> World:
+def world(
+    found: Cluster | None, tags: dict[str, str], facts: dict[str, Any] | None = None
+) -> World:
     async def find(role: Role) -> Cluster | None:
         return found
 
@@ -36,7 +38,13 @@ def world(found: Cluster | None, tags: dict[str, str]) -> World:
     plan: Any = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     return cast(
         World,
-        SimpleNamespace(run="k3f9qa", find=find, rds=SimpleNamespace(tags=tags_of), plan=plan),
+        SimpleNamespace(
+            run="k3f9qa",
+            find=find,
+            rds=SimpleNamespace(tags=tags_of),
+            plan=plan,
+            fact=(facts or {}).get,
+        ),
     )
 
 
@@ -58,3 +66,22 @@ async def test_a_cluster_without_this_runs_tag_stays(tags: dict[str, str]) -> No
 async def test_what_bears_the_production_name_stays_whatever_its_tags() -> None:
     with pytest.raises(Refused, match="production name"):
         await own(world(cluster("orders"), {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"endpoint": {"on": "blue prime"}},
+        {"traffic": {"open": True, "on": "blue prime"}},
+    ],
+)
+async def test_what_serves_under_another_name_stays(fact: dict[str, Any]) -> None:
+    prime = world(cluster("orders-prime-k3f9qa"), {RUN_TAG: "k3f9qa"}, fact)
+    with pytest.raises(Refused, match="serves the applications"):
+        await own(prime, Role.BLUE_PRIME)
+
+
+async def test_what_the_applications_were_let_out_of_may_go() -> None:
+    facts = {"traffic": {"open": False, "on": ""}, "endpoint": {"on": "old blue"}}
+    prime = cluster("orders-prime-k3f9qa")
+    assert await own(world(prime, {RUN_TAG: "k3f9qa"}, facts), Role.BLUE_PRIME) is prime

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 
+import psycopg
 import pytest
 
 from runbook import runner as runners
+from runbook.postgres.connect import CannotConnect
 from runbook.runner import Runner
 from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
 from runbook.world import World
@@ -252,3 +254,129 @@ async def test_leaving_starts_no_further_effect(runner: Runner, journal: Journal
     assert await runner.run_step(FakeStep(waves=[[first], [second]]), yes) is Status.FAILED
     assert (first.performed, second.performed) == (1, 0)
     assert effects(journal)[0].outcome is Outcome.SUCCEEDED
+
+
+async def left_unknown(runner: Runner, effect: FakeEffect) -> None:
+    """Let a process end between an intent and its outcome."""
+    attempt = runner.journal.begin_attempt("k3f9qa", "a-step")
+    runner.journal.intend(attempt.id, effect.key, effect.title, effect.preview())
+    runner.journal.mark_unknown("k3f9qa")
+
+
+async def test_what_was_left_unknown_and_is_seen_is_adopted_and_closed(
+    runner: Runner, journal: Journal
+) -> None:
+    effect = FakeEffect("bgd", {"bgd"})
+    await left_unknown(runner, effect)
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
+    assert effect.performed == 0
+    assert [(e.outcome, e.decided) for e in effects(journal)] == [
+        (Outcome.ADOPTED, "probe"),
+        (Outcome.ADOPTED, ""),
+    ]
+
+
+async def test_what_was_left_unknown_and_is_not_there_is_done_and_closed(
+    runner: Runner, journal: Journal
+) -> None:
+    effect = FakeEffect("bgd", set())
+    await left_unknown(runner, effect)
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
+    assert effect.performed == 1
+    assert [(e.outcome, e.decided) for e in effects(journal)] == [
+        (Outcome.FAILED, "probe"),
+        (Outcome.SUCCEEDED, ""),
+    ]
+
+
+async def test_a_change_that_appears_late_is_waited_for_and_not_doubled(
+    runner: Runner, journal: Journal
+) -> None:
+    effect = FakeEffect("bgd", set(), findings=[Answer.NO, Answer.NO, Answer.YES])
+    effect.trails = True
+    await left_unknown(runner, effect)
+    assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
+    assert effect.performed == 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "performed", "last"),
+    [(Outcome.ADOPTED, 0, Outcome.ADOPTED), (Outcome.FAILED, 1, Outcome.SUCCEEDED)],
+)
+async def test_where_no_look_can_tell_a_person_decides(
+    runner: Runner, journal: Journal, choice: Outcome, performed: int, last: Outcome
+) -> None:
+    effect = FakeEffect("bgd", set(), findings=[Answer.UNKNOWN, Answer.UNKNOWN])
+    await left_unknown(runner, effect)
+    step = FakeStep(waves=[[effect]])
+    assert await runner.run_step(step, yes) is Status.UNKNOWN
+    for record in effects(journal):
+        journal.resolve(record.id, choice, who="ada", reason="looked in the console")
+    assert await runner.run_step(step, yes) is Status.SUCCEEDED
+    assert effect.performed == performed
+    assert effects(journal)[-1].outcome is last
+
+
+async def test_what_a_person_decided_stands_for_one_try_only(
+    runner: Runner, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "LOST_ANSWER_PROBES_S", (0.0,))
+
+    async def lose() -> None:
+        raise Ambiguous("lost again")
+
+    effect = FakeEffect("bgd", set(), act=lose, findings=[Answer.UNKNOWN] * 9)
+    await left_unknown(runner, effect)
+    journal.resolve(effects(journal)[0].id, Outcome.FAILED, who="ada", reason="not there")
+    step = FakeStep(waves=[[effect]])
+    assert await runner.run_step(step, yes) is Status.UNKNOWN
+    assert await runner.run_step(step, yes) is Status.UNKNOWN
+    assert effect.performed == 1
+
+
+async def test_a_step_that_has_begun_is_not_skipped_because_its_object_is_gone(
+    runner: Runner, journal: Journal
+) -> None:
+    await left_unknown(runner, FakeEffect("bgd/delete", set()))
+    status = await runner.run_step(FakeStep(skip="there is no bgd"), yes)
+    assert status is Status.SUCCEEDED
+    assert [(e.outcome, e.decided) for e in effects(journal)] == [(Outcome.ADOPTED, "probe")]
+
+
+@pytest.mark.parametrize("error", [CannotConnect("no way"), OSError("no route")])
+async def test_a_look_that_fails_is_said_in_words_and_changes_nothing(
+    runner: Runner, journal: Journal, error: Exception
+) -> None:
+    async def fail(world: World, watch: Watch) -> None:
+        raise error
+
+    assert await runner.run_step(FakeStep(verify=fail), yes) is Status.FAILED
+    assert journal.attempts("k3f9qa")[-1].message.startswith("Looking at the database failed: no")
+
+
+async def test_a_look_whose_connection_is_lost_is_looked_again(
+    runner: Runner, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "LOST_LOOK_PAUSES_S", (0.0, 0.0))
+    tries: list[int] = []
+
+    async def lose_twice(world: World, watch: Watch) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    assert await runner.run_step(FakeStep(verify=lose_twice), yes) is Status.SUCCEEDED
+    assert len(tries) == 3
+
+
+async def test_a_look_that_the_server_answers_with_an_error_is_not_repeated(
+    runner: Runner, journal: Journal
+) -> None:
+    tries: list[int] = []
+
+    async def refuse(world: World, watch: Watch) -> None:
+        tries.append(1)
+        raise psycopg.errors.InsufficientPrivilege("permission denied")
+
+    assert await runner.run_step(FakeStep(verify=refuse), yes) is Status.FAILED
+    assert len(tries) == 1

@@ -23,6 +23,7 @@ from runbook.postgres.replication.publisher import (
     publication_exists,
     slot,
     slot_blockers,
+    streaming_since,
     terminate_slot_user,
 )
 from runbook.postgres.replication.role import (
@@ -80,6 +81,7 @@ __all__ = [
     "slot",
     "slot_blockers",
     "slot_lags",
+    "streaming_since",
     "subscriber_conninfo",
     "subscription",
     "terminate_slot_user",

@@ -142,6 +142,21 @@ async def slot(connection: AsyncConnection, name: str) -> Slot | None:
     return found[0] if found else None
 
 
+async def streaming_since(connection: AsyncConnection, name: str) -> datetime | None:
+    """Return when the one who reads the slot connected, or None where nobody does.
+
+    Since a role's password is asked for at that moment alone, this tells which one was given.
+    """
+    cursor = await connection.execute(
+        "SELECT activity.backend_start FROM pg_catalog.pg_replication_slots AS slot "
+        "JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = slot.active_pid "
+        "WHERE slot.slot_name = %s",
+        (name,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
 def drop_slot(name: str) -> Statement:
     """Return the call that drops the slot if there is one; it fails while the slot is in use."""
     return Statement(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed
 
-from runbook.postgres.statement import Statement, block, compose, literal
+from runbook.postgres.statement import MASK, Statement, block, compose, literal, with_private
 
 
 def create_replication_role(name: str) -> Statement:
@@ -47,17 +49,28 @@ def hash_password(connection: AsyncConnection, name: str, password: str) -> str:
 
 
 def set_password_statement(name: str, verifier: str) -> Statement:
-    """Return ALTER ROLE ... PASSWORD with a verifier, which is masked in the statement's text."""
-    return Statement(
-        compose("ALTER ROLE {name} PASSWORD {verifier}", name=name, verifier=literal(verifier)),
-        secrets=frozenset({verifier}),
+    """Return ALTER ROLE ... PASSWORD with a verifier, which passwords can be guessed by: masked."""
+    return with_private(
+        compose("ALTER ROLE {name} PASSWORD ", name=name),
+        verifier,
+        Composed([]),
+        shown=MASK,
+        secret=verifier,
     )
 
 
-async def set_password(connection: AsyncConnection, name: str, password: str) -> None:
-    """Give a role its password; the clear text is in no statement and no log."""
+async def set_password(connection: AsyncConnection, name: str, password: str) -> datetime:
+    """Give a role its password; the clear text is in no statement and no log.
+
+    Returns the server's time afterwards: who connected before it had a former password.
+    """
     verifier = hash_password(connection, name, password)
     await set_password_statement(name, verifier).execute(connection)
+    cursor = await connection.execute("SELECT pg_catalog.clock_timestamp()")
+    row = await cursor.fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
 
 
 def drop_owned(name: str) -> Statement:

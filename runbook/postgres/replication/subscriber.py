@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed
 
 from runbook.postgres.queries import fetch
-from runbook.postgres.statement import MASK, Statement, block, compose, literal
-
-_CONNINFO = "conninfo"
-
-_WITH_CONNINFO: LiteralString = """
-BEGIN
-    EXECUTE pg_catalog.format(
-        {template}, (SELECT value FROM pg_temp.blueprime_private WHERE name = {conninfo})
-    );
-EXCEPTION WHEN OTHERS THEN
-    -- Raised anew: the context of the first error quotes the connection string.
-    RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
-END
-"""
+from runbook.postgres.statement import MASK, Statement, compose, literal, with_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +172,8 @@ async def subscription(connection: AsyncConnection, name: str) -> Subscription |
 
 
 def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statement:
-    """Return a statement whose connection string is handed over outside of its text.
-
-    Without this the password would stand in `pg_stat_activity` and, for every `log_statement` but
-    `none` and with every error, in the server's log.
-    """
-    template = (
-        before.as_string(None).replace("%", "%%") + "%L" + after.as_string(None).replace("%", "%%")
-    )
+    """Return a statement that keeps its connection string, which holds a password, to itself."""
     shown = conninfo
-    if password := conninfo_to_dict(conninfo).get("password"):
+    if password := str(conninfo_to_dict(conninfo).get("password") or ""):
         shown = make_conninfo(conninfo, password=MASK)
-    return Statement(
-        block(compose(_WITH_CONNINFO, template=literal(template), conninfo=literal(_CONNINFO))),
-        secrets=frozenset({str(password)}) if password else frozenset(),
-        private={_CONNINFO: conninfo},
-        shown=before + literal(shown) + after,
-    )
+    return with_private(before, conninfo, after, shown=shown, secret=password)

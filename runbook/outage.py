@@ -1,0 +1,151 @@
+"""When the applications were stopped: over all tracks of a run, by its journal alone.
+
+A run that stops them on one track and branches has not let them in by that: the clock of the outage
+goes on until a step is seen to have let them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runbook import clocks
+from runbook.board import Downtime
+from runbook.steps.abort import ReopenBlue
+from runbook.steps.traffic import ResumeTraffic, StopTraffic
+from state.journal import Journal
+from state.records import Attempt, Evidence, Json, TrackEntry
+from state.words import Outcome
+
+OPENING = frozenset({ResumeTraffic.key, ReopenBlue.key})
+"""The steps that let the applications in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment at which the applications were stopped or let in.
+
+    Marks sort as the journal has them, not by their times: a clock may have been set back.
+    """
+
+    attempt: int
+    seen: int
+    """The evidence that says so; 0 for a change that was asked for, which comes before any."""
+    effect: int
+    at: datetime
+    opened: bool
+    track: str
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        return self.attempt, self.seen, self.effect
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One stretch in which the applications were stopped, or may have been."""
+
+    began: Mark
+    """The first change that stops them."""
+    ended: Mark | None = None
+    clock_set_s: float = 0.0
+    """By how much the clock was set meanwhile."""
+
+    @property
+    def seconds(self) -> float:
+        """Return its length; 0 while it goes on."""
+        if self.ended is None:
+            return 0.0
+        return max(0.0, (self.ended.at - self.began.at).total_seconds() - self.clock_set_s)
+
+
+def downtime(journal: Journal, run: str) -> Downtime:
+    """Return the clock of a run's latest outage, with the sum of those before it."""
+    attempts = journal.attempts(run)
+    found = outages(
+        attempts,
+        journal.evidences(run, key="traffic"),
+        journal.entries(run),
+        journal.fact(run, clocks.FACT),
+    )
+    if not found:
+        return Downtime()
+    last = found[-1]
+    return Downtime(
+        last.began.at,
+        None if last.ended is None else last.ended.at,
+        track=last.began.track,
+        earlier_s=sum(outage.seconds for outage in found[:-1]),
+        letting_in=last.ended is None and _letting_in(attempts, last.began),
+        clock_set_s=last.clock_set_s,
+    )
+
+
+def outages(
+    attempts: Sequence[Attempt],
+    traffic: Sequence[Evidence],
+    entries: Sequence[TrackEntry],
+    jumps: Json | None = None,
+) -> list[Outage]:
+    """Return the outages, oldest first; the last one may go on.
+
+    `traffic` is what was kept under the key of that name, `jumps` under the clock's. A change that
+    was asked for counts from its intent, unless it is known to have failed: the applications may
+    have felt it.
+    """
+    found: list[Outage] = []
+    for mark in _marks(attempts, traffic, entries):
+        going_on = bool(found) and found[-1].ended is None
+        if mark.opened and going_on:
+            found[-1] = _measured(found[-1].began, mark, jumps)
+        elif not mark.opened and not going_on:
+            found.append(Outage(mark))
+    if found and found[-1].ended is None:
+        found[-1] = _measured(found[-1].began, None, jumps)
+    return found
+
+
+def _marks(
+    attempts: Sequence[Attempt], traffic: Sequence[Evidence], entries: Sequence[TrackEntry]
+) -> list[Mark]:
+    marks = [
+        Mark(attempt.id, 0, effect.id, effect.intent_at, False, attempt.track.value)
+        for attempt in attempts
+        if attempt.step == StopTraffic.key
+        for effect in attempt.effects
+        if effect.outcome is not Outcome.FAILED
+    ]
+    tracks = {attempt.id: attempt.track.value for attempt in attempts}
+    first = entries[0].track.value if entries else ""
+    latest = 0
+    for seen in traffic:
+        value = seen.value or {}
+        at = datetime.fromisoformat(value["at"]) if value.get("at") else seen.at
+        latest = seen.attempt or latest
+        track = tracks.get(latest, first)
+        marks.append(Mark(latest, seen.id, 0, at, bool(value.get("open")), track))
+    return sorted(marks, key=lambda mark: mark.place)
+
+
+def _measured(began: Mark, ended: Mark | None, jumps: Json | None) -> Outage:
+    set_s = clocks.set_meanwhile(
+        jumps,
+        since_effect=began.effect,
+        since_seen=began.seen,
+        until_seen=None if ended is None else ended.seen,
+    )
+    return Outage(began, ended, set_s)
+
+
+def _letting_in(attempts: Sequence[Attempt], since: Mark) -> bool:
+    """Return whether a change that lets them in was asked for and nothing has stopped them anew."""
+    changes = [
+        attempt.step in OPENING
+        for attempt in attempts
+        if attempt.id >= since.attempt
+        and (attempt.step in OPENING or attempt.step == StopTraffic.key)
+        for effect in attempt.effects
+        if effect.outcome is not Outcome.FAILED
+    ]
+    return bool(changes) and changes[-1]

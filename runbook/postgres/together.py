@@ -1,0 +1,24 @@
+"""Work that goes on side by side, on connections that outlive it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def together(*work: Awaitable[T]) -> list[T]:
+    """Let all come to their ends, then return their results or raise the first error.
+
+    `asyncio.gather` raises at once and leaves the others running: whoever cleans up then closes
+    connections under a query in flight, which reads memory that libpq has freed.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    done: list[T] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done

@@ -1,0 +1,36 @@
+"""A clone of old blue begins where the slots began: what was read from them meanwhile is gone.
+
+A subscriber that confirms lets the publisher forget. Where blue prime is lost after it has applied,
+a new clone of old blue could be subscribed to the same slots, would show lag 0 and no error, and
+would lack every write that the lost one had applied.
+"""
+
+from __future__ import annotations
+
+from runbook.postgres import replication
+from runbook.roles import Role
+from runbook.step import Refused
+from runbook.world import World
+
+
+async def refuse_if_read(world: World, publisher: Role) -> None:
+    """Refuse to go on with a clone that nobody has subscribed yet, where the slots were read.
+
+    What the capture kept tells from where on they hold every write. A run that was taken over
+    without its journal has kept nothing, and cannot tell.
+    """
+    began = (world.fact("capture") or {}).get("from")
+    if not began:
+        return
+    async with world.connect(publisher) as connection:
+        lags = await replication.slot_lags(connection, list(began))
+    for lag in lags:
+        confirmed = lag.confirmed_flush_lsn
+        if confirmed is not None and confirmed > began[lag.slot]:
+            raise Refused(
+                f"The slot {lag.slot} was read up to {replication.lsn_text(confirmed)}, by a blue "
+                "prime that is gone: it no longer holds what was written before.",
+                now="New blue serves and has every write. A new clone of old blue would lack some "
+                "of them, with lag 0 and no error.",
+                todo="Stay on the new version. A new way back takes a copy of new blue's rows.",
+            )

@@ -1,0 +1,84 @@
+"""Waiting is reading: it may be stopped at any time, tells how it stands, and has a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from runbook.clocks import STILL_S
+from runbook.step import StepFailed
+from state.journal import Journal
+from state.records import Attempt, Json
+from state.words import Result
+
+Notice = Callable[[str, float | None], None]
+"""Hears where a wait stands, with a fraction where there is one."""
+
+HEARTBEAT_S = 5.0
+"""At most this often a wait's last observation is journaled."""
+
+
+class Stopped(Exception):
+    """The operator stopped a wait. Nothing was changed by that."""
+
+
+class JournalWatch:
+    """What `Step.verify` reports to, written to the journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        run: str,
+        attempt: Attempt,
+        notice: Notice,
+        stop: asyncio.Event,
+    ) -> None:
+        self._journal = journal
+        self._run = run
+        self._attempt = attempt
+        self._notice = notice
+        self._stop = stop
+        self._heartbeat = 0.0
+
+    def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
+        """Keep what was seen."""
+        self._journal.evidence(
+            self._run, self._attempt.step, text, key=key, value=value, attempt=self._attempt.id
+        )
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """Say where a wait stands."""
+        self._notice(text, fraction)
+        if time.monotonic() - self._heartbeat >= HEARTBEAT_S:
+            self._heartbeat = time.monotonic()
+            data = {} if fraction is None else {"fraction": fraction}
+            self._journal.event(self._run, "wait", text, {"step": self._attempt.step, **data})
+
+    def result(self, result: Result) -> None:
+        """Say where the run rests now."""
+        self._journal.set_result(self._run, result)
+
+    async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
+        """Iterate while waiting; raise `StepFailed` naming `what` at the limit."""
+        started = time.monotonic()
+        while True:
+            waited = time.monotonic() - started
+            yield waited
+            if self._stop.is_set():
+                raise Stopped
+            # Counted to where the look began: whatever held it up, one more look is due.
+            if waited >= limit_s:
+                raise StepFailed(
+                    f"Waited {limit_s:.0f} s for {what}.",
+                    now="It has not happened so far; nothing else was changed.",
+                    todo="Run the step again to go on waiting, or branch.",
+                )
+            paused = time.monotonic()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), every_s)
+            stood_still = time.monotonic() - paused - every_s
+            if stood_still >= STILL_S:
+                # A process that was stopped has not waited.
+                started += stood_still

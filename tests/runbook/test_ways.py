@@ -1,0 +1,43 @@
+"""Where a run stands while the endpoint moves: said of what is known, not of what was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from runbook.ways import Position, position
+from runbook.world import World
+from state.journal import Journal
+from state.words import Outcome, Status, Track
+from tests.state.invented import start
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "where"),
+    [
+        (None, None, Position.SWITCHING_ENDPOINT),
+        (Outcome.UNKNOWN, Status.UNKNOWN, Position.SWITCHING_ENDPOINT),
+        (Outcome.SUCCEEDED, Status.FAILED, Position.SWITCHING_ENDPOINT),
+        (Outcome.FAILED, Status.FAILED, Position.ROLLING_BACK),
+        (Outcome.SUCCEEDED, Status.SUCCEEDED, Position.ROLLED_BACK),
+    ],
+)
+def test_a_rollback_is_done_with_the_endpoint_only_when_that_was_seen(
+    tmp_path: Path, outcome: Outcome | None, status: Status | None, where: Position
+) -> None:
+    with Journal.open(tmp_path / "journal.db") as journal:
+        run = start(journal)
+        journal.enter_track(run.id, Track.ROLLBACK, way="blue-prime")
+        stopped = journal.begin_attempt(run.id, "stop-traffic").id
+        journal.settle(journal.intend(stopped, "lock", "lock", ""), Outcome.SUCCEEDED)
+        journal.end_attempt(stopped, Status.SUCCEEDED)
+        moving = journal.begin_attempt(run.id, "switch-endpoint").id
+        effect = journal.intend(moving, "rename", "rename", "")
+        if outcome is not None and status is not None:
+            journal.settle(effect, outcome)
+            journal.end_attempt(moving, status)
+        world = cast(World, SimpleNamespace(run=run.id, fact={"switchover": {}}.get))
+        assert position(world, journal) is where
