@@ -7,15 +7,18 @@ line nor where a journal lies.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.segment import Segment, Segments
 from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.driver import Driver
@@ -25,12 +28,14 @@ from textual.screen import Screen
 
 from runbook.plan import PlanError
 from runbook.step import Gate
-from state.errors import JournalHeld
+from state.errors import JournalHeld, JournalUnusable
+from state.masking import masked
 from state.records import RunSummary
 from state.words import Status
 from tui import keys, text
 from tui.engine import Engine
-from tui.model import Preview, RunModel
+from tui.model import OnlyToWatch, Preview, RunModel
+from tui.parting import parting
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Consent, Question
 from tui.screens.leaving import Leaving
@@ -42,8 +47,13 @@ from tui.screens.small import COLUMNS, ROWS, TooSmall
 from tui.terminal import SurvivingDriver
 from tui.theme import DAY, NIGHT
 
+_log = logging.getLogger("blueprime.app")
+
 TERMINAL_S = 1.0
 """How often to look whether the terminal is still there: not every loss sends a signal."""
+
+LOOKS_S = 0.4
+"""After so long it is said what leaving waits for."""
 
 SETTLE_S = 60.0
 """How long leaving waits for the effect in flight."""
@@ -58,6 +68,8 @@ class Doors:
     """Run id, and whether to watch only."""
     start_run: Callable[[Path], Awaitable[RunModel]]
     """Path of a plan file."""
+    lab_gone: Callable[[RunSummary], bool] = lambda run: False
+    """Whether a run is a rehearsal whose lab, and with it its clusters, is there no more."""
 
 
 class BlueprimeApp(App[None]):
@@ -113,6 +125,8 @@ class BlueprimeApp(App[None]):
         self.engine = Engine()
         self.conducting = ""
         """The step that this process runs now, or empty."""
+        self.halted = ""
+        """Why nothing can be done any more in this process: the journal failed under an act."""
         self.goodbye = ""
         """What to print once the terminal is back: what goes on, and how to come back."""
         self._at, self._watch, self._plan = at, watch, plan
@@ -124,6 +138,10 @@ class BlueprimeApp(App[None]):
     def list_runs(self) -> list[RunSummary]:
         """Return the runs of the workspace; on the engine's thread."""
         return self.doors.list_runs()
+
+    def gone(self, runs: Sequence[RunSummary]) -> frozenset[str]:
+        """Return the ids of the runs whose lab is gone; on the engine's thread."""
+        return frozenset(run.run for run in runs if self.doors.lab_gone(run))
 
     # Coming.
 
@@ -174,23 +192,20 @@ class BlueprimeApp(App[None]):
         try:
             model = await self.engine.call(lambda: self.doors.open_run(run, watch))
         except JournalHeld as held:
-            await self._offer_watching(run, held)
+            await self._offer_watching(run, "Held by another process", held)
+        except OnlyToWatch as why:
+            await self._offer_watching(run, "Only to be looked at", why)
         except Exception as error:  # any refusal is shown in its own words
             await self._refused("This run cannot be opened", error)
         else:
             await self._show(model)
 
-    async def _offer_watching(self, run: str, held: JournalHeld) -> None:
+    async def _offer_watching(self, run: str, heading: str, why: Exception) -> None:
         buttons = (("ok", "Back"), ("watch", "Watch it"))
-        if (
-            await self.push_screen_wait(
-                Notice("Held by another process", str(held), buttons=buttons)
-            )
-            == "watch"
-        ):
+        if await self.push_screen_wait(Notice(heading, str(why), buttons=buttons)) == "watch":
             self.open_and_show(run, watch=True)
         elif self._at:
-            self._exit_with(str(held), 1)
+            self._exit_with(str(why), 1)
 
     @work
     async def start_and_show(self, plan: Path) -> None:
@@ -235,26 +250,35 @@ class BlueprimeApp(App[None]):
     @work(group="conduct")
     async def conduct(self, model: RunModel, step: str) -> None:
         """Run a step; a second one is refused while one runs."""
-        if self.conducting or self._leaving:
+        if self.conducting or self._leaving or self.halted:
             return
         self.conducting = step
         try:
+            following = (await self.engine.read(model.checklist)).next
+            if following is None or following.step != step:
+                # The key was pressed at a picture that is older than the step's end.
+                return
             status = await self.engine.call(
                 lambda: model.advance(step, lambda gate: self._decide(model, gate))
             )
         except Exception as error:  # what the journal holds stays true; a person sees the words
-            self.notify(
-                str(error) or type(error).__name__,
-                title=f"{text.clean(step)} was not run",
-                severity="error",
-                timeout=20,
-                markup=False,
-            )
+            self.failed(error, f"{text.clean(step)} was not run to its end")
         else:
             if status in (Status.FAILED, Status.UNKNOWN):
                 self.bell()
         finally:
             self.conducting = ""
+
+    def failed(self, error: Exception, heading: str) -> None:
+        """Say that an act was refused; where the journal is at fault, do nothing more from here.
+
+        An effect whose outcome could not be kept is unknown, and only an opening finds that out.
+        """
+        if isinstance(error, JournalUnusable):
+            self.halted = text.clean(f"{error.what} {error.todo}")
+            self.bell()
+        words = text.clean(str(error) or type(error).__name__)
+        self.notify(words, title=heading, severity="error", timeout=20, markup=False)
 
     async def _decide(self, model: RunModel, gate: Gate) -> str | None:
         """Carry a gate to the screen and its answer back; runs on the engine's thread."""
@@ -330,8 +354,7 @@ class BlueprimeApp(App[None]):
             if not answer.done():
                 answer.set_result(None)
         step = self.conducting
-        if step:
-            self.push_screen(Leaving(step))
+        waiting = self.set_timer(0.0 if step else LOOKS_S, lambda: self.push_screen(Leaving(step)))
         settled = ""
         try:
             words = await asyncio.wait_for(self.engine.read(lambda: parting(model, step)), 5.0)
@@ -343,7 +366,9 @@ class BlueprimeApp(App[None]):
             settled = f"\nThe effect in flight is unsettled after {SETTLE_S:.0f} s: unknown."
         except Exception as error:  # leaving goes on; the journal is right without a clean close
             settled = f"\nClosing the run failed: {error}"
+        waiting.stop()
         self._model = None
+        self.halted = ""
         self.goodbye = text.clean(words + settled, lines=True)
         self.retitle("")
         return self.goodbye
@@ -401,6 +426,17 @@ class BlueprimeApp(App[None]):
         else:
             self.notify(f"Copied, and saved as {path}", markup=False)
 
+    def _fatal_error(self) -> None:
+        """End the app after what nobody foresaw, and say where.
+
+        Textual's own picture of it shows local variables, passwords among them.
+        """
+        self.bell()
+        words = text.clean(masked(traceback.format_exc()), lines=True)
+        _log.error("unforeseen failure in the app\n%s", words)
+        self._exit_renderables.append(Segments([Segment(words)]))
+        self._close_messages_no_wait()
+
     # The palette.
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -423,26 +459,6 @@ def _command(screen: KeyedScreen[object], key: keys.Key) -> Callable[[], Awaitab
             await screen.run_action(key.action)
 
     return act
-
-
-def parting(model: RunModel, step: str) -> str:
-    """Return what a person must know on leaving: what goes on, and the way to come back."""
-    board, run = model.board(), model.run
-    lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
-    alive = [
-        f"{view.role} {view.name} ({view.status})"
-        for view in board.clusters
-        if view.status != "gone" and not view.serves
-    ]
-    if alive:
-        lines.append(f"Still there, and costing money: {', '.join(alive)}.")
-    if board.lags:
-        lines.append(f"Still held on the publisher: {len(board.lags)} replication slots.")
-    if step:
-        lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
-    if run.open:
-        lines.append(f"To come back: blueprime resume {run.id}")
-    return "\n".join(lines)
 
 
 def _write_private(path: Path, words: str) -> None:

@@ -16,7 +16,11 @@ from runbook.ways import Way
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
 from state.words import Status
 
-__all__ = ["Decide", "Pending", "Preview", "RunModel", "Way"]
+__all__ = ["Decide", "OnlyToWatch", "Pending", "Preview", "RunModel", "Way"]
+
+
+class OnlyToWatch(Exception):
+    """A run that can be looked at, and that nobody can act on any more from here."""
 
 
 class RunModel(Protocol):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -29,6 +29,8 @@ class Picture:
     lag: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     """Bytes of lag over the last minutes, by database."""
     writes: tuple[Sample, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What stands beside a step in the checklist: the preflight's counts."""
     evidence_of: str = ""
     evidence: tuple[Evidence, ...] = ()
 
@@ -63,10 +65,22 @@ def _whole(model: RunModel, before: Picture | None, version: int) -> Picture:
         busy=model.busy(),
         events=_tail(model, before.events if before else ()),
         version=version,
+        notes=_notes(model),
     )
     if before is None:
         return picture
     return replace(picture, lag=before.lag, writes=before.writes)
+
+
+def _notes(model: RunModel) -> dict[str, str]:
+    """Return how many checks of the last preflight passed, warned and did not let it pass."""
+    kept = [seen.value for seen in model.evidences("preflight") if seen.key == "preflight"]
+    if not kept:
+        return {}
+    counts = Counter(str(result["level"]) for result in kept[-1])
+    words = (("pass", "ok"), ("warn", "warn"), ("block", "block"), ("unknown", "unknown"))
+    said = [f"{counts[level]} {word}" for level, word in words if counts[level]]
+    return {"preflight": " ".join(said)}
 
 
 def _tail(model: RunModel, known: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -77,8 +91,3 @@ def _tail(model: RunModel, known: tuple[Event, ...]) -> tuple[Event, ...]:
 def fresh_limit(run: Run) -> float:
     """Return the age in seconds from which a figure counts as unknown, as the plan says."""
     return float(run.plan.get("protection", {}).get("fresh_s", 10.0))
-
-
-def stale(at: datetime | None, now: datetime, limit: float) -> bool:
-    """Return whether a figure was never seen, or too long ago to stand."""
-    return at is None or (now - at).total_seconds() > limit

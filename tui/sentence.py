@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runbook.board import Protection
 from runbook.checklist import Checklist, Line
 from runbook.step import Risk
-from state.records import Holder
+from state.records import Handover, Holder
 from state.words import Outcome, Status
 from tui import glyphs, text
 from tui.model import Preview, Way
+
+WAY_BACK = "way back"
+"""What the sentence on it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def press(
         ending = result.value.replace("_", " ") if result else "closed"
         return Press(False, "", "", f"this run is over: {ending}. b shows what is left to do")
     if not writable:
-        return Press(False, "", "", f"watching only: {held_by(holder)}")
+        return Press(False, "", "", f"watching only: {held_by(holder, checklist.run.away)}")
     if busy:
         return Press(False, "", text.clean(busy), "is running; x stops its wait")
     following = checklist.next
@@ -62,8 +66,20 @@ def undecided(item: Line) -> bool:
     )
 
 
-def held_by(holder: Holder | None) -> str:
+def known_there(item: Line) -> frozenset[str]:
+    """Return the titles of effects that the latest attempt made, or that were seen or said to be.
+
+    A further attempt looks at each and does none of them twice.
+    """
+    effects = item.attempt.effects if item.attempt is not None else ()
+    there = (Outcome.SUCCEEDED, Outcome.ADOPTED)
+    return frozenset(effect.title for effect in effects if effect.outcome in there)
+
+
+def held_by(holder: Holder | None, away: Handover | None = None) -> str:
     """Return who acts on the run, in words."""
+    if away is not None:
+        return f"this run was {text.clean(away.words)}; this is what was known here then"
     if holder is None:
         return "nobody holds this run here"
     who, host = text.clean(holder.user), text.clean(holder.host)
@@ -76,30 +92,41 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
     if item.risk is Risk.READ_ONLY and (preview is None or not preview.effects):
         return f"{_lower(text.clean(item.title))}; only looks, and changes nothing"
     if error:
-        return f"{_lower(text.clean(item.title))}; {risk}; its calls could not be looked up"
+        return f"{risk}: {_lower(text.clean(item.title))}; its calls could not be looked up"
     if preview is None or preview.note or not preview.effects:
-        return f"{_lower(text.clean(item.title))}; {risk}"
-    titles = [text.clean(title).rstrip(".") for title, _ in preview.effects]
+        return f"{risk}: {_lower(text.clean(item.title))}"
+    there = known_there(item)
+    titles = [text.clean(title).rstrip(".") for title, _ in preview.effects if title not in there]
+    if not titles:
+        return f"{risk}: looks whether all of it has happened, and goes on from there"
     if len(titles) > 2:
-        return f"{titles[0]}, and {len(titles) - 1} more changes; {risk}"
-    return f"{', then '.join(titles)}; {risk}"
+        return f"{risk}: {titles[0]}, and {len(titles) - 1} more changes"
+    return f"{risk}: {', then '.join(titles)}"
 
 
-def way_back(ways: Sequence[Way] | None, checklist: Checklist, error: str = "") -> str:
-    """Return the recommended way off the track, and its price."""
+def way_back(
+    ways: Sequence[Way] | None, checklist: Checklist, protection: Protection, error: str = ""
+) -> str:
+    """Return the recommended way off the track, and its price.
+
+    Where the protection is not known now, neither is the price: it is said of what was known.
+    """
     if not checklist.run.open:
-        return "way back from here: none, the run is over"
+        return f"{WAY_BACK} from here: none, the run is over"
+    if checklist.run.away is not None:
+        return f"{WAY_BACK} from here: none, another machine acts on this run"
     if error:
-        return f"way back from here: unknown, {text.clean(error)}"
+        return f"{WAY_BACK} from here: unknown, {text.clean(error)}"
     if ways is None:
-        return "way back from here: looking…"
+        return f"{WAY_BACK} from here: looking…"
     best = next((way for way in ways if way.available and way.recommended), None)
     if best is None:
-        return "way back from here: none is offered; b shows every way and why"
+        return f"{WAY_BACK} from here: none but to go on with this track; b shows every way and why"
     title = _lower(text.clean(best.title))
     # What follows the colon is the reason, which the branch screen gives in full.
     cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
-    return f"way back from here: {title}; loses {cost}; takes {time}"
+    known = "from here" if protection.protected is not None else "as last known"
+    return f"{WAY_BACK} {known} loses {cost}: {title}; takes {time}"
 
 
 def _lower(words: str) -> str:

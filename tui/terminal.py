@@ -7,6 +7,7 @@ writes into nothing are dropped and reading stops, so that the run can be left i
 
 from __future__ import annotations
 
+import sys
 import termios
 from typing import IO, Any
 
@@ -41,12 +42,21 @@ class LossyFile:
         return getattr(self._file, name)
 
 
+def drawn_on(usual: IO[str]) -> IO[str]:
+    """Return the stream to draw on: Textual's own, or standard output where that is no terminal.
+
+    Textual draws on standard error, so that a `2>file` would send the screen into the file.
+    """
+    out = sys.__stdout__
+    return usual if usual.isatty() or out is None or not out.isatty() else out
+
+
 class SurvivingDriver(LinuxDriver):
     """Textual's driver for a Unix terminal, which outlives that terminal."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._file: Any = LossyFile(self._file)
+        self._file: Any = LossyFile(drawn_on(self._file))
 
     @property
     def gone(self) -> bool:

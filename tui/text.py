@@ -1,7 +1,8 @@
 """Words and figures as the screens print them: cleaned, fitted, never cut in the middle of a digit.
 
-Names come from servers and may hold anything; what is not printable is replaced by `�`, so that
-nothing in them can move the cursor, turn the line around, or look like something else.
+Names come from servers and may hold anything; what does not print is escaped as in JSON, so that
+nothing in them can move the cursor, turn the line around, or look like something else. Secrets that
+this process has met are masked: not all that is shown went through the journal.
 """
 
 from __future__ import annotations
@@ -11,26 +12,44 @@ from datetime import UTC, datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+from state.masking import masked_by_value
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_SHORT = {"\t": "\\t", "\r": "\\r"}
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_SPACES = frozenset("\t\n\v\f\r\u0085\u2028\u2029")
 
 
 def clean(text: str, *, lines: bool = False) -> str:
     """Return text from elsewhere as it may be printed, on one line unless `lines`."""
-    if lines:
-        return "\n".join(clean(line) for line in text.expandtabs(4).splitlines())
+    text = masked_by_value(text).replace("\r\n", "\n")
+    if not lines:
+        text = text.replace("\n", " ")
+    elif "\t" in text:
+        text = "\n".join(_indented(line) for line in text.split("\n"))
+    if text.isprintable():
+        return text
     return "".join(_printable(character) for character in text)
 
 
+def _indented(line: str) -> str:
+    """Return a line with the tabs that it begins with as spaces: SQL and JSON are indented."""
+    words = line.lstrip("\t ")
+    return line[: len(line) - len(words)].expandtabs(4) + words
+
+
 def _printable(character: str) -> str:
-    if character in _SPACES:
-        return " "
-    return "\N{REPLACEMENT CHARACTER}" if _unprintable(character) else character
+    if character == "\n" or unicodedata.category(character) not in _UNPRINTABLE:
+        return character
+    return _SHORT.get(character) or escaped(character)
 
 
-def _unprintable(character: str) -> bool:
-    return unicodedata.category(character) in _UNPRINTABLE
+def escaped(character: str) -> str:
+    """Return a character as JSON escapes it."""
+    code = ord(character)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
 def width(text: str) -> int:
@@ -57,7 +76,7 @@ def shorten(text: str, cells: int) -> str:
 def wrap(text: str, cells: int) -> list[str]:
     """Return a text as lines of at most so many cells, broken at spaces where there are any."""
     rows: list[str] = []
-    for line in text.splitlines() or [""]:
+    for line in text.split("\n"):
         row = line
         while cell_len(row) > cells > 0:
             head = set_cell_size(row, cells)

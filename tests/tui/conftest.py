@@ -29,9 +29,14 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NO_COLOR" not in os.environ
 
 
-async def until(pilot: Pilot[None], true: Callable[[], object], what: str = "") -> None:
+async def until(
+    pilot: Pilot[None],
+    true: Callable[[], object],
+    what: str = "",
+    limit_s: float = DEADLINE_S,
+) -> None:
     """Wait until something is true of the app."""
-    limit = time.monotonic() + DEADLINE_S
+    limit = time.monotonic() + limit_s
     while not true():
         if time.monotonic() > limit:
             raise AssertionError(f"never came true: {what or true}\n{shown(pilot.app)}")

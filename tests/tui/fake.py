@@ -23,6 +23,7 @@ from state.records import (
     Effect,
     Event,
     Evidence,
+    Handover,
     Holder,
     Run,
     Sample,
@@ -88,6 +89,7 @@ class FakeRun:
     measured: Mapping[tuple[str, str | None], Sequence[float | None]] = field(default_factory=dict)
     writable: bool = True
     holder: Holder | None = None
+    away: Handover | None = None
     result: Result | None = None
     outcome: Status = Status.SUCCEEDED
     hold: bool = False
@@ -122,6 +124,7 @@ class FakeRun:
             result=self.result,
             started_at=ago(1800),
             closed_at=None if self.result is None else ago(5),
+            away=self.away,
         )
 
     # Reads.

@@ -21,13 +21,19 @@ async def test_opening_probes_and_shows_where_the_run_stands_and_performs_nothin
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
         text = await sees(pilot, "Where this run stands", "1 effect is of unknown outcome")
         for words in (
-            "switchover ? unknown",
-            "PROTECTION UNKNOWN last seen 94s ago",
+            "switchover ? unknown · upgrade",
+            "APPLICATIONS DOWN 00:01:41.2",
+            "ARE DOWN since 12:01:50 UTC, for 1m41s",
+            "PROTECTION UNKNOWN: last seen 94s ago",
             "just now (2026-03-14 12:03 UTC)",
+            "probed just now, F5 looks again",
             "probe: it happened. the deployment is SWITCHOVER_COMPLETED",
-            "offers: a adopt · f mark failed · b branch",
+            "a adopt       keep that it happened",
+            "f mark failed",
+            "b branch",
         ):
             assert words in text
+        assert "r retry       " not in text
         assert not {"advance", "resolve", "branch"} & {call[0] for call in model.calls}
 
 

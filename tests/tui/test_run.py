@@ -67,8 +67,8 @@ async def test_the_sentence_says_what_enter_does_and_the_way_back() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         text = shown(pilot.app)
-        assert "enter: try again clone — clone orders-old1 as bp-k2f9qa-prime; reversible" in text
-        assert "finish protecting, then roll back to blue prime; loses nothing" in text
+        assert "enter: try again clone — reversible: clone orders-old1 as bp-k2f9qa-prime" in text
+        assert "way back from here loses nothing: finish protecting, then roll back" in text
 
 
 async def test_a_failure_is_told_as_what_now_and_next() -> None:
@@ -205,7 +205,7 @@ async def test_panes_change_with_the_same_keys_where_there_is_little_room() -> N
             assert "downtime 00:00:28.4" in text
             assert "PROTECTED: a rollback now" in text
             assert "enter: run bake" in text
-            assert "way back from here: roll back to blue prime; loses nothing" in text
+            assert "way back from here loses nothing: roll back to blue prime" in text
         await pilot.press("2", "k")
         await sees(pilot, "Prove the protection")
 
@@ -309,9 +309,9 @@ async def test_the_clock_runs_while_the_applications_are_down() -> None:
     app.now = lambda: ago(-late[0])
     async with app.run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
-        assert "downtime 00:00:07.4" in shown(pilot.app)
+        assert "APPLICATIONS DOWN 00:00:07.4" in shown(pilot.app)
         late[0] = 1.2
-        await sees(pilot, "downtime 00:00:08.6")
+        await sees(pilot, "APPLICATIONS DOWN 00:00:08.6")
 
 
 async def test_drawing_goes_on_while_the_engine_is_held_up() -> None:

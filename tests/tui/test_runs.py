@@ -98,7 +98,7 @@ async def test_a_held_journal_offers_to_watch() -> None:
         await pilot.press("enter")
         await sees(pilot, "Held by another process", "process 4711 of mira on db-ops-3")
         await pilot.press("right", "enter")
-        await sees(pilot, "Where this run stands", "held by")
+        await sees(pilot, "Where this run stands", "mira on db-ops-3")
 
 
 async def test_any_other_refusal_is_told_in_its_words() -> None:

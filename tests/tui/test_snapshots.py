@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui import scenes
+from tests.tui import scenes, trouble
 from tests.tui.conftest import Before, enter_run, sees, still
 from tests.tui.fake import FakeRun
 
@@ -93,7 +93,33 @@ def test_branch(snap_compare: Compare, size: tuple[int, int]) -> None:
 @on_both_sizes
 def test_resume(snap_compare: Compare, size: tuple[int, int]) -> None:
     app = scenes.app(scenes.unknown(), at="k2f9qa")
-    before = seeing("1 effect is of unknown outcome", "PROTECTION UNKNOWN:")
+    before = seeing("1 effect is of unknown outcome", "PROTECTION UNKNOWN:", "abort")
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@on_both_sizes
+@pytest.mark.parametrize(
+    "scene",
+    [
+        trouble.switchover_returned,
+        trouble.credentials_expired,
+        trouble.everything_lost,
+        trouble.unprotected,
+        trouble.watched,
+        trouble.journal_failing,
+    ],
+)
+def test_trouble(
+    snap_compare: Compare, size: tuple[int, int], scene: Callable[[], FakeRun]
+) -> None:
+    app = scenes.app(scene(), at="k2f9qa")
+    assert snap_compare(app, terminal_size=size, run_before=going())
+
+
+@on_both_sizes
+def test_resume_inside_the_fence(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = scenes.app(trouble.inside_the_fence(), at="k2f9qa")
+    before = seeing("2 effects are of unknown outcome", "loses nothing", "APPLICATIONS DOWN")
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 

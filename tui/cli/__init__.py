@@ -9,10 +9,14 @@ import os
 import shlex
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
+
+from state.home import open_private
+from tui.cli.guard import GuardedGroup, PrivateLog
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,7 +91,7 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=GuardedGroup, invoke_without_command=True)
 @click.version_option(package_name="blueprime")
 @click.pass_context
 @in_words
@@ -110,11 +114,10 @@ def _log_to_file() -> None:
     folder = home()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handler = logging.FileHandler(folder / "blueprime.log", delay=True)
+        handler = PrivateLog(folder / "blueprime.log")
     except OSError:
         # Without a folder there is no journal either, and that is said in words where it matters.
         return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("blueprime").setLevel(logging.INFO)
 
@@ -168,8 +171,8 @@ def plan(
 
     if not is_reference(password):
         stop(
-            "--password takes a reference, never a password: env:NAME, pgpass, iam, or the ARN of "
-            "a Secrets Manager secret. Nothing was asked or changed.",
+            "The option --password: it takes a reference, never a password: env:NAME, pgpass, "
+            "iam, or the ARN of a Secrets Manager secret. Nothing was asked or changed.",
             USAGE,
         )
     text = run_async(
@@ -192,9 +195,11 @@ def plan(
     if output is None:
         click.echo(text, nl=False)
         return
-    if output.exists():
+    try:
+        with open_private(output, "x") as file:
+            file.write(text)
+    except FileExistsError:
         stop(f"{output} exists. It was left as it is. Choose another name.", USAGE)
-    output.write_text(text, encoding="utf-8")
     click.echo(f"Wrote {output}. Read it, then: blueprime check {output}")
 
 
@@ -238,7 +243,10 @@ def start(plan_file: Path) -> None:
 def resume(run: str, take_over: bool) -> None:
     """Go on with RUN (default: the newest open one), in the app. Performs nothing by itself."""
     from tui.cli.open import open_app
+    from tui.cli.workspace import read_journal, refuse_handed_over
 
+    with read_journal() as journal:
+        refuse_handed_over(journal, run)
     raise SystemExit(open_app(run=run or "latest", take_over=take_over))
 
 
@@ -264,15 +272,100 @@ def watch(run: str, as_json: bool) -> None:
 @click.option("--track", type=click.Choice(["upgrade", "rollback", "commit", "abort", "cleanup"]))
 @click.option("--until", default="", help="Stop after this step.")
 @click.option("--yes", "yes", is_flag=True, help="Pass every gate, typed confirmations included.")
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["stop", "adopt", "retry"]),
+    default="stop",
+    show_default=True,
+    help="What to do where no look can tell whether a change happened: end with exit code 4, go "
+    "on as if it had, or try it once more.",
+)
+@click.option("--take-over", is_flag=True, help="Take the journal from a holder on another host.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
 @in_words
-def auto(what: str, track: str | None, until: str, yes: bool, as_json: bool) -> None:
+def auto(what: str, **options: Any) -> None:
     """Run without a screen: PLAN begins a run, RUN goes on with one."""
     from tui.cli.unattended import run_unattended
 
-    raise SystemExit(
-        run_async(run_unattended(what, track=track, until=until, yes=yes, as_json=as_json))
-    )
+    raise SystemExit(run_async(run_unattended(what, **options)))
+
+
+@main.command()
+@click.argument("run")
+@click.option("--to", default="", help="For whom it is meant: kept in both journals.")
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--take-back", is_flag=True, help="The file never arrived: act on RUN here again.")
+@in_words
+def handover(run: str, to: str, output: Path | None, take_back: bool) -> None:
+    """Give RUN to another machine, by one file; this one can then only look at it."""
+    from tui.cli import handing
+
+    if take_back:
+        if to or output:
+            raise click.UsageError("--take-back takes neither --to nor --output.")
+        handing.take_back(run)
+    else:
+        handing.hand_over(run, to=to, output=output)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@in_words
+def accept(file: Path, yes: bool) -> None:
+    """Take over the run that FILE hands over, to act on it on this machine."""
+    from tui.cli import handing
+
+    handing.accept(file, yes=yes)
+
+
+@main.command()
+@click.argument("cluster")
+@click.option("--region", help="AWS Region; default: the plan's, else the environment's.")
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path), help="The run's plan, if it exists."
+)
+@click.option("--run", default="", help="Which run, where several have left traces.")
+@click.option("--user", default="", help="Without a plan: database user; default: the master user.")
+@click.option(
+    "--password",
+    default="pgpass",
+    show_default=True,
+    help="Without a plan, a reference: env:NAME, pgpass, iam, or the ARN of a secret.",
+)
+@click.option("--sslmode", default="", help="Without a plan; default: verify-full on Aurora.")
+@click.option("--sslrootcert", default="", help="Without a plan: the CA file of verify-full.")
+@click.option("--target-version", default="", help="Without a plan, where green does not tell it.")
+@click.option(
+    "--application-role",
+    "application_roles",
+    multiple=True,
+    help="Without a plan: a role of the applications; default: as found on the servers.",
+)
+@click.option("--fast", is_flag=True, help="Without a plan: short pauses, for a lab.")
+@click.option("--yes", "yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was inferred as JSON.")
+@in_words
+def adopt(
+    cluster: str,
+    region: str | None,
+    plan_file: Path | None,
+    run: str,
+    yes: bool,
+    as_json: bool,
+    **without_plan: Any,
+) -> None:
+    """Rebuild a run on CLUSTER whose journal is lost. Changes nothing but this journal."""
+    from runbook.adoption import Given, Several
+    from tui.cli import adopting
+
+    where = region or ("" if plan_file else _region())
+    wish = adopting.Wish(cluster, where, plan_file, run, Given(**without_plan), as_json, yes)
+    try:
+        code = run_async(adopting.adopt(wish))
+    except Several as several:
+        stop(str(several), USAGE)
+    raise SystemExit(code)
 
 
 @main.command()
@@ -316,19 +409,18 @@ def report(run: str, form: str) -> None:
         click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
 
 
-class _Lab(click.Group):
-    """Loads the lab's commands when one of them is asked for."""
+class _Later(click.Group):
+    """Loads the commands of the module of its name when one of them is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from tui.cli.lab import COMMANDS
-
-        return list(COMMANDS)
+        return list(self._loaded())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from tui.cli.lab import COMMANDS
+        return self._loaded().get(cmd_name)
 
-        found: click.Command | None = COMMANDS.get(cmd_name)
-        return found
+    def _loaded(self) -> dict[str, click.Command]:
+        commands: dict[str, click.Command] = import_module(f"tui.cli.{self.name}").COMMANDS
+        return commands
 
 
 @main.command()
@@ -364,6 +456,11 @@ def rehearse(**options: Any) -> None:
     raise SystemExit(rehearse(Night(**options)))
 
 
-@main.group(cls=_Lab)
+@main.group(cls=_Later)
+def journal() -> None:
+    """The journal's file: check it, put a backup back."""
+
+
+@main.group(cls=_Later)
 def lab() -> None:
     """The rehearsal lab: an imitation of AWS over real PostgreSQL servers."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
+from functools import partial
 
+from runbook.offers import Pending
 from runbook.runner import Decide
 from runbook.session import Session, durations
-from runbook.step import Gate
+from runbook.step import Answer, Gate
 from runbook.ways import Way
 from state.records import Event, Json
 from state.words import Result, Status, Track
+from tui.cli.leaving import on_signals, send_nowhere
 
 DONE = 0
 FAILED = 1
@@ -29,11 +33,21 @@ EVENT_EVERY_S = 0.2
 Emit = Callable[[Mapping[str, Json]], None]
 
 
+class OnUnknown(StrEnum):
+    """What to do where no look can tell whether a change happened."""
+
+    STOP = "stop"
+    ADOPT = "adopt"
+    RETRY = "retry"
+
+
 class Printer:
     """Prints events as JSON lines, or as lines that a person reads."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self.lost = False
+        """Whether nobody can read what is printed any more."""
 
     def event(self, event: Event) -> None:
         """Print one event of the journal."""
@@ -54,8 +68,13 @@ class Printer:
         self._write(json.dumps(value, ensure_ascii=False, default=str))
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except OSError:
+            # A pipe or a terminal that is gone is no reason to drop the run.
+            self.lost = True
+            send_nowhere(sys.stdout)
 
 
 async def yes_to_all(gate: Gate) -> str | None:
@@ -76,23 +95,35 @@ async def drive(
     until: str,
     printer: Printer,
     at_once: bool = False,
+    on_unknown: OnUnknown = OnUnknown.STOP,
 ) -> int:
     """Run a session on its track, and onto another one when that ends; return the exit code.
 
     `until` names the step after which to stop, or is empty. `at_once` goes onto `track` right
-    away where a way leads there from the present position.
+    away where a way leads there from the present position. `on_unknown` decides changes of which
+    no look can tell; each is decided once, and unknown again it stops.
     """
     tail = Tail(session, printer)
     following = asyncio.create_task(tail.follow())
     try:
-        await session.start_watching()
-        if at_once and track is not None:
-            await _branch_if_possible(session, track)
-        return await _steps(session, decide, track=track, until=until)
+        with on_signals(partial(_leave, session)):
+            await session.start_watching()
+            if at_once and track is not None:
+                await _branch_if_possible(session, track)
+            unknowns = Unknowns(session, on_unknown)
+            return await _steps(session, decide, unknowns, track=track, until=until)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         tail.print_new()
+
+
+def _leave(session: Session, name: str) -> None:
+    sys.stderr.write(
+        f"{name}: leaving run {session.run.id}. Nothing is undone; the change in flight, if any, "
+        "is let settle. A second signal ends blueprime at once.\n"
+    )
+    session.leave(name)
 
 
 class Tail:
@@ -117,8 +148,42 @@ class Tail:
             await asyncio.sleep(EVENT_EVERY_S)
 
 
-async def _steps(session: Session, decide: Decide, *, track: Track | None, until: str) -> int:
+class Unknowns:
+    """Goes past unknown outcomes where a look tells, or the operator has said how."""
+
+    def __init__(self, session: Session, on_unknown: OnUnknown) -> None:
+        self._session = session
+        self._on_unknown = on_unknown
+        self._tried: set[str] = set()
+
+    async def may_go_on(self) -> bool:
+        """Decide what can be decided of the unknown changes; return whether all of them could."""
+        found = await self._session.findings()
+        if not found or any(pending.effect.key in self._tried for pending in found):
+            return False
+        if not all(self._conclusive(pending) for pending in found):
+            return False
+        for pending in found:
+            self._tried.add(pending.effect.key)
+            if pending.finding.answer is Answer.UNKNOWN:
+                await self._session.resolve(
+                    pending.effect.id,
+                    self._on_unknown.value,
+                    f"--on-unknown {self._on_unknown.value}",
+                )
+        return True
+
+    def _conclusive(self, pending: Pending) -> bool:
+        answered = pending.finding.answer is not Answer.UNKNOWN
+        return answered or self._on_unknown is not OnUnknown.STOP
+
+
+async def _steps(
+    session: Session, decide: Decide, unknowns: Unknowns, *, track: Track | None, until: str
+) -> int:
     while True:
+        if session.leaving:
+            return FAILED
         listed = session.checklist()
         line = listed.next
         if track is Track.ABORT and listed.current.entry.track is Track.UPGRADE:
@@ -133,6 +198,8 @@ async def _steps(session: Session, decide: Decide, *, track: Track | None, until
             continue
         status = await session.advance(line.step, decide, until=until)
         if status is Status.UNKNOWN:
+            if not session.leaving and await unknowns.may_go_on():
+                continue
             return UNKNOWN
         if status is Status.READY:
             return BLOCKED
@@ -149,11 +216,17 @@ def _has_done(session: Session, step: str) -> bool:
 async def _branch_if_possible(session: Session, track: Track) -> None:
     if session.checklist().current.entry.track is track:
         return
+    await session.looked()
+    if track is Track.ROLLBACK and session.board().protection.lost:
+        # No waiting brings it back, so nothing further is run on the way to a refusal.
+        await _branch(session, track)
+        return
     if any(way.track is track and way.available for way in await session.ways()):
         await _branch(session, track)
 
 
 async def _branch(session: Session, track: Track) -> None:
+    await session.looked()
     way = next(
         (each for each in await session.ways() if each.track is track and each.available), None
     )
@@ -165,6 +238,36 @@ async def _branch(session: Session, track: Track) -> None:
 
 def _no_way(track: Track) -> Way:
     return Way(track, "", f"The track {track.value}", "", "", False, "it does not exist here", ())
+
+
+async def unknown_changes(session: Session) -> list[dict[str, Json]]:
+    """Return the changes that are unknown, with what a look says of each and how to go on."""
+    return [
+        {
+            "step": pending.step,
+            "change": pending.effect.title,
+            "by_hand": pending.effect.preview,
+            "sent_at": pending.effect.intent_at.isoformat(),
+            "looked": pending.finding.answer.value,
+            "seen": pending.finding.seen,
+        }
+        for pending in await session.findings()
+    ]
+
+
+def say_what_is_unknown(run: str, changes: Sequence[Mapping[str, Json]]) -> None:
+    """Print what a person must look at, and the commands that go on from there."""
+    for change in changes:
+        sys.stderr.write(
+            f"Unknown: {change['change']} (step {change['step']}, sent at {change['sent_at']}).\n"
+            f"  Looked: {change['looked']}: {change['seen']}\n"
+            f"  It was: {change['by_hand']}\n"
+        )
+    sys.stderr.write(
+        "Look at these objects. Then, if they happened: "
+        f"blueprime auto {run} --yes --on-unknown adopt; if they did not: "
+        f"blueprime auto {run} --yes --on-unknown retry.\n"
+    )
 
 
 def say_what_failed(session: Session) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from rehearsal import lab
 from rehearsal.lab import LabError
+from state.errors import JournalError
+from state.records import RunSummary
+from state.words import Environment
 from tui.cli import in_words, print_json, stop
+from tui.text import clean
 
 FAILED = 1
 
@@ -36,10 +43,32 @@ def options(command: Any) -> Any:
         click.option("--from", "from_version", default="16", show_default=True),
         click.option("--to", "to_version", default="18", show_default=True),
         click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR"),
+        click.option(
+            "--hostile-names",
+            is_flag=True,
+            help="Names that quoting, terminals and scripts trip over, all over production.",
+        ),
+        click.option(
+            "--password",
+            "master_password",
+            metavar="env:NAME",
+            callback=_from_environment,
+            help="Take the master user's password from a variable; default: one is made up.",
+        ),
         click.option("--lives-with", type=int, hidden=True),
     ):
         command = option(command)
     return command
+
+
+def _from_environment(context: click.Context, option: click.Parameter, given: str | None) -> str:
+    """Return the password that an `env:NAME` leads to: as an argument it would show in ps."""
+    if not given:
+        return ""
+    kind, _, name = given.partition(":")
+    if kind != "env" or not os.environ.get(name):
+        raise click.BadParameter("takes env:NAME, of a variable that is set; never a password.")
+    return os.environ[name]
 
 
 @click.command()
@@ -56,9 +85,34 @@ def start(**chosen: Any) -> None:
 @in_words
 def stop_() -> None:
     """Stop the lab: no process and no port is left."""
+    left = _open_runs()
+    for run in left:
+        click.echo(
+            f"Run {run.run} of {clean(run.cluster)} is open at {run.track.value}: its clusters go "
+            "with the lab, and it can only be looked at afterwards.",
+            err=True,
+        )
+    if left and sys.stdin.isatty():
+        click.confirm("Stop the lab all the same?", abort=True, err=True)
     with _said_plainly():
         lab.stop()
     click.echo("The lab is down.")
+
+
+def _open_runs() -> list[RunSummary]:
+    """Return the open rehearsals of the workspace that live in the lab which runs now."""
+    from tui.cli.workspace import lab_gone, read_journal
+
+    try:
+        with read_journal() as journal:
+            runs = journal.runs()
+    except JournalError:
+        return []
+    return [
+        run
+        for run in runs
+        if run.open and run.environment is Environment.REHEARSAL and not lab_gone(run)
+    ]
 
 
 @click.command()
@@ -119,6 +173,22 @@ def fault(kind: str, arguments: tuple[str, ...]) -> None:
         print_json(lab.fault(kind, *arguments))
 
 
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@in_words
+def calls(as_json: bool) -> None:
+    """List the API calls that changed something, in the order in which they were performed."""
+    with _said_plainly():
+        found = lab.calls()
+    if as_json:
+        print_json(found)
+        return
+    for call in found:
+        at = datetime.fromtimestamp(call["at"], UTC).strftime("%H:%M:%S")
+        lost = "  (the response was lost)" if call["lost"] else ""
+        click.echo(f"{at}  {call['action']}  {call['target']}{lost}")
+
+
 class _said_plainly:  # noqa: N801
     """Turns what the lab refuses into one sentence."""
 
@@ -138,4 +208,5 @@ COMMANDS: dict[str, click.Command] = {
     "traffic": traffic,
     "ledger": ledger,
     "fault": fault,
+    "calls": calls,
 }

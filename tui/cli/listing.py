@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from rich.console import Console
@@ -13,12 +14,13 @@ from runbook import checklist as checklists
 from runbook import planning
 from runbook.aws import Aws
 from runbook.checklist import Checklist
+from runbook.outage import downtime
 from runbook.ways import position, way_back
 from runbook.world import World
 from state.errors import NoJournal
 from state.journal import Journal
-from state.records import RunSummary
-from tui.cli.workspace import read_journal
+from state.records import Handover, RunSummary
+from tui.cli.workspace import lab_gone, read_journal
 from tui.text import clean
 
 PROTECTED = {True: "yes", False: "no", None: "?"}
@@ -47,9 +49,23 @@ def runs_json() -> list[dict[str, Any]]:
             "result": None if row.result is None else row.result.value,
             "open": row.open,
             "slots_held": row.slots_held,
+            "handed_over": handed_over(row.away),
         }
         for row in _summaries()
     ]
+
+
+def handed_over(away: Handover | None) -> dict[str, Any] | None:
+    """Return to whom a run was handed over, when and by whom, or None."""
+    if away is None:
+        return None
+    return {
+        "to": away.peer,
+        "at": away.at.isoformat(),
+        "who": away.who,
+        "host": away.host,
+        "fingerprint": away.fingerprint,
+    }
 
 
 def runs_text() -> str:
@@ -66,7 +82,7 @@ def runs_text() -> str:
             Text(clean(row.cluster)),
             row.track.value,
             row.step,
-            row.status.value if row.open else f"ended: {row.result.value if row.result else '?'}",
+            _status(row),
             PROTECTED[row.protected],
             f"{row.started_at.astimezone():%Y-%m-%d %H:%M}",
             row.environment.value,
@@ -74,25 +90,34 @@ def runs_text() -> str:
     warnings = [
         f"! run {row.run} is open and its slots keep WAL on {clean(row.cluster)}: end it or go on"
         for row in rows
-        if row.open and row.slots_held
+        if row.open and row.slots_held and row.away is None and not lab_gone(row)
     ]
+    warnings += [f"! run {row.run} was {clean(row.away.words)}" for row in rows if row.away]
     return _printed(table) + "".join(f"{warning}\n" for warning in warnings)
 
 
+def _status(row: RunSummary) -> str:
+    if row.away:
+        return "handed over"
+    if row.open and lab_gone(row):
+        return "lab gone"
+    return row.status.value if row.open else f"ended: {row.result.value if row.result else '?'}"
+
+
 def _printed(table: Table) -> str:
-    console = Console(width=120)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()
+    plain = io.StringIO()
+    Console(width=120, file=plain).print(table)
+    return plain.getvalue()
 
 
 def _read(run: str) -> tuple[Checklist, str, Any]:
     with read_journal() as journal:
         listed = checklists.read(journal, run)
-        return listed, _way_back(journal, listed), journal.live(listed.run.id)
+        return listed, way_back_of(journal, listed), journal.live(listed.run.id)
 
 
-def _way_back(journal: Journal, listed: Checklist) -> str:
+def way_back_of(journal: Journal, listed: Checklist) -> str:
+    """Return the sentence on the way back from where a run stands."""
     plan = planning.of_run(journal, listed.run)
     world = World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
     return way_back(position(world, journal))
@@ -108,6 +133,7 @@ def show_json(run: str) -> dict[str, Any]:
         "environment": listed.run.environment.value,
         "open": listed.run.open,
         "result": None if listed.run.result is None else listed.run.result.value,
+        "handed_over": handed_over(listed.run.away),
         "way_back": back,
         "next": None if following is None else following.step,
         "tracks": [
@@ -131,10 +157,29 @@ def show_json(run: str) -> dict[str, Any]:
     }
 
 
+def _at_once(run: str) -> list[str]:
+    """Return what must be known first: whether applications are down, and whether it runs on."""
+    lines = []
+    with read_journal() as journal:
+        record = journal.run(run)
+        down = downtime(journal, record.id)
+        if record.open and down.started_at is not None and down.ended_at is None:
+            lines.append(f"APPLICATIONS DOWN since {down.started_at.astimezone():%H:%M:%S}")
+        at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
+        if at_work and journal.holder() is None:
+            lines.append(
+                "The process that ran it has ended; what it left is looked at by: "
+                f"blueprime resume {record.id}"
+            )
+    return lines
+
+
 def show_text(run: str) -> str:
     """Return where a run stands, for a person."""
     listed, back, live = _read(run)
     lines = [f"run {listed.run.id}  {clean(listed.run.cluster)}  {listed.run.environment.value}"]
+    if listed.run.away:
+        lines.append(f"{clean(listed.run.away.words)}: this is what was known here then")
     for section in listed.sections:
         lines.append(f"{section.entry.track.value} {section.entry.way}".rstrip())
         for line in section.lines:
@@ -142,6 +187,7 @@ def show_text(run: str) -> str:
             lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
             if line.attempt is not None and line.attempt.message and not line.status.done:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
+    lines += _at_once(run)
     lines.append(f"way back from here: {back}")
     if live is not None:
         board = boards.from_json(live)

@@ -17,16 +17,16 @@ from state.journal import Journal
 from state.records import RunSummary
 from tui.app import BlueprimeApp, Doors
 from tui.cli.headless import USAGE
-from tui.cli.workspace import enter_lab, read_journal, write_journal
-from tui.model import RunModel
+from tui.cli.workspace import LAB_GONE, enter_lab, lab_gone, read_journal, write_journal
+from tui.model import OnlyToWatch, RunModel
 
 
 class Workspace:
     """The journal as the app needs it: read for the list, written while a run is open."""
 
-    def __init__(self, *, take_over: bool = False) -> None:
+    def __init__(self, *, take_over: bool = False, journal: Journal | None = None) -> None:
         self._take_over = take_over
-        self._journal: Journal | None = None
+        self._journal = journal
         self._session: Session | None = None
 
     def list_runs(self) -> list[RunSummary]:
@@ -44,7 +44,10 @@ class Workspace:
             return self._session
         journal = read_journal() if watch else self._writer()
         record = journal.run(run)
-        enter_lab(record)
+        if not lab_gone(record):
+            enter_lab(record)
+        elif not watch:
+            raise OnlyToWatch(LAB_GONE)
         opened = Session.open(journal, record.id)
         self._session = None if watch else opened
         return opened
@@ -78,12 +81,14 @@ def open_app(
         return USAGE
     if plan_file is not None:
         plans.load(plan_file)
+    journal = None
     if run:
         run = _resolve(run)
-        watch = watch or _held_and_watched(take_over=take_over)
-    workspace = Workspace(take_over=take_over)
+        journal = None if watch else _written(take_over=take_over)
+        watch = journal is None
+    workspace = Workspace(take_over=take_over, journal=journal)
     app = BlueprimeApp(
-        Doors(workspace.list_runs, workspace.open_run, workspace.start_run),
+        Doors(workspace.list_runs, workspace.open_run, workspace.start_run, lab_gone),
         home=home(),
         at=run,
         watch=watch,
@@ -92,12 +97,12 @@ def open_app(
     )
     try:
         app.run()
+        if app.goodbye:
+            # A terminal that has hung up takes no more words; the journal has them.
+            with suppress(OSError):
+                click.echo(app.goodbye)
     finally:
         workspace.close()
-    if app.goodbye:
-        # A terminal that has hung up takes no more words; the journal has them.
-        with suppress(OSError):
-            click.echo(app.goodbye)
     return app.return_code or 0
 
 
@@ -112,11 +117,10 @@ def _resolve(run: str) -> str:
         return journal.run("" if run == "latest" else run).id
 
 
-def _held_and_watched(*, take_over: bool) -> bool:
-    """Return whether another process holds the journal: then the run is watched, and it is said."""
+def _written(*, take_over: bool) -> Journal | None:
+    """Open the journal for writing; None where another process holds it, and that is said."""
     try:
-        write_journal(take_over=take_over).close()
+        return write_journal(take_over=take_over)
     except JournalHeld as held:
         click.echo(f"{held}\nOpening it to watch, read-only.", err=True)
-        return True
-    return False
+        return None

@@ -19,7 +19,7 @@ from runbook import plan as plans
 from runbook.aws import Aws
 from runbook.discover import discover
 from runbook.session import Session
-from state.home import home
+from state.home import home, open_private
 from state.records import Json
 from state.words import Track
 from tui.cli.headless import (
@@ -87,7 +87,8 @@ def rehearse(night: Night) -> int:
     try:
         os.environ.update(lab.env())
         plan_file = Path(os.environ.get("BLUEPRIME_PLAN") or home() / "plan.toml")
-        plan_file.write_text(asyncio.run(_discovered(night)), encoding="utf-8")
+        with open_private(plan_file) as file:
+            file.write(asyncio.run(_discovered(night)))
         _say(night, f"Wrote the plan: {plan_file}")
         if night.load:
             lab.traffic("start")
@@ -237,5 +238,9 @@ def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
         return code, False
     verdict = _verdict(night)
     _tell_ledger(verdict)
+    if night.keep:
+        click.echo("The lab stays up, as asked: end it with blueprime lab stop.")
+    else:
+        click.echo("The lab goes now, and its clusters with it.")
     lost = verdict["missing"] != 0 or verdict["mismatched"] != 0
     return (FAILED if lost else code or DONE), True

@@ -10,34 +10,72 @@ from runbook import plan as plans
 from runbook import planning
 from runbook.plan import Plan
 from runbook.session import Session
+from runbook.step import Refused, StepFailed
 from runbook.tracks import step_keys
 from state.journal import Journal
 from state.words import Track
-from tui.cli.headless import DONE, Printer, drive, nobody, say_what_failed, summary, yes_to_all
+from tui.cli.headless import (
+    BLOCKED,
+    DONE,
+    FAILED,
+    UNKNOWN,
+    OnUnknown,
+    Printer,
+    drive,
+    nobody,
+    say_what_failed,
+    say_what_is_unknown,
+    summary,
+    unknown_changes,
+    yes_to_all,
+)
 from tui.cli.workspace import is_run, open_session, write_journal
+
+LAST_WORD_S = 5.0
+"""How long the end of an unattended run waits for a look at protection."""
 
 
 async def run_unattended(
-    what: str, *, track: str | None, until: str, yes: bool, as_json: bool
+    what: str,
+    *,
+    track: str | None,
+    until: str,
+    yes: bool,
+    on_unknown: str,
+    take_over: bool,
+    as_json: bool,
 ) -> int:
     """Drive a run and print its summary; return the exit code."""
-    with write_journal() as journal:
+    with write_journal(take_over=take_over) as journal:
         if until:
             _refuse_unknown_step(until, _plan_of(journal, what))
         session = _open(journal, what)
+        printer = Printer(as_json=as_json)
         try:
-            code = await drive(
-                session,
-                yes_to_all if yes else nobody,
-                track=Track(track) if track else None,
-                until=until,
-                at_once=is_run(journal, what),
-                printer=(printer := Printer(as_json=as_json)),
-            )
+            try:
+                code = await drive(
+                    session,
+                    yes_to_all if yes else nobody,
+                    track=Track(track) if track else None,
+                    until=until,
+                    at_once=is_run(journal, what),
+                    on_unknown=OnUnknown(on_unknown),
+                    printer=printer,
+                )
+            except StepFailed as failure:
+                # A way that is not open, most often: scripts still get the last line they rely on.
+                click.echo("\n".join((failure.what, failure.now, failure.todo)), err=True)
+                code = BLOCKED if isinstance(failure, Refused) else FAILED
+            if not session.leaving:
+                # The way back is said by what is so now, not by what a former process saw.
+                await session.looked(LAST_WORD_S)
+            unknown = await unknown_changes(session) if code == UNKNOWN else []
         finally:
             await session.close()
+        if unknown:
+            say_what_is_unknown(session.run.id, unknown)
         if as_json:
-            printer.line(summary(session, code))
+            printer.line({**summary(session, code), "unknown": unknown})
         else:
             _say_how_it_ended(session, code)
         return code

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from runbook.session import Session
+from state.errors import HandedOver
 from state.home import journal_path
 from state.journal import Journal
-from state.records import Run
+from state.records import Run, RunSummary
 from state.words import Environment
+
+LISTENS_S = 1.0
+"""How long a lab on this machine may take to accept a connection."""
 
 
 def read_journal() -> Journal:
@@ -25,6 +31,9 @@ def write_journal(*, take_over: bool = False) -> Journal:
     return Journal.open(journal_path(), take_over=take_over)
 
 
+_given_endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+
+
 def enter_lab(run: Run) -> None:
     """Point this process at the workspace's lab, if a run is a rehearsal and nothing else is set.
 
@@ -37,10 +46,49 @@ def enter_lab(run: Run) -> None:
     os.environ.update(lab.env())
 
 
+LAB_GONE = (
+    "The lab of this rehearsal is gone, and its clusters with it: there is nothing left to act on. "
+    "Its journal stays: it can be looked at here, and blueprime report prints it."
+)
+
+
+def lab_gone(run: Run | RunSummary) -> bool:
+    """Return whether a run is a rehearsal whose lab does not run any more.
+
+    A lab that came up after the run began is another one, with other clusters.
+    """
+    if run.environment is not Environment.REHEARSAL:
+        return False
+    from rehearsal import lab
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    since = lab.up_since()
+    if endpoint and endpoint == _given_endpoint:
+        return not _listens(endpoint)
+    return since is None or run.started_at < since
+
+
+def _listens(endpoint: str) -> bool:
+    at = urlsplit(endpoint)
+    try:
+        socket.create_connection((at.hostname or "", at.port or 80), timeout=LISTENS_S).close()
+    except OSError:
+        return False
+    return True
+
+
 def open_session(journal: Journal, run: str) -> Session:
-    """Open a run, in its own environment."""
+    """Open a run, in its own environment. Raises `HandedOver` where another machine acts on it."""
+    refuse_handed_over(journal, run)
     enter_lab(journal.run(run))
     return Session.open(journal, run)
+
+
+def refuse_handed_over(journal: Journal, run: str) -> None:
+    """Raise `HandedOver` where another machine acts on a run."""
+    record = journal.run(run)
+    if record.away is not None:
+        raise HandedOver(record, record.away)
 
 
 def is_run(journal: Journal, what: str) -> bool:

@@ -33,6 +33,11 @@ class KeyedScreen(Screen[R], Generic[R]):
         face = self.face
         return LiveHeader(model.run, lambda: face.engine.read(model.board), face.now)
 
+    def halted(self) -> str:
+        """Return why nothing can be done from here any more, or an empty string."""
+        why = self.face.halted
+        return f"the journal cannot be written, so nothing is done: {why}" if why else ""
+
     def why_not(self, action: str) -> str:
         """Return why an action cannot be used now, or an empty string."""
         return ""

@@ -95,6 +95,8 @@ class BranchScreen(KeyedScreen[None]):
     def why_not(self, action: str) -> str:
         if action != "choose":
             return ""
+        if why := self.halted():
+            return why
         way = self.query_one(WaysPane).chosen() if self.is_mounted else None
         if way is None:
             return "the ways are not known yet"
@@ -121,7 +123,7 @@ class BranchScreen(KeyedScreen[None]):
         try:
             await self.face.engine.call(lambda: self.model.branch(way, consent.reason))
         except Exception as error:  # refused in words; the run stays where it was
-            self.notify(str(error), title="Not branched", severity="error", markup=False)
+            self.face.failed(error, "Not branched")
             return
         self.dismiss(None)
 
@@ -162,7 +164,9 @@ def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
     )
     yield head.stylize("on $panel") if selected else head
     if not way.available:
+        # What a closed way would lose or take is not said: from here it is nobody's choice.
         yield from _fact("why not", way.why_not, cells)
+        return
     yield from _fact("loses", way.cost, cells)
     yield from _fact("takes", way.time, cells)
     yield from _fact("steps", " → ".join(way.steps), cells)

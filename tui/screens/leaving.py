@@ -1,4 +1,4 @@
-"""What is seen while the effect in flight settles."""
+"""What is seen while the effect in flight settles, or a look under way comes to its end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from textual.widgets import Static
 from tui import text
 from tui.screens.base import KeyedModal
 
+NOTHING_UNDONE = "Nothing is undone, and what AWS is doing goes on."
+
 
 class Leaving(KeyedModal[None]):
     """Says that blueprime is waiting for what it has started, and that nothing is undone."""
@@ -17,18 +19,20 @@ class Leaving(KeyedModal[None]):
     PLACE = "leaving"
     CSS_PATH = "leaving.tcss"
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: str = "") -> None:
         super().__init__()
         self._step = step
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content("Leaving")
-            yield Static(
-                Content(
-                    f"{text.clean(self._step)} is running. No further change is started; the one "
-                    "in flight is let to its end, so that the journal knows its outcome.\n\n"
-                    "Nothing is undone, and what AWS is doing goes on."
-                ),
-                markup=False,
-            )
+            yield Static(Content(f"{self._waits_for()}\n\n{NOTHING_UNDONE}"), markup=False)
+
+    def _waits_for(self) -> str:
+        if not self._step:
+            return "Waiting for the looks under way: an answer of AWS may take up to 10 s."
+        return (
+            f"{text.clean(self._step)} is running. No further change is started; the one in "
+            "flight is let to its end, so that the journal knows its outcome. This takes at most "
+            "a minute."
+        )

@@ -7,7 +7,7 @@ is shown, and a person says what became of each.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,18 +15,19 @@ from textual.content import Content
 from textual.message import Message
 
 from runbook.step import Answer
-from state.words import Status
-from tui import glyphs, keys, text
-from tui.model import Pending, RunModel
-from tui.picture import Picture, fresh_limit, take
+from tui import keys, text
+from tui.model import Pending, RunModel, Way
+from tui.picture import Picture, take
 from tui.screens.base import KeyedScreen
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.screens.help import HelpScreen
 from tui.sentence import held_by
-from tui.widgets.header import verdict
+from tui.standing import Stand, before, where
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line
+
+CLOCK_S = 1.0
 
 _ANSWER = {
     Answer.YES: ("it happened", "$text-success"),
@@ -35,12 +36,22 @@ _ANSWER = {
 }
 
 CHOICES = {
-    "adopt": ("Record that it happened", "The run goes on as if the answer had not been lost."),
+    "adopt": (
+        "Record that it happened",
+        "The step, run again, looks once more and goes on from there.",
+    ),
     "retry": (
         "Record that it did not happen, and leave its step to be run again",
-        "Nothing is performed now. Running the step again looks first, and only then acts.",
+        "Nothing is performed now. Run again, the step looks first, and acts only if it must.",
     ),
-    "failed": ("Record it as failed", "The step is failed then; it can be retried or left."),
+    "failed": ("Record it as failed", "The step is failed then; it can be tried again or left."),
+}
+
+_OFFERS = {
+    "adopt": ("a", "adopt", "keep that it happened; its step, run again, looks and goes on"),
+    "retry": ("r", "retry", "keep that it did not; its step, run again, looks, then acts"),
+    "failed": ("f", "mark failed", "keep it as failed; its step can be tried again or left"),
+    "branch": ("b", "branch", "leave this track; the ways, and what each one loses"),
 }
 
 
@@ -49,27 +60,50 @@ class StandPane(Pane):
 
     def __init__(self) -> None:
         super().__init__("Where this run stands", id="stand")
-        self.lines: list[Content] = []
+        self.stand: Stand | None = None
         self.pending: list[Pending] | None = None
+        self.probed_at: datetime | None = None
         self.error = ""
+        self.watched = False
         self.selected = 0
+        self.now = datetime.now(UTC)
+        self._tops: list[int] = []
 
     def draw(self, cells: int) -> Content:
-        rows = [*self.lines, line()]
+        rows = [*where(self.stand, self.now, cells), line()] if self.stand else []
         if self.error:
             words = f"? The unknown effects could not be looked up: {text.clean(self.error)}"
             rows += [line((row, "$text-warning")) for row in text.wrap(words, cells)]
+            rows.append(line(("F5 looks again.", "$foreground-muted")))
         elif self.pending is None:
             rows.append(line(("Probing what is unknown…", "$foreground-muted")))
+        elif self.watched:
+            words = "Watched only: what is unknown is probed and decided where the run is held."
+            rows += [line((row, "$foreground-muted")) for row in text.wrap(words, cells)]
         elif not self.pending:
-            rows.append(line(("✓ ", "$text-success"), "No effect is unknown."))
+            words = "No effect is unknown. Enter goes on to the run, and performs nothing."
+            rows += [line(("✓ ", "$text-success"), row) for row in text.wrap(words, cells - 2)]
         else:
-            count = len(self.pending)
-            noun = "effect is" if count == 1 else "effects are"
-            rows += [line((f"? {count} {noun} of unknown outcome", "bold $text-warning")), line()]
-            for index, item in enumerate(self.pending):
-                rows += [*_pending(item, index == self.selected, cells), line()]
+            rows += self._unknown(self.pending, cells, len(rows))
+        if self.stand:
+            rows += [line(), *before(self.stand, self.now, cells)]
+        if item := self.chosen():
+            rows += [line(), *_call(item, cells)]
         return joined(rows)
+
+    def _unknown(self, pending: list[Pending], cells: int, top: int) -> list[Content]:
+        count = len(pending)
+        noun = "effect is" if count == 1 else "effects are"
+        rows = [line((f"? {count} {noun} of unknown outcome", "bold $text-warning"))]
+        age = text.ago(text.elapsed(self.probed_at, self.now)) if self.probed_at else "never"
+        rows[0] = line(rows[0], (f" · probed {age}, F5 looks again", "$foreground-muted"))
+        self._tops = []
+        for index, item in enumerate(pending):
+            self._tops.append(top + len(rows))
+            rows += _pending(item, index == self.selected, cells)
+        if count > 1:
+            rows.append(line(("  what can be said of the one marked ›", "$foreground-muted")))
+        return [*rows, *_choices(pending[self.selected], cells)]
 
     def chosen(self) -> Pending | None:
         """Return the effect under the cursor."""
@@ -82,11 +116,15 @@ class StandPane(Pane):
         self._move(1)
 
     def _move(self, by: int) -> None:
-        if self.pending:
-            self.selected = max(0, min(len(self.pending) - 1, self.selected + by))
-            self.redraw()
-            self.screen.refresh_bindings()
-            self.post_message(self.Moved())
+        place = self.selected + by
+        if not self.pending or not 0 <= place < len(self.pending):
+            self.scroll_relative(y=by, animate=False)
+            return
+        self.selected = place
+        self.redraw()
+        self.scroll_to(y=max(0, self._tops[place] - 1), animate=False)
+        self.screen.refresh_bindings()
+        self.post_message(self.Moved())
 
     class Moved(Message):
         """The cursor went to another effect."""
@@ -111,32 +149,51 @@ class ResumeScreen(KeyedScreen[bool]):
 
     def on_mount(self) -> None:
         self.query_one(StandPane).focus()
+        self.set_interval(CLOCK_S, self._tick)
         self.action_probe()
 
-    @work(group="probe")
+    def _tick(self) -> None:
+        pane = self.query_one(StandPane)
+        pane.now = self.face.now()
+        pane.redraw()
+
+    @work(group="probe", exclusive=True)
     async def action_probe(self) -> None:
         """Read where the run stands and probe what is unknown; both only look."""
         pane = self.query_one(StandPane)
+        pane.pending, pane.error = None, ""
+        self.refresh_keys()
         try:
             self.picture = await self.face.engine.read(lambda: take(self.model, None, ""))
-            self._stand(self.picture)
-            pane.pending, pane.error = await self._findings(), ""
+            self._stand(self.picture, None)
+            self._take_ways(self.picture)
+            pane.pending = await self._findings()
         except Exception as error:  # shown in place of the findings; leaving stays possible
             pane.pending, pane.error = [], str(error) or type(error).__name__
         pane.selected = 0
-        pane.redraw()
+        pane.probed_at = self.face.now()
+        self._tick()
         self.refresh_keys()
+
+    @work(group="ways", exclusive=True)
+    async def _take_ways(self, picture: Picture) -> None:
+        try:
+            ways = await self.face.engine.call(self.model.ways)
+        except Exception as error:  # shown where the way back would stand
+            self._stand(picture, [], str(error) or type(error).__name__)
+        else:
+            self._stand(picture, ways)
 
     async def _findings(self) -> list[Pending]:
         if not self.model.writable:
             return []
         return await self.face.engine.call(self.model.findings)
 
-    def _stand(self, picture: Picture) -> None:
-        now = self.face.now()
+    def _stand(self, picture: Picture, ways: list[Way] | None, error: str = "") -> None:
         pane = self.query_one(StandPane)
-        pane.lines = list(_standing(self.model, picture, now))
-        pane.redraw()
+        pane.watched = not self.model.writable
+        pane.stand = Stand(self.model, picture, ways, error)
+        self._tick()
 
     def why_not(self, action: str) -> str:
         if not self.is_mounted:
@@ -145,7 +202,9 @@ class ResumeScreen(KeyedScreen[bool]):
         if action in ("proceed", "branch", *CHOICES) and pane.pending is None:
             return "the probes have not answered yet"
         if action in (*CHOICES, "branch") and not self.model.writable:
-            return f"watching only; {held_by(self.model.holder)}"
+            return f"watching only; {held_by(self.model.holder, self.model.run.away)}"
+        if action in (*CHOICES, "branch") and (why := self.halted()):
+            return why
         if action in CHOICES:
             item = pane.chosen()
             if item is None:
@@ -180,7 +239,7 @@ class ResumeScreen(KeyedScreen[bool]):
                 lambda: self.model.resolve(item.effect.id, choice, consent.reason)
             )
         except Exception as error:  # refused in words; the outcome stays unknown
-            self.notify(str(error), title="Not recorded", severity="error", markup=False)
+            self.face.failed(error, "Not recorded")
         self.action_probe()
 
     def action_adopt(self) -> None:
@@ -218,73 +277,33 @@ class ResumeScreen(KeyedScreen[bool]):
         self.refresh_keys()
 
 
-def _standing(model: RunModel, picture: Picture, now: datetime) -> Iterable[Content]:
-    checklist = picture.checklist
-    run, following = checklist.run, checklist.next
-    said = verdict(picture.board.protection, now, fresh_limit(run))
-    last = picture.events[-1] if picture.events else None
-    yield _row("run", line((run.id, "bold"), f" · cluster {text.clean(run.cluster)}"))
-    track = " → ".join(
-        f"{section.entry.track.value}{_way(section.entry.way)}" for section in checklist.sections
-    )
-    yield _row("track", line(text.clean(track)))
-    if following is None:
-        yield _row("step", line(("✓ every step of the track is done", "$text-success")))
-    else:
-        mark = glyphs.STATUS[following.status]
-        yield _row(
-            "step",
-            line(
-                (text.clean(following.step), "bold"), " ", (f"{mark.glyph} {mark.word}", mark.style)
-            ),
-        )
-        if following.status is Status.FAILED and following.attempt is not None:
-            for part in text.clean(following.attempt.message, lines=True).splitlines():
-                yield _row("", line((part, "$foreground-muted")))
-    yield _row("protection", line((said.word, said.style), f" {text.clean(said.why)}"))
-    if last is not None:
-        age = text.ago(text.elapsed(last.at, now))
-        yield _row(
-            "last touched",
-            line(f"{age} ({text.day_and_time(last.at)} UTC): {text.clean(last.text)}"),
-        )
-    decisions = [event for event in picture.events if event.kind in ("decision", "open", "leave")]
-    if decisions:
-        yield _row("last person", line(text.clean(decisions[-1].text)))
-    if not model.writable:
-        yield _row("held by", line((held_by(model.holder), "bold $text-warning")))
-
-
-def _way(way: str) -> str:
-    return f" ({way})" if way else ""
-
-
-def _row(label: str, words: Content) -> Content:
-    return line((text.fit(label, 14), "$foreground-muted"), words)
-
-
 def _pending(item: Pending, selected: bool, cells: int) -> Iterable[Content]:
     said, style = _ANSWER[item.finding.answer]
-    head = line(
-        ("› " if selected else "  ", "bold $text-primary"),
-        (text.clean(item.effect.title), "bold"),
-        (
-            f"  of step {text.clean(item.step)}, asked for at {text.at(item.effect.intent_at)} UTC",
-            "$foreground-muted",
-        ),
-    )
+    first, *rest = text.wrap(text.clean(item.effect.title), cells - 2)
+    head = line(("› " if selected else "  ", "bold $text-primary"), (first, "bold"))
     yield head.stylize("on $panel") if selected else head
-    for row in text.wrap(text.clean(item.effect.preview, lines=True), cells - 4):
-        yield line("    ", (row, "$foreground-muted"))
+    yield from (line("  ", (row, "bold")) for row in rest)
+    yield from _indented(f"probe: {said}. {text.clean(item.finding.seen)}", cells, style)
+
+
+def _choices(item: Pending, cells: int) -> Iterable[Content]:
+    for offer in (offer for offer in _OFFERS if offer in item.offers):
+        key, verb, then = _OFFERS[offer]
+        first, *rest = text.wrap(then, cells - 18)
+        yield line("    ", (f"{key} ", "bold $text-accent"), (text.fit(verb, 12), ""), first)
+        yield from (line(" " * 18 + row) for row in rest)
+
+
+def _call(item: Pending, cells: int) -> Iterable[Content]:
     error = item.effect.detail.get("error")
     if error:
-        for row in text.wrap(f"lost: {text.clean(str(error))}", cells - 4):
-            yield line("    ", (row, "$foreground-muted"))
-    first, *rest = text.wrap(f"probe: {said}. {text.clean(item.finding.seen)}", cells - 4)
-    yield line("    ", (first, style))
-    yield from (line("    ", (row, style)) for row in rest)
-    offers = " · ".join(_OFFERS[offer] for offer in item.offers if offer in _OFFERS)
-    yield line("    ", ("offers: ", "$foreground-muted"), (offers, "$text-accent"))
+        words = f"why unknown: {text.clean(str(error))}"
+        yield from _indented(words, cells, "$foreground-muted")
+    step, at = text.clean(item.step), text.at(item.effect.intent_at)
+    yield from _indented(f"step {step} asked for it at {at} UTC:", cells, "$foreground-muted")
+    for row in text.wrap(text.clean(item.effect.preview, lines=True), cells - 6):
+        yield line("      ", (row, "$foreground-muted"))
 
 
-_OFFERS = {"adopt": "a adopt", "retry": "r retry", "failed": "f mark failed", "branch": "b branch"}
+def _indented(words: str, cells: int, style: str) -> Iterable[Content]:
+    yield from (line("    ", (row, style)) for row in text.wrap(words, cells - 4))

@@ -29,7 +29,7 @@ from tui.sentence import Press, held_by, press, undecided, way_back
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import Detail, DetailPane, plain
-from tui.widgets.header import CLOCK_S, POLL_S, RunHeader, verdict
+from tui.widgets.header import CLOCK_S, POLL_S, RunHeader, known_now, verdict
 from tui.widgets.journal import JournalPane
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lag import LagPane
@@ -132,7 +132,9 @@ class RunScreen(KeyedScreen[None]):
     @on(PictureTaken)
     def _draw(self, message: PictureTaken) -> None:
         self.picture = picture = message.picture
-        self.query_one(ChecklistPane).show(picture.checklist, self._track_title(), self.face.now())
+        self.query_one(ChecklistPane).show(
+            picture.checklist, picture.notes, self._track_title(), self.face.now()
+        )
         self.query_one(JournalPane).show(picture.events)
         self._ask()
         self._draw_detail()
@@ -224,6 +226,13 @@ class RunScreen(KeyedScreen[None]):
 
     # Words for where the run stands.
 
+    def halted(self) -> str:
+        failing = self.picture.board.journal_error if self.picture else ""
+        if failing and not self.face.halted and self.model.writable:
+            # The samplers go on trying: acting is possible again once they can write.
+            return f"the journal cannot be written, so nothing is done: {text.clean(failing)}"
+        return super().halted()
+
     def _checklist(self) -> Checklist | None:
         return self.picture.checklist if self.picture else None
 
@@ -256,6 +265,8 @@ class RunScreen(KeyedScreen[None]):
     def _press(self) -> Press:
         if self.trouble:
             return Press(False, "", "", f"the run could not be looked at: {self.trouble}")
+        if why := self.halted():
+            return Press(False, "", "", f"{why} q leaves; opening the run again looks what is true")
         checklist = self._checklist()
         if checklist is None or self.picture is None:
             return Press(False, "", "", "looking where the run stands…")
@@ -277,11 +288,15 @@ class RunScreen(KeyedScreen[None]):
         return (self.picture.busy if self.picture else "") or self.face.conducting
 
     def _way_back(self) -> str:
-        checklist = self._checklist()
-        if checklist is None:
+        picture, ways = self.picture, self._ways
+        if picture is None:
             return ""
-        ways = self._ways
-        return way_back(ways[1] if ways else None, checklist, ways[2] if ways else "")
+        return way_back(
+            ways[1] if ways else None,
+            picture.checklist,
+            known_now(picture.board.protection, self.face.now(), fresh_limit(self.model.run)),
+            ways[2] if ways else "",
+        )
 
     def _track_title(self) -> str:
         if self.picture is None:
@@ -305,9 +320,11 @@ class RunScreen(KeyedScreen[None]):
 
     def why_not(self, action: str) -> str:
         checklist = self._checklist()
+        if action in ("advance", "retry", "branch", "note") and (why := self.halted()):
+            return why
         if action in ("advance", "retry", "branch", "note", "stop_waiting"):
             if not self.model.writable:
-                return f"watching only; {held_by(self.model.holder)}"
+                return f"watching only; {held_by(self.model.holder, self.model.run.away)}"
             if checklist is None:
                 return "the run is still being read"
         if checklist is None:
@@ -337,7 +354,7 @@ class RunScreen(KeyedScreen[None]):
 
     def label(self, key: Key) -> str:
         if key.name == "advance":
-            return "decide" if self._press().verb == "decide" else "run"
+            return self._press().verb or "run"
         return key.label
 
     async def action_advance(self) -> None:
@@ -369,8 +386,12 @@ class RunScreen(KeyedScreen[None]):
     async def action_note(self) -> None:
         words = await self.face.push_screen_wait(NoteDialog())
         if words:
-            await self.face.engine.read(lambda: self.model.note(words))
-            self.notify("Kept in the journal.")
+            try:
+                await self.face.engine.read(lambda: self.model.note(words))
+            except Exception as error:  # refused in words; nothing was kept
+                self.face.failed(error, "Not kept")
+            else:
+                self.notify("Kept in the journal.")
 
     def action_stop_waiting(self) -> None:
         self.face.engine.post(self.model.cancel_wait)

@@ -53,6 +53,7 @@ class RunsScreen(KeyedScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.runs: list[RunSummary] | None = None
+        self.gone: frozenset[str] = frozenset()
         self.trouble = ""
 
     def compose(self) -> ComposeResult:
@@ -96,7 +97,9 @@ class RunsScreen(KeyedScreen[None]):
 
     async def _read(self) -> None:
         try:
-            self.runs = await self.face.engine.read(self.face.list_runs)
+            runs = await self.face.engine.read(self.face.list_runs)
+            self.gone = await self.face.engine.read(lambda: self.face.gone(runs))
+            self.runs = runs
             self.trouble = ""
         except Exception as error:  # said in place of the runs; the next look may do better
             self.trouble = str(error) or type(error).__name__
@@ -108,7 +111,7 @@ class RunsScreen(KeyedScreen[None]):
         runs = self.runs or []
         selected = self.selected()
         wide = self.app.size.width >= WIDE
-        cells = {run.run: _cells(run, 1 - int(wide)) for run in runs}
+        cells = {run.run: _cells(run, 1 - int(wide), run.run in self.gone) for run in runs}
         if [str(key.value) for key in table.rows] != list(cells):
             table.clear()
             for run, row in cells.items():
@@ -137,7 +140,11 @@ class RunsScreen(KeyedScreen[None]):
                 else line((left, "bold"))
                 for left, right in EMPTY
             )
-        held = [run for run in runs if run.open and run.slots_held]
+        held = [
+            run
+            for run in runs
+            if run.open and run.slots_held and run.run not in self.gone and run.away is None
+        ]
         return joined(
             line(
                 ("! ", "bold $text-warning"),
@@ -159,7 +166,14 @@ class RunsScreen(KeyedScreen[None]):
     def why_not(self, action: str) -> str:
         if action in ("open", "watch") and not self.runs:
             return "there is no run yet"
+        chosen = self.selected() if action == "open" and self.is_mounted else None
+        if chosen is not None and chosen.run in self.gone:
+            return "the lab of this rehearsal is gone, and its clusters with it; w looks at it"
         return ""
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Dim what cannot be done with the run under the cursor."""
+        self.refresh_keys()
 
     def on_data_table_row_selected(self) -> None:
         """Open the run that enter was pressed on; the table takes that key itself."""
@@ -167,7 +181,9 @@ class RunsScreen(KeyedScreen[None]):
 
     def action_open(self) -> None:
         """Open the run to act on it."""
-        if run := self.selected():
+        if why := self.why_not("open"):
+            self.notify(why, severity="warning", markup=False)
+        elif run := self.selected():
             self.face.open_and_show(run.run, watch=False)
 
     def action_watch(self) -> None:
@@ -204,7 +220,7 @@ class RunsScreen(KeyedScreen[None]):
         self.face.leave()
 
 
-def _cells(run: RunSummary, size: int) -> dict[str, Content]:
+def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
     mark = glyphs.STATUS[run.status]
     where = glyphs.ENVIRONMENT[run.environment]
     protected = {
@@ -217,7 +233,13 @@ def _cells(run: RunSummary, size: int) -> dict[str, Content]:
         ending = run.result.value.replace("_", " ") if run.result else "closed"
         status = line((f"■ {ending}", "$foreground-muted"))
         protected = ("– no", "$foreground-muted") if run.protected is not True else protected
-    slots = ("!", "bold $text-warning") if run.open and run.slots_held else ""
+    elif lab_gone:
+        status = line(("■ lab gone", "$foreground-muted"))
+        protected = ("– no", "$foreground-muted")
+    if run.away is not None:
+        status = line(("→ handed over", "bold $text-warning"))
+    held = run.open and run.slots_held and not lab_gone and run.away is None
+    slots = ("!", "bold $text-warning") if held else ""
     return {
         "run": line((text.clean(run.run), "bold"), slots),
         "cluster": line(text.shorten(text.clean(run.cluster), _ROOM["cluster"][size] - 1)),

@@ -6,6 +6,7 @@ is the line that is ready.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from textual import events
@@ -38,15 +39,21 @@ class ChecklistPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Checklist", id=id)
         self.checklist: Checklist | None = None
+        self.notes: Mapping[str, str] = {}
         self.selected: Place | None = None
         self.now = datetime.now(UTC)
         self._rows: list[Place | None] = []
 
-    def show(self, checklist: Checklist, title: str, now: datetime) -> None:
-        """Draw a newer checklist; the cursor follows the position if it stood there."""
+    def show(
+        self, checklist: Checklist, notes: Mapping[str, str], title: str, now: datetime
+    ) -> None:
+        """Draw a newer checklist, with what stands beside its steps.
+
+        The cursor follows the position if it stood there.
+        """
         position = position_of(checklist)
         followed = self.checklist is None or self.selected == position_of(self.checklist)
-        self.checklist, self.now = checklist, now
+        self.checklist, self.notes, self.now = checklist, notes, now
         self.border_title = Content(title)
         if followed or self.selected not in places(checklist):
             self.selected = position
@@ -107,12 +114,15 @@ class ChecklistPane(Pane):
         mark = glyphs.STATUS[item.status]
         tries = f" ×{item.attempts}" if item.attempts > 1 else ""
         room = cells - 3 - 1 - _WORD - 1 - _TIME
-        name = text.fit(text.shorten(text.clean(item.step), room - len(tries)) + tries, room)
+        name = text.shorten(text.clean(item.step), room - len(tries)) + tries
+        note = text.clean(self.notes.get(item.step, "")) if item.attempts else ""
+        note = text.shorten(f" {note}", room - text.width(name)) if note else ""
         row = line(
             ("›" if selected else " ", "bold $text-primary"),
             (mark.glyph, mark.style),
             " ",
             (name, _name_style(item.status)),
+            (text.fit(note, room - text.width(name)), "$foreground-muted"),
             " ",
             (text.fit(mark.word, _WORD), mark.style),
             " ",

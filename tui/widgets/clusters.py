@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
+from runbook import board as boards
 from runbook.board import Board, ClusterView, LagView
 from tui import glyphs, text
 from tui.widgets.pane import Pane, joined, line
@@ -40,7 +41,7 @@ class ClustersPane(Pane):
 
     def _cluster(self, view: ClusterView, cells: int) -> list[Content]:
         mark = glyphs.cluster(view)
-        age = text.elapsed(view.at, self.now) if view.at else None
+        age = boards.age(view.at, self.now)
         old = age is None or age > self.limit
         room = cells - _ROLE - 1 - 1 - _VERSION - 2
         style = "$foreground-muted" if old else ""
@@ -53,10 +54,10 @@ class ClustersPane(Pane):
             " ",
             (mark.glyph, "$foreground-muted" if old else mark.style),
         )
-        return [head, *self._state(view, mark, age if old else None, cells)]
+        return [head, *self._state(view, mark, age, cells, old=old)]
 
     def _state(
-        self, view: ClusterView, mark: glyphs.Mark, old: float | None, cells: int
+        self, view: ClusterView, mark: glyphs.Mark, age: float | None, cells: int, *, old: bool
     ) -> list[Content]:
         words = [mark.word, text.clean(view.status) or "?"]
         if view.serves and view.frozen:
@@ -69,8 +70,8 @@ class ClustersPane(Pane):
             words = ["unknown", text.clean(view.error)]
         if view.at is None:
             words.append("never seen")
-        elif old is not None:
-            words.append(f"seen {text.ago(old)}")
+        elif old:
+            words.append("seen in the future" if age is None else f"seen {text.ago(age)}")
         style = "$text-warning" if view.error else "$foreground-muted"
         return [line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)]
 

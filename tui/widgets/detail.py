@@ -15,6 +15,7 @@ from state.records import Effect, Evidence
 from state.words import Outcome, Status
 from tui import glyphs, text
 from tui.model import Preview
+from tui.sentence import known_there
 from tui.widgets.pane import Pane, joined, line
 
 _LABELS = ("What happened", "Now", "Next")
@@ -182,11 +183,14 @@ def _calls(detail: Detail, cells: int) -> Iterable[Content]:
             yield Content()
             yield line(("Will run", "bold"), ("  looking…", "$foreground-muted"))
         return
-    running = step.status is Status.RUNNING
-    yield from _will_run(preview, {effect.title for effect in done} if running else set(), cells)
+    if step.status is Status.RUNNING:
+        there = frozenset(effect.title for effect in done)
+    else:
+        there = known_there(step)
+    yield from _will_run(preview, there, cells)
 
 
-def _will_run(preview: Preview, done: set[str], cells: int) -> Iterable[Content]:
+def _will_run(preview: Preview, done: frozenset[str], cells: int) -> Iterable[Content]:
     left = [effect for effect in preview.effects if effect[0] not in done]
     if done and not left:
         return

@@ -1,21 +1,26 @@
-"""The line that is always in sight: which run, which world, the outage's clock, the protection."""
+"""What is always in sight: which run, which world, the outage's clock, and the protection.
+
+One line where there is room for all of it; else the protection stands on lines of its own, wrapped.
+Nothing of it is cut.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from textual import work
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 
-from runbook.board import Board, Downtime, Protection
+from runbook.board import Board, Downtime, Protection, stale
 from state.records import Run
 from tui import glyphs, text
-from tui.picture import fresh_limit, stale
-from tui.widgets.pane import line
+from tui.picture import fresh_limit
+from tui.widgets.pane import joined, line
 
 CLOCK_S = 0.1
 POLL_S = 0.5
@@ -32,6 +37,8 @@ class Verdict:
 
 def verdict(protection: Protection, now: datetime, limit: float) -> Verdict:
     """Return the banner; what was seen too long ago is unknown, whatever it said."""
+    if protection.looking and not stale(protection.at, now, limit):
+        return Verdict("LOOKING…", _known_before(protection, now), "bold $text-warning")
     if stale(protection.at, now, limit):
         if protection.at is None:
             why = protection.text
@@ -45,11 +52,26 @@ def verdict(protection: Protection, now: datetime, limit: float) -> Verdict:
     return Verdict("NOT PROTECTED", protection.text, "bold $text-error")
 
 
+def known_now(protection: Protection, now: datetime, limit: float) -> Protection:
+    """Return the protection; what was seen too long ago is not known, whatever it said."""
+    return replace(protection, protected=None) if stale(protection.at, now, limit) else protection
+
+
+def _known_before(protection: Protection, now: datetime) -> str:
+    if protection.before_at is None:
+        return "whether a rollback would lose anything is not known yet"
+    said = {True: "protected", False: "not protected", None: "not known"}[protection.before]
+    return f"last known: {said}, {text.ago(text.elapsed(protection.before_at, now))}"
+
+
+WIDE = 120
+
+
 class RunHeader(Widget):
-    """Draws the line for the width there is: the clock and the verdict are never cut."""
+    """Draws the header for the width there is."""
 
     DEFAULT_CSS = """
-    RunHeader { height: 1; background: $panel; color: $foreground; }
+    RunHeader { height: auto; background: $panel; color: $foreground; }
     """
 
     def __init__(self, run: Run) -> None:
@@ -58,7 +80,7 @@ class RunHeader(Widget):
         self.limit = fresh_limit(run)
         self.board = Board()
         self.now: datetime | None = None
-        self._shown: Content | None = None
+        self._shown: list[Content] | None = None
 
     def show(self, board: Board, now: datetime) -> None:
         """Draw newer figures."""
@@ -66,16 +88,22 @@ class RunHeader(Widget):
         self.tooltip = (
             Content("\n".join(text.clean(why) for why in board.protection.reasons)) or None
         )
-        if self._shown is None or not self._content().is_same(self._shown):
+        rows = self._rows(self.size.width)
+        if self._shown is None or len(rows) != len(self._shown):
+            self.refresh(layout=True)
+        elif not all(row.is_same(shown) for row, shown in zip(rows, self._shown, strict=True)):
             self.refresh()
 
-    def render(self) -> Content:
-        self._shown = self._content()
-        return self._shown
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines it takes at a width."""
+        return len(self._rows(width))
 
-    def _content(self) -> Content:
-        cells = self.size.width
-        wide = cells >= 120
+    def render(self) -> Content:
+        self._shown = self._rows(self.size.width)
+        return joined(self._shown)
+
+    def _rows(self, cells: int) -> list[Content]:
+        wide = cells >= WIDE
         mark = glyphs.ENVIRONMENT[self.run.environment]
         left = line(
             (" blueprime  " if wide else " ", "$foreground-muted"),
@@ -88,25 +116,27 @@ class RunHeader(Widget):
             ),
             "  ",
             (f" {mark.word} ", f"{mark.style} reverse"),
-            "   " if wide else "  ",
+            "  ",
         )
-        return line(left, *self._right(cells - left.cell_length, wide))
-
-    def _right(self, cells: int, wide: bool) -> list[tuple[str, str]]:
-        if self.now is None:
-            return [("looking…", "$foreground-muted")]
-        down, style = downtime(self.board.downtime, self.now)
-        gap = "   " if wide else "  "
+        if self.now is None or self.board.at is None:
+            return [line(left, ("looking…", "$foreground-muted"))]
+        down, style = downtime(self.board.downtime, self.now, short=not wide)
+        first = line(left, (down, style))
         if not self.run.open:
             words = self.run.result.value.replace("_", " ") if self.run.result else "closed"
-            return [(down, style), (gap, ""), (f"CLOSED: {words}", "bold $foreground-muted")]
-        said = verdict(self.board.protection, self.now, self.limit)
-        room = cells - len(down) - len(gap) - len(said.word) - 3
+            said = Verdict(f"CLOSED: {words}", "", "bold $foreground-muted")
+        elif self.run.away is not None:
+            said = Verdict("HANDED OVER", f"it was {self.run.away.words}", "bold $text-warning")
+        else:
+            said = verdict(self.board.protection, self.now, self.limit)
         why = text.clean(said.why)
-        if not why or room < 8:
-            return [(down, style), (gap, ""), (said.word, said.style)]
-        shown = text.shorten(why, room)
-        return [(down, style), (gap, ""), (f"{said.word}:", said.style), (f" {shown}", "")]
+        word = f"{said.word}:" if why else said.word
+        if wide and first.cell_length + 3 + text.width(f"{word} {why}") < cells:
+            return [line(first, "   ", (word, said.style), f" {why}" if why else "")]
+        head, *rest = text.wrap(f"{word} {why}".rstrip(), max(20, cells - 2))
+        cut = min(len(head), len(word))
+        rows = [first, line(" ", (head[:cut], said.style), head[cut:])]
+        return rows + [line(" ", row) for row in rest]
 
 
 class LiveHeader(RunHeader):
@@ -130,13 +160,20 @@ class LiveHeader(RunHeader):
         self.set_timer(POLL_S, self._poll)
 
 
-def downtime(clock: Downtime, now: datetime) -> tuple[str, str]:
-    """Return the outage's clock and its style; it stands still once the outage is over."""
+def downtime(clock: Downtime, now: datetime, *, short: bool = False) -> tuple[str, str]:
+    """Return the outage's clock, named for what it counts, and its style.
+
+    It runs from the first change that stops the applications, over whichever tracks, until they
+    are seen to be let in.
+    """
     seconds = clock.seconds(now)
     if seconds is None:
-        return "downtime none", "$foreground-muted"
-    running = clock.ended_at is None
-    return (
-        f"downtime {text.clock(seconds)}",
-        "bold $text-warning" if running else "$foreground-muted",
-    )
+        return ("downtime none" if short else "applications never stopped"), "$foreground-muted"
+    total = f", {text.clock(clock.earlier_s + seconds)} in all" if clock.earlier_s else ""
+    figure = text.clock(seconds)
+    if clock.ended_at is not None:
+        track = f" {text.clean(clock.track)}" if clock.track else ""
+        return f"downtime {figure}{track}{total}", "$foreground-muted"
+    if clock.letting_in:
+        return f"LETTING APPLICATIONS IN {figure}{total}", "bold $text-warning"
+    return f"APPLICATIONS DOWN {figure}{total}", "bold $text-error reverse"

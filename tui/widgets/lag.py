@@ -1,4 +1,4 @@
-"""How far blue prime is behind, database by database."""
+"""How far blue prime is behind, database by database; before the switchover, how far green is."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from textual.content import Content
 
+from runbook import board as boards
 from runbook.board import Board, LagView
 from state.records import Sample
 from tui import glyphs, text
 from tui.picture import SPARK_MINUTES
 from tui.widgets.pane import Pane, joined, line
 
+_GREEN = "AWS's own: green behind blue"
 _BYTES = 8
 _SECONDS = 6
 _AGE = 8
@@ -39,8 +41,12 @@ class LagPane(Pane):
         rows: list[Content] = []
         for view in self.board.lags:
             rows += self._lag(view, cells)
-        if not rows:
+        if not rows and not self.board.green_lags:
             rows.append(line(("no slot, so there is no lag to measure", "$foreground-muted")))
+        if self.board.green_lags:
+            rows.append(line((_GREEN, "$foreground-muted")))
+        for view in self.board.green_lags:
+            rows += self._lag(view, cells)
         rows += [
             line(("- " if index == 0 else "  ", "$text-warning"), (row, "$text-warning"))
             for reason in self.board.protection.reasons
@@ -49,11 +55,13 @@ class LagPane(Pane):
         return joined(rows)
 
     def _lag(self, view: LagView, cells: int) -> list[Content]:
-        age = text.elapsed(view.at, self.now) if view.at else None
+        age = boards.age(view.at, self.now)
         old = age is None or age > self.limit
         room = cells - _BYTES - _SECONDS - _AGE - 4
         name = max(8, min(room - 8, room // 2))
-        spark = sparkline(self.samples.get(view.database, ()), room - name, self.now)
+        ours = view not in self.board.green_lags
+        past = self.samples.get(view.database, ()) if ours else ()
+        spark = sparkline(past, room - name, self.now) if ours else " " * max(0, room - name)
         seconds = "?" if view.seconds is None else text.duration(view.seconds)
         unknown = "bold $text-warning"
         style = "$foreground-muted" if old else "bold"
@@ -71,7 +79,7 @@ class LagPane(Pane):
                 (spark, "$foreground-muted" if old else "$text-accent"),
                 " ",
                 (
-                    text.right("never" if age is None else f"{text.age_figure(age)} ago", _AGE),
+                    text.right(_ago(view, age), _AGE),
                     unknown if old else "$foreground-muted",
                 ),
             )
@@ -89,6 +97,12 @@ HOLD = timedelta(seconds=30)
 """How long a measured value stands in a sparkline where no newer one follows."""
 
 _HEALTHY = ("reserved", "extended")
+
+
+def _ago(view: LagView, age: float | None) -> str:
+    if age is None:
+        return "never" if view.at is None else "?"
+    return f"{text.age_figure(age)} ago"
 
 
 def sparkline(samples: Sequence[Sample], cells: int, now: datetime) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from textual.content import Content
 from textual.widgets import Static
 
 from tui import text
 from tui.sentence import Press
 from tui.widgets.pane import joined, line
 
+ROWS = 3
+"""The lines that one sentence may take."""
+
 
 class NextLine(Static):
-    """Two lines; their full words are in the tooltip where the screen is too narrow."""
+    """Two sentences, each on as many lines as it needs, up to `ROWS`."""
 
     DEFAULT_CSS = """
-    NextLine { height: 2; padding: 0 1; background: $surface; }
+    NextLine { height: auto; padding: 0 1; background: $surface; }
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,18 @@ class NextLine(Static):
             (press.target, "bold"),
             (" — " if press.acts else " ") if press.target else "",
         )
-        then = text.shorten(press.then, cells - head.cell_length)
-        back = text.shorten(self._back, cells)
-        self.update(joined([line(head, then), line((back, "$foreground-muted"))]))
-        self.tooltip = Content(f"{head.plain}{press.then}\n{self._back}")
+        first, *rest = _fitted(f"{head.plain}{press.then}", cells)
+        if not first.startswith(head.plain.rstrip()):
+            head = line()
+        rows = [line(head, first[len(head.plain) :]), *(line(row) for row in rest)]
+        style = "" if " loses nothing" in self._back else "$text-warning"
+        rows += [line((row, style)) for row in _fitted(self._back, cells)]
+        self.update(joined(rows))
+
+
+def _fitted(words: str, cells: int) -> list[str]:
+    """Return a sentence as a few lines; only one that is longer still ends with an ellipsis."""
+    rows = text.wrap(words, cells)
+    if len(rows) <= ROWS:
+        return rows
+    return [*rows[: ROWS - 1], text.shorten(" ".join(rows[ROWS - 1 :]), cells)]

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
-from runbook.board import Board, Fence
+from runbook.board import Board, Fence, stale
 from state.records import Sample
 from tui import glyphs, text
-from tui.picture import stale
 from tui.widgets.lag import sparkline
 from tui.widgets.pane import Pane, joined, line
 

@@ -1,0 +1,195 @@
+"""`blueprime adopt`: a run whose journal is lost, rebuilt from what is there."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runbook import adoption
+from runbook import plan as plans
+from runbook.adoption import Adoption, Given
+from runbook.aws import Aws
+from runbook.plan import Plan
+from state.home import home, open_private
+from state.journal import Journal
+from state.words import Status
+from tui.cli import BLOCKED, DONE, print_json
+from tui.cli.workspace import write_journal
+from tui.text import clean
+
+Locked = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line says."""
+
+    cluster: str
+    region: str
+    plan_file: Path | None
+    run: str
+    given: Given
+    as_json: bool
+    yes: bool
+
+    @property
+    def plan(self) -> Plan | None:
+        """The run's own plan, where its file still exists."""
+        return None if self.plan_file is None else plans.load(self.plan_file)
+
+
+async def adopt(wish: Wish) -> int:
+    """Look, show what was inferred and from what, ask, and write the run; return the exit code.
+
+    Changes nothing but the journal, and the file of a plan that had to be discovered.
+    """
+    plan = wish.plan
+    with write_journal() as journal:
+        if wish.run:
+            adoption.refuse_known(journal, wish.run)
+        found = await adoption.look(
+            Aws(plan.cluster.region if plan else wish.region),
+            wish.cluster,
+            run=wish.run,
+            plan=plan,
+            given=wish.given,
+            say=_saying(wish),
+        )
+        adoption.refuse_known(journal, found.run)
+        if not wish.as_json:
+            click.echo(as_text(found))
+        locked = _decide(wish, found)
+        if locked is None:
+            click.echo("Nothing was written.", err=True)
+            return BLOCKED
+        path = _write(journal, wish, found, locked)
+    if wish.as_json:
+        print_json(as_json(found, path, locked))
+    else:
+        click.echo(f"Run {found.run} is in the journal. Go on with: blueprime resume {found.run}")
+        if wish.plan_file is None:
+            click.echo(
+                f"Its plan was discovered anew: {path}\n"
+                "  The commands that stop and start the applications cannot be known: traffic is "
+                "manual.\n  Fill them in before the run goes past preflight or ready-to-switch; "
+                "later it goes by what it has."
+            )
+    return DONE
+
+
+def _saying(wish: Wish) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if not wish.as_json:
+            click.echo(f"… {text}")
+
+    return say
+
+
+def _decide(wish: Wish, found: Adoption) -> Locked | None:
+    """Return the roles that are to get LOGIN back, or None where the person declines."""
+    if wish.yes:
+        return tuple(sorted({*found.surely_locked, *found.maybe_locked}))
+    locked = list(found.surely_locked)
+    for role in found.maybe_locked:
+        if click.confirm(
+            f"The role {clean(role)} may log in nowhere. Did this run lock it? If not, it stays "
+            "locked when the applications are let in",
+            err=wish.as_json,
+        ):
+            locked.append(role)
+    question = f"Write run {found.run} into the journal of this machine"
+    return tuple(sorted(locked)) if click.confirm(question, err=wish.as_json) else None
+
+
+def _write(journal: Journal, wish: Wish, found: Adoption, locked: Locked) -> Path:
+    path = wish.plan_file.absolute() if wish.plan_file else _new_plan_file(found)
+    try:
+        adoption.write(journal, found, path, locked=locked, who=getpass.getuser())
+    except BaseException:
+        if wish.plan_file is None:
+            path.unlink()
+        raise
+    return path
+
+
+def _new_plan_file(found: Adoption) -> Path:
+    """Write the discovered plan beside the journal; never over a file that exists."""
+    number = 1
+    while True:
+        ending = "" if number == 1 else f"-{number}"
+        path = home() / f"adopted-{found.scene.cast.production}-{found.run}{ending}.toml"
+        try:
+            with open_private(path, "x") as file:
+                file.write(found.plan_text)
+        except FileExistsError:
+            number += 1
+            continue
+        return path
+
+
+def as_text(found: Adoption) -> str:
+    """Return what was inferred, and from what, for a person."""
+    scene, stay = found.scene, found.stays[-1]
+    lines = [f"Run {found.run} on {scene.cast.production}", "", "Inferred, and from what"]
+    lines += [f"  {item.what}: {item.value}\n      from {item.source}" for item in scene.items]
+    for role in found.surely_locked:
+        lines.append(
+            f"  role {role}: locked by this run\n"
+            "      from it may log in on one of the run's clusters, not on another"
+        )
+    lines += ["", "Not known, and what that means"]
+    lines += [f"  {each.what}\n      {each.means}" for each in scene.unknown]
+    for role in found.maybe_locked:
+        lines.append(
+            f"  who locked the role {role}\n"
+            "      it may log in nowhere; if this run did, it gets LOGIN back with the traffic"
+        )
+    lines += ["", "Steps"]
+    for each in found.stays:
+        lines.append(f"  {each.track.value} {each.way}".rstrip())
+        marks = {Status.SUCCEEDED: "done", Status.SKIPPED: "not needed", Status.FAILED: "again"}
+        lines += [
+            f"    {marks.get(past.status, past.status.value):<10} {past.step:<24} {past.why}"
+            for past in each.past
+        ]
+    lines.append(f"Goes on at: {found.next or 'the end'} ({stay.track.value} {stay.way})")
+    return "\n".join(clean(line) if "\n" not in line else _clean_lines(line) for line in lines)
+
+
+def _clean_lines(text: str) -> str:
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
+def as_json(found: Adoption, path: Path, locked: Locked) -> dict[str, Any]:
+    """Return what was inferred, for scripts."""
+    scene = found.scene
+    return {
+        "run": found.run,
+        "cluster": scene.cast.production,
+        "track": found.stays[-1].track.value,
+        "way": found.stays[-1].way,
+        "next": found.next or None,
+        "inferred": [
+            {"what": item.what, "value": item.value, "from": item.source} for item in scene.items
+        ],
+        "unknown": [{"what": each.what, "means": each.means} for each in scene.unknown],
+        "roles_locked": list(locked),
+        "steps": [
+            {
+                "track": stay.track.value,
+                "step": past.step,
+                "status": past.status.value,
+                "why": past.why,
+                "effects": [each.key for each in past.effects],
+            }
+            for stay in found.stays
+            for past in stay.past
+        ],
+        "plan": str(path),
+        "plan_discovered": bool(found.plan_text),
+    }

@@ -1,0 +1,62 @@
+"""Leaving a run that has no screen: on a signal, or with nobody left to read what it prints."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def on_signals(leave: Callable[[str], None]) -> Iterator[None]:
+    """Call `leave` with the name of the first signal that asks this process to end.
+
+    The run is left in order then: the change in flight settles, and nothing further is begun. A
+    second SIGINT or SIGTERM ends the process at once; a second SIGHUP does not, since a shell
+    repeats the kernel's. What was ignored from the start (`nohup`) stays ignored.
+    """
+    loop = asyncio.get_running_loop()
+    heard = [number for number in HEARD if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def first(number: signal.Signals) -> None:
+        for each in heard:
+            loop.remove_signal_handler(each)
+        if signal.SIGHUP in heard:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            heard.remove(signal.SIGHUP)
+        let_go_of_lost_terminal()
+        leave(number.name)
+
+    for number in heard:
+        loop.add_signal_handler(number, first, number)
+    try:
+        yield
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
+
+
+def let_go_of_lost_terminal() -> None:
+    """Send to nowhere what would be printed on a terminal that has hung up."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            try:
+                termios.tcgetattr(stream.fileno())
+            except termios.error as error:
+                if error.args[0] == errno.EIO:
+                    send_nowhere(stream)
+
+
+def send_nowhere(stream: TextIO) -> None:
+    """Have what a stream is given vanish: the journal has it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,41 @@
+"""What a person must know on leaving: what goes on, what costs, and the way to come back."""
+
+from __future__ import annotations
+
+from runbook.board import Downtime
+from state.words import Environment
+from tui import text
+from tui.model import RunModel
+
+
+def parting(model: RunModel, step: str) -> str:
+    """Return what a person must know on leaving: what goes on, and the way to come back."""
+    board, run = model.board(), model.run
+    lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
+    lines += _applications(board.downtime)
+    rehearsed = run.environment is Environment.REHEARSAL
+    alive = [
+        f"{view.role} {view.name} ({view.status})"
+        for view in board.clusters
+        if view.status != "gone" and not view.serves
+    ]
+    # What a finished rehearsal leaves goes with its lab, and costs nothing meanwhile.
+    if alive and not (rehearsed and not run.open):
+        where = "in the lab" if rehearsed else "and costing money"
+        lines.append(f"Still there, {where}: {', '.join(alive)}.")
+    if board.lags:
+        lines.append(f"Still held on the publisher: {len(board.lags)} replication slots.")
+    if step:
+        lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
+    if run.open:
+        lines.append(f"To come back: blueprime resume {run.id}")
+    return "\n".join(lines)
+
+
+def _applications(clock: Downtime) -> list[str]:
+    if clock.started_at is None or clock.ended_at is not None:
+        return []
+    since = f"since {text.at(clock.started_at)} UTC"
+    if clock.letting_in:
+        return [f"The applications were asked in again, and not yet seen to be; down {since}."]
+    return [f"THE APPLICATIONS ARE DOWN {since}, and stay so until the run is gone on with."]

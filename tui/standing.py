@@ -1,0 +1,117 @@
+"""Where a run stands, in the lines that are read first on coming back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.content import Content
+
+from runbook.board import Downtime
+from state.records import Event
+from state.words import Status
+from tui import glyphs, text
+from tui.model import RunModel, Way
+from tui.picture import Picture, fresh_limit
+from tui.sentence import WAY_BACK, held_by, way_back
+from tui.widgets.header import known_now
+from tui.widgets.pane import line
+
+LABEL = 14
+
+OPENING_S = 0.5
+"""Within so little time before an opening, what became unknown is that opening's own finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What is known of where the run stands."""
+
+    model: RunModel
+    picture: Picture
+    ways: list[Way] | None = None
+    """None until they are known."""
+    error: str = ""
+    """Why the ways could not be looked up."""
+
+
+def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
+    """Yield which run it is, where it stands, whether the applications are down, the way back."""
+    checklist = stand.picture.checklist
+    run, following = checklist.run, checklist.next
+    track = " → ".join(
+        f"{section.entry.track.value}{_way(section.entry.way)}" for section in checklist.sections
+    )
+    yield from _row("run", f"{run.id} · cluster {run.cluster}", cells, "bold")
+    if following is None:
+        yield from _row("step", f"✓ every step is done · {track}", cells, "$text-success")
+    else:
+        mark = glyphs.STATUS[following.status]
+        words = f"{following.step} {mark.glyph} {mark.word} · {track}"
+        yield from _row("step", words, cells, mark.style)
+        if following.status is Status.FAILED and following.attempt is not None:
+            for part in following.attempt.message.splitlines():
+                yield from _row("", part, cells, "")
+    board = stand.picture.board
+    yield from _applications(board.downtime, now, cells)
+    protection = known_now(board.protection, now, fresh_limit(run))
+    back = way_back(stand.ways, checklist, protection, stand.error)
+    words = back.removeprefix(WAY_BACK).removeprefix(" from here").lstrip(": ")
+    yield from _row("way back", words, cells)
+
+
+def before(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
+    """Yield what was written last, by whom, and who holds the run."""
+    model, picture = stand.model, stand.picture
+    written = left_by_others(picture.events) if model.writable else picture.events
+    if written:
+        last = written[-1]
+        age = text.ago(text.elapsed(last.at, now))
+        words = f"{age} ({text.day_and_time(last.at)} UTC): {last.text}"
+        yield from _row("last touched", words, cells)
+    people = [event for event in written if event.kind in ("decision", "open", "leave")]
+    if people:
+        yield from _row("last person", people[-1].text, cells)
+    if not model.writable:
+        held = held_by(model.holder, picture.checklist.run.away)
+        yield from _row("read-only", held, cells, "bold $text-warning")
+
+
+def left_by_others(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events before the latest opening, which is the one that reads them."""
+    opened = next((i for i in range(len(events) - 1, -1, -1) if events[i].kind == "open"), None)
+    if opened is None:
+        return events
+    at, last = events[opened].at, opened
+    while last and _became_unknown(events[last - 1]):
+        if text.elapsed(events[last - 1].at, at) > OPENING_S:
+            break
+        last -= 1
+    return events[:last]
+
+
+def _became_unknown(event: Event) -> bool:
+    return Status.UNKNOWN.value in (event.data.get("outcome"), event.data.get("status"))
+
+
+def _applications(clock: Downtime, now: datetime, cells: int) -> Iterable[Content]:
+    seconds = clock.seconds(now)
+    if seconds is None or clock.ended_at is not None or clock.started_at is None:
+        return
+    since = f"since {text.at(clock.started_at)} UTC, for {text.duration(seconds)}"
+    if clock.letting_in:
+        words = f"were asked in again, not yet seen to be; down {since}"
+        yield from _row("applications", words, cells, "bold $text-warning")
+    else:
+        yield from _row("applications", f"ARE DOWN {since}", cells, "bold $text-error")
+
+
+def _way(way: str) -> str:
+    return f" ({way})" if way else ""
+
+
+def _row(label: str, words: str, cells: int, style: str = "") -> Iterable[Content]:
+    first, *rest = text.wrap(text.clean(words), cells - LABEL)
+    yield line((text.fit(label, LABEL), "$foreground-muted"), (first, style))
+    yield from (line(" " * LABEL, (row, style)) for row in rest)
