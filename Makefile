@@ -1,5 +1,6 @@
 # make rehearse   set up, then go through a whole night
 # make test       set up, then run the tests
+# make chaos      set up, then run the long ones too
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,12 +8,13 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test rehearse bench clean
+.PHONY: help setup check test chaos rehearse bench clean
 
 help:
 	@echo "make setup      create $(VENV) with everything in it"
 	@echo "make rehearse   a whole night on this machine (ARGS='--track commit' and the like)"
 	@echo "make test       the tests (ARGS='tests/state -k lock' and the like)"
+	@echo "make chaos      every crash point, fault and random kill: about an hour"
 	@echo "make check      ruff, mypy, import-linter"
 	@echo "make bench      the benchmarks"
 	@echo "make clean      remove $(VENV) and every cache"
@@ -41,6 +43,10 @@ check: $(READY)
 # Two workers: the tests wait for servers more than they compute.
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# Command line options win over the marker that `make test` leaves these out by.
+chaos: $(READY)
+	$(BIN)/python -m pytest -n 2 -m chaos $(ARGS)
 
 rehearse: $(READY)
 	@$(BIN)/blueprime rehearse $(ARGS)

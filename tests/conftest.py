@@ -1,8 +1,12 @@
 """What all tests share: nothing of the machine's own reaches them."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +16,12 @@ def _own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
         if name.startswith(("PG", "AWS_", "BLUEPRIME_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BLUEPRIME_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """Lend a workspace; its lab, if it started one, goes with it."""
+    made = Workspace(tmp_path / "home")
+    made.home.mkdir()
+    yield made
+    made.run("lab", "stop", expect=None)

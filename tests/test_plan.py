@@ -169,3 +169,24 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b'user = "J\xf8rgen"')
     with pytest.raises(PlanError, match="not UTF-8"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '["env", "PGPASSWORD=hunter2", "psql"]',
+        '["scale", "--password", "hunter2"]',
+        '["psql", "postgresql://app:hunter2@db/orders"]',
+    ],
+)
+def test_a_command_with_a_password_is_refused_and_not_echoed(tmp_path: Path, words: str) -> None:
+    stop = f'stop = "command"\nstop_command = {words}\nstart_command = ["true"]'
+    [problem] = _problems(tmp_path, GOOD.replace('stop = "manual"', stop))
+    assert problem.startswith("plan.toml:20: traffic.stop_command: holds a password")
+    assert "hunter2" not in problem
+
+
+def test_a_command_may_name_where_a_password_is(tmp_path: Path) -> None:
+    words = '["scale", "--password-file", "/run/p", "--password", "env:P", "PGPASSFILE=/run/q"]'
+    stop = f'stop = "command"\nstop_command = {words}\nstart_command = ["true"]'
+    load(_write(tmp_path, GOOD.replace('stop = "manual"', stop)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nights.conftest import Workspace
+from tests.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -130,4 +130,4 @@ def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_no_such_run(workspace: Workspace) -> None:
-    said(workspace.run("show", "nosuch", expect=1), "No run was ever started")
+    said(workspace.run("show", "nosuch", expect=1), "No run was started in this workspace")

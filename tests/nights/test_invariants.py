@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 
-from tests.nights.conftest import Workspace
-from tests.nights.test_killed import until
+from tests.workspace import Workspace, until
 
 
 def started(workspace: Workspace, last: str) -> dict[str, Any]:
@@ -60,6 +60,8 @@ def test_a_dropped_slot_ends_the_protection_and_is_named(workspace: Workspace) -
     gone = f"slot blueprime_{run}_1 of orders is missing"
     until(lambda: gone in protection(workspace, run).get("reasons", ()))
     assert protection(workspace, run)["protected"] is False
+    told = "none that loses nothing: a slot is gone, blue prime misses writes"
+    until(lambda: workspace.json("show", run, "--json")["way_back"] == told)
     baking.terminate()
     baking.communicate()
     refused = workspace.last_line(
@@ -67,6 +69,20 @@ def test_a_dropped_slot_ends_the_protection_and_is_named(workspace: Workspace) -
     )
     assert refused["result"] != "rolled_back"
     assert "stop-traffic" not in {s["step"] for s in refused["steps"] if s["track"] == "rollback"}
+
+
+@pytest.mark.chaos
+def test_rows_that_differ_are_remembered_until_a_comparison_passes(workspace: Workspace) -> None:
+    run = started(workspace, "bake")["run"]
+    workspace.run("lab", "fault", "stray-write", f"orders-prime-{run}", "orders")
+    back = ("auto", run, "--track", "rollback", "--yes", "--json")
+    assert workspace.last_line(*back, expect=1)["result"] == "failed"
+    blocked = workspace.json("show", run, "--json")["way_back"]
+    assert blocked == "stay on the new version: it has every write; rows differ"
+    workspace.last_line("auto", run, "--track", "upgrade", "--yes", "--json", expect=None)
+    told = workspace.json("show", run, "--json")["way_back"]
+    assert told == "re-copy the tables that differ, then roll back; compare proves it"
+    assert workspace.json("runs", "--json")[0]["protected"] is not True
 
 
 def protection(workspace: Workspace, run: str) -> dict[str, Any]:

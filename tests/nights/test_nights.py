@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.nights.conftest import NIGHT, Workspace
+from tests.workspace import NIGHT, Workspace
 
 
 def assert_nothing_lost(night: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.nights.conftest import Workspace
+from tests.workspace import Workspace
 
 
 def test_back_to_old_blue_before_the_traffic_resumed(workspace: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""Whole nights through the command line, each in a workspace and a lab of its own."""
+"""A workspace and a lab of its own, used through the command line as a person would."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 LIMIT_S = 400
 NONE: Mapping[str, str] = {}
@@ -94,12 +93,13 @@ class Workspace:
         return found
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    made = Workspace(tmp_path / "home")
-    made.home.mkdir()
-    yield made
-    made.run("lab", "stop", expect=None)
-
-
 NIGHT = ("--auto", "--json", "--pace", "0", "--lives-with", str(os.getpid()))
+
+
+def until(condition: Callable[[], Any], limit_s: float = 120) -> Any:
+    """Return the first true value of a condition, asked again and again."""
+    deadline = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition never came true"
+        time.sleep(0.01)
+    return value

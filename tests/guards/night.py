@@ -1,0 +1,332 @@
+"""Drives a night in the simulated world: an operator, the processes that they start, and a plan."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runbook import plan as plans
+from runbook.step import Gate, StepFailed
+from runbook.ways import Way
+from state.errors import Refused, RunIsOpen
+from state.words import Outcome, Status
+from tests.guards.clock import Killed
+from tests.guards.control import ControlPlane
+from tests.guards.guard import TALLY
+from tests.guards.process import Process
+from tests.guards.things import PRODUCTION, SOMEBODY, Violation
+
+PLAN = """
+version = 1
+[cluster]
+identifier = "orders"
+resource_id = "{resource_id}"
+region = "us-east-1"
+account = "123456789012"
+[upgrade]
+target_version = "18.4"
+order = "{order}"
+switchover_timeout_s = 60
+[credentials]
+user = "postgres"
+password = "pgpass"
+sslmode = "prefer"
+[traffic]
+stop = "{stop}"
+stop_command = ["app", "stop"]
+start_command = ["app", "start"]
+application_roles = ["app"]
+[fence]
+window_s = 2.0
+limit_s = 20.0
+[endpoint]
+method = "{endpoint}"
+hosted_zone_id = "Z1"
+record = "db.example.org"
+command = ["lead"]
+[commit]
+delete_old_blue = {delete_old_blue}
+[limits]
+parameter_settle_s = 0
+create_deployment_s = 300
+delete_deployment_s = 60
+switchover_grace_s = 60
+clone_s = 60
+instance_s = 60
+rename_s = 60
+drain_s = 5
+subscribe_s = 10
+connect_s = 15
+poll_s = 5
+fast_poll_s = 0.5
+"""
+
+
+WATCHED_S = 25.0
+"""Longer than any figure counts as fresh."""
+
+_SLIP = re.compile(r"object has no attribute|object is not|KeyError|TypeError")
+"""Words of an error that nobody foresaw, which the runner takes for a lost answer."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What of the plan and of the account differs between nights."""
+
+    order: str = "traffic-first"
+    stop: str = "roles"
+    endpoint: str = "rename"
+    delete_old_blue: bool = False
+    protected: bool = False
+
+
+class Night:
+    """One operator's night. Everything is in `world`, in the journal, and in the plan file."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.settings = settings
+        self.journal = folder / "journal.db"
+        self.plan_path = folder / "plan.toml"
+        self.world = ControlPlane(protected=settings.protected)
+        self.process: Process | None = None
+        self.run = ""
+        self.remembered: list[Way] = []
+        """Ways that were offered some time ago."""
+
+    def write_plan(self, settings: Settings) -> None:
+        """Write the plan file for the cluster that bears the production name."""
+        self.settings = settings
+        cluster = self.world.named(PRODUCTION)
+        resource_id = cluster.resource_id if cluster else "cluster-gone"
+        text = PLAN.format(
+            resource_id=resource_id,
+            order=settings.order,
+            stop=settings.stop,
+            endpoint=settings.endpoint,
+            delete_old_blue=str(settings.delete_old_blue).lower(),
+        )
+        self.plan_path.write_text(text)
+
+    def start(self) -> None:
+        """Begin a run for the cluster that bears the production name."""
+        self.leave()
+        self.write_plan(self.settings)
+        plan = plans.load(self.plan_path)
+        self.process = Process(self.world, self.journal, plan=(plan, self.plan_path))
+        self.run = self.process.session.run.id
+
+    def opened(self) -> Process:
+        """Return the process that holds the run; open it anew if there is none."""
+        if self.process is None or not self.process.alive:
+            self.process = Process(self.world, self.journal, run=self.run, plan=None)
+            TALLY["opened"] += 1
+        return self.process
+
+    def leave(self) -> None:
+        """Leave the run properly."""
+        if self.process is not None and self.process.alive:
+            self.process.leave()
+        self.process = None
+
+    def kill(self) -> None:
+        """Kill the process between two steps."""
+        if self.process is not None and self.process.alive:
+            self.process.kill()
+        self.process = None
+
+    # What the operator does.
+
+    def advance(self, decide: Callable[[Gate], Awaitable[str | None]] | None = None) -> str:
+        """Run the next step of the checklist, and those that follow it; return how it went."""
+        process = self.opened()
+        session = process.session
+        following = session.checklist().next
+        if following is None or not session.run.open:
+            return "nothing to do"
+        before = len(session._journal.attempts(self.run))
+        status = process.do(session.advance(following.step, decide or self._yes))
+        if status is None:
+            return "killed"
+        self._look_after(before)
+        return status.value
+
+    async def _yes(self, gate: Gate) -> str | None:
+        """Say yes to a gate, as it is asked for; do by hand what it says was done."""
+        typed = gate.must_type or "yes"
+        self.world.consents.add((self.run, gate.key, typed))
+        if gate.key.startswith("accept-"):
+            self.world.accepted_loss = True
+        if gate.key.startswith("applications-stopped"):
+            self.world.application.running = False
+        if gate.key == "endpoint-switched":
+            self.world.lead = gate.question.split(" to ", 1)[1].split(":")[0]
+        self.world.tick()
+        return typed
+
+    def _look_after(self, before: int) -> None:
+        """Check what the steps that just ended claim."""
+        process = self.opened()
+        for attempt in process.session._journal.attempts(self.run)[before:]:
+            if "blueprime itself failed" in attempt.message or _SLIP.search(attempt.message):
+                raise Violation(f"{attempt.step}: {attempt.message}")
+            if attempt.status is not Status.SUCCEEDED:
+                continue
+            TALLY["steps"] += 1
+            if attempt.step in ("resume-traffic", "reopen-blue"):
+                self.world.application.running = True
+                self.world.pass_time(0.1)
+            if attempt.step == "settled":
+                self.world.pass_time(10.0)
+                self._check(process.guard.nothing_lost)
+            if attempt.step == "verify-protection":
+                self.expect_protection("verify-protection succeeded")
+
+    def _check(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except Killed:
+            raise self.opened().guard.violation or Violation("killed by nobody") from None
+
+    def expect_protection(self, claim: str) -> None:
+        """Check a claim that the run is protected."""
+        TALLY["protection claims"] += 1
+        if why := self.opened().guard.protected():
+            raise Violation(f"{claim}, and yet {why}")
+
+    def watch(self) -> None:
+        """Let the samplers look for a while, and check what they show."""
+        process = self.opened()
+        session = process.session
+
+        async def look() -> None:
+            await session.start_watching()
+            await asyncio.sleep(WATCHED_S)
+
+        process.do(look())
+        if process.alive and session.board().protection.protected:
+            self.expect_protection("the board says protected")
+        if process.alive and "blue prime, nothing is lost" in session.way_back():
+            self.expect_protection(f"the way back says {session.way_back()!r}")
+        self.leave()
+
+    def branch(self, index: int, *, available: bool = True) -> None:
+        """Branch to one of the ways that are available, or try one that is not."""
+        process = self.opened()
+        ways = process.do(process.session.ways()) or []
+        self.remembered = ways
+        chosen = [way for way in ways if way.available is available]
+        if not chosen:
+            return
+        self._branch(process, chosen[index % len(chosen)])
+
+    def branch_late(self, index: int) -> None:
+        """Branch to a way that was offered some time ago."""
+        process = self.opened()
+        if self.remembered:
+            self._branch(process, self.remembered[index % len(self.remembered)])
+
+    def _branch(self, process: Process, way: Way) -> None:
+        entries = len(process.journal.entries(self.run))
+        try:
+            process.do(process.session.branch(way, "so decided"))
+        except (StepFailed, Refused, RunIsOpen):
+            if len(process.journal.entries(self.run)) != entries:
+                raise Violation(f"{way.title} was refused, and yet taken") from None
+            return
+        TALLY["branches"] += 1
+        if not way.available:
+            raise Violation(f"{way.title} was taken though it is not available")
+
+    def resolve(self, choice: str) -> None:
+        """Decide every unknown effect in one way, offered or not, true or not."""
+        process = self.opened()
+        session = process.session
+        for pending in process.do(session.findings()) or []:
+            if pending.effect.outcome is Outcome.UNKNOWN:
+                process.do(session.resolve(pending.effect.id, choice, "so decided"))
+                TALLY["resolutions"] += 1
+
+    def edit_plan(self, **changes: object) -> None:
+        """Edit the plan file of the run; it is read again where steps check."""
+        settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        text = self.plan_path.read_text()
+        for key in changes:
+            old, new = _line(self.settings, key), _line(settings, key)
+            text = text.replace(old, new)
+        self.settings = settings
+        self.plan_path.write_text(text)
+
+    def second_run(self) -> None:
+        """Begin another run for the cluster that bears the name now, once this one is over.
+
+        Before that the preflight, which is not simulated, finds this one's slots and refuses.
+        """
+        if self.opened().session.run.open:
+            return
+        self.leave()
+        former = self.run
+        try:
+            self.start()
+        except RunIsOpen:
+            self.process = None
+            self.run = former
+
+    # What others do.
+
+    def hand(self, what: str, after_s: float) -> None:
+        """Let somebody do something to the world by hand, some seconds from now."""
+        world, run = self.world, self.run
+        prime = f"{PRODUCTION}-prime-{run}"
+        later = world.clock.later
+        clusters = {c.resource_id: c for c in world.clusters.values() if c.made_by != SOMEBODY}
+        own = [r for r, c in clusters.items() if c.made_by == run and c.clone_group]
+        match what:
+            case "delete blue prime":
+                for each in own:
+                    later(after_s, "hand_deletes", each)
+            case "rename blue prime":
+                for each in own:
+                    later(after_s, "hand_renames", each, "spare")
+            case "rename old blue":
+                for each in [r for r, c in clusters.items() if "-old" in c.name]:
+                    later(after_s, "hand_renames", each, "archive")
+            case "delete the deployment":
+                for identifier in world.deployments:
+                    later(after_s, "hand_lets_go", identifier)
+            case "make blue prime's name":
+                later(after_s, "hand_makes", prime, {})
+            case "forge blue prime":
+                later(after_s, "hand_makes", prime, {"blueprime:run": run})
+            case "make the deployment's name":
+                later(after_s, "hand_deploys", f"bp-{run}-bgd")
+
+    # Checkpoints.
+
+    def keep(self) -> bytes:
+        """Return the whole night, to be gone on with elsewhere. The run is left for it."""
+        self.leave()
+        state = (self.world, self.settings, self.run, self.plan_path.read_bytes())
+        return pickle.dumps((state, self.journal.read_bytes()))
+
+    @classmethod
+    def resume(cls, folder: Path, kept: bytes) -> Night:
+        """Go on with a night that was kept."""
+        state, journal = pickle.loads(kept)
+        night = cls.__new__(cls)
+        night.journal, night.plan_path = folder / "journal.db", folder / "plan.toml"
+        night.process, night.remembered = None, []
+        night.world, night.settings, night.run, plan = state
+        night.journal.write_bytes(journal)
+        night.plan_path.write_bytes(plan)
+        return night
+
+
+def _line(settings: Settings, key: str) -> str:
+    value = getattr(settings, key)
+    name = {"endpoint": "method"}.get(key, key)
+    shown = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+    return f"{name} = {shown}"

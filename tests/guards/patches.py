@@ -1,0 +1,301 @@
+"""Puts the simulated edges in the place of the real ones, all at the boundary of two packages.
+
+AWS: `runbook.aws.Clients`. PostgreSQL: the opening of a connection, queries by name, the functions
+that build statements or that are nothing but SQL. Besides: the clock, the operator's commands and
+the preflight, whose many questions are not what is asked about here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pkgutil
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import psycopg
+
+import runbook
+import state
+from runbook import preflight, session
+from runbook.aws.clients import Clients
+from runbook.postgres import compare, connect, fence, maintenance, queries, replication, sequences
+from runbook.postgres.compare import Comparison, TableResult
+from runbook.world import World
+from state import backups, lock, times
+from tests.guards.clients import SimulatedClients
+from tests.guards.clock import BEGAN, Killed
+from tests.guards.faults import AT_CHANGE, Fault
+from tests.guards.servers import SimulatedConnection, SimulatedStatement
+
+if TYPE_CHECKING:
+    from tests.guards.process import Process
+
+CURRENT = SimpleNamespace(process=None, started=0)
+"""The process that is alive now, and how many were started."""
+
+
+def _process() -> Process:
+    found: Process = CURRENT.process
+    return found
+
+
+# Connections and queries.
+
+
+async def _attempt(
+    target: connect.Target, password: Any, database: str, ends: float, *, read_only: bool
+) -> SimulatedConnection:
+    process = _process()
+    process.live()
+    process.world.tick()
+    cluster = process.world.reached(target.host)
+    if cluster is None or process.world.clock.now < process.world.faults.blind_until:
+        raise psycopg.OperationalError(f"connection to {target.host} failed")
+    opened = SimulatedConnection(process, cluster, database, target.host)
+    await connect.prove(opened, target)  # type: ignore[arg-type]
+    return opened
+
+
+async def _instance(connection: SimulatedConnection) -> str:
+    return connection.instance()
+
+
+async def _fetch(connection: SimulatedConnection, kind: Any, name: str, params: Any = None) -> Any:
+    return [kind(**row) for row in connection.query(name, params)]
+
+
+async def _fetch_values(connection: SimulatedConnection, name: str, params: Any = None) -> Any:
+    return connection.query(name, params)
+
+
+# Statements.
+
+
+def _builder(name: str, real: Callable[..., Any]) -> Callable[..., SimulatedStatement]:
+    def build(*args: Any, **more: Any) -> SimulatedStatement:
+        return SimulatedStatement(name, real(*args, **more), args, more)
+
+    return build
+
+
+_BUILDERS = (
+    "create_replication_role",
+    "create_publication",
+    "drop_publication",
+    "drop_role",
+    "drop_slot",
+    "terminate_slot_user",
+    "create_subscription",
+    "set_subscription_connection",
+    "enable_subscription",
+    "disable_subscription",
+    "detach_slot",
+)
+
+
+def _drop_subscription(real: Callable[..., Any]) -> Callable[..., tuple[SimulatedStatement, ...]]:
+    parts = ("disable_subscription", "detach_slot", "drop_subscription")
+
+    def build(name: str) -> tuple[SimulatedStatement, ...]:
+        return tuple(
+            SimulatedStatement(part, one, (name,), {})
+            for part, one in zip(parts, real(name), strict=True)
+        )
+
+    return build
+
+
+def _roles(name: str, real: Callable[..., Any]) -> Callable[..., tuple[SimulatedStatement, ...]]:
+    def build(roles: Sequence[str]) -> tuple[SimulatedStatement, ...]:
+        each = list(roles)
+        return tuple(
+            SimulatedStatement(name, one, (role,), {})
+            for role, one in zip(each, real(each), strict=True)
+        )
+
+    return build
+
+
+# Functions that are nothing but SQL.
+
+
+def _changing(name: str) -> Callable[..., Awaitable[Any]]:
+    async def change(connection: SimulatedConnection, *args: Any, **more: Any) -> Any:
+        return await connection.change(name, args, more, name)
+
+    return change
+
+
+async def _create_slot(connection: SimulatedConnection, name: str, *, deadline_s: float) -> Any:
+    text = replication.create_slot_statement(name).text()
+    return await connection.change("create_slot", (name,), {"deadline_s": deadline_s}, text)
+
+
+async def _publication_exists(connection: SimulatedConnection, name: str) -> bool:
+    connection.alive()
+    return name in connection.here.publications
+
+
+async def _role_exists(connection: SimulatedConnection, name: str) -> bool:
+    connection.alive()
+    return name in connection.cluster.roles
+
+
+async def _streaming_since(connection: SimulatedConnection, slot: str) -> datetime | None:
+    connection.alive()
+    found = connection.cluster.slots.get(slot)
+    if found is None or not found.active or found.since is None:
+        return None
+    return BEGAN + timedelta(seconds=found.since)
+
+
+async def _terminate(connection: SimulatedConnection, roles: Sequence[str]) -> list[Any]:
+    await connection.change("terminate_sessions", (roles,), {}, "")
+    return []
+
+
+async def _results(connection: SimulatedConnection, values: Sequence[Any]) -> list[Any]:
+    await connection.change("set_sequences", (values,), {}, "")
+    return [sequences.Applied(each.schema, each.name, True, "") for each in values]
+
+
+async def _unanalyzed(connection: SimulatedConnection) -> list[str]:
+    connection.alive()
+    return [] if connection.here.analyzed else ["public.orders"]
+
+
+def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
+    async def work(connection: SimulatedConnection, progress: Any = None) -> maintenance.Done:
+        await connection.change(name, (), {}, name)
+        return maintenance.Done(("public.orders",), ())
+
+    return work
+
+
+async def _compare(pub_connect: Any, sub_connect: Any, **_: Any) -> Comparison:
+    left, right = await pub_connect(), await sub_connect()
+    left.alive()
+    right.alive()
+    ours, theirs = left.here.rows, right.here.rows
+    same = set(ours) == set(theirs)
+    row = TableResult("public", "orders", len(ours), len(theirs), True, same)
+    return Comparison(left.database, (row,), 0.1)
+
+
+# The operator's commands.
+
+
+async def _command(*argv: str, **_: Any) -> Any:
+    process = _process()
+    process.live()
+    world = process.world
+    fault = world.faults.take(*AT_CHANGE)
+    if fault is Fault.KILL_AFTER_INTENT:
+        raise Killed
+    failed = fault in (Fault.REFUSED, Fault.CALL_LOST, Fault.ANSWER_LOST)
+    if fault not in (Fault.REFUSED, Fault.CALL_LOST):
+        process.guard.before_command(argv)
+        match argv:
+            case ("app", word):
+                world.application.running = word == "start"
+            case ("lead", host, _port):
+                world.lead = host
+        world.tick(changed=True)
+        process.guard.after_change()
+    if fault is Fault.KILL_AFTER_CALL:
+        raise Killed
+
+    async def communicate() -> tuple[bytes, None]:
+        return b"done", None
+
+    return SimpleNamespace(communicate=communicate, returncode=1 if failed else 0)
+
+
+async def _no_preflight(world: Any, *, progress: Any = None) -> list[Any]:
+    return []
+
+
+class _Time:
+    """The module `time`, by the simulated clock; a simulated machine does not sleep."""
+
+    CLOCK_MONOTONIC = CLOCK_BOOTTIME = 1
+
+    def monotonic(self) -> float:
+        return _process().world.clock.now
+
+    def clock_gettime(self, _: int) -> float:
+        return _process().world.clock.now
+
+    def time(self) -> float:
+        return _process().world.clock.wall().timestamp()
+
+
+def _run_id() -> str:
+    return f"r{_process().world.serial():05}"
+
+
+def _instead() -> list[tuple[Any, Any]]:
+    """Return each thing of the real edges with what stands in for it."""
+    publisher = importlib.import_module("runbook.postgres.replication.publisher")
+    pairs = [
+        (Clients, lambda region: SimulatedClients(_process())),
+        (connect._attempt, _attempt),
+        (connect._instance_identifier, _instance),
+        (queries.fetch, _fetch),
+        (queries.fetch_values, _fetch_values),
+        (compare.compare_databases, _compare),
+        (maintenance.unanalyzed, _unanalyzed),
+        (maintenance.analyze, _working("analyze")),
+        (maintenance.refresh_materialized_views, _working("refresh")),
+        (sequences.results, _results),
+        (fence.lock_roles, _roles("lock", fence.lock_roles)),
+        (fence.unlock_roles, _roles("unlock", fence.unlock_roles)),
+        (fence.terminate_sessions, _terminate),
+        (replication.drop_subscription, _drop_subscription(replication.drop_subscription)),
+        (replication.publication_exists, _publication_exists),
+        (replication.role_exists, _role_exists),
+        (replication.streaming_since, _streaming_since),
+        (publisher.create_slot, _create_slot),
+        (replication.set_password, _changing("set_password")),
+        (replication.emit_barrier, _changing("barrier")),
+        (preflight.run, _no_preflight),
+        (session.new_run_id, _run_id),
+        # All simulated processes have this one's pid; only the newest of them is alive.
+        (lock.process_start, lambda pid: f"process {CURRENT.started}"),
+        (backups.keep, lambda db, path: None),
+        (times.now, lambda: _process().world.clock.wall()),
+        (monotonic, lambda: _process().world.clock.now),
+        (time, _Time()),
+    ]
+    for built in (
+        *(getattr(replication, name) for name in _BUILDERS),
+        fence.set_database_read_only,
+    ):
+        pairs.append((built, _builder(built.__name__, built)))
+    return pairs
+
+
+@contextmanager
+def simulated() -> Iterator[None]:
+    """Put the simulated edges in place, wherever the product has them, while a block lasts."""
+    modules = [
+        importlib.import_module(found.name)
+        for package in (runbook, state)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    with ExitStack() as stack:
+        for real, instead in _instead():
+            for module in modules:
+                for name, value in list(vars(module).items()):
+                    if value is real:
+                        stack.enter_context(patch.object(module, name, instead))
+        stack.enter_context(patch.object(World, "now", lambda _: _process().world.clock.wall()))
+        stack.enter_context(patch.object(asyncio, "create_subprocess_exec", _command))
+        yield

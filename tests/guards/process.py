@@ -1,0 +1,146 @@
+"""One process of blueprime in the simulated world: its journal, its session, its death."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runbook.plan import Plan
+from runbook.session import Session
+from state.journal import Journal
+from state.records import Json
+from state.words import Outcome
+from tests.guards import patches
+from tests.guards.clock import Killed, SimulatedLoop
+from tests.guards.control import ControlPlane
+from tests.guards.faults import Fault
+from tests.guards.guard import TALLY, Guard
+
+T = TypeVar("T")
+
+
+def _remembered(name: str) -> Callable[..., Any]:
+    """Return a reading method that answers from memory as long as nothing was written."""
+    real = getattr(Journal, name)
+
+    def read(self: WatchedJournal, *args: Any, **more: Any) -> Any:
+        if self._store.db.conn.in_transaction:
+            return real(self, *args, **more)
+        if self.read_at != self._store._commits:
+            self.memory, self.read_at = {}, self._store._commits
+        key = (name, args, tuple(more.items()))
+        if key not in self.memory:
+            self.memory[key] = real(self, *args, **more)
+        return self.memory[key]
+
+    return read
+
+
+class WatchedJournal(Journal):
+    """The real journal, at whose intents and outcomes the process may be killed.
+
+    What was read once is not read again before the next write: most of a night would be that.
+    """
+
+    process: Process
+    memory: dict[Any, Any]
+    read_at = -1
+    run = _remembered("run")
+    attempts = _remembered("attempts")
+    decisions = _remembered("decisions")
+    entries = _remembered("entries")
+    fact = _remembered("fact")
+
+    def intend(self, attempt: int, key: str, title: str, preview: str) -> int:
+        if self.process.world.faults.intent() is Fault.KILL_BEFORE_INTENT:
+            raise Killed
+        return super().intend(attempt, key, title, preview)
+
+    def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = {}) -> None:
+        super().settle(effect, outcome, detail)
+        if self.process.world.faults.take(Fault.KILL_AFTER_OUTCOME):
+            raise Killed
+
+
+class Process:
+    """Opens the journal and a run; what it does takes simulated time only."""
+
+    guard: Guard
+
+    def __init__(
+        self, world: ControlPlane, journal: Path, *, run: str = "", plan: tuple[Plan, Path] | None
+    ) -> None:
+        self.world = world
+        self.alive = True
+        self._loop = SimulatedLoop(lambda: world.clock.now, world.pass_time)
+        asyncio.set_event_loop(self._loop)
+        patches.CURRENT.process = self
+        patches.CURRENT.started += 1
+        opened = WatchedJournal.open(journal)
+        assert isinstance(opened, WatchedJournal)
+        self.journal = opened
+        self.journal.process = self
+        try:
+            self.session = (
+                Session.start(self.journal, *plan, who="ada")
+                if plan
+                else Session.open(self.journal, run, who="ada")
+            )
+        except BaseException:
+            self.journal.close()
+            self._loop.close()
+            raise
+        world.acting = self.session.run.id
+        self.guard = Guard(
+            world, journal, self.session.run.id, self.session.plan.cluster.resource_id
+        )
+
+    def live(self) -> None:
+        """Raise `Killed` in what a dead process left behind, for it to do nothing more."""
+        if not self.alive:
+            raise Killed
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do something; return None if the process was killed, raise what was violated."""
+        try:
+            return self._loop.run_until_complete(work)
+        except Killed:
+            self.kill()
+            if self.guard.violation:
+                raise self.guard.violation from None
+            TALLY["kills"] += 1
+            return None
+
+    def kill(self) -> None:
+        """End as by SIGKILL: nothing is put in order, and the kernel lets the lock go."""
+        self.alive = False
+        self._loop.set_exception_handler(lambda loop, context: None)
+        for task in asyncio.all_tasks(self._loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            # Now, and not whenever the garbage is collected. What still wants to wait is cut.
+            with contextlib.suppress(RuntimeError, Killed):
+                task.get_coro().close()  # type: ignore[union-attr]
+        lock, self.journal._lock = self.journal._lock, None
+        self.journal._store.db.close()
+        if lock is not None:
+            os.close(lock)
+        self._end()
+
+    def leave(self) -> None:
+        """Close the run and the journal as they ought to be closed."""
+        self.do(self.session.close())
+        if self.alive:
+            # The last one to close folds what was written lately into the file.
+            self.guard.close()
+            self.journal.close()
+            self.alive = False
+            self._end()
+
+    def _end(self) -> None:
+        self.guard.close()
+        self._loop.close()
+        asyncio.set_event_loop(None)

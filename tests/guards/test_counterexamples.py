@@ -1,0 +1,70 @@
+"""Sequences that once broke a rule, each in its shortest form, and what now stops them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from state.words import Track
+from tests.guards.acts import SETTINGS, Act, Branch, Go, Hand, Sequence, Simple, Strike, Wait
+from tests.guards.faults import Fault
+from tests.guards.night import Night
+from tests.guards.play import checkpoint, play
+
+RENAME, ROUTE53, MANUAL, COMMAND = SETTINGS
+BAKED = 16
+"""So many steps that all went well lead to the end of the upgrade."""
+
+SERVES = ((Branch(0), 12), (Branch(0), 12))
+"""Roll back to blue prime, then clean up."""
+
+
+@pytest.mark.parametrize("settings", [ROUTE53, MANUAL, COMMAND], ids=lambda s: s.endpoint)
+def test_cleanup_keeps_blue_prime_where_it_serves_under_its_own_name(settings: object) -> None:
+    play(Sequence(settings, BAKED, SERVES))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ahead", [1, 12])
+def test_a_strangers_deployment_of_the_runs_name_is_neither_used_nor_deleted(ahead: int) -> None:
+    acts: tuple[tuple[Act, int], ...] = (
+        (Hand("make the deployment's name"), ahead),
+        (Wait(40.0), 1),
+        (Branch(0), 12),
+    )
+    play(Sequence(RENAME, 3, acts))
+
+
+@pytest.mark.parametrize("what", ["forge blue prime", "make blue prime's name"])
+@pytest.mark.parametrize("smooth", [8, 10])
+def test_a_strangers_cluster_of_blue_primes_name_is_not_subscribed(what: str, smooth: int) -> None:
+    play(Sequence(RENAME, smooth, ((Hand(what), 12), (Simple("watched"), 0), (Branch(0), 12))))
+
+
+def test_a_clone_that_somebody_renamed_is_not_made_again() -> None:
+    acts: tuple[tuple[Act, int], ...] = (
+        (Strike(Fault.KILL_AFTER_CALL, 1), 1),
+        (Hand("rename blue prime"), 12),
+    )
+    play(Sequence(RENAME, 10, acts))
+
+
+def test_slots_that_a_lost_blue_prime_has_read_protect_no_later_clone() -> None:
+    acts: tuple[tuple[Act, int], ...] = (
+        (Hand("delete blue prime"), 0),
+        (Simple("watched"), 0),
+        (Branch(0), 12),
+        (Branch(1), 12),
+    )
+    play(Sequence(RENAME, BAKED, acts))
+
+
+def test_a_way_that_was_offered_before_the_rollback_is_not_taken_after_it(tmp_path: Path) -> None:
+    night = Night.resume(tmp_path, checkpoint(ROUTE53, BAKED))
+    night.branch(0)
+    offered = [(way.track, way.available) for way in night.remembered]
+    assert (Track.COMMIT, True) in offered
+    Go(12).do(night)
+    night.branch_late(offered.index((Track.COMMIT, True)))
+    assert night.opened().journal.entries(night.run)[-1].track is Track.ROLLBACK
+    night.leave()

@@ -1,0 +1,363 @@
+"""Clocks that are set and machines that sleep: nothing old is taken for fresh by that."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runbook import clocks, outage
+from runbook.board import Board, ClusterView, Downtime, Fence, LagView, Protection, TrafficView, age
+from runbook.clocks import Clocks, ClockWatch, Jump
+from runbook.monitor import Monitor
+from runbook.runner import Runner
+from runbook.step import Gate, StepFailed
+from runbook.waiting import JournalWatch, Stopped
+from runbook.world import World
+from state import reading, writing
+from state.journal import Journal
+from state.words import Outcome, Status
+from tests.state.invented import start
+
+HOUR = 3600.0
+
+
+class Machine:
+    """The three clocks of a machine that sleeps and is set when told to."""
+
+    def __init__(self) -> None:
+        self.wall, self.since_boot, self.awake = 1_780_000_000.0, 50_000.0, 40_000.0
+
+    def read(self) -> Clocks:
+        return Clocks(self.wall, self.since_boot, self.awake)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.wall, UTC)
+
+    def passes(self, seconds: float) -> None:
+        self.wall += seconds
+        self.since_boot += seconds
+        self.awake += seconds
+
+    def sleeps(self, seconds: float) -> None:
+        self.wall += seconds
+        self.since_boot += seconds
+
+    def is_set(self, by: float) -> None:
+        self.wall += by
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine()
+    for module in (reading, writing):
+        if hasattr(module, "now"):
+            monkeypatch.setattr(module, "now", machine.now)
+    monkeypatch.setattr("state.telling.now", machine.now)
+    return machine
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "journal.db") as journal:
+        start(journal)
+        yield journal
+
+
+@pytest.mark.parametrize(
+    ("event", "jump"),
+    [
+        (lambda m: None, None),
+        (lambda m: m.is_set(1.5), None),
+        (lambda m: m.is_set(-HOUR), Jump(set_s=-HOUR)),
+        (lambda m: m.is_set(HOUR), Jump(set_s=HOUR)),
+        (lambda m: m.sleeps(HOUR), Jump(slept_s=HOUR)),
+        (lambda m: m.passes(29), Jump(still_s=30)),
+    ],
+    ids=["nothing", "nudged", "set back", "set forward", "slept", "stood still"],
+)
+def test_a_jump_is_told_by_what_the_clocks_say_of_each_other(
+    machine: Machine, event: Callable[[Machine], None], jump: Jump | None
+) -> None:
+    watch = ClockWatch(machine.read)
+    for happens, expected in ((lambda m: None, None), (event, jump), (lambda m: None, None)):
+        machine.passes(1)
+        happens(machine)
+        found = watch.look()
+        if expected is None:
+            assert found is None
+        else:
+            assert found is not None
+            assert (found.set_s, found.slept_s, found.still_s) == pytest.approx(
+                (expected.set_s, expected.slept_s, expected.still_s)
+            )
+
+
+def test_the_real_clocks_agree_while_nothing_happens() -> None:
+    watch = ClockWatch()
+    assert watch.look() is None
+    assert clocks.read().since_boot >= clocks.read().awake - 1
+
+
+def full_board(at: datetime) -> Board:
+    lag = LagView("orders", "slot", 10, 0.1, True, "reserved", at=at)
+    return Board(
+        clusters=(ClusterView("new blue", "orders", "18.4", "available", 1, 1, at=at),),
+        lags=(lag,),
+        green_lags=(lag,),
+        traffic=TrafficView(Fence.OPEN, None, 4, 40.0, at=at),
+        protection=Protection(True, "a rollback now would lose nothing", at=at),
+        at=at,
+    )
+
+
+def monitor(journal: Journal, machine: Machine) -> Any:
+    protection = SimpleNamespace(fresh_s=10.0, lag_limit_s=10, lag_limit_bytes=1000)
+    world = SimpleNamespace(
+        run="run1",
+        now=machine.now,
+        plan=SimpleNamespace(protection=protection),
+        fact=lambda key: journal.fact("run1", key),
+    )
+    watch: Any = Monitor(cast(World, world), journal)
+    watch._clocks = ClockWatch(machine.read)
+    watch.board = full_board(machine.now())
+    watch._subscribed, watch._subscribed_at = (True, ""), machine.now()
+    watch._drift, watch._drift_at = (), machine.now()
+    watch._written = (machine.awake, 1000, "new blue")
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (lambda m: m.sleeps(HOUR), "the clock jumped by +3600 s: this machine slept"),
+        (lambda m: m.is_set(HOUR), "the clock jumped by +3600 s: it was set"),
+        (lambda m: m.is_set(-5), "the clock jumped by -5 s: it was set"),
+        (lambda m: m.passes(30), "blueprime stood still for 31 s"),
+    ],
+    ids=["sleep", "forward", "back by less than the limit", "stopped"],
+)
+def test_no_figure_from_before_a_jump_is_shown_as_fresh(
+    journal: Journal, machine: Machine, event: Callable[[Machine], None], said: str
+) -> None:
+    watch = monitor(journal, machine)
+    machine.passes(1)
+    watch._watch_clocks()
+    assert watch.board.lags[0].bytes == 10, "nothing happened yet"
+    machine.passes(1)
+    event(machine)
+    watch._watch_clocks()
+    board = watch.board
+    assert [lag.bytes for lag in (*board.lags, *board.green_lags)] == [None, None]
+    assert board.traffic.writes_per_s is None
+    assert board.traffic.fence is Fence.UNKNOWN
+    assert all(view.at is None and view.error for view in board.clusters)
+    assert watch._latest_subscribed()[0] is None
+    assert watch._latest_drift()[1] is None
+    assert watch._written is None, "no rate is taken over the jump"
+    tail = journal.events("run1")[-1]
+    assert (tail.kind, tail.text.split(";")[0]) == ("clock", said)
+
+
+def test_a_schema_compared_before_the_clock_was_set_back_gives_way(
+    journal: Journal, machine: Machine
+) -> None:
+    watch = monitor(journal, machine)
+    kept = {"differences": [], "at": machine.now().isoformat()}
+    journal.evidence("run1", "verify-protection", "", key="schema", value=kept)
+    machine.is_set(-HOUR)
+    watch._drift, watch._drift_at = ("orders: only on new blue: x",), machine.now()
+    assert watch._latest_drift()[0] == ("orders: only on new blue: x",)
+
+
+def test_an_age_in_the_future_is_not_known(machine: Machine) -> None:
+    now = machine.now()
+    assert age(now - timedelta(seconds=4), now) == 4
+    assert age(now + timedelta(seconds=1), now) == 0
+    assert age(now + timedelta(seconds=60), now) is None
+    assert age(None, now) is None
+
+
+def test_protection_seen_in_the_future_is_unknown_in_the_list(
+    journal: Journal, machine: Machine
+) -> None:
+    def said() -> bool | None:
+        return journal.runs()[0].protected
+
+    journal.publish("run1", full_board(machine.now()).as_json())
+    assert said() is True
+    machine.is_set(-HOUR)
+    assert said() is None
+    no = replace(full_board(machine.now()), protection=Protection(False, "x", at=machine.now()))
+    journal.publish("run1", no.as_json())
+    assert said() is False
+    machine.sleeps(HOUR)
+    assert said() is None
+
+
+def runner(journal: Journal, machine: Machine) -> Any:
+    world = SimpleNamespace(run="run1", now=machine.now)
+    return Runner(cast(World, world), journal, who="ann", notice=lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("event", "stands"),
+    [
+        (lambda m: m.passes(60), True),
+        (lambda m: m.sleeps(HOUR), False),
+        (lambda m: m.is_set(HOUR), False),
+        (lambda m: m.is_set(-HOUR), False),
+    ],
+    ids=["a minute", "an hour asleep", "set forward", "set back"],
+)
+def test_no_gate_stands_that_has_grown_old_or_lies_in_the_future(
+    journal: Journal, machine: Machine, event: Callable[[Machine], None], stands: bool
+) -> None:
+    journal.decide("run1", "switchover", "pivot", who="ann", typed="orders")
+    event(machine)
+    gate = Gate("pivot", "Switch over?", "no", must_type="orders", valid_s=1800)
+    assert runner(journal, machine)._stands(gate) is stands
+
+
+class Awake:
+    """Stands in for the `time` module of a wait: only the clock that is awake counts there."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+async def look_on(
+    watch: JournalWatch, look: Callable[[], None], *, limit_s: float, every_s: float
+) -> None:
+    async for _ in watch.until(limit_s, every_s=every_s, what="green"):
+        look()
+
+
+async def waited(
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    pauses: Mapping[int, float],
+    looks: Mapping[int, float],
+    limit_s: float = 60.0,
+) -> int:
+    """Return how many looks a wait of `limit_s`, one a second, made before it gave up.
+
+    `pauses` and `looks` say how long the n-th of them took, where not as long as it should.
+    """
+    clock = Awake()
+    monkeypatch.setattr("runbook.waiting.time", clock)
+    attempt = journal.begin_attempt("run1", "await-green")
+    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, asyncio.Event())
+    count = 0
+
+    async def pause(waiter: Any, every_s: float) -> None:
+        waiter.close()
+        clock.at += pauses.get(count, every_s)
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio, "wait_for", pause)
+
+    def look() -> None:
+        nonlocal count
+        count += 1
+        clock.at += looks.get(count, 0.0)
+
+    with pytest.raises(StepFailed, match=r"Waited 60 s for green"):
+        await look_on(watch, look, limit_s=limit_s, every_s=1.0)
+    monkeypatch.undo()
+    journal.end_attempt(attempt.id, Status.FAILED)
+    return count
+
+
+async def test_a_process_that_was_stopped_in_a_wait_waits_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = await waited(journal, monkeypatch, pauses={}, looks={})
+    assert undisturbed == 61
+    assert await waited(journal, monkeypatch, pauses={5: HOUR}, looks={}) == undisturbed
+
+
+async def test_a_wait_whose_look_was_held_up_takes_one_more_before_it_fails(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await waited(journal, monkeypatch, pauses={}, looks={1: HOUR}) == 2
+
+
+async def test_a_wait_can_be_stopped_at_any_time(journal: Journal) -> None:
+    attempt = journal.begin_attempt("run1", "await-green")
+    stop = asyncio.Event()
+    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, stop)
+    with pytest.raises(Stopped):
+        await look_on(watch, stop.set, limit_s=HOUR, every_s=HOUR)
+
+
+def stopped(journal: Journal, machine: Machine) -> None:
+    attempt = journal.begin_attempt("run1", "stop-traffic")
+    journal.settle(journal.intend(attempt.id, "stop", "Stop", "x"), Outcome.SUCCEEDED)
+    journal.evidence(
+        "run1", "stop-traffic", "", key="traffic", value={"open": False}, attempt=attempt.id
+    )
+    journal.end_attempt(attempt.id, Status.SUCCEEDED)
+
+
+def let_in(journal: Journal, machine: Machine) -> None:
+    attempt = journal.begin_attempt("run1", "resume-traffic")
+    value = {"open": True, "on": "new blue", "at": machine.now().isoformat()}
+    journal.evidence("run1", "resume-traffic", "", key="traffic", value=value, attempt=attempt.id)
+    journal.end_attempt(attempt.id, Status.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("event", "seconds"),
+    [
+        (lambda m: m.is_set(HOUR), 20),
+        (lambda m: m.is_set(-HOUR), 20),
+        (lambda m: m.sleeps(HOUR), HOUR + 20),
+    ],
+    ids=["set forward", "set back", "asleep"],
+)
+def test_the_downtime_is_what_passed_whatever_the_clock_said(
+    journal: Journal, machine: Machine, event: Callable[[Machine], None], seconds: float
+) -> None:
+    """Asleep, the applications were down all the same."""
+    watch = monitor(journal, machine)
+
+    def clock() -> Downtime:
+        return outage.downtime(journal, "run1")
+
+    machine.is_set(500)
+    watch._watch_clocks()  # a jump before it counts for nothing
+    stopped(journal, machine)
+    machine.passes(9)
+    event(machine)
+    watch._watch_clocks()
+    machine.passes(1)
+    assert clock().seconds(machine.now()) == pytest.approx(seconds - 10)
+    machine.passes(10)
+    let_in(journal, machine)
+    assert clock().ended_at is not None
+    machine.is_set(-700)
+    watch._watch_clocks()  # nor does one after it
+    assert clock().seconds(machine.now()) == pytest.approx(seconds)
+    stopped(journal, machine)
+    machine.passes(5)
+    assert clock().earlier_s == pytest.approx(seconds)
+    assert clock().seconds(machine.now()) == pytest.approx(5)
+
+
+def test_clocks_are_read_from_the_machine() -> None:
+    before = time.time()
+    found = clocks.read()
+    assert before <= found.wall <= time.time()
