@@ -35,6 +35,7 @@ from runbook.postgres import activity, catalog, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.replication import LagClock
 from runbook.roles import Role
+from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.capture import publication_name
 from runbook.steps.green import deployment
@@ -233,7 +234,7 @@ class Monitor:
             return
         slots = {slot: database for database, slot in capture["slots"].items()}
         now = self.world.now()
-        async with self.world.connect(Role.NEW_BLUE) as connection:
+        async with self.world.connect(held(self.world).publisher) as connection:
             found = await replication.slot_lags(connection, list(slots))
         views = [_lag_view(lag, slots[lag.slot], self._lag_clock, now) for lag in found]
         self.board = replace(self.board, lags=tuple(views))
@@ -271,25 +272,26 @@ class Monitor:
         return self._subscribed
 
     async def _subscribed_now(self) -> tuple[bool | None, str]:
-        if self.world.bound(Role.BLUE_PRIME) is None:
-            return (False, "blue prime does not exist yet")
-        view = next((v for v in self.board.clusters if v.role == Role.BLUE_PRIME.value), None)
+        subscriber = held(self.world).subscriber
+        if self.world.bound(subscriber) is None:
+            return (False, f"{subscriber.value} does not exist yet")
+        view = next((v for v in self.board.clusters if v.role == subscriber.value), None)
         if view is None:
-            return (None, "blue prime was not looked at yet")
+            return (None, f"{subscriber.value} was not looked at yet")
         if view.status != "available" or not view.instances_available:
             stage = view.status if view.status != "available" else "waits for instances"
-            return (False, f"blue prime {stage}")
+            return (False, f"{subscriber.value} {stage}")
         name = publication_name(self.world)
         databases = list((self.world.fact("capture") or {}).get("databases", ()))
         for database in databases:
-            async with self.world.connect(Role.BLUE_PRIME, database) as connection:
+            async with self.world.connect(subscriber, database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None:
                 return (False, f"no subscription in {database} yet")
             clock = time.monotonic()
             self._failures.observe(database, found.apply_error_count, clock)
             if self._failures.failing(database, clock):
-                return (False, failing_words(database, Role.BLUE_PRIME.value))
+                return (False, failing_words(database, subscriber.value))
             if not found.enabled or found.worker_pid is None:
                 return (False, f"the apply worker of {database} does not run")
         if self._subscribed[0] is not True:
@@ -371,13 +373,14 @@ class Monitor:
             self._drift = None
             return
         now = self.world.now()
-        differences = await schema_differences(self.world, Role.NEW_BLUE, Role.BLUE_PRIME)
+        sides = held(self.world)
+        differences = await schema_differences(self.world, sides.publisher, sides.subscriber)
         strays = []
-        for database in await self.world.databases(Role.BLUE_PRIME):
-            async with self.world.connect(Role.BLUE_PRIME, database) as connection:
+        for database in await self.world.databases(sides.subscriber):
+            async with self.world.connect(sides.subscriber, database) as connection:
                 state = await catalog.read_only_state(connection)
             if state.database_setting != "on" and not state.default_read_only:
-                strays.append(f"{database} of blue prime is writable to clients")
+                strays.append(f"{database} of {sides.subscriber.value} is writable to clients")
         self._drift = (*differences, *strays)
         self._drift_at = now
         self._compared = True

@@ -1,0 +1,45 @@
+"""Tables whose rows are not the same on both sides, as the journal keeps them.
+
+What finds one (the fence, the marks, a comparison) writes it down; what re-copies it, or accepts
+the loss by name, strikes it out; while one is left, the run is not protected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from runbook.world import World
+from state.records import Json
+
+FACT = "tables.differ"
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """One table, with the rows counted on both sides, None where that is not known."""
+
+    database: str
+    schema: str
+    table: str
+    here: int | None
+    """On the publisher, which has every write."""
+    there: int | None
+    """On the subscriber, or on what it is cloned from."""
+    found_by: str
+    """`fence`, `comparison` or `watch`."""
+
+
+_LIST = TypeAdapter(list[Differing])
+
+
+def as_json(tables: Sequence[Differing]) -> Json:
+    """Return them as the value of the fact `FACT`."""
+    return _LIST.dump_python(list(tables), mode="json")
+
+
+def left(world: World) -> list[Differing]:
+    """Return the tables that are known to differ and were neither re-copied nor given up."""
+    return _LIST.validate_python(world.fact(FACT) or [])

@@ -1,0 +1,54 @@
+"""A mend that blueprime can make itself, as data: what a check offers beside its words.
+
+Kept in the journal with the check's result; what is run is built from it with the names quoted by
+psycopg, never from text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter
+
+
+class Mend(StrEnum):
+    """What is done to the object that `Fix.names` names."""
+
+    TERMINATE = "terminate"
+    """End a session; names: pid, and its `backend_start` in ISO 8601, since pids recur."""
+    DROP_SLOT = "drop-slot"
+    DROP_PUBLICATION = "drop-publication"
+    DROP_SUBSCRIPTION = "drop-subscription"
+    ROLL_BACK_PREPARED = "roll-back-prepared"
+    """Names: the transaction's gid."""
+    IDENTITY_FULL = "identity-full"
+    """REPLICA IDENTITY FULL; names: schema, table."""
+    IDENTITY_INDEX = "identity-index"
+    """REPLICA IDENTITY USING INDEX; names: schema, table, index."""
+    PLAIN_TRIGGER = "plain-trigger"
+    """ENABLE TRIGGER without ALWAYS or REPLICA; names: schema, table, trigger."""
+    DROP_EXTENSION = "drop-extension"
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One mend on blue, in one database (empty: it concerns the whole server)."""
+
+    mend: Mend
+    database: str
+    names: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the journal keeps it."""
+        value: dict[str, Any] = _FIX.dump_python(self, mode="json")
+        return value
+
+
+_FIX = TypeAdapter(Fix)
+
+
+def from_json(value: Any) -> Fix:
+    """Return the fix that `as_json` wrote."""
+    return _FIX.validate_python(value)

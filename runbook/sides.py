@@ -1,0 +1,23 @@
+"""Who feeds whom: the two sides of the way that is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.roles import Role
+from runbook.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The cluster whose slots keep every write, and the one that applies them."""
+
+    publisher: Role
+    subscriber: Role
+
+
+def held(world: World) -> Sides:
+    """Return the sides of the latest capture; before any, those that an upgrade will have."""
+    publisher = Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE))
+    other = Role.NEW_BLUE if publisher is Role.BLUE_PRIME else Role.BLUE_PRIME
+    return Sides(publisher, other)
