@@ -157,7 +157,8 @@ def as_text(found: Adoption) -> str:
             f"    {marks.get(past.status, past.status.value):<10} {past.step:<24} {past.why}"
             for past in each.past
         ]
-    lines.append(f"Goes on at: {found.next or 'the end'} ({stay.track.value} {stay.way})")
+    track = " ".join(filter(None, (stay.track.value, stay.way)))
+    lines.append(f"Goes on at: {found.next or 'the end'} ({track})")
     return "\n".join(clean(line) if "\n" not in line else _clean_lines(line) for line in lines)
 
 
