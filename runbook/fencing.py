@@ -2,31 +2,43 @@
 
 A write on the publisher between the freeze and the capture is lost on rollback, with lag 0 and no
 error. So the fence is proved over a window on blue, green is seen to have caught up and to stand
-still, and after the capture new blue is held against what green was then.
+still, and both are looked at once more right before the pivot. After the capture new blue is held
+against what green was then (`slipped.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
-from runbook.postgres import catalog, compare, fence, marks, replication
+from runbook.postgres import catalog, fence, marks, replication
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.fence import FenceSample, FenceVerdict
+from runbook.postgres.marks import Marks
 from runbook.postgres.together import together
 from runbook.roles import Role
-from runbook.step import Refused, StepFailed, Watch
+from runbook.step import StepFailed, Watch
 from runbook.world import World
 
 _SAMPLE = TypeAdapter(FenceSample)
 
-LACKS = "old-blue.lacks"
-"""The fact that says what old blue may lack, as far as it was found."""
+STILL_WINDOWS = 3
+"""How often a fence that was proved before and has been written behind is looked at anew."""
+
+OLD_BLUE_S = 5.0
+"""How long the applications wait, being down, for old blue to answer."""
+
+OLD_BLUE_MARKS = "marks.old-blue"
+"""The fact that holds old blue's marks from after the switchover."""
+
+_AT_ONCE_S = 0.001
+"""The pause between two windows of the proof: the window itself is the wait."""
 
 Connections = Mapping[str, AsyncConnection]
 
@@ -51,8 +63,8 @@ async def warm(world: World, roles: tuple[Role, ...]) -> None:
 async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
     """Prove over a window that nothing writes on a cluster, and that its followers stand still.
 
-    Keeps the marks of the frozen cluster and the last look at each follower as facts. Raises
-    `StepFailed` naming who writes, once the plan's limit is over.
+    Keeps the marks of the frozen cluster and the last look at each as facts. Raises `StepFailed`
+    naming who writes, or what was written, once the plan's limit is over.
     """
     plan = world.plan.fence
     reasons: tuple[str, ...] = ()
@@ -71,15 +83,16 @@ async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...
         floor = await _slots(opened[on], world)
         try:
             async for _ in watch.until(
-                plan.limit_s, every_s=plan.window_s, what="every write to cease"
+                plan.limit_s, every_s=_AT_ONCE_S, what="every write to cease"
             ):
-                if not reasons:
-                    await asyncio.sleep(plan.window_s)
+                # Taken while the window passes: once it is proved, they hold for its end as well.
+                frozen = await _within(plan.window_s, marks.take(opened[on]))
                 after = await _look(opened)
                 reasons = await _why_not(world, before, after, floor, opened, on)
                 if not reasons:
-                    await _keep(world, watch, on, after, opened)
+                    _keep(world, watch, on, after, frozen)
                     return
+                reasons = (*await _written(frozen, opened[on]), *reasons)
                 watch.progress("fence not proved: " + "; ".join(reasons[:3]))
                 before = after
         except StepFailed as failure:
@@ -89,6 +102,77 @@ async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...
                 "was changed.",
                 todo="Stop what is named, then run the step again; or branch.",
             ) from failure
+
+
+async def _within(window_s: float, work: Awaitable[Marks]) -> Marks:
+    """Return what the work gives, not before the window is over."""
+    _, found = await asyncio.gather(asyncio.sleep(window_s), work)
+    return found
+
+
+async def _written(since: Marks, opened: Connections) -> tuple[str, ...]:
+    """Name the tables that have been written in a window that was not proved."""
+    verdict = marks.compare(since, await marks.take(opened))
+    return verdict.changed if verdict.same is False else ()
+
+
+async def refuse_if_open(world: World, on: Role, *, now: str) -> None:
+    """Look once more, right before what rests on it, whether a fence that was proved stands.
+
+    One look where nothing has moved since the proof. Otherwise a window of the plan's length must
+    be quiet: what was written before the pivot is carried to green like any other write. Raises
+    `StepFailed` naming who writes; `now` says in words what is true then.
+    """
+    kept = kept_sample(world, on)
+    if kept is None:
+        return
+    roles = world.plan.traffic.application_roles or None
+    async with connections(world, on) as opened:
+        verdict = fence.compare_samples(kept, await fence.sample(opened), application_roles=roles)
+        for _ in range(STILL_WINDOWS):
+            if verdict.proved:
+                return
+            before = await fence.sample(opened)
+            frozen = await _within(world.plan.fence.window_s, marks.take(opened))
+            after = await fence.sample(opened)
+            verdict = fence.compare_samples(before, after, application_roles=roles)
+            written = () if verdict.proved else await _written(frozen, opened)
+    if verdict.proved:
+        return
+    raise StepFailed(
+        f"The fence on {on.value} was proved, and does not stand any more: "
+        f"{'; '.join((*written, *reasons_of(verdict)))}.",
+        now=now,
+        todo="Stop what is named, then run the step again; or branch.",
+    )
+
+
+async def keep_marks_of_old_blue(world: World, watch: Watch) -> set[str]:
+    """Take the marks of old blue anew, while AWS's lock stands; return the databases that moved.
+
+    What was written on blue between the fence and AWS's own freeze was carried to green: marks from
+    before would take it for a change of old blue. One that does not answer keeps its former marks.
+    """
+    try:
+        async with asyncio.timeout(OLD_BLUE_S), connections(world, Role.OLD_BLUE) as opened:
+            taken = await marks.take(opened)
+    except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+        watch.evidence(f"old blue does not answer; its marks from before stand: {error}")
+        return set()
+    watch.evidence("marks of old blue taken", key=OLD_BLUE_MARKS, value=taken.as_json())
+    before = world.fact(f"marks.{Role.BLUE.slug}")
+    return set() if before is None else set(marks.moved(Marks.from_json(before), taken))
+
+
+def kept_sample(world: World, role: Role) -> FenceSample | None:
+    """Return the look at a cluster that the last proof of the fence kept."""
+    kept = world.fact(f"fence.{role.slug}")
+    return None if kept is None else _SAMPLE.validate_python(kept)
+
+
+def sample_json(sample: FenceSample) -> Any:
+    """Return a look as the journal keeps it."""
+    return _SAMPLE.dump_python(sample, mode="json")
 
 
 async def _look(opened: Mapping[Role, Connections]) -> dict[Role, FenceSample]:
@@ -114,12 +198,15 @@ async def _why_not(
     opened: Mapping[Role, Connections],
     on: Role,
 ) -> tuple[str, ...]:
-    verdict = fence.compare_samples(
-        before[on], after[on], application_roles=world.plan.traffic.application_roles or None
-    )
-    reasons = list(_reasons(verdict))
+    roles = world.plan.traffic.application_roles or None
+    verdict = fence.compare_samples(before[on], after[on], application_roles=roles)
+    reasons = list(reasons_of(verdict))
     for role in after:
-        if role is not on and not _same_rows(before[role], after[role]):
+        if role is on:
+            continue
+        against, _ = fence.named(before[role], after[role], application_roles=roles)
+        reasons += [f"on {role.value}: {words}" for words in against]
+        if not _same_rows(before[role], after[role]):
             reasons.append(f"{role.value} is still receiving")
     if len(after) > 1:
         connection = opened[on][world.plan.credentials.maintenance_database]
@@ -129,157 +216,40 @@ async def _why_not(
     return tuple(reasons)
 
 
-def _reasons(verdict: FenceVerdict) -> tuple[str, ...]:
+def reasons_of(verdict: FenceVerdict) -> tuple[str, ...]:
+    """Return why it is not proved; empty when it is."""
     if verdict.proved:
         return ()
     return verdict.reasons or ("it cannot be told",)
 
 
 def _same_rows(before: FenceSample, after: FenceSample) -> bool:
-    return {name: c.user_tables for name, c in before.counters.items()} == {
-        name: c.user_tables for name, c in after.counters.items()
-    }
+    return rows_of(before) == rows_of(after)
 
 
-async def _keep(
+def rows_of(sample: FenceSample) -> dict[str, tuple[int, int, str]]:
+    """Return, for each database, what moves when rows are written or truncated."""
+    return {name: (c.user_tables, c.large_objects, c.files) for name, c in sample.counters.items()}
+
+
+def _keep(
     world: World,
     watch: Watch,
     on: Role,
     samples: Mapping[Role, FenceSample],
-    opened: Mapping[Role, Connections],
+    frozen: Marks,
 ) -> None:
-    frozen = await marks.take(opened[on])
     watch.evidence(f"marks of {on.value} taken", key=f"marks.{on.slug}", value=frozen.as_json())
     for role, sample in samples.items():
-        if role is not on:
-            watch.evidence(
-                f"{role.value} has received everything and stands still",
-                key=f"fence.{role.slug}",
-                value=_dump(sample),
-            )
+        words = "nothing writes there" if role is on else "it has received everything"
+        watch.evidence(
+            f"{role.value} stands still: {words}",
+            key=f"fence.{role.slug}",
+            value=sample_json(sample),
+        )
     watch.evidence(
         f"fence proved on {on.value}: no application session, no write in "
         f"{world.plan.fence.window_s:g} s, every counter at a standstill",
         key="fence",
         value={"proved": True, "on": on.value, "at": world.now().isoformat()},
     )
-
-
-async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> None:
-    """Prove after the capture that new blue has the rows that green had when it was fenced.
-
-    Raises `StepFailed` naming databases and counts when rows were written in between. Where the
-    statistics cannot tell (a restart reset them), a person must accept that by name.
-    """
-    accepted = world.accepted("accept-unproved-fence")
-    verdict = await _since_the_fence(world, watch, publisher)
-    if verdict.proved:
-        watch.evidence(
-            f"no row was written on {publisher.value} between the freeze and the capture",
-            key="fence",
-            value={"proved": True, "on": publisher.value, "at": world.now().isoformat()},
-        )
-        return
-    words = "; ".join(_reasons(verdict))
-    if accepted:
-        watch.evidence(f"accepted by a person, not proved: {words}")
-        return
-    watch.evidence(f"not proved: {words}", key="fence.unproved", value=words)
-    raise StepFailed(
-        f"It is not proved that nothing was written on {publisher.value} before the capture: "
-        f"{words}.",
-        now="The slots exist and keep every later write. The applications are still stopped.",
-        todo=(
-            "Roll back to old blue (loses what was written in between), or run the step again "
-            "and accept by name that these writes would be missing after a rollback."
-        ),
-    )
-
-
-async def refuse_if_written(world: World, watch: Watch, publisher: Role) -> None:
-    """Refuse to go back to old blue where it lacks what was written on new blue since the fence.
-
-    The journal says that the applications were not let in, and may know less than the world: a
-    backup of it was put back, or somebody let them in by hand. What was found is kept, so that a
-    person can accept it by name.
-    """
-    verdict = await _since_the_fence(world, watch, publisher)
-    if verdict.proved:
-        watch.evidence(f"nothing was written on {publisher.value} since the fence")
-        return
-    words = "; ".join(_reasons(verdict))
-    watch.evidence(f"not proved: {words}", key=LACKS, value=words)
-    raise Refused(
-        f"It is not proved that old blue has every write of {publisher.value}: {words}.",
-        now="Nothing was changed. The way back was to lose nothing, and this one may.",
-        todo="Branch back to the upgrade and let it finish protecting; or run the step again and "
-        "accept by name that these writes stay behind.",
-    )
-
-
-async def _since_the_fence(world: World, watch: Watch, publisher: Role) -> FenceVerdict:
-    """Hold new blue against what green was inside the fence, or against old blue's rows."""
-    kept = world.fact(f"fence.{publisher.identity.slug}")
-    if kept is None:
-        doubt = FenceVerdict(None, ("no look at green from before the switchover is kept",))
-        databases = await world.databases(publisher)
-        return await _settle_by_rows(world, watch, publisher, databases, doubt)
-    before = _SAMPLE.validate_python(kept)
-    async with connections(world, publisher) as opened:
-        now = await fence.sample(opened)
-    verdict = _held(world, before, now)
-    if not verdict.proved and _held(world, replace(before, counters=now.counters), now).proved:
-        moved = [n for n, c in now.counters.items() if c != before.counters.get(n)]
-        return await _settle_by_rows(world, watch, publisher, moved, verdict)
-    return verdict
-
-
-def _held(world: World, before: FenceSample, now: FenceSample) -> FenceVerdict:
-    return fence.compare_samples(
-        before,
-        now,
-        application_roles=world.plan.traffic.application_roles or None,
-        own_changes=True,
-    )
-
-
-async def _settle_by_rows(
-    world: World, watch: Watch, publisher: Role, databases: Sequence[str], doubt: FenceVerdict
-) -> FenceVerdict:
-    """Compare the rows with frozen old blue's where the counters alone leave a doubt.
-
-    An apply worker reports its counts up to a second late, so that green's may move after it has
-    received everything. Old blue cannot change, and new blue is fenced: equal rows are the proof.
-    """
-    watch.evidence(f"not told by counters ({'; '.join(doubt.reasons)}): comparing the rows")
-    left, right = await world.target(Role.OLD_BLUE), await world.target(publisher)
-    results = await together(
-        *(
-            compare.compare_databases(
-                world.connector(left, database),
-                world.connector(right, database),
-                budget_s=world.plan.fence.limit_s,
-                parallel=max(1, world.plan.compare.parallel // len(databases)),
-                progress=lambda what, fraction: watch.progress(f"comparing rows: {what}", fraction),
-            )
-            for database in databases
-        )
-    )
-    differ = [
-        f"{each.database}: {t.schema}.{t.table}: old blue {t.rows_left} rows, here {t.rows_right}"
-        for each in results
-        for t in each.different
-    ]
-    uncertain = [
-        f"{each.database}: {t.schema}.{t.table}" for each in results for t in each.counts_only
-    ]
-    if differ:
-        return FenceVerdict(False, tuple(differ))
-    if uncertain:
-        return FenceVerdict(None, (f"not compared in time: {', '.join(uncertain[:5])}",))
-    watch.evidence(f"every row in {', '.join(databases)} equals frozen old blue's")
-    return FenceVerdict(True, ())
-
-
-def _dump(sample: FenceSample) -> Any:
-    return _SAMPLE.dump_python(sample, mode="json")

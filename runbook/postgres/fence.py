@@ -1,18 +1,22 @@
 """The fence: the state in which no application can write. It is proved, never assumed.
 
 The proof is a window between two samples of a whole cluster. It rests on facts that no session can
-dodge: a transaction that changes anything takes an id, so that an unmoved next id means that none
-did; and a session hands in its counts of written rows before it leaves `pg_stat_activity`, so that
-where no session is, unmoved counters mean that no row was written.
+dodge: a transaction that changes anything takes an id, so that where no id has ended none did; and
+a session hands in its counts of written rows before it leaves `pg_stat_activity` (from 15 on), so
+that where no session is, unmoved counters mean that no row was written.
+
+`nextval` alone is no write here: it may take no id, changes no row, and a rollback carries every
+sequence over. Marks (`marks.py`) see it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
+from typing import Protocol
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
@@ -69,14 +73,31 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyWorker:
+    """A background worker that applies another server's changes."""
+
+    pid: int
+    role: str
+    database: str
+    backend_type: str
+
+    def __str__(self) -> str:
+        return f"{self.backend_type} {self.pid} of {quoted(self.role)} in {quoted(self.database)}"
+
+
+@dataclass(frozen=True, slots=True)
 class WriteCounters:
     """Statistics of one database: rows inserted, updated and deleted since `stats_reset`."""
 
     database: str
     user_tables: int
+    """Unlogged tables among them."""
     catalogs: int
-    """In system catalogs, large objects among them; see `write_counters.sql`."""
+    """In system catalogs; see `write_counters.sql`."""
     stats_reset: datetime | None
+    large_objects: int = 0
+    files: str = ""
+    """A digest of which tables there are and of their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +108,24 @@ class FenceSample:
     system_identifier: int
     postmaster_started: datetime
     next_xid: int
-    """It stands still as long as no transaction that wrote has ended."""
     sessions: tuple[ClientSession, ...]
     writers: tuple[Writer, ...]
     prepared: tuple[PreparedTransaction, ...]
     counters: dict[str, WriteCounters]
     """One for each database."""
+    running: tuple[int, ...] = ()
+    """The ids below `next_xid` that have not ended, prepared ones among them. With `next_xid` they
+    stand still as long as no transaction that wrote has ended."""
+    workers: tuple[ApplyWorker, ...] = ()
+
+
+class Snapshot(Protocol):
+    """What tells whether a transaction has ended between two looks."""
+
+    @property
+    def next_xid(self) -> int: ...
+    @property
+    def running(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +145,7 @@ class _Cluster:
     system_identifier: int
     postmaster_started: datetime
     next_xid: int
+    running: list[int]
 
 
 async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
@@ -126,6 +160,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
     writers = await fetch(first, Writer, "writers", (internal,))
+    workers = await fetch(first, ApplyWorker, "apply_workers")
     prepared = await prepared_transactions(first)
     counters = await together(
         *(fetch_one(each, WriteCounters, "write_counters") for each in connections.values())
@@ -139,6 +174,8 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
         writers=tuple(writers),
         prepared=tuple(prepared),
         counters={each.database: each for each in counters},
+        running=tuple(cluster.running),
+        workers=tuple(workers),
     )
 
 
@@ -153,37 +190,49 @@ def compare_samples(
 
     `application_roles`: whose sessions count; None: those of every role that is not internal.
     `own_changes`: catalogs were written in between by whom they may be (blueprime's capture, AWS's
-    switchover); the rows of tables must stand still all the same.
+    switchover); rows, files of tables and large objects must stand still all the same.
     """
     if before.system_identifier != after.system_identifier:
         return FenceVerdict(None, ("the two looks were at different clusters",))
-    against: list[str] = []
+    against, bystanders = named(before, after, application_roles=application_roles)
     unclear: list[str] = []
-    notes: list[str] = []
-    late: list[str] = []
-    for session in {s.pid: s for s in (*before.sessions, *after.sessions)}.values():
-        if application_roles is None or session.role in application_roles:
-            against.append(str(session))
-        else:
-            notes.append(str(session))
-            if not session.settled:
-                late.append(str(session))
-    against += {w.pid: str(w) for w in (*before.writers, *after.writers)}.values()
-    against += [
-        f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
-        for p in after.prepared
-    ]
-    if before.next_xid == after.next_xid:
+    notes = [str(session) for session in bystanders]
+    if none_ended(before, after):
         notes.append("no transaction with an id has ended in between")
     else:
         moved, doubtful, said = _counters_moved(before, after, own_changes=own_changes)
         against += moved
         unclear += doubtful
         notes += said
+        late = [str(s) for s in bystanders if not s.settled] + [str(w) for w in after.workers]
         if late and not moved:
             unclear.append(f"{LATE}: {', '.join(late)}")
     proved = False if against else None if unclear else True
     return FenceVerdict(proved, (*against, *unclear), tuple(notes))
+
+
+def named(
+    before: FenceSample, after: FenceSample, *, application_roles: Collection[str] | None = None
+) -> tuple[list[str], list[ClientSession]]:
+    """Return who may write, named by pid, role and database, and the sessions of other roles."""
+    sessions = {s.pid: s for s in (*before.sessions, *after.sessions)}.values()
+    prepared = {p.gid: p for p in (*before.prepared, *after.prepared)}.values()
+
+    def counts(session: ClientSession) -> bool:
+        return application_roles is None or session.role in application_roles
+
+    against = [str(session) for session in sessions if counts(session)]
+    against += {w.pid: str(w) for w in (*before.writers, *after.writers)}.values()
+    against += [
+        f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
+        for p in prepared
+    ]
+    return against, [session for session in sessions if not counts(session)]
+
+
+def none_ended(before: Snapshot, after: Snapshot) -> bool:
+    """Return whether no transaction with an id has ended between two looks at one cluster."""
+    return before.next_xid == after.next_xid and tuple(before.running) == tuple(after.running)
 
 
 async def client_sessions(
@@ -269,13 +318,18 @@ def _counters_moved(
     if not _statistics_kept(before, after):
         unclear.append("the statistics were reset or lost in between (a restart, a crash)")
         return moved, unclear, notes
-    for name in before.counters.keys() & after.counters.keys():
-        rows = after.counters[name].user_tables - before.counters[name].user_tables
-        if rows:
+    for name in sorted(before.counters.keys() & after.counters.keys()):
+        then, now = before.counters[name], after.counters[name]
+        if rows := now.user_tables - then.user_tables:
             moved.append(f"{abs(rows)} rows were written in database {quoted(name)}")
-        catalogs = after.counters[name].catalogs - before.counters[name].catalogs
-        if catalogs:
-            words = f"the schema or large objects of database {quoted(name)} were changed"
+        if now.files != then.files:
+            moved.append(
+                f"tables of database {quoted(name)} were truncated, rewritten, made or dropped"
+            )
+        if now.large_objects != then.large_objects:
+            moved.append(f"large objects of database {quoted(name)} were written")
+        if now.catalogs != then.catalogs:
+            words = f"the schema of database {quoted(name)} was changed"
             (notes if own_changes else moved).append(words)
     notes.append(f"{after.next_xid - before.next_xid} transaction ids were used, no row written")
     return moved, unclear, notes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Any, Self
@@ -19,7 +19,8 @@ from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
-from runbook.postgres.fence import LATE, ClientSession
+from runbook.postgres.catalog import prepared_transactions
+from runbook.postgres.fence import LATE, ClientSession, none_ended
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
 from runbook.postgres.together import together
@@ -53,6 +54,9 @@ class Marks:
     databases: dict[str, DatabaseMarks]
     unsettled: tuple[str, ...] = ()
     """Sessions, of any role, in these databases that may yet hand in counts of written rows."""
+    running: tuple[int, ...] = ()
+    prepared: tuple[str, ...] = ()
+    """Prepared transactions: a clone would carry them, and they can be committed there."""
 
     def as_json(self) -> Any:
         """Return the marks as plain JSON values, fit for a journal."""
@@ -87,6 +91,7 @@ class _Cluster:
     system_identifier: int
     postmaster_started: datetime
     next_xid: int
+    running: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
+    prepared = await prepared_transactions(first)
     taken = await together(*(_take(each) for each in connections.values()))
     return Marks(
         at=cluster.at,
@@ -121,6 +127,11 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
             str(session)
             for session in sessions
             if session.database in connections and not session.settled
+        ),
+        running=tuple(cluster.running),
+        prepared=tuple(
+            f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
+            for p in prepared
         ),
     )
 
@@ -144,8 +155,8 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
     """Return whether the cluster has changed between two takings."""
     if before.system_identifier != after.system_identifier:
         return MarkVerdict(None, ("the marks are of different clusters",), "")
-    changed = [*_other_changes(before, after)]
-    if before.next_xid == after.next_xid:
+    changed = [*after.prepared, *_other_changes(before, after)]
+    if none_ended(before, after):
         return MarkVerdict(
             not changed, tuple(changed), "no transaction has taken an id since; sequences are equal"
         )
@@ -169,6 +180,19 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
     )
 
 
+def moved(before: Marks, after: Marks) -> list[str]:
+    """Return the databases in which something has surely changed between two takings."""
+
+    def only(marks: Marks, name: str) -> Marks:
+        return replace(marks, databases={name: marks.databases[name]}, prepared=())
+
+    return [
+        name
+        for name, _, _ in _both(before, after)
+        if compare(only(before, name), only(after, name)).same is False
+    ]
+
+
 async def _take(connection: AsyncConnection) -> DatabaseMarks:
     found = await fetch_one(connection, _Database, "database_marks")
     tables = await fetch(connection, _Table, "table_counters")
@@ -190,8 +214,11 @@ def _other_changes(before: Marks, after: Marks) -> Iterator[str]:
     """Name what has changed outside of the statistics."""
     for name in sorted(before.databases.keys() ^ after.databases.keys()):
         yield f"database {quoted(name)} has {'come' if name in after.databases else 'gone'}"
+    # Where a server comes up from its log, sequences stand up to 32 values ahead: no write, and a
+    # rollback carries each one over.
+    restarted = before.postmaster_started != after.postmaster_started
     for name, old, new in _both(before, after):
-        if old.sequences != new.sequences:
+        if old.sequences != new.sequences and not restarted:
             yield f"database {quoted(name)}: sequences have moved"
         if old.large_objects != new.large_objects:
             yield (

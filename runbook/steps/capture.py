@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook import fencing
+from runbook import slipped
 from runbook.postgres import catalog, replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
@@ -55,23 +55,7 @@ class Capture(Step):
         self.publisher = publisher
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        unproved = world.fact("fence.unproved")
-        if unproved is None:
-            return ()
-        return (
-            Gate(
-                key="accept-unproved-fence",
-                question=(
-                    "Go on although it is not proved that nothing was written before the capture: "
-                    + str(unproved)
-                ),
-                reversible=(
-                    "A write that slipped in stays on new blue and would be missing after a "
-                    "rollback, with lag 0 and no error."
-                ),
-                must_type=world.plan.cluster.identifier,
-            ),
-        )
+        return slipped.capture_gates(world)
 
     async def effects(self, world: World) -> Sequence[Wave]:
         databases = await world.databases(self.publisher)
@@ -140,7 +124,7 @@ class Capture(Step):
                     now="The applications are still stopped.",
                     todo="Run the step again.",
                 )
-        await fencing.prove_none_slipped_in(world, watch, self.publisher)
+        await slipped.prove_none_slipped_in(world, watch, self.publisher)
         watch.evidence(
             f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
             key="capture",

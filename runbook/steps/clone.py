@@ -356,3 +356,4 @@ class CloneInstances(Step):
                 f"blue prime answers at {connection.info.host}:{connection.info.port}, "
                 f"PostgreSQL {connection.info.server_version // 10000}"
             )
+        await freeze.name_later_writes(world, watch)

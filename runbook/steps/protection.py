@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
+from runbook import differing, slipped
 from runbook.postgres import catalog, replication
 from runbook.postgres.together import together
 from runbook.roles import Role
@@ -62,6 +63,15 @@ class VerifyProtection(Step):
             key="schema",
             value={"differences": [], "at": world.now().isoformat()},
         )
+        if left := differing.left(world):
+            words = "; ".join(slipped.words_of(table) for table in left)
+            raise StepFailed(
+                f"Not protected: {len(left)} tables are known to differ: {words}.",
+                now="New blue serves and has every write; blue prime follows, and would miss these "
+                "rows after a rollback.",
+                todo="Re-copy these tables to blue prime, or give them up by name; then run the "
+                "step again.",
+            )
         watch.evidence(
             "protected: a rollback now would lose nothing",
             key="protection",

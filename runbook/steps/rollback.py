@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook import fencing
+from runbook import slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.postgres import maintenance, replication
 from runbook.roles import Role
+from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
@@ -35,17 +36,7 @@ class RollbackAssess(Step):
         self.to = to
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        lacks = world.fact("fence.unproved") or world.fact(fencing.LACKS)
-        if self.to is not Role.OLD_BLUE or not lacks:
-            return ()
-        return (
-            Gate(
-                key="accept-lost-writes",
-                question=f"Go back to old blue, which lacks what was written since: {lacks}",
-                reversible="What was written stays on new blue alone, and is missing afterwards.",
-                must_type=world.plan.cluster.identifier,
-            ),
-        )
+        return slipped.lost_gates(world) if self.to is Role.OLD_BLUE else ()
 
     async def verify(self, world: World, watch: Watch) -> None:
         found = await deployment(world)
@@ -69,8 +60,8 @@ class RollbackAssess(Step):
         )
         if self.to is Role.BLUE_PRIME:
             await self._subscribed(world, watch)
-        elif not world.accepted("accept-lost-writes"):
-            await fencing.refuse_if_written(world, watch, Role.NEW_BLUE)
+        else:
+            await slipped.refuse_if_written(world, watch, Role.NEW_BLUE)
         await keep_logins(world, watch, Role.NEW_BLUE)
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
@@ -162,6 +153,9 @@ class CloseSide(Step):
     def __init__(self, role: Role) -> None:
         self.role = role
 
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return slipped.closed_gates(world) if _detached(world) else slipped.lost_gates(world)
+
     async def effects(self, world: World) -> Sequence[Wave]:
         return [
             [
@@ -172,6 +166,16 @@ class CloseSide(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
+        # The last look before another cluster is opened: what is written from here on stays here.
+        if _detached(world):
+            await slipped.prove_closed(world, watch, self.role, held(world).subscriber)
+        else:
+            await slipped.refuse_if_written(world, watch, self.role)
+
+
+def _detached(world: World) -> bool:
+    """Return whether the way leads to a subscriber: a way to old blue detaches nobody."""
+    return bool(world.fact("detached"))
 
 
 class OpenSide(Step):

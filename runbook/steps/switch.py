@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from runbook import fencing
 from runbook.aws import Call
 from runbook.aws.facts import Deployment
 from runbook.roles import Role
@@ -61,6 +62,7 @@ class Switchover(Step):
         identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
         timeout = world.plan.upgrade.switchover_timeout_s
         await self._refuse_invalid(world)
+        await self._refuse_open(world)
 
         async def worth_waiting() -> bool:
             # AWS may refuse for minutes although it says AVAILABLE; any other status stays.
@@ -101,6 +103,23 @@ class Switchover(Step):
                 )
             ]
         ]
+
+    async def _refuse_open(self, world: World) -> None:
+        """Refuse the pivot where the fence was proved some time ago and does not stand any more.
+
+        Once it was asked for, blue is AWS's to close.
+        """
+        if world.begun(self.key) and world.fact(RETURNED) is None:
+            return
+        found = await deployment(world)
+        if found is not None and found.status == AVAILABLE:
+            blue = await world.cluster(Role.BLUE)
+            await fencing.refuse_if_open(
+                world,
+                Role.BLUE,
+                now=f"The switchover was not asked for: {blue.identifier} is blue, on "
+                f"{blue.engine_version}. The applications are stopped.",
+            )
 
     async def _refuse_invalid(self, world: World) -> None:
         found = await deployment(world)

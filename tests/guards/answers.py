@@ -21,6 +21,7 @@ def _cluster_state(c: SimulatedConnection, params: Any) -> list[Row]:
             "system_identifier": c.cluster.system,
             "postmaster_started": BEGAN,
             "next_xid": c.cluster.xid,
+            "running": [],
         }
     ]
 
@@ -155,6 +156,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "read_only": False,
         }
     ],
+    "apply_workers": lambda c, _: [],
     "client_sessions": _sessions,
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),
     "database_marks": lambda c, _: [{"stats_reset": None, "large_objects": 0}],

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from runbook import fencing
+from runbook import fencing, slipped
 from runbook.roles import Role
 from runbook.runner import Runner
 from runbook.step import Effect, Finding
@@ -51,7 +51,8 @@ def _fence_skipped() -> list[tuple[Any, str, Any]]:
     return [
         (traffic.LockRoles, "probe", looks_locked),
         (fencing, "prove", _nothing),
-        (fencing, "prove_none_slipped_in", _nothing),
+        (fencing, "refuse_if_open", _nothing),
+        (slipped, "prove_none_slipped_in", _nothing),
     ]
 
 

@@ -20,7 +20,10 @@ TABLE = 'public."T %s"'
 async def cluster(opened: Open, database: str) -> Mapping[str, AsyncConnection]:
     """A cluster of two databases, one of which applications use."""
     inside = await opened(16, database)
-    await inside.execute(f"CREATE TABLE {TABLE} (i int PRIMARY KEY); CREATE SEQUENCE public.s")
+    await inside.execute(
+        f"CREATE TABLE {TABLE} (i int PRIMARY KEY); CREATE SEQUENCE public.s;"
+        "CREATE UNLOGGED TABLE public.unlogged (i int)"
+    )
     return {"postgres": await opened(16), database: inside}
 
 
@@ -80,9 +83,12 @@ async def test_who_could_write_is_named_while_it_is_there(
     ("statement", "words"),
     [
         (f"INSERT INTO {TABLE} SELECT generate_series(1, 3)", "3 rows were written in database"),
-        (f"TRUNCATE {TABLE}", "the schema or large objects of database"),
-        (f"ALTER TABLE {TABLE} ADD COLUMN more int", "the schema or large objects of database"),
-        ("SELECT lo_create(0)", "the schema or large objects of database"),
+        (f"TRUNCATE {TABLE}", "were truncated, rewritten, made or dropped"),
+        ("CREATE TABLE public.new AS SELECT 1 AS i", "1 rows were written in database"),
+        ("CREATE TABLE public.new (i int)", "were truncated, rewritten, made or dropped"),
+        ("INSERT INTO public.unlogged VALUES (1)", "1 rows were written in database"),
+        (f"ALTER TABLE {TABLE} ADD COLUMN more int", "the schema of database"),
+        ("SELECT lo_create(0)", "large objects of database"),
     ],
 )
 async def test_a_write_is_seen_after_its_session_has_come_and_gone(
