@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from runbook.slipped import UNPROVED
 from runbook.steps import switch
 from runbook.steps.carry import DIFFERENT
 from runbook.tracks import STAY, WayBack, steps_of
@@ -20,6 +21,7 @@ class Position(StrEnum):
     BEFORE_SWITCHOVER = "before the switchover"
     SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
     BEFORE_TRAFFIC = "switched over, traffic not resumed"
+    SLIPPED_IN = "switched over, and rows slipped in before the capture"
     NOT_PROTECTED = "traffic resumed, not yet protected"
     PROTECTED = "protected"
     WAY_LOST = "a slot is gone: blue prime misses writes"
@@ -89,7 +91,9 @@ def position(world: World, journal: Journal) -> Position:
     )
     if not resumed and not traffic.get("open"):
         verified = (world.fact("protection") or {}).get("protected")
-        return Position.PROTECTED if verified else Position.BEFORE_TRAFFIC
+        if verified:
+            return Position.PROTECTED
+        return Position.SLIPPED_IN if world.fact(UNPROVED) else Position.BEFORE_TRAFFIC
     protection = world.fact("protection") or {}
     if protection.get("lost"):
         return Position.WAY_LOST
@@ -149,6 +153,7 @@ def way_back(where: Position) -> str:
         Position.BEFORE_SWITCHOVER: "abort: blue stays as it is, nothing is lost",
         Position.SWITCHOVER_ASKED: "known when the switchover's end is seen; nothing is lost",
         Position.BEFORE_TRAFFIC: "return to old blue, nothing is lost",
+        Position.SLIPPED_IN: "return to old blue, which loses only what slipped in, as named",
         Position.NOT_PROTECTED: "finish protecting, then roll back: nothing is lost, it takes time",
         Position.PROTECTED: "roll back to blue prime, nothing is lost",
         Position.WAY_LOST: "none that loses nothing: a slot is gone, blue prime misses writes",
@@ -167,6 +172,11 @@ def ways(world: World, journal: Journal) -> list[Way]:
     where = position(world, journal)
     entry = journal.entries(world.run)[-1]
     before = where is Position.BEFORE_SWITCHOVER
+    to_old_blue = where in (
+        Position.BEFORE_TRAFFIC,
+        Position.SLIPPED_IN,
+        Position.SWITCHOVER_ASKED,
+    )
     asked = where is Position.SWITCHOVER_ASKED
     found = [
         _way(
@@ -189,14 +199,16 @@ def ways(world: World, journal: Journal) -> list[Way]:
             Track.ROLLBACK,
             WayBack.OLD_BLUE,
             "Roll back to old blue",
-            "nothing: no application has written to new blue",
+            "what slipped in before the capture, as named, and nothing else"
+            if where is Position.SLIPPED_IN
+            else "nothing: no application has written to new blue",
             "minutes, the applications being down"
             + ("; known when the switchover's end is seen" if asked else ""),
-            available=where in (Position.BEFORE_TRAFFIC, Position.SWITCHOVER_ASKED),
+            available=to_old_blue,
             why_not="before the switchover: abort"
             if before
             else "new blue has writes that old blue lacks",
-            recommended=where in (Position.BEFORE_TRAFFIC, Position.SWITCHOVER_ASKED),
+            recommended=to_old_blue,
         ),
         _way(
             world,

@@ -25,6 +25,7 @@ from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepar
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
 from runbook.postgres.together import together
+from state.masking import masked
 
 LATE = "transactions have ended, and sessions are open whose counts may come ten seconds late"
 
@@ -68,7 +69,7 @@ class Writer:
     def __str__(self) -> str:
         return (
             f"open write transaction of {self.role or self.backend_type} (pid {self.pid}) in "
-            f"{self.database}: {' '.join(self.query.split())[:80]}"
+            f"{self.database}: {' '.join(masked(self.query).split())[:80]}"
         )
 
 

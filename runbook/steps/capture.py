@@ -8,8 +8,10 @@ from psycopg import AsyncConnection
 
 from runbook import slipped
 from runbook.postgres import catalog, replication
+from runbook.postgres.replication import SlotBlocker
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps import blockers
 from runbook.steps.effects import LookInside, SqlEffect, no, unknown, yes
 from runbook.world import World
 from state.records import Json
@@ -55,7 +57,16 @@ class Capture(Step):
         self.publisher = publisher
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        return slipped.capture_gates(world)
+        found = list(slipped.capture_gates(world))
+        if blocking := await self._blockers(world):
+            found.append(blockers.gate(blocking))
+        return found
+
+    async def _blockers(self, world: World) -> list[SlotBlocker]:
+        """Return whom the slots wait for, once an attempt has shown that they wait."""
+        if not world.begun(self.key) or world.fact("capture") is not None:
+            return []
+        return await blockers.terminable(world, self.publisher)
 
     async def effects(self, world: World) -> Sequence[Wave]:
         databases = await world.databases(self.publisher)
@@ -72,7 +83,12 @@ class Capture(Step):
             )
         ]
         first += [self._publication(world, database) for database in databases]
-        return [first, [self._slot(world, databases, database) for database in databases]]
+        slots = [self._slot(world, databases, database) for database in databases]
+        blocking = await self._blockers(world)
+        if blocking and world.accepted(blockers.gate_key(blocking)):
+            ends = [blockers.EndBlocker(world, self.publisher, each) for each in blocking]
+            return [ends, first, slots]
+        return [first, slots]
 
     def _publication(self, world: World, database: str) -> Effect:
         name = publication_name(world)
@@ -162,14 +178,12 @@ class SlotEffect(SqlEffect):
                 connection, self._name, deadline_s=self.world.plan.limits.capture_s
             )
         except replication.SlotBlocked as blocked:
-            named = "; ".join(
-                f"pid {b.pid}, role {b.role}, database {b.database}, open for {b.age_s:.0f} s"
-                for b in blocked.blockers
-            )
             raise StepFailed(
-                f"{self.title}: it waits for open write transactions: {named or blocked}.",
+                f"{self.title}: it waits for open write transactions: "
+                f"{'; '.join(map(str, blocked.blockers)) or blocked}.",
                 now="The slot does not exist; the applications are still stopped.",
-                todo="End these transactions (pg_terminate_backend), then run the step again.",
+                todo="Run the step again: it asks whether to end their sessions. A prepared "
+                "transaction is committed or rolled back by whoever prepared it, in its database.",
             ) from blocked
         return {"consistent_point": replication.lsn_text(point)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runbook import slipped
+from runbook import closing
 from runbook.postgres import compare, sequences
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
@@ -184,7 +184,7 @@ class Compare(Step):
                     "counts_only": [f"{t.schema}.{t.table}" for t in result.counts_only],
                 },
             )
-        await slipped.prove_equal_still(world, watch, self.publisher, self.subscriber)
+        await closing.prove_equal_still(world, watch, self.publisher, self.subscriber)
         if world.fact(DIFFERENT):
             watch.evidence("what differed before is equal now", key=DIFFERENT, value=[])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook import slipped
+from runbook import closing, slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.postgres import maintenance, replication
@@ -154,7 +154,7 @@ class CloseSide(Step):
         self.role = role
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        return slipped.closed_gates(world) if _detached(world) else slipped.lost_gates(world)
+        return closing.closed_gates(world) if _detached(world) else slipped.lost_gates(world)
 
     async def effects(self, world: World) -> Sequence[Wave]:
         return [
@@ -168,7 +168,7 @@ class CloseSide(Step):
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
         # The last look before another cluster is opened: what is written from here on stays here.
         if _detached(world):
-            await slipped.prove_closed(world, watch, self.role, held(world).subscriber)
+            await closing.prove_closed(world, watch, self.role, held(world).subscriber)
         else:
             await slipped.refuse_if_written(world, watch, self.role)
 

@@ -174,6 +174,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "replication_slots": _slots_found,
     "schema_fingerprint": lambda c, _: sorted(c.here.schema),
     "sequences": _sequences,
+    "slot_blockers": lambda c, _: [],
     "slot": lambda c, params: [
         _slot_row(c, name, slot) for name, slot in c.cluster.slots.items() if name == params[0]
     ],

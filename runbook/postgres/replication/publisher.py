@@ -11,6 +11,7 @@ from psycopg.sql import SQL
 
 from runbook.postgres.queries import fetch
 from runbook.postgres.statement import Statement, compose
+from state.masking import masked
 
 PLUGIN = "pgoutput"
 
@@ -32,10 +33,11 @@ class SlotBlocker:
     backend_type: str
     state: str | None
     query: str
+    backend_start: datetime | None = None
 
     def __str__(self) -> str:
         who = f"pid {self.pid}" if self.pid is not None else self.query
-        query = " ".join(self.query.split())[:80]
+        query = " ".join(masked(self.query).split())[:80]
         return (
             f"{who} ({self.backend_type}) of role {self.role} in database {self.database}, "
             f"open for {self.age_s:.0f} s, {self.state or 'state not shown'}: {query}"

@@ -7,12 +7,14 @@ SELECT
     coalesce(application_name, '') AS application,
     backend_type,
     state,
-    coalesce(query, '') AS query
+    coalesce(query, '') AS query,
+    backend_start
 FROM pg_catalog.pg_stat_activity
 WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 UNION ALL
 SELECT
     NULL, owner, extract(epoch FROM clock_timestamp() - prepared)::float8, database, '',
-    'prepared transaction', 'prepared', 'prepared transaction ' || quote_literal(gid)
+    'prepared transaction', 'prepared', 'prepared transaction ' || quote_literal(gid),
+    NULL
 FROM pg_catalog.pg_prepared_xacts
 ORDER BY age_s DESC NULLS LAST
