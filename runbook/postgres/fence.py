@@ -203,6 +203,7 @@ def compare_samples(
     else:
         moved, doubtful, said = _counters_moved(before, after, own_changes=own_changes)
         against += moved
+        against += [f"perhaps by {worker}" for worker in after.workers if moved]
         unclear += doubtful
         notes += said
         late = [str(s) for s in bystanders if not s.settled] + [str(w) for w in after.workers]

@@ -1,0 +1,230 @@
+"""A run whose blue and green are this folder's two real servers; only AWS's answers are made up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import psycopg
+from psycopg.sql import SQL
+
+from runbook.aws import Aws
+from runbook.aws.facts import Cluster
+from runbook.plan import Plan
+from runbook.roles import Role
+from runbook.runner import Decide, Runner
+from runbook.step import Gate, Step
+from runbook.steps.capture import Capture
+from runbook.steps.traffic import StopTraffic
+from runbook.world import World
+from state.journal import Journal
+from state.words import Environment, Status
+from tests.postgres.conftest import MASTER, Pair, master_password
+
+BLUE, GREEN, PRIME = "cluster-BLUE", "cluster-GREEN", "cluster-PRIME"
+WINDOW_S = 0.05
+LIMIT_S = 0.3
+
+
+class FakeRds:
+    """Answers about clusters as AWS would; `looked` is called before each answer on blue prime."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.deployed: Any = None
+        self.looked: Callable[[], str] = lambda: "available"
+        self.known = {
+            BLUE: self._cluster(pair, 16, BLUE, "orders"),
+            GREEN: self._cluster(pair, 18, GREEN, "orders-green"),
+            PRIME: self._cluster(pair, 16, PRIME, "orders-prime-k3f9qa"),
+        }
+
+    @staticmethod
+    def _cluster(pair: Pair, major: int, resource_id: str, name: str) -> dict[str, Any]:
+        return {
+            "DbClusterResourceId": resource_id,
+            "DBClusterIdentifier": name,
+            "DBClusterArn": f"arn:aws:rds:us-east-1:123456789012:cluster:{name}",
+            "Status": "available",
+            "EngineVersion": pair.servers[major].version,
+            "Endpoint": "127.0.0.1",
+            "Port": pair.servers[major].port,
+            "CloneGroupId": "group",
+            "TagList": [{"Key": "blueprime:run", "Value": "k3f9qa"}],
+        }
+
+    async def cluster_by_resource_id(self, resource_id: str) -> Cluster | None:
+        return Cluster.parse(self.known[resource_id])
+
+    async def cluster(self, name: str) -> Cluster | None:
+        raw = next((r for r in self.known.values() if r["DBClusterIdentifier"] == name), None)
+        return None if raw is None else Cluster.parse({**raw, "Status": self.looked()})
+
+    async def clusters(self) -> list[Cluster]:
+        return [Cluster.parse(raw) for raw in self.known.values()]
+
+    async def instances(self, cluster: str) -> list[Any]:
+        return []
+
+    async def deployment(self, identifier: str) -> Any:
+        return self.deployed
+
+    async def deployment_by_name(self, name: str) -> Any:
+        return None
+
+
+class Night:
+    """A run over the two servers, and what a test does to it."""
+
+    def __init__(self, pair: Pair, journal: Journal, database: str, plan: Plan) -> None:
+        self.pair = pair
+        self.database = database
+        self.journal = journal
+        self.rds = FakeRds(pair)
+        aws = SimpleNamespace(rds=self.rds, password=lambda *_, **__: master_password)
+        self.world = World(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
+        self.runner = Runner(self.world, journal, who="ada", notice=lambda text, fraction: None)
+        self.asked: list[Gate] = []
+        self.bind(Role.GREEN, GREEN)
+
+    def bind(self, role: Role, resource_id: str) -> None:
+        self.keep(f"role.{role.slug}", {"resource_id": resource_id})
+
+    def keep(self, key: str, value: Any) -> None:
+        self.journal.evidence("k3f9qa", "test", key, key=key, value=value)
+
+    async def yes(self, gate: Gate) -> str | None:
+        self.asked.append(gate)
+        return gate.must_type or "yes"
+
+    async def no(self, gate: Gate) -> str | None:
+        self.asked.append(gate)
+        return None
+
+    async def run(self, step: Step, decide: Decide | None = None) -> tuple[Status, str]:
+        """Try a step; return how it ended and its message."""
+        self.asked.clear()
+        status = await self.runner.run_step(step, decide or self.yes)
+        tried = [a for a in self.journal.attempts("k3f9qa") if a.step == step.key]
+        return status, tried[-1].message if tried else ""
+
+    async def succeeds(self, step: Step) -> None:
+        status, message = await self.run(step)
+        assert status is Status.SUCCEEDED, message
+
+    async def fails(self, step: Step, *words: str) -> str:
+        status, message = await self.run(step)
+        assert status is Status.FAILED, message
+        for each in words:
+            assert each in message, message
+        return message
+
+    async def fenced(self) -> None:
+        await self.succeeds(StopTraffic(on=Role.BLUE, also=(Role.GREEN,)))
+
+    def seen(self, step: str) -> list[str]:
+        return [each.text for each in self.journal.evidences("k3f9qa", step)]
+
+    def write(self, major: int, statement: str, database: str = "") -> None:
+        """Run one statement in a session that comes and goes between two looks."""
+        with self.pair.stray(major, database or self.database) as stray:
+            stray.execute(statement.encode())
+
+    @contextmanager
+    def writing(
+        self, statement: str, connect: Callable[[], psycopg.Connection[Any]]
+    ) -> Iterator[None]:
+        """Connect, write and be gone, again and again, as a job does; until the block ends."""
+        over = threading.Event()
+        once = threading.Event()
+
+        def job() -> None:
+            while not over.is_set():
+                with connect() as connection:
+                    connection.execute(statement.encode())
+                once.set()
+
+        thread = threading.Thread(target=job)
+        thread.start()
+        try:
+            assert once.wait(20)
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def plan_for(application: str, **traffic: Any) -> Plan:
+    return Plan.model_validate(
+        {
+            "version": 1,
+            "cluster": {
+                "identifier": "orders",
+                "resource_id": BLUE,
+                "region": "us-east-1",
+                "account": "123456789012",
+            },
+            "upgrade": {"target_version": "18"},
+            "credentials": {"user": MASTER, "password": "pgpass", "sslmode": "disable"},
+            "traffic": {"stop": "roles", "application_roles": [application], **traffic},
+            "fence": {"window_s": WINDOW_S, "limit_s": LIMIT_S},
+            "limits": {"capture_s": 0.5, "fast_poll_s": 0.05, "poll_s": 0.05, "connect_s": 10},
+        }
+    )
+
+
+TABLES = """
+    CREATE TABLE public.t (i int PRIMARY KEY);
+    INSERT INTO public.t VALUES (-1), (-2);
+    CREATE UNLOGGED TABLE public.unlogged (i int);
+    CREATE SEQUENCE public.s"""
+
+
+@asynccontextmanager
+async def fenced_night(pair: Pair, folder: Path, database: str, plan: Plan) -> AsyncIterator[Night]:
+    """Lend a run whose two databases hold the same tables on both servers; leave nothing behind."""
+    for major in (16, 18):
+        for name in (database, "postgres"):
+            with pair.admin(major, name) as admin:
+                admin.execute(TABLES.encode())
+    with Journal.open(folder / "journal.db") as journal:
+        journal.start_run(
+            "k3f9qa",
+            cluster="orders",
+            cluster_resource_id=BLUE,
+            account="123456789012",
+            region="us-east-1",
+            environment=Environment.REHEARSAL,
+            plan=plan.as_json(),
+            plan_path="plan.toml",
+        )
+        made = Night(pair, journal, database, plan)
+        try:
+            yield made
+        finally:
+            await made.world.forget_connections()
+            await asyncio.to_thread(_leave_nothing, pair)
+
+
+def _leave_nothing(pair: Pair) -> None:
+    for major in (16, 18):
+        with pair.admin(major) as admin:
+            prepared = admin.execute("SELECT gid, database FROM pg_prepared_xacts").fetchall()
+            for gid, name in prepared:
+                with pair.admin(major, name) as inside:
+                    inside.execute(SQL("ROLLBACK PREPARED {}").format(gid))
+            admin.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+                " WHERE slot_name LIKE 'blueprime%' AND NOT active"
+            )
+            admin.execute("DROP PUBLICATION IF EXISTS blueprime_k3f9qa")
+            admin.execute("DROP ROLE IF EXISTS blueprime_k3f9qa")
+            admin.execute("ALTER DATABASE postgres RESET ALL")
+            admin.execute("DROP TABLE public.t, public.unlogged; DROP SEQUENCE public.s")
+
+
+CAPTURE = Capture(publisher=Role.NEW_BLUE)

@@ -1,0 +1,225 @@
+"""Old blue between the freeze and the clone, and both sides of a rollback until one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook import closing, fencing
+from runbook.roles import Role
+from runbook.step import Step, Watch
+from runbook.steps.carry import Compare
+from runbook.steps.clone import Clone, CloneInstances, HoldOldBlue
+from runbook.steps.rollback import CloseSide
+from runbook.steps.traffic import StopTraffic
+from runbook.world import World
+from state.words import Status
+from tests.postgres.conftest import Pair
+from tests.postgres.fenced import CAPTURE, PRIME, Night, fenced_night, plan_for
+
+INSERT = "INSERT INTO public.t VALUES (5)"
+NAMED = "table public.t: 1 inserted, 0 updated, 0 deleted"
+
+
+@pytest.fixture
+async def night(
+    pair: Pair, database: str, application: str, tmp_path: Path
+) -> AsyncIterator[Night]:
+    async with fenced_night(pair, tmp_path, database, plan_for(application)) as made:
+        yield made
+
+
+async def frozen(night: Night) -> None:
+    """Go on until the capture is held and the applications are let in again."""
+    await night.fenced()
+    await night.succeeds(CAPTURE)
+    night.keep("traffic", {"open": True, "on": "new blue"})
+
+
+async def cloned(night: Night) -> None:
+    await frozen(night)
+    await night.succeeds(HoldOldBlue())
+    await night.succeeds(Clone())
+
+
+async def before_the_lock_ends(night: Night) -> Step:
+    await frozen(night)
+    night.write(16, INSERT)
+    return HoldOldBlue()
+
+
+async def between_hold_and_clone(night: Night) -> Step:
+    await frozen(night)
+    await night.succeeds(HoldOldBlue())
+    night.write(16, INSERT)
+    return Clone()
+
+
+async def during_the_clone(night: Night) -> Step:
+    await frozen(night)
+    await night.succeeds(HoldOldBlue())
+    states = iter(("creating", "available"))
+
+    def looked() -> str:
+        state = next(states, "available")
+        if state == "creating":
+            night.write(16, INSERT)
+        return state
+
+    night.rds.looked = looked
+    return Clone()
+
+
+@pytest.mark.parametrize("reach", [before_the_lock_ends, between_hold_and_clone, during_the_clone])
+async def test_a_write_on_old_blue_until_it_is_cloned_is_named(
+    night: Night, reach: Callable[[Night], Any]
+) -> None:
+    await night.fails(await reach(night), "Old blue has changed since the freeze", NAMED, "🐘")
+
+
+async def test_a_write_on_old_blue_after_the_clone_is_named_and_stops_nothing(
+    night: Night,
+) -> None:
+    await cloned(night)
+    await night.succeeds(CloneInstances())
+    assert not any("WRITTEN" in text for text in night.seen("clone-instances"))
+    night.write(16, INSERT)
+    await night.succeeds(CloneInstances())
+    assert any("WRITTEN on old blue" in t and NAMED in t for t in night.seen("clone-instances"))
+
+
+async def test_a_prepared_transaction_on_old_blue_is_a_change(night: Night) -> None:
+    await frozen(night)
+    night.write(16, f"BEGIN; {INSERT}; PREPARE TRANSACTION 'left'")
+    await night.fails(HoldOldBlue(), "has changed", "prepared transaction 'left' of")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ANALYZE",
+        "VACUUM",
+        "VACUUM FREEZE public.t",
+        "CHECKPOINT",
+        "SELECT count(*) FROM public.t",
+        "SELECT pg_current_xact_id()",
+    ],
+)
+async def test_upkeep_of_old_blue_is_no_write(night: Night, statement: str) -> None:
+    await frozen(night)
+    night.write(16, statement)
+    await night.succeeds(HoldOldBlue())
+
+
+async def test_a_restart_of_old_blue_is_no_write_and_a_crash_cannot_be_told(night: Night) -> None:
+    night.write(16, "SELECT nextval('public.s')")
+    await frozen(night)
+    server = night.pair.servers[16]
+    server.stop()
+    server.start()
+    await night.succeeds(HoldOldBlue())
+    server.stop("immediate")
+    server.start()
+    night.write(16, "SELECT pg_current_xact_id()")
+    await night.fails(HoldOldBlue(), "cannot be proved unchanged", "statistics were reset or lost")
+    (gate,) = await HoldOldBlue().gates(night.world)
+    assert gate.must_type == "orders"
+
+
+async def test_rows_prove_what_marks_cannot_while_the_applications_are_out(night: Night) -> None:
+    await night.fenced()
+    await night.succeeds(CAPTURE)
+    night.write(16, "SELECT pg_stat_reset(), pg_current_xact_id()")
+    await night.succeeds(HoldOldBlue())
+    assert any("every row equals new blue's" in text for text in night.seen("hold-old-blue"))
+    night.write(16, INSERT)
+    await night.fails(HoldOldBlue(), "cannot be proved unchanged")
+
+
+# Going back to blue prime, for which the other server stands.
+
+
+class Still(Step):
+    """What the comparison ends with."""
+
+    key = "compare"
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await closing.prove_equal_still(world, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
+
+
+CLOSE = CloseSide(Role.NEW_BLUE)
+STOP = StopTraffic(on=Role.NEW_BLUE)
+
+
+async def compared(night: Night) -> None:
+    """Stop the traffic of new blue, and compare it with blue prime."""
+    night.bind(Role.BLUE_PRIME, PRIME)
+    await night.succeeds(STOP)
+    databases = await night.world.databases(Role.NEW_BLUE)
+    night.keep("capture", {"databases": databases, "publisher": "new blue", "slots": {}})
+    await night.succeeds(Compare(Role.NEW_BLUE, Role.BLUE_PRIME))
+    night.keep("detached", value=True)
+
+
+async def test_a_rollback_of_two_sides_that_stand_still_is_proved(night: Night) -> None:
+    await compared(night)
+    night.write(18, "ANALYZE")
+    await night.succeeds(CLOSE)
+    assert any("nothing was written on new blue since" in t for t in night.seen("close-new-blue"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [(INSERT, NAMED), ("SELECT setval('public.s', 90)", "sequences have moved")],
+)
+async def test_a_write_on_new_blue_until_it_was_compared_is_named(
+    night: Night, statement: str, words: str
+) -> None:
+    night.bind(Role.BLUE_PRIME, PRIME)
+    await night.succeeds(STOP)
+    for major in (16, 18):
+        night.write(major, statement)
+    await night.fails(Still(), "written while the applications were stopped", words, "loses nothi")
+
+
+@pytest.mark.parametrize(
+    ("major", "words"), [(18, NAMED), (16, "public.t: 2 rows here, 3 rows on the other side")]
+)
+async def test_a_write_on_either_side_after_the_comparison_is_named_before_the_other_opens(
+    night: Night, major: int, words: str
+) -> None:
+    await compared(night)
+    night.write(major, INSERT)
+    await night.fails(CLOSE, "may have parted since they were compared", words)
+    status, _ = await night.run(CLOSE, night.no)
+    assert status is Status.READY
+    assert words in night.asked[0].question
+    assert night.asked[0].must_type == "orders"
+    await night.succeeds(CLOSE)
+
+
+async def test_a_write_on_new_blue_on_the_way_to_old_blue_is_named(night: Night) -> None:
+    await night.fenced()
+    await night.succeeds(CAPTURE)
+    await night.succeeds(STOP)
+    await night.succeeds(CLOSE)
+    night.write(18, f"SET default_transaction_read_only = off; {INSERT}")
+    await night.fails(CLOSE, "not proved that old blue has every write", "public.t: 3 rows here")
+
+
+async def test_old_blue_that_does_not_answer_holds_nothing_up(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fencing, "OLD_BLUE_S", 0.2)
+    await night.fenced()
+    night.pair.servers[16].stop()
+    try:
+        await night.succeeds(CAPTURE)
+    finally:
+        night.pair.servers[16].start()
+    assert any("old blue does not answer" in text for text in night.seen("capture"))
+    await night.succeeds(HoldOldBlue())
