@@ -39,7 +39,7 @@ async def prove_equal_still(world: World, watch: Watch, publisher: Role, subscri
         sample = await fence.sample(opened)
     watch.evidence(
         f"{subscriber.value} looked at after the comparison",
-        key=f"fence.{subscriber.slug}",
+        key=f"fence.{subscriber.identity.slug}",
         value=fencing.sample_json(sample),
     )
 
@@ -52,8 +52,8 @@ def closed_gates(world: World) -> Sequence[Gate]:
     return (
         Gate(
             key=accept_key("late-writes", words),
-            question=f"Go on with the rollback, and leave behind what was written since: {words}",
-            reversible="What was written stays on new blue alone, and is missing afterwards.",
+            question=f"Go on, and leave behind what was written since: {words}",
+            reversible="What was written stays where it is, on the side that is closed.",
             must_type=world.plan.cluster.identifier,
         ),
     )
@@ -104,7 +104,7 @@ async def _written_since(world: World, watch: Watch, role: Role) -> tuple[str, .
 
 async def _moved_since(world: World, watch: Watch, successor: Role, role: Role) -> Found:
     """Compare the rows of both sides where the successor's own have moved since the comparison."""
-    kept = fencing.kept_sample(world, successor)
+    kept = fencing.kept_sample(world, successor.identity)
     if kept is None:
         return Found()
     async with fencing.connections(world, successor) as opened:

@@ -31,6 +31,16 @@ class Differing:
     found_by: str
     """`fence`, `comparison` or `watch`."""
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What tells it from any other table."""
+        return self.database, self.schema, self.table
+
+    def __str__(self) -> str:
+        """Return table and counts, as every reason names them."""
+        counts = " against ".join("?" if n is None else str(n) for n in (self.here, self.there))
+        return f"{self.schema}.{self.table} in {self.database} ({counts} rows)"
+
 
 _LIST = TypeAdapter(list[Differing])
 
@@ -43,3 +53,17 @@ def as_json(tables: Sequence[Differing]) -> Json:
 def left(world: World) -> list[Differing]:
     """Return the tables that are known to differ and were neither re-copied nor given up."""
     return _LIST.validate_python(world.fact(FACT) or [])
+
+
+GIVEN_UP = "tables.given-up"
+
+
+def given_up(world: World) -> list[Differing]:
+    """Return the tables whose loss a person has accepted by name."""
+    return _LIST.validate_python(world.fact(GIVEN_UP) or [])
+
+
+def merged(known: Sequence[Differing], found: Sequence[Differing]) -> list[Differing]:
+    """Return the known tables with the found ones, of which the newer finding stands."""
+    by_name = {each.name: each for each in (*known, *found)}
+    return list(by_name.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from runbook import differing
 from runbook.board import Board, Protection, age
 from runbook.steps.carry import DIFFERENT
 from runbook.world import World
@@ -48,6 +49,8 @@ def judge(
     ]
     if gone:
         return Protection(False, gone[0], tuple(gone), now, lost=True)
+    if unlike := [f"rows differ: {each}" for each in differing.left(world)]:
+        return Protection(False, unlike[0], tuple(unlike), now)
     if different := world.fact(DIFFERENT):
         # No lag and no drift can take that back: only a comparison that passes does.
         words = f"rows differed at the last comparison: {', '.join(different[:3])}"

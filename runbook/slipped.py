@@ -98,14 +98,17 @@ def capture_gates(world: World) -> Sequence[Gate]:
     )
 
 
-async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> None:
-    """Prove after the capture that new blue has the rows that green had when it was fenced.
+async def prove_none_slipped_in(
+    world: World, watch: Watch, publisher: Role, equal_to: Role
+) -> None:
+    """Prove after the capture that the publisher has the rows that it had when it was fenced.
 
-    Raises `StepFailed` naming databases, tables and counts when rows were written in between, until
-    a person has accepted exactly that. A write after the slots were made would be kept by them; it
+    `equal_to` is the closed cluster that had the same rows then. Raises `StepFailed` naming
+    databases, tables and counts when rows were written in between, until a person has accepted
+    exactly that. A write after the slots were made would be kept by them; it
     is named all the same, since nothing can tell it from one before.
     """
-    found = await _since_the_fence(world, watch, publisher)
+    found = await _since_the_fence(world, watch, publisher, equal_to)
     for note in found.notes:
         watch.evidence(note)
     at = world.now().isoformat()
@@ -121,12 +124,10 @@ async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> 
         return
     watch.evidence(f"not proved: {found.words}", key="fence", value=fenced)
     if world.accepted(accept_key("unproved-fence", found.words)):
-        left = differing.left(world)
-        more = [table for table in found.tables if not _listed(table, left)]
         watch.evidence(
             f"accepted by a person: {found.words}",
             key=differing.FACT,
-            value=differing.as_json([*left, *more]),
+            value=differing.as_json(differing.merged(differing.left(world), found.tables)),
         )
         return
     watch.evidence("tables that differ", key=SLIPPED, value=differing.as_json(found.tables))
@@ -141,11 +142,6 @@ async def prove_none_slipped_in(world: World, watch: Watch, publisher: Role) -> 
             "to blue prime or given up."
         ),
     )
-
-
-def _listed(table: Differing, among: Sequence[Differing]) -> bool:
-    place = (table.database, table.schema, table.table)
-    return any((each.database, each.schema, each.table) == place for each in among)
 
 
 def lost_gates(world: World) -> Sequence[Gate]:
@@ -170,7 +166,7 @@ async def refuse_if_written(world: World, watch: Watch, publisher: Role) -> None
     backup of it was put back, or somebody let them in by hand. What was found is kept, so that a
     person can accept it by name.
     """
-    found = await _since_the_fence(world, watch, publisher, returning=True)
+    found = await _since_the_fence(world, watch, publisher, Role.OLD_BLUE, returning=True)
     if found.proved:
         watch.evidence(f"nothing was written on {publisher.value} since the fence")
         if world.fact(LACKS):
@@ -189,21 +185,23 @@ async def refuse_if_written(world: World, watch: Watch, publisher: Role) -> None
 
 
 async def _since_the_fence(
-    world: World, watch: Watch, publisher: Role, *, returning: bool = False
+    world: World, watch: Watch, publisher: Role, equal_to: Role, *, returning: bool = False
 ) -> Found:
-    """Hold new blue against what green was inside the fence, else against old blue's rows.
+    """Hold a publisher against what it was inside the fence, else against the closed one's rows.
 
     `returning`: large objects count as well. Replication never carries them.
     """
     kept = fencing.kept_sample(world, publisher.identity)
     if kept is None:
-        await _moved_on_old_blue(world, watch, look=not returning)
-        doubt = f"no look at {publisher.value} from before the switchover is kept"
+        await _moved_on_old_blue(world, watch, look=equal_to is Role.OLD_BLUE and not returning)
+        doubt = f"no look at {publisher.identity.value} from inside the fence is kept"
         databases = await world.databases(publisher)
-        return await _settle_by_rows(world, watch, publisher, databases, doubt)
+        return await _settle_by_rows(world, watch, (equal_to, publisher), databases, doubt)
     # Old blue is looked at meanwhile: it costs the fence no time of its own. On the way back to it
     # its lock may be gone; it is held against the marks from here then.
-    looking = asyncio.create_task(_moved_on_old_blue(world, watch, look=not returning))
+    looking = asyncio.create_task(
+        _moved_on_old_blue(world, watch, look=equal_to is Role.OLD_BLUE and not returning)
+    )
     try:
         now = await _settled_look(world, kept, publisher)
     finally:
@@ -224,7 +222,7 @@ async def _since_the_fence(
     ]
     words = "; ".join(verdict.reasons) or "old blue's marks have moved"
     rows = await _settle_by_rows(
-        world, watch, publisher, sorted(doubted or now.counters.keys()), words
+        world, watch, (equal_to, publisher), sorted(doubted or now.counters.keys()), words
     )
     reasons = (*who, *come_or_gone, *(objects if returning else ()), *rows.reasons)
     notes = () if returning else tuple(f"{each}; replication carries none" for each in objects)
@@ -267,17 +265,19 @@ def _doubted(world: World, before: FenceSample, now: FenceSample) -> set[str]:
 
 
 async def _settle_by_rows(
-    world: World, watch: Watch, publisher: Role, databases: Collection[str], doubt: str
+    world: World, watch: Watch, sides: tuple[Role, Role], databases: Collection[str], doubt: str
 ) -> Found:
-    """Compare the rows with frozen old blue's where the counters alone leave a doubt.
+    """Compare the rows with the closed cluster's where the counters alone leave a doubt.
 
     An apply worker reports its counts up to a second late, so that green's may move after it has
     received everything.
     """
     watch.evidence(f"not told by counters ({doubt}): comparing the rows")
-    found = await compare_rows(world, watch, (Role.OLD_BLUE, publisher), databases)
+    found = await compare_rows(world, watch, sides, databases)
     if found.proved:
-        watch.evidence(f"every row in {', '.join(databases)} equals frozen old blue's")
+        watch.evidence(
+            f"every row in {', '.join(databases)} equals that of {sides[0].value}, closed"
+        )
     return found
 
 

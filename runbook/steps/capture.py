@@ -140,7 +140,7 @@ class Capture(Step):
                     now="The applications are still stopped.",
                     todo="Run the step again.",
                 )
-        await slipped.prove_none_slipped_in(world, watch, self.publisher)
+        await slipped.prove_none_slipped_in(world, watch, self.publisher, Role.OLD_BLUE)
         watch.evidence(
             f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
             key="capture",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook import differing, slipped
+from runbook import differing
 from runbook.postgres import catalog, replication
 from runbook.postgres.together import together
 from runbook.roles import Role
@@ -63,21 +63,24 @@ class VerifyProtection(Step):
             key="schema",
             value={"differences": [], "at": world.now().isoformat()},
         )
-        if left := differing.left(world):
-            words = "; ".join(slipped.words_of(table) for table in left)
-            raise StepFailed(
-                f"Not protected: {len(left)} tables are known to differ: {words}.",
-                now="New blue serves and has every write; blue prime follows, and would miss these "
-                "rows after a rollback.",
-                todo="Re-copy these tables to blue prime, or give them up by name; then run the "
-                "step again.",
-            )
+        refuse_while_rows_differ(world)
         watch.evidence(
             "protected: a rollback now would lose nothing",
             key="protection",
             value={"protected": True, "at": world.now().isoformat(), "text": "verified"},
         )
         watch.result(Result.PROTECTED)
+
+
+def refuse_while_rows_differ(world: World) -> None:
+    """Fail while a table is known to differ: what it lacks no lag and no apply worker brings."""
+    if left := differing.left(world):
+        raise StepFailed(
+            f"The rows of {len(left)} tables differ: {'; '.join(map(str, left[:5]))}.",
+            now="New blue has every write. A rollback would lose what these tables lack.",
+            todo="Take the remedies that are offered (m, or blueprime mend): copy the differing "
+            "rows again, or give a table up by name; then run the step again.",
+        )
 
 
 async def schema_differences(world: World, publisher: Role, subscriber: Role) -> list[str]:

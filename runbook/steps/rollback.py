@@ -11,7 +11,6 @@ from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.postgres import maintenance, replication
 from runbook.roles import Role
-from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
@@ -168,9 +167,13 @@ class CloseSide(Step):
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
         # The last look before another cluster is opened: what is written from here on stays here.
         if _detached(world):
-            await closing.prove_closed(world, watch, self.role, held(world).subscriber)
+            await closing.prove_closed(world, watch, self.role, _successor(self.role))
         else:
             await slipped.refuse_if_written(world, watch, self.role)
+
+
+def _successor(role: Role) -> Role:
+    return Role.NEW_BLUE if role is Role.BLUE_PRIME else Role.BLUE_PRIME
 
 
 def _detached(world: World) -> bool:

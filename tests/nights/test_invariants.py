@@ -34,7 +34,17 @@ def test_a_write_between_the_freeze_and_the_capture_is_named(workspace: Workspac
     assert "not proved that nothing was written" in text
     assert "public.customer" in text
     shown = workspace.json("show", run, "--json")
-    assert shown["way_back"] == "return to old blue, nothing is lost"
+    assert shown["way_back"] == "return to old blue, which loses only what slipped in, as named"
+
+    on = workspace.last_line(
+        "auto", run, "--until", "verify-protection", "--yes", "--json", expect=1
+    )
+    assert on["result"] == "failed"
+    text = message(workspace, run, "verify-protection")
+    assert "The rows of 1 tables differ: public.customer in orders (" in text
+    listed = workspace.json("runs", "--json")[0]
+    assert listed["protected"] is not True
+    assert listed["result"] != "protected"
 
 
 def test_a_write_on_old_blue_before_the_clone_stops_the_clone(workspace: Workspace) -> None:
