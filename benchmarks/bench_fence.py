@@ -31,9 +31,7 @@ from runbook.world import World
 
 ROUNDS = 5
 WINDOW_S = 2.0
-"""As a plan has it, and as the ratio is taken to."""
-SHORT_S = 0.1
-"""What is waited here, so that a round does not take long: marks are taken while it passes."""
+"""As a plan has it. Marks are taken while it passes."""
 
 
 class BenchWorld:
@@ -103,11 +101,11 @@ async def bench(ground: Ground, servers: dict[Role, Server], databases: list[str
                 )
                 for name in databases
             }
-        made = BenchWorld(opened, SHORT_S)
+        made = BenchWorld(opened, WINDOW_S)
         world, watch = cast(World, made), cast(Watch, made)
         proof = await measured(lambda: fencing.prove(world, watch, Role.BLUE, (Role.GREEN,)))
         looks = {
-            "stop-traffic, beyond the window": proof - SHORT_S * 1000,
+            "stop-traffic, beyond the window": proof - WINDOW_S * 1000,
             "before the pivot": await measured(
                 lambda: fencing.refuse_if_open(world, Role.BLUE, now="")
             ),

@@ -147,19 +147,29 @@ async def refuse_if_open(world: World, on: Role, *, now: str) -> None:
     )
 
 
-async def keep_marks_of_old_blue(world: World, watch: Watch) -> set[str]:
-    """Take the marks of old blue anew, while AWS's lock stands; return the databases that moved.
+async def moved_on_old_blue(world: World, watch: Watch) -> set[str]:
+    """Return the databases of old blue that moved since the fence; mark it anew where in doubt.
 
-    What was written on blue between the fence and AWS's own freeze was carried to green: marks from
-    before would take it for a change of old blue. One that does not answer keeps its former marks.
+    What was written on blue between the fence and AWS's own freeze was carried to green: the marks
+    from before would take it for a change of old blue. AWS's lock stands, so marks taken now hold.
     """
+    kept = kept_sample(world, Role.BLUE)
+    roles = world.plan.traffic.application_roles or None
     try:
         async with asyncio.timeout(OLD_BLUE_S), connections(world, Role.OLD_BLUE) as opened:
+            now = await fence.sample(opened)
+            if (
+                kept is not None
+                and fence.compare_samples(
+                    kept, now, application_roles=roles, own_changes=True
+                ).proved
+            ):
+                return set()
             taken = await marks.take(opened)
     except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
         watch.evidence(f"old blue does not answer; its marks from before stand: {error}")
         return set()
-    watch.evidence("marks of old blue taken", key=OLD_BLUE_MARKS, value=taken.as_json())
+    watch.evidence("marks of old blue taken anew", key=OLD_BLUE_MARKS, value=taken.as_json())
     before = world.fact(f"marks.{Role.BLUE.slug}")
     return set() if before is None else set(marks.moved(Marks.from_json(before), taken))
 

@@ -230,7 +230,7 @@ async def _since_the_fence(
 
 
 async def _moved_on_old_blue(world: World, watch: Watch, *, look: bool) -> set[str]:
-    return await fencing.keep_marks_of_old_blue(world, watch) if look else set()
+    return await fencing.moved_on_old_blue(world, watch) if look else set()
 
 
 async def _settled_look(world: World, kept: FenceSample, role: Role) -> FenceSample:
