@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import psycopg
+
 from runbook import fencing
 from runbook.postgres import fence, marks
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.marks import Marks
 from runbook.roles import Role
-from runbook.slipped import SETTLES_S, Found, accept_key, compare_rows, words_of
+from runbook.slipped import Found, accept_key, compare_rows, words_of
 from runbook.step import Gate, StepFailed, Watch
 from runbook.world import World
 
@@ -26,7 +29,9 @@ async def prove_equal_still(world: World, watch: Watch, publisher: Role, subscri
     Keeps a look at the subscriber, which must not move from now on either. Raises `StepFailed`
     naming what was written: nothing is lost yet, since the subscriber still follows.
     """
-    if written := await _written_since(world, watch, publisher):
+    # What cannot be told of is compared again before the subscriber is opened.
+    written, _ = await _written_since(world, watch, publisher)
+    if written:
         raise StepFailed(
             f"{publisher.value} was written while the applications were stopped: "
             f"{'; '.join(written)}.",
@@ -64,8 +69,8 @@ async def prove_closed(world: World, watch: Watch, role: Role, successor: Role) 
 
     Raises `StepFailed` naming tables and counts, until a person has accepted exactly that.
     """
-    reasons = await _written_since(world, watch, role)
-    found = await _moved_since(world, watch, successor, role)
+    reasons, doubted = await _written_since(world, watch, role)
+    found = await _moved_since(world, watch, (successor, role), doubted)
     words = "; ".join((*reasons, *map(words_of, found.tables)))
     if not words:
         watch.evidence(f"nothing was written on {role.value} since it was fenced")
@@ -82,33 +87,67 @@ async def prove_closed(world: World, watch: Watch, role: Role, successor: Role) 
     )
 
 
-async def _written_since(world: World, watch: Watch, role: Role) -> tuple[str, ...]:
-    """Name who may write on a fenced cluster and what was written there since the proof."""
+async def _written_since(
+    world: World, watch: Watch, role: Role
+) -> tuple[tuple[str, ...], set[str]]:
+    """Name who may write on a fenced cluster, and what was written there since the proof.
+
+    Beside it the databases of which it cannot be told: in them are sessions of other roles (as
+    monitoring has) that may hold counts back, or the statistics were lost.
+    """
     kept, frozen = fencing.kept_sample(world, role), world.fact(f"marks.{role.slug}")
     if kept is None or frozen is None:
         watch.evidence(f"no look at {role.value} from inside the fence is kept to hold it against")
-        return ()
+        return (), set()
     roles = world.plan.traffic.application_roles or None
     async with fencing.connections(world, role) as opened:
         now = await fence.sample(opened)
         verdict = fence.compare_samples(kept, now, application_roles=roles)
         if verdict.proved:
-            return ()
-        changed = await marks.compare_now(Marks.from_json(frozen), opened, patience_s=SETTLES_S)
+            return (), set()
+        changed = marks.compare(Marks.from_json(frozen), await marks.take(opened))
     who, _ = fence.named(kept, now, application_roles=roles)
-    if verdict.proved is None and changed.same and not who:
-        return ()
-    # What has no mark of its own, as a column that was added, is in the verdict's words alone.
-    return (*who, *changed.changed) if changed.changed else verdict.reasons
+    if who or changed.same is False:
+        return (*who, *(changed.changed if changed.same is False else ())), set()
+    if verdict.proved is False:
+        # What has no mark of its own, as a column that was added.
+        return verdict.reasons, set()
+    inside = {s.database for s in now.sessions if not s.settled} | {w.database for w in now.workers}
+    doubted = (inside & now.counters.keys()) or set(now.counters)
+    return (), set() if changed.same else doubted
 
 
-async def _moved_since(world: World, watch: Watch, successor: Role, role: Role) -> Found:
-    """Compare the rows of both sides where the successor's own have moved since the comparison."""
-    kept = fencing.kept_sample(world, successor.identity)
-    if kept is None:
-        return Found()
-    async with fencing.connections(world, successor) as opened:
-        now = await fence.sample(opened)
-    was, rows = fencing.rows_of(kept), fencing.rows_of(now)
-    moved = sorted(name for name in was.keys() & rows.keys() if was[name] != rows[name])
-    return await compare_rows(world, watch, (successor, role), moved) if moved else Found()
+async def _moved_since(
+    world: World, watch: Watch, sides: tuple[Role, Role], doubted: set[str]
+) -> Found:
+    """Compare the rows of both sides where it is in doubt whether they have parted since.
+
+    `sides`: the successor, whose own counters are held against those after the comparison, and the
+    one that is closed.
+    """
+    kept = fencing.kept_sample(world, sides[0].identity)
+    if kept is not None:
+        async with fencing.connections(world, sides[0]) as opened:
+            now = await fence.sample(opened)
+        was, rows = fencing.rows_of(kept), fencing.rows_of(now)
+        doubted = doubted | {n for n in was.keys() & rows.keys() if was[n] != rows[n]}
+    return await compare_rows(world, watch, sides, sorted(doubted)) if doubted else Found()
+
+
+async def name_what_stays(world: World, watch: Watch, closed: Role) -> None:
+    """Name what was written on a closed cluster between its last look and the applications' return.
+
+    They are in on the other one by now, and are not held up for it: a person must hear of it.
+    """
+    try:
+        written, _ = await _written_since(world, watch, closed)
+    except (CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+        watch.evidence(f"{closed.value} does not answer, and takes no write: {error}")
+        return
+    if written:
+        watch.evidence(
+            f"WRITTEN on {closed.value} behind the fence, and on no other cluster: "
+            f"{'; '.join(written)}",
+            key=f"{closed.slug}.written",
+            value="; ".join(written),
+        )

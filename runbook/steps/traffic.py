@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from runbook import fencing
+from runbook import closing, fencing
 from runbook.plan import StopMethod
 from runbook.postgres import fence
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -251,6 +251,8 @@ class ResumeTraffic(Step):
         )
         if world.plan.traffic.stop is StopMethod.MANUAL:
             watch.evidence("start the applications now: they are let in")
+        if Role.NEW_BLUE in self.closed:
+            await closing.name_what_stays(world, watch, Role.NEW_BLUE)
         phase = "rollback" if self.on in (Role.BLUE_PRIME, Role.OLD_BLUE) else "upgrade"
         started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
         if started_at is not None and seconds is not None:

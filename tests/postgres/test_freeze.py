@@ -14,10 +14,10 @@ from runbook.step import Step, Watch
 from runbook.steps.carry import Compare
 from runbook.steps.clone import Clone, CloneInstances, HoldOldBlue
 from runbook.steps.rollback import CloseSide
-from runbook.steps.traffic import StopTraffic
+from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.world import World
 from state.words import Status
-from tests.postgres.conftest import Pair
+from tests.postgres.conftest import MASTER, Pair
 from tests.postgres.fenced import CAPTURE, PRIME, Night, fenced_night, plan_for
 
 INSERT = "INSERT INTO public.t VALUES (5)"
@@ -180,6 +180,19 @@ async def test_a_write_on_new_blue_until_it_was_compared_is_named(night: Night) 
     await night.fails(Still(), "written while the applications were stopped", NAMED, "loses nothi")
 
 
+async def test_a_session_of_monitoring_is_settled_by_the_rows_and_holds_nothing_up(
+    night: Night,
+) -> None:
+    with night.pair.client(18, night.database, MASTER) as client:
+        client.execute("SELECT 1")
+        await compared(night)
+        night.write(18, "SELECT pg_current_xact_id()")
+        client.execute("SELECT 1")
+        await night.succeeds(CLOSE)
+        client.execute(INSERT)
+        await night.fails(CLOSE, "may have parted", "public.t: 3 rows here, 2 rows on the other")
+
+
 @pytest.mark.parametrize(
     ("major", "words"), [(18, NAMED), (16, "public.t: 2 rows here, 3 rows on the other side")]
 )
@@ -203,6 +216,17 @@ async def test_a_write_on_new_blue_on_the_way_to_old_blue_is_named(night: Night)
     await night.succeeds(CLOSE)
     night.write(18, f"SET default_transaction_read_only = off; {INSERT}")
     await night.fails(CLOSE, "not proved that old blue has every write", "public.t: 3 rows here")
+
+
+async def test_a_write_on_new_blue_after_another_was_opened_is_named(night: Night) -> None:
+    await compared(night)
+    await night.succeeds(CLOSE)
+    night.write(18, f"SET default_transaction_read_only = off; {INSERT}")
+    await night.succeeds(ResumeTraffic(on=Role.BLUE_PRIME, closed=(Role.NEW_BLUE,)))
+    named = [text for text in night.seen("resume-traffic") if text.startswith("WRITTEN")]
+    assert len(named) == 1
+    assert "new blue behind the fence, and on no other cluster" in named[0]
+    assert NAMED in named[0]
 
 
 async def test_old_blue_that_does_not_answer_holds_nothing_up(
