@@ -40,6 +40,8 @@ async def prove_equal_still(world: World, watch: Watch, publisher: Role, subscri
             todo="Branch to stay on the new version, which lets them in again and loses nothing. "
             "Stop what is named, then roll back.",
         )
+    if world.fact(LOST):
+        watch.evidence("what was found on a former way is behind", key=LOST, value="")
     async with fencing.connections(world, subscriber) as opened:
         sample = await fence.sample(opened)
     watch.evidence(
