@@ -28,7 +28,9 @@ from tests.postgres.conftest import MASTER, Pair, master_password
 
 BLUE, GREEN, PRIME = "cluster-BLUE", "cluster-GREEN", "cluster-PRIME"
 WINDOW_S = 0.05
-LIMIT_S = 0.3
+LIMIT_S = 30.0
+"""Rows are compared within it, however loaded the machine is."""
+HURRIED_S = 0.3
 
 
 class FakeRds:
@@ -125,6 +127,17 @@ class Night:
 
     async def fenced(self) -> None:
         await self.succeeds(StopTraffic(on=Role.BLUE, also=(Role.GREEN,)))
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Wait for a fence that will not be proved for a moment only."""
+        patient = self.world.plan
+        fence = patient.fence.model_copy(update={"limit_s": HURRIED_S})
+        self.world.plan = patient.model_copy(update={"fence": fence})
+        try:
+            yield
+        finally:
+            self.world.plan = patient
 
     def seen(self, step: str) -> list[str]:
         return [each.text for each in self.journal.evidences("k3f9qa", step)]

@@ -150,7 +150,7 @@ def prepared(night: Night, job: str) -> Iterator[None]:
 async def test_a_writer_on_blue_keeps_the_fence_from_being_proved_and_is_named(
     night: Night, job: str, plant: Plant, words: tuple[str, ...]
 ) -> None:
-    with plant(night, job):
+    with plant(night, job), night.hurried():
         await night.fails(STOP, "The fence on blue is not proved", *words)
     assert night.world.fact("fence") is None
     with night.pair.admin(16) as admin:
@@ -166,7 +166,7 @@ async def test_a_session_of_the_application_on_either_side_is_named(
     plan = plan_for(application, stop="manual", lock_roles=False)
     async with fenced_night(pair, tmp_path, database, plan) as night:
         for major, where in ((16, "session"), (18, "on green: session")):
-            with pair.client(major, database, application) as client:
+            with pair.client(major, database, application) as client, night.hurried():
                 pid = client.info.backend_pid
                 message = await night.fails(STOP, f"{where} {pid} of ")
             assert application in message.replace('""', '"')
@@ -185,7 +185,10 @@ async def test_an_apply_worker_on_blue_that_writes_is_named(night: Night) -> Non
                 " WITH (create_slot = false, copy_data = false)"
             ).format(night.pair.servers[18].conninfo(night.database))
         )
-        with night.writing(INSERT, lambda: night.pair.admin(18, night.database)):
+        with (
+            night.writing(INSERT, lambda: night.pair.admin(18, night.database)),
+            night.hurried(),
+        ):
             await night.fails(STOP, "logical replication ", 'of "rdsadmin" in ')
 
 
