@@ -271,7 +271,7 @@ async def _settle_by_rows(
         for t in each.different
     ]
     uncertain = [
-        f"{each.database}: {t.schema}.{t.table}" for each in results for t in each.counts_only
+        f"{each.database}: {t.schema}.{t.table}" for each in results for t in each.unproved
     ]
     if differ:
         return FenceVerdict(False, tuple(differ))
