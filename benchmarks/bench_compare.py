@@ -34,7 +34,8 @@ TABLES = {
     "numbers": """CREATE TABLE public.numbers AS SELECT i AS a, i * 3 % 1000 AS b,
         i::bigint * 77 AS c, i::bigint AS d FROM generate_series(1, {rows} * 2) AS i""",
     "texts": """CREATE TABLE public.texts AS SELECT i AS id,
-        md5(i::text) || md5((i + 1)::text) AS a, repeat(md5((i * 3)::text), 8) AS b FROM generate_series(1, {rows}) AS i""",
+        md5(i::text) || md5((i + 1)::text) AS a, repeat(md5((i * 3)::text), 8) AS b
+        FROM generate_series(1, {rows}) AS i""",
     "money": """CREATE TABLE public.money AS SELECT i AS id, i / 100.0 AS a, i * 1.5 AS b,
         timestamptz '2026-01-01' + i * interval '1 s' AS c, date '2026-01-01' + i % 1000 AS d
         FROM generate_series(1, {rows}) AS i""",
@@ -106,8 +107,8 @@ async def hashing(conninfo: str, major: int) -> list[float]:
             ratios.append(best["texts"] / best["ours"])
             megabytes = table.size_bytes / 2**20
             sys.stdout.write(
-                f"{major}  {table.name:13} {rows:8} rows {megabytes:5.0f} MB   "
-                f"hashed {rows / best['ours']:10,.0f} rows/s {megabytes / best['ours']:5.0f} MB/s   "
+                f"{major}  {table.name:13} {rows:8} rows {megabytes:5.0f} MB   hashed "
+                f"{rows / best['ours']:10,.0f} rows/s {megabytes / best['ours']:5.0f} MB/s   "
                 f"every byte {megabytes / best['texts']:5.0f} MB/s, ours {ratios[-1]:5.2f} of it   "
                 f"lengths {megabytes / best['plain']:6.0f} MB/s, "
                 f"ours {best['plain'] / best['ours']:5.2f} of it\n"

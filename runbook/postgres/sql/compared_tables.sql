@@ -1,6 +1,7 @@
 -- What FOR ALL TABLES covers, as in published_tables, with what hashing its rows needs to know:
 -- each column's type (a domain's is what it is made over) and that type's output function, and the
--- columns of its key (the primary key's, else the replica identity's).
+-- columns of its key (the primary key's, else the replica identity's). Asking for a table's size
+-- waits for whoever holds it exclusively: there what the statistics say must do.
 WITH RECURSIVE plain (type, base) AS (
     SELECT oid, oid FROM pg_catalog.pg_type WHERE typtype <> 'd'
     UNION ALL
@@ -8,7 +9,7 @@ WITH RECURSIVE plain (type, base) AS (
     FROM plain AS p
     JOIN pg_catalog.pg_type AS d ON d.typbasetype = p.type AND d.typtype = 'd'
 ), covered AS MATERIALIZED (
-    SELECT c.oid, n.nspname, c.relname
+    SELECT c.oid, n.nspname, c.relname, c.relpages
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r'
@@ -51,6 +52,11 @@ WITH RECURSIVE plain (type, base) AS (
     JOIN pg_catalog.pg_index AS i ON i.indrelid = c.oid
     WHERE i.indisvalid AND (i.indisprimary OR i.indisreplident)
     ORDER BY i.indrelid, i.indisprimary DESC
+), held AS MATERIALIZED (
+    SELECT DISTINCT relation
+    FROM pg_catalog.pg_locks
+    WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+      AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 )
 SELECT
     c.nspname AS schema,
@@ -60,9 +66,17 @@ SELECT
     coalesce(a.output_schemas, '{}')::text[] AS output_schemas,
     coalesce(a.outputs, '{}')::text[] AS outputs,
     coalesce(k.key, '{}')::text[] AS key,
-    pg_table_size(c.oid) AS size_bytes,
-    pg_relation_size(c.oid) / current_setting('block_size')::int AS blocks
+    CASE
+        WHEN h.relation IS NULL THEN coalesce(pg_table_size(c.oid), 0)
+        ELSE greatest(c.relpages, 0)::bigint * current_setting('block_size')::int
+    END AS size_bytes,
+    CASE
+        WHEN h.relation IS NULL
+            THEN coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int
+        ELSE greatest(c.relpages, 0)
+    END AS blocks
 FROM covered AS c
 LEFT JOIN attributes AS a ON a.attrelid = c.oid
 LEFT JOIN keys AS k ON k.indrelid = c.oid
+LEFT JOIN held AS h ON h.relation = c.oid
 ORDER BY size_bytes, c.nspname COLLATE "C", c.relname COLLATE "C"
