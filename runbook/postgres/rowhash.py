@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import LiteralString
 
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from runbook.postgres.catalog import Table
 
@@ -37,7 +37,7 @@ class ComparedTable(Table):
     """`schema.name`; a domain's is what it is made over."""
     output_schemas: list[str]
     outputs: list[str]
-    """Each type's output function."""
+    """Each type's output function; empty where it cannot be called by hand."""
     key: list[str]
     """The primary key's columns, else the replica identity's; empty where there is neither."""
     size_bytes: int
@@ -83,24 +83,28 @@ def row_hash(
 
 def texts(table: ComparedTable, columns: Sequence[str], alias: str) -> Composed:
     """Return the SQL of an array with the texts of some columns of a row."""
-    out = {name: (schema, output) for name, schema, output in _outputs(table)}
+    out = _outputs(table)
     return SQL("ARRAY[{}]::text[]").format(
-        SQL(", ").join(
-            SQL("textin({}({}))").format(Identifier(*out[name]), Identifier(alias, name))
-            for name in columns
-        )
+        SQL(", ").join(_text(Identifier(alias, name), out[name]) for name in columns)
     )
 
 
-def _outputs(table: ComparedTable) -> list[tuple[str, str, str]]:
-    return list(zip(table.columns, table.output_schemas, table.outputs, strict=True))
+def _outputs(table: ComparedTable) -> dict[str, tuple[str, str]]:
+    functions = zip(table.output_schemas, table.outputs, strict=True)
+    return dict(zip(table.columns, functions, strict=True))
+
+
+def _text(value: Composable, output: tuple[str, str]) -> Composed:
+    if not output[1]:
+        return SQL("textin(record_out(ROW({})))").format(value)
+    return SQL("textin({}({}))").format(Identifier(*output), value)
 
 
 def _hash(
     table: ComparedTable, columns: Sequence[str], alike: Collection[str], salt: Salt
 ) -> Composed:
     kinds = dict(zip(table.columns, table.types, strict=True))
-    out = {name: (schema, output) for name, schema, output in _outputs(table)}
+    out = _outputs(table)
     found = SQL("{}").format(_number(salt.seed))
     for begin in range(0, len(columns), _CHAIN):
         chain = SQL("{}").format(_number(salt.seed))
@@ -154,8 +158,8 @@ def _column(
         return SQL(
             "{hash}(CASE WHEN {value} <> 0 THEN {value} ELSE 1 END,"
             " CASE WHEN {value} <> 0 THEN 0 WHEN {value} IS NULL THEN 1"
-            " WHEN textin({out}({value})) = '0' THEN 2 ELSE 3 END # {h})"
-        ).format(hash=SQL(_FLOATS[kind]), value=value, out=Identifier(*output), h=before)
+            " WHEN {text} = '0' THEN 2 ELSE 3 END # {h})"
+        ).format(hash=SQL(_FLOATS[kind]), value=value, text=_text(value, output), h=before)
     if kind == "pg_catalog.uuid":
         return SQL("uuid_hash_extended(coalesce({}, {}::uuid), {})").format(
             value, Literal(str(uuid.UUID(salt.word))), before
@@ -169,7 +173,7 @@ def _column(
     elif kind in _SENT:
         text = SQL("encode({}({}), 'hex')").format(SQL(_SENT[kind]), value)
     else:
-        text = SQL("textin({}({}))").format(Identifier(*output), value)
+        text = _text(value, output)
     return SQL('hashtextextended(coalesce({}, {}) COLLATE "C", {})').format(
         text, Literal(salt.word), before
     )

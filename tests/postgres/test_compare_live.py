@@ -28,7 +28,8 @@ ALTER TABLE public.keyless REPLICA IDENTITY FULL;
 
 ROWS = """
 INSERT INTO public.account SELECT i, i, md5(i::text) FROM generate_series(1, 4000) AS i;
-INSERT INTO "S %s"."Key ""q"" t" SELECT 'k' || i, i / 10.0, 'v' || i FROM generate_series(1, 400) AS i;
+INSERT INTO "S %s"."Key ""q"" t"
+    SELECT 'k' || i, i / 10.0, 'v' || i FROM generate_series(1, 400) AS i;
 INSERT INTO "S %s"."Key ""q"" t" VALUES ('', 'NaN', NULL), (E'\\t"\\\\,{}', 1.00, '');
 INSERT INTO public.keyless SELECT i % 50, 'w' || i % 50 FROM generate_series(1, 500) AS i;
 """

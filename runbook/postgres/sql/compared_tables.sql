@@ -27,7 +27,14 @@ WITH RECURSIVE plain (type, base) AS (
         array_agg(a.attname ORDER BY a.attname COLLATE "C") AS columns,
         array_agg(tn.nspname || '.' || t.typname ORDER BY a.attname COLLATE "C") AS types,
         array_agg(pn.nspname ORDER BY a.attname COLLATE "C") AS output_schemas,
-        array_agg(p.proname ORDER BY a.attname COLLATE "C") AS outputs
+        -- Some types lend another one's function, which then does not take them.
+        array_agg(
+            CASE
+                WHEN p.proargtypes[0] = t.oid OR x.typtype = 'p' THEN p.proname::text
+                ELSE ''
+            END
+            ORDER BY a.attname COLLATE "C"
+        ) AS outputs
     FROM covered AS c
     JOIN pg_catalog.pg_attribute AS a
         ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -35,6 +42,7 @@ WITH RECURSIVE plain (type, base) AS (
     JOIN pg_catalog.pg_type AS t ON t.oid = plain.base
     JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.typnamespace
     JOIN pg_catalog.pg_proc AS p ON p.oid = t.typoutput
+    JOIN pg_catalog.pg_type AS x ON x.oid = p.proargtypes[0]
     JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.pronamespace
     GROUP BY a.attrelid
 ), keys AS (
