@@ -86,6 +86,16 @@ class SequencesEffect(Effect):
                 self._world.connect(self._subscriber, self._database) as right,
             ):
                 wanted = await sequences.read(left)
+                if back := await sequences.set_back_in_use(right, wanted):
+                    raise StepFailed(
+                        f"{len(back)} sequences of {self._database} on {self._subscriber.value} "
+                        f"would be set back while it is open to writes, e.g. {back[0]}.",
+                        now=f"No sequence was changed; {self._publisher.value} has every write.",
+                        todo=(
+                            f"Make the database read-only on {self._subscriber.value} again, so "
+                            "that nobody uses them, then run the step again."
+                        ),
+                    )
                 results = await sequences.results(right, wanted)
             refused = [result for result in results if not result.set]
             if refused:
