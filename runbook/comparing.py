@@ -25,6 +25,9 @@ FACT = "compare.live"
 WAIT_S = 60.0
 """How long one table is waited for: until the subscriber confirms, until its rows stand still."""
 
+KEYS_KEPT = 100
+"""Of each table, so many keys at most go into the journal, and never whole rows."""
+
 Tell = Callable[[str, float], None]
 """Hears in words how far it is, and as a fraction of all databases."""
 
@@ -49,7 +52,11 @@ async def compare_live(
     them, None: all. Raise `StepFailed` where nothing follows, or a database is not captured.
     """
     sides = held(world)
-    if world.fact("capture") is None or world.fact("detached") or world.fact("slots") == []:
+    if (
+        world.fact("capture") is None
+        or world.fact("detached") is not None
+        or world.fact("slots") == []
+    ):
         raise StepFailed(
             "No cluster follows another one: there is nothing to compare while it moves.",
             now="Nothing was looked at, and nothing was changed.",
@@ -105,7 +112,10 @@ def record(
     evidence(
         "compared while it moves: " + "; ".join(map(words, results)),
         key=FACT,
-        value={"at": world.now().isoformat(), "databases": [as_json(each) for each in results]},
+        value={
+            "at": world.now().isoformat(),
+            "databases": [as_json(each, most=KEYS_KEPT) for each in results],
+        },
     )
     if left != differing.left(world):
         evidence(
@@ -134,6 +144,8 @@ def difference_words(each: TableDifference) -> str:
         return f"{name} differs: {each.note}"
     count = f"{'' if each.complete else 'at least '}{len(each.keys)}"
     rows = "row differs" if count == "1" else "rows differ"
+    if not each.unique:
+        return f"{name}: {count} {rows}; it has no key to name them by"
     columns = ", ".join(map(quoted, each.key))
     first = ", ".join(
         f"({', '.join('NULL' if v is None else repr(v) for v in key.values)}) {key.kind.value}"
@@ -142,8 +154,11 @@ def difference_words(each: TableDifference) -> str:
     return f"{name}: {count} {rows}, by ({columns}): {first}{' …' if len(each.keys) > 3 else ''}"
 
 
-def as_json(result: LiveComparison) -> Json:
-    """Return the result of one database as a JSON object."""
+def as_json(result: LiveComparison, *, most: int | None = None) -> Json:
+    """Return the result of one database as a JSON object.
+
+    With `most`, as the journal keeps it: so many rows of each table, told by keys alone.
+    """
     return {
         "database": result.database,
         "equal": result.same,
@@ -158,7 +173,12 @@ def as_json(result: LiveComparison) -> Json:
                 "key": list(each.key),
                 "unique": each.unique,
                 "complete": each.complete,
-                "rows": [{"key": list(k.values), "kind": k.kind.value} for k in each.keys],
+                "count": len(each.keys),
+                "rows": [
+                    {"key": list(k.values), "kind": k.kind.value}
+                    for k in each.keys[:most]
+                    if each.unique or most is None
+                ],
             }
             for each in result.different
         ],
