@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.workspace import Workspace
+
+
+PLANTED = "INSERT INTO public.customer (id, name) OVERRIDING SYSTEM VALUE VALUES (-7, 'stray')"
 
 
 def execute(workspace: Workspace, cluster: str, statement: str) -> None:
@@ -43,6 +47,7 @@ def facts(workspace: Workspace, run: str, key: str) -> Any:
     return found[-1]["value"] if found else None
 
 
+@pytest.mark.chaos
 def test_a_stray_change_is_found_while_baking_and_again_in_the_fence(workspace: Workspace) -> None:
     workspace.lab("--databases", "2")
     plan = workspace.plan()
@@ -62,7 +67,7 @@ def test_a_stray_change_is_found_while_baking_and_again_in_the_fence(workspace: 
     assert len(rows) == 3
     assert rows["orders"] > 0
 
-    execute(workspace, "-prime-", "INSERT INTO public.customer (id, name) VALUES (-7, 'stray')")
+    execute(workspace, "-prime-", PLANTED)
     found = compared(workspace, run, "--database", "orders", expect=1)
     ((table,),) = [each["different"] for each in found["databases"]]
     assert (table["schema"], table["table"], table["key"]) == ("public", "customer", ["id"])
