@@ -10,7 +10,6 @@ import pytest
 
 from tests.workspace import Workspace
 
-
 PLANTED = "INSERT INTO public.customer (id, name) OVERRIDING SYSTEM VALUE VALUES (-7, 'stray')"
 
 
