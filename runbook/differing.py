@@ -6,7 +6,7 @@ the loss by name, strikes it out; while one is left, the run is not protected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -48,6 +48,27 @@ _LIST = TypeAdapter(list[Differing])
 def as_json(tables: Sequence[Differing]) -> Json:
     """Return them as the value of the fact `FACT`."""
     return _LIST.dump_python(list(tables), mode="json")
+
+
+def after(
+    known: Sequence[Differing],
+    database: str,
+    found: Sequence[Differing],
+    unproved: Collection[tuple[str, str]],
+) -> list[Differing]:
+    """Return what is known to differ after a comparison of one database.
+
+    `found` takes the place of what was known of it, but for the tables (schema, name) of which the
+    comparison did not look at every row: it clears none of those.
+    """
+    again = {(each.schema, each.table) for each in found}
+    kept = [
+        each
+        for each in known
+        if each.database != database
+        or ((each.schema, each.table) in unproved and (each.schema, each.table) not in again)
+    ]
+    return [*kept, *found]
 
 
 def left(world: World) -> list[Differing]:

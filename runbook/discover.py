@@ -91,6 +91,8 @@ async def discover(
         roles=_roles(found.roles, application_roles),
         acknowledge=_kinds(found.kinds, acknowledge),
         pace=_FAST if fast else _LIFELIKE,
+        hash_budget_s="20.0" if fast else "60.0",
+        parallel="2" if fast else "4",
     )
 
 
@@ -311,8 +313,4 @@ parameter_settle_s = 0  # AWS asks for 300 between making a parameter group and 
 poll_s = 0.2          # the pause between two looks at AWS
 fast_poll_s = 0.05    # the pause inside the fence, where every second is downtime
 connect_s = 30.0
-late_effect_s = 2.0   # how long a change whose answer was lost may still appear
-
-[compare]
-hash_budget_s = 20.0
-parallel = 2"""
+late_effect_s = 2.0   # how long a change whose answer was lost may still appear"""

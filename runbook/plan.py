@@ -197,12 +197,27 @@ class EndpointSection(_Section):
         return self
 
 
+class CompareMode(StrEnum):
+    """What is compared beside the number of rows, which always is."""
+
+    ALL = "all"
+    """Every row."""
+    SAMPLED = "sampled"
+    """Every row of small tables, a share of the rows of large ones."""
+    COUNTS = "counts"
+    """Nothing."""
+
+
 class CompareSection(_Section):
     """How far blue prime is compared with new blue inside the rollback's fence."""
 
+    mode: CompareMode = CompareMode.ALL
     hash_budget_s: NonNegativeFloat = 60.0
-    """Counts are always compared; contents as far as this many seconds reach."""
+    """Contents are compared as far as this many seconds reach, the smallest tables first."""
+    sampled_share: float = Field(default=0.02, gt=0, le=1)
+    """Of the rows of large tables, how many are compared where the mode is `sampled`."""
     parallel: PositiveInt = 4
+    """Connections to each side."""
 
 
 class CommitSection(_Section):

@@ -68,6 +68,19 @@ lag_limit_s = 30.0
 # they change nothing), "route53" (needs hosted_zone_id and record), "command" or "manual".
 method = "rename"
 
+[compare]
+# Before a rollback opens blue prime, its rows are compared with new blue's while the applications
+# are stopped. Rows are always counted; of their contents is compared:
+#   "all"      every row, as far as hash_budget_s reaches, the smallest tables first
+#   "sampled"  the same, but of tables over 64 MB only sampled_share of the rows, drawn by key; what
+#              a sample that small may miss is said beside the result
+#   "counts"   nothing
+# `blueprime compare RUN` compares every row beforehand, while the applications run.
+mode = "all"
+hash_budget_s = $hash_budget_s
+sampled_share = 0.02
+parallel = $parallel  # connections to each side
+
 [commit]
 # What the end of the way back removes.
 delete_blue_prime = true

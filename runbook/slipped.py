@@ -306,6 +306,6 @@ async def compare_rows(
         tables=tuple(
             Differing(each.database, t.schema, t.table, t.rows_right, t.rows_left, "fence")
             for each in results
-            for t in (*each.different, *each.counts_only)
+            for t in (*each.different, *each.unproved)
         )
     )

@@ -249,7 +249,7 @@ class World:
                     await session.drop(database)
 
     def connector(
-        self, target: pg.Target, database: str
+        self, target: pg.Target, database: str, *, read_only: bool = False
     ) -> Callable[[], Awaitable[AsyncConnection]]:
         """Return what opens further connections of their own to a database of a target."""
 
@@ -259,6 +259,7 @@ class World:
                 self.password_for(target),
                 database,
                 deadline_s=self.plan.limits.connect_s,
+                read_only=read_only,
             )
 
         return connect

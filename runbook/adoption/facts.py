@@ -100,7 +100,7 @@ def _switchover(scene: Scene) -> None:
     scene.doubt(
         "whether the fence was proved before the switchover",
         "before a capture that is not complete it is proved by comparing the rows of new blue "
-        "with old blue's; after it, a rollback compares every row before blue prime opens",
+        "with old blue's; after it, a rollback compares the rows before blue prime opens",
     )
 
 
@@ -158,7 +158,7 @@ async def _freeze(scene: Scene) -> None:
     scene.draft.keep("freeze.unproved", LOST_FREEZE, f"freeze not proved: {LOST_FREEZE}")
     scene.doubt(
         "whether old blue stood still between the freeze and the clone",
-        "each step that rests on it asks for an acceptance by name; a rollback compares every row "
+        "each step that rests on it asks for an acceptance by name; a rollback compares the rows "
         "of blue prime with new blue's before it opens blue prime",
     )
 

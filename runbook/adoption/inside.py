@@ -170,7 +170,7 @@ async def same_rows(world: World, left: Role, right: Role, databases: Sequence[s
             parallel=world.plan.compare.parallel,
         )
         differ += [f"{database}: {t.schema}.{t.table}" for t in result.different]
-        uncertain += [f"{database}: {t.schema}.{t.table}" for t in result.counts_only]
+        uncertain += [f"{database}: {t.schema}.{t.table}" for t in result.unproved]
     if differ:
         return Rows(False, f"{left.value} and {right.value} differ in {', '.join(differ[:3])}")
     if uncertain:

@@ -1,40 +1,49 @@
 """Proves that two databases hold the same rows: counts always, contents as far as time allows.
 
-A table's hash is the sum of a 64-bit hash of each row's text. The text is that of a row constructor
-(NULL and an empty string differ in it), under settings that every blueprime session shares; the
-hash function is the one that hash partitioning relies on, so it is the same in every version.
+A table's hash is the sum of its rows' hashes (`rowhash`). Large tables are cut into ranges of
+blocks, so that several connections work at one table. Each side is cut by its own blocks: after
+replication the same rows lie elsewhere, and only the sums over whole tables are compared.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from time import monotonic
 
-from psycopg import AsyncConnection, errors
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composable, Literal
 
-from runbook.postgres.catalog import PublishedTable, published_tables
+from runbook.postgres.queries import fetch
+from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
+from runbook.postgres.scan import PIECE_BYTES, Digest, Scan, Side, digests
 from runbook.postgres.together import together
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]
-"""Called with what was just done and the fraction of all bytes compared, 0 to 1."""
+"""Called with what is done so far and the fraction of all bytes compared, 0 to 1."""
 
-_BATCH_TABLES = 50
-_BATCH_BYTES = 16 * 1024 * 1024
-"""Small tables share a query: a round trip each would take longer than their rows."""
+RISK = 0.01
+"""The probability of missing a difference for which a sample's strength is stated."""
+
+_DRAWS = 1 << 30
+_TELL_EVERY_S = 1.0
+_OLD_S = 3.0
+"""From this age on, a progress says when something was last done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """The number of rows, and an order-independent hash over all of their contents."""
+class How(StrEnum):
+    """How far a table was compared."""
 
-    rows: int
-    hash: str | None
-    """None: not taken. Of an empty table: an empty text."""
+    HASHED = "hashed"
+    SAMPLED = "sampled"
+    COUNTED = "counted"
+    ABSENT = "absent"
+    """One side does not have it, or has it with other columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +54,18 @@ class TableResult:
     table: str
     rows_left: int | None
     rows_right: int | None
-    hashed: bool
+    how: How
     same: bool | None
-    """None: only counts were compared, and they agree."""
+    """None: nothing differs in what was looked at, which was not every row."""
     note: str = ""
+
+    @property
+    def hashed(self) -> bool:
+        return self.how is How.HASHED
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.schema, self.table
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +75,12 @@ class Comparison:
     database: str
     tables: tuple[TableResult, ...]
     seconds: float
+    share: float = 1.0
+    """Of the rows of sampled tables, how many were hashed."""
 
     @property
     def same(self) -> bool | None:
-        """False if any table differs; None if some were compared by count alone."""
+        """False if any table differs; None if not every row of every table was hashed."""
         if any(table.same is False for table in self.tables):
             return False
         return True if all(table.same for table in self.tables) else None
@@ -71,24 +90,70 @@ class Comparison:
         return [table for table in self.tables if table.same is False]
 
     @property
-    def counts_only(self) -> list[TableResult]:
+    def unproved(self) -> list[TableResult]:
+        """Tables in which no difference was seen, and of which not every row was looked at."""
         return [table for table in self.tables if table.same is None]
 
+    def words(self) -> str:
+        """Say how far what does not differ was compared; only hashed rows are called equal."""
+        parts = []
+        for how, verb in (
+            (How.HASHED, "equal in every row"),
+            (How.SAMPLED, f"without a difference in a sample of {chance(self.share)}"),
+            (How.COUNTED, "with the same number of rows, their contents not looked at"),
+        ):
+            found = [t for t in self.tables if t.how is how and t.same is not False]
+            if found:
+                rows = sum(table.rows_left or 0 for table in found)
+                parts.append(f"{_many(len(found), 'table')} of {_many(rows, 'row')} {verb}")
+        return "; ".join(parts) or "no tables"
 
-async def tables(connection: AsyncConnection) -> list[PublishedTable]:
+
+def chance(share: float) -> str:
+    """Say what a sample of that share of the rows may miss: rows are drawn one by one, by key."""
+    return (
+        f"{share:.3%} of the rows (a difference in {_many(least_seen(share), 'row')} or more is "
+        f"missed with a probability of at most {RISK:.0%})"
+    )
+
+
+def least_seen(share: float) -> int:
+    """Return in how many rows a difference must be, to be missed with at most `RISK`.
+
+    Each row that differs is in the sample with the probability `share`, whatever the others are.
+    """
+    return 1 if share >= 1 else math.ceil(math.log(RISK) / math.log1p(-share))
+
+
+async def tables(connection: AsyncConnection) -> list[ComparedTable]:
     """Return the tables that replication carries, the smallest first."""
-    return await published_tables(connection)
+    return await fetch(connection, ComparedTable, "compared_tables")
 
 
-async def counts(connection: AsyncConnection, chosen: Sequence[PublishedTable]) -> list[int]:
+async def counts(connection: AsyncConnection, chosen: Sequence[ComparedTable]) -> list[int]:
     """Return the number of rows of each table, counted."""
-    return [digest.rows for digest in await _digests(connection, chosen, with_hash=False)]
+    return [digest.rows for digest in await digests(connection, [Scan(t) for t in chosen])]
 
 
-async def hash_table(connection: AsyncConnection, table: PublishedTable) -> Digest:
-    """Return a table's digest, computed by the server in one scan."""
-    (digest,) = await _digests(connection, [table], with_hash=True)
+async def hash_table(connection: AsyncConnection, table: ComparedTable) -> Digest:
+    """Return a table's digest, computed by the server in one scan.
+
+    Two digests can be compared where the columns of the tables have the same names and types.
+    """
+    scan = Scan(table, row_hash(table, table.columns, _FIXED))
+    (digest,) = await digests(connection, [scan])
     return digest
+
+
+_FIXED = Salt(seed=0, number=-7046029254386353131, word="9e3779b97f4a7c15f39cc0605cedc834")
+
+
+async def prepare(connection: AsyncConnection) -> None:
+    """Set what a session that hashes rows needs.
+
+    A row policy must be an error and not a gap; compiling expressions takes longer than it saves.
+    """
+    await connection.execute("SET row_security = off; SET jit = off")
 
 
 async def compare_databases(
@@ -96,6 +161,8 @@ async def compare_databases(
     sub_connect: Connect,
     *,
     budget_s: float,
+    share: float = 1.0,
+    first: Collection[tuple[str, str]] = (),
     parallel: int = 4,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -103,6 +170,11 @@ async def compare_databases(
 
     Up to `parallel` connections are opened to each side. Hashes are taken within `budget_s`
     seconds, of the smallest tables first; then the rest is counted, however long that takes.
+
+    With a `share` below 1, of large tables that have a key only that share of the rows is hashed:
+    those whose key has a hash below a threshold. So both sides take the same rows, wherever they
+    lie, and each call takes others. The tables of `first`, as (schema, name), are hashed before all
+    others, every row, however long that takes.
     """
     began = monotonic()
     async with AsyncExitStack() as stack:
@@ -110,157 +182,137 @@ async def compare_databases(
         async def opened(connect: Connect) -> AsyncConnection:
             connection = await connect()
             stack.push_async_callback(connection.close)
+            await prepare(connection)
             return connection
 
-        async def open_pair() -> _Pair:
-            left, right = await together(opened(pub_connect), opened(sub_connect))
-            return left, right
-
-        pairs = [await open_pair()]
-        ours, theirs = await together(*map(tables, pairs[0]))
-        work = _Work(ours, theirs, progress)
-        more = min(parallel, work.batches) - 1
-        pairs += await together(*(open_pair() for _ in range(more)))
-        await together(*(work.hash_until(pair, began + budget_s) for pair in pairs))
-        await together(*(work.count(pair) for pair in pairs))
-        return Comparison(pairs[0][0].info.dbname, work.results(), monotonic() - began)
-
-
-_Pair = tuple[AsyncConnection, AsyncConnection]
+        opening = await together(opened(pub_connect), opened(sub_connect))
+        work = _Work(*await together(*map(tables, opening)), share=share, first=first)
+        hands = list(zip(work.sides, opening, strict=True))
+        for side, connect in zip(work.sides, (pub_connect, sub_connect), strict=True):
+            more = min(parallel, len(side.pieces)) - 1
+            hands += [(side, c) for c in await together(*(opened(connect) for _ in range(more)))]
+        async with _telling(work, progress):
+            ends = began + budget_s
+            await together(*(side.hash_until(connection, ends) for side, connection in hands))
+            for side in work.sides:
+                side.leave_to_count()
+            await together(*(side.count(connection) for side, connection in hands))
+        return Comparison(opening[0].info.dbname, work.results(), monotonic() - began, share)
 
 
 class _Work:
-    """The tables of a comparison that are still to be done, and those that are."""
+    """The tables of both sides, and those that cannot be compared."""
 
     def __init__(
         self,
-        left: Sequence[PublishedTable],
-        right: Sequence[PublishedTable],
-        progress: Progress | None,
+        left: Sequence[ComparedTable],
+        right: Sequence[ComparedTable],
+        *,
+        share: float,
+        first: Collection[tuple[str, str]],
     ) -> None:
-        self._progress = progress
-        self._done: dict[str, TableResult] = {}
-        others = {str(table): table for table in right}
-        todo = []
+        self._absent: list[TableResult] = []
+        self._sampled: list[bool] = []
+        rows, draws = Salt(), Salt()
+        scans: tuple[list[Scan], list[Scan]] = ([], [])
+        urgent = set()
+        for place, (here, there) in enumerate(self._paired(left, right)):
+            alike = here.alike(there)
+            large = max(here.size_bytes, there.size_bytes) > PIECE_BYTES
+            sampled = share < 1 and large and bool(here.key)
+            if (here.schema, here.name) in first:
+                urgent.add(place)
+                sampled = False
+            self._sampled.append(sampled)
+            for table, found in zip((here, there), scans, strict=True):
+                drawn = None
+                if sampled:
+                    drawn = _drawn(row_hash(table, alike, draws, columns=here.key), share)
+                found.append(Scan(table, row_hash(table, alike, rows), drawn))
+        self.sides = (Side(scans[0], urgent), Side(scans[1], urgent))
+        self.began = monotonic()
+
+    def _paired(
+        self, left: Sequence[ComparedTable], right: Sequence[ComparedTable]
+    ) -> list[tuple[ComparedTable, ComparedTable]]:
+        others = {(table.schema, table.name): table for table in right}
+        pairs = []
         for table in left:
-            other = others.pop(str(table), None)
+            other = others.pop((table.schema, table.name), None)
             if other is None:
-                self._keep(table, None, None, same=False, note="the subscriber has no such table")
-            elif sorted(other.columns) != sorted(table.columns):
-                self._keep(table, None, None, same=False, note="the columns differ")
+                self._absent.append(_absent(table, "the subscriber has no such table"))
+            elif other.columns != table.columns:
+                self._absent.append(_absent(table, "the columns differ"))
             else:
-                todo.append(table)
-        for table in others.values():
-            self._keep(table, None, None, same=False, note="the publisher has no such table")
-        self._all_bytes = sum(table.size_bytes for table in todo) or 1
-        self._done_bytes = 0
-        self._batches = deque(_batched(todo))
+                pairs.append((table, other))
+        self._absent += [_absent(t, "the publisher has no such table") for t in others.values()]
+        return pairs
 
-    @property
-    def batches(self) -> int:
-        """The number of queries that are left, on each side."""
-        return len(self._batches)
-
-    async def hash_until(self, pair: _Pair, ends: float) -> None:
-        """Hash batch after batch on both sides until none is left or the time is over."""
-        while self._batches and (left_s := ends - monotonic()) > 0:
-            batch = self._batches.popleft()
-            try:
-                left, right = await _on_both(pair, batch, with_hash=True, limit_s=left_s)
-            except errors.QueryCanceled:
-                self._batches.append(batch)
-                return
-            for table, here, there in zip(batch, left, right, strict=True):
-                self._keep(table, here, there, same=here == there)
-            self._said(batch, "hashed")
-
-    async def count(self, pair: _Pair) -> None:
-        """Count the rows of what is left, on both sides, without a limit."""
-        while self._batches:
-            batch = self._batches.popleft()
-            left, right = await _on_both(pair, batch, with_hash=False, limit_s=0)
-            for table, here, there in zip(batch, left, right, strict=True):
-                same = None if here.rows == there.rows else False
-                self._keep(table, here, there, same=same, note="counts only")
-            self._said(batch, "counted")
+    def told(self) -> tuple[str, float]:
+        """Return in words and as a fraction how far it is, with the age of what was last done."""
+        done = sum(side.done_bytes for side in self.sides)
+        every = sum(side.size_bytes for side in self.sides)
+        now = monotonic()
+        words = f"{done >> 20} of {every >> 20} MB on both sides in {now - self.began:.0f} s"
+        old_s = now - max(side.last_done for side in self.sides)
+        if old_s >= _OLD_S and done < every:
+            words += f", the last of it {old_s:.0f} s ago"
+        return words, done / every if every else 1.0
 
     def results(self) -> tuple[TableResult, ...]:
         """Return all results by schema and table."""
-        return tuple(sorted(self._done.values(), key=lambda r: (r.schema, r.table)))
-
-    def _keep(
-        self,
-        table: PublishedTable,
-        left: Digest | None,
-        right: Digest | None,
-        *,
-        same: bool | None,
-        note: str = "",
-    ) -> None:
-        self._done[str(table)] = TableResult(
-            schema=table.schema,
-            table=table.name,
-            rows_left=left.rows if left else None,
-            rows_right=right.rows if right else None,
-            hashed=left is not None and left.hash is not None,
-            same=same,
-            note=note,
-        )
-
-    def _said(self, batch: Sequence[PublishedTable], how: str) -> None:
-        self._done_bytes += sum(table.size_bytes for table in batch)
-        if self._progress:
-            words = str(batch[0]) if len(batch) == 1 else f"{len(batch)} tables"
-            self._progress(f"{words} {how}", self._done_bytes / self._all_bytes)
+        left, right = self.sides
+        found = list(self._absent)
+        for place, scan in enumerate(left.scans):
+            rows = (left.rows[place], right.rows[place])
+            hashes = (left.hash(place), right.hash(place))
+            how = How.SAMPLED if self._sampled[place] else How.HASHED
+            if None in hashes:
+                how, hashes = How.COUNTED, (None, None)
+            alike = rows[0] == rows[1] and hashes[0] == hashes[1]
+            found.append(
+                TableResult(
+                    scan.table.schema,
+                    scan.table.name,
+                    *rows,
+                    how,
+                    same=None if alike and how is not How.HASHED else alike,
+                    note="" if how is How.HASHED else f"{how.value} only",
+                )
+            )
+        return tuple(sorted(found, key=lambda r: (r.schema, r.table)))
 
 
-def _batched(ordered: Sequence[PublishedTable]) -> list[list[PublishedTable]]:
-    """Cut tables, the smallest first, into batches of bounded number and size."""
-    found: list[list[PublishedTable]] = []
-    room = 0
-    for table in ordered:
-        if not found or len(found[-1]) >= _BATCH_TABLES or table.size_bytes > room:
-            found.append([])
-            room = _BATCH_BYTES
-        found[-1].append(table)
-        room -= table.size_bytes
-    return found
+@asynccontextmanager
+async def _telling(work: _Work, progress: Progress | None) -> AsyncIterator[None]:
+    """Say every second, and at the end, how far it is."""
+    if progress is None:
+        yield
+        return
+    say = progress
+
+    async def every_second() -> None:
+        while True:
+            say(*work.told())
+            await asyncio.sleep(_TELL_EVERY_S)
+
+    teller = asyncio.create_task(every_second())
+    try:
+        yield
+        say(*work.told())
+    finally:
+        teller.cancel()
 
 
-async def _on_both(
-    pair: _Pair, batch: Sequence[PublishedTable], *, with_hash: bool, limit_s: float
-) -> tuple[list[Digest], list[Digest]]:
-    limit = str(max(int(limit_s * 1000), 1)) if limit_s else "0"
-
-    async def one(connection: AsyncConnection) -> list[Digest]:
-        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (limit,))
-        return await _digests(connection, batch, with_hash=with_hash)
-
-    left, right = await together(*map(one, pair))
-    return left, right
-
-
-async def _digests(
-    connection: AsyncConnection, chosen: Sequence[PublishedTable], *, with_hash: bool
-) -> list[Digest]:
-    if not chosen:
-        return []
-    query = SQL("\nUNION ALL ").join(
-        SQL("SELECT {}, count(*), {} FROM ONLY {}").format(
-            Literal(place),
-            _hash(table) if with_hash else SQL("NULL"),
-            Identifier(table.schema, table.name),
-        )
-        for place, table in enumerate(chosen)
+def _drawn(key_hash: Composable, share: float) -> Composable:
+    return SQL("({} & {}) < {}").format(
+        key_hash, Literal(_DRAWS - 1), Literal(max(1, round(share * _DRAWS)))
     )
-    cursor = await connection.execute(query)
-    digests = {place: Digest(rows, digest) for place, rows, digest in await cursor.fetchall()}
-    return [digests[place] for place in range(len(chosen))]
 
 
-def _hash(table: PublishedTable) -> Composed:
-    # Sorted by name, as the order of columns may differ between the sides.
-    columns = SQL(", ").join(Identifier(column) for column in sorted(table.columns))
-    return SQL(
-        """coalesce(sum(hashtextextended(ROW({})::text COLLATE "C", 0))::text, '')"""
-    ).format(columns)
+def _absent(table: ComparedTable, note: str) -> TableResult:
+    return TableResult(table.schema, table.name, None, None, How.ABSENT, same=False, note=note)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

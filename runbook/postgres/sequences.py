@@ -13,15 +13,26 @@ from dataclasses import dataclass, replace
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
+from runbook.postgres.catalog import read_only_state
 from runbook.postgres.queries import batches, fetch, load
 from runbook.postgres.statement import Statement, quoted
 
 _READ_AT_ONCE = 1000
 """Relations in one UNION ALL: each is a lock, and 10,000 are beyond the parser's stack."""
 
-_SET_AT_ONCE = 5000
-"""Sequences in one statement: each keeps a lock until its end, and the lock table is shared
-(`max_locks_per_transaction`; 15,000 overflow it on a server with 100 connections)."""
+_ROOM = """
+    SELECT greatest(500, (
+        current_setting('max_locks_per_transaction')::int * (
+            current_setting('max_connections')::int
+            + current_setting('max_prepared_transactions')::int
+            + current_setting('max_worker_processes')::int
+        ) - (SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT fastpath)
+    )::int)
+"""
+"""For how many locks the server's table is sized and free. Each sequence that is set keeps one
+until the statement's end; a table that overflows fails whoever comes next, the apply worker too. At
+the defaults (64 locks, 100 connections) that is 6,900; 12,500 do fit on 16 and 14,600 on 18, into
+memory that nobody promises. Aurora's own defaults have room for tens of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +126,49 @@ def apply(values: Sequence[SequenceValue]) -> Statement:
 
 
 async def results(connection: AsyncConnection, values: Sequence[SequenceValue]) -> list[Applied]:
-    """Set them and return one result a sequence: one statement for each 5,000."""
+    """Set them and return one result a sequence: one statement, if the lock table has the room."""
     done: list[Applied] = []
-    for batch in batches(values, _SET_AT_ONCE):
+    for batch in batches(values, await room(connection)):
         cursor = await apply(batch).execute(connection)
         done += [Applied(*row) for row in await cursor.fetchall()]
     return done
+
+
+async def room(connection: AsyncConnection) -> int:
+    """Return how many sequences one statement may set on this server now."""
+    cursor = await connection.execute(_ROOM)
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def set_back_in_use(
+    connection: AsyncConnection, wanted: Sequence[SequenceValue]
+) -> list[SequenceValue]:
+    """Return those that setting would move back although the database is open to applications.
+
+    They would be given out a second time. While the database is read-only to new sessions nobody
+    uses them, and exactly what the publisher has is right, whatever it was here.
+    """
+    if (await read_only_state(connection)).default_read_only:
+        return []
+    here = {(value.schema, value.name): value for value in await read(connection)}
+    return [
+        value
+        for value in wanted
+        if (current := here.get((value.schema, value.name))) and behind(value, current)
+    ]
+
+
+def behind(value: SequenceValue, other: SequenceValue) -> bool:
+    """Return whether a state gives out again what another one has given out, in its direction.
+
+    One that cycles does so by its own declaration, and has no back.
+    """
+    if other.cycle:
+        return False
+    step = 1 if other.increment > 0 else -1
+    return (value.last_value * step, value.is_called) < (other.last_value * step, other.is_called)
 
 
 def differences(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
-from runbook import closing
+from runbook import closing, differing
+from runbook.differing import Differing
+from runbook.plan import CompareMode
 from runbook.postgres import compare, sequences
+from runbook.postgres.compare import How
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases
@@ -82,6 +86,16 @@ class SequencesEffect(Effect):
                 self._world.connect(self._subscriber, self._database) as right,
             ):
                 wanted = await sequences.read(left)
+                if back := await sequences.set_back_in_use(right, wanted):
+                    raise StepFailed(
+                        f"{len(back)} sequences of {self._database} on {self._subscriber.value} "
+                        f"would be set back while it is open to writes, e.g. {back[0]}.",
+                        now=f"No sequence was changed; {self._publisher.value} has every write.",
+                        todo=(
+                            f"Make the database read-only on {self._subscriber.value} again, so "
+                            "that nobody uses them, then run the step again."
+                        ),
+                    )
                 results = await sequences.results(right, wanted)
             refused = [result for result in results if not result.set]
             if refused:
@@ -150,39 +164,41 @@ class Compare(Step):
     async def verify(self, world: World, watch: Watch) -> None:
         plan = world.plan.compare
         databases = await captured_databases(world, self.publisher)
-        for database in databases:
-            result = await self._compare(
-                world, watch, database, plan.hash_budget_s / len(databases)
-            )
-            if result.different:
-                tables = [f"{t.schema}.{t.table}" for t in result.different]
-                names = ", ".join(tables[:5])
-                watch.evidence(
-                    f"{database}: rows differ in {names}",
-                    key=DIFFERENT,
-                    value=[f"{database}: {table}" for table in tables],
-                )
-                raise StepFailed(
-                    f"{len(result.different)} tables of {database} differ between "
-                    f"{self.publisher.value} and {self.subscriber.value}: {names}.",
-                    now="The applications are stopped; new blue has every write.",
-                    todo=(
-                        "Let traffic in on new blue again (leave this track), re-copy these "
-                        "tables, and roll back then."
-                    ),
-                )
-            rows = sum(table.rows_left or 0 for table in result.tables)
-            text = f"{database}: {len(result.tables)} tables, {rows} rows equal"
-            if result.counts_only:
-                text += f"; by count alone, the budget being over: {len(result.counts_only)} tables"
+        ends = monotonic() + (0 if plan.mode is CompareMode.COUNTS else plan.hash_budget_s)
+        known = differing.left(world)
+        left, different = known, []
+        for place, database in enumerate(databases):
+            # What one database leaves of the time is the others'.
+            budget_s = max(0.0, ends - monotonic()) / (len(databases) - place)
+            result = await self._compare(world, watch, database, budget_s)
+            differ = [
+                Differing(database, t.schema, t.table, t.rows_left, t.rows_right, "comparison")
+                for t in result.different
+            ]
+            left = differing.after(left, database, differ, [t.place for t in result.unproved])
+            different += [f"{each.database}: {each.schema}.{each.table}" for each in differ]
             watch.evidence(
-                text,
+                f"{database}: {result.words()}",
                 key=f"compare.{database}",
-                value={
-                    "tables": len(result.tables),
-                    "rows": rows,
-                    "counts_only": [f"{t.schema}.{t.table}" for t in result.counts_only],
-                },
+                value=_as_json(result),
+            )
+        if left != known:
+            watch.evidence(
+                f"tables known to differ: {len(left)}",
+                key=differing.FACT,
+                value=differing.as_json(left),
+            )
+        if different:
+            names = ", ".join(different[:5])
+            watch.evidence(f"rows differ in {names}", key=DIFFERENT, value=different)
+            raise StepFailed(
+                f"{len(different)} tables differ between {self.publisher.value} and "
+                f"{self.subscriber.value}: {names}.",
+                now=f"The applications are stopped; {self.publisher.value} has every write.",
+                todo=(
+                    f"Let traffic in on {self.publisher.value} again (leave this track), re-copy "
+                    "these tables, and roll back then."
+                ),
             )
         await closing.prove_equal_still(world, watch, self.publisher, self.subscriber)
         if world.fact(DIFFERENT):
@@ -191,11 +207,31 @@ class Compare(Step):
     async def _compare(
         self, world: World, watch: Watch, database: str, budget_s: float
     ) -> compare.Comparison:
+        plan = world.plan.compare
         left, right = await world.target(self.publisher), await world.target(self.subscriber)
         return await compare.compare_databases(
             world.connector(left, database),
             world.connector(right, database),
             budget_s=budget_s,
-            parallel=world.plan.compare.parallel,
+            share=plan.sampled_share if plan.mode is CompareMode.SAMPLED else 1.0,
+            # No count and no sample clears what is known to differ.
+            first=[(t.schema, t.table) for t in differing.left(world) if t.database == database],
+            parallel=plan.parallel,
             progress=lambda what, fraction: watch.progress(f"{database}: {what}", fraction),
         )
+
+
+def _as_json(result: compare.Comparison) -> Json:
+    def named(how: How) -> list[str]:
+        return [f"{t.schema}.{t.table}" for t in result.tables if t.how is how]
+
+    return {
+        "tables": len(result.tables),
+        "rows": sum(table.rows_left or 0 for table in result.tables),
+        "hashed": len(named(How.HASHED)),
+        "sampled": named(How.SAMPLED),
+        "sampled_share": result.share,
+        "counted": named(How.COUNTED),
+        "different": [f"{t.schema}.{t.table}" for t in result.different],
+        "seconds": round(result.seconds, 3),
+    }

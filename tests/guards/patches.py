@@ -26,7 +26,7 @@ import state
 from runbook import preflight, session
 from runbook.aws.clients import Clients
 from runbook.postgres import compare, connect, fence, maintenance, queries, replication, sequences
-from runbook.postgres.compare import Comparison, TableResult
+from runbook.postgres.compare import Comparison, How, TableResult
 from runbook.world import World
 from state import backups, lock, times
 from tests.guards.clients import SimulatedClients
@@ -185,7 +185,7 @@ async def _compare(pub_connect: Any, sub_connect: Any, **_: Any) -> Comparison:
     right.alive()
     ours, theirs = left.here.rows, right.here.rows
     same = set(ours) == set(theirs)
-    row = TableResult("public", "orders", len(ours), len(theirs), True, same)
+    row = TableResult("public", "orders", len(ours), len(theirs), How.HASHED, same)
     return Comparison(left.database, (row,), 0.1)
 
 

@@ -16,6 +16,8 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers import ADMIN, Binaries, Ground, Server
+from runbook.postgres import compare
+from runbook.postgres.compare import Comparison
 from runbook.postgres.connect import Target, connect
 
 MASTER = 'Må"ster 100%'
@@ -156,6 +158,25 @@ async def opened(pair: Pair) -> AsyncIterator[Open]:
         yield open_
 
 
+Compare = Callable[..., Awaitable[Comparison]]
+
+
+@pytest.fixture
+def compared(pair: Pair, database: str) -> Compare:
+    """Compare 18 with 16, by what this project says to both."""
+
+    async def run(budget_s: float = 60.0, **more: object) -> Comparison:
+        return await compare.compare_databases(
+            lambda: connect(pair.target(18), master_password, database, deadline_s=10),
+            lambda: connect(pair.target(16), master_password, database, deadline_s=10),
+            budget_s=budget_s,
+            parallel=2,
+            **more,  # type: ignore[arg-type]
+        )
+
+    return run
+
+
 def make_database(pair: Pair) -> str:
     """Make a database of the same awkward name on both servers."""
     name = f"Ær \"ø\" 100% '🐘' {next(_numbers)}"
@@ -234,4 +255,4 @@ def application(pair: Pair) -> Iterator[str]:
             connection.execute(SQL("DROP ROLE {}").format(Identifier(name)))
 
 
-__all__ = ["ADMIN", "MASTER", "SECRET", "Open", "Pair"]
+__all__ = ["ADMIN", "MASTER", "SECRET", "Compare", "Open", "Pair"]

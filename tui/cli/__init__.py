@@ -291,6 +291,33 @@ def auto(what: str, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("run", default="")
+@click.option("--database", "databases", multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for blue prime, and for rows that change at every look.",
+)
+@click.option("--record", is_flag=True, help="Keep what is found in the journal, as its holder.")
+@click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines, the result last.")
+@in_words
+def compare(
+    run: str, databases: tuple[str, ...], wait_s: float, record: bool, as_json: bool
+) -> None:
+    """Compare the rows of RUN's two sides while the applications run. Only reads.
+
+    Exit code 0: no row differs for good; 1: rows differ; 4: of some tables it is not known.
+    """
+    from tui.cli.comparing import compare_run
+
+    work = compare_run(run, databases=databases, wait_s=wait_s, record=record, as_json=as_json)
+    raise SystemExit(run_async(work))
+
+
+@main.command()
 @click.argument("run")
 @click.option("--to", default="", help="For whom it is meant: kept in both journals.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file to write.")

@@ -1,0 +1,75 @@
+"""The rows of both sides, compared while the applications run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import click
+
+from runbook import comparing, planning
+from runbook.aws import Aws
+from runbook.world import World
+from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
+from tui.cli.workspace import enter_lab, read_journal, refuse_handed_over, write_journal
+
+TELL_EVERY_S = 1.0
+
+
+class Teller:
+    """Says once a second how far it is."""
+
+    def __init__(self, printer: Printer, *, as_json: bool) -> None:
+        self._printer = printer
+        self._as_json = as_json
+        self._told = 0.0
+
+    def __call__(self, words: str, fraction: float) -> None:
+        if time.monotonic() - self._told < TELL_EVERY_S:
+            return
+        self._told = time.monotonic()
+        if self._as_json:
+            at = datetime.now(UTC).isoformat()
+            line = {"kind": "progress", "at": at, "text": words, "fraction": round(fraction, 4)}
+            self._printer.line(line)
+        else:
+            click.echo(f"{fraction:4.0%}  {words}", err=True)
+
+
+async def compare_run(
+    run: str, *, databases: Sequence[str], wait_s: float, record: bool, as_json: bool
+) -> int:
+    """Compare a run's sides and print what differs; return the exit code.
+
+    It acts on nothing and needs not hold the run. To `record` it takes the journal as its only
+    writer, and so not while another process holds it.
+    """
+    with write_journal() if record else read_journal() as journal:
+        refuse_handed_over(journal, run)
+        found = journal.run(run)
+        enter_lab(found)
+        plan = planning.of_run(journal, found)
+        world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+        printer = Printer(as_json=as_json)
+        try:
+            results = await comparing.compare_live(
+                world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
+            )
+        finally:
+            await world.forget_connections()
+        if record:
+            comparing.record(world, results, partial(journal.evidence, found.id, "compare"))
+    verdicts = [result.same for result in results]
+    equal = False if False in verdicts else None if None in verdicts else True
+    if as_json:
+        rows = [comparing.as_json(result) for result in results]
+        line = {"kind": "comparison", "run": found.id, "equal": equal, "databases": rows}
+        printer.line({**line, "recorded": record})
+    else:
+        for result in results:
+            click.echo(comparing.words(result))
+        if equal is not True and not record:
+            click.echo("Nothing was written to the journal: --record keeps what was found.")
+    return {True: DONE, False: FAILED, None: UNKNOWN}[equal]
