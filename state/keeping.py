@@ -14,7 +14,7 @@ from state.errors import JournalHeld, JournalUnusable
 from state.journal import named_holder
 from state.lock import lock_path, take_flock
 from state.mark import Mark, MarkFile, digest
-from state.store import Store, connect, plainly, trouble_with
+from state.store import Store, altered, connect, plainly, trouble_with
 from state.words import Custody
 
 
@@ -47,6 +47,13 @@ def inspect(path: Path) -> Inspection:
     found = tuple(backups.kept(path))
     trouble = trouble_with(path, _mark(path))
     return Inspection(path, trouble, 0 if trouble else _entries(path), found)
+
+
+def touched(path: Path) -> bool:
+    """Return whether a journal that nobody writes is not as blueprime left it. Cheap, for lists."""
+    with plainly(path):
+        known = _mark(path)
+        return path.exists() and known is not None and altered(path, known)
 
 
 def restore(path: Path, number: int | None = None) -> Restored:

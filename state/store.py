@@ -56,12 +56,12 @@ class Store:
             known = mark.read() or _mark_of_backups(path)
             if known.entries and not path.exists():
                 raise _lacking(path, known.entries, 0)
-            altered = _altered(path, known)
+            changed = altered(path, known)
             _make_private(path)
             db = connect(path, "rw")
         try:
             with plainly(path):
-                mark.write(Mark(_check_kept(db, path, known, altered=altered)))
+                mark.write(Mark(_check_kept(db, path, known, changed=changed)))
                 db.execute("PRAGMA journal_mode = WAL").fetchone()
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("PRAGMA foreign_keys = ON")
@@ -191,9 +191,9 @@ def trouble_with(path: Path, known: Mark | None) -> str:
             known = known or _mark_of_backups(path)
             if not path.exists():
                 raise _nothing_there(path, known)
-            altered = _altered(path, known)
+            changed = altered(path, known)
             with closing(connect(path, "ro")) as db:
-                _check_kept(db, path, known, altered=altered)
+                _check_kept(db, path, known, changed=changed)
     except NoJournal:
         raise
     except JournalUnusable as unusable:
@@ -257,12 +257,12 @@ def _check_whole(db: Database, path: Path, *, quick: bool = False) -> None:
         )
 
 
-def _check_kept(db: Database, path: Path, known: Mark, *, altered: bool) -> int:
+def _check_kept(db: Database, path: Path, known: Mark, *, changed: bool) -> int:
     """Raise `JournalUnusable` unless it is sound and holds what it must; return its entries."""
     _check_whole(db, path)
     if (found := backups.entries(db.conn)) < known.entries:
         raise _lacking(path, known.entries, found)
-    if altered:
+    if changed:
         raise _changed(path)
     return found
 
@@ -286,7 +286,7 @@ def _nothing_there(path: Path, known: Mark) -> JournalUnusable:
     return _lacking(path, known.entries, 0) if known.entries else NoJournal(path)
 
 
-def _altered(path: Path, known: Mark) -> bool:
+def altered(path: Path, known: Mark) -> bool:
     """Return whether the file is not as it was left when it was closed."""
     return bool(known.digest) and _whole_in_itself(path) and digest(path) != known.digest
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shlex
+import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from importlib import import_module
@@ -17,6 +18,7 @@ import click
 
 from state.home import open_private
 from tui.cli.guard import GuardedGroup, PrivateLog
+from tui.cli.leaving import send_nowhere
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,6 +49,10 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), USAGE)
         except JournalError as error:
             stop(str(error), FAILED)
+        except BrokenPipeError:
+            # Whoever read it has seen enough, `head` for instance: that is no trouble to report.
+            send_nowhere(sys.stdout)
+            raise SystemExit(FAILED) from None
         except OSError as error:
             stop(_about_a_file(error), FAILED)
         except Exception as error:
@@ -431,7 +437,9 @@ def report(run: str, form: str) -> None:
     from state.home import journal_path
     from state.journal import Journal
     from state.report import report as write
+    from tui.cli.listing import warn_if_touched
 
+    warn_if_touched()
     with Journal.open(journal_path(), writer=False) as journal:
         click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
 

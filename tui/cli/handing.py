@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from runbook import checklist as checklists
 from runbook import needs, planning
 from runbook import plan as plans
+from runbook.board import Downtime
 from runbook.checklist import Checklist
+from runbook.outage import downtime
 from runbook.plan import Plan
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel
@@ -214,6 +216,7 @@ class _Found:
     listed: Checklist
     plan: Plan
     back: str
+    down: Downtime
     lacking: list[str]
 
 
@@ -235,7 +238,7 @@ def _unpacked(parcel: Parcel) -> Iterator[_Found]:
         listed = checklists.read(aside, run.id)
         _enter_own_lab(run)
         lacking = run_async(needs.lacking(plan, run))
-        yield _Found(listed, plan, way_back_of(aside, listed), lacking)
+        yield _Found(listed, plan, way_back_of(aside, listed), downtime(aside, run.id), lacking)
 
 
 def _enter_own_lab(run: Run) -> None:
@@ -260,12 +263,18 @@ def _show(parcel: Parcel, found: _Found) -> None:
         f"stands on the track {run.track.value}: {state}\n"
         f"way back from here: {found.back}"
     )
+    _say_down(found.down)
     for line in listed.current.lines:
         for effect in line.attempt.effects if line.attempt else ():
             if effect.outcome is Outcome.UNKNOWN:
                 click.echo(f"? unknown whether it happened: {clean(effect.title)}")
     for each in found.lacking:
         click.echo(f"! this machine lacks something the run needs: {clean(each)}")
+
+
+def _say_down(clock: Downtime) -> None:
+    if clock.started_at is not None and clock.ended_at is None:
+        click.echo(f"! THE APPLICATIONS ARE DOWN since {clock.started_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _keep_plan(run: str, text: str) -> Path:

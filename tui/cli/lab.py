@@ -170,7 +170,10 @@ def ledger(as_json: bool) -> None:
 def fault(kind: str, arguments: tuple[str, ...]) -> None:
     """Order a fault, e.g. `fault throttle ModifyDBCluster 3`; `fault list` names them."""
     with _said_plainly():
-        print_json(lab.fault(kind, *arguments))
+        found = lab.fault(kind, *arguments)
+    if kind != "list":
+        found = {"ordered": [kind, *arguments], "waiting": found["waiting"]}
+    print_json(found)
 
 
 @click.command()

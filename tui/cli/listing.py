@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,7 +19,9 @@ from runbook.outage import downtime
 from runbook.ways import position, way_back
 from runbook.world import World
 from state.errors import NoJournal
+from state.home import journal_path
 from state.journal import Journal
+from state.keeping import touched
 from state.records import Handover, RunSummary
 from tui.cli.workspace import lab_gone, read_journal
 from tui.text import clean
@@ -27,11 +30,22 @@ PROTECTED = {True: "yes", False: "no", None: "?"}
 
 
 def _summaries() -> list[RunSummary]:
+    warn_if_touched()
     try:
         with read_journal() as journal:
             return journal.runs()
     except NoJournal:
         return []
+
+
+def warn_if_touched() -> None:
+    """Say on standard error that what is shown may not be what was written."""
+    if touched(journal_path()):
+        click.echo(
+            f"! {journal_path()} is not as blueprime left it: bytes in it have changed since, and "
+            "what is shown from it may be untrue. See: blueprime journal check",
+            err=True,
+        )
 
 
 def runs_json() -> list[dict[str, Any]]:
@@ -72,7 +86,10 @@ def runs_text() -> str:
     """Return the runs as a table, with a warning for slots that an open run holds."""
     rows = _summaries()
     if not rows:
-        return "No runs yet. Begin with: blueprime rehearse, or: blueprime plan CLUSTER\n"
+        return (
+            "No runs yet. Begin with: blueprime rehearse, or: blueprime plan CLUSTER. "
+            "If there was a run and its journal is lost: blueprime adopt CLUSTER\n"
+        )
     table = Table(box=None, pad_edge=False)
     for heading in ("run", "cluster", "track", "step", "status", "protected", "started", "where"):
         table.add_column(heading)
@@ -111,6 +128,7 @@ def _printed(table: Table) -> str:
 
 
 def _read(run: str) -> tuple[Checklist, str, Any]:
+    warn_if_touched()
     with read_journal() as journal:
         listed = checklists.read(journal, run)
         return listed, way_back_of(journal, listed), journal.live(listed.run.id)

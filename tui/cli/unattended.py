@@ -29,7 +29,7 @@ from tui.cli.headless import (
     unknown_changes,
     yes_to_all,
 )
-from tui.cli.workspace import is_run, open_session, write_journal
+from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
 
 LAST_WORD_S = 5.0
 """How long the end of an unattended run waits for a look at protection."""
@@ -46,6 +46,9 @@ async def run_unattended(
     as_json: bool,
 ) -> int:
     """Drive a run and print its summary; return the exit code."""
+    if names_a_run(what):
+        # Opened for writing alone, a journal that is not there would be made, empty.
+        read_journal().close()
     with write_journal(take_over=take_over) as journal:
         if until:
             _refuse_unknown_step(until, _plan_of(journal, what))
@@ -58,7 +61,7 @@ async def run_unattended(
                     yes_to_all if yes else nobody,
                     track=Track(track) if track else None,
                     until=until,
-                    at_once=is_run(journal, what),
+                    at_once=names_a_run(what),
                     on_unknown=OnUnknown(on_unknown),
                     printer=printer,
                 )
@@ -82,7 +85,7 @@ async def run_unattended(
 
 
 def _plan_of(journal: Journal, what: str) -> Plan:
-    if is_run(journal, what):
+    if names_a_run(what):
         return planning.of_run(journal, journal.run(what))
     return plans.load(Path(what))
 
@@ -96,7 +99,7 @@ def _refuse_unknown_step(step: str, plan: Plan) -> None:
 
 
 def _open(journal: Journal, what: str) -> Session:
-    if is_run(journal, what):
+    if names_a_run(what):
         return open_session(journal, what)
     path = Path(what)
     return Session.start(journal, plans.load(path), path.absolute())

@@ -91,6 +91,6 @@ def refuse_handed_over(journal: Journal, run: str) -> None:
         raise HandedOver(record, record.away)
 
 
-def is_run(journal: Journal, what: str) -> bool:
+def names_a_run(what: str) -> bool:
     """Return whether a word names a run; a file of that name wins."""
     return not Path(what).exists() and not what.endswith(".toml")

@@ -20,6 +20,8 @@ from tui import text
 from tui.screens.base import KeyedModal
 from tui.widgets.pane import joined, line
 
+HINT = "esc cancels · tab and ⇧tab move · enter in a field leads on"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -55,6 +57,8 @@ class ConfirmDialog(KeyedModal[Consent | None]):
     AUTO_FOCUS = "#cancel"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "decline", "cancel", show=False),
+        Binding("pageup", "read(-1)", show=False, priority=True),
+        Binding("pagedown", "read(1)", show=False, priority=True),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -86,16 +90,25 @@ class ConfirmDialog(KeyedModal[Consent | None]):
                     variant="error" if asked.grave else "primary",
                     disabled=bool(asked.must_type),
                 )
-            yield Static(
-                "esc cancels · tab and ⇧tab move · enter in a field leads on",
-                id="hint",
-                markup=False,
-            )
+            yield Static(HINT, id="hint", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#dialog").set_class(self.question.grave, "-grave")
         for field_ in self.query(Input):
             field_.cursor_blink = False
+        self.call_after_refresh(self._hint)
+
+    def _hint(self, wrong: str = "") -> None:
+        """Say what the keys do; first, that there is more to read than fits."""
+        more = self.query_one("#words").max_scroll_y > 0
+        hint = f"pgdn reads on · {HINT}" if more else HINT
+        shown = line((wrong, "bold $text-warning")) if wrong else line(hint)
+        self.query_one("#hint", Static).update(shown)
+
+    def action_read(self, pages: int) -> None:
+        """Scroll what is to be read before the answer."""
+        words = self.query_one("#words")
+        words.scroll_relative(y=pages * max(1, words.size.height - 1), animate=False)
 
     def _words(self) -> Content:
         asked = self.question
@@ -117,26 +130,29 @@ class ConfirmDialog(KeyedModal[Consent | None]):
     @on(Input.Changed, "#typed")
     def _compare(self, event: Input.Changed) -> None:
         self.query_one("#yes", Button).disabled = event.value != self.question.must_type
+        self._hint()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         # Enter in a field only moves on: a yes is always a button of its own.
         yes = self.query_one("#yes", Button)
-        if event.input.id == "reason":
-            self.focus_next()
+        if event.input.id == "reason" and self.question.must_type:
+            self.query_one("#typed").focus()
         elif not yes.disabled:
             yes.focus()
         else:
             wanted = text.clean(self.question.must_type)
-            self.notify(f"That is not {wanted}: nothing was done.", markup=False)
+            self._hint(f"That is not {wanted}: nothing was done.")
 
     def on_key(self, event: events.Key) -> None:
         """Send letters to the field that asks for them, wherever the focus rests."""
         if isinstance(self.focused, Input) or not event.is_printable or event.character == " ":
             return
-        for field_ in self.query("#typed").results(Input):
-            field_.focus()
-            field_.insert_text_at_cursor(event.character or "")
+        fields = list(self.query(Input))
+        if fields and event.character:
+            # The last one is what must be typed, where anything must.
+            fields[-1].focus()
+            fields[-1].insert_text_at_cursor(event.character)
             event.stop()
 
     @on(Button.Pressed, "#yes")
