@@ -73,6 +73,7 @@ def new_tables(ours: Parts, theirs: Parts) -> NewTables:
 def changes(ours: Parts, theirs: Parts) -> list[Change]:
     """Return the other changes: first what others need, last what takes something away."""
     return [
+        *_schemas(ours, theirs),
         *_enums(ours, theirs),
         *_sequences(ours, theirs),
         *_columns(ours, theirs),
@@ -96,6 +97,13 @@ def _odd(name: Name, ours: Parts) -> list[str]:
 def _depth(name: Name, ours: Parts) -> int:
     parent = ours.tables[name]["parent"]
     return 0 if not parent else 1 + _depth((parent[0], parent[1]), ours)
+
+
+def _schemas(ours: Parts, theirs: Parts) -> Iterator[Change]:
+    for name, made in sorted(ours.schemas.items()):
+        if name not in theirs.schemas:
+            statements = [*parts.create_schema(name, made)]
+            yield Change("schema", (name,), f"Make the schema {shown([name])}", statements)
 
 
 def _enums(ours: Parts, theirs: Parts) -> Iterator[Change]:

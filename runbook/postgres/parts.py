@@ -146,8 +146,6 @@ def create_table(name: Name, parts: Parts) -> Iterator[Composed]:
         if made["options"]
         else SQL(""),
     )
-    for sequence in parts.serials(name):
-        yield own_sequence(sequence, parts.sequences[sequence])
     for constraint, of in sorted(parts.of(parts.constraints, name).items(), key=_keys_first):
         if of["type"] != "f":
             yield add_constraint((*name, constraint), of)
@@ -155,6 +153,9 @@ def create_table(name: Name, parts: Parts) -> Iterator[Composed]:
         yield Composed([served(index["definition"])])
     yield from replica_identity(name, parts)
     yield SQL("ALTER TABLE {} OWNER TO {}").format(Identifier(*name), Identifier(made["owner"]))
+    # Of the same owner both must be by then.
+    for sequence in parts.serials(name):
+        yield own_sequence(sequence, parts.sequences[sequence])
     yield from _grants(SQL("TABLE"), Identifier(*name), made)
 
 
@@ -216,6 +217,9 @@ def _counting(
 
 def _grants(kind: SQL, name: Composable, made: Definition) -> Iterator[Composed]:
     for grantee, privilege, grantable in made["grants"]:
+        if privilege == "MAINTAIN":
+            # From 17 on; the older side has none.
+            continue
         yield SQL("GRANT {} ON {} {} TO {}{}").format(
             served(privilege),
             kind,

@@ -24,7 +24,7 @@ Values = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that a transaction brings (`new`) or takes away (`old`, its key at least)."""
+    """A row that a transaction brings (`new`) or takes away (`old`: its replica identity)."""
 
     schema: str
     table: str
@@ -79,23 +79,23 @@ async def failing(
 
 async def stray(connection: AsyncConnection, changes: Sequence[Change]) -> Stray | None:
     """Return the first row of this database that is in the way of a change, or None."""
-    freed: list[tuple[str, str, Values]] = []
+    freed: dict[tuple[str, str], list[Values]] = {}
     keys: dict[tuple[str, str], list[list[str]]] = {}
     for change in changes:
         table = (change.schema, change.table)
         if change.old is not None:
-            freed.append((*table, change.old))
+            freed.setdefault(table, []).append(change.old)
         if change.new is None:
             continue
         if table not in keys:
             keys[table] = await _unique_keys(connection, *table)
         for columns in keys[table]:
             key = {column: change.new.get(column) for column in columns}
-            own = change.old is not None and all(change.old.get(c) == key[c] for c in columns)
-            if own or None in key.values() or _freed(freed, table, key):
+            if None in key.values():
                 continue
             known = {column: str(value) for column, value in key.items()}
-            if version := await _version(connection, *table, known):
+            version = await _version(connection, *table, known)
+            if version and not await _freed(connection, table, version, freed.get(table, ())):
                 return Stray(*table, known, version)
     return None
 
@@ -156,17 +156,20 @@ async def _unique_keys(connection: AsyncConnection, schema: str, table: str) -> 
     return [columns for (columns,) in await cursor.fetchall()]
 
 
-def _freed(freed: Sequence[tuple[str, str, Values]], table: tuple[str, str], key: Values) -> bool:
-    """Return whether the transaction itself has taken away a row of that key before."""
-    return any(
-        each[:2] == table and all(each[2].get(column) == value for column, value in key.items())
-        for each in freed
-    )
+async def _freed(
+    connection: AsyncConnection, table: tuple[str, str], version: str, olds: Sequence[Values]
+) -> bool:
+    """Return whether the transaction has taken that very row away, or changed it, before."""
+    for old in olds:
+        key = {column: value for column, value in old.items() if value is not None}
+        if version == await _version(connection, *table, key):
+            return True
+    return False
 
 
 def _transactions(messages: Iterable[bytes]) -> Iterator[tuple[int, list[Change]]]:
     """Cut messages into transactions, each with the position behind its commit."""
-    relations: dict[int, tuple[str, str, list[str]]] = {}
+    relations: dict[int, tuple[str, str, list[str], set[str]]] = {}
     changes: list[Change] = []
     for message in messages:
         reader = _Reader(message)
@@ -176,24 +179,20 @@ def _transactions(messages: Iterable[bytes]) -> Iterator[tuple[int, list[Change]
             case "R":
                 oid, schema, table = reader.int32(), reader.text(), reader.text()
                 reader.letter()
-                relations[oid] = (schema, table, [reader.column() for _ in range(reader.int16())])
-            case "I":
-                schema, table, columns = relations[reader.int32()]
-                reader.letter()
-                changes.append(Change(schema, table, reader.tuple(columns), None))
-            case "U":
-                schema, table, columns = relations[reader.int32()]
-                old, kind = None, reader.letter()
-                if kind in "KO":
-                    old = reader.tuple(columns)
-                    reader.letter()
-                new = reader.tuple(columns)
-                # Without an old tuple the key has stayed, so the row frees what it takes.
-                changes.append(Change(schema, table, new, new if old is None else old))
-            case "D":
-                schema, table, columns = relations[reader.int32()]
-                reader.letter()
-                changes.append(Change(schema, table, None, reader.tuple(columns)))
+                listed = [reader.column() for _ in range(reader.int16())]
+                names = [name for name, _ in listed]
+                relations[oid] = (schema, table, names, {name for name, key in listed if key})
+            case "I" | "U" | "D" as kind:
+                schema, table, columns, identity = relations[reader.int32()]
+                tuples = {}
+                while (letter := reader.letter()) in ("K", "O", "N"):
+                    tuples[letter] = reader.tuple(columns)
+                new = tuples.get("N")
+                old = tuples.get("K") or tuples.get("O") or (new if kind == "U" else None)
+                if old is not None:
+                    # An update without an old tuple has left the key as it was.
+                    old = {name: value for name, value in old.items() if name in identity}
+                changes.append(Change(schema, table, new, old))
             case "C":
                 reader.skip(1 + 8)
                 yield reader.int64(), changes
@@ -212,6 +211,7 @@ class _Reader:
         return piece
 
     def letter(self) -> str:
+        """Return the next letter, or an empty text at the end."""
         return self.skip(1).decode("ascii")
 
     def int16(self) -> int:
@@ -229,11 +229,12 @@ class _Reader:
         self.skip(1)
         return piece.decode()
 
-    def column(self) -> str:
-        self.skip(1)
+    def column(self) -> tuple[str, bool]:
+        """Return a column's name, and whether it is part of the replica identity."""
+        key = self.skip(1) == b"\x01"
         name = self.text()
         self.skip(8)
-        return name
+        return name, key
 
     def tuple(self, columns: Sequence[str]) -> Values:
         """Return the values that are given; what is unchanged and long is left out."""

@@ -35,6 +35,9 @@ from state.words import Status
 MOST_FIXES = 50
 """So many of the preflight's mends are looked at: a person goes through them one by one."""
 
+FIRST = ("schema", "enum", "enum-value", "sequence")
+"""What new tables may need."""
+
 UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
 
 
@@ -167,7 +170,7 @@ async def _subscription(world: World, database: str, found: Offered) -> None:
 async def _schema(world: World, database: str, found: Offered) -> None:
     ours, theirs = await both(world, database)
     changes = drift.changes(ours, theirs)
-    first = [each for each in changes if each.kind in ("enum", "sequence", "enum-value")]
+    first = [each for each in changes if each.kind in FIRST]
     for change in first:
         _change(database, change, found)
     await _new_tables(world, database, drift.new_tables(ours, theirs), found)

@@ -188,7 +188,7 @@ class Bench:
         assert status is Status.SUCCEEDED, (last.message, last.effects)
 
     def rows(self, table: str) -> tuple[list[Any], list[Any]]:
-        query = f"SELECT t::text FROM {table} AS t ORDER BY 1"  # noqa: S608
+        query = f"SELECT t::text FROM {table} AS t ORDER BY 1"
         return self.here(query), self.there(query)
 
 

@@ -10,6 +10,7 @@ from tui import keys
 from tui.screens.branch import BranchScreen
 from tui.screens.help import PLACES, HelpScreen
 from tui.screens.log import LogScreen
+from tui.screens.remedies import RemediesScreen
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
