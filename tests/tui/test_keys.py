@@ -17,7 +17,15 @@ from tui.screens.runs import RunsScreen
 
 SCREENS = {
     screen.PLACE: screen
-    for screen in (RunScreen, RunsScreen, ResumeScreen, BranchScreen, LogScreen, HelpScreen)
+    for screen in (
+        RunScreen,
+        RunsScreen,
+        ResumeScreen,
+        BranchScreen,
+        RemediesScreen,
+        LogScreen,
+        HelpScreen,
+    )
 }
 
 
