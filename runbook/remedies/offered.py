@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -37,6 +37,13 @@ MOST_FIXES = 50
 
 FIRST = ("schema", "enum", "enum-value", "sequence")
 """What new tables may need."""
+
+BY_LOG = (
+    "1. The log of blue prime's writer says it, in the lines of the logical replication worker: a "
+    "conflict names table and key, a full disk the file.\n"
+    "2. A row in the way: on blue prime, SET default_transaction_read_only = off, then DELETE it.\n"
+    "3. Apply goes on by itself, a few seconds later."
+)
 
 UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
 
@@ -139,10 +146,19 @@ async def _sides(world: World, found: Offered) -> None:
                 for change in drift.changes(*await both(world, database)):
                     _change(database, change, found)
             continue
+        before = len(found.remedies)
+        stopped = False
         async with found.looking_at(f"the subscription in {database}"):
-            await _subscription(world, database, found)
+            stopped = await _subscription(world, database, found)
         async with found.looking_at(f"the schemas of {database}"):
             await _schema(world, database, found)
+        if stopped and len(found.remedies) == before:
+            found.say(
+                f"Find out why apply in {database} stops",
+                f"the apply worker of {database} on {held(world).subscriber.value} does not run, "
+                "and what it fails at cannot be told from here",
+                BY_LOG,
+            )
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
             continue
@@ -152,19 +168,22 @@ async def _sides(world: World, found: Offered) -> None:
             found.add(GiveUp(why, each.database, each.schema, each.table))
 
 
-async def _subscription(world: World, database: str, found: Offered) -> None:
+async def _subscription(world: World, database: str, found: Offered) -> bool:
+    """Offer what mends a database's subscription; return whether its worker is down."""
     name, subscriber = publication_name(world), held(world).subscriber
     async with world.connect(subscriber, database) as connection:
         seen = await replication.subscription(connection, name)
     if seen is None:
-        return
+        return False
     if not seen.enabled:
         why = f"the subscription {name} in {database} of {subscriber.value} is disabled"
         found.add(Enable(why=why, database=database))
     elif seen.worker_pid is None or seen.apply_error_count:
-        row = await stray_row(world, database)
-        if row is not None:
-            found.add(row)
+        # Not every master user may look at what a subscription has applied.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            if (row := await stray_row(world, database)) is not None:
+                found.add(row)
+    return seen.enabled and seen.worker_pid is None
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:

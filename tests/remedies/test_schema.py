@@ -288,3 +288,28 @@ async def test_a_lost_slot_is_replaced_by_a_full_copy(bench: Bench) -> None:
     assert bench.session.fact("protection")["lost"] is False
     assert bench.session.way_back().startswith("finish protecting")
     assert await bench.session.remedies() == []
+
+
+async def test_a_worker_that_fails_at_what_cannot_be_named_is_told_in_words(bench: Bench) -> None:
+    bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY, v int)")
+    # No index and no row is in the way: a trigger that fires on apply refuses.
+    bench.there(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE EXCEPTION ''no''; END';"
+        " CREATE TRIGGER no BEFORE INSERT ON t EXECUTE FUNCTION no();"
+        " ALTER TABLE t ENABLE ALWAYS TRIGGER no"
+    )
+    bench.here("INSERT INTO t VALUES (1, 1)")
+    failed = "SELECT apply_error_count > 0 FROM pg_stat_subscription_stats WHERE subname = %s"
+    until(lambda: bench.there(failed, bench.name) == [(True,)])
+    down = "SELECT count(*) FROM pg_stat_subscription WHERE subname = %s AND pid IS NOT NULL"
+    until(lambda: bench.there(down, bench.name) == [(0,)])
+
+    async def told() -> bool:
+        return any("Find out why" in offer.title for offer in await bench.session.remedies())
+
+    for _ in range(20):
+        if await told():
+            break
+    else:
+        raise AssertionError("never told")
