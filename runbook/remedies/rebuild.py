@@ -12,6 +12,7 @@ from runbook import differing
 from runbook.postgres import catalog, drift, replication
 from runbook.postgres.parts import Parts, shown
 from runbook.postgres.statement import Statement, quoted
+from runbook.remedies.reading import may_read
 from runbook.remedies.remedy import Remedy
 from runbook.remedies.schema import WRITABLE, PartsEffect, both
 from runbook.remedies.tables import await_ready
@@ -95,7 +96,7 @@ class Rebuild(Remedy):
         waves += [
             [await _empty(world, sides, name) for name in self.databases],
             [_make_slot(world, sides, name, slots[name]) for name in self.databases],
-            [password],
+            [password, may_read(world)],
             [
                 SubscriptionEffect(
                     world,

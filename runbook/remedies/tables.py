@@ -13,6 +13,7 @@ from runbook.postgres.parts import Name, Parts, shown
 from runbook.postgres.rows import quoted_table
 from runbook.postgres.statement import Statement, literal, quoted
 from runbook.remedies.comparing import compare_rows
+from runbook.remedies.reading import may_read
 from runbook.remedies.remedy import Remedy
 from runbook.remedies.schema import WRITABLE, PartsEffect, both
 from runbook.roles import Role
@@ -61,7 +62,7 @@ class NewTables(Remedy):
         ]
 
     async def effects(self, world: World) -> list[Wave]:
-        waves: list[Wave] = []
+        waves: list[Wave] = [[may_read(world)]]
         if self.missing:
             waves.append([await self._making(world)])
         if self.filled:

@@ -130,7 +130,7 @@ class Bench:
                 verifier.encode(), self.name.encode(), b"scram-sha-256"
             ).decode()
             publisher.execute(
-                SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}").format(
+                SQL("CREATE ROLE {} LOGIN REPLICATION PASSWORD {}").format(
                     Identifier(self.name), hashed
                 )
             )

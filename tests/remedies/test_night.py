@@ -53,7 +53,7 @@ def test_what_drifted_is_mended_and_the_rollback_loses_nothing(workspace: Worksp
             ) == KILLED:
                 pass
             assert status == 0, prison.out.read_text()
-            assert len(prison.struck()) == 2, "making the table, and taking it in"
+            assert len(prison.struck()) >= 2, "making the table, and taking it in"
     assert workspace.json("mend", run, "--json") == []
     workspace.run("lab", "fault", "stray-write", f"orders-prime-{run}", "orders")
     back = ("auto", run, "--track", "rollback", "--yes", "--json")
