@@ -13,7 +13,7 @@ from runbook.postgres import mends
 from runbook.postgres.statement import quoted
 from runbook.remedies.remedy import Remedy
 from runbook.roles import Role
-from runbook.step import Finding, Gate, Watch, Wave
+from runbook.step import Answer, Finding, Gate, StepFailed, Watch, Wave
 from runbook.steps.effects import SqlEffect, no, yes
 from runbook.world import World
 
@@ -32,6 +32,10 @@ UNDO = {
     Mend.IDENTITY_INDEX: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
     Mend.PLAIN_TRIGGER: "ALTER TABLE … ENABLE ALWAYS (or REPLICA) TRIGGER …, as it was.",
 }
+
+
+OF_A_DEPLOYMENT = (Mend.DROP_SLOT, Mend.DROP_PUBLICATION, Mend.DROP_SUBSCRIPTION)
+"""AWS makes its own of these on blue with the deployment: from then on none is dropped."""
 
 
 @dataclass
@@ -60,6 +64,13 @@ class Fixing(Remedy):
         return [[FixEffect(world, self._fix, self.key, self.title)]]
 
     async def verify(self, world: World, watch: Watch) -> None:
+        finding = await FixEffect(world, self._fix, self.key, self.title).probe()
+        if finding.answer is not Answer.YES:
+            raise StepFailed(
+                f"{self.title} was asked for, and it still stands: {finding.seen}.",
+                now="Nothing else was changed.",
+                todo="Look at it on blue, then try again.",
+            )
         watch.evidence(f"done: {self.title}; the preflight, run again, looks anew")
 
 
@@ -86,10 +97,13 @@ class FixEffect(SqlEffect):
 def offered(world: World) -> list[Fixing]:
     """Return the mends that the last preflight offered, each once."""
     found: dict[str, Fixing] = {}
+    deployed = world.fact("deployment") is not None or world.begun("create-deployment")
     for result in world.fact("preflight") or ():
         if result.get("fix") and result.get("level") != "pass":
             why = f"{result['subject']}: {result['text']}"
             one = Fixing(why=why, fix=result["fix"])
+            if deployed and fix.from_json(result["fix"]).mend in OF_A_DEPLOYMENT:
+                continue
             found.setdefault(one.key, one)
     return list(found.values())
 

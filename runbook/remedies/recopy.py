@@ -19,13 +19,14 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
 from runbook import differing
-from runbook.postgres import rows
+from runbook.postgres import replication, rows
 from runbook.postgres.rows import Chosen, Table
 from runbook.remedies.catching_up import catch_up, caught_up
 from runbook.remedies.remedy import Remedy, of_database
 from runbook.remedies.striking import strike
 from runbook.sides import Sides, held
 from runbook.step import Effect, Finding, StepFailed, Watch, Wave
+from runbook.steps.capture import publication_name
 from runbook.steps.effects import answered, no, unknown, yes
 from runbook.world import World
 from state.records import Json
@@ -123,6 +124,7 @@ class RowsEffect(Effect):
         with answered(self.title, self._sides.subscriber):
             async with self._opened() as (here, there):
                 table = await self._common(here, there)
+                await self._refuse_unless_followed(there, table)
                 for _ in range(ROUNDS):
                     found = await self._settled(here, there, table)
                     if not found:
@@ -232,6 +234,18 @@ class RowsEffect(Effect):
                 todo="Make the schemas alike first: what is missing is offered beside this.",
             )
         return Table(self._schema, self._table, ours)
+
+    async def _refuse_unless_followed(self, there: AsyncConnection, table: Table) -> None:
+        """Refuse a table that does not receive what is written: it would not stay equal."""
+        name = publication_name(self._world)
+        taken = await replication.subscribed_tables(there, name)
+        names = {(each.schema, each.name) for each in taken if each.state == "r"}
+        if (table.schema, table.name) not in names:
+            raise StepFailed(
+                f"{self._sides.subscriber.value} does not receive {table} in {self._database}.",
+                now="Nothing was changed.",
+                todo="Take the table in first, with its rows: that is offered beside this.",
+            )
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[tuple[AsyncConnection, AsyncConnection]]:

@@ -139,6 +139,14 @@ async def test_what_passed_is_not_offered_and_old_blue_is_left_alone(bench: Benc
     assert bench.there("SELECT pubname FROM pg_publication") == [("p",)]
 
 
+async def test_no_slot_is_dropped_once_there_is_a_deployment(bench: Bench) -> None:
+    bench.there("SELECT pg_create_logical_replication_slot('of_aws', 'pgoutput')")
+    found(bench, Fix(Mend.DROP_SLOT, "", ("of_aws",)))
+    assert (await bench.offer("fix")).title == "Drop the slot of_aws"
+    bench.fact("deployment", {"identifier": "bgd-1"})
+    assert await bench.session.remedies() == []
+
+
 async def test_a_server_that_refuses_says_so_and_the_mend_stays_offered(bench: Bench) -> None:
     bench.there("CREATE TABLE t (id int)")
     found(bench, Fix(Mend.IDENTITY_FULL, bench.database, ("public", "t")))

@@ -161,6 +161,17 @@ async def test_a_writer_that_holds_the_table_is_named_and_nothing_changes(
     assert bench.rows("t")[0] == bench.rows("t")[1]
 
 
+async def test_a_table_that_nothing_arrives_in_is_not_called_equal(bench: Bench) -> None:
+    bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
+    bench.both("CREATE TABLE late (id int PRIMARY KEY)")
+    bench.here("INSERT INTO late VALUES (1)")
+    bench.differ("late")
+    key = next(o.key for o in await bench.session.remedies() if "/recopy/" in o.key)
+    assert await bench.session.mend(key, yes) is Status.FAILED
+    assert "does not receive" in bench.journal.attempts(bench.run)[-1].message
+    assert len(bench.session.fact("tables.differ")) == 1
+
+
 async def test_no_value_reaches_a_log_or_the_journal(bench: Bench) -> None:
     bench.follow(
         prepare="CREATE TABLE t (id text PRIMARY KEY, v text);"
