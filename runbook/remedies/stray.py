@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -117,11 +118,10 @@ async def stray_row(world: World, database: str) -> StrayRow | None:
             if found is None or (found.confirmed_flush_lsn or 0) >= reached:
                 return None
             if not found.active:
-                try:
+                # The worker may have come back at that very moment.
+                with suppress(errors.ObjectInUse):
                     changes = await pending.failing(connection, slot, name, applied)
                     break
-                except errors.ObjectInUse:
-                    pass
             await asyncio.sleep(LOOK_EVERY_S)
         else:
             return None

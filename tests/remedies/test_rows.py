@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from state.words import Status
-from tests.remedies.conftest import Bench, yes
+from tests.remedies.conftest import Bench, until, yes
 
 TABLE = """
 CREATE TABLE "Or""ders" (
@@ -75,7 +75,7 @@ async def test_differing_rows_are_copied_while_a_writer_goes_on(bench: Bench) ->
     bench.differ('Or"ders')
     acknowledged: dict[int, str] = {}
     with writing(bench, acknowledged):
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(until, lambda: len(acknowledged) >= 20)
         await bench.mend("recopy")
     assert bench.session.fact("tables.differ") == []
     assert len(acknowledged) > 50

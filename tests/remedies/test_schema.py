@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from state.words import Status
@@ -274,7 +275,7 @@ async def test_a_lost_slot_is_replaced_by_a_full_copy(bench: Bench) -> None:
     def dropped() -> bool:
         try:
             bench.here("SELECT pg_drop_replication_slot(%s)", bench.slot)
-        except Exception:
+        except psycopg.errors.ObjectInUse:
             bench.there(f'ALTER SUBSCRIPTION "{bench.name}" DISABLE')
             return False
         return True
