@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from runbook.roles import Role
 from runbook.session import Busy, Session
 from runbook.step import Answer, StepFailed
+from runbook.steps.carry import Compare
 from state.report import report
 from state.words import Outcome, Status
 from tests.remedies.conftest import Bench, yes
@@ -119,3 +121,28 @@ async def test_a_side_that_cannot_be_asked_is_said_and_hides_nothing_else(
         "it could not be looked at: no route to host"
     ]
     assert any(offer.key.startswith("remedy/recopy/") for offer in offers)
+
+
+async def test_the_comparison_names_what_differs_and_lets_pass_what_was_given_up(
+    bench: Bench,
+) -> None:
+    bench.follow(
+        prepare="CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY);"
+        " INSERT INTO t VALUES (1); INSERT INTO u VALUES (1)"
+    )
+    bench.there("DELETE FROM t; DELETE FROM u")
+    step = Compare(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
+    runner = bench.session._runner
+    assert await runner.run_step(step, yes) is Status.FAILED
+    assert {each["table"] for each in bench.session.fact("tables.differ")} == {"t", "u"}
+    keys = {offer.key for offer in await bench.session.remedies()}
+    give_up = next(key for key in keys if key.startswith("remedy/give-up/") and '"t"' in key)
+    recopy = next(key for key in keys if key.startswith("remedy/recopy/") and '"u"' in key)
+    assert await bench.session.mend(give_up, yes) is Status.SUCCEEDED
+    assert await runner.run_step(step, yes) is Status.FAILED
+    assert {each["table"] for each in bench.session.fact("tables.differ")} == {"u"}
+    assert await bench.session.mend(recopy, yes) is Status.SUCCEEDED
+    assert bench.session.fact("tables.differ") == bench.session.fact("compare.different") == []
+    assert await runner.run_step(step, yes) is Status.SUCCEEDED
+    said = [each.text for each in bench.session.evidences("compare")]
+    assert any("given up by name, and unlike: public.t" in text for text in said)
