@@ -98,7 +98,8 @@ def position(world: World, journal: Journal) -> Position:
     protection = world.fact("protection") or {}
     if protection.get("lost"):
         return Position.WAY_LOST
-    if _unlike(world):
+    if _unlike(world) and world.fact("subscribed"):
+        # Before blue prime follows, nothing is mended yet: protecting goes on first.
         return Position.ROWS_DIFFER
     return Position.PROTECTED if protection.get("protected") else Position.NOT_PROTECTED
 
