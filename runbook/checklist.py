@@ -5,9 +5,12 @@ Every screen and every JSON output draws from this, so that a watcher sees what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runbook import planning
+from runbook.remedies.kinds import rebuilt
+from runbook.remedies.remedy import is_remedy
 from runbook.step import Risk, Step
 from runbook.tracks import steps_of
 from state.journal import Journal
@@ -32,6 +35,11 @@ class Line:
     attempts: int
 
     @property
+    def remedy(self) -> bool:
+        """Whether it is a mend that was taken beside the track: nothing waits for it."""
+        return is_remedy(self.step)
+
+    @property
     def seconds(self) -> float | None:
         """Duration of the latest attempt, or None while it runs or before it."""
         return None if self.attempt is None else self.attempt.seconds
@@ -46,7 +54,7 @@ class Section:
 
     @property
     def complete(self) -> bool:
-        return all(line.status.done for line in self.lines)
+        return all(line.status.done for line in self.lines if not line.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,8 @@ class Checklist:
     @property
     def next(self) -> Line | None:
         """The line that a key would run: the first one not done, or None at the end."""
-        return next((line for line in self.current.lines if not line.status.done), None)
+        lines = (line for line in self.current.lines if not line.remedy)
+        return next((line for line in lines if not line.status.done), None)
 
     def line(self, step: str) -> Line:
         """Return a line of the current section by its step's key."""
@@ -74,44 +83,68 @@ def read(journal: Journal, run: str) -> Checklist:
     """Build the checklist of a run."""
     record = journal.run(run)
     plan = planning.of_run(journal, record)
-    attempts: dict[tuple[int, str], list[Attempt]] = {}
+    attempts: dict[int, dict[str, list[Attempt]]] = {}
     for attempt in journal.attempts(record.id):
-        attempts.setdefault((attempt.entry, attempt.step), []).append(attempt)
+        attempts.setdefault(attempt.entry, {}).setdefault(attempt.step, []).append(attempt)
     entries = journal.entries(record.id)
-    sections = [
-        _section(entry, steps_of(entry.track, plan, entry.way), attempts, last=entry is entries[-1])
-        for entry in entries
-    ]
+    sections = []
+    for entry in entries:
+        tried = attempts.get(entry.id, {})
+        remedies = {key: rebuilt(journal.fact(record.id, key)) for key in tried if is_remedy(key)}
+        steps = steps_of(entry.track, plan, entry.way)
+        lines = _lines(entry, steps, tried, last=entry is entries[-1])
+        sections.append(Section(entry, tuple(_with_remedies(entry, lines, tried, remedies))))
     return Checklist(record, tuple(sections))
 
 
-def _section(
-    entry: TrackEntry,
-    steps: list[Step],
-    attempts: dict[tuple[int, str], list[Attempt]],
-    *,
-    last: bool,
-) -> Section:
+def _lines(
+    entry: TrackEntry, steps: list[Step], attempts: dict[str, list[Attempt]], *, last: bool
+) -> list[Line]:
     lines = []
     ready = last
     for step in steps:
-        tried = attempts.get((entry.id, step.key), [])
-        line = Line(
-            entry=entry.id,
-            track=entry.track,
-            step=step.key,
-            title=step.title,
-            why=step.why,
-            risk=step.risk,
-            undo=step.undo,
-            status=tried[-1].status if tried else Status.PENDING,
-            attempt=tried[-1] if tried else None,
-            attempts=len(tried),
-        )
+        tried = attempts.get(step.key, [])
+        line = _line(entry, step.key, step, tried)
         if ready and not line.status.done:
             ready = False
             if line.status is Status.PENDING:
                 line = replace(line, status=Status.READY)
         if last or tried:
             lines.append(line)
-    return Section(entry, tuple(lines))
+    return lines
+
+
+def _line(entry: TrackEntry, key: str, step: Step | None, tried: list[Attempt]) -> Line:
+    """Return a step as it stands; of a remedy that cannot be rebuilt its key is known."""
+    return Line(
+        entry=entry.id,
+        track=entry.track,
+        step=key,
+        title=step.title if step else key,
+        why=step.why if step else "",
+        risk=step.risk if step else Risk.REVERSIBLE,
+        undo=step.undo if step else "",
+        status=tried[-1].status if tried else Status.PENDING,
+        attempt=tried[-1] if tried else None,
+        attempts=len(tried),
+    )
+
+
+def _with_remedies(
+    entry: TrackEntry,
+    lines: list[Line],
+    attempts: dict[str, list[Attempt]],
+    remedies: Mapping[str, Step | None],
+) -> list[Line]:
+    """Put each remedy where it was first taken: after the steps that were tried before."""
+    begun = {key: tried[0].id for key, tried in attempts.items()}
+    placed = list(lines)
+    for key in sorted(remedies, key=lambda key: begun[key]):
+        before = [
+            place
+            for place, line in enumerate(placed)
+            if line.step in begun and begun[line.step] < begun[key]
+        ]
+        place = before[-1] + 1 if before else 0
+        placed.insert(place, _line(entry, key, remedies[key], attempts[key]))
+    return placed

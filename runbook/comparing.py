@@ -100,10 +100,12 @@ def record(
     is struck out. Returns the tables that are left.
     """
     left = differing.left(world)
+    lost = {each.name for each in differing.given_up(world)}
     for result in results:
         found = [
             Differing(each.database, each.schema, each.table, None, None, "comparison")
             for each in result.different
+            if (each.database, each.schema, each.table) not in lost
         ]
         unproved = {(schema, table) for schema, table, _ in result.undecided}
         if not whole:

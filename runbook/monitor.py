@@ -294,6 +294,8 @@ class Monitor:
                 return (False, failing_words(database, subscriber.value))
             if not found.enabled or found.worker_pid is None:
                 return (False, f"the apply worker of {database} does not run")
+            if found.copying:
+                return (False, f"{found.copying} tables of {database} are still copied")
         if self._subscribed[0] is not True:
             # Only now there is something whose schema can be compared: not in a while, at once.
             self._wake()

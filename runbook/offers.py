@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.step import Finding, Gate
+from runbook.step import Finding, Gate, Risk
 from state.records import Effect
 
 
@@ -32,3 +32,22 @@ class Pending:
     finding: Finding
     offers: tuple[str, ...]
     """Out of `adopt`, `retry`, `failed`, `branch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A remedy that is offered, with what it would ask and run, looked up without changing."""
+
+    key: str
+    """The key of its step; empty where only a person can do it."""
+    title: str
+    why: str
+    risk: Risk = Risk.READ_ONLY
+    undo: str = ""
+    gates: tuple[Gate, ...] = ()
+    effects: tuple[tuple[str, str], ...] = ()
+    """Title, and the exact SQL."""
+    note: str = ""
+    """Why what it runs is not known now, or empty."""
+    by_hand: str = ""
+    """What a person does, in the right order, where blueprime cannot."""

@@ -25,9 +25,12 @@ from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
 from runbook.monitor import Monitor
-from runbook.offers import Pending, Preview
+from runbook.offers import Offer, Pending, Preview
 from runbook.plan import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.remedies import offered as remedies
+from runbook.remedies.kinds import rebuilt
+from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide, Runner
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
 from runbook.tracks import steps_of
@@ -234,6 +237,48 @@ class Session:
         self._journal.keep_backup()
         return status
 
+    async def remedies(self) -> list[Offer]:
+        """Return the mends that are offered now, in the order in which they are to be taken."""
+        try:
+            found = await remedies.offered(self._looking, self._journal)
+            return await remedies.described(self._looking, found)
+        finally:
+            await self._looking.forget_connections()
+
+    async def mend(self, key: str, decide: Decide) -> Status:
+        """Perform a remedy that is offered now, as any step; READY: a gate was declined."""
+        self._refuse_unless_ours()
+        if self._busy:
+            raise Busy(f"{self._busy} is running")
+        if not self.run.open:
+            raise StepFailed(
+                f"The run {self.run.id} is over.",
+                now="Nothing was changed.",
+                todo="Branch first, if a way is left.",
+            )
+        self._busy = key
+        self._idle.clear()
+        try:
+            found = await remedies.offered(self._world, self._journal)
+            remedy = next((each for each in found.remedies if each.key == key), None)
+            if remedy is None:
+                raise StepFailed(
+                    f"{key} is not offered now.",
+                    now="Nothing was changed.",
+                    todo="Look at the remedies again: what they mend may be gone.",
+                )
+            # What it is rebuilt from, by whoever opens the run next.
+            words = f"remedy: {remedy.title}: {remedy.why}"
+            self._journal.evidence(self.run.id, key, words, key=key, value=remedy.as_json())
+            status = await self._runner.run_step(remedy, decide)
+            self._monitor.nudge()
+        finally:
+            self._busy = ""
+            await self._world.forget_connections()
+            self._idle.set()
+        self._journal.keep_backup()
+        return status
+
     def _go_by(self, plan: Plan) -> None:
         self.plan = plan
         for world in (self._world, self._looking, self._monitor.world):
@@ -247,6 +292,8 @@ class Session:
             self.run = self._journal.close_run(self.run.id, result)
 
     def _step(self, key: str) -> Step:
+        if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):
+            return remedy
         entry = self._journal.entries(self.run.id)[-1]
         for step in steps_of(entry.track, self.plan, entry.way):
             if step.key == key:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from runbook import differing
 from runbook.slipped import UNPROVED
 from runbook.steps import switch
 from runbook.steps.carry import DIFFERENT
@@ -76,7 +77,7 @@ def position(world: World, journal: Journal) -> Position:
         done = moved is Status.SUCCEEDED
         return Position.ROLLED_BACK if done else Position.SWITCHING_ENDPOINT
     if entry.track is Track.ROLLBACK and performed & {"stop-traffic", "detach"}:
-        return Position.ROLLBACK_BLOCKED if world.fact(DIFFERENT) else Position.ROLLING_BACK
+        return Position.ROLLBACK_BLOCKED if _unlike(world) else Position.ROLLING_BACK
     if world.fact("switchover") is None and not switchover_asked(world, journal):
         return Position.BEFORE_SWITCHOVER
     if world.fact("switchover") is None:
@@ -97,9 +98,15 @@ def position(world: World, journal: Journal) -> Position:
     protection = world.fact("protection") or {}
     if protection.get("lost"):
         return Position.WAY_LOST
-    if world.fact(DIFFERENT):
+    if _unlike(world) and world.fact("subscribed"):
+        # Before blue prime follows, nothing is mended yet: protecting goes on first.
         return Position.ROWS_DIFFER
     return Position.PROTECTED if protection.get("protected") else Position.NOT_PROTECTED
+
+
+def _unlike(world: World) -> bool:
+    """Return whether a table is known to differ, and was neither mended nor given up."""
+    return bool(world.fact(DIFFERENT) or differing.left(world))
 
 
 def _performed(world: World, journal: Journal) -> set[str]:

@@ -26,7 +26,7 @@ from state.records import (
 )
 from state.store import Row, Store
 from state.times import from_text, now, to_text
-from state.words import Custody, Environment, Outcome, Result, Status, Track
+from state.words import REMEDY, Custody, Environment, Outcome, Result, Status, Track
 
 PROTECTION_FRESH = timedelta(seconds=15)
 """How long a finding of protection stands; older, it is unknown."""
@@ -191,7 +191,9 @@ class Reader:
 
     def _summary(self, run: Run) -> RunSummary:
         last = self._store.rows(
-            "SELECT step, status FROM attempt WHERE run = ? ORDER BY id DESC LIMIT 1", [run.id]
+            "SELECT step, status FROM attempt WHERE run = ? AND substr(step, 1, ?) <> ? "
+            "ORDER BY id DESC LIMIT 1",
+            [run.id, len(REMEDY), REMEDY],
         )
         protected, seen_at = self._protection(run.id)
         fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH

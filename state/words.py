@@ -5,6 +5,9 @@ The values are what is stored and printed; they are contracts, not decoration.
 
 from enum import StrEnum
 
+REMEDY = "remedy/"
+"""How the key of a step begins that is on no track: a mend, taken where it was needed."""
+
 
 class Status(StrEnum):
     """The state of a step, an attempt or an effect, as the operator reads it."""

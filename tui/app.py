@@ -250,22 +250,41 @@ class BlueprimeApp(App[None]):
     @work(group="conduct")
     async def conduct(self, model: RunModel, step: str) -> None:
         """Run a step; a second one is refused while one runs."""
-        if self.conducting or self._leaving or self.halted:
-            return
-        self.conducting = step
-        try:
+
+        async def advance() -> Status | None:
             following = (await self.engine.read(model.checklist)).next
             if following is None or following.step != step:
                 # The key was pressed at a picture that is older than the step's end.
-                return
-            status = await self.engine.call(
+                return None
+            return await self.engine.call(
                 lambda: model.advance(step, lambda gate: self._decide(model, gate))
             )
+
+        await self._act(step, advance)
+
+    @work(group="conduct")
+    async def mend(self, model: RunModel, remedy: str) -> Status | None:
+        """Perform a remedy; None where it was not begun, or not brought to its end."""
+        return await self._act(
+            remedy,
+            lambda: self.engine.call(
+                lambda: model.mend(remedy, lambda gate: self._decide(model, gate))
+            ),
+        )
+
+    async def _act(self, step: str, doing: Callable[[], Awaitable[Status | None]]) -> Status | None:
+        if self.conducting or self._leaving or self.halted:
+            return None
+        self.conducting = step
+        try:
+            status = await doing()
         except Exception as error:  # what the journal holds stays true; a person sees the words
             self.failed(error, f"{text.clean(step)} was not run to its end")
+            return None
         else:
             if status in (Status.FAILED, Status.UNKNOWN):
                 self.bell()
+            return status
         finally:
             self.conducting = ""
 
@@ -310,9 +329,9 @@ class BlueprimeApp(App[None]):
         undo = ""
         calls: tuple[str, ...] = ()
         with suppress(StopIteration, KeyError):
-            undo = (await self.engine.read(model.checklist)).line(step).undo
             preview: Preview = await self.engine.call(lambda: model.preview(step))
             calls = tuple(title for title, _ in preview.effects)
+            undo = (await self.engine.read(model.checklist)).line(step).undo
         return Question(
             heading=f"{step} on {run.cluster}",
             question=gate.question,

@@ -151,6 +151,14 @@ KEYS: tuple[Key, ...] = (
         "bare",
         action="select(1)",
     ),
+    _key(
+        "run",
+        "remedies",
+        "m",
+        "m",
+        "remedies",
+        "Show the mends that are offered: what was seen, and what each one runs.",
+    ),
     _key("run", "follow", "escape", "esc", "follow", "Select the step that is ready again."),
     _key(
         "run",
@@ -237,6 +245,34 @@ KEYS: tuple[Key, ...] = (
         action="select(1)",
     ),
     _key("branch", "back", "escape,q,b", "esc", "back", "Go back; nothing is changed.", "footer"),
+    # The mends that are offered.
+    _key(
+        "remedies", "choose", "enter", "enter", "perform", "Ask, then perform the remedy.", "footer"
+    ),
+    _key(
+        "remedies",
+        "up",
+        "up,k",
+        "↑ k",
+        "up",
+        "Select the remedy above.",
+        "footer",
+        "bare",
+        action="select(-1)",
+    ),
+    _key(
+        "remedies",
+        "down",
+        "down,j",
+        "↓ j",
+        "down",
+        "Select the remedy below.",
+        "footer",
+        "bare",
+        action="select(1)",
+    ),
+    _key("remedies", "look", "f5", "F5", "look again", "Look at both sides again.", "footer"),
+    _key("remedies", "back", "escape,q,m", "esc", "back", "Go back to the run.", "footer"),
     # The journal.
     _key("log", "filter", "slash", "/", "filter", "Show only lines that hold a text.", "footer"),
     _key("log", "refresh", "f5", "F5", "refresh", "Read the journal again.", "footer"),

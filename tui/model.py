@@ -10,13 +10,13 @@ from typing import Protocol
 
 from runbook.board import Board
 from runbook.checklist import Checklist
-from runbook.offers import Pending, Preview
+from runbook.offers import Offer, Pending, Preview
 from runbook.runner import Decide
 from runbook.ways import Way
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
 from state.words import Status
 
-__all__ = ["Decide", "OnlyToWatch", "Pending", "Preview", "RunModel", "Way"]
+__all__ = ["Decide", "Offer", "OnlyToWatch", "Pending", "Preview", "RunModel", "Way"]
 
 
 class OnlyToWatch(Exception):
@@ -66,6 +66,12 @@ class RunModel(Protocol):
 
     async def advance(self, step: str, decide: Decide) -> Status:
         """Run a step, and those that follow it by themselves."""
+
+    async def remedies(self) -> list[Offer]:
+        """Return the mends that are offered now, in the order in which they are to be taken."""
+
+    async def mend(self, key: str, decide: Decide) -> Status:
+        """Perform a remedy that is offered now."""
 
     async def findings(self) -> list[Pending]:
         """Return the effects whose outcome is unknown, probed now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 
 from runbook import closing, differing
@@ -167,6 +167,7 @@ class Compare(Step):
         ends = monotonic() + (0 if plan.mode is CompareMode.COUNTS else plan.hash_budget_s)
         known = differing.left(world)
         left, different = known, []
+        lost = {each.name for each in differing.given_up(world)}
         for place, database in enumerate(databases):
             # What one database leaves of the time is the others'.
             budget_s = max(0.0, ends - monotonic()) / (len(databases) - place)
@@ -174,11 +175,12 @@ class Compare(Step):
             differ = [
                 Differing(database, t.schema, t.table, t.rows_left, t.rows_right, "comparison")
                 for t in result.different
+                if (database, t.schema, t.table) not in lost
             ]
             left = differing.after(left, database, differ, [t.place for t in result.unproved])
             different += [f"{each.database}: {each.schema}.{each.table}" for each in differ]
             watch.evidence(
-                f"{database}: {result.words()}",
+                f"{database}: {result.words()}{_given_up(result, database, lost)}",
                 key=f"compare.{database}",
                 value=_as_json(result),
             )
@@ -196,8 +198,10 @@ class Compare(Step):
                 f"{self.subscriber.value}: {names}.",
                 now=f"The applications are stopped; {self.publisher.value} has every write.",
                 todo=(
-                    f"Let traffic in on {self.publisher.value} again (leave this track), re-copy "
-                    "these tables, and roll back then."
+                    "m (blueprime mend) offers to re-copy just the rows that differ, or to give a "
+                    "table up by name: then run the step again. Or let traffic in on "
+                    f"{self.publisher.value} again (leave this track), mend them there, and roll "
+                    "back then."
                 ),
             )
         await closing.prove_equal_still(world, watch, self.publisher, self.subscriber)
@@ -219,6 +223,16 @@ class Compare(Step):
             parallel=plan.parallel,
             progress=lambda what, fraction: watch.progress(f"{database}: {what}", fraction),
         )
+
+
+def _given_up(
+    result: compare.Comparison, database: str, lost: Collection[tuple[str, str, str]]
+) -> str:
+    """Return the words on tables that differ, and whose loss was accepted by name."""
+    names = [
+        f"{t.schema}.{t.table}" for t in result.different if (database, t.schema, t.table) in lost
+    ]
+    return f"; given up by name, and unlike: {', '.join(names)}" if names else ""
 
 
 def _as_json(result: compare.Comparison) -> Json:

@@ -73,8 +73,10 @@ class RollbackAssess(Step):
         for database in databases:
             async with world.connect(Role.BLUE_PRIME, database) as connection:
                 found = await replication.subscription(connection, name)
-            if found is None or not found.enabled or found.worker_pid is None:
+            if found is None or not found.enabled or found.worker_pid is None or found.copying:
                 state = "missing" if found is None else "not running"
+                if found is not None and found.copying:
+                    state = f"still copying {found.copying} tables"
                 raise Refused(
                     f"The subscription of database {database} on blue prime is {state}.",
                     now="New blue serves as before. Blue prime does not have every write.",

@@ -203,6 +203,7 @@ class SubscriptionEffect(Effect):
         *,
         name: str,
         slot: str,
+        copy_data: bool = False,
     ) -> None:
         self.key = f"{subscriber.slug}/{database}/subscription"
         self.title = f"subscribe {database} of {subscriber.value} to slot {slot}"
@@ -213,6 +214,7 @@ class SubscriptionEffect(Effect):
         self._password = password
         self._name = name
         self._slot = slot
+        self._copy_data = copy_data
 
     def preview(self) -> str:
         """Return the SQL, with the connection string masked."""
@@ -223,7 +225,8 @@ class SubscriptionEffect(Effect):
                 f"  CONNECTION 'host=<{self._publisher.value}> user={self._name} "
                 "password=********'",
                 f"  PUBLICATION {self._name}",
-                f"  WITH (slot_name = '{self._slot}', create_slot = false, copy_data = false);",
+                f"  WITH (slot_name = '{self._slot}', create_slot = false, "
+                f"copy_data = {str(self._copy_data).lower()});",
             )
         )
 
@@ -270,6 +273,7 @@ class SubscriptionEffect(Effect):
                             publication=self._name,
                             slot_name=self._slot,
                             enabled=True,
+                            copy_data=self._copy_data,
                             server_major=connection.info.server_version // 10000,
                         )
                     ]

@@ -97,6 +97,7 @@ def _subscription(c: SimulatedConnection, params: Any) -> list[Row]:
             "last_msg_receipt_time": None,
             "apply_error_count": 0,
             "skip_lsn": None,
+            "copying": 0,
         }
     ]
 

@@ -106,3 +106,15 @@ def test_rows_that_differed_end_the_protection_until_a_comparison_passes() -> No
     assert "public.customer" in found.text
     passed = world(**{"compare.different": []})
     assert judge(passed, Board(lags=(LAG,)), (True, ""), (), FRESH).protected is True
+
+
+def test_a_table_that_is_known_to_differ_ends_the_protection_and_is_named() -> None:
+    one = {
+        "database": "orders", "schema": "public", "table": "items",
+        "here": 812, "there": 811, "found_by": "fence",
+    }  # fmt: skip
+    found = judge(world(**{"tables.differ": [one]}), Board(lags=(LAG,)), (True, ""), (), FRESH)
+    assert found.protected is False
+    assert found.reasons == ("rows differ: public.items in orders (812 against 811 rows)",)
+    mended = judge(world(**{"tables.differ": []}), Board(lags=(LAG,)), (True, ""), (), FRESH)
+    assert mended.protected is True

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from runbook.board import Board
 from runbook.checklist import Checklist, Line, Section
-from runbook.offers import Pending, Preview
+from runbook.offers import Offer, Pending, Preview
 from runbook.runner import Decide
 from runbook.step import Gate, Risk
 from runbook.ways import Way
@@ -86,6 +86,7 @@ class FakeRun:
     seen: dict[str, list[Evidence]] = field(default_factory=dict)
     offered: list[Way] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
+    mends: list[Offer] = field(default_factory=list)
     measured: Mapping[tuple[str, str | None], Sequence[float | None]] = field(default_factory=dict)
     writable: bool = True
     holder: Holder | None = None
@@ -237,6 +238,9 @@ class FakeRun:
         return self._busy
 
     async def preview(self, step: str) -> Preview:
+        for offer in self.mends:
+            if offer.key == step:
+                return Preview(step, offer.gates, offer.effects, offer.note)
         script = next(script for script in self.scripts if script.key == step)
         return Preview(step, script.gates, script.effects, script.note)
 
@@ -279,6 +283,21 @@ class FakeRun:
         if text:
             self.history.append(Event(len(self.history) + 1, "k2f9qa", NOW, kind, text))
         self._version += 1
+
+    async def remedies(self) -> list[Offer]:
+        return list(self.mends)
+
+    async def mend(self, key: str, decide: Decide) -> Status:
+        self.calls.append(("mend", key))
+        offer = next(offer for offer in self.mends if offer.key == key)
+        for gate in offer.gates:
+            self.answers.append(await decide(gate))
+            if self.answers[-1] is None:
+                return Status.READY
+        if self.outcome is Status.SUCCEEDED:
+            self.mends = [offer for offer in self.mends if offer.key != key]
+        self.touch()
+        return self.outcome
 
     async def resolve(self, effect: int, choice: str, reason: str) -> None:
         self.calls.append(("resolve", str(effect), choice, reason))

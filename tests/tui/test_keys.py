@@ -10,13 +10,22 @@ from tui import keys
 from tui.screens.branch import BranchScreen
 from tui.screens.help import PLACES, HelpScreen
 from tui.screens.log import LogScreen
+from tui.screens.remedies import RemediesScreen
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 
 SCREENS = {
     screen.PLACE: screen
-    for screen in (RunScreen, RunsScreen, ResumeScreen, BranchScreen, LogScreen, HelpScreen)
+    for screen in (
+        RunScreen,
+        RunsScreen,
+        ResumeScreen,
+        BranchScreen,
+        RemediesScreen,
+        LogScreen,
+        HelpScreen,
+    )
 }
 
 

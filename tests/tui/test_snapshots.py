@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from tests.tui import scenes, trouble
 from tests.tui.conftest import Before, enter_run, sees, still
 from tests.tui.fake import FakeRun
+from tests.tui.test_remedies import BY_HAND, GIVE_UP, RECOPY, offering
 
 SIZES = [(80, 24), (160, 48)]
 Compare = Callable[..., bool]
@@ -146,3 +147,11 @@ def test_too_small(snap_compare: Compare) -> None:
     before = seeing("This terminal has 60×20 cells.", "80×24")
     app: Any = scenes.app(scenes.protected(), at="k2f9qa")
     assert snap_compare(app, terminal_size=(60, 20), run_before=before)
+
+
+@on_both_sizes
+def test_remedies(snap_compare: Compare, size: tuple[int, int]) -> None:
+    model = offering(RECOPY, GIVE_UP, BY_HAND)
+    app = scenes.app(model, at="k2f9qa")
+    before = going("m", until=("Give up public.items",))
+    assert snap_compare(app, terminal_size=size, run_before=before)

@@ -325,6 +325,21 @@ def compare(
 
 @main.command()
 @click.argument("run")
+@click.argument("key", default="")
+@click.option("--yes", is_flag=True, help="Pass its gates, typed confirmations included.")
+@click.option("--json", "as_json", is_flag=True)
+@in_words
+def mend(run: str, key: str, yes: bool, as_json: bool) -> None:
+    """List the mends offered for RUN, or perform the one with KEY."""
+    from tui.cli import mending
+
+    if key:
+        raise SystemExit(run_async(mending.mend(run, key, yes=yes, as_json=as_json)))
+    raise SystemExit(run_async(mending.list_remedies(run, as_json=as_json)))
+
+
+@main.command()
+@click.argument("run")
 @click.option("--to", default="", help="For whom it is meant: kept in both journals.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--take-back", is_flag=True, help="The file never arrived: act on RUN here again.")

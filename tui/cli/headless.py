@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import partial
 
 from runbook.offers import Pending
+from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
 from runbook.step import Answer, Gate
@@ -158,7 +159,8 @@ class Unknowns:
 
     async def may_go_on(self) -> bool:
         """Decide what can be decided of the unknown changes; return whether all of them could."""
-        found = await self._session.findings()
+        # A mend that is unknown holds up no step: a person looks at it on the resume screen.
+        found = [each for each in await self._session.findings() if not is_remedy(each.step)]
         if not found or any(pending.effect.key in self._tried for pending in found):
             return False
         if not all(self._conclusive(pending) for pending in found):
@@ -273,6 +275,8 @@ def say_what_is_unknown(run: str, changes: Sequence[Mapping[str, Json]]) -> None
 def say_what_failed(session: Session) -> None:
     """Print the step that did not succeed, with what is now true and what to do."""
     for line in session.checklist().current.lines:
+        if line.remedy:
+            continue
         if line.attempt is not None and line.status.ended and not line.status.done:
             sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
 

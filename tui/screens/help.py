@@ -18,6 +18,7 @@ PLACES = {
     "runs": "The list of runs",
     "resume": "Coming back to a run",
     "branch": "The ways off a track",
+    "remedies": "The mends that are offered",
     "log": "The journal",
 }
 
@@ -33,6 +34,7 @@ WORDS = (
     ("pivot", "the switchover: from there on, undo means rollback"),
     ("track", "upgrade, abort, rollback, commit or cleanup: a list of steps"),
     ("effect", "one change to the world: one API call, one SQL change"),
+    ("remedy", "a mend beside the track, offered by what was seen and performed as any step"),
     ("evidence", "what was seen, with the time, kept in the journal"),
 )
 

@@ -25,6 +25,7 @@ from tui.screens.branch import BranchScreen
 from tui.screens.help import HelpScreen
 from tui.screens.log import LogScreen
 from tui.screens.note import NoteDialog
+from tui.screens.remedies import RemediesScreen
 from tui.sentence import Press, held_by, press, undecided, way_back
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
@@ -322,7 +323,7 @@ class RunScreen(KeyedScreen[None]):
         checklist = self._checklist()
         if action in ("advance", "retry", "branch", "note") and (why := self.halted()):
             return why
-        if action in ("advance", "retry", "branch", "note", "stop_waiting"):
+        if action in ("advance", "retry", "branch", "note", "remedies", "stop_waiting"):
             if not self.model.writable:
                 return f"watching only; {held_by(self.model.holder, self.model.run.away)}"
             if checklist is None:
@@ -375,6 +376,9 @@ class RunScreen(KeyedScreen[None]):
 
     def action_branch(self) -> None:
         self.face.push_screen(BranchScreen(self.model))
+
+    def action_remedies(self) -> None:
+        self.face.push_screen(RemediesScreen(self.model))
 
     def action_log(self) -> None:
         self.face.push_screen(LogScreen(self.model))

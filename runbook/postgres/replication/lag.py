@@ -136,6 +136,11 @@ async def emit_barrier(connection: AsyncConnection) -> int:
     await connection.execute(
         "SELECT pg_catalog.pg_logical_emit_message(true, %s, 'barrier')", (_MESSAGE_PREFIX,)
     )
+    return await flushed(connection)
+
+
+async def flushed(connection: AsyncConnection) -> int:
+    """Return up to where the WAL is on disk; asynchronous commits of just now may lie behind."""
     cursor = await connection.execute(
         "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
     )

@@ -180,3 +180,13 @@ def terminate_slot_user(name: str) -> Statement:
         ),
         (_TERMINATE_WAIT_MS, name),
     )
+
+
+async def published(connection: AsyncConnection, name: str) -> list[tuple[str, str]]:
+    """Return schema and name of each table that a publication of this database covers."""
+    cursor = await connection.execute(
+        "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = %s "
+        "ORDER BY 1, 2",
+        (name,),
+    )
+    return [(schema, table) for schema, table in await cursor.fetchall()]

@@ -30,6 +30,8 @@ class Subscription:
     apply_error_count: int | None
     """Since the statistics were reset; None below 15, which does not count them."""
     skip_lsn: int | None
+    copying: int
+    """Tables whose rows are still copied: they do not go with the others yet."""
 
     @property
     def applying(self) -> bool:
@@ -77,9 +79,10 @@ def create_subscription(
     server_major: int,
     enabled: bool = False,
     connect: bool = True,
+    copy_data: bool = False,
     disable_on_error: bool = False,
 ) -> Statement:
-    """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing.
+    """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing unless told to.
 
     `server_major` is the subscriber's. With `connect` the publisher is asked for its tables;
     without it `refresh_publication` must follow before anything is applied. `origin = none` (16)
@@ -94,7 +97,7 @@ def create_subscription(
         "connect": connect,
         "enabled": enabled,
         "create_slot": False,
-        "copy_data": False,
+        "copy_data": copy_data,
         "slot_name": slot_name,
     }
     if server_major >= 14:
@@ -177,3 +180,32 @@ def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statemen
     if password := str(conninfo_to_dict(conninfo).get("password") or ""):
         shown = make_conninfo(conninfo, password=MASK)
     return with_private(before, conninfo, after, shown=shown, secret=password)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribedTable:
+    """A table that a subscription takes."""
+
+    schema: str
+    name: str
+    state: str
+    """`i`, `d`, `f` and `s` while it is copied, `r` from when it is ready."""
+
+
+async def subscribed_tables(connection: AsyncConnection, name: str) -> list[SubscribedTable]:
+    """Return the tables that a subscription of this database takes."""
+    return await fetch(connection, SubscribedTable, "subscribed_tables", (name,))
+
+
+async def copy_errors(connection: AsyncConnection, name: str) -> int:
+    """Return how often the copy of a table has failed; 0 below 15, which does not count."""
+    if connection.info.server_version < 150000:
+        return 0
+    cursor = await connection.execute(
+        "SELECT coalesce(sum(sync_error_count), 0)::bigint "
+        "FROM pg_catalog.pg_stat_subscription_stats WHERE subname = %s",
+        (name,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])

@@ -12,8 +12,12 @@ SELECT
     w.last_msg_receipt_time,
     e.apply_error_count,  -- since 15
     NULL::bigint AS apply_error_count,  -- before 15
-    nullif(s.subskiplsn - '0/0', 0)::bigint AS skip_lsn  -- since 15
-    NULL::bigint AS skip_lsn  -- before 15
+    nullif(s.subskiplsn - '0/0', 0)::bigint AS skip_lsn,  -- since 15
+    NULL::bigint AS skip_lsn,  -- before 15
+    (
+        SELECT count(*) FROM pg_catalog.pg_subscription_rel AS r
+        WHERE r.srsubid = s.oid AND r.srsubstate <> 'r'
+    ) AS copying
 FROM pg_catalog.pg_subscription AS s
 LEFT JOIN pg_catalog.pg_stat_subscription AS w
     ON w.subid = s.oid

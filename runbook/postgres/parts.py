@@ -1,0 +1,233 @@
+"""What a database's schemas are made of, and the SQL that makes a part of them anew.
+
+Types, expressions and definitions are the server's own words (`pg_get_…def`), with every schema
+named; names go through psycopg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from runbook.postgres.queries import fetch
+from runbook.postgres.statement import quoted
+
+Definition = dict[str, Any]
+Name = tuple[str, str]
+"""Schema and name."""
+Part = tuple[str, str, str]
+"""Schema, table, and the name of what belongs to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    kind: str
+    schema: str
+    name: str
+    part: str
+    definition: Definition
+
+
+@dataclass
+class Parts:
+    """The parts of one database's schemas, as `schema_parts.sql` describes each."""
+
+    schemas: dict[str, Definition] = field(default_factory=dict)
+    tables: dict[Name, Definition] = field(default_factory=dict)
+    columns: dict[Part, Definition] = field(default_factory=dict)
+    constraints: dict[Part, Definition] = field(default_factory=dict)
+    indexes: dict[Part, Definition] = field(default_factory=dict)
+    sequences: dict[Name, Definition] = field(default_factory=dict)
+    enums: dict[Name, Definition] = field(default_factory=dict)
+
+    def of(self, parts: dict[Part, Definition], table: Name) -> dict[str, Definition]:
+        """Return what belongs to a table, by name."""
+        return {part: made for (s, t, part), made in parts.items() if (s, t) == table}
+
+    def serials(self, table: Name, column: str = "") -> list[Name]:
+        """Return the sequences that a table (or one of its columns) owns, identities excepted."""
+        return [
+            name
+            for name, made in self.sequences.items()
+            if (owned := made["owned"])
+            and (owned[0], owned[1]) == table
+            and column in ("", owned[2])
+        ]
+
+
+async def read(connection: AsyncConnection) -> Parts:
+    """Return the parts of this database's schemas: one query."""
+    found = Parts()
+    for row in await fetch(connection, _Row, "schema_parts"):
+        match row.kind:
+            case "schema":
+                found.schemas[row.schema] = row.definition
+            case "table":
+                found.tables[row.schema, row.name] = row.definition
+            case "sequence":
+                found.sequences[row.schema, row.name] = row.definition
+            case "enum":
+                found.enums[row.schema, row.name] = row.definition
+            case "column":
+                found.columns[row.schema, row.name, row.part] = row.definition
+            case "constraint":
+                found.constraints[row.schema, row.name, row.part] = row.definition
+            case "index":
+                found.indexes[row.schema, row.name, row.part] = row.definition
+    return found
+
+
+def served(text: str) -> SQL:
+    """Return words that a server wrote as SQL."""
+    return SQL(text)
+
+
+def shown(name: Iterable[str]) -> str:
+    """Return a name for people."""
+    return ".".join(map(quoted, name))
+
+
+def create_schema(name: str, made: Definition) -> Iterator[Composed]:
+    """Make a schema with its owner and grants."""
+    yield SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(
+        Identifier(name), Identifier(made["owner"])
+    )
+    yield from _grants(SQL("SCHEMA"), Identifier(name), made)
+
+
+def create_enum(name: Name, made: Definition) -> Iterator[Composed]:
+    """Make an enum with its owner."""
+    labels = SQL(", ").join(map(Literal, made["labels"]))
+    yield SQL("CREATE TYPE {} AS ENUM ({})").format(Identifier(*name), labels)
+    yield SQL("ALTER TYPE {} OWNER TO {}").format(Identifier(*name), Identifier(made["owner"]))
+
+
+def create_sequence(name: Name, made: Definition) -> Iterator[Composed]:
+    """Make a sequence with owner and grants; to which column it belongs is not said here."""
+    yield SQL("CREATE SEQUENCE {} AS {} {}").format(
+        Identifier(*name),
+        served(made["type"]),
+        _counting(*(made[key] for key in ("start", "increment", "min", "max", "cache", "cycle"))),
+    )
+    yield SQL("ALTER SEQUENCE {} OWNER TO {}").format(Identifier(*name), Identifier(made["owner"]))
+    yield from _grants(SQL("SEQUENCE"), Identifier(*name), made)
+
+
+def own_sequence(name: Name, made: Definition) -> Composed:
+    """Say to which column a sequence belongs."""
+    return SQL("ALTER SEQUENCE {} OWNED BY {}").format(
+        Identifier(*name), Identifier(*made["owned"])
+    )
+
+
+def create_table(name: Name, parts: Parts) -> Iterator[Composed]:
+    """Make a table with columns, keys and indexes; foreign keys come when all tables are there."""
+    made = parts.tables[name]
+    if made["parent"]:
+        body: Composable = SQL("PARTITION OF {} {}").format(
+            Identifier(*made["parent"]), served(made["bound"])
+        )
+    else:
+        columns = parts.of(parts.columns, name)
+        ordered = sorted(columns, key=lambda column: columns[column]["position"])
+        body = SQL("({})").format(
+            SQL(", ").join(column_text(column, columns[column]) for column in ordered)
+        )
+    key = made["partition_key"]
+    yield SQL("CREATE TABLE {} {}{}{}").format(
+        Identifier(*name),
+        body,
+        SQL(" PARTITION BY {}").format(served(key)) if key else SQL(""),
+        SQL(" WITH ({})").format(served(", ".join(made["options"])))
+        if made["options"]
+        else SQL(""),
+    )
+    for constraint, of in sorted(parts.of(parts.constraints, name).items(), key=_keys_first):
+        if of["type"] != "f":
+            yield add_constraint((*name, constraint), of)
+    for _, index in sorted(parts.of(parts.indexes, name).items()):
+        yield Composed([served(index["definition"])])
+    yield from replica_identity(name, parts)
+    yield SQL("ALTER TABLE {} OWNER TO {}").format(Identifier(*name), Identifier(made["owner"]))
+    # Of the same owner both must be by then.
+    for sequence in parts.serials(name):
+        yield own_sequence(sequence, parts.sequences[sequence])
+    yield from _grants(SQL("TABLE"), Identifier(*name), made)
+
+
+def replica_identity(name: Name, parts: Parts) -> Iterator[Composed]:
+    """Tell the rows of a table apart as the publisher does, where that is not by primary key."""
+    table = Identifier(*name)
+    match parts.tables[name]["identity"]:
+        case "f":
+            yield SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(table)
+        case "n":
+            yield SQL("ALTER TABLE {} REPLICA IDENTITY NOTHING").format(table)
+        case "i":
+            for index, made in parts.of(parts.indexes, name).items():
+                if made["identity"]:
+                    yield SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(
+                        table, Identifier(index)
+                    )
+
+
+def column_text(name: str, made: Definition, *, not_null: bool = True) -> Composed:
+    """Return a column as CREATE TABLE and ADD COLUMN write it."""
+    pieces: list[Composable] = [Identifier(name), served(made["type"])]
+    if made["collation"]:
+        pieces.append(SQL("COLLATE {}").format(served(made["collation"])))
+    if made["identity"]:
+        pieces.append(_identity(made))
+    elif made["generated"]:
+        pieces.append(SQL("GENERATED ALWAYS AS ({}) STORED").format(served(made["default"])))
+    elif made["default"] is not None:
+        pieces.append(SQL("DEFAULT {}").format(served(made["default"])))
+    if made["not_null"] and not_null:
+        pieces.append(SQL("NOT NULL"))
+    return SQL(" ").join(pieces)
+
+
+def add_constraint(part: Part, made: Definition) -> Composed:
+    """Add a constraint under its name."""
+    return SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
+        Identifier(*part[:2]), Identifier(part[2]), served(made["definition"])
+    )
+
+
+def _identity(made: Definition) -> Composable:
+    how = SQL("ALWAYS") if made["identity"] == "a" else SQL("BY DEFAULT")
+    schema, name, *counting = made["sequence"]
+    return SQL("GENERATED {} AS IDENTITY (SEQUENCE NAME {} {})").format(
+        how, Identifier(schema, name), _counting(*counting)
+    )
+
+
+def _counting(
+    start: int, increment: int, least: int, most: int, cache: int, cycle: bool
+) -> Composable:
+    return SQL("START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {} CACHE {} {}").format(
+        *(Literal(number) for number in (start, increment, least, most, cache)),
+        SQL("CYCLE") if cycle else SQL("NO CYCLE"),
+    )
+
+
+def _grants(kind: SQL, name: Composable, made: Definition) -> Iterator[Composed]:
+    for grantee, privilege, grantable in made["grants"]:
+        if privilege == "MAINTAIN":
+            # From 17 on; the older side has none.
+            continue
+        yield SQL("GRANT {} ON {} {} TO {}{}").format(
+            served(privilege),
+            kind,
+            name,
+            Identifier(grantee) if grantee else SQL("PUBLIC"),
+            SQL(" WITH GRANT OPTION") if grantable else SQL(""),
+        )
+
+
+def _keys_first(item: tuple[str, Definition]) -> tuple[bool, str]:
+    return item[1]["type"] != "p", item[0]

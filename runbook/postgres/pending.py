@@ -1,0 +1,248 @@
+"""The transaction that an apply worker fails at: what it would insert, and what is in its way.
+
+The server writes a conflict into its log alone. But while the worker is down between two tries its
+slot can be read without moving it, and the change that failed is in the first transaction that was
+not applied. Format: "Logical Replication Message Formats", protocol version 1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from runbook.postgres.statement import Statement
+
+MOST_CHANGES = 10_000
+"""So many changes are read: a longer transaction is looked into by a person."""
+
+Values = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that a transaction brings (`new`) or takes away (`old`: its replica identity)."""
+
+    schema: str
+    table: str
+    new: Values | None
+    old: Values | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A row of the subscriber that a pending insert collides with."""
+
+    schema: str
+    table: str
+    key: dict[str, str]
+    """The columns of the unique index that both rows share, as text."""
+    version: str
+    """Where it lies and who wrote it (ctid and xmin): no other row is taken for it."""
+
+
+async def applied(connection: AsyncConnection, subscription: str) -> int:
+    """Return up to where a subscription of this database has applied, in bytes; 0: nothing yet."""
+    cursor = await connection.execute(
+        "SELECT coalesce(max(o.remote_lsn - '0/0'), 0)::bigint "
+        "FROM pg_catalog.pg_subscription AS s "
+        "JOIN pg_catalog.pg_replication_origin_status AS o ON o.external_id = 'pg_' || s.oid "
+        "WHERE s.subname = %s AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database "
+        "WHERE datname = current_database())",
+        (subscription,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def failing(
+    connection: AsyncConnection, slot: str, publication: str, applied_lsn: int
+) -> list[Change]:
+    """Return the changes of the first transaction behind a position; the slot does not move.
+
+    Raises what the server does where the slot is in use (ObjectInUse).
+    """
+    cursor = await connection.execute(
+        "SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes("
+        "%s, NULL, %s, 'proto_version', '1', 'publication_names', %s)",
+        (slot, MOST_CHANGES, Identifier(publication).as_string(None)),
+    )
+    for end_lsn, changes in _transactions(data for (data,) in await cursor.fetchall()):
+        if end_lsn > applied_lsn:
+            return changes
+    return []
+
+
+async def stray(connection: AsyncConnection, changes: Sequence[Change]) -> Stray | None:
+    """Return the first row of this database that is in the way of a change, or None."""
+    freed: dict[tuple[str, str], list[Values]] = {}
+    keys: dict[tuple[str, str], list[list[str]]] = {}
+    for change in changes:
+        table = (change.schema, change.table)
+        if change.old is not None:
+            freed.setdefault(table, []).append(change.old)
+        if change.new is None:
+            continue
+        if table not in keys:
+            keys[table] = await _unique_keys(connection, *table)
+        for columns in keys[table]:
+            key = {column: change.new.get(column) for column in columns}
+            if None in key.values():
+                continue
+            known = {column: str(value) for column, value in key.items()}
+            version = await _version(connection, *table, known)
+            if version and not await _freed(connection, table, version, freed.get(table, ())):
+                return Stray(*table, known, version)
+    return None
+
+
+def delete(row: Stray) -> Statement:
+    """Return the deletion of exactly that row."""
+    ctid, xmin = row.version.split("/")
+    return Statement(
+        SQL("DELETE FROM ONLY {} WHERE {} AND ctid = %s::tid AND xmin = %s::xid").format(
+            Identifier(row.schema, row.table), _condition(row.key)
+        ),
+        (ctid, xmin),
+    )
+
+
+async def there(connection: AsyncConnection, row: Stray) -> bool:
+    """Return whether exactly that row is there."""
+    return await _version(connection, row.schema, row.table, row.key) == row.version
+
+
+def _condition(key: dict[str, str]) -> Composed:
+    # A literal of unknown type takes the column's: no type has to be named.
+    return SQL(" AND ").join(
+        SQL("{} = {}").format(Identifier(column), Literal(value)) for column, value in key.items()
+    )
+
+
+async def _version(
+    connection: AsyncConnection, schema: str, table: str, key: dict[str, str]
+) -> str:
+    cursor = await connection.execute(
+        SQL("SELECT ctid::text || '/' || xmin::text FROM ONLY {} WHERE {}").format(
+            Identifier(schema, table), _condition(key)
+        )
+    )
+    row = await cursor.fetchone()
+    return "" if row is None else str(row[0])
+
+
+async def _unique_keys(connection: AsyncConnection, schema: str, table: str) -> list[list[str]]:
+    """Return the columns of each unique index that has neither condition nor expression."""
+    cursor = await connection.execute(
+        """
+        SELECT ARRAY(
+            SELECT a.attname FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+            ORDER BY a.attnum
+        )
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relname = %s AND i.indisunique
+          AND i.indpred IS NULL AND i.indexprs IS NULL
+        ORDER BY i.indisprimary DESC, i.indexrelid
+        """,
+        (schema, table),
+    )
+    return [columns for (columns,) in await cursor.fetchall()]
+
+
+async def _freed(
+    connection: AsyncConnection, table: tuple[str, str], version: str, olds: Sequence[Values]
+) -> bool:
+    """Return whether the transaction has taken that very row away, or changed it, before."""
+    for old in olds:
+        key = {column: value for column, value in old.items() if value is not None}
+        if version == await _version(connection, *table, key):
+            return True
+    return False
+
+
+def _transactions(messages: Iterable[bytes]) -> Iterator[tuple[int, list[Change]]]:
+    """Cut messages into transactions, each with the position behind its commit."""
+    relations: dict[int, tuple[str, str, list[str], set[str]]] = {}
+    changes: list[Change] = []
+    for message in messages:
+        reader = _Reader(message)
+        match reader.letter():
+            case "B":
+                changes = []
+            case "R":
+                oid, schema, table = reader.int32(), reader.text(), reader.text()
+                reader.letter()
+                listed = [reader.column() for _ in range(reader.int16())]
+                names = [name for name, _ in listed]
+                relations[oid] = (schema, table, names, {name for name, key in listed if key})
+            case "I" | "U" | "D" as kind:
+                schema, table, columns, identity = relations[reader.int32()]
+                tuples = {}
+                while (letter := reader.letter()) in ("K", "O", "N"):
+                    tuples[letter] = reader.tuple(columns)
+                new = tuples.get("N")
+                old = tuples.get("K") or tuples.get("O") or (new if kind == "U" else None)
+                if old is not None:
+                    # An update without an old tuple has left the key as it was.
+                    old = {name: value for name, value in old.items() if name in identity}
+                changes.append(Change(schema, table, new, old))
+            case "C":
+                reader.skip(1 + 8)
+                yield reader.int64(), changes
+
+
+class _Reader:
+    """Reads one message."""
+
+    def __init__(self, message: bytes) -> None:
+        self._message = bytes(message)
+        self._at = 0
+
+    def skip(self, count: int) -> bytes:
+        piece = self._message[self._at : self._at + count]
+        self._at += count
+        return piece
+
+    def letter(self) -> str:
+        """Return the next letter, or an empty text at the end."""
+        return self.skip(1).decode("ascii")
+
+    def int16(self) -> int:
+        return int(struct.unpack("!h", self.skip(2))[0])
+
+    def int32(self) -> int:
+        return int(struct.unpack("!I", self.skip(4))[0])
+
+    def int64(self) -> int:
+        return int(struct.unpack("!Q", self.skip(8))[0])
+
+    def text(self) -> str:
+        end = self._message.index(b"\0", self._at)
+        piece = self.skip(end - self._at)
+        self.skip(1)
+        return piece.decode()
+
+    def column(self) -> tuple[str, bool]:
+        """Return a column's name, and whether it is part of the replica identity."""
+        key = self.skip(1) == b"\x01"
+        name = self.text()
+        self.skip(8)
+        return name, key
+
+    def tuple(self, columns: Sequence[str]) -> Values:
+        """Return the values that are given; what is unchanged and long is left out."""
+        values: Values = {}
+        for column in columns[: self.int16()]:
+            match self.letter():
+                case "n":
+                    values[column] = None
+                case "t":
+                    values[column] = self.skip(self.int32()).decode()
+        return values

@@ -1,0 +1,48 @@
+"""Waits until blue prime has applied everything that new blue had at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from runbook.postgres import replication
+from runbook.sides import Sides
+from runbook.step import StepFailed
+from runbook.steps.capture import captured_databases, slot_name
+from runbook.steps.protection import require_slot
+from runbook.world import World
+
+LOOK_EVERY_S = 0.05
+
+
+async def caught_up(
+    world: World, sides: Sides, database: str, *, limit_s: float, only_look: bool = False
+) -> bool:
+    """Wait until the subscriber has confirmed past a position taken now; tell whether it has.
+
+    The position is behind every commit so far; with `only_look` nothing is written for it, and
+    commits that do not wait for the disk may be left out. Fails where the slot is gone.
+    """
+    databases = await captured_databases(world, sides.publisher)
+    slot = slot_name(world, databases, database)
+    deadline = time.monotonic() + limit_s
+    async with world.connect(sides.publisher, database) as connection:
+        await require_slot(connection, sides.publisher, slot, database)
+        take = replication.flushed if only_look else replication.emit_barrier
+        lsn = await take(connection)
+        while await replication.confirmed_past(connection, slot, lsn) is not True:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+    return True
+
+
+async def catch_up(world: World, sides: Sides, database: str, *, limit_s: float) -> None:
+    """Wait for it, or fail in words."""
+    if not await caught_up(world, sides, database, limit_s=limit_s):
+        raise StepFailed(
+            f"{sides.subscriber.value} did not confirm within {limit_s:.0f} s what "
+            f"{sides.publisher.value} had written in {database}.",
+            now="Nothing was changed by this wait.",
+            todo="Look at the lag and at the apply worker, then try again.",
+        )

@@ -1,0 +1,261 @@
+"""Which remedies are offered now: by what was seen, looked at again before it is said."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import psycopg
+
+from runbook import differing
+from runbook.offers import Offer
+from runbook.postgres import drift, replication
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.parts import Name, shown
+from runbook.postgres.statement import quoted
+from runbook.remedies import fixes
+from runbook.remedies.kinds import rebuilt
+from runbook.remedies.rebuild import Rebuild, cost, lost_slots
+from runbook.remedies.recopy import Recopy
+from runbook.remedies.remedy import Remedy, is_remedy
+from runbook.remedies.schema import SchemaChange, both
+from runbook.remedies.stray import stray_row
+from runbook.remedies.striking import GiveUp
+from runbook.remedies.subscriptions import Enable
+from runbook.remedies.tables import NewTables, has_rows, not_taken_in
+from runbook.sides import held
+from runbook.step import Ambiguous, Answer, Gate, StepFailed
+from runbook.steps.capture import publication_name
+from runbook.ways import switchover_asked
+from runbook.world import World
+from state.journal import Journal
+from state.words import Status
+
+MOST_FIXES = 50
+"""So many of the preflight's mends are looked at: a person goes through them one by one."""
+
+FIRST = ("schema", "enum", "enum-value", "sequence")
+"""What new tables may need."""
+
+BY_LOG = (
+    "1. The log of blue prime's writer says it, in the lines of the logical replication worker: a "
+    "conflict names table and key, a full disk the file.\n"
+    "2. A row in the way: on blue prime, SET default_transaction_read_only = off, then DELETE it.\n"
+    "3. Apply goes on by itself, a few seconds later."
+)
+
+UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
+
+
+@dataclass
+class Offered:
+    """What is offered: remedies in the order in which they are to be taken, and words."""
+
+    remedies: list[Remedy] = field(default_factory=list)
+    by_hand: list[Offer] = field(default_factory=list)
+
+    def add(self, remedy: Remedy) -> None:
+        """Offer a remedy, once."""
+        if all(remedy.key != each.key for each in self.remedies):
+            self.remedies.append(remedy)
+
+    def say(self, title: str, why: str, words: str) -> None:
+        """Offer words, where blueprime cannot do it itself."""
+        self.by_hand.append(Offer("", title, why, by_hand=words))
+
+    @asynccontextmanager
+    async def looking_at(self, what: str) -> AsyncIterator[None]:
+        """Look at something; where that fails, say so instead of offering nothing."""
+        try:
+            yield
+        except UNSEEN as error:
+            words = str(error).strip().partition("\n")[0]
+            self.say(f"Look at {what} again", f"it could not be looked at: {words}", "")
+
+
+async def offered(world: World, journal: Journal) -> Offered:
+    """Return what is offered where the run stands now; looks alone."""
+    found = Offered()
+    if world.fact("switchover") is None and not switchover_asked(world, journal):
+        await _fixes(world, found)
+    elif _following(world):
+        await _sides(world, found)
+    await _unfinished(world, journal, found)
+    return found
+
+
+async def described(world: World, found: Offered) -> list[Offer]:
+    """Return the offers as a person reads them, with what each would ask and run."""
+    offers = []
+    for remedy in found.remedies:
+        note = ""
+        gates: tuple[Gate, ...] = ()
+        effects: tuple[tuple[str, str], ...] = ()
+        try:
+            gates = tuple(await remedy.gates(world))
+            waves = await remedy.effects(world)
+            effects = tuple((each.title, each.preview()) for wave in waves for each in wave)
+        except UNSEEN as error:
+            note = f"it cannot be shown now: {str(error).partition(chr(10))[0]}"
+        offers.append(
+            Offer(
+                remedy.key,
+                remedy.title,
+                remedy.why,
+                risk=remedy.risk,
+                undo=remedy.undo,
+                gates=gates,
+                effects=effects,
+                note=note,
+            )
+        )
+    return [*offers, *found.by_hand]
+
+
+async def _fixes(world: World, found: Offered) -> None:
+    for remedy in fixes.offered(world)[:MOST_FIXES]:
+        async with found.looking_at(remedy.title):
+            (wave,) = await remedy.effects(world)
+            if (await wave[0].probe()).answer is not Answer.YES:
+                found.add(remedy)
+
+
+def _following(world: World) -> bool:
+    """Return whether there is a subscriber that follows, or followed until a slot was lost."""
+    return bool(
+        world.fact("capture")
+        and world.fact("slots") != []
+        and not world.fact("detached")
+        and world.bound(held(world).subscriber) is not None
+    )
+
+
+async def _sides(world: World, found: Offered) -> None:
+    capture = world.fact("capture") or {}
+    lost: dict[str, str] = {}
+    async with found.looking_at("the slots"):
+        lost = await lost_slots(world)
+        if lost:
+            size = await cost(world, list(lost))
+            words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
+            found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    for database in capture.get("databases", ()):
+        if database in lost:
+            async with found.looking_at(f"the schemas of {database}"):
+                for change in drift.changes(*await both(world, database)):
+                    _change(database, change, found)
+            continue
+        before = len(found.remedies)
+        stopped = False
+        async with found.looking_at(f"the subscription in {database}"):
+            stopped = await _subscription(world, database, found)
+        async with found.looking_at(f"the schemas of {database}"):
+            await _schema(world, database, found)
+        if stopped and len(found.remedies) == before:
+            found.say(
+                f"Find out why apply in {database} stops",
+                f"the apply worker of {database} on {held(world).subscriber.value} does not run, "
+                "and what it fails at cannot be told from here",
+                BY_LOG,
+            )
+    for each in [*differing.left(world), *differing.given_up(world)]:
+        if each.database in lost:
+            continue
+        why = f"the rows of {each} differ"
+        found.add(Recopy(why, each.database, each.schema, each.table))
+        if each in differing.left(world):
+            found.add(GiveUp(why, each.database, each.schema, each.table))
+
+
+async def _subscription(world: World, database: str, found: Offered) -> bool:
+    """Offer what mends a database's subscription; return whether its worker is down."""
+    name, subscriber = publication_name(world), held(world).subscriber
+    async with world.connect(subscriber, database) as connection:
+        seen = await replication.subscription(connection, name)
+    if seen is None:
+        return False
+    if not seen.enabled:
+        why = f"the subscription {name} in {database} of {subscriber.value} is disabled"
+        found.add(Enable(why=why, database=database))
+    elif seen.worker_pid is None or seen.apply_error_count:
+        # Not every master user may look at what a subscription has applied.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            if (row := await stray_row(world, database)) is not None:
+                found.add(row)
+    return seen.enabled and seen.worker_pid is None
+
+
+async def _schema(world: World, database: str, found: Offered) -> None:
+    ours, theirs = await both(world, database)
+    changes = drift.changes(ours, theirs)
+    first = [each for each in changes if each.kind in FIRST]
+    for change in first:
+        _change(database, change, found)
+    await _new_tables(world, database, drift.new_tables(ours, theirs), found)
+    for change in changes:
+        if change not in first:
+            _change(database, change, found)
+
+
+def _change(database: str, change: drift.Change, found: Offered) -> None:
+    if not change.statements:
+        found.say(f"{change.title} in {database}", "the two sides differ in it", change.note)
+        return
+    found.add(
+        SchemaChange(
+            why=change.note or "new blue has it, and blue prime has not",
+            database=database,
+            kind=change.kind,
+            name=list(change.name),
+            words=change.title,
+            destructive=change.destructive,
+        )
+    )
+
+
+async def _new_tables(world: World, database: str, new: drift.NewTables, found: Offered) -> None:
+    subscriber = held(world).subscriber
+    for table, odd in new.by_hand.items():
+        found.say(
+            f"Make {shown(table)} in {database} on {subscriber.value}",
+            f"new blue has it and {subscriber.value} has not; it cannot be written faithfully "
+            f"here: {odd}",
+            f"1. pg_dump --schema-only --table={quoted('.'.join(table))} from new blue.\n"
+            f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
+            "3. Look here again: taking it in with its rows is offered then.",
+        )
+    waiting = await not_taken_in(world, database)
+    if any(table in waiting for table in new.by_hand) or not (waiting or new.names):
+        return
+    missing = new.names
+    filled: list[Name] = []
+    for table in waiting:
+        if table not in missing and await has_rows(world, subscriber, database, table):
+            filled.append(table)
+    names = ", ".join(map(shown, waiting or missing))
+    found.add(
+        NewTables(
+            why=f"{subscriber.value} does not receive {names}; without a copy of its rows they are "
+            "lost on a rollback, with lag 0 and no error",
+            database=database,
+            missing=[list(table) for table in missing],
+            filled=[list(table) for table in filled],
+            taken=[list(table) for table in waiting],
+        )
+    )
+
+
+async def _unfinished(world: World, journal: Journal, found: Offered) -> None:
+    """Offer again what was begun on this stay, is not done, and is still of use."""
+    entry = journal.entries(world.run)[-1]
+    last = {
+        attempt.step: attempt.status
+        for attempt in journal.attempts(world.run)
+        if attempt.entry == entry.id and is_remedy(attempt.step)
+    }
+    for key, status in last.items():
+        if status in (Status.FAILED, Status.UNKNOWN) and (remedy := rebuilt(world.fact(key))):
+            async with found.looking_at(remedy.title):
+                if await remedy.wanted(world):
+                    found.add(remedy)

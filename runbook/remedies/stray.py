@@ -1,0 +1,140 @@
+"""A row on blue prime that apply fails at: named, and deleted by name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+from psycopg import AsyncConnection, errors
+from psycopg.sql import SQL
+
+from runbook.postgres import pending, replication
+from runbook.postgres.pending import Stray
+from runbook.postgres.rows import quoted_table
+from runbook.postgres.statement import Statement, quoted
+from runbook.remedies.catching_up import caught_up
+from runbook.remedies.remedy import Remedy
+from runbook.remedies.schema import WRITABLE
+from runbook.sides import held
+from runbook.step import Finding, Gate, Risk, StepFailed, Watch, Wave
+from runbook.steps.capture import captured_databases, publication_name, slot_name
+from runbook.steps.effects import SqlEffect, no, yes
+from runbook.world import World
+
+BETWEEN_TRIES_S = 7.0
+"""A failed worker is tried again after `wal_retrieve_retry_interval`, 5 s by default."""
+
+LOOK_EVERY_S = 0.1
+APPLIED_S = 30.0
+
+
+@dataclass
+class StrayRow(Remedy):
+    """Delete one row of blue prime that is in the way of what new blue has written."""
+
+    what: ClassVar[str] = "stray-row"
+    risk = Risk.DESTRUCTIVE
+    undo = "None: the row is gone; new blue's takes its place."
+    database: str
+    schema: str
+    table: str
+    row_key: dict[str, str]
+    version: str
+
+    def __post_init__(self) -> None:
+        self._row = Stray(self.schema, self.table, dict(self.row_key), self.version)
+        self.named(quoted(self.database), quoted_table(self.schema, self.table), self.version)
+        self.title = f"Delete the row in the way: {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The row, by the columns that it shares with the one that cannot come in."""
+        key = ", ".join(f"{quoted(column)} = {value}" for column, value in self.row_key.items())
+        return f"{self.schema}.{self.table} in {self.database}, {key}"
+
+    async def gates(self, world: World) -> list[Gate]:
+        return [
+            Gate(
+                key=self.key,
+                question=f"Take from {held(world).subscriber.value} the row {self.words}.",
+                reversible="The row is gone. New blue has a row of the same key, which takes its "
+                "place; what blue prime's row held was never on new blue.",
+                must_type=f"{self.schema}.{self.table}",
+                valid_s=0.0,
+            )
+        ]
+
+    async def effects(self, world: World) -> list[Wave]:
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await pending.there(connection, self._row)
+            return no("the row is there") if there else yes("that row is not there")
+
+        subscriber = held(world).subscriber
+        effect = SqlEffect(
+            world,
+            subscriber,
+            self.database,
+            [
+                WRITABLE,
+                Statement(SQL("SET LOCAL session_replication_role = replica")),
+                pending.delete(self._row),
+            ],
+            key=f"{subscriber.slug}/{self.key}",
+            title=f"delete the row in the way on {subscriber.value}: {self.words}",
+            probe=probe,
+        )
+        return [[effect]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        if await caught_up(world, held(world), self.database, limit_s=APPLIED_S):
+            watch.evidence(f"{self.database}: apply has gone on past the row")
+            return
+        raise StepFailed(
+            f"The row was deleted, and apply in {self.database} has not caught up within "
+            f"{APPLIED_S:.0f} s.",
+            now="The slot keeps every write.",
+            todo="Look at the remedies again: the next row in the way is named there.",
+        )
+
+
+async def stray_row(world: World, database: str) -> StrayRow | None:
+    """Return the row that a database's apply worker fails at, where it fails and can be told.
+
+    Waits at most for a moment between two tries of the worker, in which its slot can be read.
+    """
+    name, sides = publication_name(world), held(world)
+    databases = await captured_databases(world, sides.publisher)
+    slot = slot_name(world, databases, database)
+    async with world.connect(sides.subscriber, database) as connection:
+        applied = await pending.applied(connection, name)
+    deadline = time.monotonic() + BETWEEN_TRIES_S
+    async with world.connect(sides.publisher, database) as connection:
+        reached = await replication.flushed(connection)
+        while time.monotonic() < deadline:
+            found = await replication.slot(connection, slot)
+            if found is None or (found.confirmed_flush_lsn or 0) >= reached:
+                return None
+            if not found.active:
+                # The worker may have come back at that very moment.
+                with suppress(errors.ObjectInUse):
+                    changes = await pending.failing(connection, slot, name, applied)
+                    break
+            await asyncio.sleep(LOOK_EVERY_S)
+        else:
+            return None
+    async with world.connect(sides.subscriber, database) as connection:
+        row = await pending.stray(connection, changes)
+    if row is None:
+        return None
+    return StrayRow(
+        why=f"the apply worker of {database} fails: a row that somebody wrote on "
+        f"{sides.subscriber.value} has the key of one that new blue inserts",
+        database=database,
+        schema=row.schema,
+        table=row.table,
+        row_key=row.key,
+        version=row.version,
+    )

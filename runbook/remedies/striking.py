@@ -1,0 +1,71 @@
+"""Tables known to differ: what makes one equal, or gives it up by name, strikes it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runbook import differing
+from runbook.remedies.remedy import Remedy, of_database
+from runbook.step import Gate, Risk, Watch
+from runbook.steps.carry import DIFFERENT
+from runbook.world import World
+
+
+def strike(world: World, watch: Watch, name: tuple[str, str, str], text: str) -> None:
+    """Keep that a table (database, schema, name) no longer counts among those that differ."""
+    left = [each for each in differing.left(world) if each.name != name]
+    watch.evidence(text, key=differing.FACT, value=differing.as_json(left))
+    database, schema, table = name
+    words = f"{database}: {schema}.{table}"
+    compared = world.fact(DIFFERENT) or []
+    if words in compared:
+        watch.evidence(
+            f"struck out of the last comparison: {words}",
+            key=DIFFERENT,
+            value=[each for each in compared if each != words],
+        )
+
+
+@dataclass
+class GiveUp(Remedy):
+    """Accept by name that a table is not what it was on the way back."""
+
+    what: ClassVar[str] = "give-up"
+    risk = Risk.DESTRUCTIVE
+    undo = "Copy its differing rows again before the rollback; the comparison then finds it equal."
+    database: str
+    schema: str
+    table: str
+
+    def __post_init__(self) -> None:
+        self.named(of_database(self.database, self.schema, self.table))
+        self.title = f"Give up {self.schema}.{self.table} by name"
+
+    async def gates(self, world: World) -> list[Gate]:
+        return [
+            Gate(
+                key=self.key,
+                question=(
+                    f"Accept that {self.schema}.{self.table} in {self.database} differs: {self.why}"
+                ),
+                reversible=(
+                    "After a rollback the table is as blue prime has it: what only new blue has of "
+                    "it is missing. Nothing is changed now; the report names the table."
+                ),
+                must_type=f"{self.schema}.{self.table}",
+                valid_s=0.0,
+            )
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = (self.database, self.schema, self.table)
+        lost = [each for each in differing.left(world) if each.name == name]
+        known = differing.merged(differing.given_up(world), lost)
+        # First, so that no end in between leaves it on neither list.
+        watch.evidence(
+            f"as blue prime has it after a rollback, accepted by name: {self.title}",
+            key=differing.GIVEN_UP,
+            value=differing.as_json(known),
+        )
+        strike(world, watch, name, f"{self.database}: {self.schema}.{self.table} is given up")

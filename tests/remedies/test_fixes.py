@@ -1,0 +1,160 @@
+"""Each mend of a check: offered with its gate, performed once, and gone from what is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import psycopg
+import pytest
+
+from runbook.fix import Fix, Mend
+from state.words import Outcome, Status
+from tests.remedies.conftest import Bench, yes
+
+Plant = AbstractContextManager[Sequence[str]]
+
+
+def _sql(bench: Bench, query: str, *names: str) -> Plant:
+    bench.there(query)
+    return nullcontext(names)
+
+
+@contextmanager
+def _session(bench: Bench) -> Iterator[Sequence[str]]:
+    with bench.pair.admin(16, bench.database) as victim:
+        victim.execute("BEGIN; SELECT 1")
+        pid = victim.info.backend_pid
+        ((began,),) = bench.there(
+            "SELECT backend_start::text FROM pg_stat_activity WHERE pid = %s", pid
+        )
+        yield (str(pid), began)
+        with pytest.raises(psycopg.Error):
+            victim.execute("SELECT 1")
+
+
+def plant(bench: Bench, mend: Mend) -> Plant:
+    match mend:
+        case Mend.TERMINATE:
+            return _session(bench)
+        case Mend.DROP_SLOT:
+            query = "SELECT pg_create_logical_replication_slot('left_over', 'pgoutput')"
+            return _sql(bench, query, "left_over")
+        case Mend.DROP_PUBLICATION:
+            return _sql(bench, 'CREATE PUBLICATION "Left ""over"" 🐘"', 'Left "over" 🐘')
+        case Mend.DROP_SUBSCRIPTION:
+            return _sql(
+                bench,
+                "CREATE SUBSCRIPTION \"Left over\" CONNECTION 'host=nowhere' PUBLICATION p"
+                " WITH (connect = false)",
+                "Left over",
+            )
+        case Mend.ROLL_BACK_PREPARED:
+            return _sql(
+                bench, "BEGIN; CREATE TABLE p (); PREPARE TRANSACTION 'it''s held'", "it's held"
+            )
+        case Mend.IDENTITY_FULL:
+            return _sql(bench, 'CREATE TABLE "T t" (id int)', "public", "T t")
+        case Mend.IDENTITY_INDEX:
+            return _sql(
+                bench,
+                'CREATE TABLE "T t" (id int NOT NULL); CREATE UNIQUE INDEX "I i" ON "T t" (id)',
+                *("public", "T t", "I i"),
+            )
+        case Mend.PLAIN_TRIGGER:
+            return _sql(
+                bench,
+                'CREATE TABLE "T t" (id int); CREATE FUNCTION f() RETURNS trigger'
+                " LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+                ' CREATE TRIGGER "G g" BEFORE INSERT ON "T t" EXECUTE FUNCTION f();'
+                ' ALTER TABLE "T t" ENABLE ALWAYS TRIGGER "G g"',
+                *("public", "T t", "G g"),
+            )
+        case Mend.DROP_EXTENSION:
+            # `plpgsql` is everywhere, and nothing here depends on it.
+            return nullcontext(["plpgsql"])
+
+
+TYPED = {
+    Mend.DROP_SLOT,
+    Mend.DROP_PUBLICATION,
+    Mend.DROP_SUBSCRIPTION,
+    Mend.ROLL_BACK_PREPARED,
+    Mend.DROP_EXTENSION,
+}
+
+
+def found(bench: Bench, *fixes: Fix) -> None:
+    """Keep a preflight that found these."""
+    bench.fact(
+        "preflight",
+        [
+            {
+                "key": "a.check", "level": "block", "subject": "here", "text": "Planted.",
+                "fix": one.as_json(),
+            }
+            for one in fixes
+        ],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mend", list(Mend), ids=lambda mend: mend.value)
+async def test_a_mend_is_offered_performed_and_gone(bench: Bench, mend: Mend) -> None:
+    with plant(bench, mend) as names:
+        whole = mend in (Mend.TERMINATE, Mend.DROP_SLOT)
+        found(bench, Fix(mend, "" if whole else bench.database, tuple(names)))
+        offer = await bench.offer("fix")
+        assert offer.why == "here: Planted."
+        assert [gate.must_type for gate in offer.gates] == (
+            [names[0]] if mend in TYPED else [""] if mend is Mend.TERMINATE else []
+        )
+        assert offer.effects
+        assert offer.effects[0][1].startswith("-- on blue")
+        await bench.mend("fix")
+        (effect,) = bench.journal.attempts(bench.run)[-1].effects
+        assert effect.outcome is Outcome.SUCCEEDED
+        assert await bench.session.remedies() == []
+
+
+async def test_a_session_of_another_time_is_never_ended(bench: Bench) -> None:
+    with bench.pair.admin(16, bench.database) as other:
+        names = (str(other.info.backend_pid), "2020-01-01T00:00:00+00:00")
+        found(bench, Fix(Mend.TERMINATE, "", names))
+        assert await bench.session.remedies() == []
+        other.execute("SELECT 1")
+
+
+async def test_what_passed_is_not_offered_and_old_blue_is_left_alone(bench: Bench) -> None:
+    bench.there("CREATE PUBLICATION p")
+    one = Fix(Mend.DROP_PUBLICATION, bench.database, ("p",))
+    result = {"level": "pass", "subject": "", "text": "", "fix": one.as_json()}
+    bench.fact("preflight", [result])
+    assert await bench.session.remedies() == []
+    found(bench, one)
+    key = (await bench.offer("fix")).key
+    bench.fact("switchover", {"called_at": ""})
+    assert await bench.session.remedies() == []
+    with pytest.raises(Exception, match="is not offered now"):
+        await bench.session.mend(key, yes)
+    assert bench.there("SELECT pubname FROM pg_publication") == [("p",)]
+
+
+async def test_no_slot_is_dropped_once_there_is_a_deployment(bench: Bench) -> None:
+    bench.there("SELECT pg_create_logical_replication_slot('of_aws', 'pgoutput')")
+    found(bench, Fix(Mend.DROP_SLOT, "", ("of_aws",)))
+    assert (await bench.offer("fix")).title == "Drop the slot of_aws"
+    bench.fact("deployment", {"identifier": "bgd-1"})
+    assert await bench.session.remedies() == []
+
+
+async def test_a_server_that_refuses_says_so_and_the_mend_stays_offered(bench: Bench) -> None:
+    bench.there("CREATE TABLE t (id int)")
+    found(bench, Fix(Mend.IDENTITY_FULL, bench.database, ("public", "t")))
+    key = (await bench.offer("fix")).key
+    with bench.pair.stray(16, bench.database) as holder:
+        holder.execute("BEGIN; INSERT INTO t VALUES (1)")
+        assert await bench.session.mend(key, yes) is Status.FAILED
+        holder.execute("ROLLBACK")
+    assert "lock timeout" in bench.journal.attempts(bench.run)[-1].message
+    await bench.mend("fix")
+    assert bench.there("SELECT relreplident::text FROM pg_class WHERE relname = 't'") == [("f",)]

@@ -1,0 +1,140 @@
+"""The mends that are offered: what each one runs, and one question before it."""
+
+from __future__ import annotations
+
+from runbook.offers import Offer
+from runbook.step import Gate, Risk
+from state.words import Status
+from tests.tui import scenes
+from tests.tui.conftest import dim, enter_run, sees, shown, until
+from tests.tui.fake import FakeRun
+from tui.screens.remedies import RemediesScreen
+from tui.screens.run import RunScreen
+
+WIDE, NARROW = (160, 48), (80, 24)
+
+RECOPY = Offer(
+    'remedy/recopy/"orders"/"public"."items"',
+    "Copy the differing rows of public.items again",
+    "the rows of public.items in orders (812 against 811 rows) differ",
+    risk=Risk.REVERSIBLE,
+    undo="Not needed: blue prime serves nobody.",
+    effects=(
+        ("make the rows of public.items in orders equal", 'LOCK TABLE ONLY "public"."items"'),
+    ),
+)
+GIVE_UP = Offer(
+    'remedy/give-up/"orders"/"public"."items"',
+    "Give up public.items by name",
+    "the rows of public.items in orders (812 against 811 rows) differ",
+    risk=Risk.DESTRUCTIVE,
+    undo="Copy its differing rows again before the rollback.",
+    gates=(
+        Gate(
+            "give-up",
+            "Accept that public.items in orders differs.",
+            "After a rollback the table is as blue prime has it.",
+            must_type="public.items",
+        ),
+    ),
+)
+BY_HAND = Offer(
+    "",
+    "Make public.audit on blue prime",
+    "it cannot be written faithfully: it has triggers",
+    by_hand="1. pg_dump --schema-only from new blue.\n2. On blue prime, that SQL.",
+)
+
+
+def offering(*offers: Offer) -> FakeRun:
+    model = scenes.protected()
+    model.mends = list(offers)
+    return model
+
+
+async def test_each_remedy_says_why_and_what_it_runs() -> None:
+    model = offering(RECOPY, GIVE_UP, BY_HAND)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        text = await sees(pilot, "› Copy the differing rows", "Give up public.items", "by hand")
+        assert "812 against 811" in text
+        assert 'LOCK TABLE ONLY "public"."items"' in text
+        assert "asks to type public.items" in text
+        assert "pg_dump --schema-only" in text
+
+
+async def test_enter_asks_once_and_performs() -> None:
+    model = offering(RECOPY)
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, "Copy the differing rows")
+        await pilot.press("enter")
+        await sees(pilot, "Will run", "make the rows of public.items")
+        focused = pilot.app.focused
+        assert focused is not None
+        assert focused.id == "cancel"
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RemediesScreen))
+        assert not model.called("mend")
+        await pilot.press("enter")
+        await sees(pilot, "Will run")
+        await pilot.click("#yes")
+        await sees(pilot, "Nothing is offered")
+        assert model.called("mend") == [("mend", RECOPY.key)]
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, RunScreen)
+
+
+async def test_a_gate_is_passed_by_typing_the_objects_name() -> None:
+    model = offering(GIVE_UP)
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, "Give up public.items")
+        await pilot.press("enter")
+        await sees(pilot, "type public.items here")
+        assert pilot.app.screen.query_one("#yes").disabled
+        await pilot.click("#typed")
+        await pilot.press(*"public.items")
+        await until(pilot, lambda: not pilot.app.screen.query_one("#yes").disabled)
+        await pilot.click("#yes")
+        await sees(pilot, "Nothing is offered")
+        assert model.answers == ["public.items"]
+
+
+async def test_what_only_a_person_can_do_cannot_be_performed() -> None:
+    model = offering(BY_HAND)
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, "by hand")
+        await until(pilot, lambda: dim(pilot, "choose"))
+        await pilot.press("enter")
+        assert not model.called("mend")
+
+
+async def test_a_failed_remedy_stays_offered_and_says_so() -> None:
+    model = offering(RECOPY)
+    model.outcome = Status.FAILED
+    size = WIDE
+    async with scenes.app(model, at="k2f9qa").run_test(size=size, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, "Copy the differing rows")
+        await pilot.press("enter")
+        await sees(pilot, "Will run")
+        await pilot.click("#yes")
+        await sees(pilot, "failed: Copy the differing rows")
+        assert "Copy the differing rows" in shown(pilot.app)
+
+
+async def test_a_watcher_is_offered_nothing() -> None:
+    model = offering(RECOPY)
+    model.writable = False
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, "watching only")
+        assert isinstance(pilot.app.screen, RunScreen)

@@ -1,0 +1,182 @@
+"""The mends that are offered: what was seen, what each one runs, and one question before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+
+from runbook.step import Risk
+from state.words import Status
+from tui import glyphs, keys, text
+from tui.model import Offer, RunModel
+from tui.screens.base import KeyedScreen
+from tui.screens.confirm import ConfirmDialog, Question
+from tui.widgets.keybar import KeyBar
+from tui.widgets.pane import Pane, joined, line
+
+
+class OffersPane(Pane):
+    """Draws the remedies as cards, in the order in which they are to be taken."""
+
+    def __init__(self) -> None:
+        super().__init__("Remedies", id="remedies")
+        self.offers: list[Offer] | None = None
+        self.error = ""
+        self.selected = 0
+        self._tops: list[int] = []
+
+    def show(self, offers: list[Offer] | None, error: str = "") -> None:
+        """Draw what was found; None while it is looked for."""
+        self.offers, self.error = offers, error
+        self.selected = max(0, min(self.selected, len(offers or ()) - 1))
+        self.redraw()
+
+    def select(self, by: int) -> None:
+        """Select another remedy."""
+        if self.offers:
+            self.selected = max(0, min(len(self.offers) - 1, self.selected + by))
+            self.redraw()
+            self.scroll_to(y=self._tops[self.selected], animate=False)
+
+    def chosen(self) -> Offer | None:
+        """Return the selected remedy."""
+        return self.offers[self.selected] if self.offers else None
+
+    def draw(self, cells: int) -> Content:
+        if self.error:
+            words = f"? The remedies could not be looked up: {text.clean(self.error)}"
+            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
+        if self.offers is None:
+            return line(("Looking at what was seen, and at both sides…", "$foreground-muted"))
+        if not self.offers:
+            return line(("Nothing is offered: nothing was seen to mend.", "$foreground-muted"))
+        rows: list[Content] = []
+        self._tops = []
+        for index, offer in enumerate(self.offers):
+            self._tops.append(len(rows))
+            rows += [*_card(offer, index == self.selected, cells), line()]
+        return joined(rows)
+
+
+class RemediesScreen(KeyedScreen[None]):
+    """Shows the remedies, and performs one after a question."""
+
+    PLACE = "remedies"
+    CSS_PATH = "remedies.tcss"
+    BINDINGS = keys.bindings("remedies")
+
+    def __init__(self, model: RunModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def compose(self) -> ComposeResult:
+        yield self.live_header(self.model)
+        yield OffersPane()
+        yield KeyBar("remedies")
+
+    def on_mount(self) -> None:
+        self.query_one(OffersPane).focus()
+        self.action_look()
+
+    @work(group="offers", exclusive=True)
+    async def action_look(self) -> None:
+        """Look at both sides again; this changes nothing."""
+        pane = self.query_one(OffersPane)
+        pane.show(None)
+        self.refresh_keys()
+        try:
+            pane.show(await self.face.engine.call(self.model.remedies))
+        except Exception as error:  # the words stand where the remedies would
+            pane.show([], str(error) or type(error).__name__)
+        self.refresh_keys()
+
+    def why_not(self, action: str) -> str:
+        if action != "choose":
+            return ""
+        if why := self.halted():
+            return why
+        if self.face.conducting:
+            return f"{text.clean(self.face.conducting)} is running"
+        offer = self.query_one(OffersPane).chosen() if self.is_mounted else None
+        if offer is None:
+            return "no remedy is selected"
+        return "" if offer.key else "only a person can do this one"
+
+    def action_select(self, by: int) -> None:
+        """Select another remedy."""
+        self.query_one(OffersPane).select(by)
+        self.refresh_keys()
+
+    def action_back(self) -> None:
+        """Go back to the run."""
+        self.dismiss(None)
+
+    @work
+    async def action_choose(self) -> None:
+        """Ask, then perform the selected remedy, and look what is left."""
+        offer = self.query_one(OffersPane).chosen()
+        if offer is None or not offer.key:
+            return
+        if not offer.gates and not await self.face.push_screen_wait(
+            ConfirmDialog(_question(offer, self.model))
+        ):
+            return
+        doing = self.face.mend(self.model, offer.key)
+        self.refresh_keys()
+        status = await doing.wait()
+        if status is not None and status is not Status.READY:
+            how = glyphs.STATUS[status]
+            self.notify(f"{how.word}: {text.clean(offer.title)}", markup=False)
+        self.action_look()
+
+
+def _question(offer: Offer, model: RunModel) -> Question:
+    run = model.run
+    return Question(
+        heading="Remedy",
+        question=f"{offer.title}?",
+        facts=(
+            ("Why", offer.why),
+            ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
+            ("Undo", offer.undo),
+        ),
+        calls=tuple(title for title, _ in offer.effects),
+        yes="Perform",
+        grave=offer.risk is Risk.DESTRUCTIVE,
+    )
+
+
+def _card(offer: Offer, selected: bool, cells: int) -> Iterable[Content]:
+    mark = glyphs.RISK[offer.risk]
+    first, *rest = text.wrap(text.clean(offer.title), cells - 2)
+    head = line(
+        ("› " if selected else "  ", "bold $text-primary"),
+        (first, "bold" if offer.key else "bold $foreground-muted"),
+    )
+    yield head.stylize("on $panel") if selected else head
+    yield from (line("  ", (row, "bold")) for row in rest)
+    yield from _fact("why", offer.why, cells)
+    if not offer.key:
+        yield from _fact("by hand", offer.by_hand, cells)
+        return
+    yield line("    ", (f"{mark.glyph} {mark.word}", mark.style))
+    for gate in offer.gates:
+        typed = f" (asks to type {gate.must_type})" if gate.must_type else ""
+        yield from _fact("asks", gate.question + typed, cells)
+    yield from _fact("undo", offer.undo, cells)
+    yield from _fact("note", offer.note, cells)
+    if selected:
+        for _, preview in offer.effects:
+            for row in text.wrap(text.clean(preview, lines=True), cells - 6):
+                yield line("      ", (row, "$foreground-muted"))
+
+
+def _fact(label: str, words: str, cells: int) -> Iterable[Content]:
+    if not words:
+        return
+    first, *rest = text.wrap(text.clean(words, lines=True), cells - 12)
+    yield line("    ", (text.fit(label, 8), "$foreground-muted"), first)
+    yield from (line(" " * 12 + row) for row in rest)
