@@ -35,8 +35,17 @@ from runbook.postgres.replication.role import (
     set_password,
     set_password_statement,
 )
+from runbook.postgres.replication.strays import (
+    StrayWrite,
+    hold_strays,
+    own_mark,
+    publish_strays,
+    strays_publication,
+    take_strays,
+)
 from runbook.postgres.replication.subscriber import (
     Subscription,
+    Worker,
     create_subscription,
     detach_slot,
     disable_subscription,
@@ -46,6 +55,7 @@ from runbook.postgres.replication.subscriber import (
     set_subscription_connection,
     subscriber_conninfo,
     subscription,
+    workers,
 )
 
 __all__ = [
@@ -54,7 +64,9 @@ __all__ = [
     "SlotBlocked",
     "SlotBlocker",
     "SlotLag",
+    "StrayWrite",
     "Subscription",
+    "Worker",
     "confirmed_past",
     "create_publication",
     "create_replication_role",
@@ -71,8 +83,11 @@ __all__ = [
     "emit_barrier",
     "enable_subscription",
     "hash_password",
+    "hold_strays",
     "lsn_text",
+    "own_mark",
     "publication_exists",
+    "publish_strays",
     "refresh_publication",
     "role_exists",
     "set_password",
@@ -81,8 +96,11 @@ __all__ = [
     "slot",
     "slot_blockers",
     "slot_lags",
+    "strays_publication",
     "streaming_since",
     "subscriber_conninfo",
     "subscription",
+    "take_strays",
     "terminate_slot_user",
+    "workers",
 ]
