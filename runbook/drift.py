@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -154,11 +155,16 @@ class SchemaLook:
         self._publication = publication
         self._sides: Sides | None = None
         self._known: dict[str, tuple[tuple[str, str], list[Drift]]] = {}
+        self.stamps_s = 0.0
+        """How long the servers took for the stamps, at the last look."""
+        self.compared_s = 0.0
+        """How long for the comparisons that followed."""
 
     async def look(self, sides: Sides, databases: Sequence[str]) -> list[Drift]:
         """Return how the sides differ now."""
         if sides != self._sides:
             self._sides, self._known = sides, {}
+        self.stamps_s = self.compared_s = 0.0
         found = [
             Drift(
                 name,
@@ -180,8 +186,10 @@ class SchemaLook:
             self._world.connect(sides.publisher, database) as publisher,
             self._world.connect(sides.subscriber, database) as subscriber,
         ):
+            began = monotonic()
             first, second = await together(schema.stamp(publisher), schema.stamp(subscriber))
-            stamps = (first, second)
+            stamps, stamped = (first, second), monotonic()
+            self.stamps_s += stamped - began
             known = self._known.get(database)
             if known is not None and known[0] == stamps:
                 return known[1]
@@ -198,4 +206,5 @@ class SchemaLook:
                 )
                 drifts = compare(database, sides, here, there)
             self._known[database] = (stamps, drifts)
+            self.compared_s += monotonic() - stamped
             return drifts

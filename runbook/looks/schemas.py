@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,9 +14,12 @@ from runbook.steps.capture import publication_name
 from runbook.world import World
 from state.journal import Journal
 
-REST = 19.0
-"""A look is followed by a pause of so many times its length: it takes no more than a twentieth of
-one core of production, whatever there is to look at."""
+REST = 9.0
+"""A look is followed by a pause of so many times what its stamps took: it takes at most a tenth
+of one core of production, whatever there is to look at."""
+
+REST_COMPARED = 1.0
+"""And of so many times what the comparison took that a change has called for."""
 
 
 class SchemasLook:
@@ -34,9 +36,9 @@ class SchemasLook:
         """Return every difference between the two sides."""
         if self._look is None:
             self._look = SchemaLook(self._world, publication_name(self._world))
-        began, now = time.monotonic(), self._world.now()
+        now = self._world.now()
         found = await self._look.look(held(self._world), databases)
-        self.rest_s = REST * (time.monotonic() - began)
+        self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
         if found != self._drifts and (found or drift.kept(self._world)):
             self._keep(found, now)
         self._drifts = found

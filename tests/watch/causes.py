@@ -49,6 +49,14 @@ def _both(*acts: Act) -> Act:
     return act
 
 
+def _gone(which: str) -> str:
+    """Return what deletes rows of a table as blueprime itself does it."""
+    return (
+        f"WITH gone AS (DELETE FROM public.customer WHERE {which})"
+        " SELECT pg_logical_emit_message(true, 'blueprime', 'own')"
+    )
+
+
 async def _strike_out(held: Held) -> None:
     held.journal.evidence(RUN, "for-the-test", "", key=differing.FACT, value=[])
 
@@ -79,6 +87,7 @@ async def _stand_still(held: Held) -> None:
     held.kept.append(blocker)
     await asyncio.to_thread(blocker.execute, "BEGIN")
     await asyncio.to_thread(blocker.execute, "LOCK TABLE public.customer IN EXCLUSIVE MODE")
+    await held.new("DELETE FROM public.customer WHERE id = -7")
     await held.new("INSERT INTO public.customer VALUES (-7, 'waits')")
 
 
@@ -140,7 +149,7 @@ PLANTS = (
         "stray write on the subscriber",
         _sql("prime", "INSERT INTO public.customer VALUES (-1, 'stray')"),
         ('rows of "public"."customer"', "differ, found by the watch"),
-        _strike_out,
+        _both(_sql("prime", _gone("id = -1")), _strike_out),
     ),
     Plant(
         "subscriber made writable",
@@ -160,11 +169,8 @@ PLANTS = (
         _sql("new", "INSERT INTO public.customer VALUES (1, 'true')"),
         ("fails again and again", "differ, found by the watch"),
         _both(
-            _sql(
-                "prime",
-                "WITH gone AS (DELETE FROM public.customer WHERE name = 'stray')"
-                " SELECT pg_logical_emit_message(true, 'blueprime', 'own')",
-            ),
+            _sql("prime", _gone("name = 'stray'")),
+            _sql("new", "DELETE FROM public.customer WHERE id = 1"),
             _strike_out,
         ),
         ready=_sql("prime", "INSERT INTO public.customer VALUES (1, 'stray')"),
