@@ -203,3 +203,13 @@ def stale(at: datetime | None, now: datetime, limit: float) -> bool:
     """Return whether a figure was seen too long ago to stand, or nobody can tell how long ago."""
     seconds = age(at, now)
     return seconds is None or seconds > limit
+
+
+def about(seconds: float) -> str:
+    """Return a time to come in words, as exact as it can be meant."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds / 5)) * 5} s"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"

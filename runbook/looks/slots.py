@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.alarm import Alarm, Cause
-from runbook.board import LagView
+from runbook.board import LagView, about
 from runbook.looks import trend
 from runbook.looks.patience import Patience
 from runbook.postgres import catalog, replication
@@ -102,7 +102,7 @@ def _warnings(
             words = "is lost with the next checkpoint, unless its reader catches up before"
         elif view.lost_in_s is not None and view.lost_in_s < LOST_SOON_S:
             words = (
-                f"is lost in {spoken(view.lost_in_s)} at the present rate: "
+                f"is lost in {about(view.lost_in_s)} at the present rate: "
                 "max_slot_wal_keep_size is reached then"
             )
         if words:
@@ -127,13 +127,3 @@ def _warnings(
                 )
             )
     return alarms
-
-
-def spoken(seconds: float) -> str:
-    """Return a time to come in words, as exact as it can be meant."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds / 5)) * 5} s"
-    if seconds < 5400:
-        return f"about {round(seconds / 60)} min"
-    hours = seconds / 3600
-    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"

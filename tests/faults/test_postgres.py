@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from rehearsal import lab
+from runbook import differing
 from state.words import Outcome, Result, Status, Track
 from tests.faults.night import Night, fault, names_like, night, nothing_lost
 from tests.workspace import Workspace, until
@@ -20,6 +21,12 @@ BALLAST = """
     SELECT string_agg(md5(random()::text || n || m), '')
     FROM generate_series(1, 700) AS n, generate_series(1, 1000) AS m GROUP BY n"""
 """Some 22 MB that do not compress: more than a file of a full disk may hold."""
+
+
+REMOVED = """
+    WITH gone AS (DELETE FROM public.customer WHERE name = 'stray')
+    SELECT pg_logical_emit_message(true, 'blueprime', 'own')"""
+"""What removes the stray row as blueprime itself would: this is no stray write."""
 
 
 async def becomes(condition: Callable[[], object]) -> None:
@@ -67,6 +74,13 @@ class Baking:
         """Wait until the banner turns from PROTECTED for a reason."""
         await becomes(lambda: any(words in reason for reason in self.reasons))
         assert self.protected is not True
+
+    async def struck_out(self) -> None:
+        """Wait until the watch has found stray rows, then say that they were mended."""
+        await becomes(lambda: self.run.session.fact(differing.FACT))
+        self.run.session._journal.evidence(
+            self.run.session.run.id, "for-the-test", "", key=differing.FACT, value=[]
+        )
 
     async def protected_again(self) -> None:
         """Wait until the banner says PROTECTED."""
@@ -118,7 +132,8 @@ async def test_one_night_with_servers_that_fail_on_the_way(
         fault("stray-write", "orders")
         await bake.says("the apply worker of orders on blue prime fails again and again")
         assert "finish protecting" in run.session.way_back()
-        await sql(workspace, bake.prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        await sql(workspace, bake.prime, REMOVED)
+        await bake.struck_out()
         await bake.protected_again()
 
         await run.branch(Track.ROLLBACK)
@@ -151,7 +166,8 @@ async def test_a_row_in_the_way_on_blue_prime(
         assert "finish protecting" in run.session.way_back()
         assert not any(title.startswith("Roll back to blue prime") for title in await run.ways())
 
-        await sql(workspace, bake.prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        await sql(workspace, bake.prime, REMOVED)
+        await bake.struck_out()
         await bake.protected_again()
         await to_the_end(run)
 
@@ -193,6 +209,27 @@ async def test_a_stray_row_that_meets_none_is_found_by_the_comparison(
         await run.branch(Track.ROLLBACK)
         await run.fails("compare", "public.customer", "new blue has every write")
         await sql(workspace, prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        await to_the_end(run)
+
+
+@pytest.mark.chaos
+async def test_a_stray_row_that_meets_none_is_found_while_baking(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with night(workspace, monkeypatch) as run:
+        bake = await baking(run)
+        assert run.session.board().strays_since is not None
+        fault("stray-write", bake.prime)
+        await bake.says('rows of "public"."customer" in orders differ')
+        (found,) = run.session.fact(differing.FACT) or ()
+        assert (found["database"], found["table"], found["found_by"]) == (
+            "orders",
+            "customer",
+            "watch",
+        )
+        await sql(workspace, bake.prime, REMOVED)
+        await bake.struck_out()
+        await bake.protected_again()
         await to_the_end(run)
 
 

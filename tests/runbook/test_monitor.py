@@ -9,11 +9,10 @@ from typing import Any, cast
 import pytest
 
 from runbook.alarm import Ages, Alarm, Cause, Seen
-from runbook.board import Protection, Trend
+from runbook.board import Board, LagView, Protection, Trend, about, from_json
 from runbook.looks import trend
 from runbook.looks.patience import AGAIN_S, Patience
 from runbook.looks.schemas import latest
-from runbook.looks.slots import spoken
 from runbook.monitor import said
 from runbook.world import World
 
@@ -88,7 +87,7 @@ def test_how_long_a_slot_lasts() -> None:
     assert trend.until_gone(None, -5.0) is None
     assert trend.until_gone(1000, 5.0) is None
     assert trend.until_gone(1000, -5.0) == 200.0
-    assert [spoken(s) for s in (2, 42, 180, 7300, 90 * 3600)] == [
+    assert [about(s) for s in (2, 42, 180, 7300, 90 * 3600)] == [
         "about 5 s",
         "about 40 s",
         "about 3 min",
@@ -115,3 +114,22 @@ def test_figures_that_move_are_no_news_and_another_cause_is() -> None:
     two = Protection(False, "lag is 9 s", ("lag is 9 s",), NOW, causes=("lag orders a",))
     three = Protection(False, "lag is 9 s", ("lag is 9 s",), NOW, causes=("lag billing b",))
     assert said(one) == said(two) != said(three)
+
+
+def test_alarms_travel_with_the_board() -> None:
+    alarm = Alarm(Cause.STRAY, "orders", "x", 'rows of "T"', True, NOW, NOW)
+    lag = LagView(
+        "orders", "slot", 10, 0.1, True, "reserved", at=NOW, trend=Trend.CATCHING_UP, lost_in_s=9.0
+    )
+    board = Board(lags=(lag,), alarms=(alarm,), strays_since=NOW)
+    told = board.as_json()
+    assert told["alarms"][0] == {
+        "cause": "stray",
+        "database": "orders",
+        "subject": "x",
+        "words": 'rows of "T"',
+        "breaks": True,
+        "at": "2026-11-23T03:00:00Z",
+        "since": "2026-11-23T03:00:00Z",
+    }
+    assert from_json(told) == board
