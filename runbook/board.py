@@ -73,6 +73,12 @@ class LagView:
     lost_in_s: float | None = None
     """When that is, at the present rate; None where it is not on its way there."""
 
+    def unknown(self, why: str) -> LagView:
+        """Return it with nothing known of it, as of when it was last seen."""
+        return LagView(
+            self.database, self.slot, None, None, self.active, "unknown", reason=why, at=self.at
+        )
+
 
 class Fence(StrEnum):
     """Whether applications can write."""

@@ -19,7 +19,7 @@ import psycopg
 from runbook import board as boards
 from runbook import clocks
 from runbook.alarm import Ages, Alarm, Seen
-from runbook.board import Board, Fence, LagView, Protection, TrafficView, Trend
+from runbook.board import Board, Fence, Protection, TrafficView
 from runbook.clocks import ClockWatch
 from runbook.judge import Looks, differing_alarms, judge, lag_alarms
 from runbook.looks import bounds, clusters, strays
@@ -195,8 +195,8 @@ class Monitor:
         if look == "lags":
             self.board = replace(
                 self.board,
-                lags=tuple(_unknown(lag, words) for lag in self.board.lags),
-                green_lags=tuple(_unknown(lag, words) for lag in self.board.green_lags),
+                lags=tuple(lag.unknown(words) for lag in self.board.lags),
+                green_lags=tuple(lag.unknown(words) for lag in self.board.green_lags),
             )
         elif look == "traffic":
             self.board = replace(self.board, traffic=replace(self.board.traffic, error=words))
@@ -309,8 +309,8 @@ class Monitor:
         self.board = replace(
             self.board,
             clusters=tuple(replace(view, error=why, at=None) for view in self.board.clusters),
-            lags=tuple(replace(_unknown(lag, why), at=None) for lag in self.board.lags),
-            green_lags=tuple(replace(_unknown(lag, why), at=None) for lag in self.board.green_lags),
+            lags=tuple(replace(lag.unknown(why), at=None) for lag in self.board.lags),
+            green_lags=tuple(replace(lag.unknown(why), at=None) for lag in self.board.green_lags),
             traffic=unseen,
         )
         self._wake()
@@ -384,19 +384,3 @@ class Monitor:
 def said(protection: Protection) -> tuple[bool | None, tuple[str, ...]]:
     """Return what is worth a line of the journal when it changes: figures that move are not."""
     return protection.protected, protection.causes or protection.reasons
-
-
-def _unknown(lag: LagView, why: str) -> LagView:
-    return replace(
-        lag,
-        bytes=None,
-        seconds=None,
-        state="unknown",
-        reason=why,
-        moment=False,
-        trend=Trend.UNKNOWN,
-        caught_up_in_s=None,
-        kept_bytes=None,
-        safe_bytes=None,
-        lost_in_s=None,
-    )
