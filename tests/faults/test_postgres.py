@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 import psycopg
 import pytest
@@ -75,6 +76,18 @@ class Baking:
         await becomes(lambda: any(words in reason for reason in self.reasons))
         assert self.protected is not True
 
+    async def restarted(self) -> datetime:
+        """Restart blue prime; return since when its stray writes were watched before."""
+        since = self.run.session.board().strays_since
+        assert since is not None
+        await asyncio.to_thread(fault, "restart-server", self.prime)
+        return since
+
+    async def watched_again(self, before: datetime) -> None:
+        """Wait until stray writes are watched anew: the slot went with its server."""
+        board = self.run.session.board
+        await becomes(lambda: (since := board().strays_since) is not None and since > before)
+
     async def struck_out(self) -> None:
         """Wait until the watch has found stray rows, then say that they were mended."""
         await becomes(lambda: self.run.session.fact(differing.FACT))
@@ -127,7 +140,7 @@ async def test_one_night_with_servers_that_fail_on_the_way(
         before = lab.traffic("status")["acknowledged"]
         await becomes(lambda: lab.traffic("status")["acknowledged"] > before)
         bake = await baking(run)
-        await asyncio.to_thread(fault, "restart-server", bake.prime)
+        await bake.watched_again(await bake.restarted())
         fault("stray-write", bake.prime)
         fault("stray-write", "orders")
         await bake.says("the apply worker of orders on blue prime fails again and again")
