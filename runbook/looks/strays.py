@@ -123,12 +123,13 @@ def keep(world: World, journal: Journal, found: Sequence[tuple[str, StrayWrite]]
     What is kept outlives this process.
     """
     subscriber = held(world).subscriber.value
-    tables = differing.left(world)
-    known = {(table.database, table.schema, table.table) for table in tables}
     for database, write in found:
-        if write.table and (database, write.schema, write.table) not in known:
-            known.add((database, write.schema, write.table))
-            tables.append(Differing(database, write.schema, write.table, None, None, "watch"))
+        if write.table:
+            table = Differing(database, write.schema, write.table, None, None, "watch")
+            # One that a comparison has counted is known better.
+            tables = differing.merged([table], differing.left(world))
+        else:
+            tables = differing.left(world)
         journal.evidence(
             world.run,
             "monitor",

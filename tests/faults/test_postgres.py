@@ -233,7 +233,7 @@ async def test_a_stray_row_that_meets_none_is_found_while_baking(
         bake = await baking(run)
         assert run.session.board().strays_since is not None
         fault("stray-write", bake.prime)
-        await bake.says('rows of "public"."customer" in orders differ')
+        await bake.says("rows differ: public.customer in orders")
         (found,) = run.session.fact(differing.FACT) or ()
         assert (found["database"], found["table"], found["found_by"]) == (
             "orders",
