@@ -1,36 +1,92 @@
 """Whether an apply worker gets on: one that fails and starts again every few seconds looks alive.
 
 The server counts its errors (`pg_stat_subscription_stats`, from 15 on) and writes each into its
-log, which SQL cannot read; the worker tries again after `wal_retrieve_retry_interval` (5 s).
+log, which SQL cannot read; the worker tries again after `wal_retrieve_retry_interval` (5 s). A
+connection that is lost is an error to it too: what comes back and gets on does not fail.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FAILING_S = 12.0
-"""So long after an error was counted the worker is taken for failing: two of its tries."""
+MOMENT_S = 0.5
+"""A worker that runs for so long after an error, one and the same, has come back."""
+
+STUCK = 3
+"""So many errors without a position confirmed in between are those of one change."""
+
+
+@dataclass
+class _Worker:
+    count: int
+    errors: int = 0
+    """Since something was last confirmed."""
+    grew_at: float = 0.0
+    confirmed: int | None = None
+    """What was confirmed when the first of them was counted."""
+    pid: int | None = None
+    pid_since: float = 0.0
+
+    def came_back(self, clock: float) -> bool:
+        """Return whether one worker has run on for a while since the last error."""
+        since = max(self.pid_since, self.grew_at)
+        return self.pid is not None and clock - since >= MOMENT_S
 
 
 @dataclass
 class Failures:
     """The errors of apply workers, as they are counted up. `clock` is monotonic, in seconds."""
 
-    _counted: dict[str, int] = field(default_factory=dict)
-    _grew_at: dict[str, float] = field(default_factory=dict)
+    _workers: dict[str, _Worker] = field(default_factory=dict)
+    _clock: float = 0.0
 
-    def observe(self, database: str, count: int | None, clock: float) -> None:
-        """Take in a database's count of errors; None says nothing."""
+    def observe(
+        self,
+        database: str,
+        count: int | None,
+        *,
+        pid: int | None,
+        confirmed: int | None,
+        clock: float,
+    ) -> None:
+        """Take in how a database's worker stands.
+
+        `count` of its errors and `pid` are the subscriber's word, `confirmed`, a position in the
+        WAL, the publisher's. None says nothing.
+        """
+        self._clock = clock
         if count is None:
             return
-        if count > self._counted.get(database, count):
-            self._grew_at[database] = clock
-        self._counted[database] = count
+        worker = self._workers.setdefault(database, _Worker(count))
+        if (confirmed or 0) > (worker.confirmed or 0):
+            worker.errors = 0
+        if count > worker.count:
+            if not worker.errors:
+                worker.confirmed = confirmed
+            worker.errors += count - worker.count
+            worker.grew_at = clock
+        worker.count = count
+        if pid != worker.pid:
+            worker.pid, worker.pid_since = pid, clock
 
-    def failing(self, database: str, clock: float) -> bool:
-        """Return whether an error was counted lately."""
-        grew_at = self._grew_at.get(database)
-        return grew_at is not None and clock - grew_at <= FAILING_S
+    def failing(self, database: str) -> bool:
+        """Return whether its worker was last seen to fail, and not to come back."""
+        worker = self._workers.get(database)
+        if worker is None or not worker.errors:
+            return False
+        if worker.errors >= STUCK:
+            return True
+        return self._clock - worker.grew_at >= MOMENT_S and not worker.came_back(self._clock)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a worker that has just failed is given a moment to come back."""
+        return any(
+            0 < worker.errors < STUCK
+            and not worker.came_back(self._clock)
+            and self._clock - worker.grew_at < MOMENT_S
+            for worker in self._workers.values()
+        )
 
 
 def failing_words(database: str, subscriber: str) -> str:

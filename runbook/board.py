@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from runbook.alarm import Alarm
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
@@ -35,6 +37,15 @@ class ClusterView:
     error: str = ""
 
 
+class Trend(StrEnum):
+    """Where a lag is going."""
+
+    STEADY = "steady"
+    CATCHING_UP = "catching up"
+    FALLING_BEHIND = "falling behind"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class LagView:
     """One slot, measured at the publisher against `confirmed_flush_lsn`."""
@@ -48,6 +59,25 @@ class LagView:
     """`reserved`, `extended`, `unreserved`, `lost`, `missing` or `unknown`"""
     reason: str = ""
     at: datetime | None = None
+    moment: bool = False
+    """Whether its reader has gone just now, and is given a moment to come back."""
+    confirmed_lsn: int | None = None
+    """Up to where in the publisher's WAL the subscriber has confirmed, in bytes."""
+    trend: Trend = Trend.UNKNOWN
+    caught_up_in_s: float | None = None
+    """At the present rate; None unless it is catching up."""
+    kept_bytes: int | None = None
+    """WAL that the publisher keeps for it."""
+    safe_bytes: int | None = None
+    """WAL that may still be written before the slot is lost; None: the server sets no limit."""
+    lost_in_s: float | None = None
+    """When that is, at the present rate; None where it is not on its way there."""
+
+    def unknown(self, why: str) -> LagView:
+        """Return it with nothing known of it, as of when it was last seen."""
+        return LagView(
+            self.database, self.slot, None, None, self.active, "unknown", reason=why, at=self.at
+        )
 
 
 class Fence(StrEnum):
@@ -85,6 +115,8 @@ class Protection:
     """The banner after the verdict, e.g. `capture held, clone creating`."""
     reasons: tuple[str, ...] = ()
     at: datetime | None = None
+    causes: tuple[str, ...] = ()
+    """What the reasons are about, one each, the same while their figures change."""
     lost: bool = False
     """Whether writes are missing on blue prime for good: a slot is gone, and waiting helps not."""
     looking: bool = False
@@ -137,6 +169,10 @@ class Board:
     """Status of the blue/green deployment in AWS's words, or empty."""
     green_lags: tuple[LagView, ...] = ()
     """AWS's own slots, by which green follows blue before the switchover."""
+    alarms: tuple[Alarm, ...] = ()
+    """All that the watch has found, what breaks the protection first."""
+    strays_since: datetime | None = None
+    """Since when every write on the subscriber is watched without a gap; None: it is not."""
     journal_error: str = ""
     """Why the journal could not be written at the last try, or empty."""
     at: datetime | None = None
@@ -173,3 +209,13 @@ def stale(at: datetime | None, now: datetime, limit: float) -> bool:
     """Return whether a figure was seen too long ago to stand, or nobody can tell how long ago."""
     seconds = age(at, now)
     return seconds is None or seconds > limit
+
+
+def about(seconds: float) -> str:
+    """Return a time to come in words, as exact as it can be meant."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds / 5)) * 5} s"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"

@@ -173,7 +173,7 @@ class ProtectionSection(_Section):
     lag_limit_s: PositiveFloat = 30.0
     fresh_s: PositiveFloat = 10.0
     """A figure older than this is unknown."""
-    sample_every_s: PositiveFloat = 2.0
+    sample_every_s: PositiveFloat = 1.0
     bake_s: NonNegativeFloat = 0.0
     """How long an unattended run watches before it goes on; a person decides otherwise."""
 

@@ -306,11 +306,6 @@ async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTri
     return await fetch(connection, AlwaysTrigger, "enabled_always_triggers")
 
 
-async def schema_fingerprint(connection: AsyncConnection) -> list[str]:
-    """Return the schema as sorted lines of text, equal on both sides where the schemas are."""
-    return await fetch_values(connection, "schema_fingerprint")
-
-
 async def size(connection: AsyncConnection) -> int:
     """Return the size of this database in bytes."""
     cursor = await connection.execute("SELECT pg_database_size(current_database())")

@@ -141,6 +141,18 @@ class FenceVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Writable:
+    """What new sessions of a database start with."""
+
+    database: str
+    database_setting: str | None
+    """What ALTER DATABASE ... SET default_transaction_read_only says, or None."""
+    in_recovery: bool
+    writing_roles: list[str]
+    """Roles that may log in and whose own setting turns it off, in this database or in all."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Cluster:
     at: datetime
     system_identifier: int
@@ -246,6 +258,19 @@ async def client_sessions(
     """
     names = None if roles is None else list(roles)
     return await fetch(connection, ClientSession, "client_sessions", (list(INTERNAL_ROLES), names))
+
+
+async def open_writers(connection: AsyncConnection) -> list[Writer]:
+    """Return the open write transactions of the server, but blueprime's own and workers'."""
+    return await fetch(connection, Writer, "writers", (list(INTERNAL_ROLES),))
+
+
+async def writable_databases(
+    connection: AsyncConnection, databases: Collection[str]
+) -> list[Writable]:
+    """Return what new sessions of these databases start with, for all in one query."""
+    params = {"databases": list(databases), "internal": list(INTERNAL_ROLES)}
+    return await fetch(connection, Writable, "writable_databases", params)
 
 
 def lock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:

@@ -63,6 +63,19 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class NarrowSequence:
+    """A sequence that comes to its end."""
+
+    schema: str
+    name: str
+    left_share: float
+    """Of its range, from 0 to 1."""
+
+    def __str__(self) -> str:
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     schema: str
     name: str
@@ -72,6 +85,11 @@ class _Found:
     min: int
     max: int
     cycle: bool
+
+
+async def narrow(connection: AsyncConnection, share: float) -> list[NarrowSequence]:
+    """Return the sequences with less than that share of their range left, the worst first."""
+    return await fetch(connection, NarrowSequence, "narrow_sequences", (share,))
 
 
 async def read(connection: AsyncConnection) -> list[SequenceValue]:

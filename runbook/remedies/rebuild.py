@@ -253,7 +253,7 @@ async def _empty(world: World, sides: Sides, database: str) -> Effect:
         world,
         sides.subscriber,
         database,
-        [WRITABLE, *([Statement(truncate)] if tables else [])],
+        [WRITABLE, replication.own_mark(), *([Statement(truncate)] if tables else [])],
         key=f"{sides.subscriber.slug}/{database}/rebuild/empty",
         title=f"empty every table of {database} on {sides.subscriber.value}",
         probe=probe,

@@ -95,6 +95,7 @@ class RowsEffect(Effect):
                 f"-- wait until {subscriber} has confirmed past this; which of the keys differ?",
                 f"-- on {subscriber}:",
                 "BEGIN; SET LOCAL session_replication_role = replica;",
+                f"{replication.own_mark().text()};",
                 f"DELETE FROM ONLY {name} WHERE (the keys that differ);",  # noqa: S608
                 f"COPY {name} FROM STDIN;  -- the rows of these keys on {publisher}",
                 "COMMIT;",
@@ -182,6 +183,7 @@ class RowsEffect(Effect):
                 if wrong:
                     async with there.transaction():
                         await there.execute("SET LOCAL session_replication_role = replica")
+                        await replication.own_mark().execute(there)
                         await chosen.make_equal(part, wrong)
                         left, now_here = await chosen.unlike(part)
                         if left or now_here != wanted:

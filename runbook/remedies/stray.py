@@ -79,6 +79,7 @@ class StrayRow(Remedy):
             self.database,
             [
                 WRITABLE,
+                replication.own_mark(),
                 Statement(SQL("SET LOCAL session_replication_role = replica")),
                 pending.delete(self._row),
             ],

@@ -118,6 +118,7 @@ class NewTables(Remedy):
             self.database,
             [
                 WRITABLE,
+                replication.own_mark(),
                 # Neither triggers nor foreign keys of other tables.
                 Statement(SQL("SET LOCAL session_replication_role = replica")),
                 Statement(delete),

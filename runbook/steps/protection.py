@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection
 
 from runbook import differing
-from runbook.postgres import catalog, replication
-from runbook.postgres.together import together
+from runbook.drift import SchemaLook
+from runbook.postgres import replication
 from runbook.roles import Role
+from runbook.sides import Sides
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.capture import (
-    captured_databases,
-    slot_name,
-)
+from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.effects import answered, no
 from runbook.steps.workers import Workers
 from runbook.world import World
@@ -84,24 +82,11 @@ def refuse_while_rows_differ(world: World) -> None:
 
 
 async def schema_differences(world: World, publisher: Role, subscriber: Role) -> list[str]:
-    """Return how the schemas differ, in words; empty when they are the same."""
-
-    async def fingerprint(role: Role, database: str) -> set[str]:
-        async with world.connect(role, database) as connection:
-            return set(await catalog.schema_fingerprint(connection))
-
-    differences = []
-    for database in await captured_databases(world, publisher):
-        left, right = await together(
-            fingerprint(publisher, database), fingerprint(subscriber, database)
-        )
-        differences += [
-            f"{database}: only on {publisher.value}: {row}" for row in sorted(left - right)
-        ]
-        differences += [
-            f"{database}: only on {subscriber.value}: {row}" for row in sorted(right - left)
-        ]
-    return differences
+    """Return how the schemas differ to the harm of a rollback, in words; empty: they do not."""
+    look = SchemaLook(world, publication_name(world))
+    databases = await captured_databases(world, publisher)
+    found = await look.look(Sides(publisher, subscriber), databases)
+    return [drift.words for drift in found if drift.breaks]
 
 
 class BarrierEffect(Effect):

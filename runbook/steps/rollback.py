@@ -104,6 +104,7 @@ class Detach(Step):
 
     async def effects(self, world: World) -> Sequence[Wave]:
         name = publication_name(world)
+        databases = await world.databases(self.subscriber)
 
         async def probe(connection: AsyncConnection) -> Finding:
             found = await replication.subscription(connection, name)
@@ -120,9 +121,28 @@ class Detach(Step):
                     title=f"drop subscription {name} in {database}",
                     probe=probe,
                 )
-                for database in await world.databases(self.subscriber)
-            ]
+                for database in databases
+            ],
+            [self._strays(world, database) for database in databases],
         ]
+
+    def _strays(self, world: World, database: str) -> Effect:
+        """Return what drops the publication of its own writes: all are, once it serves."""
+        name = replication.strays_publication(publication_name(world))
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await replication.publication_exists(connection, name)
+            return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
+
+        return SqlEffect(
+            world,
+            self.subscriber,
+            database,
+            [replication.drop_publication(name)],
+            key=f"{self.subscriber.slug}/{database}/strays/drop",
+            title=f"drop publication {name} in {database}",
+            probe=probe,
+        )
 
     async def verify(self, world: World, watch: Watch) -> None:
         name = publication_name(world)

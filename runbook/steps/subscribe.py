@@ -221,6 +221,7 @@ class SubscriptionEffect(Effect):
         return "\n".join(
             (
                 f"-- on {self._subscriber.value}, database {self._database}",
+                f"CREATE PUBLICATION {replication.strays_publication(self._name)} FOR ALL TABLES;",
                 f"CREATE SUBSCRIPTION {self._name}",
                 f"  CONNECTION 'host=<{self._publisher.value}> user={self._name} "
                 "password=********'",
@@ -244,7 +245,10 @@ class SubscriptionEffect(Effect):
         return yes(f"{self._name} is enabled, its worker is pid {found.worker_pid}")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Create it, or renew its connection, and enable it."""
+        """Create it, or renew its connection, and enable it.
+
+        Before it, what shows writes on the subscriber that it did not bring.
+        """
         if not self._password.renewed:
             raise StepFailed(
                 f"The subscription {self._name} in {self._database} stopped running just now.",
@@ -265,6 +269,7 @@ class SubscriptionEffect(Effect):
         with answered(self.title, self._subscriber):
             async with self._world.connect(self._subscriber, self._database) as connection:
                 found = await replication.subscription(connection, self._name)
+                await replication.publish_strays(self._name).execute(connection)
                 if found is None:
                     statements = [
                         replication.create_subscription(

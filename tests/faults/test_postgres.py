@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 import psycopg
 import pytest
 
 from rehearsal import lab
+from runbook import differing
 from state.words import Outcome, Result, Status, Track
 from tests.faults.night import Night, fault, names_like, night, nothing_lost
 from tests.workspace import Workspace, until
@@ -20,6 +22,12 @@ BALLAST = """
     SELECT string_agg(md5(random()::text || n || m), '')
     FROM generate_series(1, 700) AS n, generate_series(1, 1000) AS m GROUP BY n"""
 """Some 22 MB that do not compress: more than a file of a full disk may hold."""
+
+
+REMOVED = """
+    WITH gone AS (DELETE FROM public.customer WHERE name = 'stray')
+    SELECT pg_logical_emit_message(true, 'blueprime', 'own')"""
+"""What removes the stray row as blueprime itself would: this is no stray write."""
 
 
 async def becomes(condition: Callable[[], object]) -> None:
@@ -68,6 +76,25 @@ class Baking:
         await becomes(lambda: any(words in reason for reason in self.reasons))
         assert self.protected is not True
 
+    async def restarted(self) -> datetime:
+        """Restart blue prime; return since when its stray writes were watched before."""
+        since = self.run.session.board().strays_since
+        assert since is not None
+        await asyncio.to_thread(fault, "restart-server", self.prime)
+        return since
+
+    async def watched_again(self, before: datetime) -> None:
+        """Wait until stray writes are watched anew: the slot went with its server."""
+        board = self.run.session.board
+        await becomes(lambda: (since := board().strays_since) is not None and since > before)
+
+    async def struck_out(self) -> None:
+        """Wait until the watch has found stray rows, then say that they were mended."""
+        await becomes(lambda: self.run.session.fact(differing.FACT))
+        self.run.session._journal.evidence(
+            self.run.session.run.id, "for-the-test", "", key=differing.FACT, value=[]
+        )
+
     async def protected_again(self) -> None:
         """Wait until the banner says PROTECTED."""
         await becomes(lambda: self.protected is True)
@@ -113,12 +140,13 @@ async def test_one_night_with_servers_that_fail_on_the_way(
         before = lab.traffic("status")["acknowledged"]
         await becomes(lambda: lab.traffic("status")["acknowledged"] > before)
         bake = await baking(run)
-        await asyncio.to_thread(fault, "restart-server", bake.prime)
+        await bake.watched_again(await bake.restarted())
         fault("stray-write", bake.prime)
         fault("stray-write", "orders")
         await bake.says("the apply worker of orders on blue prime fails again and again")
         assert "finish protecting" in run.session.way_back()
-        await sql(workspace, bake.prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        await sql(workspace, bake.prime, REMOVED)
+        await bake.struck_out()
         await bake.protected_again()
 
         await run.branch(Track.ROLLBACK)
@@ -151,7 +179,8 @@ async def test_a_row_in_the_way_on_blue_prime(
         assert "finish protecting" in run.session.way_back()
         assert not any(title.startswith("Roll back to blue prime") for title in await run.ways())
 
-        await sql(workspace, bake.prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        await sql(workspace, bake.prime, REMOVED)
+        await bake.struck_out()
         await bake.protected_again()
         await to_the_end(run)
 
@@ -193,6 +222,27 @@ async def test_a_stray_row_that_meets_none_is_found_by_the_comparison(
         await run.branch(Track.ROLLBACK)
         await run.fails("compare", "public.customer", "new blue has every write")
         await sql(workspace, prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        await to_the_end(run)
+
+
+@pytest.mark.chaos
+async def test_a_stray_row_that_meets_none_is_found_while_baking(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with night(workspace, monkeypatch) as run:
+        bake = await baking(run)
+        assert run.session.board().strays_since is not None
+        fault("stray-write", bake.prime)
+        await bake.says("rows differ: public.customer in orders")
+        (found,) = run.session.fact(differing.FACT) or ()
+        assert (found["database"], found["table"], found["found_by"]) == (
+            "orders",
+            "customer",
+            "watch",
+        )
+        await sql(workspace, bake.prime, REMOVED)
+        await bake.struck_out()
+        await bake.protected_again()
         await to_the_end(run)
 
 

@@ -173,7 +173,11 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
         }
     ],
     "replication_slots": _slots_found,
-    "schema_fingerprint": lambda c, _: sorted(c.here.schema),
+    "schema_fingerprint": lambda c, _: [
+        {"kind": "table", "names": name.split("."), "text": f"table {name}"}
+        for name in sorted(c.here.schema)
+    ],
+    "schema_stamp": lambda c, _: [" ".join(sorted(c.here.schema))],
     "sequences": _sequences,
     "slot_blockers": lambda c, _: [],
     "slot": lambda c, params: [

@@ -121,6 +121,7 @@ CHANGES: dict[str, Callable[..., Any]] = {
     "create_replication_role": _create_role,
     "set_password": _set_password,
     "create_publication": _create_publication,
+    "publish_strays": lambda c, name: c.here.publications.add(f"{name}_strays"),
     "create_slot": _create_slot,
     "create_subscription": _create_subscription,
     "set_subscription_connection": _reconnect_subscription,
@@ -141,6 +142,7 @@ CHANGES: dict[str, Callable[..., Any]] = {
 
 INTENT_OF = {
     "set_password": re.compile(r"/password$"),
+    "publish_strays": re.compile(r"/subscription$"),
     "create_subscription": re.compile(r"/subscription$"),
     "set_subscription_connection": re.compile(r"/subscription$"),
     "enable_subscription": re.compile(r"/subscription$"),

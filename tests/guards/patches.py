@@ -25,7 +25,16 @@ import runbook
 import state
 from runbook import preflight, session
 from runbook.aws.clients import Clients
-from runbook.postgres import compare, connect, fence, maintenance, queries, replication, sequences
+from runbook.postgres import (
+    compare,
+    connect,
+    fence,
+    maintenance,
+    queries,
+    replication,
+    schema,
+    sequences,
+)
 from runbook.postgres.compare import Comparison, How, TableResult
 from runbook.world import World
 from state import backups, lock, times
@@ -75,6 +84,10 @@ async def _fetch_values(connection: SimulatedConnection, name: str, params: Any 
     return connection.query(name, params)
 
 
+async def _digest(connection: SimulatedConnection, *, side: str, publication: str) -> str:
+    return " ".join(connection.query("schema_stamp", None))
+
+
 # Statements.
 
 
@@ -92,6 +105,7 @@ _BUILDERS = (
     "drop_role",
     "drop_slot",
     "terminate_slot_user",
+    "publish_strays",
     "create_subscription",
     "set_subscription_connection",
     "enable_subscription",
@@ -254,6 +268,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (maintenance.unanalyzed, _unanalyzed),
         (maintenance.analyze, _working("analyze")),
         (maintenance.refresh_materialized_views, _working("refresh")),
+        (schema.digest, _digest),
         (sequences.results, _results),
         (fence.lock_roles, _roles("lock", fence.lock_roles)),
         (fence.unlock_roles, _roles("unlock", fence.unlock_roles)),

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from runbook import clocks, outage
+from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Board, ClusterView, Downtime, Fence, LagView, Protection, TrafficView, age
 from runbook.clocks import Clocks, ClockWatch, Jump
 from runbook.monitor import Monitor
@@ -129,9 +130,8 @@ def monitor(journal: Journal, machine: Machine) -> Any:
     watch: Any = Monitor(cast(World, world), journal)
     watch._clocks = ClockWatch(machine.read)
     watch.board = full_board(machine.now())
-    watch._subscribed, watch._subscribed_at = (True, ""), machine.now()
-    watch._drift, watch._drift_at = (), machine.now()
-    watch._written = (machine.awake, 1000, "new blue")
+    watch._seen = {name: Seen(machine.now(), (), "") for name in ("workers", "schemas", "strays")}
+    watch._traffic._written = (machine.awake, 1000, "new blue")
     return watch
 
 
@@ -160,9 +160,9 @@ def test_no_figure_from_before_a_jump_is_shown_as_fresh(
     assert board.traffic.writes_per_s is None
     assert board.traffic.fence is Fence.UNKNOWN
     assert all(view.at is None and view.error for view in board.clusters)
-    assert watch._latest_subscribed()[0] is None
-    assert watch._latest_drift()[1] is None
-    assert watch._written is None, "no rate is taken over the jump"
+    looks = watch._looks()
+    assert [look.at for look in (looks.workers, looks.schemas, looks.strays)] == [None] * 3
+    assert watch._traffic._written is None, "no rate is taken over the jump"
     tail = journal.events("run1")[-1]
     assert (tail.kind, tail.text.split(";")[0]) == ("clock", said)
 
@@ -174,8 +174,9 @@ def test_a_schema_compared_before_the_clock_was_set_back_gives_way(
     kept = {"differences": [], "at": machine.now().isoformat()}
     journal.evidence("run1", "verify-protection", "", key="schema", value=kept)
     machine.is_set(-HOUR)
-    watch._drift, watch._drift_at = ("orders: only on new blue: x",), machine.now()
-    assert watch._latest_drift()[0] == ("orders: only on new blue: x",)
+    drift = Alarm(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
+    watch._seen["schemas"] = Seen(machine.now(), (drift,), "")
+    assert watch._looks().schemas.alarms == (drift,)
 
 
 def test_an_age_in_the_future_is_not_known(machine: Machine) -> None:

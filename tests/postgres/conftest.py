@@ -115,9 +115,9 @@ def _role(connection: psycopg.Connection[Any], name: str, attributes: str) -> No
     )
 
 
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
+@contextmanager
+def two_servers(folder: Path) -> Iterator[Pair]:
+    """Start both servers in a folder; they are gone when the block ends."""
     ground = Ground(folder)
     try:
         binaries = Binaries()
@@ -138,6 +138,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             server.stop("immediate")
     finally:
         ground.close()
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with two_servers(tmp_path_factory.mktemp("postgres")) as made:
+        yield made
 
 
 Open = Callable[..., Awaitable[AsyncConnection]]

@@ -106,6 +106,7 @@ def test_resume(snap_compare: Compare, size: tuple[int, int]) -> None:
         trouble.credentials_expired,
         trouble.everything_lost,
         trouble.unprotected,
+        trouble.warned,
         trouble.watched,
         trouble.journal_failing,
     ],
@@ -115,6 +116,11 @@ def test_trouble(
 ) -> None:
     app = scenes.app(scene(), at="k2f9qa")
     assert snap_compare(app, terminal_size=size, run_before=going())
+
+
+def test_warnings_at_80x24(snap_compare: Compare) -> None:
+    app = scenes.app(trouble.warned(), at="k2f9qa")
+    assert snap_compare(app, terminal_size=(80, 24), run_before=going("4"))
 
 
 @on_both_sizes

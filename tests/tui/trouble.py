@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runbook.board import Board, Downtime, Fence, Protection, TrafficView
+from runbook.alarm import Alarm, Cause
+from runbook.board import Board, Downtime, Fence, Protection, TrafficView, Trend
 from runbook.step import Answer, Finding
 from state.errors import JournalUnusable
 from state.records import Handover
@@ -106,6 +107,7 @@ def unprotected() -> FakeRun:
             scenes.LAGS[1],
         ),
         protection=Protection(False, reason, (reason,), ago(1)),
+        alarms=(Alarm(Cause.SLOT, "orders", "slot", reason, True, ago(1), ago(75)),),
     )
     run.history += scenes.events(("protection", f"not protected: {reason}"))
     run.offered = [
@@ -117,6 +119,56 @@ def unprotected() -> FakeRun:
         ),
         scenes.WAYS[3],
     ]
+    return run
+
+
+def warned() -> FakeRun:
+    """Protected, and falling behind; a slot comes near its limit, a sequence to its end."""
+    run = scenes.protected()
+    warnings = (
+        Alarm(
+            Cause.SLOT,
+            "orders",
+            "slot bp_k2f9qa_1",
+            "slot bp_k2f9qa_1 is lost in about 2 h at the present rate: max_slot_wal_keep_size is "
+            "reached then",
+            False,
+            ago(1),
+            ago(340),
+        ),
+        Alarm(
+            Cause.SEQUENCE,
+            "billing",
+            "new-blue invoice",
+            'sequence "public"."invoice_id_seq" in billing of new blue has 3.1 % of its range left',
+            False,
+            ago(20),
+            ago(4000),
+        ),
+    )
+    run.figures = replace(
+        run.figures,
+        lags=(
+            replace(
+                scenes.LAGS[0],
+                bytes=48_234_496,
+                seconds=14.0,
+                trend=Trend.FALLING_BEHIND,
+                kept_bytes=312_475_648,
+                safe_bytes=7_516_192_768,
+                lost_in_s=7100.0,
+            ),
+            replace(
+                scenes.LAGS[1],
+                bytes=21_234_496,
+                trend=Trend.CATCHING_UP,
+                caught_up_in_s=174.0,
+                kept_bytes=33_554_432,
+            ),
+        ),
+        alarms=warnings,
+        strays_since=ago(3600),
+    )
     return run
 
 

@@ -130,6 +130,9 @@ class RunHeader(Widget):
         else:
             said = verdict(self.board.protection, self.now, self.limit)
         why = text.clean(said.why)
+        warnings = sum(1 for alarm in self.board.alarms if not alarm.breaks)
+        if warnings and said.word == "PROTECTED":
+            why = f"{why}, with {warnings} warning{'' if warnings == 1 else 's'}"
         word = f"{said.word}:" if why else said.word
         if wide and first.cell_length + 3 + text.width(f"{word} {why}") < cells:
             return [line(first, "   ", (word, said.style), f" {why}" if why else "")]

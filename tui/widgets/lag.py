@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from textual.content import Content
 
 from runbook import board as boards
-from runbook.board import Board, LagView
+from runbook.board import Board, LagView, Trend, about
 from state.records import Sample
 from tui import glyphs, text
 from tui.picture import SPARK_MINUTES
 from tui.widgets.pane import Pane, joined, line
 
 _GREEN = "AWS's own: green behind blue"
+_MANY = 4
+"""So many databases stand above the reasons; more stand below."""
 _BYTES = 8
 _SECONDS = 6
 _AGE = 8
@@ -38,21 +40,42 @@ class LagPane(Pane):
         self.redraw()
 
     def draw(self, cells: int) -> Content:
-        rows: list[Content] = []
+        lags: list[Content] = []
         for view in self.board.lags:
-            rows += self._lag(view, cells)
-        if not rows and not self.board.green_lags:
-            rows.append(line(("no slot, so there is no lag to measure", "$foreground-muted")))
+            lags += self._lag(view, cells)
+        if not lags and not self.board.green_lags:
+            lags.append(line(("no slot, so there is no lag to measure", "$foreground-muted")))
         if self.board.green_lags:
-            rows.append(line((_GREEN, "$foreground-muted")))
+            lags.append(line((_GREEN, "$foreground-muted")))
         for view in self.board.green_lags:
-            rows += self._lag(view, cells)
-        rows += [
-            line(("- " if index == 0 else "  ", "$text-warning"), (row, "$text-warning"))
-            for reason in self.board.protection.reasons
-            for index, row in enumerate(text.wrap(text.clean(reason), cells - 2))
+            lags += self._lag(view, cells)
+        reasons = self._reasons(cells)
+        # What ends the protection is not pushed out of sight by many databases that are well.
+        first, second = (reasons, lags) if len(self.board.lags) > _MANY else (lags, reasons)
+        return joined([*first, *second, *self._warnings(cells), *self._watched(cells)])
+
+    def _reasons(self, cells: int) -> list[Content]:
+        since = {alarm.words: alarm.since for alarm in self.board.alarms}
+        reasons = self.board.protection.reasons
+        more = sum(1 for alarm in self.board.alarms if alarm.breaks and alarm.words not in reasons)
+        said = [_dated(reason, since.get(reason)) for reason in reasons]
+        said += [f"and {more} more"] if more and reasons else []
+        return [row for words in said for row in _marked("- ", words, "$text-warning", cells)]
+
+    def _warnings(self, cells: int) -> list[Content]:
+        return [
+            row
+            for alarm in self.board.alarms
+            if not alarm.breaks
+            for row in _marked("! ", _dated(alarm.words, alarm.since), "$text-accent", cells)
         ]
-        return joined(rows)
+
+    def _watched(self, cells: int) -> list[Content]:
+        since = self.board.strays_since
+        if since is None or not self.board.lags:
+            return []
+        words = f"stray writes watched since {text.at(since)}"
+        return [line((text.shorten(words, cells), "$foreground-muted"))]
 
     def _lag(self, view: LagView, cells: int) -> list[Content]:
         age = boards.age(view.at, self.now)
@@ -90,7 +113,40 @@ class LagPane(Pane):
             for row in text.wrap(text.clean(why), cells - 2)
             if why
         ]
+        rows += [
+            line("  ", (row, "$foreground-muted"))
+            for row in text.wrap(going(view), cells - 2)
+            if row and not why
+        ]
         return rows
+
+
+def going(view: LagView) -> str:
+    """Return where a lag is going, what is kept for it, and for how long that lasts."""
+    parts = []
+    if view.trend is Trend.CATCHING_UP and view.caught_up_in_s is not None:
+        parts.append(f"{view.trend}, {about(view.caught_up_in_s)}")
+    elif view.trend is not Trend.UNKNOWN:
+        parts.append(view.trend.value)
+    if view.kept_bytes is not None:
+        limit = ""
+        if view.safe_bytes is not None:
+            limit = f", {text.volume(max(0, view.safe_bytes))} to the limit"
+        parts.append(f"WAL kept {text.volume(view.kept_bytes)}{limit}")
+    if view.lost_in_s is not None:
+        parts.append(f"lost in {about(view.lost_in_s)}")
+    return " · ".join(parts)
+
+
+def _dated(words: str, since: datetime | None) -> str:
+    return words if since is None else f"{words} (since {text.at(since)})"
+
+
+def _marked(mark: str, words: str, style: str, cells: int) -> list[Content]:
+    return [
+        line((mark if index == 0 else "  ", style), (row, style))
+        for index, row in enumerate(text.wrap(text.clean(words), cells - 2))
+    ]
 
 
 HOLD = timedelta(seconds=30)

@@ -37,9 +37,18 @@ from runbook.postgres.replication.role import (
     set_password,
     set_password_statement,
 )
+from runbook.postgres.replication.strays import (
+    StrayWrite,
+    hold_strays,
+    own_mark,
+    publish_strays,
+    strays_publication,
+    take_strays,
+)
 from runbook.postgres.replication.subscriber import (
     SubscribedTable,
     Subscription,
+    Worker,
     copy_errors,
     create_subscription,
     detach_slot,
@@ -51,6 +60,7 @@ from runbook.postgres.replication.subscriber import (
     subscribed_tables,
     subscriber_conninfo,
     subscription,
+    workers,
 )
 
 __all__ = [
@@ -59,8 +69,10 @@ __all__ = [
     "SlotBlocked",
     "SlotBlocker",
     "SlotLag",
+    "StrayWrite",
     "SubscribedTable",
     "Subscription",
+    "Worker",
     "confirmed_past",
     "copy_errors",
     "create_publication",
@@ -79,8 +91,11 @@ __all__ = [
     "enable_subscription",
     "flushed",
     "hash_password",
+    "hold_strays",
     "lsn_text",
+    "own_mark",
     "publication_exists",
+    "publish_strays",
     "published",
     "refresh_publication",
     "role_exists",
@@ -90,9 +105,12 @@ __all__ = [
     "slot",
     "slot_blockers",
     "slot_lags",
+    "strays_publication",
     "streaming_since",
     "subscribed_tables",
     "subscriber_conninfo",
     "subscription",
+    "take_strays",
     "terminate_slot_user",
+    "workers",
 ]

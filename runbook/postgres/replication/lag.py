@@ -28,7 +28,14 @@ class SlotLag:
     active: bool
     wal_status: str | None
     safe_wal_size: int | None
+    """Bytes that may still be written before the slot is in danger; None: no limit is set."""
     reason: str
+    kept_bytes: int | None = None
+    """WAL that the server keeps for it."""
+    horizon_age: int | None = None
+    """Transactions since the oldest whose dead rows vacuum must leave alone for its sake."""
+    freeze_age: int | None = None
+    """The server's `autovacuum_freeze_max_age`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,9 @@ class _Row:
     wal_status: str | None
     safe_wal_size: int | None
     invalidation_reason: str | None
+    kept_bytes: int | None = None
+    horizon_age: int | None = None
+    freeze_age: int | None = None
 
     def unknown_because(self) -> str:
         if not self.exists:
@@ -120,6 +130,9 @@ async def slot_lags(connection: AsyncConnection, names: Iterable[str]) -> list[S
                 wal_status=row.wal_status,
                 safe_wal_size=row.safe_wal_size,
                 reason=reason,
+                kept_bytes=row.kept_bytes,
+                horizon_age=row.horizon_age,
+                freeze_age=row.freeze_age,
             )
         )
     return lags

@@ -38,6 +38,22 @@ class Subscription:
         return self.enabled and self.worker_pid is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """How one database's subscription does, as any database of the server can tell."""
+
+    database: str
+    enabled: bool
+    worker_pid: int | None
+    """The apply worker's, or None: it does not run."""
+    silent_s: float | None
+    """Since it last heard anything of the publisher, by the server's own clock; None: never."""
+    apply_error_count: int | None
+    """Since the statistics were reset; None below 15, which does not count them."""
+    missing_rows: int
+    """Updates and deletes that found no row to change; 0 below 18, which does not count them."""
+
+
 def subscriber_conninfo(
     *,
     host: str,
@@ -172,6 +188,11 @@ async def subscription(connection: AsyncConnection, name: str) -> Subscription |
     """Return the subscription of this database, or None."""
     found = await fetch(connection, Subscription, "subscription", (name,))
     return found[0] if found else None
+
+
+async def workers(connection: AsyncConnection, name: str) -> list[Worker]:
+    """Return the subscriptions of that name in all databases of the server, by database."""
+    return await fetch(connection, Worker, "workers", (name,))
 
 
 def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statement:

@@ -1,16 +1,20 @@
--- One line of text for each thing that both sides must have alike for rows to go from one to the
--- other. Names are quoted, types and expressions are written by the server with every schema named
--- (search_path is pg_catalog). Not included: what may differ between versions or does not matter to
--- replication, such as owners, grants, comments, plain indexes, NOT NULL as a constraint (18).
+-- One row for each thing that both sides must have alike for rows to go from one to the other, and
+-- for an application to find there what it left: kind, names (schema, relation, part) and the whole
+-- as one line of text. Names are quoted in the text, types and expressions are written by the server
+-- with every schema named (search_path is pg_catalog). Not included: what may differ between versions
+-- or does not matter to replication, such as owners, grants, comments, plain indexes, NOT NULL as a
+-- constraint (18).
+-- What is published is what the subscription knows where both are well: the publisher names it by
+-- the publication, the subscriber by the tables of the subscription that are ready.
 WITH relation AS (
-    SELECT c.*, format('%I.%I', n.nspname, c.relname) AS label
+    SELECT c.*, n.nspname, format('%%I.%%I', n.nspname, c.relname) AS label
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'S')
       AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema'
-      AND n.nspname NOT LIKE 'pg\_%'
-      AND n.nspname NOT LIKE 'rds\_%'
+      AND n.nspname NOT LIKE 'pg\_%%'
+      AND n.nspname NOT LIKE 'rds\_%%'
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS d
           WHERE d.classid = 'pg_catalog.pg_class'::regclass
@@ -18,21 +22,22 @@ WITH relation AS (
             AND d.deptype = 'e'
       )
 ), user_type AS (
-    SELECT t.*, format('%I.%I', n.nspname, t.typname) AS label
+    SELECT t.*, n.nspname, format('%%I.%%I', n.nspname, t.typname) AS label
     FROM pg_catalog.pg_type AS t
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
     WHERE n.nspname <> 'information_schema'
-      AND n.nspname NOT LIKE 'pg\_%'
-      AND n.nspname NOT LIKE 'rds\_%'
+      AND n.nspname NOT LIKE 'pg\_%%'
+      AND n.nspname NOT LIKE 'rds\_%%'
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS d
           WHERE d.classid = 'pg_catalog.pg_type'::regclass
             AND d.objid = t.oid
             AND d.deptype = 'e'
       )
-), line (text) AS (
+), line (kind, names, text) AS (
     SELECT
-        format('table %s', label)
+        'table', ARRAY[nspname, relname]::text[],
+        format('table %%s', label)
         || CASE relpersistence WHEN 'u' THEN ' unlogged' ELSE '' END
         || CASE relreplident
             WHEN 'f' THEN ' identity full'
@@ -53,7 +58,8 @@ WITH relation AS (
     WHERE relkind IN ('r', 'p')
     UNION ALL
     SELECT
-        format('column %s.%I %s', r.label, a.attname, format_type(a.atttypid, a.atttypmod))
+        'column', ARRAY[r.nspname, r.relname, a.attname]::text[],
+        format('column %%s.%%I %%s', r.label, a.attname, format_type(a.atttypid, a.atttypmod))
         || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
         -- From 17 on partitions show the identity of their parent.
         || CASE WHEN r.relispartition THEN '' ELSE CASE a.attidentity
@@ -80,11 +86,14 @@ WITH relation AS (
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid AND d.adnum = a.attnum
     WHERE r.relkind IN ('r', 'p')
     UNION ALL
-    SELECT format('constraint %I on %s %s', k.conname, r.label, pg_get_constraintdef(k.oid))
+    SELECT
+        'constraint', ARRAY[r.nspname, r.relname, k.conname]::text[],
+        format('constraint %%I on %%s %%s', k.conname, r.label, pg_get_constraintdef(k.oid))
     FROM relation AS r
     JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')
     UNION ALL
     SELECT
+        'index', ARRAY[r.nspname, r.relname, i.indexrelid::regclass::text]::text[],
         'unique index ' || regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE UNIQUE INDEX ', '')
         || CASE WHEN i.indisreplident THEN ' identity' ELSE '' END
         || CASE WHEN NOT i.indisvalid THEN ' invalid' ELSE '' END
@@ -92,23 +101,25 @@ WITH relation AS (
     JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid AND i.indisunique AND NOT i.indisprimary
     UNION ALL
     SELECT
+        'sequence', ARRAY[r.nspname, r.relname]::text[],
         format(
-            'sequence %s as %s increment %s min %s max %s', r.label,
+            'sequence %%s as %%s increment %%s min %%s max %%s', r.label,
             format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax
         )
         || CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END
     FROM relation AS r
     JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = r.oid
     UNION ALL
-    SELECT format(
-        'type %s enum (%s)', label,
+    SELECT 'type', ARRAY[nspname, typname]::text[], format(
+        'type %%s enum (%%s)', label,
         (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
          FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = user_type.oid)
     )
     FROM user_type WHERE typtype = 'e'
     UNION ALL
     SELECT
-        format('type %s domain %s', label, format_type(typbasetype, typtypmod))
+        'type', ARRAY[nspname, typname]::text[],
+        format('type %%s domain %%s', label, format_type(typbasetype, typtypmod))
         || CASE WHEN typnotnull THEN ' not null' ELSE '' END
         || coalesce(
             (SELECT string_agg(' ' || pg_get_constraintdef(k.oid), '' ORDER BY k.conname COLLATE "C")
@@ -117,10 +128,10 @@ WITH relation AS (
         )
     FROM user_type WHERE typtype = 'd'
     UNION ALL
-    SELECT format(
-        'type %s composite (%s)', label,
+    SELECT 'type', ARRAY[nspname, typname]::text[], format(
+        'type %%s composite (%%s)', label,
         (SELECT string_agg(
-            format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+            format('%%I %%s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
          FROM pg_catalog.pg_attribute AS a
          WHERE a.attrelid = user_type.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
     )
@@ -128,8 +139,60 @@ WITH relation AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = user_type.typrelid AND c.relkind = 'c'
     WHERE typtype = 'c'
     UNION ALL
-    SELECT format('type %s range of %s', label, format_type(g.rngsubtype, NULL))
+    SELECT
+        'type', ARRAY[nspname, typname]::text[],
+        format('type %%s range of %%s', label, format_type(g.rngsubtype, NULL))
     FROM user_type
     JOIN pg_catalog.pg_range AS g ON g.rngtypid = user_type.oid
+    UNION ALL
+    -- From here on: what fires when rows are applied, what is installed, what travels.
+    SELECT
+        'trigger', ARRAY[r.nspname, r.relname, t.tgname]::text[],
+        format('trigger %%I on %%s fires %%s', t.tgname, r.label,
+            CASE t.tgenabled WHEN 'A' THEN 'always' ELSE 'for replication' END)
+    FROM relation AS r
+    JOIN pg_catalog.pg_trigger AS t
+        ON t.tgrelid = r.oid AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R')
+    UNION ALL
+    SELECT 'extension', ARRAY[extname]::text[], format('extension %%I', extname)
+    FROM pg_catalog.pg_extension
+    UNION ALL
+    -- Values of its types travel as text that the other version must be able to read.
+    SELECT 'version', ARRAY[e.extname]::text[], format('extension %%I version %%s', e.extname, e.extversion)
+    FROM pg_catalog.pg_extension AS e
+    WHERE EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid
+          AND d.classid = 'pg_catalog.pg_type'::regclass AND d.deptype = 'e'
+    )
+    UNION ALL
+    SELECT
+        'publication', ARRAY[p.schemaname, p.tablename]::text[],
+        format('published table %%I.%%I', p.schemaname, p.tablename)
+    FROM pg_catalog.pg_publication_tables AS p
+    WHERE %(side)s = 'publisher' AND p.pubname = %(publication)s
+    UNION ALL
+    SELECT
+        'publication', ARRAY[n.nspname, c.relname]::text[],
+        format('published table %%I.%%I', n.nspname, c.relname)
+    FROM pg_catalog.pg_subscription_rel AS s
+    JOIN pg_catalog.pg_subscription AS u ON u.oid = s.srsubid
+    JOIN pg_catalog.pg_class AS c ON c.oid = s.srrelid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE %(side)s = 'subscriber' AND u.subname = %(publication)s AND s.srsubstate = 'r'
+    UNION ALL
+    SELECT
+        'publication', ARRAY[]::text[],
+        'publication of' || CASE WHEN p.pubinsert THEN ' insert' ELSE '' END
+        || CASE WHEN p.pubupdate THEN ' update' ELSE '' END
+        || CASE WHEN p.pubdelete THEN ' delete' ELSE '' END
+        || CASE WHEN p.pubtruncate THEN ' truncate' ELSE '' END
+    FROM pg_catalog.pg_publication AS p
+    WHERE %(side)s = 'publisher' AND p.pubname = %(publication)s
+    UNION ALL
+    SELECT 'publication', ARRAY[]::text[], 'publication of insert update delete truncate'
+    FROM pg_catalog.pg_subscription AS u
+    WHERE %(side)s = 'subscriber' AND u.subname = %(publication)s
+      AND u.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 )
-SELECT text FROM line ORDER BY text COLLATE "C"
+SELECT kind, names, text FROM line ORDER BY text COLLATE "C"

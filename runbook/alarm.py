@@ -1,0 +1,77 @@
+"""What the watch has found, as data: when it was seen, and whether it breaks protection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """What an alarm is about."""
+
+    SLOT = "slot"
+    LAG = "lag"
+    WORKER = "worker"
+    SCHEMA = "schema"
+    STRAY = "stray"
+    WRITABLE = "writable"
+    HORIZON = "horizon"
+    SEQUENCE = "sequence"
+    ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that is not as it should be."""
+
+    cause: Cause
+    database: str
+    """Empty: it concerns a whole cluster."""
+    subject: str
+    """What it is about, the same from look to look while its figures change."""
+    words: str
+    breaks: bool
+    """Whether a rollback now might lose something; otherwise it warns."""
+    at: datetime | None = None
+    """When it was last seen."""
+    since: datetime | None = None
+    """When it was first seen, of an unbroken row of looks."""
+
+    @property
+    def key(self) -> str:
+        """What it is, figures aside."""
+        return f"{self.cause} {self.database} {self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found, or why it could not look."""
+
+    at: datetime | None = None
+    alarms: tuple[Alarm, ...] = ()
+    unknown: str = "not looked at yet"
+    """Why nothing is known; empty where it is."""
+
+    @property
+    def breaking(self) -> tuple[Alarm, ...]:
+        return tuple(alarm for alarm in self.alarms if alarm.breaks)
+
+
+class Ages:
+    """Remembers since when each alarm stands."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, datetime] = {}
+
+    def begin_with(self, alarms: Iterable[Alarm]) -> None:
+        """Go on from those that another process has found."""
+        self._since = {alarm.key: alarm.since for alarm in alarms if alarm.since}
+
+    def dated(self, alarms: Iterable[Alarm], now: datetime) -> tuple[Alarm, ...]:
+        """Return all that stand now, with since when; what breaks the protection first."""
+        standing = list(alarms)
+        self._since = {a.key: self._since.get(a.key) or a.at or now for a in standing}
+        dated = [replace(alarm, since=self._since[alarm.key]) for alarm in standing]
+        return tuple(sorted(dated, key=lambda alarm: not alarm.breaks))

@@ -1,0 +1,37 @@
+"""The clusters of the run, as AWS tells of them."""
+
+from __future__ import annotations
+
+from runbook.board import ClusterView
+from runbook.roles import Role
+from runbook.world import World
+
+
+async def views(world: World) -> tuple[ClusterView, ...]:
+    """Return each cluster that plays a part now."""
+    switched = world.fact("switchover") is not None
+    roles = (Role.NEW_BLUE, Role.OLD_BLUE, Role.BLUE_PRIME) if switched else (Role.BLUE, Role.GREEN)
+    return tuple([await _view(world, role) for role in roles if world.bound(role) is not None])
+
+
+async def _view(world: World, role: Role) -> ClusterView:
+    now = world.now()
+    cluster = await world.find(role)
+    if cluster is None:
+        return ClusterView(role.value, "", "", "gone", 0, 0, at=now)
+    instances = await world.rds.instances(cluster.identifier)
+    traffic = world.fact("traffic") or {"open": True, "on": Role.BLUE.value}
+    serves = cluster.identifier == world.plan.cluster.identifier
+    open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
+    return ClusterView(
+        role=role.value,
+        name=cluster.identifier,
+        version=cluster.engine_version,
+        status=cluster.status,
+        instances=len(instances),
+        instances_available=sum(1 for instance in instances if instance.available),
+        percent=cluster.percent_progress,
+        serves=serves,
+        frozen=not open_here,
+        at=now,
+    )

@@ -1,0 +1,74 @@
+"""Schema drift between the two held sides, kept as a fact for as long as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from runbook import drift
+from runbook.alarm import Alarm, Cause, Seen
+from runbook.board import age
+from runbook.drift import Drift, SchemaLook
+from runbook.sides import held
+from runbook.steps.capture import publication_name
+from runbook.world import World
+from state.journal import Journal
+
+REST = 9.0
+"""A look is followed by a pause of so many times what its stamps took: it takes at most a tenth
+of one core of production, whatever there is to look at."""
+
+REST_COMPARED = 1.0
+"""And of so many times what the comparison took that a change has called for."""
+
+
+class SchemasLook:
+    """Compares the schemas, and keeps in the journal what changes."""
+
+    def __init__(self, world: World, journal: Journal) -> None:
+        self._world, self._journal = world, journal
+        self._look: SchemaLook | None = None
+        self._drifts: list[Drift] | None = None
+        self.rest_s = 0.0
+        """The pause that the last look asks for."""
+
+    async def look(self, databases: Sequence[str]) -> Seen:
+        """Return every difference between the two sides."""
+        if self._look is None:
+            self._look = SchemaLook(self._world, publication_name(self._world))
+        now = self._world.now()
+        found = await self._look.look(held(self._world), databases)
+        self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
+        if found != self._drifts and (found or drift.kept(self._world)):
+            self._keep(found, now)
+        self._drifts = found
+        alarms = (
+            Alarm(Cause.SCHEMA, each.database, each.subject, each.words, each.breaks, now)
+            for each in found
+        )
+        return Seen(now, tuple(alarms), "")
+
+    def _keep(self, found: list[Drift], now: datetime) -> None:
+        words = "the schemas are alike again"
+        if found:
+            more = f", and {len(found) - 1} more" if found[1:] else ""
+            words = f"the schemas differ: {found[0].words}{more}"
+        value = {"at": now.isoformat(), "drifts": [each.as_json() for each in found]}
+        self._journal.evidence(self._world.run, "monitor", words, key=drift.FACT, value=value)
+
+
+def latest(world: World, own: Seen) -> Seen:
+    """Return the later of the watch's comparison and a step's own (the fact `schema`).
+
+    A later look of the watch that failed is not mended by an earlier good one, nor by one that a
+    clock set back has put into the future.
+    """
+    kept = world.fact("schema")
+    if kept is None:
+        return own
+    at = datetime.fromisoformat(kept["at"])
+    ahead = age(at, world.now()) is None
+    if own.at is not None and (own.at > at or ahead):
+        return own
+    alarms = (Alarm(Cause.SCHEMA, "", words, words, True, at) for words in kept["differences"])
+    return Seen(at, tuple(alarms), "")

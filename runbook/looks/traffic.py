@@ -1,0 +1,61 @@
+"""What the applications do on the cluster that serves, and whether the fence stands."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from runbook.board import Board, Fence, TrafficView
+from runbook.postgres import activity
+from runbook.roles import Role
+from runbook.world import World
+
+RATE_OVER_S = 1.5
+"""The least time over which a rate of writes is taken: servers report their counts about once a
+second."""
+
+
+class TrafficLook:
+    """Remembers the counts of the last look, for a rate."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._written: tuple[float, int, str] | None = None
+
+    def forget(self) -> None:
+        """Begin anew: the clocks have parted."""
+        self._written = None
+
+    async def look(self, board: Board) -> tuple[TrafficView, bool]:
+        """Return what is seen, and whether it has a new rate."""
+        serving = next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
+        now = self._world.now()
+        async with self._world.connect(serving) as connection:
+            seen = await activity.look(connection, self._world.plan.traffic.application_roles)
+        clock = time.monotonic()
+        last, rated = self._written, True
+        rate = None
+        if last is not None and last[2] == serving.value:
+            elapsed, gained = clock - last[0], seen.rows_written - last[1]
+            if elapsed < RATE_OVER_S:
+                rate, rated = board.traffic.writes_per_s, False
+            else:
+                # Statistics that went down were reset: no rate can be told then.
+                rate = gained / elapsed if gained >= 0 else None
+        if rated:
+            self._written = (clock, seen.rows_written, serving.value)
+        fence, fence_at = self._fence(board, seen.sessions)
+        return TrafficView(fence, fence_at, seen.sessions, rate, at=now), rated
+
+    def _fence(self, board: Board, sessions: int) -> tuple[Fence, datetime | None]:
+        traffic = self._world.fact("traffic")
+        if traffic is None or traffic.get("open"):
+            return Fence.OPEN, None
+        if board.downtime.letting_in:
+            # They may be in already: neither a fence nor a breach of one can be told.
+            return Fence.UNKNOWN, None
+        proof = self._world.fact("fence") or {}
+        at = datetime.fromisoformat(proof["at"]) if proof.get("at") else None
+        if sessions:
+            return Fence.BROKEN, at
+        return (Fence.PROVED, at) if proof.get("proved") else (Fence.CLOSING, None)

@@ -1,0 +1,156 @@
+"""Each cause turns the verdict, with its reason; what mends it turns it back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from runbook import differing, drift
+from runbook.differing import Differing
+from runbook.drift import Where
+from runbook.postgres import replication
+from runbook.postgres.schema import Line
+from runbook.roles import Role
+from runbook.sides import Sides
+from tests.postgres.conftest import MASTER
+from tests.watch.causes import FINAL, PLANTS, Plant
+from tests.watch.held import RUN, Held
+
+
+async def test_each_cause_turns_it_and_what_mends_it_turns_it_back(held: Held) -> None:
+    for plant in PLANTS:
+        if plant.ready is not None:
+            await plant.ready(held)
+        await plant.act(held)
+        await held.says(*plant.words)
+        assert plant.mend is not None
+        await plant.mend(held)
+        await held.protected()
+    assert held.board.alarms == ()
+    said = held.verdicts()
+    for plant in PLANTS:
+        for words in plant.words:
+            assert any(words in reason for _, reasons in said for reason in reasons), plant.name
+
+
+@pytest.mark.parametrize("plant", FINAL, ids=lambda plant: plant.name)
+async def test_a_slot_that_is_gone_is_said_to_be_for_good(held: Held, plant: Plant) -> None:
+    if plant.ready is not None:
+        await plant.ready(held)
+    await plant.act(held)
+    await held.says(*plant.words)
+    assert held.board.protection.lost
+
+
+async def test_nothing_is_said_of_workers_that_come_back_nor_of_load(held: Held) -> None:
+    """Workers and senders are killed again and again, under load, with nothing wrong otherwise."""
+
+    async def load() -> None:
+        for number in range(150):
+            await held.new(
+                f"INSERT INTO public.customer VALUES ({number}, 'x')",
+                f"UPDATE public.customer SET name = 'y' WHERE id = {number}",
+            )
+
+    loading = asyncio.create_task(load())
+    for major, what in ((16, "logical replication apply worker"), (18, "walsender")) * 3:
+        kind = what if major == 18 else "logical replication%"
+        await held.run(
+            major,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f" WHERE backend_type LIKE '{kind}' AND backend_type <> 'logical replication launcher'",
+        )
+        seen = held.board.at
+        await held.until(lambda seen=seen: held.board.at != seen, "another verdict")  # type: ignore[misc]
+        await asyncio.sleep(0.3)
+    await loading
+    await held.protected()
+    assert {verdict for verdict, _ in held.verdicts()} == {True}, held.verdicts()
+    assert held.board.strays_since is not None
+
+
+async def test_drift_is_kept_as_data_and_goes_when_it_is_mended(held: Held) -> None:
+    await held.new(
+        "ALTER TABLE public.customer ALTER city TYPE text",
+        "ALTER TYPE public.mood ADD VALUE 'so so'",
+        "CREATE TABLE public.event_27 PARTITION OF public.event"
+        " FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
+        "CREATE EXTENSION vector",
+    )
+    await held.prime("ALTER SEQUENCE public.number MAXVALUE 99")
+    await held.until(lambda: len(drift.kept(held.world)) == 5, "five differences")
+    found = {(each.kind, each.names): each for each in drift.kept(held.world)}
+    city = found["column", ("public", "customer", "city")]
+    assert (city.database, city.where) == (held.database, Where.BOTH)
+    assert (city.publisher, city.subscriber) == ("new blue", "blue prime")
+    assert city.words.endswith(
+        ": column public.customer.city text on new blue, but on blue prime: "
+        "column public.customer.city character varying(20)"
+    )
+    assert found["type", ("public", "mood")].where is Where.BOTH
+    assert found["table", ("public", "event_27")].where is Where.PUBLISHER
+    assert found["extension", ("vector",)].breaks
+    assert found["sequence", ("public", "number")].where is Where.BOTH
+    assert drift.from_json(city.as_json()) == city
+    await held.says("column public.customer.city")
+    await held.prime("CREATE EXTENSION vector")
+    await held.until(lambda: len(drift.kept(held.world)) == 4, "it is there on both sides")
+
+
+def test_another_version_of_an_extension_warns_and_one_that_is_missing_breaks() -> None:
+    def lines(*versions: str) -> list[Line]:
+        return [
+            each
+            for version in versions
+            for each in (
+                Line("extension", ["vector"], "extension vector"),
+                Line("version", ["vector"], f"extension vector version {version}"),
+            )
+        ]
+
+    sides = Sides(Role.BLUE_PRIME, Role.NEW_BLUE)
+    (older,) = drift.compare("orders", sides, lines("0.8"), lines("0.6"))
+    assert (older.kind, older.where, older.breaks) == ("version", Where.BOTH, False)
+    assert "vector version 0.8 on blue prime, but on new blue" in older.words
+    (missing,) = drift.compare("orders", sides, lines("0.8"), [])
+    assert (missing.kind, missing.where, missing.breaks) == ("extension", Where.PUBLISHER, True)
+    (spare,) = drift.compare("orders", sides, [], lines("0.8"))
+    assert (spare.where, spare.breaks) == (Where.SUBSCRIBER, False)
+
+
+async def test_a_stray_write_outlives_the_process_and_ours_is_none(held: Held) -> None:
+    async with (
+        held.world.connect(Role.BLUE_PRIME, held.database) as connection,
+        connection.transaction(),
+    ):
+        await replication.own_mark().execute(connection)
+        await connection.execute("INSERT INTO public.customer VALUES (-3, 'copied')")
+    await held.prime('INSERT INTO public."Order ""x"" %" VALUES (-1, 1), (-2, 1)')
+    await held.says('rows differ: public.Order "x" %')
+    expected = Differing(held.database, "public", 'Order "x" %', None, None, "watch")
+    assert differing.left(held.world) == [expected]
+    (seen,) = held.journal.evidences(RUN, "monitor", key=differing.FACT)
+    assert seen.text.endswith('"public"."Order ""x"" %": 2 rows inserted')
+    (alarm,) = (each for each in held.board.alarms if each.breaks)
+    assert alarm.since is not None
+
+
+async def test_what_only_warns_is_told_and_turns_nothing(held: Held) -> None:
+    await held.new("SELECT setval('public.number', 32000)")
+    held.watch.nudge()
+    await held.warns('sequence "public"."number"')
+    await held.prime(
+        "CREATE ROLE sly LOGIN", "ALTER ROLE sly SET default_transaction_read_only = off"
+    )
+    try:
+        await held.warns("writable to the role sly")
+        options = "-c default_transaction_read_only=off"
+        with held.pair.client(16, held.database, MASTER, options=options) as stray:
+            stray.execute("BEGIN")
+            stray.execute("INSERT INTO public.customer VALUES (-9, 'never committed')")
+            await held.warns("has a write transaction open")
+            stray.execute("ROLLBACK")
+    finally:
+        await held.prime("DROP ROLE sly")
+    assert {verdict for verdict, _ in held.verdicts()} == {True}, held.verdicts()
