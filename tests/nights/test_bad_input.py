@@ -119,7 +119,7 @@ def test_a_lab_that_is_gone(workspace: Workspace) -> None:
     run = workspace.last_line("auto", str(plan), "--until", "preflight", "--yes", "--json", env=env)
     workspace.run("lab", "stop")
     said(workspace.run("auto", run["run"], "--yes", expect=1), "There is no lab", "lab start")
-    said(workspace.run("check", str(plan), expect=3, env=env), "Nobody answers at")
+    said(workspace.run("check", str(plan), expect=4, env=env), "Nobody answers at")
 
 
 def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:
