@@ -19,6 +19,9 @@ from state.records import Json
 FACT = "preflight"
 """Every result of the last preflight."""
 
+RESULT = "preflight.result"
+"""One result that did not pass, in words."""
+
 CHANGED = "preflight.changed"
 """What is new, gone or another one since the preflight before."""
 
@@ -39,7 +42,7 @@ async def check(world: World, watch: Watch) -> None:
     results = await preflight.run(world, progress=lambda text: watch.progress(text))
     watch.evidence(counted(results), key=FACT, value=[result.as_json() for result in results])
     for result in in_order(results):
-        watch.evidence(words(result))
+        watch.evidence(words(result), key=RESULT)
     for waiver in unused(results, world.plan):
         watch.evidence(f"nothing answers to the waiver of {waiver.check}: {waiver.subject}")
     if before is not None:
