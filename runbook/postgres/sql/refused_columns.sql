@@ -1,6 +1,15 @@
 -- What pg_upgrade refuses: types whose values are object identifiers that the upgrade does not keep,
 -- and aclitem, whose form changed with 16. Arrays, domains and composites of them count as well.
-WITH RECURSIVE refused (oid, name) AS (
+WITH RECURSIVE wraps (outside, inside) AS MATERIALIZED (
+    SELECT oid, CASE typtype WHEN 'd' THEN typbasetype ELSE typelem END
+    FROM pg_catalog.pg_type
+    WHERE typtype = 'd' OR typcategory = 'A'
+    UNION ALL
+    SELECT c.reltype, a.atttypid
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
+    WHERE c.relkind = 'c'
+), refused (oid, name) AS (
     SELECT t.oid, t.typname
     FROM pg_catalog.pg_type AS t
     WHERE t.typnamespace = 'pg_catalog'::regnamespace
@@ -10,16 +19,9 @@ WITH RECURSIVE refused (oid, name) AS (
           'regproc', 'regprocedure'
       ])
     UNION
-    SELECT t.oid, r.name
+    SELECT w.outside, r.name
     FROM refused AS r
-    JOIN pg_catalog.pg_type AS t
-        ON (t.typtype = 'd' AND t.typbasetype = r.oid)
-        OR (t.typcategory = 'A' AND t.typelem = r.oid)
-        OR (t.typtype = 'c' AND EXISTS (
-            SELECT FROM pg_catalog.pg_attribute AS a
-            JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid AND c.relkind = 'c'
-            WHERE a.attrelid = t.typrelid AND a.atttypid = r.oid AND NOT a.attisdropped
-        ))
+    JOIN wraps AS w ON w.inside = r.oid
 )
 SELECT n.nspname AS schema, c.relname AS name, a.attname AS column, min(r.name) AS type
 FROM refused AS r
