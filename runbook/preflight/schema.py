@@ -176,7 +176,7 @@ async def partitions(look: Look) -> AsyncIterator[Result]:
             clear = False
             yield warn(
                 f"{database}/partitions",
-                f"{len(found)} partitioned tables: {some(map(str, found))}.",
+                f"Partitioned tables ({len(found)}): {some(map(str, found))}.",
                 "Make the partitions that are due until the run has ended now, and stop the job "
                 "that makes them.",
             )
