@@ -285,13 +285,22 @@ def _sessions(count: int | None) -> str:
 
 
 def _acknowledged(kinds: dict[str, catalog.DataKinds], target: str, acknowledge: bool) -> str:
+    """Return what a person may accept beforehand: what is there, commented out unless accepted."""
     lines = []
     mark = "" if acknowledge else "# "
-    for kind, fate in KINDS.items():
+    known = {kind: (kind, fate) for kind, fate in KINDS.items()}
+    known["partitioned_tables"] = (
+        "schema.partitions",
+        "partitioned; a partition that is made meanwhile degrades the deployment, or has no way "
+        "back until it is on blue prime too",
+    )
+    for kind, (name, fate) in known.items():
         counts = {database: getattr(found, kind) for database, found in kinds.items()}
-        present = [f"{count} in {_comment(name)}" for name, count in counts.items() if count]
+        present = [
+            f"{count} in {_comment(database)}" for database, count in counts.items() if count
+        ]
         if present:
-            lines += [f"  # {', '.join(present)}: {fate}", f"  {mark}{_text(kind)},"]
+            lines += [f"  # {', '.join(present)}: {fate}", f"  {mark}{_text(name)},"]
     if blue_green_support(target) is None:
         lines += [
             f"  # AWS's guide does not say yet whether {_comment(target)} takes a deployment",

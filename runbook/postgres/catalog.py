@@ -151,6 +151,8 @@ class DataKinds:
     """Names of what is installed, `plpgsql` excepted."""
     foreign_tables: int
     """Not replicated; their data lives elsewhere."""
+    partitioned_tables: int
+    """Roots of partition trees."""
     unlogged_names: list[str] | None
     """The first five, as the next."""
     view_names: list[str] | None

@@ -1,5 +1,5 @@
 WITH relation AS (
-    SELECT c.relkind, c.relpersistence, n.nspname || '.' || c.relname AS name
+    SELECT c.relkind, c.relpersistence, c.relispartition, n.nspname || '.' || c.relname AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname <> 'information_schema'
@@ -20,6 +20,7 @@ SELECT
     count(*) FILTER (WHERE relkind = 'm') AS materialized_views,
     count(*) FILTER (WHERE relkind = 'r' AND relpersistence = 'p') AS tables,
     count(*) FILTER (WHERE relkind = 'f') AS foreign_tables,
+    count(*) FILTER (WHERE relkind = 'p' AND NOT relispartition) AS partitioned_tables,
     ARRAY(
         SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'
         ORDER BY extname COLLATE "C"
