@@ -89,7 +89,7 @@ async def discover(
         **_credential_values(credentials, cluster.endpoint),
         **_traffic_values(stop_command, start_command),
         roles=_roles(found.roles, application_roles),
-        acknowledge=_kinds(found.kinds, acknowledge),
+        acknowledge=_acknowledged(found.kinds, target_version, acknowledge),
         pace=_FAST if fast else _LIFELIKE,
         hash_budget_s="20.0" if fast else "60.0",
         parallel="2" if fast else "4",
@@ -284,14 +284,28 @@ def _sessions(count: int | None) -> str:
     return f"{count} session{'' if count == 1 else 's'} now"
 
 
-def _kinds(kinds: dict[str, catalog.DataKinds], acknowledge: bool) -> str:
+def _acknowledged(kinds: dict[str, catalog.DataKinds], target: str, acknowledge: bool) -> str:
+    """Return what a person may accept beforehand: what is there, commented out unless accepted."""
     lines = []
-    for kind, fate in KINDS.items():
+    mark = "" if acknowledge else "# "
+    known = {kind: (kind, fate) for kind, fate in KINDS.items()}
+    known["partitioned_tables"] = (
+        "schema.partitions",
+        "partitioned; a partition that is made meanwhile degrades the deployment, or has no way "
+        "back until it is on blue prime too",
+    )
+    for kind, (name, fate) in known.items():
         counts = {database: getattr(found, kind) for database, found in kinds.items()}
-        present = [f"{count} in {_comment(name)}" for name, count in counts.items() if count]
+        present = [
+            f"{count} in {_comment(database)}" for database, count in counts.items() if count
+        ]
         if present:
-            mark = "" if acknowledge else "# "
-            lines += [f"  # {', '.join(present)}: {fate}", f"  {mark}{_text(kind)},"]
+            lines += [f"  # {', '.join(present)}: {fate}", f"  {mark}{_text(name)},"]
+    if blue_green_support(target) is None:
+        lines += [
+            f"  # AWS's guide does not say yet whether {_comment(target)} takes a deployment",
+            f"  {mark}{_text(f'cluster.target:{target}')},",
+        ]
     return "\n".join(["[", *lines, "]"]) if lines else "[]"
 
 

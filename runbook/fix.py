@@ -27,6 +27,8 @@ class Mend(StrEnum):
     """REPLICA IDENTITY FULL; names: schema, table."""
     IDENTITY_INDEX = "identity-index"
     """REPLICA IDENTITY USING INDEX; names: schema, table, index."""
+    IDENTITY_DEFAULT = "identity-default"
+    """REPLICA IDENTITY DEFAULT, the primary key; names: schema, table."""
     PLAIN_TRIGGER = "plain-trigger"
     """ENABLE TRIGGER without ALWAYS or REPLICA; names: schema, table, trigger."""
     DROP_EXTENSION = "drop-extension"

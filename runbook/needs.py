@@ -22,10 +22,12 @@ _HEAD = """\
 
 async def lacking(plan: Plan, run: Run) -> list[str]:
     """Return what a run needs and this machine does not have, each as a clause for a person."""
-    return [*_commands(plan), *_credentials(plan), *await _aws(run)]
+    commands = [f"{key}: {words} here" for key, words in missing_commands(plan)]
+    return [*commands, *_credentials(plan), *await _aws(run)]
 
 
-def _commands(plan: Plan) -> list[str]:
+def missing_commands(plan: Plan) -> list[tuple[str, str]]:
+    """Return the plan's keys whose command cannot be run from here, each with what is missing."""
     used: dict[str, Sequence[str]] = {}
     if plan.traffic.stop is StopMethod.COMMAND:
         used["traffic.stop_command"] = plan.traffic.stop_command
@@ -35,10 +37,10 @@ def _commands(plan: Plan) -> list[str]:
     found = []
     for key, words in used.items():
         if words and shutil.which(words[0]) is None:
-            found.append(f"{key}: there is no command {words[0]} here")
+            found.append((key, f"there is no command {words[0]}"))
         # An interpreter is everywhere, the script that it is given may not be.
         gone = [word for word in words[1:] if word.startswith("/") and not Path(word).exists()]
-        found += [f"{key}: there is no {word} here" for word in gone]
+        found += [(key, f"there is no {word}") for word in gone]
     return found
 
 
@@ -75,13 +77,15 @@ async def _aws(run: Run) -> list[str]:
 def as_file(plan: Plan, run: str) -> str:
     """Return a plan as the text of a plan file, which reads as the same plan."""
     values = plan.as_json()
+    waivers = values.pop("waive")
     lines = [
         f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)
     ]
-    for section, members in values.items():
-        if isinstance(members, dict):
-            lines += ["", f"[{section}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in members.items()]
+    sections = [(f"[{key}]", value) for key, value in values.items() if isinstance(value, dict)]
+    sections += [("[[waive]]", waiver) for waiver in waivers]
+    for heading, members in sections:
+        lines += ["", heading]
+        lines += [f"{key} = {_toml(value)}" for key, value in members.items()]
     return _HEAD.format(run=run) + "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -256,7 +256,28 @@ class LimitsSection(_Section):
     """The pause inside the fence, where every second is downtime."""
 
 
-DataKind = Literal["large_objects", "unlogged_tables", "materialized_views", "sequences"]
+DATA_KINDS = ("large_objects", "unlogged_tables", "materialized_views", "sequences")
+"""Kinds of data that logical replication does not carry."""
+
+_CHECK = r"[a-z]+\.[a-z-]+"
+
+
+def _acknowledgement(value: str) -> str:
+    if value not in DATA_KINDS and not re.fullmatch(rf"{_CHECK}(:.+)?", value, re.DOTALL):
+        raise ValueError(
+            f"must be a kind of data ({', '.join(DATA_KINDS)}), or a check as `blueprime check` "
+            "names it: its key, or key:subject"
+        )
+    return value
+
+
+class Waive(_Section):
+    """A block that the plan lets through, where it can be survived."""
+
+    check: Annotated[str, Field(pattern=rf"^{_CHECK}$")]
+    subject: Annotated[str, Field(min_length=1)]
+    gives_up: Annotated[str, Field(min_length=10)]
+    """What is lost by it, in the operator's words: it stands in the report."""
 
 
 class Plan(_Section):
@@ -273,8 +294,10 @@ class Plan(_Section):
     compare: CompareSection = CompareSection()
     commit: CommitSection = CommitSection()
     limits: LimitsSection = LimitsSection()
-    acknowledge: tuple[DataKind, ...] = ()
-    """Kinds of data that are present and not replicated back, accepted by name."""
+    acknowledge: tuple[Annotated[str, AfterValidator(_acknowledgement)], ...] = ()
+    """Kinds of data that are present and not replicated back, and warnings of the preflight (`key`
+    or `key:subject`), accepted by name."""
+    waive: tuple[Waive, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as the journal keeps it."""
@@ -294,9 +317,12 @@ def load(path: Path) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise PlanError(path, [f"{path}: is not valid TOML: {error}"]) from error
     try:
-        return Plan.model_validate(data)
+        plan = Plan.model_validate(data)
     except ValidationError as error:
         raise PlanError(path, [_problem(path, text, item) for item in error.errors()]) from error
+    if problems := _misnamed(path, text, plan):
+        raise PlanError(path, problems)
+    return plan
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
@@ -304,32 +330,73 @@ def from_json(data: Mapping[str, Any]) -> Plan:
     return Plan.model_validate(data)
 
 
+def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:
+    """Return the problems of a plan that names checks which do not exist or cannot be waived."""
+    from runbook.preflight import waivable  # the checks read plans
+
+    can_waive = waivable()
+    problems = []
+    for number, value in enumerate(plan.acknowledge):
+        if value not in DATA_KINDS and value.partition(":")[0] not in can_waive:
+            problems.append(_at(path, text, ["acknowledge", number], f"no check is named {value}"))
+    for number, waiver in enumerate(plan.waive):
+        if not can_waive.get(waiver.check):
+            possible = ", ".join(key for key, waives in can_waive.items() if waives)
+            words = "cannot be waived" if waiver.check in can_waive else "is no check"
+            problems.append(
+                _at(
+                    path,
+                    text,
+                    ["waive", number, "check"],
+                    f"{waiver.check} {words}; these can be: {possible}",
+                )
+            )
+    return problems
+
+
 def _problem(path: Path, text: str, item: Any) -> str:
-    keys = [str(part) for part in item["loc"]]
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = "is no key of a plan"
     elif item["type"] == "missing":
         message = "is missing"
+    return _at(path, text, item["loc"], message)
+
+
+def _at(path: Path, text: str, keys: Sequence[str | int], message: str) -> str:
     line = _line_of(text, keys)
     place = f"{path}:{line}" if line else str(path)
-    return f"{place}: {'.'.join(keys) or 'plan'}: {message}"
+    return f"{place}: {'.'.join(map(str, keys)) or 'plan'}: {message}"
 
 
-def _line_of(text: str, keys: list[str]) -> int:
-    """Return the line that sets a key, else the one of its section's heading, else 0."""
-    section = keys[0] if keys else ""
-    wanted = keys[1] if len(keys) > 1 else ""
+_HEADING = re.compile(r"(\[\[?)\s*\"?([^\]\"\[]+?)\"?\s*\]")
+
+
+def _line_of(text: str, keys: Sequence[str | int]) -> int:
+    """Return the line that sets a key, else the one of its section's heading, else 0.
+
+    A number after the section's name counts the `[[sections]]` of that name, or the values of a
+    list at the top.
+    """
+    section = str(keys[0]) if keys else ""
+    place = next((key for key in keys[1:2] if isinstance(key, int)), 0)
+    names = [key for key in keys[1:] if isinstance(key, str)]
+    wanted = names[0] if names else ""
     heading = 0
     inside = ""
+    met = -1
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
-        if match := re.match(r"\[\s*\"?([^\]\"]+?)\"?\s*\]", stripped):
-            inside = match[1]
+        if match := _HEADING.match(stripped):
+            inside = match[2]
             if inside == section:
-                heading = number
+                met = met + 1 if match[1] == "[[" else place
+                if met == place:
+                    heading = number
             continue
         name = stripped.split("=", 1)[0].strip().strip('"') if "=" in stripped else ""
-        if (inside == section and wanted and name == wanted) or (not inside and name == section):
+        if not inside and name == section:
+            return number
+        if inside == section and met == place and wanted and name == wanted:
             return number
     return heading

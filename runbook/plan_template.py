@@ -7,9 +7,16 @@ TEMPLATE = """\
 
 version = 1
 
-# Data that logical replication does not carry back. The preflight blocks until each kind that is
-# present is listed here: by that you accept what the comment says becomes of it.
+# What you accept by name: kinds of data that logical replication does not carry back (the preflight
+# blocks until each that is present stands here; the comment says what becomes of it), and warnings
+# of `blueprime check`, as "check" or "check:subject". A run asks for warnings that are not here.
 acknowledge = $acknowledge
+
+# A block can be waived only where it can be survived: the check says what that gives up.
+# [[waive]]
+# check = "schema.identity"
+# subject = "orders/public.audit_log"
+# gives_up = "rows of audit_log are never updated or deleted"
 
 [cluster]
 identifier = $identifier

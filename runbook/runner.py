@@ -101,15 +101,15 @@ class Runner:
             attempt = self.journal.begin_attempt(self.world.run, step.key)
             return self._failed(attempt, failure)
         attempt = self.journal.begin_attempt(self.world.run, step.key)
-        return await self._try(step, attempt)
+        return await self._try(step, attempt, decide)
 
-    async def _try(self, step: Step, attempt: Attempt) -> Status:
+    async def _try(self, step: Step, attempt: Attempt, decide: Decide) -> Status:
         try:
             for wave in await step.effects(self.world):
                 if self.leaving:
                     raise Stopped
                 await self._perform_wave(attempt, wave)
-            await self._verify(step, attempt)
+            await self._verify(step, attempt, decide)
             self._close_unlisted(attempt)
         except (StepFailed, *UNREACHABLE) as failure:
             return self._failed(attempt, failure)
@@ -149,9 +149,13 @@ class Runner:
                 await self.world.forget_connections()
         return self._end(attempt, Status.SUCCEEDED, "")
 
-    async def _verify(self, step: Step, attempt: Attempt) -> None:
+    async def _verify(self, step: Step, attempt: Attempt, decide: Decide) -> None:
         """Verify a step, anew where a connection was lost: it only reads."""
-        watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop)
+
+        async def ask(gate: Gate) -> bool:
+            return await self._pass(step, gate, decide)
+
+        watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop, ask)
         for pause in LOST_LOOK_PAUSES_S:
             try:
                 await step.verify(self.world, watch)
@@ -186,15 +190,21 @@ class Runner:
 
     async def _pass_gates(self, step: Step, decide: Decide) -> bool:
         for gate in await step.gates(self.world):
-            if self._stands(gate):
-                continue
-            typed = await decide(gate)
-            if typed is None or (gate.must_type and typed != gate.must_type):
-                self.journal.event(
-                    self.world.run, "decision", f"declined: {gate.question}", {"gate": gate.key}
-                )
+            if not await self._pass(step, gate, decide):
                 return False
-            self.journal.decide(self.world.run, step.key, gate.key, who=self.who, typed=typed)
+        return True
+
+    async def _pass(self, step: Step, gate: Gate, decide: Decide) -> bool:
+        """Have a gate decided unless a decision stands; return whether it was passed."""
+        if self._stands(gate):
+            return True
+        typed = await decide(gate)
+        if typed is None or (gate.must_type and typed != gate.must_type):
+            self.journal.event(
+                self.world.run, "decision", f"declined: {gate.question}", {"gate": gate.key}
+            )
+            return False
+        self.journal.decide(self.world.run, step.key, gate.key, who=self.who, typed=typed)
         return True
 
     def _stands(self, gate: Gate) -> bool:

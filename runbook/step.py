@@ -122,6 +122,8 @@ class Gate:
     """The text to type, or empty where a plain yes suffices."""
     valid_s: float = 1800.0
     """How long a recorded decision stands for later steps that ask the same gate."""
+    yes: str = ""
+    """What the button says that passes it; empty: that the step is run."""
 
 
 class Watch(Protocol):
@@ -135,6 +137,9 @@ class Watch(Protocol):
 
     def result(self, result: Result) -> None:
         """Say where the run rests now; a later branch may change it."""
+
+    async def passes(self, gate: Gate) -> bool:
+        """Let a person decide on what was only now seen; journaled like a gate before a step."""
 
     def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
         """Iterate with the seconds waited, sleeping in between.

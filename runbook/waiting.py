@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from runbook.clocks import STILL_S
-from runbook.step import StepFailed
+from runbook.step import Gate, StepFailed
 from state.journal import Journal
 from state.records import Attempt, Json
 from state.words import Result
 
 Notice = Callable[[str, float | None], None]
 """Hears where a wait stands, with a fraction where there is one."""
+
+Ask = Callable[[Gate], Awaitable[bool]]
+"""Has a gate decided, and says whether it was passed."""
 
 HEARTBEAT_S = 5.0
 """At most this often a wait's last observation is journaled."""
@@ -34,12 +37,14 @@ class JournalWatch:
         attempt: Attempt,
         notice: Notice,
         stop: asyncio.Event,
+        ask: Ask,
     ) -> None:
         self._journal = journal
         self._run = run
         self._attempt = attempt
         self._notice = notice
         self._stop = stop
+        self._ask = ask
         self._heartbeat = 0.0
 
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
@@ -59,6 +64,10 @@ class JournalWatch:
     def result(self, result: Result) -> None:
         """Say where the run rests now."""
         self._journal.set_result(self._run, result)
+
+    async def passes(self, gate: Gate) -> bool:
+        """Let a person decide on what was only now seen."""
+        return await self._ask(gate)
 
     async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
         """Iterate while waiting; raise `StepFailed` naming `what` at the limit."""

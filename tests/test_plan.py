@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook.needs import as_file
 from runbook.plan import EndpointMethod, Order, Plan, PlanError, StopMethod, from_json, load
 
 GOOD = """\
@@ -190,3 +191,54 @@ def test_a_command_may_name_where_a_password_is(tmp_path: Path) -> None:
     words = '["scale", "--password-file", "/run/p", "--password", "env:P", "PGPASSFILE=/run/q"]'
     stop = f'stop = "command"\nstop_command = {words}\nstart_command = ["true"]'
     load(_write(tmp_path, GOOD.replace('stop = "manual"', stop)))
+
+
+WAIVED = (
+    GOOD
+    + """
+[[waive]]
+check = "schema.identity"
+subject = "db/public.log"
+gives_up = "rows of it are never updated"
+
+[[waive]]
+check = "schema.extensions"
+subject = "db/pg_partman"
+gives_up = "its job is stopped until commit"
+"""
+)
+
+
+def test_what_is_accepted_is_named(tmp_path: Path) -> None:
+    text = WAIVED.replace('["sequences"]', '["sequences", "roles.unnamed", "cluster.target:18.4"]')
+    plan = load(_write(tmp_path, text))
+    assert plan.acknowledge == ("sequences", "roles.unnamed", "cluster.target:18.4")
+    assert [waiver.subject for waiver in plan.waive] == ["db/public.log", "db/pg_partman"]
+    assert from_json(plan.as_json()) == plan
+    # As a file for another machine, it reads as the same plan.
+    assert load(_write(tmp_path, as_file(plan, "k2f9qa"))) == plan
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "words"),
+    [
+        ('["sequences"]', '["seqences"]', "plan.toml:2: acknowledge.0:", "kind of data"),
+        ('["sequences"]', '["roles.nobody"]', "plan.toml:2: acknowledge.0:", "roles.nobody"),
+        ('"schema.identity"', '"schema.nothing"', "plan.toml:23: waive.0.check:", "is no check"),
+        (
+            '"schema.extensions"',
+            '"schema.equality"',
+            "plan.toml:28: waive.1.check:",
+            "cannot be waived; these can be: schema.identity",
+        ),
+        ('"its job is stopped until commit"', '"x"', "plan.toml:30: waive.1.gives_up:", ""),
+        ('subject = "db/pg_partman"\n', "", "plan.toml:27: waive.1.subject:", "is missing"),
+    ],
+)
+def test_what_is_accepted_wrongly_is_told_with_its_line(
+    tmp_path: Path, before: str, after: str, place: str, words: str
+) -> None:
+    assert before in WAIVED
+    (problem,) = _problems(tmp_path, WAIVED.replace(before, after))
+    assert problem.startswith(place), problem
+    assert words in problem

@@ -342,7 +342,7 @@ class BlueprimeApp(App[None]):
             ),
             calls=calls,
             must_type=gate.must_type,
-            yes=f"Run {step}",
+            yes=gate.yes or f"Run {step}",
         )
 
     # Leaving.

@@ -57,6 +57,14 @@ RISK: dict[Risk, Mark] = {
     Risk.DESTRUCTIVE: Mark("✗", "destructive", "bold $text-error", "cannot be undone"),
 }
 
+CHECK: dict[str, Mark] = {
+    "block": Mark("✗", "block", "bold $text-error", "the run must not begin"),
+    "unknown": Mark("?", "unknown", "bold $text-warning", "could not be looked at"),
+    "warn": Mark("!", "warn", "$text-warning", "is accepted by name, in the plan or when asked"),
+    "pass": Mark("✓", "ok", "$text-success", "looked at, and well"),
+}
+"""By the level of a check, the gravest first."""
+
 BARS = "▁▂▃▄▅▆▇█"
 GAP = "·"
 """In a sparkline: a time at which the value was not known."""

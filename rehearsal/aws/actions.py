@@ -1,6 +1,7 @@
 """Every module of actions, imported so that the table of actions is full."""
 
 from rehearsal.aws import (
+    bystanders,
     catalogue,
     clones,
     clusters,
@@ -15,6 +16,7 @@ from rehearsal.aws.registry import ACTIONS
 
 __all__ = [
     "ACTIONS",
+    "bystanders",
     "catalogue",
     "clones",
     "clusters",

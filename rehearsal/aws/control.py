@@ -64,6 +64,10 @@ class Control:
             for name in FAMILIES
             for cluster in (True, False)
         ]
+        self.proxies: dict[str, str] = {}
+        """Name of an RDS proxy -> the cluster that it leads to."""
+        self.integrations: dict[str, str] = {}
+        """Name of a zero-ETL integration -> ARN of its source."""
         self._workers: list[threading.Thread] = []
         self._elsewhere: dict[str, Control] = {}
 

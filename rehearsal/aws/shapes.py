@@ -19,6 +19,8 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
     Writer and reader endpoint share the one `Port` that AWS's shape has; both are local.
     """
     shape: Shape = {
+        "EngineMode": "provisioned",
+        "AssociatedRoles": [],
         **cluster.settings,
         "AllocatedStorage": 1,
         "AvailabilityZones": [f"{control.region}{zone}" for zone in "abc"],
@@ -31,7 +33,6 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "MultiAZ": len(cluster.instances) > 1,
         "Engine": ENGINE,
         "EngineVersion": cluster.version,
-        "EngineMode": "provisioned",
         "Port": cluster.port,
         "MasterUsername": cluster.master,
         "DBClusterMembers": [
@@ -47,7 +48,6 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "HostedZoneId": "Z2R2ITUGPM61AM",
         "DbClusterResourceId": cluster.resource_id,
         "DBClusterArn": control.arn(cluster),
-        "AssociatedRoles": [],
         "ClusterCreateTime": cluster.created,
         "CrossAccountClone": False,
         "TagList": tag_list(cluster.tags),

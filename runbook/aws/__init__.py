@@ -23,6 +23,7 @@ from runbook.aws.errors import (
 from runbook.aws.facts import Identity
 from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
+from runbook.aws.scaling import Scaling
 from runbook.aws.secrets import Secrets
 from state.words import Environment
 
@@ -53,6 +54,7 @@ class Aws:
         self._clients = Clients(region)
         self.rds = Rds(self._clients)
         self.route53 = Route53(self._clients)
+        self.scaling = Scaling(self._clients)
         self.secrets = Secrets(self._clients)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,6 +129,29 @@ class Rds:
             for row in rows
             if row.get("EndpointType") == "CUSTOM"
         ]
+
+    async def proxies_of(self, cluster: str) -> list[str]:
+        """Return the RDS proxies that lead to a cluster, by its name.
+
+        No filter finds them by cluster, so each proxy of the region is asked; there are 20 at most.
+        """
+        names = [row["DBProxyName"] for row in await self._found("DescribeDBProxies", "DBProxies")]
+        found = await asyncio.gather(
+            *(self._found("DescribeDBProxyTargets", "Targets", DBProxyName=name) for name in names)
+        )
+        return [
+            name
+            for name, targets in zip(names, found, strict=True)
+            if any(
+                cluster in (row.get("TrackedClusterId"), row.get("RdsResourceId"))
+                for row in targets
+            )
+        ]
+
+    async def integrations_of(self, source_arn: str) -> list[str]:
+        """Return the names of the zero-ETL integrations with this source."""
+        rows = await self._found("DescribeIntegrations", "Integrations")
+        return [row["IntegrationName"] for row in rows if row.get("SourceArn") == source_arn]
 
     async def deployment(self, identifier: str) -> Deployment | None:
         """Return a blue/green deployment by AWS's identifier (`bgd-...`)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg import AsyncConnection
 
@@ -55,8 +56,13 @@ class TableWithoutIdentity(Table):
     """`pg_class.relreplident`: d, n, i."""
     reason: str
     size_bytes: int
+    """As of the last VACUUM or ANALYZE, without TOAST."""
     writes: int
     """Rows updated and deleted as far as statistics reach."""
+    index: str | None
+    """A unique index that could be its identity, or None."""
+    full_possible: bool
+    """Whether each column surely has equality, so that REPLICA IDENTITY FULL would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class TableWithoutEquality(Table):
     """A table with REPLICA IDENTITY FULL and columns whose types have no equality: apply fails."""
 
     columns: list[str]
+    keyed: bool
+    """Whether it has a primary key, which could be its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class LongTransaction:
     application: str
     state: str | None
     backend_type: str
+    backend_start: datetime
     age_s: float
     has_xid: bool
     query: str
@@ -142,6 +151,13 @@ class DataKinds:
     """Names of what is installed, `plpgsql` excepted."""
     foreign_tables: int
     """Not replicated; their data lives elsewhere."""
+    partitioned_tables: int
+    """Roots of partition trees."""
+    unlogged_names: list[str] | None
+    """The first five, as the next."""
+    view_names: list[str] | None
+    large_object_owners: list[str]
+    """The five with the most, each as `count of owner`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +211,11 @@ class MasterPermissions:
     emit_message: bool
     unreadable_tables: int
     """User tables without SELECT: they could not be compared."""
+    unreadable_names: list[str]
+    """The first five."""
     unsettable_sequences: int
     """Sequences without SELECT and UPDATE: they could not be carried over."""
+    unsettable_schemas: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +239,8 @@ class AlwaysTrigger(Table):
     enabled: str
     """`pg_trigger.tgenabled`: A always, R replica."""
     function: str
+    unqualified: list[str]
+    """Relations that its function names without their schema: apply would not find them."""
 
 
 async def connectable_databases(connection: AsyncConnection) -> list[str]:

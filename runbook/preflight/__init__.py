@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from runbook.preflight.result import Level, Result
-from runbook.preflight.suite import run
+from runbook.preflight.suite import run, waivable
 
-__all__ = ["Level", "Result", "run"]
+__all__ = ["Level", "Result", "run", "waivable"]

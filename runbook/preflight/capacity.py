@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.fix import Fix, Mend
+from runbook.postgres import catalog
 from runbook.preflight.check import Check, check
-from runbook.preflight.look import Look
+from runbook.preflight.look import Look, settings
 from runbook.preflight.result import Result, block, passed, warn
 
 _LAST_CHEAP_CLONE = 15
+_MUCH_WAL_BYTES = 1024**3
 
 
 @check(
@@ -59,4 +62,54 @@ async def clones(look: Look) -> AsyncIterator[Result]:
         yield passed(subject, f"{others} its volume; a clone is quick")
 
 
-CHECKS: tuple[Check, ...] = (quotas, clones)
+@check(
+    "capacity.slot-limit",
+    why="A slot that falls further behind loses its WAL, and the way back with it.",
+)
+async def slot_limit(look: Look) -> AsyncIterator[Result]:
+    """max_slot_wal_keep_size limits what a slot may hold back."""
+    group = (await look.cluster()).parameter_group
+    found = (await look.server(settings)).get("max_slot_wal_keep_size")
+    if found is None or int(found.value) < 0:
+        yield passed(group, "no limit to the WAL that a slot keeps")
+        return
+    yield warn(
+        group,
+        f"max_slot_wal_keep_size is {found.value} {found.unit}: a slot that is further behind is "
+        "lost.",
+        "Set it to -1, or so high that blue prime may be down for hours: aws rds "
+        f"modify-db-cluster-parameter-group --db-cluster-parameter-group-name {group} "
+        "--parameters ParameterName=max_slot_wal_keep_size,ParameterValue=-1,ApplyMethod=immediate",
+    )
+
+
+@check(
+    "capacity.kept-wal",
+    why="WAL that a slot keeps grows until somebody reads it, stops vacuum, and slows the "
+    "switchover down.",
+)
+async def kept_wal(look: Look) -> AsyncIterator[Result]:
+    """A slot keeps much WAL, or has lost it already."""
+    found = await look.server(catalog.replication_slots)
+    heavy = [
+        slot
+        for slot in found
+        if (slot.retained_bytes or 0) >= _MUCH_WAL_BYTES
+        or slot.wal_status in ("unreserved", "lost")
+    ]
+    for slot in heavy:
+        kept = (
+            "an unknown amount" if slot.retained_bytes is None else f"{slot.retained_bytes} bytes"
+        )
+        yield warn(
+            slot.name,
+            f"The {slot.slot_type} slot keeps {kept} bytes of WAL ({slot.wal_status}).",
+            "Let its reader catch up, or, if nobody needs it: "
+            f"SELECT pg_drop_replication_slot('{slot.name}');",
+            fix=None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),
+        )
+    if not heavy:
+        yield passed(look.plan.cluster.identifier, f"{len(found)} slots, none keeps much WAL")
+
+
+CHECKS: tuple[Check, ...] = (quotas, clones, slot_limit, kept_wal)

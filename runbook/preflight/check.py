@@ -13,15 +13,16 @@ _Question = Callable[[Look], AsyncIterator[Result]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question. Its key's first part is its family."""
+    """One question."""
 
     key: str
     why: str
     question: _Question
-
-    @property
-    def family(self) -> str:
-        return self.key.split(".")[0]
+    family: str
+    waivable: bool = False
+    """Whether some of its blocks can be survived, so that a plan may waive them."""
+    unproved: str = ""
+    """Why no test can plant the hazard; empty: one does."""
 
     async def ask(self, look: Look) -> list[Result]:
         """Return what it says, signed with its key; whatever it raises is the suite's to word."""
@@ -33,10 +34,12 @@ class Check:
         return replace(result, key=self.key, family=self.family, why=why)
 
 
-def check(key: str, *, why: str) -> Callable[[_Question], Check]:
-    """Make a check of a function that yields its results."""
+def check(
+    key: str, *, why: str, family: str = "", waivable: bool = False, unproved: str = ""
+) -> Callable[[_Question], Check]:
+    """Make a check of a function that yields its results; its family is its key's first part."""
 
     def decorate(question: _Question) -> Check:
-        return Check(key, why, question)
+        return Check(key, why, question, family or key.split(".")[0], waivable, unproved)
 
     return decorate

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.aws.errors import AccessDenied
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
 from runbook.preflight.result import Result, block, passed, warn
-from runbook.versions import blue_green_since, blue_green_support
+from runbook.versions import blue_green_since, blue_green_support, numbers
 
 _LONGEST_NAME = 50
 
@@ -121,6 +122,12 @@ async def kind(look: Look) -> AsyncIterator[Result]:
             "clusters, Serverless v2 among them.",
             "Migrate it to a provisioned cluster first.",
         )
+    elif source := cluster.raw.get("ReplicationSourceIdentifier"):
+        yield block(
+            cluster.identifier,
+            f"It is a replica of {source} in another Region.",
+            "Promote it, or upgrade the source instead.",
+        )
     elif members_of_world:
         yield warn(
             cluster.identifier,
@@ -228,6 +235,80 @@ async def not_copied(look: Look) -> AsyncIterator[Result]:
         yield passed(cluster.identifier, "no IAM roles, no custom endpoints")
 
 
+@check(
+    "cluster.auto-scaling",
+    why="Auto Scaling policies are not copied to green: after the switchover readers are neither "
+    "added nor removed, and a reader that comes meanwhile changes what green is made of.",
+)
+async def auto_scaling(look: Look) -> AsyncIterator[Result]:
+    """Auto Scaling adds readers to the cluster."""
+    cluster = await look.cluster()
+    try:
+        count = await look.scaling_policies()
+    except AccessDenied as error:
+        yield warn(
+            cluster.identifier, f"Auto Scaling could not be looked at: {error.what}", error.todo
+        )
+        return
+    if count:
+        yield warn(
+            cluster.identifier,
+            "Auto Scaling adds readers to it.",
+            "Note its policies, suspend them until the run has ended (aws application-autoscaling "
+            "register-scalable-target --suspended-state …), then register new blue anew.",
+        )
+    else:
+        yield passed(cluster.identifier, "no Auto Scaling")
+
+
+@check("cluster.zero-etl", why="AWS refuses the switchover while the integration exists.")
+async def zero_etl(look: Look) -> AsyncIterator[Result]:
+    """A zero-ETL integration reads from the cluster."""
+    cluster = await look.cluster()
+    try:
+        names = await look.integrations()
+    except AccessDenied as error:
+        yield warn(
+            cluster.identifier, f"Integrations could not be looked at: {error.what}", error.todo
+        )
+        return
+    for name in names:
+        yield block(
+            name,
+            f"This zero-ETL integration reads from {cluster.identifier}.",
+            "Delete it for the switchover (aws rds delete-integration), and make it anew after.",
+        )
+    if not names:
+        yield passed(cluster.identifier, "no zero-ETL integration")
+
+
+_PUBLISHED_IN_FLIGHT = {13: 21, 14: 18, 15: 13, 16: 9, 17: 5}
+"""Major -> the first minor in which changes of transactions that were open while a publication or a
+slot was made are decoded in full (PostgreSQL's release notes of May 2025)."""
+
+
+@check(
+    "cluster.slot-race",
+    why="Slots that are made while transactions are open may miss some of their changes in such "
+    "minors. blueprime makes its own while nothing runs; AWS makes those for green under load.",
+)
+async def slot_race(look: Look) -> AsyncIterator[Result]:
+    """Blue runs a minor with a known race at the creation of slots and publications."""
+    cluster = await look.cluster()
+    major, minor = numbers(cluster.engine_version)
+    fixed = _PUBLISHED_IN_FLIGHT.get(major)
+    if fixed is not None and minor < fixed:
+        yield warn(
+            cluster.identifier,
+            f"{cluster.engine_version} may lose changes of transactions that are open while a "
+            "slot is made.",
+            f"Update it to {major}.{fixed} or later first, or make the deployment while nothing "
+            "writes.",
+        )
+    else:
+        yield passed(cluster.identifier, f"{cluster.engine_version} has no known race")
+
+
 CHECKS: tuple[Check, ...] = (
     found,
     status,
@@ -241,4 +322,7 @@ CHECKS: tuple[Check, ...] = (
     name,
     deletion_protection,
     not_copied,
+    auto_scaling,
+    zero_etl,
+    slot_race,
 )

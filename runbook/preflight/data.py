@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
-from runbook.postgres import catalog
+from runbook.postgres import catalog, obstacles
+from runbook.postgres.statement import quoted
+from runbook.preflight.acceptance import ACKNOWLEDGED
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, Unseen
 from runbook.preflight.result import Result, block, passed, unknown, warn
+from runbook.preflight.rows import some
 
 KINDS = {
     "sequences": "their positions do not replicate; a rollback carries them over inside its fence",
@@ -38,15 +42,48 @@ async def acknowledged(look: Look) -> AsyncIterator[Result]:
             if not count:
                 continue
             clear = False
-            words = f"{kind.replace('_', ' ')} ({count}): {fate}."
+            words = f"{kind.replace('_', ' ')} ({_named(found, kind, count)}): {fate}."
+            remedy = f'Add "{kind}" to acknowledge in the plan.'
             if kind in accepted:
-                yield warn(f"{database}/{kind}", words)
+                yield replace(warn(f"{database}/{kind}", words, ""), accepted=ACKNOWLEDGED)
             else:
-                yield block(
-                    f"{database}/{kind}", words, f'Add "{kind}" to acknowledge in the plan.'
-                )
+                yield block(f"{database}/{kind}", words, remedy)
     if clear:
         yield passed(look.plan.cluster.identifier, "everything replicates")
 
 
-CHECKS: tuple[Check, ...] = (acknowledged,)
+def _named(found: catalog.DataKinds, kind: str, count: int) -> str:
+    names = {
+        "large_objects": found.large_object_owners,
+        "unlogged_tables": found.unlogged_names,
+        "materialized_views": found.view_names,
+    }.get(kind)
+    more = ", …" if names and kind != "large_objects" and count > len(names) else ""
+    return f"{count}: {', '.join(names)}{more}" if names else str(count)
+
+
+@check(
+    "data.databases",
+    why="pg_upgrade refuses a server with a database that nobody can connect to, and what is in "
+    "it would have no way back.",
+)
+async def databases(look: Look) -> AsyncIterator[Result]:
+    """A database does not accept connections, or is left over from a DROP DATABASE."""
+    found = await look.server(obstacles.databases)
+    closed = [each for each in found if each.invalid or not each.accepts]
+    for each in closed:
+        name = quoted(each.name)
+        if each.invalid:
+            yield block(each.name, "A DROP DATABASE of it was cut short.", f"DROP DATABASE {name};")
+        else:
+            yield block(
+                each.name,
+                "It does not accept connections (datallowconn is false).",
+                f"ALTER DATABASE {name} ALLOW_CONNECTIONS true; or drop it.",
+            )
+    if not closed:
+        names = some(each.name for each in found if each.name != "template1")
+        yield passed(look.plan.cluster.identifier, f"every database is open: {names}")
+
+
+CHECKS: tuple[Check, ...] = (acknowledged, databases)

@@ -22,7 +22,8 @@ from runbook.aws.facts import (
     ParameterGroup,
     Quota,
 )
-from runbook.postgres import catalog
+from runbook.aws.route53 import Record
+from runbook.postgres import catalog, obstacles
 from runbook.postgres import connect as pg
 from runbook.roles import Role
 
@@ -35,6 +36,11 @@ P = ParamSpec("P")
 Query = Callable[[AsyncConnection], Awaitable[T]]
 
 _DATABASES_AT_ONCE = 4
+
+LOCK_LIMIT = "1s"
+"""No look waits longer for a lock: whoever came later for that lock would wait behind it."""
+
+STATEMENT_LIMIT = "30s"
 
 LONG_S = 30.0
 """A transaction open for longer than this is told."""
@@ -71,6 +77,10 @@ _OF_SERVER: tuple[Query[Any], ...] = (
     catalog.replication_slots,
     catalog.subscriptions,
     long_transactions,
+    obstacles.databases,
+    obstacles.plain_sessions,
+    obstacles.read_only_overrides,
+    obstacles.repack_sessions,
     settings,
 )
 _OF_DATABASE: tuple[Query[Any], ...] = (
@@ -80,6 +90,17 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     catalog.master_permissions,
     catalog.publications,
     catalog.tables_without_identity,
+    obstacles.cron_jobs,
+    obstacles.event_triggers,
+    obstacles.extension_tables,
+    obstacles.foreign_servers,
+    obstacles.full_sequences,
+    obstacles.generated_identities,
+    obstacles.outdated_extensions,
+    obstacles.partitioned_tables,
+    obstacles.refused_columns,
+    obstacles.repack_leftovers,
+    obstacles.stale_collations,
 )
 
 
@@ -196,6 +217,27 @@ class Look:
         return await self.world.rds.account_quotas()
 
     @once
+    async def scaling_policies(self) -> int:
+        """Count the targets of Auto Scaling that blue is."""
+        return await self.world.aws.scaling.targets((await self.cluster()).identifier)
+
+    @once
+    async def proxies(self) -> list[str]:
+        """Return the RDS proxies that lead to blue."""
+        return await self.world.rds.proxies_of((await self.cluster()).identifier)
+
+    @once
+    async def integrations(self) -> list[str]:
+        """Return the zero-ETL integrations that read from blue."""
+        return await self.world.rds.integrations_of((await self.cluster()).arn)
+
+    @once
+    async def record(self) -> Record | None:
+        """Return the plan's Route 53 record."""
+        endpoint = self.plan.endpoint
+        return await self.world.aws.route53.record(endpoint.hosted_zone_id, endpoint.record)
+
+    @once
     async def clones(self) -> int:
         """Count the clusters that share blue's storage, blue among them; 0 where none does."""
         group = (await self.cluster()).clone_group_id
@@ -245,6 +287,11 @@ class Look:
         )
         answers: _Answers = {}
         async with connection:
+            await connection.execute(
+                "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
+                " pg_catalog.set_config('statement_timeout', %s, false)",
+                (LOCK_LIMIT, STATEMENT_LIMIT),
+            )
             for query in queries:
                 try:
                     answers[query] = await query(connection)

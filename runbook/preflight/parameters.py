@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from runbook.aws.parameters import LOGICAL_REPLICATION, carry
 from runbook.postgres.catalog import Setting, connectable_databases
+from runbook.postgres.obstacles import plain_sessions
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, settings
 from runbook.preflight.result import Level, Result, block, passed, warn
@@ -257,6 +258,53 @@ async def instance_group(look: Look) -> AsyncIterator[Result]:
         yield passed((await look.cluster()).identifier, "instances use a default group")
 
 
+@check(
+    "parameters.force-ssl",
+    why="Aurora refuses connections without TLS from 17 on, unless its group says otherwise: they "
+    "work on blue, and fail on new blue.",
+)
+async def force_ssl(look: Look) -> AsyncIterator[Result]:
+    """Green will ask for TLS, and the plan or an application does without."""
+    version = await look.target_version()
+    if version is None:
+        return
+    name, value = await _forced(look, version.family)
+    if value not in _ON:
+        yield passed(name, f"rds.force_ssl is {value or 'unknown to it'}")
+        return
+    clear = True
+    if look.plan.credentials.sslmode == "disable":
+        clear = False
+        yield block(
+            name,
+            "rds.force_ssl is 1 on green, and the plan connects with sslmode = disable.",
+            'Set credentials.sslmode = "require" or stricter.',
+        )
+    for each in await look.server(plain_sessions):
+        clear = False
+        yield warn(
+            each.role,
+            f"{each.sessions} sessions of it are without TLS; green refuses such.",
+            "Let its clients use sslmode=require, or set rds.force_ssl = 0 in green's group.",
+        )
+    if clear:
+        yield passed(name, "rds.force_ssl is 1, and everybody connected uses TLS")
+
+
+async def _forced(look: Look, family: str) -> tuple[str, str | None]:
+    """Return green's group and its rds.force_ssl: the plan's, blue's own carried over, or AWS's."""
+    key = "rds.force_ssl"
+    named = look.plan.upgrade.cluster_parameter_group
+    if named:
+        found = (await look.parameters(named)).get(key)
+        return named, None if found is None else found.value
+    name = (await look.cluster()).parameter_group
+    own = (await look.parameters(name, "user")).get(key)
+    default = (await look.family(family)).get(key)
+    chosen = own or default
+    return name, None if chosen is None else chosen.value
+
+
 def _modify(group_name: str, name: str, value: str, *, method: str = "pending-reboot") -> str:
     return (
         f"aws rds modify-db-cluster-parameter-group --db-cluster-parameter-group-name {group_name}"
@@ -273,4 +321,5 @@ CHECKS: tuple[Check, ...] = (
     sizing,
     target_group,
     instance_group,
+    force_ssl,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.fix import Fix, Mend
 from runbook.postgres import catalog
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
@@ -35,7 +36,9 @@ async def publications(look: Look) -> AsyncIterator[Result]:
             yield block(
                 f"{database}/{publication.name}",
                 f"The publication {publication.name} exists in database {database}.",
-                f"If nobody needs it: DROP PUBLICATION {quoted(publication.name)};",
+                f"If nobody needs it, in database {database}: "
+                f"DROP PUBLICATION {quoted(publication.name)};",
+                fix=Fix(Mend.DROP_PUBLICATION, database, (publication.name,)),
             )
     if clear:
         yield passed(look.plan.cluster.identifier, "no publications")
@@ -49,7 +52,9 @@ async def subscriptions(look: Look) -> AsyncIterator[Result]:
         yield block(
             f"{each.database}/{each.name}",
             f"The subscription {each.name} exists in database {each.database}.",
-            f"If nobody needs it: DROP SUBSCRIPTION {quoted(each.name)};",
+            f"If nobody needs it, in database {each.database}: "
+            f"DROP SUBSCRIPTION {quoted(each.name)};",
+            fix=Fix(Mend.DROP_SUBSCRIPTION, each.database, (each.name,)),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no subscriptions")
@@ -75,6 +80,8 @@ async def slots(look: Look) -> AsyncIterator[Result]:
             f"The logical slot {slot.name} ({slot.plugin}, database {slot.database}) is {state}.",
             "Stop its reader (CDC, DMS, Debezium), then: "
             f"SELECT pg_drop_replication_slot('{slot.name}');",
+            # One that is read now is not abandoned: its reader is to be stopped by a person.
+            fix=None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no logical slots")

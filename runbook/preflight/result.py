@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from runbook.fix import Fix
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.step import StepFailed
 
@@ -17,9 +18,9 @@ class Level(StrEnum):
 
     PASS = "pass"  # noqa: S105
     WARN = "warn"
-    """A person should know before going on."""
+    """The plan acknowledges it by name, or a person does before going on."""
     BLOCK = "block"
-    """The run must not begin."""
+    """The run must not begin, unless the plan waives it where it can be survived."""
     UNKNOWN = "unknown"
     """The check could not look; never taken for good."""
 
@@ -31,7 +32,7 @@ class Result:
     key: str
     """Names the check, e.g. `schema.identity`."""
     family: str
-    """`account`, `cluster`, `parameters`, `capacity`, `schema`, `data`, `sessions` or `roles`."""
+    """The group in which it is listed, e.g. `schema`; see `suite.CHECKS`."""
     level: Level
     subject: str
     """What it is about: a cluster, a group, a role, or `database/schema.table`."""
@@ -40,10 +41,32 @@ class Result:
     """Why it matters."""
     remedy: str = ""
     """What to do, with the exact command or SQL where there is one."""
+    fix: Fix | None = None
+    """The mend that blueprime can make itself, if there is one."""
+    survives: str = ""
+    """For a block: what is given up where the plan waives it; empty, it cannot be waived."""
+    accepted: str = ""
+    """How the plan lets a warning or a block through; empty, it does not."""
+
+    @property
+    def name(self) -> str:
+        """What a plan calls it by: `key:subject`."""
+        return f"{self.key}:{self.subject}"
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run must not begin."""
+        return self.level in (Level.BLOCK, Level.UNKNOWN) and not self.accepted
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person must know of it before going on."""
+        return self.level is Level.WARN and not self.accepted
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the journal and `check --json` keep it."""
-        return asdict(self) | {"level": self.level.value}
+        fix = None if self.fix is None else self.fix.as_json()
+        return asdict(self) | {"level": self.level.value, "fix": fix}
 
 
 def passed(subject: str, text: str) -> Result:
@@ -51,14 +74,19 @@ def passed(subject: str, text: str) -> Result:
     return Result("", "", Level.PASS, subject, text)
 
 
-def warn(subject: str, text: str, remedy: str = "") -> Result:
+def warn(subject: str, text: str, remedy: str, *, fix: Fix | None = None) -> Result:
     """Return a result that a person should know."""
-    return Result("", "", Level.WARN, subject, text, remedy=remedy)
+    return Result("", "", Level.WARN, subject, text, remedy=remedy, fix=fix)
 
 
-def block(subject: str, text: str, remedy: str) -> Result:
-    """Return a result that does not let the run begin."""
-    return Result("", "", Level.BLOCK, subject, text, remedy=remedy)
+def block(
+    subject: str, text: str, remedy: str, *, fix: Fix | None = None, survives: str = ""
+) -> Result:
+    """Return a result that does not let the run begin.
+
+    `survives` says what a plan gives up that waives it.
+    """
+    return Result("", "", Level.BLOCK, subject, text, remedy=remedy, fix=fix, survives=survives)
 
 
 def unknown(subject: str, error: Exception) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.postgres import catalog
+from runbook.postgres import catalog, obstacles
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, Unseen
@@ -60,7 +60,9 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
             block(
                 f"{database}/{found.user}",
                 f"{found.unreadable_tables} tables cannot be read by the plan's user, so they "
-                "could not be compared before a rollback.",
+                "could not be compared before a rollback: "
+                f"{', '.join(found.unreadable_names)}"
+                f"{', …' if found.unreadable_tables > len(found.unreadable_names) else ''}.",
                 f"GRANT pg_read_all_data TO {user};",
             )
         )
@@ -70,7 +72,8 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
                 f"{database}/{found.user}",
                 f"{found.unsettable_sequences} sequences cannot be set by the plan's user, so a "
                 "rollback could not carry them over.",
-                f"GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA … TO {user};",
+                f"In database {database}: GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA "
+                f"{', '.join(map(quoted, found.unsettable_schemas))} TO {user};",
             )
         )
     return results
@@ -140,4 +143,46 @@ async def unnamed(look: Look) -> AsyncIterator[Result]:
         yield passed(look.plan.cluster.identifier, "no sessions of other roles")
 
 
-CHECKS: tuple[Check, ...] = (master, application, unnamed)
+@check(
+    "roles.connect",
+    why="A database that cannot be entered gets no publication, no slot and no way back.",
+)
+async def connect(look: Look) -> AsyncIterator[Result]:
+    """The plan's user may not connect to a database."""
+    user = look.plan.credentials.user
+    closed = [
+        each
+        for each in await look.server(obstacles.databases)
+        if each.accepts and not each.invalid and not each.may_connect and each.name != "template1"
+    ]
+    for each in closed:
+        yield block(
+            each.name,
+            f"{user} may not connect to it.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
+        )
+    if not closed:
+        yield passed(user, "may connect to every database")
+
+
+@check(
+    "roles.read-only",
+    why="Such a role writes through the read-only setting of the databases: on green, on old blue "
+    "before it is cloned, and on blue prime while it follows.",
+)
+async def read_only(look: Look) -> AsyncIterator[Result]:
+    """A role has a default_transaction_read_only of its own, which beats the database's."""
+    found = await look.server(obstacles.read_only_overrides)
+    for each in found:
+        inside = f" IN DATABASE {quoted(each.database)}" if each.database else ""
+        yield warn(
+            each.role,
+            "It has default_transaction_read_only = off set for itself"
+            + (f" in database {each.database}." if each.database else "."),
+            f"ALTER ROLE {quoted(each.role)}{inside} RESET default_transaction_read_only;",
+        )
+    if not found:
+        yield passed(look.plan.cluster.identifier, "no role is exempt from read-only")
+
+
+CHECKS: tuple[Check, ...] = (master, connect, application, unnamed, read_only)

@@ -1,70 +1,56 @@
-"""Tables, triggers and extensions that replication cannot carry, or that it makes fail."""
+"""Tables, triggers and sequences that replication cannot carry, or that it makes fail."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator
 
-from runbook.postgres import catalog
+from runbook.fix import Fix, Mend
+from runbook.postgres import catalog, obstacles
+from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
-from runbook.preflight.look import Look, Query, Unseen
+from runbook.preflight.look import Look, Unseen
 from runbook.preflight.result import Result, block, passed, unknown, warn
-
-T = TypeVar("T")
+from runbook.preflight.rows import each, some
 
 _MANY_SEQUENCES = 1000
 
-_REFUSED = {
-    "pglogical": "must be dropped or disabled on blue",
-    "pgactive": "must be dropped or disabled on blue",
-    "pg_partman": "must be disabled on blue: a partition it makes would degrade the deployment",
-}
-_TOLD = {
-    "pg_cron": "its jobs run as superuser and write through read-only: disable them on green, "
-    "and before blue prime is cloned",
-    "apg_plan_mgmt": "set apg_plan_mgmt.capture_plan_baselines to off on green",
-    "postgres_fdw": "its servers must name cluster endpoints, not addresses",
-    "aws_s3": "attach the IAM role to green again",
-    "aws_lambda": "attach the IAM role to green again",
-    "pgaudit": "must be in shared_preload_libraries of green's group too",
-}
-
-
-async def _each(
-    look: Look, query: Query[list[T]], say: Callable[[str, T], Result], none: str
-) -> AsyncIterator[Result]:
-    """Yield a result for each row in each database, or one good result where there are none."""
-    clear = True
-    for database, found in (await look.databases(query)).items():
-        if isinstance(found, Unseen):
-            clear = False
-            yield unknown(database, found.error)
-            continue
-        for row in found:
-            clear = False
-            yield say(database, row)
-    if clear:
-        yield passed(look.plan.cluster.identifier, none)
+_REFUSES_UNPUBLISHED_IDENTITY = 18
+"""From this major on a publisher refuses UPDATE and DELETE where a generated column that is not
+published belongs to REPLICA IDENTITY FULL (tried on 18)."""
 
 
 @check(
     "schema.identity",
     why="Once it is published, UPDATE and DELETE on such a table fail on the publisher, which is "
     "production; INSERT works, so it shows late.",
+    waivable=True,
 )
 async def identity(look: Look) -> AsyncIterator[Result]:
     """A table has no usable replica identity, mostly for want of a primary key."""
 
     def say(database: str, table: catalog.TableWithoutIdentity) -> Result:
+        names = (table.schema, table.name)
+        index = f"USING INDEX {quoted(table.index)}" if table.index else "FULL"
+        fix = None
+        if table.index:
+            fix = Fix(Mend.IDENTITY_INDEX, database, (*names, table.index))
+        elif table.full_possible:
+            fix = Fix(Mend.IDENTITY_FULL, database, names)
         return block(
             f"{database}/{table.schema}.{table.name}",
-            f"{table.reason}; {table.writes} updates and deletes so far, {table.size_bytes} bytes.",
-            f"In database {database}, best: ALTER TABLE {table} ADD PRIMARY KEY (…); or: "
-            f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX <unique index, NOT NULL columns>; "
-            f"or, slow for many updates: ALTER TABLE {table} REPLICA IDENTITY FULL;",
+            f"{table.reason}; {table.writes} updates and deletes so far, about {table.size_bytes} "
+            "bytes.",
+            f"In database {database}, best: ALTER TABLE {table} ADD PRIMARY KEY (…); or"
+            f"{'' if table.index else ', slow for many updates'}: "
+            f"ALTER TABLE {table} REPLICA IDENTITY {index};",
+            fix=fix,
+            # A publication for all tables cannot leave one out; one that only grows needs none.
+            survives=""
+            if table.writes
+            else "UPDATE and DELETE on it fail, on production too, until the run has ended",
         )
 
-    async for result in _each(
+    async for result in each(
         look, catalog.tables_without_identity, say, "every table has a usable replica identity"
     ):
         yield result
@@ -79,18 +65,46 @@ async def equality(look: Look) -> AsyncIterator[Result]:
     """REPLICA IDENTITY FULL on a table with json, point, xml or the like."""
 
     def say(database: str, table: catalog.TableWithoutEquality) -> Result:
+        names = (table.schema, table.name)
+        add = "" if table.keyed else f"ALTER TABLE {table} ADD PRIMARY KEY (…); and "
         return block(
             f"{database}/{table.schema}.{table.name}",
             f"REPLICA IDENTITY FULL, and no equality for: {', '.join(table.columns)}.",
-            f"In database {database}: ALTER TABLE {table} ADD PRIMARY KEY (…); and "
-            f"ALTER TABLE {table} REPLICA IDENTITY DEFAULT;",
+            f"In database {database}: {add}ALTER TABLE {table} REPLICA IDENTITY DEFAULT;",
+            fix=Fix(Mend.IDENTITY_DEFAULT, database, names) if table.keyed else None,
         )
 
-    async for result in _each(
+    async for result in each(
         look,
         catalog.identity_full_without_equality,
         say,
         "no FULL identity over a type without equality",
+    ):
+        yield result
+
+
+@check(
+    "schema.generated",
+    why="Generated columns are not published: what tells rows apart would be missing, so apply "
+    "stops, or UPDATE and DELETE fail on production.",
+)
+async def generated(look: Look) -> AsyncIterator[Result]:
+    """A generated column is part of a replica identity."""
+    target = int(look.plan.upgrade.target_version.split(".")[0])
+
+    def say(database: str, table: obstacles.GeneratedIdentity) -> Result | None:
+        if table.in_full and target < _REFUSES_UNPUBLISHED_IDENTITY:
+            return None
+        kind = "REPLICA IDENTITY FULL" if table.in_full else "its replica identity"
+        return block(
+            f"{database}/{table.schema}.{table.name}",
+            f"{kind} includes generated columns: {', '.join(table.columns)}.",
+            f"In database {database}: give it an identity of plain columns, e.g. ALTER TABLE "
+            f"{table} ADD UNIQUE (…); and ALTER TABLE {table} REPLICA IDENTITY USING INDEX …;",
+        )
+
+    async for result in each(
+        look, obstacles.generated_identities, say, "no generated column tells rows apart"
     ):
         yield result
 
@@ -104,42 +118,145 @@ async def triggers(look: Look) -> AsyncIterator[Result]:
     """A trigger is ENABLE ALWAYS or ENABLE REPLICA."""
 
     def say(database: str, trigger: catalog.AlwaysTrigger) -> Result:
+        subject = f"{database}/{trigger.schema}.{trigger.name}"
         word = "ALWAYS" if trigger.enabled == "A" else "REPLICA"
-        return warn(
-            f"{database}/{trigger.schema}.{trigger.name}",
-            f"Its trigger {trigger.trigger} is ENABLE {word} and calls {trigger.function}.",
-            f"If it is not meant for replicas: ALTER TABLE {trigger} ENABLE TRIGGER …;",
+        text = f"Its trigger {trigger.trigger} is ENABLE {word} and calls {trigger.function}."
+        plain = f"ALTER TABLE {trigger} ENABLE TRIGGER {quoted(trigger.trigger)};"
+        fix = Fix(Mend.PLAIN_TRIGGER, database, (trigger.schema, trigger.name, trigger.trigger))
+        if not trigger.unqualified:
+            return warn(subject, text, f"If it is not meant for replicas: {plain}", fix=fix)
+        return block(
+            subject,
+            f"{text} The function names without their schema: {', '.join(trigger.unqualified)}; "
+            "apply has an empty search_path and would stop.",
+            f"In database {database}: ALTER FUNCTION {trigger.function} SET search_path = …; or, "
+            f"if it is not meant for replicas: {plain}",
+            fix=fix,
         )
 
-    async for result in _each(
+    async for result in each(
         look, catalog.enabled_always_triggers, say, "no trigger fires on apply"
     ):
         yield result
 
 
-@check("schema.extensions", why="AWS names extensions that a blue/green deployment cannot carry.")
-async def extensions(look: Look) -> AsyncIterator[Result]:
-    """An extension breaks the deployment, or needs a hand."""
+@check(
+    "schema.event-triggers",
+    why="It fires on DDL: on the publications and subscriptions that AWS and blueprime make too. "
+    "One that raises an error or writes there stops them.",
+)
+async def event_triggers(look: Look) -> AsyncIterator[Result]:
+    """An event trigger of the application's own."""
+
+    def say(database: str, trigger: obstacles.EventTrigger) -> Result:
+        return warn(
+            f"{database}/{trigger.name}",
+            f"The event trigger fires at {trigger.event} and calls {trigger.function}.",
+            "Check that it lets CREATE PUBLICATION and CREATE SUBSCRIPTION pass, or in database "
+            f"{database}: ALTER EVENT TRIGGER {trigger} DISABLE;",
+        )
+
+    async for result in each(look, obstacles.event_triggers, say, "no event triggers"):
+        yield result
+
+
+@check(
+    "schema.partitions",
+    why="A partition made while the deployment stands degrades it; one made afterwards is not "
+    "replicated until it is made on blue prime too.",
+)
+async def partitions(look: Look) -> AsyncIterator[Result]:
+    """Partitioned tables, whose partitions come and go by themselves or by a job."""
     clear = True
-    for database, found in (await look.databases(catalog.data_kinds)).items():
+    for database, found in (await look.databases(obstacles.partitioned_tables)).items():
         if isinstance(found, Unseen):
             clear = False
             yield unknown(database, found.error)
-            continue
-        for name in found.extensions:
-            subject = f"{database}/{name}"
-            if name in _REFUSED:
-                clear = False
-                yield block(
-                    subject,
-                    f"The extension {name} {_REFUSED[name]}.",
-                    f"In database {database}: DROP EXTENSION {name};",
-                )
-            elif name in _TOLD:
-                clear = False
-                yield warn(subject, f"The extension {name} is installed.", f"{_TOLD[name]}.")
+        elif found:
+            clear = False
+            yield warn(
+                f"{database}/partitions",
+                f"Partitioned tables ({len(found)}): {some(map(str, found))}.",
+                "Make the partitions that are due until the run has ended now, and stop the job "
+                "that makes them.",
+            )
     if clear:
-        yield passed(look.plan.cluster.identifier, "no extension that AWS warns of")
+        yield passed(look.plan.cluster.identifier, "no partitioned tables")
+
+
+@check(
+    "schema.upgrade-types",
+    why="pg_upgrade refuses such columns, and green is not made.",
+)
+async def upgrade_types(look: Look) -> AsyncIterator[Result]:
+    """A column of a type whose values do not survive an upgrade."""
+
+    def say(database: str, column: obstacles.RefusedColumn) -> Result:
+        return block(
+            f"{database}/{column.schema}.{column.name}",
+            f"Its column {column.column} holds {column.type}.",
+            f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
+            "TYPE text;",
+        )
+
+    async for result in each(
+        look, obstacles.refused_columns, say, "no column of a type that an upgrade refuses"
+    ):
+        yield result
+
+
+@check(
+    "schema.collations",
+    why="Text is sorted another way than its indexes are: rows are not found, and unique keys "
+    "let doubles in. An upgrade, or the clone, changes the library again.",
+)
+async def collations(look: Look) -> AsyncIterator[Result]:
+    """The version of a collation is another one than when its indexes were made."""
+    clear = True
+    for database in await look.server(obstacles.databases):
+        then, now = database.collation_then, database.collation_now
+        if then is not None and then != now:
+            clear = False
+            yield warn(
+                database.name,
+                f"Its collation was made with version {then} and has {now or 'none'} now.",
+                f"In database {database.name}: REINDEX DATABASE {quoted(database.name)}; then "
+                f"ALTER DATABASE {quoted(database.name)} REFRESH COLLATION VERSION;",
+            )
+
+    def say(database: str, stale: obstacles.StaleCollation) -> Result:
+        return warn(
+            f"{database}/{stale.schema}.{stale.name}",
+            f"The collation was made with version {stale.version_then} and has "
+            f"{stale.version_now or 'none'} now.",
+            f"In database {database}: rebuild the indexes that use it, then ALTER COLLATION "
+            f"{stale} REFRESH VERSION;",
+        )
+
+    async for result in each(look, obstacles.stale_collations, say, "every version is as it was"):
+        if clear or result.level != "pass":
+            yield result
+
+
+@check(
+    "schema.foreign-servers",
+    why="A server that is named by address leads elsewhere after the switchover, or is not "
+    "reached from green and blue prime; rows behind it are not replicated.",
+)
+async def foreign_servers(look: Look) -> AsyncIterator[Result]:
+    """A foreign server, whose way must be open from green and blue prime too."""
+
+    def say(database: str, server: obstacles.ForeignServer) -> Result:
+        host = f" at {server.host}" if server.host else ""
+        return warn(
+            f"{database}/{server.name}",
+            f"A foreign server of {server.wrapper}{host}, with {server.tables} foreign tables.",
+            "Check that it names an endpoint, not an address, and that security groups let green "
+            "and blue prime reach it.",
+        )
+
+    async for result in each(look, obstacles.foreign_servers, say, "no foreign servers"):
+        yield result
 
 
 @check(
@@ -164,4 +281,36 @@ async def sequences(look: Look) -> AsyncIterator[Result]:
         yield passed(subject, f"{count} sequences")
 
 
-CHECKS: tuple[Check, ...] = (identity, equality, triggers, extensions, sequences)
+@check(
+    "schema.sequence-bounds",
+    why="At its end a sequence stops every INSERT that draws from it, and a rollback carries its "
+    "position over as it is.",
+)
+async def sequence_bounds(look: Look) -> AsyncIterator[Result]:
+    """A sequence has used more than four fifths of its range."""
+
+    def say(database: str, sequence: obstacles.FullSequence) -> Result:
+        return warn(
+            f"{database}/{sequence.schema}.{sequence.name}",
+            f"It stands at {sequence.last_value}, {sequence.calls_left} calls before its end.",
+            f"In database {database}: ALTER SEQUENCE {sequence} AS bigint; and widen the column "
+            "that it fills.",
+        )
+
+    async for result in each(look, obstacles.full_sequences, say, "no sequence is near its end"):
+        yield result
+
+
+CHECKS: tuple[Check, ...] = (
+    identity,
+    equality,
+    generated,
+    triggers,
+    event_triggers,
+    partitions,
+    upgrade_types,
+    collations,
+    foreign_servers,
+    sequences,
+    sequence_bounds,
+)

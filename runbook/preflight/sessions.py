@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.fix import Fix, Mend
 from runbook.postgres import catalog
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import LONG_S, Look, long_transactions
@@ -26,6 +27,7 @@ async def prepared(look: Look) -> AsyncIterator[Result]:
             each.gid,
             f"Prepared in database {each.database} by {each.owner}, {each.age_s:.0f} s ago.",
             f"In database {each.database}: COMMIT PREPARED '{gid}'; or ROLLBACK PREPARED '{gid}';",
+            fix=Fix(Mend.ROLL_BACK_PREPARED, each.database, (each.gid,)),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no prepared transactions")
@@ -50,6 +52,7 @@ async def long(look: Look) -> AsyncIterator[Result]:
             f"{each.role} in database {each.database} ({each.application or 'no name'}): open "
             f"for {each.age_s:.0f} s, {each.state}.",
             f"Let it end, or: SELECT pg_terminate_backend({each.pid});",
+            fix=Fix(Mend.TERMINATE, "", (str(each.pid), each.backend_start.isoformat())),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, f"no transaction open for {LONG_S:.0f} s")

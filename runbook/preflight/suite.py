@@ -9,10 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook.preflight import (
+    acceptance,
     account,
     capacity,
     cluster,
     data,
+    endpoints,
+    extensions,
     parameters,
     replication,
     roles,
@@ -35,15 +38,23 @@ CHECKS: tuple[Check, ...] = (
     *sessions.CHECKS,
     *schema.CHECKS,
     *data.CHECKS,
+    *extensions.CHECKS,
     *roles.CHECKS,
+    *endpoints.CHECKS,
 )
+
+
+def waivable() -> dict[str, bool]:
+    """Return the key of every check, and whether a plan may waive what it blocks."""
+    return {each.key: each.waivable for each in CHECKS}
 
 
 async def run(world: World, *, progress: Callable[[str], None] | None = None) -> list[Result]:
     """Ask every check of blue at once and return all results, in the order of the families.
 
     `progress` hears how far it is. Nothing is changed: every session is read-only. A check that
-    cannot look yields `unknown`; checks that fail for one and the same reason share one line.
+    cannot look yields `unknown`; checks that fail for one and the same reason share one line. What
+    the plan acknowledges or waives is marked as accepted.
     """
     done = 0
 
@@ -60,7 +71,8 @@ async def run(world: World, *, progress: Callable[[str], None] | None = None) ->
 
     async with aclosing(Look(world)) as look:
         answers = await asyncio.gather(*(ask(each, look) for each in CHECKS))
-    return _merged([result for results in answers for result in results])
+    found = _merged([result for results in answers for result in results])
+    return acceptance.settle(found, world.plan)
 
 
 _NAMED = 5

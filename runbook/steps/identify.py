@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from runbook import preflight
-from runbook.preflight import Level, Result
 from runbook.roles import Role
 from runbook.step import Refused, Step, Watch
+from runbook.steps.checks import check
 from runbook.world import World
 
 
@@ -66,31 +63,3 @@ class Preflight(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         await check(world, watch)
-
-
-async def check(world: World, watch: Watch) -> None:
-    """Run the preflight, keep every result, and refuse on a block or an unknown."""
-    results = await preflight.run(world, progress=lambda text: watch.progress(text))
-    counts = Counter(result.level for result in results)
-    watch.evidence(
-        f"{counts[Level.PASS]} ok, {counts[Level.WARN]} warn, {counts[Level.BLOCK]} block, "
-        f"{counts[Level.UNKNOWN]} unknown",
-        key="preflight",
-        value=[result.as_json() for result in results],
-    )
-    for result in results:
-        if result.level is not Level.PASS:
-            watch.evidence(f"{result.level.value}: {result.subject}: {result.text}")
-    blocking = [r for r in results if r.level in (Level.BLOCK, Level.UNKNOWN)]
-    if blocking:
-        raise Refused(
-            f"{len(blocking)} of {len(results)} checks do not let the upgrade begin: "
-            + "; ".join(_words(result) for result in blocking[:5])
-            + ("; …" if len(blocking) > 5 else ""),
-            now="Nothing was changed.",
-            todo=f"First: {blocking[0].remedy} Then run the step again.",
-        )
-
-
-def _words(result: Result) -> str:
-    return f"{result.subject}: {result.text}"

@@ -11,9 +11,9 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.checks import check
 from runbook.steps.effects import answered, no, unknown, yes
 from runbook.steps.green import AVAILABLE, refuse_invalid, required_deployment
-from runbook.steps.identify import check
 from runbook.steps.logins import keep_logins
 from runbook.steps.patient import GRACE_S, PatientEffect
 from runbook.world import World

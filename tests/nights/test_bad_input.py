@@ -92,7 +92,14 @@ def test_a_block_is_mended_in_the_plan_and_the_run_goes_on(
     )
     assert accepted != held
     plan.write_text(accepted, encoding="utf-8")
-    shared.run("check", str(plan), env=lab)
+    checked = shared.run("check", str(plan), env=lab)
+    said(checked, "3 warnings are not acknowledged", '"schema.partitions:orders/partitions",')
+    partitions = accepted.replace(
+        '["sequences",', '["schema.partitions", "cluster.target:18.4", "sequences",'
+    )
+    plan.write_text(partitions, encoding="utf-8")
+    assert "not acknowledged" not in shared.run("check", str(plan), env=lab).stdout
+    plan.write_text(accepted, encoding="utf-8")
     went_on = shared.last_line("auto", run["run"], "--until", "preflight", "--yes", "--json")
     assert {s["step"]: s["status"] for s in went_on["steps"]}["preflight"] == "succeeded"
     aborted = shared.last_line("auto", run["run"], "--track", "abort", "--yes", "--json")
@@ -119,7 +126,7 @@ def test_a_lab_that_is_gone(workspace: Workspace) -> None:
     run = workspace.last_line("auto", str(plan), "--until", "preflight", "--yes", "--json", env=env)
     workspace.run("lab", "stop")
     said(workspace.run("auto", run["run"], "--yes", expect=1), "There is no lab", "lab start")
-    said(workspace.run("check", str(plan), expect=3, env=env), "Nobody answers at")
+    said(workspace.run("check", str(plan), expect=4, env=env), "Nobody answers at")
 
 
 def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:

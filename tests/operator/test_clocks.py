@@ -27,6 +27,12 @@ from state.journal import Journal
 from state.words import Outcome, Status
 from tests.state.invented import start
 
+
+async def nobody(gate: Gate) -> bool:
+    """Pass no gate."""
+    return False
+
+
 HOUR = 3600.0
 
 
@@ -260,7 +266,7 @@ async def waited(
     clock = Awake()
     monkeypatch.setattr("runbook.waiting.time", clock)
     attempt = journal.begin_attempt("run1", "await-green")
-    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, asyncio.Event())
+    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, asyncio.Event(), nobody)
     count = 0
 
     async def pause(waiter: Any, every_s: float) -> None:
@@ -299,7 +305,7 @@ async def test_a_wait_whose_look_was_held_up_takes_one_more_before_it_fails(
 async def test_a_wait_can_be_stopped_at_any_time(journal: Journal) -> None:
     attempt = journal.begin_attempt("run1", "await-green")
     stop = asyncio.Event()
-    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, stop)
+    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, stop, nobody)
     with pytest.raises(Stopped):
         await look_on(watch, stop.set, limit_s=HOUR, every_s=HOUR)
 

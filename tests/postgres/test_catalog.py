@@ -107,6 +107,7 @@ async def test_kinds_of_data_are_counted(pair: Pair, opened: Open, database: str
         CREATE TABLE public.t (i serial PRIMARY KEY);
         CREATE UNLOGGED TABLE public.u (i int);
         CREATE MATERIALIZED VIEW public.m AS SELECT 1 AS i;
+        CREATE TABLE public.p (i int) PARTITION BY LIST (i);
         CREATE TEMPORARY TABLE passing (i serial);
         SELECT lo_create(0), lo_create(0);
         CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
@@ -119,6 +120,10 @@ async def test_kinds_of_data_are_counted(pair: Pair, opened: Open, database: str
         tables=1,
         extensions=[],
         foreign_tables=1,
+        partitioned_tables=1,
+        unlogged_names=["public.u"],
+        view_names=["public.m"],
+        large_object_owners=[f"2 of {MASTER}"],
     )
 
 
@@ -163,7 +168,9 @@ async def test_permissions_of_a_master_without_superuser(
                 monitor=False,
                 emit_message=True,
                 unreadable_tables=1,
+                unreadable_names=["public.closed"],
                 unsettable_sequences=1,
+                unsettable_schemas=["public"],
             )
             await connection.execute(SQL("CREATE ROLE {} LOGIN").format(granted))
             roles = {role.name: role for role in await catalog.login_roles(connection)}

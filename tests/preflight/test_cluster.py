@@ -2,93 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from rehearsal.aws.models import Cluster
 from runbook.preflight import account, capacity, cluster, parameters
-from runbook.preflight.check import Check
 from runbook.preflight.result import Level
-from tests.preflight.conftest import Plant, Site
+from tests.preflight.conftest import Site
 
 BLOCK, WARN = Level.BLOCK, Level.WARN
 
 
 def _cluster(site: Site) -> Cluster:
     return site.lab.control.clusters[0]
-
-
-def _setting(name: str, value: Any) -> Plant:
-    return lambda site: _cluster(site).settings.update({name: value})
-
-
-def _parameter(name: str, value: str) -> Plant:
-    return lambda site: _cluster(site).group.values.update({name: value})
-
-
-def _writer(**changes: Any) -> Plant:
-    def plant(site: Site) -> None:
-        for name, value in changes.items():
-            setattr(_cluster(site).instances[0], name, value)
-
-    return plant
-
-
-def _of_cluster(**changes: Any) -> Plant:
-    def plant(site: Site) -> None:
-        for name, value in changes.items():
-            setattr(_cluster(site), name, value)
-
-    return plant
-
-
-def _long_name(site: Site) -> None:
-    _cluster(site).instances[1].identifier = "orders-" + "x" * 44
-
-
-def _no_writer(site: Site) -> None:
-    for instance in _cluster(site).instances:
-        instance.is_writer = False
-
-
-def _default_group(site: Site) -> None:
-    control = site.lab.control
-    _cluster(site).group = control.group("default.aurora-postgresql16", cluster=True)
-
-
-HAZARDS: list[tuple[Check, Plant, Level, str]] = [
-    (cluster.status, _of_cluster(status="modifying"), BLOCK, "orders"),
-    (cluster.status, _writer(status="rebooting"), BLOCK, "orders-1"),
-    (cluster.members, _no_writer, BLOCK, "orders"),
-    (cluster.master_password, _of_cluster(managed_secret=True), BLOCK, "orders"),
-    (cluster.backups, _setting("BackupRetentionPeriod", 0), BLOCK, "orders"),
-    (cluster.name, _long_name, WARN, "orders-" + "x" * 44),
-    (parameters.group, _default_group, BLOCK, "default.aurora-postgresql16"),
-    (
-        parameters.logical_replication,
-        _parameter("rds.logical_replication", "0"),
-        BLOCK,
-        "orders-pg16",
-    ),
-    (
-        parameters.synchronous_commit,
-        _parameter("synchronous_commit", "off"),
-        BLOCK,
-        "orders-pg16",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("check", "plant", "level", "subject"), HAZARDS, ids=lambda value: getattr(value, "key", None)
-)
-async def test_a_hazard_is_seen_where_it_is_and_not_where_it_is_not(
-    site: Site, check: Check, plant: Plant, level: Level, subject: str
-) -> None:
-    await site.quiet(check)
-    plant(site)
-    await site.fires(check, level, subject)
 
 
 async def test_another_account(site: Site) -> None:
@@ -119,11 +44,6 @@ async def test_a_version_without_blue_green_support(site: Site) -> None:
     _cluster(site).version = "15.3"
     result = await site.fires(cluster.version, BLOCK, "orders")
     assert "15.4" in result.remedy
-
-
-async def test_a_version_that_the_guide_does_not_name_yet(site: Site) -> None:
-    plan = site.changed("upgrade", target_version="18.4")
-    await site.fires(cluster.target, WARN, "18.4", plan)
 
 
 async def test_a_pending_reboot_blocks_on_the_writer_and_warns_on_a_reader(site: Site) -> None:
@@ -211,21 +131,6 @@ async def test_a_custom_instance_group_needs_a_counterpart(site: Site) -> None:
     kept = site.changed("upgrade", instance_parameter_group="instances16")
     await site.fires(check, BLOCK, "instances16", kept)
     await site.quiet(check, site.changed("upgrade", instance_parameter_group="instances17"))
-
-
-async def test_a_volume_with_many_clones(site: Site) -> None:
-    await site.quiet(capacity.clones)
-    _cluster(site).clone_group = "cg-1"
-    client = site.lab.client()
-    for number in range(15):
-        client.restore_db_cluster_to_point_in_time(
-            DBClusterIdentifier=f"clone-{number}",
-            SourceDBClusterIdentifier="orders",
-            RestoreType="copy-on-write",
-            UseLatestRestorableTime=True,
-        )
-    result = await site.fires(capacity.clones, WARN, "orders")
-    assert "16 clusters" in result.text
 
 
 async def test_quotas_with_and_without_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,78 +16,6 @@ BLOCK, WARN = Level.BLOCK, Level.WARN
 
 KEYED = 'CREATE TABLE "Kunde ""1""" (id int PRIMARY KEY, note text)'
 
-PLANTS: list[tuple[Check, list[str], Level, str]] = [
-    (
-        schema.identity,
-        ['CREATE TABLE "no ""key"" 100%" (note text)'],
-        BLOCK,
-        '/public.no "key" 100%',
-    ),
-    (
-        schema.identity,
-        [
-            "CREATE TABLE late (id int PRIMARY KEY)",
-            "ALTER TABLE late REPLICA IDENTITY NOTHING",
-        ],
-        BLOCK,
-        "/public.late",
-    ),
-    (
-        schema.equality,
-        [
-            'CREATE TABLE "Geo" (id int PRIMARY KEY, spot point, raw json)',
-            'ALTER TABLE "Geo" REPLICA IDENTITY FULL',
-        ],
-        BLOCK,
-        "/public.Geo",
-    ),
-    (
-        schema.triggers,
-        [
-            "CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
-            "CREATE TABLE fired (id int PRIMARY KEY)",
-            "CREATE TRIGGER t AFTER INSERT ON fired FOR EACH ROW EXECUTE FUNCTION twice()",
-            "ALTER TABLE fired ENABLE ALWAYS TRIGGER t",
-        ],
-        WARN,
-        "/public.fired",
-    ),
-    (
-        replication.publications,
-        ['CREATE PUBLICATION "mine ""1""" FOR ALL TABLES'],
-        BLOCK,
-        '/mine "1"',
-    ),
-    (data.acknowledged, ["CREATE SEQUENCE s"], BLOCK, "/sequences"),
-    (data.acknowledged, ["SELECT lo_create(0)"], BLOCK, "/large_objects"),
-    (
-        data.acknowledged,
-        ["CREATE UNLOGGED TABLE scratch (id int PRIMARY KEY)"],
-        BLOCK,
-        "/unlogged_tables",
-    ),
-    (
-        data.acknowledged,
-        ["CREATE MATERIALIZED VIEW v AS SELECT 1 AS one"],
-        BLOCK,
-        "/materialized_views",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("check", "statements", "level", "subject"),
-    PLANTS,
-    ids=[f"{check.key}-{number}" for number, (check, *_) in enumerate(PLANTS)],
-)
-async def test_a_hazard_in_a_database(
-    site: Site, database: str, check: Check, statements: list[str], level: Level, subject: str
-) -> None:
-    site.blue.run(database, KEYED)
-    await site.quiet(check)
-    site.blue.run(database, *statements)
-    await site.fires(check, level, f"{database}{subject}")
-
 
 async def test_an_identity_makes_a_table_usable(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE TABLE t (id int NOT NULL, UNIQUE (id))")
@@ -109,16 +37,6 @@ async def _warned(site: Site, check: Check, plan: Plan) -> Any:
     (result,) = await site.ask(check, plan)
     assert result.level is WARN
     return result
-
-
-async def test_thousands_of_sequences(
-    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schema, "_MANY_SEQUENCES", 3)
-    site.blue.run(database, "CREATE SEQUENCE a", "CREATE SEQUENCE b")
-    await site.quiet(schema.sequences)
-    site.blue.run(database, "CREATE SEQUENCE c")
-    await site.fires(schema.sequences, WARN, "orders")
 
 
 async def test_a_prepared_transaction(site: Site, database: str) -> None:
@@ -153,25 +71,6 @@ async def test_an_idle_transaction(
         ]
         assert "idle in transaction" in results[0].text
         connection.execute("ROLLBACK")
-
-
-async def test_a_logical_slot(site: Site, database: str) -> None:
-    await site.quiet(replication.slots)
-    site.blue.run(database, "SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')")
-    result = await site.fires(replication.slots, BLOCK, "debezium")
-    assert database in result.text
-    assert "not in use" in result.text
-
-
-async def test_a_subscription(site: Site, database: str) -> None:
-    await site.quiet(replication.subscriptions)
-    site.blue.run(
-        database,
-        "CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 password=hunter2' PUBLICATION p"
-        " WITH (connect = false, slot_name = NONE)",
-    )
-    result = await site.fires(replication.subscriptions, BLOCK, f"{database}/theirs")
-    assert "hunter2" not in f"{result}"
 
 
 async def test_aws_own_objects_count_only_beside_the_runs_own_deployment(
@@ -249,24 +148,6 @@ async def test_a_session_of_a_role_that_the_plan_does_not_name(site: Site) -> No
         await site.fires(roles.unnamed, WARN, "limited")
         named = site.changed("traffic", application_roles=["app_writer", "limited"])
         await site.quiet(roles.unnamed, named)
-
-
-async def test_extensions_that_aws_names(site: Site, database: str) -> None:
-    await site.quiet(schema.extensions)
-    # The wheel carries no such extension: one is entered by hand.
-    site.blue.run(
-        database,
-        "SET allow_system_table_mods = on; INSERT INTO pg_extension"
-        " SELECT (oid::int + 100000)::oid, 'pglogical', extowner, extnamespace, extrelocatable,"
-        " extversion FROM pg_extension",
-    )
-    await site.fires(schema.extensions, BLOCK, f"{database}/pglogical")
-    site.blue.run(
-        database,
-        "SET allow_system_table_mods = on; UPDATE pg_extension SET extname = 'pg_cron'"
-        " WHERE extname = 'pglogical'",
-    )
-    await site.fires(schema.extensions, WARN, f"{database}/pg_cron")
 
 
 async def test_a_database_that_refuses_is_unknown_and_the_others_are_seen(

@@ -132,6 +132,34 @@ async def test_the_preflights_counts_stand_beside_it() -> None:
             await sees(pilot, "preflight 38 ok 2 warn")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_each_block_of_the_preflight_stands_with_its_remedy(size: tuple[int, int]) -> None:
+    model = scenes.before_switchover()
+    rows = [
+        {"level": "pass", "subject": "orders", "text": "available", "remedy": "", "accepted": ""},
+        {"level": "warn", "subject": "reports", "text": "9 sessions.", "remedy": "Name it.",
+         "accepted": "acknowledged in the plan"},
+        {"level": "block", "subject": "shop/public.log", "text": "it has no primary key.",
+         "remedy": "ALTER TABLE log ADD PRIMARY KEY (id);", "accepted": ""},
+    ]  # fmt: skip
+    model.seen["preflight"] = [
+        Evidence(8, "k2f9qa", 1, "preflight", "preflight.result", "block: twice", None, ago(900)),
+        Evidence(9, "k2f9qa", 1, "preflight", "preflight", "1 ok, 1 warn", rows, ago(900)),
+    ]
+    async with scenes.app(model, at="k2f9qa").run_test(size=size) as pilot:
+        await enter_run(pilot)
+        await pilot.press("1", *["up"] * 4, "2")
+        await sees(
+            pilot,
+            "1 block · 1 warn · 1 ok",
+            "✗ block shop/public.log: it has no primary key.",
+            "do: ALTER TABLE log ADD PRIMARY KEY (id);",
+            "! warn reports: 9 sessions.",
+            "acknowledged in the plan",
+        )
+        assert "twice" not in shown(pilot.app)
+
+
 @pytest.mark.parametrize(
     ("clock", "words"),
     [

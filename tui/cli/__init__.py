@@ -148,7 +148,9 @@ def _log_to_file() -> None:
     help="A role that the applications log in with; default: as found on the server.",
 )
 @click.option("--order", type=click.Choice(["traffic-first", "protect-first"]))
-@click.option("--acknowledge", is_flag=True, help="Accept every kind of data not replicated back.")
+@click.option(
+    "--acknowledge", is_flag=True, help="Accept what the plan lists as not replicated back."
+)
 @click.option("--stop-command", default="", help="Command line that stops the applications.")
 @click.option("--start-command", default="", help="Command line that starts them again.")
 @click.option("--fast", is_flag=True, help="Short pauses, for a lab whose AWS is quick.")

@@ -16,6 +16,7 @@ from state.words import Outcome, Status
 from tui import glyphs, text
 from tui.model import Preview
 from tui.sentence import known_there
+from tui.widgets import checks
 from tui.widgets.pane import Pane, joined, line
 
 _LABELS = ("What happened", "Now", "Next")
@@ -77,6 +78,7 @@ def _lines(detail: Detail, cells: int) -> Iterable[Content]:
     yield Content()
     yield from _state(detail, cells)
     yield from _waiting(detail, cells)
+    yield from checks.shown(detail.evidence, cells)
     yield from _gates(detail, cells)
     yield from _calls(detail, cells)
     yield from _evidence(detail, cells)
@@ -226,11 +228,12 @@ def _performed(effect: Effect, cells: int) -> Iterable[Content]:
 
 
 def _evidence(detail: Detail, cells: int) -> Iterable[Content]:
-    if not detail.evidence:
+    evidence = checks.others(detail.evidence)
+    if not evidence:
         return
     yield Content()
     yield line(("Evidence", "bold"), ("  times are UTC", "$foreground-muted"))
-    for seen in detail.evidence:
+    for seen in evidence:
         first, *rest = text.wrap(text.clean(seen.text, lines=True), cells - 11)
         yield line("  ", (text.at(seen.at), "$foreground-muted"), " ", first)
         yield from (line(" " * 11 + row) for row in rest)

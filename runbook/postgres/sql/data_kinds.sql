@@ -1,5 +1,5 @@
 WITH relation AS (
-    SELECT c.relkind, c.relpersistence
+    SELECT c.relkind, c.relpersistence, c.relispartition, n.nspname || '.' || c.relname AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname <> 'information_schema'
@@ -20,8 +20,20 @@ SELECT
     count(*) FILTER (WHERE relkind = 'm') AS materialized_views,
     count(*) FILTER (WHERE relkind = 'r' AND relpersistence = 'p') AS tables,
     count(*) FILTER (WHERE relkind = 'f') AS foreign_tables,
+    count(*) FILTER (WHERE relkind = 'p' AND NOT relispartition) AS partitioned_tables,
     ARRAY(
         SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'
         ORDER BY extname COLLATE "C"
-    ) AS extensions
+    ) AS extensions,
+    -- Five of each are enough to know what they are.
+    (array_agg(name ORDER BY name COLLATE "C")
+        FILTER (WHERE relkind = 'r' AND relpersistence = 'u'))[1:5] AS unlogged_names,
+    (array_agg(name ORDER BY name COLLATE "C") FILTER (WHERE relkind = 'm'))[1:5] AS view_names,
+    ARRAY(
+        SELECT format('%s of %s', count(*), pg_get_userbyid(lomowner))
+        FROM pg_catalog.pg_largeobject_metadata
+        GROUP BY lomowner
+        ORDER BY count(*) DESC
+        LIMIT 5
+    ) AS large_object_owners
 FROM relation

@@ -55,7 +55,14 @@ WITH RECURSIVE full_column AS (
                  ))
       )
 )
-SELECT f.nspname AS schema, f.relname AS name, array_agg(f.attname ORDER BY f.attnum) AS columns
+SELECT
+    f.nspname AS schema,
+    f.relname AS name,
+    array_agg(f.attname ORDER BY f.attnum) AS columns,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_index AS i
+        WHERE i.indrelid = f.relid AND i.indisprimary AND i.indisvalid
+    ) AS keyed
 FROM full_column AS f
 JOIN unequal AS u ON u.root = f.atttypid
 GROUP BY f.relid, f.nspname, f.relname

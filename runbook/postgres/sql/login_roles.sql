@@ -11,9 +11,14 @@ SELECT
             AND NOT r.rolreplication  -- before 16
             AND pg_has_role(me.oid, r.oid, 'MEMBER WITH ADMIN OPTION')  -- since 16
         ) AS alterable,
-    (SELECT count(*) FROM pg_catalog.pg_stat_activity AS a
-     WHERE a.usesysid = r.oid AND a.backend_type = 'client backend') AS sessions
+    coalesce(a.sessions, 0) AS sessions
 FROM pg_catalog.pg_roles AS r
 CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
+LEFT JOIN (
+    SELECT usesysid, count(*) AS sessions
+    FROM pg_catalog.pg_stat_activity
+    WHERE backend_type = 'client backend'
+    GROUP BY usesysid
+) AS a ON a.usesysid = r.oid
 WHERE r.rolcanlogin
 ORDER BY r.rolname COLLATE "C"

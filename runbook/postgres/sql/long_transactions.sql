@@ -5,6 +5,7 @@ SELECT
     coalesce(application_name, '') AS application,
     state,
     backend_type,
+    backend_start,
     extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age_s,
     backend_xid IS NOT NULL AS has_xid,
     coalesce(query, '') AS query

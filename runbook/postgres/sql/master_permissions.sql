@@ -13,13 +13,19 @@ WITH me AS (
     FROM pg_catalog.pg_roles AS r
     WHERE r.rolname = current_user
 ), relation AS (
-    SELECT c.oid, c.relkind
+    SELECT c.oid, c.relkind, n.nspname, n.nspname || '.' || c.relname AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'S')
       AND c.relpersistence = 'p'
       AND n.nspname <> 'information_schema'
       AND n.nspname NOT LIKE 'pg\_%'
+), unreadable AS MATERIALIZED (
+    SELECT name FROM relation WHERE relkind = 'r' AND NOT has_table_privilege(oid, 'SELECT')
+), unsettable AS MATERIALIZED (
+    SELECT nspname FROM relation
+    WHERE relkind = 'S'
+      AND NOT (has_sequence_privilege(oid, 'SELECT') AND has_sequence_privilege(oid, 'UPDATE'))
 )
 SELECT
     current_user::text AS user,
@@ -40,10 +46,8 @@ SELECT
     has_function_privilege('pg_logical_emit_message(boolean, text, text)', 'EXECUTE') -- before 17
     has_function_privilege('pg_logical_emit_message(boolean, text, text, boolean)', 'EXECUTE') -- since 17
         AS emit_message,
-    (SELECT count(*) FROM relation
-     WHERE relkind = 'r' AND NOT has_table_privilege(oid, 'SELECT')) AS unreadable_tables,
-    (SELECT count(*) FROM relation
-     WHERE relkind = 'S'
-       AND NOT (has_sequence_privilege(oid, 'SELECT') AND has_sequence_privilege(oid, 'UPDATE'))
-    ) AS unsettable_sequences
+    (SELECT count(*) FROM unreadable) AS unreadable_tables,
+    ARRAY(SELECT name FROM unreadable ORDER BY name COLLATE "C" LIMIT 5) AS unreadable_names,
+    (SELECT count(*) FROM unsettable) AS unsettable_sequences,
+    ARRAY(SELECT DISTINCT nspname FROM unsettable ORDER BY 1) AS unsettable_schemas
 FROM me

@@ -1,5 +1,20 @@
 -- 'd' is the primary key, so a table without one has none; 'i' is an index, which may have been
 -- dropped (the letter stays) or be invalid.
+WITH comparable AS MATERIALIZED (
+    SELECT t.oid
+    FROM pg_catalog.pg_type AS t
+    WHERE t.typtype = 'e' OR EXISTS (
+        SELECT FROM pg_catalog.pg_opclass AS o
+        JOIN pg_catalog.pg_am AS am ON am.oid = o.opcmethod AND am.amname IN ('btree', 'hash')
+        WHERE o.opcdefault
+          AND (o.opcintype = t.oid
+               OR EXISTS (
+                   SELECT FROM pg_catalog.pg_cast AS k
+                   WHERE k.castsource = t.oid AND k.casttarget = o.opcintype
+                     AND k.castmethod = 'b' AND k.castcontext = 'i'
+               ))
+    )
+)
 SELECT
     n.nspname AS schema,
     c.relname AS name,
@@ -9,10 +24,43 @@ SELECT
         WHEN 'n' THEN 'its REPLICA IDENTITY is NOTHING'
         ELSE 'the index of its REPLICA IDENTITY is gone or invalid'
     END AS reason,
-    pg_table_size(c.oid) AS size_bytes,
+    -- Not pg_table_size, which waits for whoever holds the table.
+    c.relpages::bigint * current_setting('block_size')::int AS size_bytes,
     coalesce(
         pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid), 0
-    )::bigint AS writes
+    )::bigint AS writes,
+    (
+        SELECT ic.relname
+        FROM pg_catalog.pg_index AS x
+        JOIN pg_catalog.pg_class AS ic ON ic.oid = x.indexrelid
+        WHERE x.indrelid = c.oid
+          AND x.indisunique
+          AND x.indisvalid
+          AND x.indimmediate
+          AND x.indpred IS NULL
+          AND x.indexprs IS NULL
+          AND NOT EXISTS (
+              SELECT FROM pg_catalog.pg_attribute AS a
+              WHERE a.attrelid = c.oid
+                AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1])
+                AND (NOT a.attnotnull OR a.attgenerated <> '')
+          )
+        ORDER BY ic.relname COLLATE "C"
+        LIMIT 1
+    ) AS index,
+    -- A first look: a range or a composite counts as no.
+    NOT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attrelid = c.oid
+          AND a.attnum > 0
+          AND NOT a.attisdropped
+          AND (a.attgenerated <> '' OR CASE
+              WHEN t.typtype = 'd' THEN t.typbasetype
+              WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem
+              ELSE t.oid
+          END NOT IN (SELECT oid FROM comparable))
+    ) AS full_possible
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'

@@ -1,0 +1,388 @@
+"""The table of hazards: what happens, which checks see it beforehand, what catches it later.
+
+A capability that catches more of one is written into its row; docs/hazards.md follows from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLANTED = "tests/preflight/test_hazards.py"
+"""Plants what each check looks for, in a real database or in the lab's AWS."""
+
+FENCE = "tests/postgres/test_fence.py"
+REPLICATION = "tests/postgres/test_replication.py"
+INVARIANTS = "tests/nights/test_invariants.py"
+
+NAMED = f"{INVARIANTS}::test_a_write_between_the_freeze_and_the_capture_is_named"
+SLOT = f"{INVARIANTS}::test_a_dropped_slot_ends_the_protection_and_is_named"
+WRITERS = f"{FENCE}::test_who_could_write_is_named_while_it_is_there"
+CORRUPTED = "tests/postgres/test_compare.py::test_planted_corruption_is_found_and_named"
+UNKNOWN = "tests/runbook/test_judge.py::test_what_is_not_known_is_never_protected"
+CORNERS = "tests/faults/test_aws.py::test_one_night_with_a_fault_at_every_corner"
+DRIFT = (
+    "tests/postgres/test_catalog.py::test_drift_shows_as_a_line",
+    "tests/runbook/test_judge.py::test_a_worker_that_does_not_run_and_a_schema_that_drifts_end_it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """One way in which it goes wrong in silence."""
+
+    title: str
+    what: str
+    """What happens, if nobody looks."""
+    checks: tuple[str, ...] = ()
+    """Keys of the preflight's checks that see it beforehand."""
+    then: str = ""
+    """How it is caught later: by a gate, the fence, the watch while baking, or a proof."""
+    proof: tuple[str, ...] = ()
+    """Tests of what catches it later; the checks' own are known."""
+    unproved: str = ""
+    """What no test has shown, and why."""
+    todo: str = ""
+    """What to do where a check does not say it."""
+
+
+GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
+    (
+        "Loss without an error",
+        (
+            Hazard(
+                "A write between the freeze and the capture",
+                "The row never reaches blue prime; later updates of it are ignored; lag 0.",
+                checks=("roles.application", "roles.unnamed", "roles.read-only"),
+                then="the fence is proved from before the switchover until the slot exists; "
+                "marks of blue are compared; the rows are compared before a rollback",
+                proof=(NAMED, "tests/postgres/test_marks.py::test_each_change_is_named", CORRUPTED),
+                todo="Stop what wrote; the run names the tables.",
+            ),
+            Hazard(
+                "A table that is created after the subscription",
+                "Its rows are not replicated until it exists on both sides and the subscription "
+                "is refreshed.",
+                checks=("schema.partitions",),
+                then="schema drift is watched while baking: not protected, with what differs named",
+                proof=DRIFT,
+                todo="Create it on blue prime, then refresh the subscription with a copy.",
+            ),
+            Hazard(
+                "Data that logical replication does not carry",
+                "Sequences, large objects, unlogged tables, materialized views, DDL stay behind.",
+                checks=("data.acknowledged",),
+            ),
+            Hazard(
+                "False zero lag",
+                "A lag that is told from sent_lsn, or from no row at all, reads as 0.",
+                then="lag is the publisher's position against confirmed_flush_lsn; what is not "
+                "known blocks",
+                proof=(f"{REPLICATION}::test_lag_that_is_not_known_is_never_zero", UNKNOWN),
+                todo="Look at the slot that is named.",
+            ),
+            Hazard(
+                "confirmed_flush_lsn trails until the next feedback",
+                "Everything is applied, and the figure says otherwise.",
+                then="a drain waits for one LSN that was captured inside the fence",
+                proof=(f"{REPLICATION}::test_a_whole_life",),
+                todo="Nothing: it passes.",
+            ),
+            Hazard(
+                "A comparison that cannot see differences",
+                "Changed values go unnoticed for ever.",
+                then="counts and hashes of all rows before a rollback, tested on planted "
+                "differences",
+                proof=(CORRUPTED,),
+                todo="Look at the tables that are named before you go on.",
+            ),
+        ),
+    ),
+    (
+        "Errors on production",
+        (
+            Hazard(
+                "A table without a usable replica identity",
+                "Once published, UPDATE and DELETE fail on production.",
+                checks=("schema.identity",),
+            ),
+            Hazard(
+                "REPLICA IDENTITY FULL over a type without equality",
+                "Apply fails at the first update.",
+                checks=("schema.equality",),
+            ),
+            Hazard(
+                "Generated columns in a replica identity",
+                "Apply stops; as publisher, 18 refuses UPDATE and DELETE instead.",
+                checks=("schema.generated",),
+            ),
+            Hazard(
+                "Tables of extensions, and work tables",
+                "FOR ALL TABLES publishes them too: conflicts on blue prime, errors on production.",
+                checks=("extensions.owned-tables", "extensions.pg-repack"),
+            ),
+            Hazard(
+                "An abandoned slot",
+                "It keeps WAL and stops vacuum on production.",
+                checks=("replication.slots", "capacity.kept-wal", "capacity.slot-limit"),
+                then="every ending track drops the run's own; a lost one ends the protection",
+                proof=(SLOT,),
+            ),
+            Hazard(
+                "A sequence at its end",
+                "INSERT fails, on whichever side serves.",
+                checks=("schema.sequence-bounds",),
+            ),
+        ),
+    ),
+    (
+        "The fence",
+        (
+            Hazard(
+                "Writers that a read-only setting does not stop",
+                "Open sessions, other roles, an explicit SET, and pg_cron go on writing.",
+                checks=("roles.unnamed", "roles.read-only", "extensions.cron-jobs"),
+                then="the fence is proved over a window: sessions, transactions, write counters",
+                proof=(WRITERS,),
+            ),
+            Hazard(
+                "Prepared transactions",
+                "They survive their session, and are committed behind the fence.",
+                checks=("sessions.prepared",),
+                then="the fence does not count as proved while one stands",
+                proof=(WRITERS,),
+            ),
+            Hazard(
+                "Creating a slot waits for every open transaction",
+                "One forgotten session holds the capture up, in any database.",
+                checks=("sessions.long",),
+                then="the capture has a deadline and names who is in its way",
+                proof=(f"{REPLICATION}::test_a_slot_that_is_held_up_names_who_holds_it_up",),
+            ),
+            Hazard(
+                "A stray write on blue prime",
+                "Its key conflicts, and apply loops for ever.",
+                checks=("roles.read-only", "extensions.cron-jobs"),
+                then="blue prime is read-only to clients; disable_on_error stops the loop; a row "
+                "that conflicts with nothing is found by the comparison before a rollback",
+                proof=(
+                    "tests/faults/test_postgres.py::test_a_row_in_the_way_on_blue_prime",
+                    "tests/faults/test_postgres.py::test_a_stray_row_that_meets_none_is_found_by_the_comparison",
+                ),
+                todo="Remove the row on blue prime; the screen names the worker's error.",
+            ),
+            Hazard(
+                "Triggers that fire on apply",
+                "Side effects twice; unqualified names stop apply.",
+                checks=("schema.triggers",),
+            ),
+            Hazard(
+                "Event triggers",
+                "They fire on the publications and subscriptions of AWS and blueprime.",
+                checks=("schema.event-triggers",),
+            ),
+        ),
+    ),
+    (
+        "The clone",
+        (
+            Hazard(
+                "Leftovers in a clone",
+                "Slots, publications, subscriptions and cron jobs come along and start running.",
+                checks=("extensions.cron-jobs", "replication.publications"),
+                then="the run drops the subscriptions that a clone brings before it subscribes",
+                unproved="what AWS itself leaves in a clone",
+            ),
+            Hazard(
+                "Settings that are omitted at the clone call",
+                "Parameter group, security groups, port and scaling fall back to defaults.",
+                then="all are carried over from old blue, and what the clone lacks is shown",
+                proof=(
+                    "tests/aws/test_clone.py::test_every_setting_of_the_cluster_is_carried_over",
+                    "tests/aws/test_clone.py::test_a_setting_that_the_clone_lacks_is_shown",
+                ),
+                todo="Compare the settings of blue prime with those of old blue.",
+            ),
+            Hazard(
+                "Old blue unlocks when the deployment is deleted",
+                "What is cloned is not what the slots start from.",
+                then="held read-only by the run; marks compared before and after the clone",
+                proof=(f"{INVARIANTS}::test_a_write_on_old_blue_before_the_clone_stops_the_clone",),
+                todo="Find what wrote there; old blue can be restored to the switchover.",
+            ),
+            Hazard(
+                "The sixteenth clone is a full copy",
+                "Hours instead of minutes without a way back.",
+                checks=("capacity.clones",),
+            ),
+        ),
+    ),
+    (
+        "Sequences",
+        (
+            Hazard(
+                "Positions that are guessed, or set one by one",
+                "max(column) misses gaps and calls; one bad setval undoes many; ten thousand "
+                "overflow the lock table.",
+                then="last_value and is_called, one statement a database, a result for each",
+                proof=(
+                    "tests/postgres/test_sequences.py::test_every_oddity_survives_both_ways",
+                    "tests/postgres/test_sequences.py::test_what_cannot_be_set_is_named_and_hinders_no_other",
+                    "tests/postgres/test_sequences.py::test_ten_thousand_are_read_and_set_at_default_limits",
+                ),
+                todo="Look at the sequences that are named with a reason.",
+            ),
+            Hazard(
+                "Thousands of sequences",
+                "AWS carries each over inside its switchover.",
+                checks=("schema.sequences",),
+            ),
+        ),
+    ),
+    (
+        "Versions",
+        (
+            Hazard(
+                "Features of the new version, used after the switchover",
+                "They do not exist on blue prime.",
+                then="schema drift is watched while baking",
+                proof=DRIFT,
+                unproved="each feature by itself",
+                todo="Use none until commit.",
+            ),
+            Hazard(
+                "TLS is asked for from 17 on",
+                "Clients and the subscription are refused by new blue.",
+                checks=("parameters.force-ssl",),
+                then="the subscription never asks for plain text where the publisher refuses it",
+                unproved="a subscription over TLS: the lab's servers have none",
+            ),
+            Hazard(
+                "Statistics are lost before 18",
+                "Plans go wrong right after the switchover.",
+                then="green is analyzed before it serves",
+                proof=(
+                    "tests/postgres/test_maintenance.py::test_analyze_gives_every_table_statistics",
+                ),
+                todo="Leave upgrade.analyze_green on.",
+            ),
+            Hazard(
+                "Collation versions differ",
+                "Rows are not found through indexes; unique keys let doubles in.",
+                checks=("schema.collations",),
+                unproved="green's own library, which is seen only when green exists",
+            ),
+            Hazard(
+                "Slots and an Aurora failover",
+                "The slot may be gone, and its WAL with it.",
+                then="a vanished slot ends the protection at the next look",
+                proof=(SLOT,),
+                unproved="a failover of Aurora itself",
+                todo="Stay on the new version, or copy anew.",
+            ),
+            Hazard(
+                "Minors with a race at slot creation",
+                "Changes of open transactions are lost.",
+                checks=("cluster.slot-race",),
+                then="the capture is made inside the fence, where nothing runs",
+                proof=(f"{FENCE}::test_a_quiet_cluster_is_proved",),
+            ),
+            Hazard(
+                "Column types and databases that pg_upgrade refuses",
+                "Green is not made.",
+                checks=("schema.upgrade-types", "data.databases", "extensions.versions"),
+            ),
+        ),
+    ),
+    (
+        "The blue/green deployment",
+        (
+            Hazard(
+                "DDL on blue while the deployment stands",
+                "It degrades, or the switchover rolls back without a word.",
+                checks=("schema.partitions", "extensions.cron-jobs", "schema.extensions"),
+                then="a degraded deployment is refused before anything is stopped",
+                proof=(CORNERS,),
+                todo="Delete green, and make it again: abort, then a new run.",
+            ),
+            Hazard(
+                "Too few slots, senders or workers; a writer that waits for a reboot",
+                "The deployment fails after half an hour, or replication stands still.",
+                checks=(
+                    "parameters.group",
+                    "parameters.in-sync",
+                    "parameters.logical-replication",
+                    "parameters.pending-restart",
+                    "parameters.synchronous-commit",
+                    "parameters.sizing",
+                    "parameters.target-group",
+                    "parameters.instance-group",
+                    "capacity.quotas",
+                ),
+            ),
+            Hazard(
+                "What blue must not be or have",
+                "AWS refuses the deployment or the switchover.",
+                checks=(
+                    "cluster.status",
+                    "cluster.members",
+                    "cluster.version",
+                    "cluster.target",
+                    "cluster.kind",
+                    "cluster.master-password",
+                    "cluster.backups",
+                    "cluster.deployments",
+                    "cluster.zero-etl",
+                    "replication.publications",
+                    "replication.subscriptions",
+                    "schema.extensions",
+                ),
+            ),
+            Hazard(
+                "What AWS does not copy to green",
+                "Auto Scaling, IAM roles, proxies and custom endpoints are missing afterwards.",
+                checks=(
+                    "cluster.not-copied",
+                    "cluster.auto-scaling",
+                    "cluster.deletion-protection",
+                    "endpoints.proxy",
+                ),
+                proof=("tests/preflight/test_cluster.py::test_deletion_protection_is_told",),
+                unproved="custom endpoints: the lab's clusters have none",
+            ),
+            Hazard(
+                "AVAILABLE too early",
+                "AWS refuses a switchover for some minutes.",
+                then="both are waits: several good looks, and patience with a refusal",
+                proof=(CORNERS,),
+                todo="Nothing: it passes.",
+            ),
+            Hazard(
+                "Names that are too long, or end in another number",
+                "Green's name does not fit; old blue is -old2.",
+                checks=("cluster.name",),
+                then="names are read from the switchover's details, clusters known by resource id",
+                proof=(
+                    "tests/rehearsal_aws/test_switchover.py::test_the_next_free_old_name_is_taken",
+                ),
+            ),
+            Hazard(
+                "The wrong cluster, or the wrong way to it",
+                "A namesake is changed, or the applications are led nowhere.",
+                checks=(
+                    "account.identity",
+                    "cluster.found",
+                    "roles.master",
+                    "roles.connect",
+                    "endpoints.commands",
+                    "endpoints.route53",
+                    "schema.foreign-servers",
+                ),
+                then="each connection proves where it is",
+                proof=(
+                    "tests/faults/test_postgres_endpoints.py::test_no_step_goes_on_where_a_name_leads_astray",
+                    "tests/preflight/test_database.py::test_a_user_without_permissions",
+                ),
+            ),
+        ),
+    ),
+)

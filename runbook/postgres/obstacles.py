@@ -1,0 +1,231 @@
+"""What stands in the way of an upgrade, or of its way back: read-only looks for the preflight.
+
+None of them takes a lock on a table. Each is one query, whatever the number of objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import AsyncConnection
+
+from runbook.postgres.catalog import INTERNAL_ROLES, Table
+from runbook.postgres.queries import fetch, load
+from runbook.postgres.statement import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFound:
+    """A database of the server; `template0` and Aurora's `rdsadmin` are left out."""
+
+    name: str
+    accepts: bool
+    """`datallowconn`: pg_upgrade refuses a server where it is false."""
+    invalid: bool
+    """A DROP DATABASE was cut short; pg_upgrade refuses it."""
+    may_connect: bool
+    """Whether the current user has CONNECT."""
+    collation_then: str | None
+    """Version of the default collation when the database was made; None: it has none."""
+    collation_now: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnlyOverride:
+    """A role whose own setting beats what keeps a database read-only."""
+
+    role: str
+    database: str
+    """The database that it is set for, or empty for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSessions:
+    """Sessions of a role that came over the network without TLS."""
+
+    role: str
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepackSession:
+    """A session of pg_repack."""
+
+    pid: int
+    database: str
+    backend_start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionTable(Table):
+    """A table that an extension owns."""
+
+    extension: str
+    identified: bool
+    """Whether it has a usable replica identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTrigger:
+    """An event trigger that fires: on DDL, so on publications and subscriptions too."""
+
+    name: str
+    event: str
+    enabled: str
+    """`pg_event_trigger.evtenabled`: O, A always, R replica."""
+    function: str
+
+    def __str__(self) -> str:
+        return quoted(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedIdentity(Table):
+    """A table with generated columns in its replica identity."""
+
+    in_full: bool
+    """Whether that is because the identity is FULL."""
+    columns: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignServer:
+    """A foreign server, with the host that it names (empty: none)."""
+
+    name: str
+    wrapper: str
+    host: str
+    tables: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaleCollation:
+    """A collation whose library is another one now than when it was made."""
+
+    schema: str
+    name: str
+    version_then: str
+    version_now: str | None
+
+    def __str__(self) -> str:
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CronJob:
+    """An active job of pg_cron."""
+
+    number: int
+    schedule: str
+    database: str
+    role: str
+    refreshes: bool
+    """Whether it refreshes a materialized view."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedExtension:
+    """An extension for which the server has a newer version."""
+
+    name: str
+    installed: str
+    current: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedColumn(Table):
+    """A column of a type that pg_upgrade refuses."""
+
+    column: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class FullSequence(Table):
+    """A sequence that has used more than four fifths of its range and does not cycle."""
+
+    last_value: int
+    calls_left: int
+
+
+async def databases(connection: AsyncConnection) -> list[DatabaseFound]:
+    """Return the databases of the server, those that nobody can connect to among them."""
+    return await fetch(connection, DatabaseFound, "databases")
+
+
+async def read_only_overrides(connection: AsyncConnection) -> list[ReadOnlyOverride]:
+    """Return the roles that a read-only database does not hold."""
+    return await fetch(connection, ReadOnlyOverride, "read_only_overrides", (list(INTERNAL_ROLES),))
+
+
+async def plain_sessions(connection: AsyncConnection) -> list[PlainSessions]:
+    """Return who is connected without TLS; AWS's own and blueprime are left out."""
+    return await fetch(connection, PlainSessions, "plain_sessions", (list(INTERNAL_ROLES),))
+
+
+async def repack_sessions(connection: AsyncConnection) -> list[RepackSession]:
+    """Return the sessions of pg_repack, which gives its name itself."""
+    return await fetch(connection, RepackSession, "repack_sessions")
+
+
+async def extension_tables(connection: AsyncConnection) -> list[ExtensionTable]:
+    """Return the permanent tables that extensions own."""
+    return await fetch(connection, ExtensionTable, "extension_tables")
+
+
+async def event_triggers(connection: AsyncConnection) -> list[EventTrigger]:
+    """Return the event triggers that are not disabled; AWS's and those of extensions left out."""
+    return await fetch(connection, EventTrigger, "event_triggers", (list(INTERNAL_ROLES),))
+
+
+async def generated_identities(connection: AsyncConnection) -> list[GeneratedIdentity]:
+    """Return the tables whose rows are told apart by generated columns."""
+    return await fetch(connection, GeneratedIdentity, "generated_identities")
+
+
+async def foreign_servers(connection: AsyncConnection) -> list[ForeignServer]:
+    """Return the foreign servers of this database."""
+    return await fetch(connection, ForeignServer, "foreign_servers")
+
+
+async def stale_collations(connection: AsyncConnection) -> list[StaleCollation]:
+    """Return the collations of this database whose version has changed under it."""
+    return await fetch(connection, StaleCollation, "stale_collations")
+
+
+async def cron_jobs(connection: AsyncConnection) -> list[CronJob]:
+    """Return the active jobs of pg_cron, which keeps those of all databases in one of them."""
+    cursor = await connection.execute("SELECT to_regclass('cron.job') IS NOT NULL")
+    if await cursor.fetchone() != (True,):
+        return []
+    return await fetch(connection, CronJob, "cron_jobs")
+
+
+async def repack_leftovers(connection: AsyncConnection) -> list[Table]:
+    """Return the work tables of pg_repack, and the tables that bear its trigger."""
+    return await fetch(connection, Table, "repack_leftovers")
+
+
+async def outdated_extensions(connection: AsyncConnection) -> list[OutdatedExtension]:
+    """Return the extensions that can be updated."""
+    return await fetch(connection, OutdatedExtension, "outdated_extensions")
+
+
+async def partitioned_tables(connection: AsyncConnection) -> list[Table]:
+    """Return the roots of partition trees."""
+    return await fetch(connection, Table, "partitioned_tables")
+
+
+async def refused_columns(connection: AsyncConnection) -> list[RefusedColumn]:
+    """Return the columns for which pg_upgrade refuses the database."""
+    return await fetch(connection, RefusedColumn, "refused_columns")
+
+
+async def full_sequences(connection: AsyncConnection) -> list[FullSequence]:
+    """Return the sequences that are near the end of their range; the current user sees its own.
+
+    The connection must be in autocommit: the locks of a few hundred sequences are let go at a time.
+    """
+    await connection.execute(load("full_sequences", connection.info.server_version).encode())
+    return await fetch(connection, FullSequence, "full_sequences_found")

@@ -1,0 +1,12 @@
+SELECT
+    d.datname AS name,
+    d.datallowconn AS accepts,
+    d.datconnlimit = -2 AS invalid,
+    has_database_privilege(d.oid, 'CONNECT') AS may_connect,
+    d.datcollversion AS collation_then,  -- since 15
+    pg_database_collation_actual_version(d.oid) AS collation_now  -- since 15
+    NULL::text AS collation_then,  -- before 15
+    NULL::text AS collation_now  -- before 15
+FROM pg_catalog.pg_database AS d
+WHERE d.datname NOT IN ('template0', 'rdsadmin')
+ORDER BY d.datname COLLATE "C"

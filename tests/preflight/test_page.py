@@ -1,0 +1,35 @@
+"""docs/hazards.md says what the checks and the tests say now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook import hazards
+from runbook.hazard_table import GROUPS, Hazard
+from runbook.preflight import suite
+
+ROOT = Path(__file__).parents[2]
+
+HAZARDS = [hazard for _, members in GROUPS for hazard in members]
+
+
+def test_the_page_is_as_it_would_be_written_now() -> None:
+    held = (ROOT / "docs" / "hazards.md").read_text(encoding="utf-8")
+    assert held == hazards.page(), "python -m runbook.hazards > docs/hazards.md"
+
+
+def test_every_check_stands_under_a_hazard() -> None:
+    named = {key for hazard in HAZARDS for key in hazard.checks}
+    assert named == {each.key for each in suite.CHECKS}
+
+
+@pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.title)
+def test_a_hazard_is_caught_and_its_proofs_exist(hazard: Hazard) -> None:
+    assert hazard.checks or hazard.then
+    assert hazard.checks or hazard.todo
+    assert not hazard.then or hazard.proof or hazard.unproved
+    for name in hazard.proof:
+        file, _, test = name.partition("::")
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), name
