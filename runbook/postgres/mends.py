@@ -40,6 +40,8 @@ def title(fix: Fix) -> str:
             return f"Give {name}{where} REPLICA IDENTITY FULL"
         case Mend.IDENTITY_INDEX:
             return f"Give {name}{where} the index {quoted(fix.names[2])} as identity"
+        case Mend.IDENTITY_DEFAULT:
+            return f"Give {name}{where} its primary key as identity"
         case Mend.PLAIN_TRIGGER:
             return f"Make the trigger {quoted(fix.names[2])} of {name}{where} a plain one"
         case Mend.DROP_EXTENSION:
@@ -76,6 +78,8 @@ def statements(fix: Fix) -> Sequence[Statement]:
             how = compose("REPLICA IDENTITY FULL")
         case Mend.IDENTITY_INDEX:
             how = compose("REPLICA IDENTITY USING INDEX {index}", index=names[2])
+        case Mend.IDENTITY_DEFAULT:
+            how = compose("REPLICA IDENTITY DEFAULT")
         case Mend.PLAIN_TRIGGER:
             how = compose("ENABLE TRIGGER {trigger}", trigger=names[2])
     table = Identifier(names[0], names[1])
@@ -120,7 +124,7 @@ async def standing(connection: AsyncConnection, fix: Fix) -> str:
             )
         case Mend.DROP_EXTENSION:
             query = "SELECT 'it is installed' FROM pg_catalog.pg_extension WHERE extname = %s"
-        case Mend.IDENTITY_FULL | Mend.IDENTITY_INDEX:
+        case Mend.IDENTITY_FULL | Mend.IDENTITY_INDEX | Mend.IDENTITY_DEFAULT:
             return await _identity(connection, fix)
         case Mend.PLAIN_TRIGGER:
             query = (
@@ -143,7 +147,8 @@ async def _identity(connection: AsyncConnection, fix: Fix) -> str:
         "WHERE n.nspname = %s AND c.relname = %s"
     )
     found = await _text(connection, query, *fix.names[:2])
-    wanted = "f" if fix.mend is Mend.IDENTITY_FULL else f"i{fix.names[2]}"
+    wanted = {Mend.IDENTITY_FULL: "f", Mend.IDENTITY_DEFAULT: "d"}.get(fix.mend)
+    wanted = wanted or f"i{fix.names[2]}"
     if not found or found == wanted:
         return ""
     return f"its replica identity is {_IDENTITIES[found[0]]} {found[1:]}".rstrip()

@@ -30,6 +30,7 @@ UNDO = {
     Mend.TERMINATE: "None: its transaction is rolled back; the client may connect again.",
     Mend.IDENTITY_FULL: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
     Mend.IDENTITY_INDEX: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
+    Mend.IDENTITY_DEFAULT: "ALTER TABLE … REPLICA IDENTITY FULL.",
     Mend.PLAIN_TRIGGER: "ALTER TABLE … ENABLE ALWAYS (or REPLICA) TRIGGER …, as it was.",
 }
 

@@ -61,6 +61,12 @@ def plant(bench: Bench, mend: Mend) -> Plant:
                 'CREATE TABLE "T t" (id int NOT NULL); CREATE UNIQUE INDEX "I i" ON "T t" (id)',
                 *("public", "T t", "I i"),
             )
+        case Mend.IDENTITY_DEFAULT:
+            return _sql(
+                bench,
+                'CREATE TABLE "T t" (id int PRIMARY KEY); ALTER TABLE "T t" REPLICA IDENTITY FULL',
+                *("public", "T t"),
+            )
         case Mend.PLAIN_TRIGGER:
             return _sql(
                 bench,
