@@ -30,7 +30,9 @@ class ClusterView:
     instances_available: int
     percent: float | None = None
     serves: bool = False
-    """Whether it bears the production name now."""
+    """Whether the applications find it: it bears the production name, or they are led to it."""
+    publishes: bool = False
+    """Whether the slots of the way that is held are here."""
     frozen: bool = False
     """Whether applications are kept from writing to it by the run."""
     at: datetime | None = None
@@ -107,7 +109,7 @@ class TrafficView:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Whether a rollback would lose nothing, and if not, why."""
+    """Whether taking the way that is held would lose nothing, and if not, why."""
 
     protected: bool | None
     """None: not known, which is never shown as protected."""
@@ -118,7 +120,7 @@ class Protection:
     causes: tuple[str, ...] = ()
     """What the reasons are about, one each, the same while their figures change."""
     lost: bool = False
-    """Whether writes are missing on blue prime for good: a slot is gone, and waiting helps not."""
+    """Whether writes are missing on the subscriber for good: a slot is gone, no waiting helps."""
     looking: bool = False
     """Whether the run has just been opened, and not everything was looked at since."""
     before: bool | None = None

@@ -1,4 +1,4 @@
-"""Whether a rollback now would lose nothing: the verdict behind the banner."""
+"""Whether taking the way that is held would lose nothing: the verdict behind the banner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from datetime import datetime
 from runbook import differing
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Board, LagView, Protection, stale
+from runbook.sides import held
 from runbook.steps.carry import DIFFERENT
+from runbook.steps.detach import detached
 from runbook.world import World
 
 NAMED = 3
@@ -28,7 +30,7 @@ class Looks:
 
 
 def judge(world: World, board: Board, looks: Looks, *, asked: bool = False) -> Protection:
-    """Return whether a rollback now would lose nothing; anything not known is not good.
+    """Return whether taking the way now would lose nothing; anything not known is not good.
 
     `asked` says that the switchover was called, whether or not it was seen to be done.
 
@@ -44,8 +46,10 @@ def judge(world: World, board: Board, looks: Looks, *, asked: bool = False) -> P
     capture = world.fact("capture")
     if not capture:
         return Protection(False, "no capture yet; return to old blue", ("no capture",), now)
-    if world.fact("detached"):
-        return Protection(False, "blue prime follows nobody any more", ("detached",), now)
+    sides = held(world)
+    if detached(world, sides.subscriber):
+        words = f"{sides.subscriber.value} follows nobody any more"
+        return Protection(False, words, ("detached",), now)
     if world.fact("slots") == []:
         return Protection(False, "no way back is held", ("the capture was dropped",), now)
     gone = [
@@ -78,7 +82,7 @@ def judge(world: World, board: Board, looks: Looks, *, asked: bool = False) -> P
         return _broken(reasons, now)
     if unknowns:
         return Protection(None, unknowns[0], tuple(unknowns), now)
-    return Protection(True, "a rollback now would lose nothing", (), now)
+    return Protection(True, f"{sides.journey} now would lose nothing", (), now)
 
 
 def lag_alarms(world: World, board: Board, now: datetime) -> tuple[list[Alarm], list[str]]:

@@ -31,11 +31,12 @@ from runbook.looks.strays import StraysLook
 from runbook.looks.traffic import TrafficLook
 from runbook.looks.workers import WorkersLook
 from runbook.outage import downtime
+from runbook.positions import switchover_asked
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.sides import held
 from runbook.step import StepFailed
+from runbook.steps.detach import detached
 from runbook.steps.green import deployment
-from runbook.ways import switchover_asked
 from runbook.world import World
 from state.errors import JournalError
 from state.journal import Journal
@@ -254,7 +255,7 @@ class Monitor:
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
-        ended = self.world.fact("detached") or self.world.fact("slots") == []
+        ended = detached(self.world, held(self.world).subscriber) or self.world.fact("slots") == []
         if ended or not self._workers.subscribed:
             return []
         return list((self.world.fact("capture") or {}).get("databases", ()))
@@ -346,7 +347,7 @@ class Monitor:
 
     def _all_alarms(self, now: datetime) -> tuple[Alarm, ...]:
         """Return all that was found, with since when; what breaks the protection first."""
-        if self.world.fact("capture") is None or self.world.fact("detached"):
+        if self.world.fact("capture") is None or detached(self.world, held(self.world).subscriber):
             return ()
         found = [
             *lag_alarms(self.world, self.board, now)[0],

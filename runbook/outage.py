@@ -14,6 +14,7 @@ from runbook import clocks
 from runbook.board import Downtime
 from runbook.steps.abort import ReopenBlue
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
+from runbook.tracks import name
 from state.journal import Journal
 from state.records import Attempt, Evidence, Json, TrackEntry
 from state.words import Outcome
@@ -109,15 +110,16 @@ def outages(
 def _marks(
     attempts: Sequence[Attempt], traffic: Sequence[Evidence], entries: Sequence[TrackEntry]
 ) -> list[Mark]:
+    entered = {entry.id: name(entry.track, entry.way) for entry in entries}
+    tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
+    first = entered[entries[0].id] if entries else ""
     marks = [
-        Mark(attempt.id, 0, effect.id, effect.intent_at, False, attempt.track.value)
+        Mark(attempt.id, 0, effect.id, effect.intent_at, False, tracks[attempt.id])
         for attempt in attempts
         if attempt.step == StopTraffic.key
         for effect in attempt.effects
         if effect.outcome is not Outcome.FAILED
     ]
-    tracks = {attempt.id: attempt.track.value for attempt in attempts}
-    first = entries[0].track.value if entries else ""
     latest = 0
     for seen in traffic:
         value = seen.value or {}

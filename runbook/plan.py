@@ -197,6 +197,13 @@ class EndpointSection(_Section):
         return self
 
 
+class RollbackSection(_Section):
+    """What becomes of new blue in a rollback to blue prime."""
+
+    protect: bool = True
+    """Feed new blue from blue prime afterwards, so that going forward again loses nothing."""
+
+
 class CompareMode(StrEnum):
     """What is compared beside the number of rows, which always is."""
 
@@ -291,6 +298,7 @@ class Plan(_Section):
     fence: FenceSection = FenceSection()
     protection: ProtectionSection = ProtectionSection()
     endpoint: EndpointSection = EndpointSection()
+    rollback: RollbackSection = RollbackSection()
     compare: CompareSection = CompareSection()
     commit: CommitSection = CommitSection()
     limits: LimitsSection = LimitsSection()

@@ -88,6 +88,13 @@ hash_budget_s = $hash_budget_s
 sampled_share = 0.02
 parallel = $parallel  # connections to each side
 
+[rollback]
+# Whether a rollback is protected in its turn: blue prime's slots are made while the applications
+# are stopped (about as long as those of the upgrade), and new blue, closed, is fed from blue prime
+# afterwards. Going forward again then loses nothing. Until you settle or go forward, both clusters
+# are billed, and blue prime keeps WAL for as long as new blue does not follow.
+protect = true
+
 [commit]
 # What the end of the way back removes.
 delete_blue_prime = true

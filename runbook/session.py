@@ -27,14 +27,15 @@ from runbook.checklist import Checklist
 from runbook.monitor import Monitor
 from runbook.offers import Offer, Pending, Preview
 from runbook.plan import Plan
+from runbook.positions import position, way_back
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.remedies import offered as remedies
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide, Runner
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
-from runbook.tracks import steps_of
-from runbook.ways import Way, position, way_back, ways
+from runbook.tracks import name, steps_of
+from runbook.ways import Way, ways
 from runbook.world import World
 from state.errors import HandedOver
 from state.journal import Journal
@@ -287,7 +288,11 @@ class Session:
     def _close_at_the_end(self) -> None:
         """Close the run once the last step of a track that ends runs is done."""
         listed = self.checklist()
-        result = CLOSING.get(listed.current.entry.track)
+        track = listed.current.entry.track
+        result = CLOSING.get(track)
+        if track is Track.ROLLBACK and self.fact("slots"):
+            # It was protected in its turn: the way forward is held, until it is taken or settled.
+            return
         if result is not None and listed.current.complete and self._journal.run(self.run.id).open:
             self.run = self._journal.close_run(self.run.id, result)
 
@@ -470,7 +475,7 @@ def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
     return [
         {
             "step": line.step,
-            "track": line.track.value,
+            "track": name(section.entry.track, section.entry.way),
             "status": line.status.value,
             "seconds": line.seconds,
         }

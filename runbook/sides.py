@@ -15,9 +15,18 @@ class Sides:
     publisher: Role
     subscriber: Role
 
+    @classmethod
+    def of(cls, publisher: Role) -> Sides:
+        """Return the sides of the way that a capture on `publisher` holds open."""
+        other = Role.NEW_BLUE if publisher is Role.BLUE_PRIME else Role.BLUE_PRIME
+        return cls(publisher, other)
+
+    @property
+    def journey(self) -> str:
+        """The way that these two hold open, as the subject of a sentence."""
+        return "a rollback" if self.publisher is Role.NEW_BLUE else "going forward again"
+
 
 def held(world: World) -> Sides:
     """Return the sides of the latest capture; before any, those that an upgrade will have."""
-    publisher = Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE))
-    other = Role.NEW_BLUE if publisher is Role.BLUE_PRIME else Role.BLUE_PRIME
-    return Sides(publisher, other)
+    return Sides.of(Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE)))

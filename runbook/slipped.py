@@ -20,6 +20,7 @@ from runbook.postgres import compare, fence
 from runbook.postgres.fence import FenceSample, FenceVerdict
 from runbook.postgres.together import together
 from runbook.roles import Role
+from runbook.sides import Sides
 from runbook.step import Gate, Refused, StepFailed, Watch
 from runbook.world import World
 
@@ -71,14 +72,22 @@ def accept_key(what: str, words: str) -> str:
     return f"accept-{what}-{hashlib.sha256(words.encode()).hexdigest()[:10]}"
 
 
-def capture_gates(world: World) -> Sequence[Gate]:
+def forget(world: World, watch: Watch) -> None:
+    """Begin anew behind another fence: what a former capture left open is none of its business."""
+    if world.fact(UNPROVED):
+        watch.evidence("", key=UNPROVED, value="")
+        watch.evidence("", key=SLIPPED, value=[])
+
+
+def capture_gates(world: World, publisher: Role, equal_to: Role) -> Sequence[Gate]:
     """Return the decision to go on with the capture although something slipped in, or may have."""
     words = world.fact(UNPROVED)
     if not words:
         return ()
+    follower = Sides.of(publisher).subscriber.value
     if world.fact(SLIPPED):
         question = (
-            "Go on: not protected until these tables are re-copied to blue prime or given up by "
+            f"Go on: not protected until these tables are re-copied to {follower} or given up by "
             f"name: {words}"
         )
     else:
@@ -90,8 +99,8 @@ def capture_gates(world: World) -> Sequence[Gate]:
             key=accept_key("unproved-fence", words),
             question=question,
             reversible=(
-                "What slipped in stays on new blue, and a rollback to blue prime would miss it "
-                "with lag 0 and no error. Instead, a rollback to old blue now loses just that."
+                f"What slipped in stays on {publisher.value}, and {Sides.of(publisher).journey} "
+                f"would miss it with lag 0 and no error. Or: {_instead(equal_to)}."
             ),
             must_type=world.plan.cluster.identifier,
         ),
@@ -137,11 +146,18 @@ async def prove_none_slipped_in(
         f"{found.words}.",
         now="The slots exist and keep every later write. The applications are still stopped.",
         todo=(
-            "Roll back to old blue, which loses just these writes; or run the step again and "
-            "accept them by name: then the run is not protected until these tables are re-copied "
-            "to blue prime or given up."
+            f"{_instead(equal_to)}; or run the step again and accept them by name: then the run "
+            "is not protected until these tables are re-copied to "
+            f"{Sides.of(publisher).subscriber.value} or given up."
         ),
     )
+
+
+def _instead(equal_to: Role) -> str:
+    """Return what else can be done than to accept what slipped in."""
+    if equal_to is Role.OLD_BLUE:
+        return "Roll back to old blue, which loses just these writes"
+    return f"Branch to stay on {equal_to.value}, which loses nothing that an application wrote"
 
 
 def lost_gates(world: World) -> Sequence[Gate]:

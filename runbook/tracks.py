@@ -1,6 +1,7 @@
 """The procedure: five tracks as lists of steps. The page to read first.
 
-A track may have variants (`way`): which way back a rollback takes.
+A track may have variants (`way`): which way back a rollback takes, whether an upgrade goes forward
+again after one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from enum import StrEnum
 
 from runbook.plan import Order, Plan
 from runbook.roles import Role
+from runbook.sides import Sides
 from runbook.step import Step
 from runbook.steps.abort import (
     AbortAssess,
@@ -18,7 +20,7 @@ from runbook.steps.abort import (
     DeleteParameterGroup,
     ReopenBlue,
 )
-from runbook.steps.capture import Capture, DropCapture
+from runbook.steps.capture import Capture, DropCapture, HoldAgain
 from runbook.steps.carry import Compare, Drain, SyncSequences
 from runbook.steps.clone import Clone, CloneInstances, DeleteDeployment, HoldOldBlue
 from runbook.steps.commit import (
@@ -26,8 +28,10 @@ from runbook.steps.commit import (
     CommitSettled,
     DeleteBluePrime,
     DeleteOldBlue,
+    SettleAssess,
     SnapshotOldBlue,
 )
+from runbook.steps.detach import Detach
 from runbook.steps.endpoint import SwitchEndpoint
 from runbook.steps.green import AwaitGreen, CreateDeployment
 from runbook.steps.identify import Identify, Preflight
@@ -35,10 +39,9 @@ from runbook.steps.parameters import PrepareParameters
 from runbook.steps.protection import Bake, VerifyProtection
 from runbook.steps.remove import CleanupRemains, DeleteCreated, DeleteOwnDeployment
 from runbook.steps.rollback import (
+    Assess,
     CloseSide,
-    Detach,
     OpenSide,
-    RollbackAssess,
     RollbackSettled,
 )
 from runbook.steps.subscribe import Subscribe
@@ -49,11 +52,26 @@ from state.words import Track
 
 
 class WayBack(StrEnum):
-    """What a rollback goes back to."""
+    """What a rollback goes back to, or how it ends."""
 
     BLUE_PRIME = "blue-prime"
     OLD_BLUE = "old-blue"
     PROTECT_THEN_BLUE_PRIME = "protect-then-blue-prime"
+    FOR_GOOD = "blue-prime-for-good"
+    """To blue prime, with no way forward held, whatever the plan says."""
+    STAY = "stay"
+    """Blue prime serves on, after going forward was called off."""
+    SETTLE = "settle"
+    """Blue prime serves for good: the way forward ends."""
+
+
+class WayUp(StrEnum):
+    """What an upgrade is, besides the first one (an empty text)."""
+
+    STAY = "stay"
+    """New blue serves on, after a rollback was called off."""
+    FORWARD = "forward"
+    """To new blue again, after a rollback that was protected."""
 
 
 def flowing(*steps: Step) -> list[Step]:
@@ -63,14 +81,13 @@ def flowing(*steps: Step) -> list[Step]:
     return list(steps)
 
 
-STAY = "stay"
-"""The upgrade track after a rollback that was called off."""
-
-
 def upgrade(plan: Plan, way: str = "") -> list[Step]:
     """Blue becomes new blue on the new version, and gets its rollback cluster."""
-    if way == STAY:
-        return stay()
+    match way:
+        case WayUp.STAY:
+            return stay(Role.NEW_BLUE)
+        case WayUp.FORWARD:
+            return turn(Role.BLUE_PRIME, Role.NEW_BLUE)
     prepare = [
         Identify(),
         Preflight(),
@@ -83,12 +100,15 @@ def upgrade(plan: Plan, way: str = "") -> list[Step]:
     pivot = flowing(
         StopTraffic(on=Role.BLUE, also=(Role.GREEN,)),
         Switchover(),
-        Capture(publisher=Role.NEW_BLUE),
+        Capture(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE),
     )
-    resume = ResumeTraffic(on=Role.NEW_BLUE, closed=(Role.OLD_BLUE,))
+    resume = ResumeTraffic(
+        on=Role.NEW_BLUE, closed=(Role.OLD_BLUE,), captured=True, phase="upgrade"
+    )
+    bake = Bake(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
     if plan.upgrade.order is Order.TRAFFIC_FIRST:
-        return [*prepare, *pivot, resume, *protect(), Bake()]
-    return [*prepare, *pivot, *flowing(*protect()), resume, Bake()]
+        return [*prepare, *pivot, resume, *protect(), bake]
+    return [*prepare, *pivot, *flowing(*protect()), resume, bake]
 
 
 def protect() -> list[Step]:
@@ -98,19 +118,66 @@ def protect() -> list[Step]:
         HoldOldBlue(),
         Clone(),
         CloneInstances(),
-        Subscribe(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
-        VerifyProtection(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
+        *feed(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
     ]
 
 
-def stay() -> list[Step]:
-    """A rollback was called off before its endpoint moved: the new version goes on serving."""
-    sides = {"publisher": Role.NEW_BLUE, "subscriber": Role.BLUE_PRIME}
+def feed(publisher: Role, subscriber: Role) -> list[Step]:
+    """The slots start at exactly what the subscriber has: let it follow, and prove that it does."""
     return [
-        *flowing(OpenSide(Role.NEW_BLUE)),
-        ResumeTraffic(on=Role.NEW_BLUE, closed=(Role.OLD_BLUE,)),
-        VerifyProtection(**sides),
-        Bake(),
+        Subscribe(publisher=publisher, subscriber=subscriber),
+        VerifyProtection(publisher=publisher, subscriber=subscriber),
+    ]
+
+
+def turn(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
+    """The cluster that follows has every write: it takes over, and is followed in its turn.
+
+    The way back is a turn from new blue to blue prime, the way forward one from blue prime to new
+    blue; each leaves the run where the other can begin.
+    """
+    sides = {"publisher": away, "subscriber": to}
+    phase = "forward" if to is Role.NEW_BLUE else "rollback"
+    capture: list[Step] = [Capture(publisher=to, equal_to=away)] if protected else []
+    fed: list[Step] = []
+    if protected:
+        fed = [*feed(publisher=to, subscriber=away), Bake(publisher=to, subscriber=away)]
+    return [
+        Assess(away=away, to=to, protects=protected),
+        *flowing(
+            StopTraffic(on=away),
+            Drain(**sides),
+            SyncSequences(**sides),
+            Compare(**sides),
+            Detach(to),
+            CloseSide(away, to),
+            *capture,
+            OpenSide(to),
+            SwitchEndpoint(away=away, to=to),
+        ),
+        ResumeTraffic(on=to, closed=(away,), captured=protected, phase=phase, leaves=away),
+        DropCapture(away) if protected else DropCapture(away, to),
+        *fed,
+    ]
+
+
+def stay(on: Role) -> list[Step]:
+    """A turn was called off before its endpoint moved: the cluster that served goes on serving.
+
+    Its slots were not dropped yet and the other one has changed nothing: it is fed from them again.
+    """
+    sides = Sides.of(on)
+    return [
+        *flowing(CloseSide(sides.subscriber), HoldAgain(on), OpenSide(on)),
+        ResumeTraffic(
+            on=on,
+            closed=(sides.subscriber,),
+            captured=True,
+            phase="rollback" if on is Role.NEW_BLUE else "forward",
+        ),
+        DropCapture(sides.subscriber),
+        *feed(on, sides.subscriber),
+        Bake(on, sides.subscriber),
     ]
 
 
@@ -121,50 +188,48 @@ def abort(plan: Plan, way: str = "") -> list[Step]:
 
 def rollback(plan: Plan, way: str = WayBack.BLUE_PRIME) -> list[Step]:
     """After the switchover: back to the old version."""
+    settled = RollbackSettled(on=Role.BLUE_PRIME)
+    back = turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
     match WayBack(way):
         case WayBack.BLUE_PRIME:
-            return to_blue_prime()
+            return [*back, settled]
         case WayBack.PROTECT_THEN_BLUE_PRIME:
-            return [*protect(), *to_blue_prime()]
+            return [*protect(), *back, settled]
+        case WayBack.FOR_GOOD:
+            return [*turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
         case WayBack.OLD_BLUE:
             return to_old_blue()
-
-
-def to_blue_prime() -> list[Step]:
-    """Blue prime has every write: it takes over."""
-    sides = {"publisher": Role.NEW_BLUE, "subscriber": Role.BLUE_PRIME}
-    return [
-        RollbackAssess(to=Role.BLUE_PRIME),
-        *flowing(
-            StopTraffic(on=Role.NEW_BLUE),
-            Drain(**sides),
-            SyncSequences(**sides),
-            Compare(**sides),
-            Detach(subscriber=Role.BLUE_PRIME),
-            CloseSide(Role.NEW_BLUE),
-            OpenSide(Role.BLUE_PRIME),
-            SwitchEndpoint(away=Role.NEW_BLUE, to=Role.BLUE_PRIME),
-        ),
-        ResumeTraffic(on=Role.BLUE_PRIME, closed=(Role.NEW_BLUE,)),
-        DropCapture(publisher=Role.NEW_BLUE),
-        RollbackSettled(on=Role.BLUE_PRIME),
-    ]
+        case WayBack.STAY:
+            return [*stay(Role.BLUE_PRIME), settled]
+        case WayBack.SETTLE:
+            return [
+                SettleAssess(),
+                Detach(Role.NEW_BLUE),
+                DropCapture(Role.BLUE_PRIME, Role.NEW_BLUE),
+                settled,
+            ]
 
 
 def to_old_blue() -> list[Step]:
     """No application wrote to new blue: old blue is exactly what it was."""
     return [
-        RollbackAssess(to=Role.OLD_BLUE),
+        Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
         *flowing(
             StopTraffic(on=Role.NEW_BLUE),
-            CloseSide(Role.NEW_BLUE),
+            CloseSide(Role.NEW_BLUE, Role.OLD_BLUE),
             DeleteDeployment(),
             HoldOldBlue(),
             OpenSide(Role.OLD_BLUE),
             SwitchEndpoint(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
         ),
-        ResumeTraffic(on=Role.OLD_BLUE, closed=(Role.NEW_BLUE,)),
-        DropCapture(publisher=Role.NEW_BLUE),
+        ResumeTraffic(
+            on=Role.OLD_BLUE,
+            closed=(Role.NEW_BLUE,),
+            captured=False,
+            phase="rollback",
+            leaves=Role.NEW_BLUE,
+        ),
+        DropCapture(Role.NEW_BLUE),
         RollbackSettled(on=Role.OLD_BLUE),
     ]
 
@@ -173,8 +238,8 @@ def commit(plan: Plan, way: str = "") -> list[Step]:
     """The end of the way back."""
     return [
         CommitAssess(),
-        Detach(subscriber=Role.BLUE_PRIME),
-        DropCapture(publisher=Role.NEW_BLUE),
+        Detach(Role.BLUE_PRIME),
+        DropCapture(Role.NEW_BLUE),
         SnapshotOldBlue(),
         DeleteBluePrime(),
         DeleteOldBlue(),
@@ -186,8 +251,8 @@ def cleanup(plan: Plan, way: str = "") -> list[Step]:
     """What the run created and does not serve goes, so that nothing goes on costing money."""
     return [
         DeleteOwnDeployment(),
-        Detach(subscriber=Role.BLUE_PRIME),
-        DropCapture(publisher=Role.NEW_BLUE),
+        Detach(Role.BLUE_PRIME, Role.NEW_BLUE),
+        DropCapture(Role.NEW_BLUE, Role.BLUE_PRIME),
         DeleteCreated(),
         CleanupRemains(),
     ]
@@ -202,9 +267,14 @@ TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {
 }
 
 
+def name(track: Track, way: str = "") -> str:
+    """Return what a stay on a track is called where one word must do."""
+    return way if way in (WayUp.FORWARD, WayBack.SETTLE) else track.value
+
+
 def step_keys(plan: Plan) -> set[str]:
     """Return the keys of the steps of every track, whichever the way."""
-    ways = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", STAY]}
+    ways: dict[Track, list[str]] = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", *WayUp]}
     return {
         step.key
         for track in Track

@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 
-from runbook import differing
-from runbook.slipped import UNPROVED
-from runbook.steps import switch
-from runbook.steps.carry import DIFFERENT
-from runbook.tracks import STAY, WayBack, steps_of
+from runbook.positions import Position, position
+from runbook.tracks import WayBack, WayUp, name, steps_of
 from runbook.world import World
 from state.journal import Journal
-from state.words import Outcome, Status, Track
-
-
-class Position(StrEnum):
-    """Where a run stands, as far as the way back is concerned."""
-
-    BEFORE_SWITCHOVER = "before the switchover"
-    SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
-    BEFORE_TRAFFIC = "switched over, traffic not resumed"
-    SLIPPED_IN = "switched over, and rows slipped in before the capture"
-    NOT_PROTECTED = "traffic resumed, not yet protected"
-    PROTECTED = "protected"
-    WAY_LOST = "a slot is gone: blue prime misses writes"
-    ROWS_DIFFER = "rows differed at the last comparison"
-    ROLLING_BACK = "rolling back"
-    ROLLBACK_BLOCKED = "rolling back, and rows differ"
-    SWITCHING_ENDPOINT = "the endpoint is on its way to the old version"
-    ROLLED_BACK = "rolled back"
-    COMMITTED = "committed"
-    ABORTED = "aborted"
+from state.words import Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,127 +27,19 @@ class Way:
     steps: tuple[str, ...]
     recommended: bool = False
 
-
-ENDED = {
-    Track.ROLLBACK: Position.ROLLED_BACK,
-    Track.COMMIT: Position.COMMITTED,
-    Track.ABORT: Position.ABORTED,
-}
-"""Where a run stands once a cleanup has begun, by the track that was ended before it."""
+    @property
+    def name(self) -> str:
+        """The word for it on the command line."""
+        return name(self.track, self.way)
 
 
-def position(world: World, journal: Journal) -> Position:
-    """Return where the run stands, by its journal."""
-    entries = journal.entries(world.run)
-    entry = entries[-1]
-    if entry.track is Track.CLEANUP:
-        ended = (ENDED[each.track] for each in reversed(entries) if each.track in ENDED)
-        if (how := next(ended, None)) is not None:
-            return how
-    performed = _performed(world, journal)
-    if entry.track is Track.COMMIT and performed & {"detach", "drop-capture", "delete-blue-prime"}:
-        return Position.COMMITTED
-    if entry.track is Track.ABORT and "delete-green" in performed:
-        return Position.ABORTED
-    if entry.track is Track.ROLLBACK and (moved := _endpoint(world, journal)) is not None:
-        done = moved is Status.SUCCEEDED
-        return Position.ROLLED_BACK if done else Position.SWITCHING_ENDPOINT
-    if entry.track is Track.ROLLBACK and performed & {"stop-traffic", "detach"}:
-        return Position.ROLLBACK_BLOCKED if _unlike(world) else Position.ROLLING_BACK
-    if world.fact("switchover") is None and not switchover_asked(world, journal):
-        return Position.BEFORE_SWITCHOVER
-    if world.fact("switchover") is None:
-        return Position.SWITCHOVER_ASKED
-    traffic = world.fact("traffic") or {}
-    resumed = any(
-        attempt.step == "resume-traffic"
-        # By hand it has no effects: then that it was done counts.
-        and (attempt.effects or attempt.status is Status.SUCCEEDED)
-        for attempt in journal.attempts(world.run)
-        if attempt.track is Track.UPGRADE
-    )
-    if not resumed and not traffic.get("open"):
-        verified = (world.fact("protection") or {}).get("protected")
-        if verified:
-            return Position.PROTECTED
-        return Position.SLIPPED_IN if world.fact(UNPROVED) else Position.BEFORE_TRAFFIC
-    protection = world.fact("protection") or {}
-    if protection.get("lost"):
-        return Position.WAY_LOST
-    if _unlike(world) and world.fact("subscribed"):
-        # Before blue prime follows, nothing is mended yet: protecting goes on first.
-        return Position.ROWS_DIFFER
-    return Position.PROTECTED if protection.get("protected") else Position.NOT_PROTECTED
-
-
-def _unlike(world: World) -> bool:
-    """Return whether a table is known to differ, and was neither mended nor given up."""
-    return bool(world.fact(DIFFERENT) or differing.left(world))
-
-
-def _performed(world: World, journal: Journal) -> set[str]:
-    """Return the steps of the present stay whose effects have begun."""
-    entry = journal.entries(world.run)[-1]
-    return {
-        attempt.step
-        for attempt in journal.attempts(world.run)
-        if attempt.entry == entry.id and attempt.effects
-    }
-
-
-def _endpoint(world: World, journal: Journal) -> Status | None:
-    """Return how far the present stay has taken the endpoint: SUCCEEDED, UNKNOWN, or None.
-
-    A change that was asked for and is not known to have failed may have moved it; one that failed
-    has not.
-    """
-    entry = journal.entries(world.run)[-1]
-    tried = [
-        attempt
-        for attempt in journal.attempts(world.run)
-        if attempt.entry == entry.id and attempt.step == "switch-endpoint"
-    ]
-    if any(attempt.status is Status.SUCCEEDED for attempt in tried):
-        return Status.SUCCEEDED
-    moved = any(
-        effect.outcome is not Outcome.FAILED for attempt in tried for effect in attempt.effects
-    )
-    return Status.UNKNOWN if moved else None
-
-
-def switchover_asked(world: World, journal: Journal) -> bool:
-    """Return whether the pivot was called, and not seen to return since.
-
-    A failed attempt alone does not say so: its wait may have ended before the switchover did.
-    """
-    returned = (world.fact(switch.RETURNED) or {}).get("at")
-    return any(
-        effect.outcome is not Outcome.FAILED
-        and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
-        for attempt in journal.attempts(world.run)
-        if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
-        for effect in attempt.effects
-    )
-
-
-def way_back(where: Position) -> str:
-    """Return the sentence that every screen shows: the way back from here and what it loses."""
-    return {
-        Position.BEFORE_SWITCHOVER: "abort: blue stays as it is, nothing is lost",
-        Position.SWITCHOVER_ASKED: "known when the switchover's end is seen; nothing is lost",
-        Position.BEFORE_TRAFFIC: "return to old blue, nothing is lost",
-        Position.SLIPPED_IN: "return to old blue, which loses only what slipped in, as named",
-        Position.NOT_PROTECTED: "finish protecting, then roll back: nothing is lost, it takes time",
-        Position.PROTECTED: "roll back to blue prime, nothing is lost",
-        Position.WAY_LOST: "none that loses nothing: a slot is gone, blue prime misses writes",
-        Position.ROWS_DIFFER: "re-copy the tables that differ, then roll back; compare proves it",
-        Position.ROLLBACK_BLOCKED: "stay on the new version: it has every write; rows differ",
-        Position.ROLLING_BACK: "go on rolling back, nothing is lost",
-        Position.SWITCHING_ENDPOINT: "go on rolling back, nothing is lost",
-        Position.ROLLED_BACK: "none is held: the old version serves",
-        Position.COMMITTED: "none: the way back has ended",
-        Position.ABORTED: "none is needed: blue serves as before",
-    }[where]
+BACK = (
+    Position.BACK_NOT_PROTECTED,
+    Position.BACK_PROTECTED,
+    Position.BACK_WAY_LOST,
+    Position.BACK_ROWS_DIFFER,
+)
+"""The positions after a rollback in which the way forward is held by slots on blue prime."""
 
 
 def ways(world: World, journal: Journal) -> list[Way]:
@@ -185,6 +53,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
         Position.SWITCHOVER_ASKED,
     )
     asked = where is Position.SWITCHOVER_ASKED
+    back = where in BACK or where is Position.ROLLED_BACK
     found = [
         _way(
             world,
@@ -214,7 +83,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             available=to_old_blue,
             why_not="before the switchover: abort"
             if before
-            else "new blue has writes that old blue lacks",
+            else "the applications have written since, and old blue lacks it",
             recommended=to_old_blue,
         ),
         _way(
@@ -227,10 +96,33 @@ def ways(world: World, journal: Journal) -> list[Way]:
             else "nothing: blue prime has every write",
             "a minute or so, the applications being down",
             available=where in (Position.PROTECTED, Position.ROWS_DIFFER),
-            why_not="a slot is gone: blue prime misses writes, for good"
-            if where is Position.WAY_LOST
-            else "blue prime does not have every write yet",
+            why_not={
+                Position.WAY_LOST: "a slot is gone: blue prime misses writes, for good",
+                Position.FORWARD_NOT_PROTECTED: "first the next steps here: they feed blue prime",
+            }.get(
+                where,
+                "it serves already" if back else "blue prime does not have every write yet",
+            ),
             recommended=where is Position.PROTECTED,
+        ),
+        _way(
+            world,
+            Track.ROLLBACK,
+            WayBack.FOR_GOOD,
+            "Roll back to blue prime for good: no way forward is held",
+            "the way forward: what is written then is on the old version alone",
+            "a minute or so, the applications being down",
+            available=world.plan.rollback.protect
+            and where in (Position.PROTECTED, Position.ROLLING_BACK)
+            and entry.way != WayBack.FOR_GOOD,
+            why_not="the plan protects no rollback: the other way to blue prime is this one"
+            if not world.plan.rollback.protect
+            else "blue prime serves already"
+            if back
+            else "the run is on it"
+            if entry.way == WayBack.FOR_GOOD
+            else "blue prime does not have every write yet",
+            recommended=False,
         ),
         _way(
             world,
@@ -245,7 +137,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
                 Position.ROWS_DIFFER: "it is finished; the rows differ",
                 Position.ROLLBACK_BLOCKED: "it is finished; the rows differ",
                 Position.WAY_LOST: "a slot is gone: what it did not keep cannot be applied",
-            }.get(where, "no write has to be kept yet"),
+                Position.FORWARD_NOT_PROTECTED: "it is there: the next steps here feed it",
+            }.get(where, "it has taken over" if back else "no write has to be kept yet"),
             recommended=where is Position.NOT_PROTECTED,
         ),
         _way(
@@ -263,7 +156,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
         _way(
             world,
             Track.UPGRADE,
-            STAY,
+            WayUp.STAY,
             "Stay on the new version: let the applications in on new blue again",
             "nothing",
             "seconds",
@@ -273,12 +166,66 @@ def ways(world: World, journal: Journal) -> list[Way]:
         ),
         _way(
             world,
+            Track.UPGRADE,
+            WayUp.FORWARD,
+            "Go forward again to new blue",
+            "nothing, if the comparison passes: rows differed at the last one"
+            if where is Position.BACK_ROWS_DIFFER
+            else "nothing: new blue has every write",
+            "a minute or so, the applications being down",
+            available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER),
+            why_not={
+                Position.BACK_WAY_LOST: "a slot is gone: new blue misses writes, for good",
+                Position.BACK_NOT_PROTECTED: "new blue does not have every write yet: first the "
+                "next steps of this track",
+                Position.ROLLED_BACK: "no slot has kept what was written since: it is a new "
+                "upgrade",
+            }.get(where, "only after a rollback that was protected"),
+            recommended=where is Position.BACK_PROTECTED,
+        ),
+        _way(
+            world,
+            Track.ROLLBACK,
+            WayBack.STAY,
+            "Stay on the old version: let the applications in on blue prime again",
+            "nothing",
+            "seconds",
+            available=where in (Position.GOING_FORWARD, Position.FORWARD_BLOCKED),
+            why_not="only while going forward has not switched the endpoint",
+            recommended=where in (Position.GOING_FORWARD, Position.FORWARD_BLOCKED),
+        ),
+        _way(
+            world,
+            Track.ROLLBACK,
+            WayBack.SETTLE,
+            "Settle: end the way forward, stay on the old version",
+            "the way forward itself",
+            "seconds; nothing stops",
+            available=where in BACK and entry.way != WayBack.SETTLE,
+            why_not="the run is on it"
+            if entry.way == WayBack.SETTLE
+            else "no way forward is held"
+            if where is Position.ROLLED_BACK
+            else "only after a rollback that was protected",
+            recommended=False,
+        ),
+        _way(
+            world,
             Track.CLEANUP,
             "",
             "Clean up: delete what the run created and does not serve",
-            "the clusters that it names",
+            "the clusters that it names, and with new blue the way forward"
+            if where in BACK
+            else "the clusters that it names",
             "minutes",
-            available=where in (Position.ROLLED_BACK, Position.COMMITTED, Position.ABORTED)
+            available=where
+            in (
+                Position.ROLLED_BACK,
+                Position.BACK_PROTECTED,
+                Position.BACK_WAY_LOST,
+                Position.COMMITTED,
+                Position.ABORTED,
+            )
             and entry.track is not Track.CLEANUP,
             why_not="only once the run has ended one way or the other",
             recommended=False,

@@ -15,7 +15,10 @@ from state.times import to_text
 VERSION = 1
 """The shape of the JSON; it goes up when a member changes its meaning or leaves."""
 
-DOWNTIMES = ("upgrade", "rollback")
+LATER = ("forward",)
+"""Phases that most runs never come to."""
+
+DOWNTIMES = ("upgrade", "rollback", *LATER)
 
 Format = Literal["md", "json"]
 
@@ -39,7 +42,11 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
         return {
             "report": VERSION,
             "run": _run(record),
-            "downtime": {name: _downtime(facts.get(f"downtime.{name}")) for name in DOWNTIMES},
+            "downtime": {
+                name: _downtime(facts.get(f"downtime.{name}"))
+                for name in DOWNTIMES
+                if name not in LATER or f"downtime.{name}" in facts
+            },
             "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
             "handovers": [_handover(each) for each in journal.handovers(record.id)],
             "decisions": [

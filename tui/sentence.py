@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runbook.board import Protection
 from runbook.checklist import Checklist, Line
 from runbook.step import Risk
+from runbook.tracks import WayUp
 from state.records import Handover, Holder
 from state.words import Outcome, Status
 from tui import glyphs, text
@@ -15,6 +16,9 @@ from tui.model import Preview, Way
 
 WAY_BACK = "way back"
 """What the sentence on it begins with."""
+
+WAY_FORWARD = "way forward"
+"""What it begins with after a rollback from which one may go forward again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def way_back(
     # What follows the colon is the reason, which the branch screen gives in full.
     cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
     known = "from here" if protection.protected is not None else "as last known"
-    return f"{WAY_BACK} {known} loses {cost}: {title}; takes {time}"
+    label = WAY_FORWARD if best.way == WayUp.FORWARD else WAY_BACK
+    return f"{label} {known} loses {cost}: {title}; takes {time}"
 
 
 def _lower(words: str) -> str:

@@ -9,12 +9,13 @@ from datetime import datetime
 from textual.content import Content
 
 from runbook.board import Downtime
+from runbook.tracks import name
 from state.records import Event
-from state.words import Status
+from state.words import Status, Track
 from tui import glyphs, text
 from tui.model import RunModel, Way
 from tui.picture import Picture, fresh_limit
-from tui.sentence import WAY_BACK, held_by, way_back
+from tui.sentence import WAY_BACK, WAY_FORWARD, held_by, way_back
 from tui.widgets.header import known_now
 from tui.widgets.pane import line
 
@@ -41,7 +42,7 @@ def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
     checklist = stand.picture.checklist
     run, following = checklist.run, checklist.next
     track = " → ".join(
-        f"{section.entry.track.value}{_way(section.entry.way)}" for section in checklist.sections
+        _track(section.entry.track, section.entry.way) for section in checklist.sections
     )
     yield from _row("run", f"{run.id} · cluster {run.cluster}", cells, "bold")
     if following is None:
@@ -57,8 +58,9 @@ def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
     yield from _applications(board.downtime, now, cells)
     protection = known_now(board.protection, now, fresh_limit(run))
     back = way_back(stand.ways, checklist, protection, stand.error)
-    words = back.removeprefix(WAY_BACK).removeprefix(" from here").lstrip(": ")
-    yield from _row("way back", words, cells)
+    label = WAY_FORWARD if back.startswith(WAY_FORWARD) else WAY_BACK
+    words = back.removeprefix(label).removeprefix(" from here").lstrip(": ")
+    yield from _row(label, words, cells)
 
 
 def before(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
@@ -107,8 +109,9 @@ def _applications(clock: Downtime, now: datetime, cells: int) -> Iterable[Conten
         yield from _row("applications", f"ARE DOWN {since}", cells, "bold $text-error")
 
 
-def _way(way: str) -> str:
-    return f" ({way})" if way else ""
+def _track(track: Track, way: str) -> str:
+    called = name(track, way)
+    return f"{called} ({way})" if way and way != called else called
 
 
 def _row(label: str, words: str, cells: int, style: str = "") -> Iterable[Content]:

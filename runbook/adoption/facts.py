@@ -9,10 +9,13 @@ from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Stay
 from runbook.postgres import marks
 from runbook.roles import Role
-from runbook.steps.capture import Capture, slot_name
+from runbook.sides import Sides
+from runbook.steps.capture import Capture, capture_fact, slot_name
+from runbook.steps.detach import DETACHED, Detach
 from runbook.steps.endpoint import SwitchEndpoint
-from runbook.steps.rollback import Detach
 from runbook.steps.traffic import ResumeTraffic
+from runbook.tracks import WayBack
+from state.records import Json
 from state.words import Track
 
 LOST_FREEZE = (
@@ -105,32 +108,52 @@ def _switchover(scene: Scene) -> None:
 
 
 def _capture(scene: Scene, stays: list[Stay]) -> None:
-    """Keep the capture once its step has passed; before that the step makes it itself."""
-    new = scene.sides.get(Role.NEW_BLUE)
-    if new is None or Capture.key not in stays[0].done():
+    """Keep the captures once their steps have passed; before that the step makes it itself."""
+    if Role.NEW_BLUE not in scene.sides or Capture.key not in stays[0].done():
         return
-    databases = scene.captured
-    scene.draft.keep("slots", [slot.name for slot in new.slots], f"{len(new.slots)} slots are held")
-    if not databases:
+    held = Role.BLUE_PRIME if _led(stays) is Role.BLUE_PRIME else Role.NEW_BLUE
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    if prime is None or not prime.captured:
+        held = Role.NEW_BLUE
+    for publisher in (Role.NEW_BLUE, Role.BLUE_PRIME):
+        if publisher in scene.sides and scene.captured_on(publisher):
+            scene.draft.keep(
+                capture_fact(publisher), _value(scene, publisher), f"capture on {publisher.value}"
+            )
+    slots = scene.sides[held].slots
+    scene.draft.keep("slots", [slot.name for slot in slots], f"{len(slots)} slots are held")
+    if not scene.captured_on(held):
         return
-    names = {name: slot_name(scene.world, databases, name) for name in databases}
-    # A slot that was read holds nothing from before: no clone may begin with it any more.
-    began = {slot.name: 0 if slot.used else slot.confirmed for slot in new.slots}
-    value = {"databases": databases, "slots": names, "publisher": Role.NEW_BLUE.value}
-    if began and None not in began.values():
-        value["from"] = began
-    scene.draft.keep("capture", value, f"the capture covers {', '.join(databases)}")
-    _subscribed(scene)
-    for name in sorted(set(names.values()) - {slot.name for slot in new.slots}):
+    value = _value(scene, held)
+    text = f"the capture on {held.value} covers {', '.join(value['databases'])}"
+    scene.draft.keep("capture", value, text)
+    _subscribed(scene, Sides.of(held))
+    for name in sorted(set(value["slots"].values()) - {slot.name for slot in slots}):
         scene.doubt(f"what became of the slot {name}", "it is not there: no way back through it")
 
 
-def _subscribed(scene: Scene) -> None:
-    prime = scene.sides.get(Role.BLUE_PRIME)
-    if prime is not None and prime.subscriptions and scene.cast.prime is not None:
-        value = {"resource_id": scene.cast.prime.resource_id}
-        scene.draft.keep("subscribed", value, "blue prime has subscribed to the slots")
-    elif scene.slots_used:
+def _value(scene: Scene, publisher: Role) -> dict[str, Json]:
+    """Return a capture as its step would have kept it."""
+    databases = scene.captured_on(publisher)
+    slots = scene.sides[publisher].slots
+    names = {name: slot_name(scene.world, databases, name) for name in databases}
+    # A slot that was read holds nothing from before: no clone may begin with it any more.
+    began = {slot.name: 0 if slot.used else slot.confirmed for slot in slots}
+    value = {"databases": databases, "slots": names, "publisher": publisher.value}
+    if began and None not in began.values():
+        value["from"] = began
+    return value
+
+
+def _subscribed(scene: Scene, sides: Sides) -> None:
+    follower = scene.sides.get(sides.subscriber)
+    clusters = {Role.BLUE_PRIME: scene.cast.prime, Role.NEW_BLUE: scene.cast.green}
+    cluster = clusters[sides.subscriber]
+    if follower is not None and follower.subscriptions and cluster is not None:
+        value = {"resource_id": cluster.resource_id}
+        text = f"{sides.subscriber.value} has subscribed to the slots"
+        scene.draft.keep("subscribed", value, text)
+    elif scene.slots_used(sides.publisher):
         scene.doubt(
             "who has read from the slots: no subscription of this run is there",
             "the slots no longer hold every write since the capture: no new clone is made for them",
@@ -164,15 +187,14 @@ async def _freeze(scene: Scene) -> None:
 
 
 def _ends(scene: Scene, stays: list[Stay]) -> None:
-    back = stays[1] if len(stays) > 1 else stays[0]
-    if back.track is Track.ROLLBACK and SwitchEndpoint.key in back.done():
-        serving = _serving(scene, stays)
-        text = f"the applications are led to {serving.value}"
-        scene.draft.keep("endpoint", {"on": serving.value}, text)
-    if stays[-1].track in (Track.ROLLBACK, Track.COMMIT) and Detach.key in stays[-1].done():
-        scene.draft.keep("detached", True, "blue prime is detached")
+    led = _led(stays)
+    if led is not None:
+        scene.draft.keep("endpoint", {"on": led.value}, f"the applications are led to {led.value}")
+    follower = _detached(scene, stays[-1])
+    if follower is not None:
+        scene.draft.keep(DETACHED, [follower.value], f"{follower.value} is detached")
         value = {"protected": False, "text": "detached", "at": scene.world.now().isoformat()}
-        scene.draft.keep("protection", value, "blue prime follows nobody")
+        scene.draft.keep("protection", value, f"{follower.value} follows nobody")
         return
     scene.doubt(
         "whether the run is protected",
@@ -211,11 +233,33 @@ def _traffic(scene: Scene, stays: list[Stay]) -> None:
     scene.draft.keep("traffic", value, f"traffic {words}")
 
 
+def _led(stays: list[Stay]) -> Role | None:
+    """Return where the run has led the applications after its switchover, or None."""
+    for stay in reversed(stays):
+        if SwitchEndpoint.key in stay.done():
+            if stay.track is Track.UPGRADE:
+                return Role.NEW_BLUE
+            return Role.OLD_BLUE if stay.way == WayBack.OLD_BLUE else Role.BLUE_PRIME
+    return None
+
+
+def _detached(scene: Scene, stay: Stay) -> Role | None:
+    """Return the cluster that the last stay has detached and that is not to be fed again."""
+    if Detach.key not in stay.done():
+        return None
+    if stay.track is Track.COMMIT:
+        return Role.BLUE_PRIME
+    if stay.way == WayBack.SETTLE:
+        return Role.NEW_BLUE
+    turned = SwitchEndpoint.key in stay.done()
+    if stay.track is Track.UPGRADE:
+        return None if turned else Role.NEW_BLUE
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    fed = turned and prime is not None and prime.captured
+    return None if fed else Role.BLUE_PRIME
+
+
 def _serving(scene: Scene, stays: list[Stay]) -> Role:
     if not scene.cast.switched:
         return Role.BLUE
-    if scene.cast.bears(scene.cast.prime) or scene.unlocked_on_prime:
-        return Role.BLUE_PRIME
-    if scene.cast.bears(scene.cast.blue):
-        return Role.OLD_BLUE
-    return Role.NEW_BLUE
+    return _led(stays) or Role.NEW_BLUE

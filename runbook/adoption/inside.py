@@ -61,6 +61,11 @@ class Side:
     subscriptions: Mapping[str, Subscription]
     """The run's subscription in each database that has one."""
 
+    @property
+    def captured(self) -> bool:
+        """Whether anything of a capture of the run is here, a part of it or all."""
+        return bool(self.slots or self.publications or self.replication_role)
+
     def traffic(self, *, roles_locked: bool) -> Traffic:
         """Return whether applications may write here.
 

@@ -1,4 +1,4 @@
-"""Where a rollback, a commit or a cleanup stands.
+"""Where a rollback, a way forward after one, a commit or a cleanup stands.
 
 What can be proved again is left to be run again: the fence, the sequences, the comparison of the
 rows. Only what cannot be repeated counts as done.
@@ -17,17 +17,18 @@ from runbook.roles import Role
 from runbook.step import Step
 from runbook.steps.capture import DropCapture
 from runbook.steps.carry import Drain
+from runbook.steps.detach import Detach
 from runbook.steps.endpoint import SwitchEndpoint
 from runbook.steps.remove import DeleteOwnDeployment
-from runbook.steps.rollback import Detach, RollbackAssess
+from runbook.steps.rollback import Assess
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
-from runbook.tracks import WayBack, steps_of
+from runbook.tracks import WayBack, WayUp, steps_of
 from runbook.world import RUN_TAG
 from state.words import Status, Track
 
 
-def way_of(scene: Scene) -> WayBack | None:
-    """Return what a rollback under way goes back to, or None where there is none."""
+def way_of(scene: Scene) -> WayBack | WayUp | None:
+    """Return the way on which a run has left its upgrade, or None where it has not."""
     cast = scene.cast
     aside = cast.green is not None and cast.green.identifier == aside_name(
         cast.production, cast.run
@@ -38,28 +39,54 @@ def way_of(scene: Scene) -> WayBack | None:
         and any(new.read_only.values())
         and scene.traffic(Role.NEW_BLUE) is not Traffic.OPEN
     )
+    if _going_forward(scene):
+        return WayUp.FORWARD
     if cast.bears(cast.prime) or scene.unlocked_on_prime:
         return WayBack.BLUE_PRIME
     if cast.bears(cast.blue):
         return WayBack.OLD_BLUE
     if aside or closed:
         return WayBack.OLD_BLUE if cast.prime is None else WayBack.BLUE_PRIME
-    if _detaching(scene) and scene.traffic(Role.NEW_BLUE) in (Traffic.CLOSED, Traffic.UNKNOWN):
+    if scene.detaching() and scene.traffic(Role.NEW_BLUE) in (Traffic.CLOSED, Traffic.UNKNOWN):
         return WayBack.BLUE_PRIME
     if _stopped_once_more(scene):
         return WayBack.BLUE_PRIME
     return None
 
 
-def _detaching(scene: Scene) -> bool:
-    """Return whether subscriptions are gone that have been there: somebody read their slots.
+def _going_forward(scene: Scene) -> bool:
+    """Return whether a run that had rolled back is on its way to new blue again.
 
-    A subscription that is still to be made has a slot that nobody has read.
+    A capture on blue prime whose slots were read is one that new blue has followed; in the rollback
+    that makes it nobody has read them before the applications are let in.
     """
-    new, prime = scene.sides.get(Role.NEW_BLUE), scene.sides.get(Role.BLUE_PRIME)
-    if new is None or prime is None:
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    if prime is None or Role.NEW_BLUE not in scene.sides or not prime.captured:
         return False
-    return any(slot.used and slot.database not in prime.subscriptions for slot in new.slots)
+    if has_gone_forward(scene):
+        return True
+    traffic = scene.traffic(Role.BLUE_PRIME)
+    if not scene.slots_used(Role.BLUE_PRIME):
+        return False
+    return traffic is Traffic.CLOSED or (
+        traffic is Traffic.UNKNOWN and scene.detaching(Role.BLUE_PRIME)
+    )
+
+
+def has_gone_forward(scene: Scene) -> bool:
+    """Return whether the applications are led to new blue again, after a rollback.
+
+    A rollback marks new blue as made by the run when it settles, and nothing takes that away.
+    """
+    prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
+    if prime is None or green is None:
+        return False
+    if not prime.captured:
+        return scene.cast.bears(green) and green.tags.get(RUN_TAG) == scene.cast.run
+    if scene.traffic(Role.NEW_BLUE) in (Traffic.OPEN, Traffic.LET_IN):
+        return True
+    by_name = scene.world.plan.endpoint.method is EndpointMethod.RENAME
+    return by_name and scene.cast.bears(scene.cast.green) and scene.slots_used(Role.BLUE_PRIME)
 
 
 def _stopped_once_more(scene: Scene) -> bool:
@@ -70,7 +97,7 @@ def _stopped_once_more(scene: Scene) -> bool:
         and scene.rows.same is False
         and bool(scene.captured)
         and Role.BLUE_PRIME in scene.sides
-        and not scene.unsubscribed
+        and not scene.unsubscribed()
     )
 
 
@@ -79,28 +106,87 @@ def committing(scene: Scene) -> bool:
     if scene.cast.deployment is not None or Role.NEW_BLUE not in scene.sides:
         return False
     prime = scene.sides.get(Role.BLUE_PRIME)
-    if prime is not None and prime.subscriptions and not _detaching(scene):
+    if prime is not None and prime.subscriptions and not scene.detaching():
         return False
-    return _detaching(scene) or not scene.sides[Role.NEW_BLUE].slots
+    return scene.detaching() or not scene.sides[Role.NEW_BLUE].slots
 
 
 async def rolling_back(scene: Scene, way: WayBack) -> list[Stay]:
     """Return the stays of a run on its way back."""
     to = Role.BLUE_PRIME if way is WayBack.BLUE_PRIME else Role.OLD_BLUE
     upgrade = whole(scene) if way is WayBack.BLUE_PRIME else until_capture(scene)
-    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
-    steps = steps_of(Track.ROLLBACK, scene.world.plan, way)
     if _switched_endpoint(scene, to):
-        stay.past = await _switched(scene, steps, to)
-        return [upgrade, stay]
+        return [upgrade, *await _rolled_back(scene, way, to)]
+    _refuse_untold_endpoint(scene)
+    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
+    stay.past = await _fenced(scene, stay, Role.NEW_BLUE, to)
+    return [upgrade, stay]
+
+
+async def going_forward(scene: Scene) -> list[Stay]:
+    """Return the stays of a run that had rolled back and goes to new blue again."""
+    stay = Stay(Track.UPGRADE, WayUp.FORWARD, "going forward again was under way")
+    before = [whole(scene), _whole_rollback(scene)]
+    if has_gone_forward(scene):
+        steps = steps_of(Track.UPGRADE, scene.world.plan, WayUp.FORWARD)
+        stay.past = await _switched(scene, steps, Role.NEW_BLUE)
+        return [*before, stay]
+    _refuse_untold_endpoint(scene)
+    stay.past = await _fenced(scene, stay, Role.BLUE_PRIME, Role.NEW_BLUE)
+    return [*before, stay]
+
+
+def _whole_rollback(scene: Scene, way: WayBack = WayBack.BLUE_PRIME) -> Stay:
+    """Return a rollback that is behind the run, protected in its turn."""
+    stay = Stay(Track.ROLLBACK, way, "new blue has followed blue prime")
+    record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
+    for step in steps_of(Track.ROLLBACK, scene.world.plan, way):
+        effects: tuple[Seen, ...] = ()
+        if step.key == ResumeTraffic.key:
+            effects = (record,)
+        elif step.key == SwitchEndpoint.key:
+            effects = (_led(Role.BLUE_PRIME),)
+        stay.past.append(Past(step.key, Status.SUCCEEDED, "the run has left this track", effects))
+    return stay
+
+
+async def _rolled_back(scene: Scene, way: WayBack, to: Role) -> list[Stay]:
+    """Return the stay of a run whose applications are led to the old version, and a settling."""
+    if _settling(scene):
+        settle = Stay(Track.ROLLBACK, WayBack.SETTLE, "the way forward was being ended")
+        settle.past = await _looked_at(scene, settle)
+        return [_whole_rollback(scene), settle]
+    if way is WayBack.BLUE_PRIME and _not_held(scene):
+        way = WayBack.FOR_GOOD
+    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
+    stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, way), to)
+    return [stay]
+
+
+def _not_held(scene: Scene) -> bool:
+    """Return whether nothing on blue prime keeps what is written, though the plan wants it."""
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    return scene.world.plan.rollback.protect and prime is not None and not prime.captured
+
+
+def _settling(scene: Scene) -> bool:
+    """Return whether the way forward is being ended, or has been: new blue was detached."""
+    prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
+    if _not_held(scene):
+        # A rollback that has come to its end has marked new blue.
+        return green is not None and green.tags.get(RUN_TAG) == scene.cast.run
+    if prime is None or not prime.captured or scene.traffic(Role.BLUE_PRIME) is Traffic.CLOSED:
+        return False
+    return scene.detaching(Role.BLUE_PRIME) or not scene.capture_complete(Role.BLUE_PRIME)
+
+
+def _refuse_untold_endpoint(scene: Scene) -> None:
     if scene.world.plan.endpoint.method is not EndpointMethod.RENAME and not scene.locks:
         raise no_guess(
             "Whether the endpoint was switched already cannot be told: the plan's way of doing it "
             "leaves no trace, and the applications' roles are not locked by the run.",
             "Look where the applications are led to, and finish by hand, or restore the journal.",
         )
-    stay.past = await _fenced(scene, way, steps)
-    return [upgrade, stay]
 
 
 def _switched_endpoint(scene: Scene, to: Role) -> bool:
@@ -138,52 +224,55 @@ def _led(to: Role) -> Seen:
     )
 
 
-async def _fenced(scene: Scene, way: WayBack, steps: list[Step]) -> list[Past]:
-    """Return what cannot be repeated of a rollback that has not switched the endpoint."""
+async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
+    """Return what cannot be repeated of a turn that has not switched the endpoint."""
+    steps = steps_of(stay.track, scene.world.plan, stay.way)
     stop = next(step for step in steps if step.key == StopTraffic.key)
     record = seen(await probe(scene, stop)) or (
-        Seen("new-blue/closed", "stop the applications on new blue", "-- seen by adopt", "closed"),
+        Seen(
+            f"{away.slug}/closed",
+            f"stop the applications on {away.value}",
+            "-- seen by adopt",
+            "closed",
+        ),
     )
     why = "the fence is proved anew"
     past = [Past(stop.key, Status.FAILED, why, record)]
-    if way is WayBack.OLD_BLUE or not _has_begun_to_detach(scene):
+    follower = scene.sides.get(to)
+    if to is Role.OLD_BLUE or follower is None:
+        return past
+    if follower.subscriptions and not scene.unsubscribed(away):
         return past
     detach = next(step for step in steps if step.key == Detach.key)
     effects = seen(await probe(scene, detach))
-    whole_ = not _left_to_detach(scene)
-    status = Status.SUCCEEDED if whole_ else Status.FAILED
+    status = Status.FAILED if follower.subscriptions else Status.SUCCEEDED
     past += [
-        Past(RollbackAssess.key, Status.SUCCEEDED, "the subscriptions are being dropped"),
+        Past(Assess.key, Status.SUCCEEDED, "the subscriptions are being dropped"),
         Past(Drain.key, Status.SUCCEEDED, "subscriptions are dropped only after it"),
         Past(detach.key, status, "; ".join(each.seen for each in effects), effects),
     ]
     return past
 
 
-def _has_begun_to_detach(scene: Scene) -> bool:
-    prime = scene.sides.get(Role.BLUE_PRIME)
-    return prime is not None and (not prime.subscriptions or bool(scene.unsubscribed))
-
-
-def _left_to_detach(scene: Scene) -> bool:
-    prime = scene.sides.get(Role.BLUE_PRIME)
-    return prime is not None and bool(prime.subscriptions)
-
-
 async def ending(scene: Scene) -> list[Stay]:
     """Return the stays of a run whose way back is being ended; its gate is asked again."""
     stay = Stay(Track.COMMIT, reason="the way back was being ended")
-    for step in steps_of(Track.COMMIT, scene.world.plan):
+    stay.past = await _looked_at(scene, stay)
+    return [whole(scene), stay]
+
+
+async def _looked_at(scene: Scene, stay: Stay) -> list[Past]:
+    """Return what is seen of the subscriptions and slots that a track drops."""
+    past = []
+    for step in steps_of(stay.track, scene.world.plan, stay.way):
         if step.key not in (Detach.key, DropCapture.key):
             continue
         found = await probe(scene, step)
         effects = seen(found)
         if effects:
             status = Status.SUCCEEDED if len(effects) == len(found) else Status.FAILED
-            stay.past.append(
-                Past(step.key, status, "; ".join(each.seen for each in effects), effects)
-            )
-    return [whole(scene), stay]
+            past.append(Past(step.key, status, "; ".join(each.seen for each in effects), effects))
+    return past
 
 
 def cleaning(scene: Scene) -> list[Stay]:

@@ -9,6 +9,7 @@ from runbook.adoption.cast import Cast, no_guess
 from runbook.adoption.found import Draft, Item, Unknown
 from runbook.adoption.inside import Rows, Side, Traffic
 from runbook.roles import Role
+from runbook.sides import Sides
 from runbook.world import World
 
 
@@ -43,16 +44,20 @@ class Scene:
 
     @property
     def captured(self) -> list[str]:
-        """The databases that the capture covers, by its publications and slots.
+        """The databases that the capture on new blue covers."""
+        return self.captured_on(Role.NEW_BLUE)
+
+    def captured_on(self, publisher: Role) -> list[str]:
+        """Return the databases that a capture covers, by its publications and slots.
 
         Raise `Refused` where the numbers of the slots do not fit: a name then means another
         database than it did.
         """
-        new = self.sides.get(Role.NEW_BLUE)
-        if new is None:
+        side = self.sides.get(publisher)
+        if side is None:
             return []
-        databases = sorted(new.publications | {slot.database for slot in new.slots})
-        for slot in new.slots:
+        databases = sorted(side.publications | {slot.database for slot in side.slots})
+        for slot in side.slots:
             if databases.index(slot.database) + 1 != slot.number:
                 raise no_guess(
                     f"The slot {slot.name} is of database {slot.database}, which is number "
@@ -63,25 +68,32 @@ class Scene:
                 )
         return databases
 
-    @property
-    def capture_complete(self) -> bool:
-        """Whether every database of the capture has its slot."""
-        new = self.sides.get(Role.NEW_BLUE)
-        return bool(new and new.slots) and len(new.slots) == len(self.captured) if new else False
+    def capture_complete(self, publisher: Role = Role.NEW_BLUE) -> bool:
+        """Return whether every database of a capture has its slot."""
+        side = self.sides.get(publisher)
+        return side is not None and 0 < len(side.slots) == len(self.captured_on(publisher))
 
-    @property
-    def slots_used(self) -> bool:
-        """Whether a subscription has ever read from the slots."""
-        new = self.sides.get(Role.NEW_BLUE)
-        return new is not None and any(slot.used for slot in new.slots)
+    def slots_used(self, publisher: Role = Role.NEW_BLUE) -> bool:
+        """Return whether a subscription has ever read from a publisher's slots."""
+        side = self.sides.get(publisher)
+        return side is not None and any(slot.used for slot in side.slots)
 
-    @property
-    def unsubscribed(self) -> list[str]:
-        """The captured databases that have no subscription on blue prime, which was looked at."""
-        prime = self.sides.get(Role.BLUE_PRIME)
-        if prime is None:
+    def unsubscribed(self, publisher: Role = Role.NEW_BLUE) -> list[str]:
+        """Return the captured databases without a subscription on the other, if that was seen."""
+        follower = self.sides.get(Sides.of(publisher).subscriber)
+        if follower is None:
             return []
-        return [name for name in self.captured if name not in prime.subscriptions]
+        return [name for name in self.captured_on(publisher) if name not in follower.subscriptions]
+
+    def detaching(self, publisher: Role = Role.NEW_BLUE) -> bool:
+        """Return whether subscriptions are gone that have been there: somebody read their slots.
+
+        A subscription that is still to be made has a slot that nobody has read.
+        """
+        side, follower = self.sides.get(publisher), self.sides.get(Sides.of(publisher).subscriber)
+        if side is None or follower is None:
+            return False
+        return any(slot.used and slot.database not in follower.subscriptions for slot in side.slots)
 
     @property
     def never_opened(self) -> bool:

@@ -25,6 +25,7 @@ from runbook.postgres import catalog
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.step import StepFailed
+from runbook.tracks import WayUp
 from runbook.world import World
 
 CONNECT_S = 15.0
@@ -255,10 +256,14 @@ async def _stays(scene: Scene, say: Say) -> list[Stay]:
         return returning.cleaning(scene)
     await _compare(scene, say)
     way = returning.way_of(scene)
+    if isinstance(way, WayUp):
+        return await returning.going_forward(scene)
     if way is not None:
         return await returning.rolling_back(scene, way)
     if returning.committing(scene):
         return await returning.ending(scene)
+    if returning.has_gone_forward(scene):
+        return await returning.going_forward(scene)
     return [await upgrading.after(scene)]
 
 
@@ -270,6 +275,7 @@ async def _compare(scene: Scene, say: Say) -> None:
         or scene.traffic(Role.NEW_BLUE) is not Traffic.CLOSED
         or not scene.cast.bears(scene.cast.green)
         or any(scene.sides[Role.NEW_BLUE].read_only.values())
+        or (Role.BLUE_PRIME in scene.sides and scene.sides[Role.BLUE_PRIME].captured)
     ):
         return
     say("comparing the rows of old blue and new blue: was anything written since the freeze?")

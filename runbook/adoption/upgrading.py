@@ -81,7 +81,7 @@ async def after(scene: Scene) -> Stay:
     capture, resume = _index(steps, Capture.key), _index(steps, ResumeTraffic.key)
     last, found = await _furthest_after(scene, steps, capture)
     traffic = scene.traffic(Role.NEW_BLUE)
-    if last == capture and scene.capture_complete and traffic is Traffic.OPEN:
+    if last == capture and scene.capture_complete() and traffic is Traffic.OPEN:
         last = capture + 1
     stay = Stay(Track.UPGRADE, past=passed_pivot(steps))
     stay.past += [

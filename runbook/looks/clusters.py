@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.board import ClusterView
 from runbook.roles import Role
+from runbook.sides import held
 from runbook.world import World
 
 
@@ -21,7 +22,12 @@ async def _view(world: World, role: Role) -> ClusterView:
         return ClusterView(role.value, "", "", "gone", 0, 0, at=now)
     instances = await world.rds.instances(cluster.identifier)
     traffic = world.fact("traffic") or {"open": True, "on": Role.BLUE.value}
-    serves = cluster.identifier == world.plan.cluster.identifier
+    led = (world.fact("endpoint") or {}).get("on")
+    serves = (
+        cluster.identifier == world.plan.cluster.identifier
+        if led is None
+        else Role(led).identity is role.identity
+    )
     open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
     return ClusterView(
         role=role.value,
@@ -32,6 +38,7 @@ async def _view(world: World, role: Role) -> ClusterView:
         instances_available=sum(1 for instance in instances if instance.available),
         percent=cluster.percent_progress,
         serves=serves,
+        publishes=held(world).publisher is role and bool(world.fact("slots")),
         frozen=not open_here,
         at=now,
     )

@@ -29,6 +29,7 @@ class SlotsLook:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._publisher: Role | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -51,6 +52,9 @@ class SlotsLook:
         slots = {slot: database for database, slot in capture["slots"].items()}
         now = self._world.now()
         publisher = held(self._world).publisher
+        if publisher is not self._publisher:
+            self.forget()
+            self._publisher = publisher
         async with self._world.connect(publisher) as connection:
             found = await replication.slot_lags(connection, list(slots))
         views = tuple(self._view(lag, slots[lag.slot], now) for lag in found)

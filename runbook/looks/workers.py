@@ -28,6 +28,7 @@ class WorkersLook:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._subscriber: Role | None = None
         self._failures = Failures()
         self._patience = Patience()
         self.subscribed = False
@@ -45,6 +46,10 @@ class WorkersLook:
 
     async def _look(self, board: Board) -> tuple[Seen, bool]:
         subscriber, now = held(self._world).subscriber, self._world.now()
+        if subscriber is not self._subscriber:
+            # What was counted on the other side says nothing of this one.
+            self._failures, self._patience = Failures(), Patience()
+            self._subscriber = subscriber
         if self._world.bound(subscriber) is None:
             return _nobody(f"{subscriber.value} does not exist yet", now), False
         view = next((v for v in board.clusters if v.role == subscriber.value), None)

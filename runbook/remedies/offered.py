@@ -10,6 +10,7 @@ import psycopg
 
 from runbook import differing
 from runbook.offers import Offer
+from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
@@ -27,7 +28,7 @@ from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
-from runbook.ways import switchover_asked
+from runbook.steps.detach import detached
 from runbook.world import World
 from state.journal import Journal
 from state.words import Status
@@ -126,7 +127,7 @@ def _following(world: World) -> bool:
     return bool(
         world.fact("capture")
         and world.fact("slots") != []
-        and not world.fact("detached")
+        and not detached(world, held(world).subscriber)
         and world.bound(held(world).subscriber) is not None
     )
 

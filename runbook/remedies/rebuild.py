@@ -18,7 +18,13 @@ from runbook.remedies.schema import WRITABLE, PartsEffect, both
 from runbook.remedies.tables import await_ready
 from runbook.sides import Sides, held
 from runbook.step import Effect, Finding, Gate, Risk, StepFailed, Watch, Wave
-from runbook.steps.capture import SlotEffect, captured_databases, publication_name, slot_name
+from runbook.steps.capture import (
+    SlotEffect,
+    capture_fact,
+    captured_databases,
+    publication_name,
+    slot_name,
+)
 from runbook.steps.effects import SqlEffect, no, unknown, yes
 from runbook.steps.subscribe import PasswordEffect, SubscriptionEffect
 from runbook.world import World
@@ -130,6 +136,7 @@ class Rebuild(Remedy):
                 lsn = found.confirmed_flush_lsn
                 capture["from"] = {**capture.get("from", {}), found.name: lsn}
         words = f"{', '.join(self.databases)} copied anew: the new slots hold every write"
+        watch.evidence("", key=capture_fact(held(world).publisher), value=capture)
         watch.evidence(words, key="capture", value=capture)
         watch.evidence("slots held", key="slots", value=[*capture["slots"].values()])
         left = [each for each in differing.left(world) if each.database not in self.databases]

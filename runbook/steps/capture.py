@@ -10,6 +10,7 @@ from runbook import slipped
 from runbook.postgres import catalog, replication
 from runbook.postgres.replication import SlotBlocker
 from runbook.roles import Role
+from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps import blockers
 from runbook.steps.effects import LookInside, SqlEffect, no, unknown, yes
@@ -36,9 +37,18 @@ def replication_role(world: World) -> str:
     return world.sql_name()
 
 
+def capture_fact(publisher: Role) -> str:
+    """Return the key under which a publisher's capture is kept, held or not any more.
+
+    The one that is held is kept under `capture` too: from it the sides of the way are told.
+    """
+    return f"capture.{publisher.slug}"
+
+
 async def captured_databases(world: World, role: Role) -> list[str]:
-    """Return the databases that the capture covers: as recorded, else as they are now."""
-    recorded = world.fact("capture")
+    """Return the databases that a publisher's capture covers: as recorded, else as they are now."""
+    held_here = held(world).publisher is role
+    recorded = world.fact(capture_fact(role)) or (world.fact("capture") if held_here else None)
     if recorded is not None:
         return list(recorded["databases"])
     return await world.databases(role)
@@ -51,20 +61,24 @@ class Capture(Step):
     title = "Capture"
     why = "The slots keep every later write; they must exist before the first of them."
     risk = Risk.REVERSIBLE
-    undo = "Drop the slots and publications; the way back through blue prime ends with them."
 
-    def __init__(self, publisher: Role) -> None:
+    def __init__(self, publisher: Role, equal_to: Role) -> None:
+        """Take the publisher, and the closed cluster whose rows are its own at this moment."""
         self.publisher = publisher
+        self.equal_to = equal_to
+        self.undo = f"Drop the slots and publications; the way {_way(publisher)} ends with them."
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        found = list(slipped.capture_gates(world))
+        found = list(slipped.capture_gates(world, self.publisher, self.equal_to))
         if blocking := await self._blockers(world):
             found.append(blockers.gate(blocking))
         return found
 
     async def _blockers(self, world: World) -> list[SlotBlocker]:
         """Return whom the slots wait for, once an attempt has shown that they wait."""
-        if not world.begun(self.key) or world.fact("capture") is not None:
+        if not world.begun(self.key) or (
+            held(world).publisher is self.publisher and world.fact("capture") is not None
+        ):
             return []
         return await blockers.terminable(world, self.publisher)
 
@@ -140,18 +154,54 @@ class Capture(Step):
                     now="The applications are still stopped.",
                     todo="Run the step again.",
                 )
-        await slipped.prove_none_slipped_in(world, watch, self.publisher, Role.OLD_BLUE)
+        await slipped.prove_none_slipped_in(world, watch, self.publisher, self.equal_to)
+        value = {
+            "databases": databases,
+            "slots": names,
+            "publisher": self.publisher.value,
+            "from": {name: lags[name].confirmed_flush_lsn for name in names.values()},
+        }
+        watch.evidence("", key=capture_fact(self.publisher), value=value)
         watch.evidence(
             f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
             key="capture",
-            value={
-                "databases": databases,
-                "slots": names,
-                "publisher": self.publisher.value,
-                "from": {name: lags[name].confirmed_flush_lsn for name in names.values()},
-            },
+            value=value,
         )
         watch.evidence("slots held", key="slots", value=[*names.values()])
+
+
+def _way(publisher: Role) -> str:
+    return "back through blue prime" if publisher is Role.NEW_BLUE else "forward to new blue"
+
+
+class HoldAgain(Step):
+    """Go by a capture again whose slots were never dropped."""
+
+    key = "hold-capture"
+    title = "Hold the former capture"
+    why = "Its slots have kept every write all the while; the newer capture is not needed."
+
+    def __init__(self, publisher: Role) -> None:
+        self.publisher = publisher
+
+    async def skip(self, world: World) -> str:
+        held_already = held(world).publisher is self.publisher
+        return f"the capture on {self.publisher.value} is the one that is held" * held_already
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        kept = world.fact(capture_fact(self.publisher)) or {}
+        names = list(kept.get("slots", {}).values())
+        async with world.connect(self.publisher) as connection:
+            lags = await replication.slot_lags(connection, names)
+        gone = [lag.slot for lag in lags if lag.bytes is None]
+        if gone or not names:
+            raise StepFailed(
+                f"The slots on {self.publisher.value} are not there: {', '.join(gone) or 'none'}.",
+                now="The applications are still stopped.",
+                todo="Branch: going on with the former track loses nothing.",
+            )
+        watch.evidence(f"{len(names)} slots still hold every write", key="capture", value=kept)
+        watch.evidence("slots held", key="slots", value=names)
 
 
 class SlotEffect(SqlEffect):
@@ -202,23 +252,30 @@ class DropCapture(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None: the way back through these slots has ended."
 
-    def __init__(self, publisher: Role) -> None:
-        self.publisher = publisher
+    def __init__(self, *publishers: Role) -> None:
+        self.publishers = publishers
+
+    async def _there(self, world: World) -> list[Role]:
+        """Return the publishers whose cluster exists: with another its slots are gone."""
+        return [role for role in self.publishers if await world.find(role) is not None]
 
     async def skip(self, world: World) -> str:
-        if world.fact("slots") or world.bound(self.publisher) is not None:
-            return ""
-        return "no capture was made"
+        return "" if await self._there(world) else "no capture was made"
 
     async def effects(self, world: World) -> Sequence[Wave]:
-        databases = await captured_databases(world, self.publisher)
-        return [
-            [self._slot(world, databases, database) for database in databases],
-            [self._publication(world, database) for database in databases],
-            [self._role(world, databases)],
-        ]
+        waves: list[Wave] = []
+        for publisher in await self._there(world):
+            databases = await captured_databases(world, publisher)
+            waves += [
+                [self._slot(world, publisher, databases, database) for database in databases],
+                [self._publication(world, publisher, database) for database in databases],
+                [self._role(world, publisher)],
+            ]
+        return waves
 
-    def _slot(self, world: World, databases: Sequence[str], database: str) -> Effect:
+    def _slot(
+        self, world: World, publisher: Role, databases: Sequence[str], database: str
+    ) -> Effect:
         name = slot_name(world, databases, database)
 
         async def probe(connection: AsyncConnection) -> Finding:
@@ -227,16 +284,20 @@ class DropCapture(Step):
 
         return SqlEffect(
             world,
-            self.publisher,
+            publisher,
             "",
             [replication.terminate_slot_user(name), replication.drop_slot(name)],
-            key=f"{name}/drop",
-            title=f"drop slot {name} of {database}",
+            key=self._key(publisher, f"{name}/drop"),
+            title=f"drop slot {name} of {database} on {publisher.value}",
             probe=probe,
             transaction=False,
         )
 
-    def _publication(self, world: World, database: str) -> Effect:
+    def _key(self, publisher: Role, key: str) -> str:
+        """Return an effect's key: alike names on two clusters need to be told apart."""
+        return key if len(self.publishers) == 1 else f"{publisher.slug}/{key}"
+
+    def _publication(self, world: World, publisher: Role, database: str) -> Effect:
         name = publication_name(world)
 
         async def probe(connection: AsyncConnection) -> Finding:
@@ -245,15 +306,15 @@ class DropCapture(Step):
 
         return SqlEffect(
             world,
-            self.publisher,
+            publisher,
             database,
             [replication.drop_publication(name)],
-            key=f"{name}/{database}/publication/drop",
-            title=f"drop publication {name} in {database}",
+            key=self._key(publisher, f"{name}/{database}/publication/drop"),
+            title=f"drop publication {name} in {database} on {publisher.value}",
             probe=probe,
         )
 
-    def _role(self, world: World, databases: Sequence[str]) -> Effect:
+    def _role(self, world: World, publisher: Role) -> Effect:
         role = replication_role(world)
 
         async def probe(connection: AsyncConnection) -> Finding:
@@ -262,25 +323,31 @@ class DropCapture(Step):
 
         return SqlEffect(
             world,
-            self.publisher,
+            publisher,
             "",
             [replication.drop_role(role)],
-            key=f"{role}/drop",
-            title=f"drop role {role}",
+            key=self._key(publisher, f"{role}/drop"),
+            title=f"drop role {role} on {publisher.value}",
             probe=probe,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
-        async with world.connect(self.publisher) as connection:
-            left = [
-                slot.name
-                for slot in await catalog.replication_slots(connection)
-                if slot.name.startswith(world.sql_name())
-            ]
-        if left:
-            raise StepFailed(
-                f"Slots of this run are still there: {', '.join(left)}.",
-                now="They keep WAL on the publisher.",
-                todo="Run the step again.",
-            )
-        watch.evidence("no slot of this run is left", key="slots", value=[])
+        looked = await self._there(world)
+        for publisher in looked:
+            async with world.connect(publisher) as connection:
+                left = [
+                    slot.name
+                    for slot in await catalog.replication_slots(connection)
+                    if slot.name.startswith(world.sql_name()) and not slot.temporary
+                ]
+            if left:
+                raise StepFailed(
+                    f"Slots of this run are still on {publisher.value}: {', '.join(left)}.",
+                    now="They keep WAL there.",
+                    todo="Run the step again.",
+                )
+        on = " or ".join(role.value for role in looked)
+        if held(world).publisher in self.publishers:
+            watch.evidence(f"no slot of this run is left on {on}", key="slots", value=[])
+        else:
+            watch.evidence(f"no slot of this run is left on {on}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 
-from runbook import closing, differing
+from runbook import closing, differing, slipped
 from runbook.differing import Differing
 from runbook.plan import CompareMode
 from runbook.postgres import compare, sequences
@@ -13,6 +13,7 @@ from runbook.postgres.compare import How
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases
+from runbook.steps.detach import detached
 from runbook.steps.effects import answered, no, yes
 from runbook.steps.protection import BarrierEffect, confirm_barriers
 from runbook.world import World
@@ -24,11 +25,18 @@ class Drain(Step):
 
     key = "drain"
     title = "Drain"
-    why = "The last acknowledged write must be on blue prime before it takes over."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
         self.subscriber = subscriber
+        self.why = (
+            f"The last acknowledged write must be on {subscriber.value} before it takes over."
+        )
+
+    async def skip(self, world: World) -> str:
+        if detached(world, self.subscriber):
+            return f"{self.subscriber.value} was drained before it was detached"
+        return ""
 
     async def effects(self, world: World) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
@@ -103,7 +111,8 @@ class SequencesEffect(Effect):
                     f"{len(refused)} of {len(results)} sequences of {self._database} were not set, "
                     f"e.g. {refused[0].schema}.{refused[0].name}: {refused[0].reason}.",
                     now="The others are set. The applications are stopped.",
-                    todo="Mend what is named on blue prime, then run the step again.",
+                    todo=f"Mend what is named on {self._subscriber.value}, then run the step "
+                    "again.",
                 )
             return {"set": len(results)}
 
@@ -115,11 +124,11 @@ class SyncSequences(Step):
     title = "Carry the sequences over"
     why = "Replication does not move sequences; the next insert would collide."
     risk = Risk.REVERSIBLE
-    undo = "Not needed: blue prime is not in use."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
         self.subscriber = subscriber
+        self.undo = f"Not needed: {subscriber.value} is not in use."
 
     async def effects(self, world: World) -> Sequence[Wave]:
         return [
@@ -140,7 +149,7 @@ class SyncSequences(Step):
             if differences:
                 raise StepFailed(
                     f"{len(differences)} sequences of {database} differ: {differences[0]}.",
-                    now="The applications are stopped; blue prime is not in use.",
+                    now=f"The applications are stopped; {self.subscriber.value} is not in use.",
                     todo="Run the step again.",
                 )
             watch.evidence(f"{database}: {len(wanted)} sequences equal, last_value and is_called")
@@ -200,13 +209,14 @@ class Compare(Step):
                 todo=(
                     "m (blueprime mend) offers to re-copy just the rows that differ, or to give a "
                     "table up by name: then run the step again. Or let traffic in on "
-                    f"{self.publisher.value} again (leave this track), mend them there, and roll "
-                    "back then."
+                    f"{self.publisher.value} again (leave this track), mend them there, and try "
+                    "again then."
                 ),
             )
         await closing.prove_equal_still(world, watch, self.publisher, self.subscriber)
         if world.fact(DIFFERENT):
             watch.evidence("what differed before is equal now", key=DIFFERENT, value=[])
+        slipped.forget(world, watch)
 
     async def _compare(
         self, world: World, watch: Watch, database: str, budget_s: float

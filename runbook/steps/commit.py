@@ -49,6 +49,40 @@ class CommitAssess(Step):
         watch.evidence(f"{new_blue.identifier} stays on {new_blue.engine_version}")
 
 
+class SettleAssess(Step):
+    """Ask for the end of the way forward, in those words."""
+
+    key = "end-of-way-forward"
+    title = "End the way forward"
+    why = "After this a return to the new version is a new upgrade."
+    risk = Risk.DESTRUCTIVE
+    undo = "None."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        name = world.plan.cluster.identifier
+        return (
+            Gate(
+                key="settle",
+                question=f"End the way forward of {name}: stay on the old version.",
+                reversible=(
+                    "It cannot be undone. New blue stops following at once; what is written from "
+                    "then on is on blue prime alone."
+                ),
+                must_type=name,
+            ),
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        if not serves(world, Role.BLUE_PRIME):
+            raise Refused(
+                "Blue prime does not serve the applications.",
+                now="Nothing was changed.",
+                todo="Settling is for a run that has rolled back to it.",
+            )
+        blue_prime = await world.cluster(Role.BLUE_PRIME)
+        watch.evidence(f"{blue_prime.identifier} stays on {blue_prime.engine_version}")
+
+
 class SnapshotOldBlue(Step):
     """Keep a last snapshot of the old version."""
 

@@ -9,6 +9,7 @@ from runbook.aws.route53 import upsert_cname_call
 from runbook.plan import EndpointMethod
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.clone import blue_prime_name
 from runbook.steps.effects import CommandEffect, no, unknown, yes
 from runbook.steps.patient import PatientEffect
 from runbook.steps.traffic import still_stopped
@@ -20,13 +21,14 @@ class SwitchEndpoint(Step):
 
     key = "switch-endpoint"
     title = "Switch the endpoint"
-    why = "From here on the applications find the old version."
     risk = Risk.REVERSIBLE
-    undo = "The same the other way round; new blue is kept, closed."
 
     def __init__(self, away: Role, to: Role) -> None:
         self.away = away
         self.to = to
+        version = "new" if to is Role.NEW_BLUE else "old"
+        self.why = f"From here on the applications find the {version} version."
+        self.undo = f"The same the other way round; {away.value} is kept, closed."
 
     async def gates(self, world: World) -> Sequence[Gate]:
         if world.plan.endpoint.method is not EndpointMethod.MANUAL:
@@ -39,7 +41,7 @@ class SwitchEndpoint(Step):
                     f"Lead the applications to {target.endpoint}:{target.port} yourself now, and "
                     "say yes when it is done."
                 ),
-                reversible="Lead them back to new blue; nothing was written yet.",
+                reversible=f"Lead them back to {self.away.value}; nothing was written yet.",
             ),
         )
 
@@ -56,7 +58,11 @@ class SwitchEndpoint(Step):
 
     async def _renames(self, world: World) -> Sequence[Wave]:
         name = world.plan.cluster.identifier
-        aside = f"{name[:40]}-new-{world.run}"
+        aside = (
+            blue_prime_name(world)
+            if self.away is Role.BLUE_PRIME
+            else f"{name[:40]}-new-{world.run}"
+        )
         return [
             [await rename(world, self.away, aside)],
             [await rename(world, self.to, name)],

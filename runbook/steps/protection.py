@@ -23,7 +23,6 @@ from state.words import Result
 class VerifyProtection(Step):
     """Prove that what is written on the publisher arrives."""
 
-    key = "verify-protection"
     title = "Verify the protection"
     why = "A lag of zero says nothing before a known position was confirmed."
     risk = Risk.REVERSIBLE
@@ -32,6 +31,8 @@ class VerifyProtection(Step):
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
         self.subscriber = subscriber
+        of_new_blue = subscriber is Role.NEW_BLUE
+        self.key = "verify-new-blue" if of_new_blue else "verify-protection"
 
     async def effects(self, world: World) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
@@ -46,7 +47,7 @@ class VerifyProtection(Step):
             (self.publisher, self.subscriber),
             "verify",
             limit_s=world.plan.limits.subscribe_s,
-            now="New blue serves; its slots keep every write.",
+            now=f"{serves(self.publisher)}; its slots keep every write.",
         )
         differences = await schema_differences(world, self.publisher, self.subscriber)
         if differences:
@@ -54,7 +55,7 @@ class VerifyProtection(Step):
                 f"{self.publisher.value} and {self.subscriber.value} differ in their schema: "
                 + "; ".join(differences[:5]),
                 now="The slots keep every write, but what the difference touches may not arrive.",
-                todo="Make the same change on blue prime, then run the step again.",
+                todo=f"Make the same change on {self.subscriber.value}, then run the step again.",
             )
         watch.evidence(
             "same schema on both sides",
@@ -63,11 +64,16 @@ class VerifyProtection(Step):
         )
         refuse_while_rows_differ(world)
         watch.evidence(
-            "protected: a rollback now would lose nothing",
+            f"protected: {Sides.of(self.publisher).journey} now would lose nothing",
             key="protection",
             value={"protected": True, "at": world.now().isoformat(), "text": "verified"},
         )
-        watch.result(Result.PROTECTED)
+        watch.result(Result.PROTECTED if self.publisher is Role.NEW_BLUE else Result.ROLLED_BACK)
+
+
+def serves(role: Role) -> str:
+    """Return that a cluster serves, as the beginning of a sentence."""
+    return f"{role.value.capitalize()} serves"
 
 
 def refuse_while_rows_differ(world: World) -> None:
@@ -136,9 +142,12 @@ async def require_slot(
         return
     raise StepFailed(
         f"The slot {slot} of database {database} on {publisher.value} is "
-        f"{'gone' if found is None else 'lost'}: blue prime does not have every write.",
+        f"{'gone' if found is None else 'lost'}: {Sides.of(publisher).subscriber.value} does not "
+        "have every write.",
         now=f"What was written since it went is on {publisher.value} alone. {now}",
-        todo="Stay on the new version. A new way back takes a new capture, clone and subscription.",
+        todo="Stay on the new version. A new way back takes a new capture, clone and subscription."
+        if publisher is Role.NEW_BLUE
+        else "Stay on the old version: going forward again is then a new upgrade.",
     )
 
 
@@ -193,8 +202,23 @@ class Bake(Step):
 
     key = "bake"
     title = "Bake"
-    why = "The new version serves; blue prime follows it until you commit or roll back."
-    undo = "rollback goes back to blue prime, commit ends the way back."
+
+    def __init__(self, publisher: Role, subscriber: Role) -> None:
+        self.publisher = publisher
+        self.subscriber = subscriber
+        old = publisher is Role.BLUE_PRIME
+        here, there = publisher.value, subscriber.value
+        self.why = f"{serves(publisher)}; {there} follows it until you " + (
+            "settle or go forward again." if old else "commit or roll back."
+        )
+        self.undo = (
+            f"forward goes back to {there}, settle ends that way."
+            if old
+            else f"rollback goes back to {there}, commit ends the way back."
+        )
+        self._words = f"{here} serves, {there} follows; branch to " + (
+            "go forward again, or to settle" if old else "rollback or to commit"
+        )
 
     async def verify(self, world: World, watch: Watch) -> None:
         bake_s = world.plan.protection.bake_s
@@ -203,4 +227,4 @@ class Bake(Step):
                 watch.progress(f"baking, {max(0.0, bake_s - waited):.0f} s left", waited / bake_s)
                 if waited >= bake_s:
                     break
-        watch.evidence("new blue serves, blue prime follows; branch to rollback or to commit")
+        watch.evidence(self._words)

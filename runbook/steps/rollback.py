@@ -1,38 +1,41 @@
-"""The way back: the cluster that has every write takes over."""
+"""The cluster that has every write takes over: old from new in a rollback, or new from old."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from psycopg import AsyncConnection
-
 from runbook import closing, slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
-from runbook.postgres import maintenance, replication
+from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.sides import held
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
-from runbook.steps.effects import ApiEffect, SqlEffect, answered, no, yes
+from runbook.steps.detach import detached
+from runbook.steps.effects import ApiEffect, answered, no, yes
 from runbook.steps.green import deployment
 from runbook.steps.logins import keep_logins
-from runbook.steps.protection import require_slot
+from runbook.steps.protection import require_slot, serves
 from runbook.steps.switch import COMPLETED
 from runbook.world import RUN_TAG, World
 from state.records import Json
 from state.words import Result
 
 
-class RollbackAssess(Step):
-    """Say what this rollback goes back to, and what it would lose."""
+class Assess(Step):
+    """Say what this goes to, and what it would lose."""
 
     key = "assess"
-    title = "Assess the way back"
-    why = "Before anything is touched: where the run stands and what going back costs."
+    why = "Before anything is touched: where the run stands and what the way costs."
 
-    def __init__(self, to: Role) -> None:
+    def __init__(self, away: Role, to: Role, *, protects: bool = False) -> None:
+        """Take the cluster that serves, the one to take over, and whether that is captured."""
+        self.away = away
         self.to = to
+        self.protects = protects
+        self.title = f"Assess the way {'forward' if to is Role.NEW_BLUE else 'back'}"
 
     async def gates(self, world: World) -> Sequence[Gate]:
         return slipped.lost_gates(world) if self.to is Role.OLD_BLUE else ()
@@ -45,137 +48,98 @@ class RollbackAssess(Step):
                 now="Nothing was changed.",
                 todo="Wait for it to end; if AWS called it off, go on with the upgrade, or abort.",
             )
-        new_blue = await world.cluster(Role.NEW_BLUE)
+        serving = await world.cluster(self.away)
         target = await world.cluster(self.to)
         if not target.available:
             raise Refused(
                 f"{self.to.value} ({target.identifier}) is {target.status}.",
-                now="New blue serves as before.",
+                now=f"{serves(self.away)} as before.",
                 todo="Wait until it is available, then run the step again.",
             )
         watch.evidence(
-            f"from {new_blue.identifier} {new_blue.engine_version} "
+            f"from {serving.identifier} {serving.engine_version} "
             f"to {target.identifier} {target.engine_version}"
         )
-        if self.to is Role.BLUE_PRIME:
+        if self.to is not Role.OLD_BLUE:
             await self._subscribed(world, watch)
         else:
-            await slipped.refuse_if_written(world, watch, Role.NEW_BLUE)
-        await keep_logins(world, watch, Role.NEW_BLUE)
+            await slipped.refuse_if_written(world, watch, self.away)
+        if self.protects:
+            await self._can_publish(world)
+        await keep_logins(world, watch, self.away)
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
+        if detached(world, self.to):
+            watch.evidence(
+                f"{self.to.value} was drained and detached behind this fence; compare proves anew "
+                "that it has every row"
+            )
+            return
         name = publication_name(world)
-        databases = await captured_databases(world, Role.NEW_BLUE)
-        async with world.connect(Role.NEW_BLUE) as connection:
+        databases = await captured_databases(world, self.away)
+        async with world.connect(self.away) as connection:
             for database in databases:
                 slot = slot_name(world, databases, database)
-                await require_slot(connection, Role.NEW_BLUE, slot, database)
+                await require_slot(connection, self.away, slot, database)
         for database in databases:
-            async with world.connect(Role.BLUE_PRIME, database) as connection:
+            async with world.connect(self.to, database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None or not found.enabled or found.worker_pid is None or found.copying:
                 state = "missing" if found is None else "not running"
                 if found is not None and found.copying:
                     state = f"still copying {found.copying} tables"
                 raise Refused(
-                    f"The subscription of database {database} on blue prime is {state}.",
-                    now="New blue serves as before. Blue prime does not have every write.",
+                    f"The subscription of database {database} on {self.to.value} is {state}.",
+                    now=f"{serves(self.away)} as before. {self.to.value.capitalize()} does not "
+                    "have every write.",
                     todo="Take the way that finishes protecting first, or mend the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
 
-
-class Detach(Step):
-    """End the subscriptions without talking to the publisher."""
-
-    key = "detach"
-    title = "Detach blue prime"
-    why = "A subscription left behind would go on applying, or hang on a dead publisher."
-    risk = Risk.DESTRUCTIVE
-    undo = "None: blue prime no longer follows; a new one takes a new clone and capture."
-
-    def __init__(self, subscriber: Role) -> None:
-        self.subscriber = subscriber
-
-    async def skip(self, world: World) -> str:
-        if await world.find(self.subscriber) is None:
-            return f"there is no {self.subscriber.value}"
-        return ""
-
-    async def effects(self, world: World) -> Sequence[Wave]:
-        name = publication_name(world)
-        databases = await world.databases(self.subscriber)
-
-        async def probe(connection: AsyncConnection) -> Finding:
-            found = await replication.subscription(connection, name)
-            return no(f"{name} is there") if found else yes(f"there is no subscription {name}")
-
-        return [
-            [
-                SqlEffect(
-                    world,
-                    self.subscriber,
-                    database,
-                    replication.drop_subscription(name),
-                    key=f"{self.subscriber.slug}/{database}/subscription/drop",
-                    title=f"drop subscription {name} in {database}",
-                    probe=probe,
-                )
-                for database in databases
-            ],
-            [self._strays(world, database) for database in databases],
-        ]
-
-    def _strays(self, world: World, database: str) -> Effect:
-        """Return what drops the publication of its own writes: all are, once it serves."""
-        name = replication.strays_publication(publication_name(world))
-
-        async def probe(connection: AsyncConnection) -> Finding:
-            there = await replication.publication_exists(connection, name)
-            return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
-
-        return SqlEffect(
-            world,
-            self.subscriber,
-            database,
-            [replication.drop_publication(name)],
-            key=f"{self.subscriber.slug}/{database}/strays/drop",
-            title=f"drop publication {name} in {database}",
-            probe=probe,
-        )
-
-    async def verify(self, world: World, watch: Watch) -> None:
-        name = publication_name(world)
-        for database in await world.databases(self.subscriber):
-            async with world.connect(self.subscriber, database) as connection:
-                if await replication.subscription(connection, name) is not None:
-                    raise StepFailed(
-                        f"The subscription {name} in {database} is still there.",
-                        now=f"{self.subscriber.value} still follows in that database.",
-                        todo="Run the step again.",
-                    )
-        watch.evidence(f"{self.subscriber.value} is detached", key="detached", value=True)
-        watch.evidence(
-            f"{self.subscriber.value} follows nobody",
-            key="protection",
-            value={"protected": False, "at": world.now().isoformat(), "text": "detached"},
-        )
+    async def _can_publish(self, world: World) -> None:
+        """Refuse where the capture would fail inside the fence, with the applications down."""
+        databases = await world.databases(self.to)
+        async with world.connect(self.to) as connection:
+            settings = await catalog.settings(connection, ("wal_level", "max_replication_slots"))
+            found = await catalog.replication_slots(connection)
+        # The watch's own are temporary, and gone with the subscriptions.
+        slots = [slot for slot in found if not slot.temporary]
+        free = int(settings["max_replication_slots"].value) - len(slots)
+        own = sum(slot.name.startswith(world.sql_name()) for slot in slots)
+        lacks = []
+        if settings["wal_level"].value != "logical":
+            lacks.append(f"wal_level is {settings['wal_level'].value}, not logical")
+        if free + own < len(databases):
+            lacks.append(f"{free} slots are free, {len(databases)} are needed")
+        if lacks:
+            raise Refused(
+                f"{self.to.value.capitalize()} cannot feed another cluster: {'; '.join(lacks)}.",
+                now=f"{serves(self.away)} as before.",
+                todo="Mend its parameter group and reboot it; or branch to the way that rolls back "
+                "for good, which needs no slot there.",
+            )
 
 
 class CloseSide(Step):
     """Close a cluster to applications: traffic opens on one cluster at a time."""
 
-    key = "close-new-blue"
-    title = "Close new blue"
     why = "A client that still finds it must not be able to write there."
     risk = Risk.REVERSIBLE
     undo = "ALTER DATABASE … RESET default_transaction_read_only."
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, successor: Role | None = None) -> None:
+        """Take the cluster, and the one that takes over from it and must have all its rows."""
         self.role = role
+        self.successor = successor
+        self.key = f"close-{role.slug}"
+        self.title = f"Close {role.value}"
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        return closing.closed_gates(world) if _detached(world) else slipped.lost_gates(world)
+        if self.successor is None:
+            return ()
+        if self.successor is Role.OLD_BLUE:
+            return slipped.lost_gates(world)
+        return closing.closed_gates(world)
 
     async def effects(self, world: World) -> Sequence[Wave]:
         return [
@@ -188,29 +152,18 @@ class CloseSide(Step):
     async def verify(self, world: World, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
         # The last look before another cluster is opened: what is written from here on stays here.
-        if _detached(world):
-            await closing.prove_closed(world, watch, self.role, _successor(self.role))
-        else:
+        if self.successor is Role.OLD_BLUE:
             await slipped.refuse_if_written(world, watch, self.role)
-
-
-def _successor(role: Role) -> Role:
-    return Role.NEW_BLUE if role is Role.BLUE_PRIME else Role.BLUE_PRIME
-
-
-def _detached(world: World) -> bool:
-    """Return whether the way leads to a subscriber: a way to old blue detaches nobody."""
-    return bool(world.fact("detached"))
+        elif self.successor is not None:
+            await closing.prove_closed(world, watch, self.role, self.successor)
 
 
 class OpenSide(Step):
     """Make the cluster that takes over writable, with fresh materialized views."""
 
-    title = "Open the rollback cluster"
     why = "It was kept read-only to everyone but replication."
     risk = Risk.REVERSIBLE
     undo = "ALTER DATABASE … SET default_transaction_read_only = on."
-    key = "open-rollback-cluster"
 
     def __init__(self, role: Role) -> None:
         self.role = role
@@ -303,5 +256,10 @@ class RollbackSettled(Step):
             watch.evidence(
                 f"{serving.identifier} serves on {serving.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
+            )
+        if held(world).publisher is self.on and world.fact("slots"):
+            watch.evidence(
+                "new blue follows, closed: going forward again would lose nothing. Until you go, "
+                "or settle, slots on blue prime hold the way open"
             )
         watch.result(Result.ROLLED_BACK)

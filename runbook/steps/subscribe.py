@@ -1,4 +1,4 @@
-"""The subscription: blue prime fed from the slots, copying nothing."""
+"""The subscription: the cluster that does not serve is fed from the slots, copying nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from runbook.steps.capture import (
     replication_role,
     slot_name,
 )
+from runbook.steps.detach import DETACHED
 from runbook.steps.effects import LookInside, SqlEffect, answered, no, yes
+from runbook.steps.protection import serves
 from runbook.steps.unread import refuse_if_read
 from runbook.world import World
 from state.records import Json
@@ -25,15 +27,16 @@ from state.records import Json
 class Subscribe(Step):
     """Feed the subscriber from the slots."""
 
-    key = "subscribe"
-    title = "Subscribe blue prime"
-    why = "The slots start at exactly the state that was cloned: nothing is copied, nothing missed."
+    why = "The slots start at exactly the state that it has: nothing is copied, nothing missed."
     risk = Risk.REVERSIBLE
     undo = "detach drops the subscriptions."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
         self.subscriber = subscriber
+        # One track may do both: finish feeding blue prime, roll back to it, and feed new blue.
+        self.key = "subscribe" if subscriber is Role.BLUE_PRIME else f"subscribe-{subscriber.slug}"
+        self.title = f"Subscribe {subscriber.value}"
 
     async def effects(self, world: World) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
@@ -108,8 +111,9 @@ class Subscribe(Step):
                     raise StepFailed(
                         f"The subscription {name} in {database} is "
                         f"{'missing' if found is None else 'disabled'}.",
-                        now="New blue serves; its slots keep every write.",
-                        todo="See blue prime's log for the cause, then run the step again.",
+                        now=f"{serves(self.publisher)}; its slots keep every write.",
+                        todo=f"See the log of {self.subscriber.value} for the cause, then run the "
+                        "step again.",
                     )
                 if found.worker_pid is None:
                     waiting.append(database)
@@ -119,6 +123,7 @@ class Subscribe(Step):
                     key="subscribed",
                     value={"resource_id": world.bound(self.subscriber)},
                 )
+                watch.evidence("", key=DETACHED, value=[])
                 return
             watch.progress(f"no apply worker yet in {', '.join(waiting)}")
 
@@ -142,7 +147,7 @@ class PasswordEffect(Effect):
     def __init__(
         self, world: World, publisher: Role, subscriber: Role, databases: Sequence[str]
     ) -> None:
-        self.key = f"{replication_role(world)}/password"
+        self.key = f"{publisher.slug}/{replication_role(world)}/password"
         self.title = f"set a new password for {replication_role(world)}"
         self._world = world
         self._publisher = publisher
@@ -252,7 +257,7 @@ class SubscriptionEffect(Effect):
         if not self._password.renewed:
             raise StepFailed(
                 f"The subscription {self._name} in {self._database} stopped running just now.",
-                now="Nothing was changed; new blue's slots keep every write.",
+                now=f"Nothing was changed; the slots of {self._publisher.value} keep every write.",
                 todo="Run the step again: it sets a new password for all of them.",
             )
         target = await self._world.target(self._publisher)

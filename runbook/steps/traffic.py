@@ -12,6 +12,7 @@ from runbook.plan import StopMethod
 from runbook.postgres import fence
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
+from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.effects import CommandEffect, answered, no, yes
 from runbook.steps.logins import able, locked_roles
@@ -119,10 +120,11 @@ class StopTraffic(Step):
             # One yes leads on through the switchover: its weight is the pivot's.
             self.risk = Risk.PIVOT
         else:
-            self.undo = "Until the endpoint is switched: branch to stay on the new version."
+            version = "old" if on is Role.BLUE_PRIME else "new"
+            self.undo = f"Until the endpoint is switched: branch to stay on the {version} version."
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        gates = [pivot_gate(world) if self.on is Role.BLUE else rollback_gate(world)]
+        gates = [pivot_gate(world) if self.on is Role.BLUE else turn_gate(world, self.on)]
         if world.plan.traffic.stop is StopMethod.MANUAL:
             gates.append(
                 Gate(
@@ -170,18 +172,20 @@ class StopTraffic(Step):
         await fencing.prove(world, watch, self.on, self.also)
 
 
-def rollback_gate(world: World) -> Gate:
-    """Return the decision that stops the applications and goes back to the old version."""
+def turn_gate(world: World, away: Role) -> Gate:
+    """Return the decision that stops the applications and takes them to the other version."""
     name = world.plan.cluster.identifier
+    forward = away is Role.BLUE_PRIME
+    where = "forward to the new version again" if forward else "back to the old version"
     return Gate(
-        key="rollback",
+        key="forward" if forward else "rollback",
         question=(
-            f"Stop the applications of {name} and take it back to the old version. Each step until "
-            "they are let in again follows by itself."
+            f"Stop the applications of {name} and take it {where}. Each step until they are let in "
+            "again follows by itself."
         ),
         reversible=(
-            "Until the endpoint is switched, traffic can be let in on new blue again. Afterwards "
-            "new blue is kept, closed, with every write up to that moment."
+            f"Until the endpoint is switched, traffic can be let in on {away.value} again. "
+            f"Afterwards {away.value} is kept, closed, with every write up to that moment."
         ),
         must_type=name,
     )
@@ -200,16 +204,34 @@ class ResumeTraffic(Step):
     risk = Risk.REVERSIBLE
     undo = "stop-traffic, as a rollback does."
 
-    def __init__(self, on: Role, closed: tuple[Role, ...] = ()) -> None:
+    def __init__(
+        self,
+        on: Role,
+        closed: tuple[Role, ...] = (),
+        *,
+        captured: bool,
+        phase: str,
+        leaves: Role | None = None,
+    ) -> None:
+        """Take where they are let in, and which clusters must be closed to them.
+
+        `captured`: whether that cluster must hold every write in its slots by then. `phase` is
+        what the downtime that ends here is reported under; `leaves`, where they come from.
+        """
         self.on = on
         self.closed = closed
+        self.captured = captured
+        self.phase = phase
+        self.leaves = leaves
 
     async def effects(self, world: World) -> Sequence[Wave]:
-        if self.on is Role.NEW_BLUE and world.fact("capture") is None:
+        capture = world.fact("capture")
+        if self.captured and (capture is None or held(world).publisher is not self.on):
             raise Refused(
                 "The capture does not exist.",
                 now="The applications are stopped.",
-                todo="Run capture first: a write before it would be lost on rollback.",
+                todo="Run capture first: a write before it would be lost on "
+                f"{'a rollback' if self.on is Role.NEW_BLUE else 'the way forward'}.",
             )
         await self._nobody_elsewhere(world)
         waves: list[list[Effect]] = []
@@ -251,14 +273,13 @@ class ResumeTraffic(Step):
         )
         if world.plan.traffic.stop is StopMethod.MANUAL:
             watch.evidence("start the applications now: they are let in")
-        if Role.NEW_BLUE in self.closed:
-            await closing.name_what_stays(world, watch, Role.NEW_BLUE)
-        phase = "rollback" if self.on in (Role.BLUE_PRIME, Role.OLD_BLUE) else "upgrade"
+        if self.leaves is not None:
+            await closing.name_what_stays(world, watch, self.leaves)
         started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
         if started_at is not None and seconds is not None:
             watch.evidence(
                 f"downtime {seconds:.1f} s",
-                key=f"downtime.{phase}",
+                key=f"downtime.{self.phase}",
                 value={
                     "started_at": started_at.isoformat(),
                     "ended_at": opened_at.isoformat(),

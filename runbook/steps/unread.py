@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from runbook.postgres import replication
 from runbook.roles import Role
+from runbook.sides import Sides
 from runbook.step import Refused
 from runbook.world import World
 
@@ -24,13 +25,14 @@ async def refuse_if_read(world: World, publisher: Role) -> None:
         return
     async with world.connect(publisher) as connection:
         lags = await replication.slot_lags(connection, list(began))
+    other = Sides.of(publisher).subscriber.value
     for lag in lags:
         confirmed = lag.confirmed_flush_lsn
         if confirmed is not None and confirmed > began[lag.slot]:
             raise Refused(
-                f"The slot {lag.slot} was read up to {replication.lsn_text(confirmed)}, by a blue "
-                "prime that is gone: it no longer holds what was written before.",
-                now="New blue serves and has every write. A new clone of old blue would lack some "
-                "of them, with lag 0 and no error.",
-                todo="Stay on the new version. A new way back takes a copy of new blue's rows.",
+                f"The slot {lag.slot} was read up to {replication.lsn_text(confirmed)}, by a "
+                f"{other} that is gone: it no longer holds what was written before.",
+                now=f"{publisher.value.capitalize()} serves and has every write. A {other} that "
+                "begins now would lack some of them, with lag 0 and no error.",
+                todo=f"Stay on {publisher.value}. A new way takes a copy of its rows.",
             )

@@ -23,8 +23,8 @@ def side(*, slots: tuple[OwnSlot, ...] = (), subscribed: tuple[str, ...] = ()) -
         able=frozenset({"app"}),
         locked=frozenset(),
         sessions=3,
-        replication_role=True,
-        publications=frozenset({"a", "b"}),
+        replication_role=bool(slots),
+        publications=frozenset({"a", "b"} if slots else ()),
         slots=slots,
         subscriptions=subscriptions,
     )

@@ -44,11 +44,34 @@ TO_BLUE_PRIME = (
     ("compare", "assess"),
     ("detach", "stop-traffic"),
     ("close-new-blue", "stop-traffic"),
+    ("capture", "stop-traffic"),
     ("open-blue-prime", "stop-traffic"),
     ("switch-endpoint", "resume-traffic"),
     ("resume-traffic", "drop-capture"),
     ("drop-capture", "drop-capture"),
+    ("subscribe-new-blue", "drop-capture"),
+    ("verify-new-blue", "drop-capture"),
     ("settled", "drop-capture"),
+)
+
+FORWARD = (
+    ("stop-traffic", "assess"),
+    ("compare", "assess"),
+    ("detach", "stop-traffic"),
+    ("close-blue-prime", "stop-traffic"),
+    ("capture", "stop-traffic"),
+    ("open-new-blue", "stop-traffic"),
+    ("switch-endpoint", "resume-traffic"),
+    ("resume-traffic", "drop-capture"),
+    ("drop-capture", "drop-capture"),
+    ("subscribe", "drop-capture"),
+    ("verify-protection", "drop-capture"),
+    ("bake", "drop-capture"),
+)
+
+SETTLE = (
+    ("detach", "end-of-way-forward"),
+    ("drop-capture", "end-of-way-forward"),
 )
 
 TO_OLD_BLUE = (
@@ -121,6 +144,17 @@ def test_lost_after_every_step_of_an_upgrade_and_of_a_rollback(workspace: Worksp
     night.through(UPGRADE)
     night.through(TO_BLUE_PRIME, *ROLLBACK)
     night.end("cleaned", "--track", "cleanup")
+
+
+@pytest.mark.chaos
+def test_lost_after_every_step_forward_again_and_of_a_second_rollback(workspace: Workspace) -> None:
+    night = Lost(workspace)
+    night.go_on(*ROLLBACK)
+    night.through(FORWARD, "--track", "forward")
+    night.go_on("--track", "forward")
+    night.through(TO_BLUE_PRIME, *ROLLBACK)
+    night.through(SETTLE, "--track", "settle")
+    night.end("rolled_back", "--track", "settle")
 
 
 @pytest.mark.chaos

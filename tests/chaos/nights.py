@@ -63,6 +63,7 @@ class Night:
 
 UNTIL_PROTECTED = Phase((), strike=False)
 BACK = Phase(("--track", "rollback"))
+QUIETLY_BACK = Phase(("--track", "rollback"), strike=False)
 CLEAN = Phase(("--track", "cleanup"))
 
 NIGHTS = (
@@ -97,6 +98,23 @@ NIGHTS = (
             Phase(("--track", "upgrade")),
         ),
         "protected",
+    ),
+    Night(
+        "back to blue prime, forward again",
+        (UNTIL_PROTECTED, QUIETLY_BACK, Phase(("--track", "forward"))),
+        "protected",
+    ),
+    Night(
+        "going forward called off, settled",
+        (
+            UNTIL_PROTECTED,
+            QUIETLY_BACK,
+            Phase(("--track", "forward", "--until", "capture"), strike=False),
+            BACK,
+            Phase(("--track", "settle")),
+            CLEAN,
+        ),
+        "cleaned",
     ),
 )
 

@@ -13,12 +13,12 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 
 from runbook.aws import Aws, AwsRefused, Call, CredentialsExpired
 from runbook.aws.facts import Cluster, Instance
+from runbook.positions import Position, position
 from runbook.roles import Role
 from runbook.step import Finding
 from runbook.steps import remake, switch
 from runbook.steps.effects import no, unknown, yes
 from runbook.steps.patient import PatientEffect
-from runbook.ways import Position, position
 from runbook.world import RUN_TAG, World
 from state.words import Outcome, Track
 
@@ -210,7 +210,7 @@ def test_a_switchover_that_was_asked_for_counts_until_it_is_seen_to_return(
     asked = SimpleNamespace(outcome=outcome, intent_at=NOW, key="bgd/switchover")
     attempt = SimpleNamespace(step="switchover", track=Track.UPGRADE, effects=[asked], entry=1)
     journal = SimpleNamespace(
-        entries=lambda run: [SimpleNamespace(id=1, track=Track.UPGRADE)],
+        entries=lambda run: [SimpleNamespace(id=1, track=Track.UPGRADE, way="")],
         attempts=lambda run: [attempt],
     )
     looked = SimpleNamespace(run="k3f9qa", fact=facts.get)

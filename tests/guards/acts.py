@@ -162,7 +162,7 @@ EDITS: tuple[tuple[str, str | bool], ...] = (
 SETTINGS = (
     Settings(),
     Settings(order="protect-first", stop="command", endpoint="route53", delete_old_blue=True),
-    Settings(stop="manual", endpoint="manual", delete_old_blue=True, protected=True),
+    Settings(stop="manual", endpoint="manual", delete_old_blue=True, protected=True, protect=False),
     Settings(stop="command", endpoint="command", protected=True),
 )
 """Each value of each setting occurs; each pair of them would take longer and show no more."""

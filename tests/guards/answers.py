@@ -142,6 +142,12 @@ def _slots_found(c: SimulatedConnection, params: Any) -> list[Row]:
     ]
 
 
+def _settings(c: SimulatedConnection, params: Any) -> list[Row]:
+    known = {"wal_level": "logical", "max_replication_slots": "10"}
+    about = {"unit": None, "source": "configuration file", "pending_restart": False}
+    return [{"name": name, "value": known[name], "boot_value": None} | about for name in params[0]]
+
+
 def _sequences(c: SimulatedConnection, params: Any) -> list[Row]:
     limits = {"increment": 1, "min": 1, "max": 2**63 - 1, "cycle": False}
     value = max(c.here.sequence, 1)
@@ -179,6 +185,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     ],
     "schema_stamp": lambda c, _: [" ".join(sorted(c.here.schema))],
     "sequences": _sequences,
+    "settings": _settings,
     "slot_blockers": lambda c, _: [],
     "slot": lambda c, params: [
         _slot_row(c, name, slot) for name, slot in c.cluster.slots.items() if name == params[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -144,7 +145,7 @@ class Guard:
         names = ", ".join(each.name for each in opened)
         self._refuse(len(opened) > 1, f"two clusters are open: {names}")
         for each in opened:
-            if each.resource_id not in self._open_before and each.made_by == self._run:
+            if each.resource_id not in self._open_before and self._is_captured(each):
                 self._check_capture(each)
         clones = [c.name for c in world.clusters.values() if self._is_clone(c)]
         self._refuse(len(clones) > 1, f"cloned twice: {', '.join(clones)}")
@@ -160,12 +161,28 @@ class Guard:
         ours = cluster.made_by == self._run and cluster.status != "deleting"
         return ours and blue is not None and cluster.version == blue.version
 
-    def _check_capture(self, opened: Cluster) -> None:
-        """Check that new blue is opened only with every database's slot in place."""
+    def _is_captured(self, opened: Cluster) -> bool:
+        """Return whether a cluster must hold every write from its opening on.
+
+        New blue always; blue prime where the plan protects a rollback, unless a person took the way
+        that gives that up, or ended it.
+        """
         blue = self._world.clusters.get(self._blue)
-        if blue is None or blue.version == opened.version:
-            return
-        TALLY["openings of new blue"] += 1
+        if opened.made_by != self._run or blue is None:
+            return False
+        if opened.version != blue.version:
+            return True
+        plan, way = self._disk.execute(
+            "SELECT plan, (SELECT way FROM track_entry WHERE run = run.id ORDER BY id DESC LIMIT 1)"
+            " FROM run WHERE id = ?",
+            [self._run],
+        ).fetchone()
+        given_up = way in ("blue-prime-for-good", "settle", "")
+        return bool(json.loads(plan)["rollback"]["protect"]) and not given_up
+
+    def _check_capture(self, opened: Cluster) -> None:
+        """Check that a cluster is opened only with every database's slot in place."""
+        TALLY["openings of captured clusters"] += 1
         held = {
             slot.database
             for name, slot in opened.slots.items()
@@ -177,7 +194,7 @@ class Guard:
     # In between.
 
     def protected(self) -> str:
-        """Return why a rollback now would lose something; an empty string if it would not."""
+        """Return why the way that is held would lose something; an empty string if it would not."""
         world = self._world
         for new_blue in world.clusters.values():
             slots = {s.database: s for n, s in new_blue.slots.items() if self._own(n)}

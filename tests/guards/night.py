@@ -48,6 +48,8 @@ method = "{endpoint}"
 hosted_zone_id = "Z1"
 record = "db.example.org"
 command = ["lead"]
+[rollback]
+protect = {protect}
 [commit]
 delete_old_blue = {delete_old_blue}
 [limits]
@@ -69,6 +71,9 @@ fast_poll_s = 0.5
 WATCHED_S = 25.0
 """Longer than any figure counts as fresh."""
 
+HELD = ("roll back to blue prime, nothing is lost", "forward again to new blue, nothing is lost")
+"""What is said of the way where the run is protected."""
+
 _SLIP = re.compile(r"object has no attribute|object is not|KeyError|TypeError")
 """Words of an error that nobody foresaw, which the runner takes for a lost answer."""
 
@@ -82,6 +87,8 @@ class Settings:
     endpoint: str = "rename"
     delete_old_blue: bool = False
     protected: bool = False
+    protect: bool = True
+    """Whether a rollback is protected in its turn."""
 
 
 class Night:
@@ -108,6 +115,7 @@ class Night:
             stop=settings.stop,
             endpoint=settings.endpoint,
             delete_old_blue=str(settings.delete_old_blue).lower(),
+            protect=str(settings.protect).lower(),
         )
         self.plan_path.write_text(text)
 
@@ -179,11 +187,11 @@ class Night:
             if attempt.step in ("resume-traffic", "reopen-blue"):
                 self.world.application.running = True
                 self.world.pass_time(0.1)
-            if attempt.step == "settled":
+            if attempt.step in ("settled", "bake"):
                 self.world.pass_time(10.0)
                 self._check(process.guard.nothing_lost)
-            if attempt.step == "verify-protection":
-                self.expect_protection("verify-protection succeeded")
+            if attempt.step in ("verify-protection", "verify-new-blue"):
+                self.expect_protection(f"{attempt.step} succeeded")
 
     def _check(self, check: Callable[[], None]) -> None:
         try:
@@ -209,7 +217,7 @@ class Night:
         process.do(look())
         if process.alive and session.board().protection.protected:
             self.expect_protection("the board says protected")
-        if process.alive and "blue prime, nothing is lost" in session.way_back():
+        if process.alive and session.way_back().endswith(HELD):
             self.expect_protection(f"the way back says {session.way_back()!r}")
         self.leave()
 

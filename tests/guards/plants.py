@@ -11,7 +11,7 @@ from runbook import fencing, slipped
 from runbook.roles import Role
 from runbook.runner import Runner
 from runbook.step import Effect, Finding
-from runbook.steps import clone, commit, remove, subscribe, traffic
+from runbook.steps import capture, clone, commit, remove, subscribe, traffic
 from runbook.steps.effects import yes
 
 Plant = Callable[[], list[tuple[Any, str, Any]]]
@@ -71,6 +71,13 @@ def _names_alone() -> list[tuple[Any, str, Any]]:
     return [(clone, "_refuse_renamed", _nothing)]
 
 
+def _capture_pretended() -> list[tuple[Any, str, Any]]:
+    async def pretends(self: Any, world: Any, watch: Any) -> None:
+        watch.evidence("", key="capture", value={"publisher": self.publisher.value})
+
+    return [(capture.Capture, "effects", _no_gates), (capture.Capture, "verify", pretends)]
+
+
 PLANTS: dict[str, Plant] = {
     "the tag is not checked": _tags_ignored,
     "who serves is not checked": _serving_ignored,
@@ -79,6 +86,7 @@ PLANTS: dict[str, Plant] = {
     "the intent is not written": _intent_too_late,
     "slots that were read feed a new clone": _slots_read_before,
     "a clone is known by its name alone": _names_alone,
+    "a rollback's capture is only said to be there": _capture_pretended,
 }
 
 

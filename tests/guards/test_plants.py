@@ -13,8 +13,8 @@ from tests.guards.test_guards import SEQUENCES
 BY_SEED = {
     "the intent is not written": (0, "no intent on disk"),
     "the fence is skipped": (1, "two clusters are open"),
-    "old blue's gate is forgotten": (3, "without its gate"),
-    "who serves is not checked": (12, "which serves"),
+    "old blue's gate is forgotten": (16, "without its gate"),
+    "who serves is not checked": (45, "which serves"),
     "the tag is not checked": (33, "which somebody else made"),
 }
 """The first seed that finds it, and what is said then."""
@@ -33,6 +33,10 @@ BY_SEQUENCE = {
             SETTINGS[0], 10, ((Strike(Fault.KILL_AFTER_CALL), 1), (Hand("rename blue prime"), 12))
         ),
         "cloned twice",
+    ),
+    "a rollback's capture is only said to be there": (
+        Sequence(SETTINGS[0], 16, ((Branch(0), 12),)),
+        "before the capture",
     ),
 }
 

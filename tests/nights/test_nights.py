@@ -16,17 +16,28 @@ def assert_nothing_lost(night: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("track", "order", "databases", "result"),
+    ("track", "then", "order", "databases", "result"),
     [
-        ("rollback", "traffic-first", "3", "rolled_back"),
-        ("rollback", "protect-first", "2", "rolled_back"),
-        ("commit", "traffic-first", "2", "committed"),
-        ("abort", "traffic-first", "2", "aborted"),
+        ("rollback", "", "traffic-first", "3", "rolled_back"),
+        ("rollback", "forward", "protect-first", "2", "protected"),
+        ("commit", "", "traffic-first", "2", "committed"),
+        ("abort", "", "traffic-first", "2", "aborted"),
+        pytest.param(
+            *("rollback", "forward,rollback,forward", "traffic-first", "3", "protected"),
+            marks=pytest.mark.chaos,
+        ),
+        pytest.param(
+            *("rollback", "forward,rollback,settle,cleanup", "protect-first", "3", "cleaned"),
+            marks=pytest.mark.chaos,
+        ),
     ],
 )
-def test_a_night(workspace: Workspace, track: str, order: str, databases: str, result: str) -> None:
+def test_a_night(
+    workspace: Workspace, track: str, then: str, order: str, databases: str, result: str
+) -> None:
     night = workspace.last_line(
-        *("rehearse", *NIGHT, "--track", track, "--order", order, "--databases", databases)
+        *("rehearse", *NIGHT, "--track", track, "--order", order, "--databases", databases),
+        *("--then", then),
     )
     assert night["result"] == result
     assert night["engine"]["from"].startswith("16.")
@@ -37,12 +48,17 @@ def test_a_night(workspace: Workspace, track: str, order: str, databases: str, r
         assert night["switchover_s"] > 0
         assert night["downtime_s"]["upgrade"] >= night["switchover_s"] - night["added_downtime_s"]
     assert (night["downtime_s"]["rollback"] is not None) == (track == "rollback")
+    assert ("forward" in night["downtime_s"]) == ("forward" in then)
+    turns = [step["track"] for step in night["steps"] if step["step"] == "switch-endpoint"]
+    assert turns == [name for name in (track, *then.split(",")) if name in ("rollback", "forward")]
 
     runs = workspace.json("runs", "--json")
+    # Protected, before a rollback or after it, its way is held by slots, and the run is open.
+    held = result in ("protected", "rolled_back")
     assert [(run["run"], run["open"], run["result"]) for run in runs] == [
-        (night["run"], False, result)
+        (night["run"], held, result)
     ]
-    assert not runs[0]["slots_held"]
+    assert runs[0]["slots_held"] is held
     report = workspace.json("report", night["run"], "--format", "json")
     assert report["report"] == 1
     assert night["run"] in workspace.run("report", night["run"]).stdout

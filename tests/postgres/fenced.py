@@ -240,4 +240,4 @@ def _leave_nothing(pair: Pair) -> None:
             admin.execute("DROP TABLE public.t, public.unlogged; DROP SEQUENCE public.s")
 
 
-CAPTURE = Capture(publisher=Role.NEW_BLUE)
+CAPTURE = Capture(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE)

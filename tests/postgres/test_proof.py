@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 from runbook import differing, fencing
 from runbook.postgres import fence
 from runbook.roles import Role
-from runbook.steps.rollback import RollbackAssess
+from runbook.steps.rollback import Assess
 from runbook.steps.switch import Switchover
 from runbook.steps.traffic import StopTraffic
 from state.words import Outcome, Status
@@ -363,14 +363,14 @@ async def test_back_to_old_blue_loses_what_slipped_in_by_name_only(night: Night)
     await night.fenced()
     night.write(18, INSERT)
     await night.fails(CAPTURE, "public.t")
-    assess = RollbackAssess(to=Role.OLD_BLUE)
+    assess = Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE)
     status, _ = await night.run(assess, night.no)
     assert status is Status.READY
     assert "public.t: 3 rows here, 2 rows on the other side" in night.asked[0].question
     assert night.asked[0].must_type == "orders"
     await night.succeeds(assess)
     night.write(18, INSERT)
-    await night.fails(RollbackAssess(to=Role.OLD_BLUE), "public.t: 4 rows here, 2 rows")
+    await night.fails(Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE), "public.t: 4 rows here, 2 rows")
 
 
 # The slot waits for every open write transaction.

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from runbook.ways import Position, position
+from runbook.positions import Position, position
 from runbook.world import World
 from state.journal import Journal
 from state.words import Outcome, Status, Track

@@ -206,13 +206,20 @@ async def test_a_night_with_three_deaths(night: Workspace) -> None:
         assert "unknown · upgrade → rollback (blue-prime)" in text
         assert "none but to go on with this track" in text
         await go_on(pilot)
-        await sees(pilot, "CLOSED: rolled back")
+        await sees(pilot, "PROTECTED: going forward again now would lose nothing")
     verdict = night.ledger()
     assert (verdict["missing"], verdict["mismatched"]) == (0, 0)
     assert verdict["acknowledged"] > 0
 
 
 UPGRADE, ROLLBACK, COMMIT = (), ("--track", "rollback"), ("--track", "commit")
+
+ENDS: dict[tuple[str, ...], str] = {
+    UPGRADE: "PROTECTED: a rollback now",
+    ROLLBACK: "PROTECTED: going forward again",
+    COMMIT: "CLOSED: ",
+}
+"""What the banner says at the end of a track."""
 
 
 @pytest.mark.chaos
@@ -248,8 +255,7 @@ async def test_killed_at(
         assert ("APPLICATIONS DOWN" in text) is down
         assert ("ARE DOWN since" in text) is down
         await go_on(pilot)
-        ended = "PROTECTED: a rollback now" if not track else "CLOSED: "
-        await sees(pilot, ended)
+        await sees(pilot, ENDS[track])
     assert made(night, "CreateBlueGreenDeployment") == 1
     assert made(night, "SwitchoverBlueGreenDeployment") == 1
     verdict = night.ledger()

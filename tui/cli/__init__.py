@@ -277,7 +277,10 @@ def watch(run: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("what", metavar="PLAN|RUN")
-@click.option("--track", type=click.Choice(["upgrade", "rollback", "commit", "abort", "cleanup"]))
+@click.option(
+    "--track",
+    type=click.Choice(["upgrade", "rollback", "forward", "settle", "commit", "abort", "cleanup"]),
+)
 @click.option("--until", default="", help="Stop after this step.")
 @click.option("--yes", "yes", is_flag=True, help="Pass every gate, typed confirmations included.")
 @click.option(
@@ -475,6 +478,16 @@ class _Later(click.Group):
         return commands
 
 
+def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Return the tracks of a list that is parted by commas."""
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    known = ("rollback", "forward", "settle", "commit", "cleanup")
+    for each in names:
+        if each not in known:
+            raise click.BadParameter(f"{each!r} is none of {', '.join(known)}.", context, option)
+    return names
+
+
 @main.command()
 @click.option("--auto", "unattended", is_flag=True, help="Without a screen.")
 @click.option(
@@ -483,6 +496,13 @@ class _Later(click.Group):
     default="rollback",
     show_default=True,
     help="Where an unattended night ends.",
+)
+@click.option(
+    "--then",
+    metavar="TRACK[,TRACK]",
+    default="",
+    callback=_tracks,
+    help="Where it goes after that, e.g. forward,rollback,forward.",
 )
 @click.option(
     "--order",

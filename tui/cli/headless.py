@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
+from runbook import tracks
 from runbook.offers import Pending
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
 from runbook.step import Answer, Gate
 from runbook.ways import Way
-from state.records import Event, Json
+from state.records import Event, Json, TrackEntry
 from state.words import Result, Status, Track
 from tui.cli.leaving import on_signals, send_nowhere
 
@@ -31,7 +33,28 @@ ABORT_FROM = "ready-to-switch"
 
 EVENT_EVERY_S = 0.2
 
+HELD_S = 30.0
+"""How long a way that the last steps have opened may take to be seen open."""
+
+HELD_EVERY_S = 0.2
+
 Emit = Callable[[Mapping[str, Json]], None]
+
+
+class Goal(StrEnum):
+    """Where an unattended run is to go: a track, or one of its ways that has a name of its own."""
+
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+    FORWARD = "forward"
+    SETTLE = "settle"
+    COMMIT = "commit"
+    ABORT = "abort"
+    CLEANUP = "cleanup"
+
+    def is_of(self, entry: TrackEntry) -> bool:
+        """Return whether a stay on a track is on the way to it."""
+        return tracks.name(entry.track, entry.way) == self.value
 
 
 class OnUnknown(StrEnum):
@@ -92,15 +115,15 @@ async def drive(
     session: Session,
     decide: Decide,
     *,
-    track: Track | None,
+    goals: Sequence[Goal],
     until: str,
     printer: Printer,
     at_once: bool = False,
     on_unknown: OnUnknown = OnUnknown.STOP,
 ) -> int:
-    """Run a session on its track, and onto another one when that ends; return the exit code.
+    """Run a session on its track, and onto others, one after another; return the exit code.
 
-    `until` names the step after which to stop, or is empty. `at_once` goes onto `track` right
+    `until` names the step after which to stop, or is empty. `at_once` goes to the first goal right
     away where a way leads there from the present position. `on_unknown` decides changes of which
     no look can tell; each is decided once, and unknown again it stops.
     """
@@ -109,10 +132,10 @@ async def drive(
     try:
         with on_signals(partial(_leave, session)):
             await session.start_watching()
-            if at_once and track is not None:
-                await _branch_if_possible(session, track)
+            if at_once and goals:
+                await _branch_if_possible(session, goals[0])
             unknowns = Unknowns(session, on_unknown)
-            return await _steps(session, decide, unknowns, track=track, until=until)
+            return await _steps(session, decide, unknowns, goals=goals, until=until)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -181,22 +204,30 @@ class Unknowns:
 
 
 async def _steps(
-    session: Session, decide: Decide, unknowns: Unknowns, *, track: Track | None, until: str
+    session: Session,
+    decide: Decide,
+    unknowns: Unknowns,
+    *,
+    goals: Sequence[Goal],
+    until: str,
 ) -> int:
+    left = list(goals)
     while True:
         if session.leaving:
             return FAILED
         listed = session.checklist()
-        line = listed.next
-        if track is Track.ABORT and listed.current.entry.track is Track.UPGRADE:
+        entry, line = listed.current.entry, listed.next
+        if left == [Goal.ABORT] and entry.track is Track.UPGRADE:
             done = {each.step for each in listed.current.lines if each.status.done}
             if ABORT_FROM in done:
-                await _branch(session, track)
+                await _branch(session, Goal.ABORT)
                 continue
         if line is None:
-            if track is None or listed.current.entry.track in (track, Track.CLEANUP):
+            if left and left[0].is_of(entry):
+                del left[0]
+            if not left or entry.track is Track.CLEANUP:
                 return DONE
-            await _branch(session, track)
+            await _branch(session, left[0])
             continue
         status = await session.advance(line.step, decide, until=until)
         if status is Status.UNKNOWN:
@@ -215,31 +246,52 @@ def _has_done(session: Session, step: str) -> bool:
     return any(line.step == step and line.status.done for line in session.checklist().current.lines)
 
 
-async def _branch_if_possible(session: Session, track: Track) -> None:
-    if session.checklist().current.entry.track is track:
+async def _branch_if_possible(session: Session, goal: Goal) -> None:
+    if goal.is_of(session.checklist().current.entry):
         return
     await session.looked()
-    if track is Track.ROLLBACK and session.board().protection.lost:
+    if goal is Goal.ROLLBACK and session.board().protection.lost:
         # No waiting brings it back, so nothing further is run on the way to a refusal.
-        await _branch(session, track)
+        await _branch(session, goal)
         return
-    if any(way.track is track and way.available for way in await session.ways()):
-        await _branch(session, track)
+    if any(way.name == goal.value and way.available for way in await session.ways()):
+        await _branch(session, goal)
 
 
-async def _branch(session: Session, track: Track) -> None:
+async def _branch(session: Session, goal: Goal) -> None:
     await session.looked()
-    way = next(
-        (each for each in await session.ways() if each.track is track and each.available), None
-    )
-    if way is None:
-        found = [each for each in await session.ways() if each.track is track]
-        way = found[0] if found else _no_way(track)
-    await session.branch(way, "asked for on the command line")
+    found = await _ways_to(session, goal)
+    deadline = time.monotonic() + HELD_S
+    while not found[0].available and _may_open(session) and time.monotonic() < deadline:
+        # What was verified a moment ago may not have been looked at since.
+        await asyncio.sleep(HELD_EVERY_S)
+        found = await _ways_to(session, goal)
+    await session.branch(found[0], "asked for on the command line")
 
 
-def _no_way(track: Track) -> Way:
-    return Way(track, "", f"The track {track.value}", "", "", False, "it does not exist here", ())
+async def _ways_to(session: Session, goal: Goal) -> list[Way]:
+    """Return the ways to a goal, one that is available first; at least one.
+
+    Giving up the way forward is a person's choice, never an unattended run's.
+    """
+    found = [
+        way
+        for way in await session.ways()
+        if way.name == goal.value and way.way != tracks.WayBack.FOR_GOOD
+    ]
+    return sorted(found, key=lambda way: not way.available) or [_no_way(goal)]
+
+
+def _may_open(session: Session) -> bool:
+    """Return whether protection is only about to be seen: every step of the track is done."""
+    protection = session.board().protection
+    done = session.checklist().next is None
+    return done and session.run.open and protection.protected is not True and not protection.lost
+
+
+def _no_way(goal: Goal) -> Way:
+    track = Track.ABORT
+    return Way(track, "", f"The track {goal.value}", "", "", False, "it does not exist here", ())
 
 
 async def unknown_changes(session: Session) -> list[dict[str, Json]]:
@@ -285,7 +337,6 @@ def summary(session: Session, code: int) -> dict[str, Json]:
     """Return the object that ends an unattended run, less the ledger's verdict."""
     production = session.fact("production") or {}
     upgrade = session.fact("downtime.upgrade") or {}
-    rollback = session.fact("downtime.rollback") or {}
     switchover_s = switchover_seconds(session)
     upgrade_s = upgrade.get("seconds")
     added = None if upgrade_s is None or switchover_s is None else upgrade_s - switchover_s
@@ -299,14 +350,20 @@ def summary(session: Session, code: int) -> dict[str, Json]:
         "switchover_s": _rounded(switchover_s),
         "added_downtime_s": _rounded(added),
         "downtime_s": {
-            "upgrade": _rounded(upgrade_s),
-            "rollback": _rounded(rollback.get("seconds")),
+            phase: _rounded((session.fact(f"downtime.{phase}") or {}).get("seconds"))
+            for phase in phases(session)
         },
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}
             for step in durations(session.checklist())
         ],
     }
+
+
+def phases(session: Session) -> list[str]:
+    """Return the names of the phases whose downtime is reported."""
+    forward = session.fact("downtime.forward") is not None
+    return ["upgrade", "rollback", *(["forward"] if forward else [])]
 
 
 def switchover_seconds(session: Session) -> float | None:

@@ -16,7 +16,7 @@ from runbook import planning
 from runbook.aws import Aws
 from runbook.checklist import Checklist
 from runbook.outage import downtime
-from runbook.ways import position, way_back
+from runbook.positions import position, way_back
 from runbook.world import World
 from state.errors import NoJournal
 from state.home import journal_path

@@ -19,14 +19,16 @@ from runbook import plan as plans
 from runbook.aws import Aws
 from runbook.discover import discover
 from runbook.session import Session
+from runbook.step import StepFailed
 from state.home import home, open_private
 from state.records import Json
-from state.words import Track
 from tui.cli.headless import (
     DONE,
     FAILED,
+    Goal,
     Printer,
     drive,
+    phases,
     say_what_failed,
     summary,
     switchover_seconds,
@@ -44,6 +46,8 @@ class Night:
 
     unattended: bool
     track: str
+    then: tuple[str, ...]
+    """Where it goes after that, one after another."""
     order: str
     pace: float | None
     databases: int
@@ -141,10 +145,14 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
             code = await drive(
                 session,
                 yes_to_all,
-                track=None if night.track == "upgrade" else Track(night.track),
+                goals=[Goal(each) for each in (night.track, *night.then)],
                 until="",
                 printer=printer,
             )
+        except StepFailed as failure:
+            # A way that is not open: scripts still get the last line that they rely on.
+            click.echo("\n".join((failure.what, failure.now, failure.todo)), err=True)
+            code = FAILED
         finally:
             await session.close()
         verdict = await asyncio.to_thread(_verdict, night)
@@ -175,7 +183,7 @@ def _verdict(night: Night) -> dict[str, Any]:
 def _felt(session: Session) -> dict[str, Json]:
     """Return the downtimes as the workload felt them: its longest gap in each phase."""
     felt: dict[str, float | None] = {}
-    for phase in ("upgrade", "rollback"):
+    for phase in phases(session):
         window = session.fact(f"downtime.{phase}")
         felt[phase] = None if window is None else _gap(window)
     switchover_s = switchover_seconds(session)

@@ -13,12 +13,12 @@ from runbook.session import Session
 from runbook.step import Refused, StepFailed
 from runbook.tracks import step_keys
 from state.journal import Journal
-from state.words import Track
 from tui.cli.headless import (
     BLOCKED,
     DONE,
     FAILED,
     UNKNOWN,
+    Goal,
     OnUnknown,
     Printer,
     drive,
@@ -59,7 +59,7 @@ async def run_unattended(
                 code = await drive(
                     session,
                     yes_to_all if yes else nobody,
-                    track=Track(track) if track else None,
+                    goals=[Goal(track)] if track else [],
                     until=until,
                     at_once=names_a_run(what),
                     on_unknown=OnUnknown(on_unknown),

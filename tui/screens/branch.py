@@ -8,6 +8,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
 
+from runbook.tracks import WayBack
 from state.words import Track
 from tui import keys, text
 from tui.model import RunModel, Way
@@ -16,8 +17,8 @@ from tui.screens.confirm import ConfirmDialog, Question
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line
 
-FINAL = (Track.COMMIT, Track.CLEANUP)
-"""Tracks that end the way back: the cluster's name is typed for them."""
+FINAL = (Track.COMMIT.value, WayBack.SETTLE.value, WayBack.FOR_GOOD.value, Track.CLEANUP.value)
+"""What ends the way back, or forward: the cluster's name is typed for it."""
 
 
 class WaysPane(Pane):
@@ -129,18 +130,17 @@ class BranchScreen(KeyedScreen[None]):
 
 
 def _question(way: Way, model: RunModel) -> Question:
-    final = way.track in FINAL
+    final = bool({way.track.value, way.way} & {*FINAL})
     return Question(
-        heading=f"Branch to {way.track.value}",
-        question=f"Put the run of {model.run.cluster} onto the track {way.track.value}: "
-        f"{way.title}?",
+        heading=f"Branch to {way.name}",
+        question=f"Put the run of {model.run.cluster} onto the track {way.name}: {way.title}?",
         facts=(
             ("What it loses", way.cost),
             ("How long it takes", way.time),
             (
                 "Reversible",
                 "This alone changes nothing in AWS: each step of the track asks for itself. "
-                + ("It ends the way back." if final else "The history is kept."),
+                + (f"It ends the way {_ends(way)}." if final else "The history is kept."),
             ),
             ("Steps", " → ".join(way.steps)),
         ),
@@ -149,6 +149,10 @@ def _question(way: Way, model: RunModel) -> Question:
         reason=True,
         grave=final,
     )
+
+
+def _ends(way: Way) -> str:
+    return "forward" if way.way in (WayBack.SETTLE, WayBack.FOR_GOOD) else "back"
 
 
 def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
@@ -160,7 +164,7 @@ def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
         ("  ", ""),
         mark,
         (best, "bold $text-accent"),
-        (f"  ({way.track.value})", "$foreground-muted"),
+        (f"  ({way.name})", "$foreground-muted"),
     )
     yield head.stylize("on $panel") if selected else head
     if not way.available:

@@ -15,6 +15,7 @@ from textual.geometry import Region
 from textual.message import Message
 
 from runbook.checklist import Checklist, Line, Section
+from runbook.tracks import name
 from state.words import Status
 from tui import glyphs, text
 from tui.widgets.pane import Pane, joined, line
@@ -172,8 +173,10 @@ def places(checklist: Checklist) -> dict[Place, Line]:
 
 
 def _heading(section: Section, cells: int) -> Content:
-    way = f" ▸ {text.clean(section.entry.way)}" if section.entry.way else ""
-    words = f"{section.entry.track.value.capitalize()}{way}"
+    entry = section.entry
+    called = name(entry.track, entry.way)
+    way = f" ▸ {text.clean(entry.way)}" if entry.way and entry.way != called else ""
+    words = f"{called.capitalize()}{way}"
     since = text.at(section.entry.at)
     return line(
         (text.fit(words, cells - len(since) - 1), "bold $text-secondary"),

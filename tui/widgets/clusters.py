@@ -33,9 +33,11 @@ class ClustersPane(Pane):
         if not self.board.clusters:
             return line(("? unknown: nothing was looked up yet", "$text-warning"))
         rows: list[Content] = []
-        for view in self.board.clusters:
+        clusters = self.board.clusters
+        feeding = [view for view in clusters if view.publishes] or [v for v in clusters if v.serves]
+        for view in clusters:
             rows += self._cluster(view, cells)
-            if view.serves:
+            if view in feeding:
                 rows += self._flow(view, cells)
         return joined(rows)
 

@@ -59,7 +59,7 @@ def known_now(protection: Protection, now: datetime, limit: float) -> Protection
 
 def _known_before(protection: Protection, now: datetime) -> str:
     if protection.before_at is None:
-        return "whether a rollback would lose anything is not known yet"
+        return "whether anything would be lost is not known yet"
     said = {True: "protected", False: "not protected", None: "not known"}[protection.before]
     return f"last known: {said}, {text.ago(text.elapsed(protection.before_at, now))}"
 

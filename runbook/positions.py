@@ -1,0 +1,226 @@
+"""Where a run stands, as far as the ways from it are concerned: told by its journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from runbook import differing
+from runbook.roles import Role
+from runbook.sides import held
+from runbook.slipped import UNPROVED
+from runbook.steps import switch
+from runbook.steps.carry import DIFFERENT
+from runbook.tracks import WayBack, WayUp
+from runbook.world import World
+from state.journal import Journal
+from state.records import Attempt, TrackEntry
+from state.words import Outcome, Status, Track
+
+
+class Position(StrEnum):
+    """Where a run stands, as far as the way back is concerned, or the way forward after one."""
+
+    BEFORE_SWITCHOVER = "before the switchover"
+    SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
+    BEFORE_TRAFFIC = "switched over, traffic not resumed"
+    SLIPPED_IN = "switched over, and rows slipped in before the capture"
+    NOT_PROTECTED = "traffic resumed, not yet protected"
+    PROTECTED = "protected"
+    WAY_LOST = "a slot is gone: blue prime misses writes"
+    ROWS_DIFFER = "rows differed at the last comparison"
+    ROLLING_BACK = "rolling back"
+    ROLLBACK_BLOCKED = "rolling back, and rows differ"
+    SWITCHING_ENDPOINT = "the endpoint is on its way to the old version"
+    ROLLED_BACK = "rolled back"
+    BACK_NOT_PROTECTED = "rolled back, new blue not yet fed"
+    BACK_PROTECTED = "rolled back, and protected"
+    BACK_WAY_LOST = "rolled back; a slot is gone: new blue misses writes"
+    BACK_ROWS_DIFFER = "rolled back; rows differed at the last comparison"
+    GOING_FORWARD = "going forward again"
+    FORWARD_BLOCKED = "going forward again, and rows differ"
+    SWITCHING_FORWARD = "the endpoint is on its way to the new version"
+    FORWARD_NOT_PROTECTED = "gone forward again, blue prime not yet fed"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+ENDED = {
+    Track.ROLLBACK: Position.ROLLED_BACK,
+    Track.COMMIT: Position.COMMITTED,
+    Track.ABORT: Position.ABORTED,
+}
+"""Where a run stands once a cleanup has begun, by the track that was ended before it."""
+
+_ENDING = {
+    Track.COMMIT: frozenset({"detach", "drop-capture", "delete-blue-prime"}),
+    Track.ABORT: frozenset({"delete-green"}),
+    Track.CLEANUP: frozenset({"detach", "drop-capture", "delete-created"}),
+}
+"""The steps of a track after whose first change there is no going back on it."""
+
+_TURNING = frozenset({"stop-traffic", "detach"})
+"""The steps of a turn, in either direction, from whose first change on it is under way."""
+
+
+def position(world: World, journal: Journal) -> Position:
+    """Return where the run stands, by its journal."""
+    entries = journal.entries(world.run)
+    attempts = journal.attempts(world.run)
+    for number, entry in reversed([*enumerate(entries)]):
+        found = _of(world, journal, entry, entries[:number], attempts)
+        if found is not None:
+            return found
+    return _of_upgrade(world, journal, attempts)
+
+
+def _of(
+    world: World,
+    journal: Journal,
+    entry: TrackEntry,
+    before: Sequence[TrackEntry],
+    attempts: Sequence[Attempt],
+) -> Position | None:
+    """Return where a stay on a track has taken the run, or None where it has changed nothing."""
+    performed = {each.step for each in attempts if each.entry == entry.id and each.effects}
+    if entry.track in _ENDING:
+        if not performed & _ENDING[entry.track]:
+            return None
+        if entry.track is not Track.CLEANUP:
+            return ENDED[entry.track]
+        ended = (ENDED[each.track] for each in reversed(before) if each.track in ENDED)
+        return next(ended, None)
+    if entry.way == WayBack.SETTLE:
+        return Position.ROLLED_BACK if performed & {"detach", "drop-capture"} else None
+    if entry.way in (WayBack.STAY, WayUp.STAY):
+        if not any(step.startswith("open-") for step in performed):
+            return None
+        on_new_blue = entry.track is Track.UPGRADE
+        return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
+    forward = entry.way == WayUp.FORWARD
+    if entry.track is Track.UPGRADE and not forward:
+        return _of_upgrade(world, journal, attempts)
+    moved = _endpoint(entry, attempts)
+    if moved is Status.SUCCEEDED and entry.way == WayBack.FOR_GOOD:
+        return Position.ROLLED_BACK
+    if moved is Status.SUCCEEDED:
+        return _on_new_blue(world, forward=True) if forward else _on_blue_prime(world)
+    if moved is not None:
+        return Position.SWITCHING_FORWARD if forward else Position.SWITCHING_ENDPOINT
+    if performed & _TURNING:
+        if _unlike(world):
+            return Position.FORWARD_BLOCKED if forward else Position.ROLLBACK_BLOCKED
+        return Position.GOING_FORWARD if forward else Position.ROLLING_BACK
+    return None
+
+
+def _unlike(world: World) -> bool:
+    """Return whether a table is known to differ, and was neither mended nor given up."""
+    return bool(world.fact(DIFFERENT) or differing.left(world))
+
+
+def _on_new_blue(world: World, *, forward: bool = False) -> Position:
+    """Return where a run stands whose applications are on new blue, or about to be let in."""
+    protection = world.fact("protection") or {}
+    if protection.get("lost"):
+        return Position.WAY_LOST
+    if _unlike(world) and world.fact("subscribed"):
+        # Before blue prime follows, nothing is mended yet: protecting goes on first.
+        return Position.ROWS_DIFFER
+    if protection.get("protected"):
+        return Position.PROTECTED
+    return Position.FORWARD_NOT_PROTECTED if forward else Position.NOT_PROTECTED
+
+
+def _on_blue_prime(world: World) -> Position:
+    """Return where a run stands that has rolled back: the way forward is held, or it is not."""
+    if held(world).publisher is not Role.BLUE_PRIME or not world.fact("slots"):
+        return Position.ROLLED_BACK
+    protection = world.fact("protection") or {}
+    if protection.get("lost"):
+        return Position.BACK_WAY_LOST
+    if _unlike(world):
+        return Position.BACK_ROWS_DIFFER
+    protected = protection.get("protected")
+    return Position.BACK_PROTECTED if protected else Position.BACK_NOT_PROTECTED
+
+
+def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> Position:
+    if world.fact("switchover") is None:
+        asked = switchover_asked(world, journal)
+        return Position.SWITCHOVER_ASKED if asked else Position.BEFORE_SWITCHOVER
+    traffic = world.fact("traffic") or {}
+    resumed = any(
+        attempt.step == "resume-traffic"
+        # By hand it has no effects: then that it was done counts.
+        and (attempt.effects or attempt.status is Status.SUCCEEDED)
+        for attempt in attempts
+        if attempt.track is Track.UPGRADE
+    )
+    if not resumed and not traffic.get("open"):
+        verified = (world.fact("protection") or {}).get("protected")
+        if verified:
+            return Position.PROTECTED
+        return Position.SLIPPED_IN if world.fact(UNPROVED) else Position.BEFORE_TRAFFIC
+    return _on_new_blue(world)
+
+
+def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
+    """Return how far a stay has taken the endpoint: SUCCEEDED, UNKNOWN, or None.
+
+    A change that was asked for and is not known to have failed may have moved it; one that failed
+    has not.
+    """
+    tried = [each for each in attempts if each.entry == entry.id and each.step == "switch-endpoint"]
+    if any(attempt.status is Status.SUCCEEDED for attempt in tried):
+        return Status.SUCCEEDED
+    moved = any(
+        effect.outcome is not Outcome.FAILED for attempt in tried for effect in attempt.effects
+    )
+    return Status.UNKNOWN if moved else None
+
+
+def switchover_asked(world: World, journal: Journal) -> bool:
+    """Return whether the pivot was called, and not seen to return since.
+
+    A failed attempt alone does not say so: its wait may have ended before the switchover did.
+    """
+    returned = (world.fact(switch.RETURNED) or {}).get("at")
+    return any(
+        effect.outcome is not Outcome.FAILED
+        and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
+        for attempt in journal.attempts(world.run)
+        if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
+        for effect in attempt.effects
+    )
+
+
+def way_back(where: Position) -> str:
+    """Return the sentence that every screen shows: the way from here and what it loses."""
+    return {
+        Position.BEFORE_SWITCHOVER: "abort: blue stays as it is, nothing is lost",
+        Position.SWITCHOVER_ASKED: "known when the switchover's end is seen; nothing is lost",
+        Position.BEFORE_TRAFFIC: "return to old blue, nothing is lost",
+        Position.SLIPPED_IN: "return to old blue, which loses only what slipped in, as named",
+        Position.NOT_PROTECTED: "finish protecting, then roll back: nothing is lost, it takes time",
+        Position.PROTECTED: "roll back to blue prime, nothing is lost",
+        Position.WAY_LOST: "none that loses nothing: a slot is gone, blue prime misses writes",
+        Position.ROWS_DIFFER: "re-copy the tables that differ, then roll back; compare proves it",
+        Position.ROLLBACK_BLOCKED: "stay on the new version: it has every write; rows differ",
+        Position.ROLLING_BACK: "go on rolling back, nothing is lost",
+        Position.SWITCHING_ENDPOINT: "go on rolling back, nothing is lost",
+        Position.ROLLED_BACK: "none is held: the old version serves",
+        Position.BACK_NOT_PROTECTED: "finish feeding new blue, then forward again: nothing is lost",
+        Position.BACK_PROTECTED: "forward again to new blue, nothing is lost",
+        Position.BACK_WAY_LOST: "none that loses nothing: a slot is gone, new blue misses writes",
+        Position.BACK_ROWS_DIFFER: "re-copy the tables that differ, then forward; compare proves "
+        "it",
+        Position.FORWARD_BLOCKED: "stay on the old version: it has every write; rows differ",
+        Position.GOING_FORWARD: "go on going forward, nothing is lost",
+        Position.SWITCHING_FORWARD: "go on going forward, nothing is lost",
+        Position.FORWARD_NOT_PROTECTED: "finish feeding blue prime, then roll back: nothing is "
+        "lost",
+        Position.COMMITTED: "none: the way back has ended",
+        Position.ABORTED: "none is needed: blue serves as before",
+    }[where]

@@ -1,0 +1,115 @@
+"""The end of the subscriptions of a cluster, without talking to the one that feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+
+from runbook.postgres import replication
+from runbook.roles import Role
+from runbook.sides import held
+from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.capture import publication_name
+from runbook.steps.effects import SqlEffect, no, yes
+from runbook.world import World
+
+DETACHED = "detached"
+"""The fact that lists which clusters follow nobody any more; emptied when one is subscribed."""
+
+
+def detached(world: World, role: Role) -> bool:
+    """Return whether a cluster was detached and has not been subscribed anew since."""
+    return role.value in (world.fact(DETACHED) or ())
+
+
+class Detach(Step):
+    """End the subscriptions of those of some clusters that exist."""
+
+    key = "detach"
+    why = "A subscription left behind would go on applying, or hang on a dead publisher."
+    risk = Risk.DESTRUCTIVE
+
+    def __init__(self, *subscribers: Role) -> None:
+        self.subscribers = subscribers
+        names = " and ".join(role.value for role in subscribers)
+        self.title = f"Detach {names}"
+        self.undo = (
+            f"None: {names} {'no longer follow' if len(subscribers) > 1 else 'no longer follows'}."
+        )
+
+    async def _there(self, world: World) -> list[Role]:
+        return [role for role in self.subscribers if await world.find(role) is not None]
+
+    async def skip(self, world: World) -> str:
+        if await self._there(world):
+            return ""
+        return f"there is no {' and no '.join(role.value for role in self.subscribers)}"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        name = publication_name(world)
+        effects: list[Effect] = []
+        strays: list[Effect] = []
+        for subscriber in await self._there(world):
+            databases = await world.databases(subscriber)
+            strays += [_strays(world, subscriber, database) for database in databases]
+            effects += [
+                SqlEffect(
+                    world,
+                    subscriber,
+                    database,
+                    replication.drop_subscription(name),
+                    key=f"{subscriber.slug}/{database}/subscription/drop",
+                    title=f"drop subscription {name} in {database} of {subscriber.value}",
+                    probe=lambda connection: _gone(connection, name),
+                )
+                for database in databases
+            ]
+        return [effects, strays]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = publication_name(world)
+        there = await self._there(world)
+        for subscriber in there:
+            for database in await world.databases(subscriber):
+                async with world.connect(subscriber, database) as connection:
+                    if await replication.subscription(connection, name) is not None:
+                        raise StepFailed(
+                            f"The subscription {name} in {database} is still there.",
+                            now=f"{subscriber.value} still follows in that database.",
+                            todo="Run the step again.",
+                        )
+        names = " and ".join(role.value for role in there)
+        watch.evidence(
+            f"{names}: detached", key=DETACHED, value=[role.value for role in self.subscribers]
+        )
+        if held(world).subscriber in self.subscribers:
+            watch.evidence(
+                f"{held(world).subscriber.value} follows nobody",
+                key="protection",
+                value={"protected": False, "at": world.now().isoformat(), "text": "detached"},
+            )
+
+
+def _strays(world: World, subscriber: Role, database: str) -> Effect:
+    """Return what drops the publication of its own writes: all are, once it serves."""
+    name = replication.strays_publication(publication_name(world))
+
+    async def probe(connection: AsyncConnection) -> Finding:
+        there = await replication.publication_exists(connection, name)
+        return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
+
+    return SqlEffect(
+        world,
+        subscriber,
+        database,
+        [replication.drop_publication(name)],
+        key=f"{subscriber.slug}/{database}/strays/drop",
+        title=f"drop publication {name} in {database} of {subscriber.value}",
+        probe=probe,
+    )
+
+
+async def _gone(connection: AsyncConnection, name: str) -> Finding:
+    found = await replication.subscription(connection, name)
+    return no(f"{name} is there") if found else yes(f"there is no subscription {name}")

@@ -1,0 +1,243 @@
+"""Where a run stands that has rolled back and goes forward again, and which ways it has there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runbook import plan as plans
+from runbook.positions import Position, position, way_back
+from runbook.steps.carry import DIFFERENT
+from runbook.tracks import WayBack, WayUp, steps_of
+from runbook.ways import ways
+from runbook.world import World
+from state.journal import Journal
+from state.words import Outcome, Status, Track
+from tests.state.invented import start
+
+PLAN: dict[str, Any] = {
+    "version": 1,
+    "cluster": {
+        "identifier": "orders",
+        "resource_id": "cluster-A",
+        "region": "us-east-1",
+        "account": "471100000815",
+    },
+    "upgrade": {"target_version": "18.4"},
+    "credentials": {"user": "postgres", "password": "pgpass"},
+    "traffic": {"stop": "manual"},
+}
+
+Stay = tuple[Track, str, tuple[str, ...]]
+"""A stay on a track: its way, and the steps that were done, each with one change."""
+
+UP: Stay = (Track.UPGRADE, "", ("switchover", "capture", "resume-traffic", "subscribe"))
+TURN = ("stop-traffic", "detach", "capture", "switch-endpoint", "resume-traffic")
+BACK: Stay = (Track.ROLLBACK, WayBack.BLUE_PRIME, (*TURN, "drop-capture", "subscribe"))
+FORWARD: Stay = (Track.UPGRADE, WayUp.FORWARD, TURN)
+
+ON_NEW = {"publisher": "new blue"}
+ON_PRIME = {"publisher": "blue prime"}
+SAFE = {"protected": True}
+HELD = {"capture": ON_PRIME, "protection": SAFE}
+HERE = ["blue-prime*", "blue-prime-for-good", "commit"]
+THERE = ["forward*", "settle", "cleanup"]
+
+
+def begun(stay: Stay, *steps: str) -> Stay:
+    """Return a stay of which only these steps were done."""
+    return (*stay[:2], steps)
+
+
+class Told:
+    """A journal and its facts: what a position is told from."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.run = start(journal).id
+        self.facts: dict[str, Any] = {
+            "switchover": {},
+            "traffic": {"open": True},
+            "slots": ["s_1"],
+            "capture": ON_NEW,
+        }
+
+    @property
+    def world(self) -> World:
+        plan = plans.from_json(PLAN | self.facts.get("plan", {}))
+        return cast(World, SimpleNamespace(run=self.run, fact=self.facts.get, plan=plan))
+
+    def stays(self, *stays: Stay) -> None:
+        """Write down a run's stays, the first of them on the track that it began on."""
+        for number, (track, way, steps) in enumerate(stays):
+            if number:
+                self.journal.enter_track(self.run, track, way=way)
+            for step in steps:
+                attempt = self.journal.begin_attempt(self.run, step).id
+                effect = self.journal.intend(attempt, step, step, "")
+                self.journal.settle(effect, Outcome.SUCCEEDED)
+                self.journal.end_attempt(attempt, Status.SUCCEEDED)
+
+    def position(self) -> Position:
+        return position(self.world, self.journal)
+
+    def open_ways(self) -> list[str]:
+        """Return the names of the ways that are open, the recommended one with a star."""
+        return [
+            (way.way or way.track.value) + "*" * way.recommended
+            for way in ways(self.world, self.journal)
+            if way.available
+        ]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    with Journal.open(tmp_path / "journal.db") as journal:
+        yield Told(journal)
+
+
+@pytest.mark.parametrize(
+    ("stays", "facts", "where", "open_ways"),
+    [
+        ((UP,), {"protection": SAFE}, Position.PROTECTED, HERE),
+        (
+            (UP, begun(BACK)),
+            {"protection": SAFE},
+            Position.PROTECTED,
+            ["blue-prime*", "blue-prime-for-good"],
+        ),
+        (
+            (UP, begun(BACK, "stop-traffic", "detach")),
+            {},
+            Position.ROLLING_BACK,
+            ["stay*", "blue-prime-for-good"],
+        ),
+        ((UP, begun(BACK, *TURN)), {"capture": ON_PRIME}, Position.BACK_NOT_PROTECTED, ["settle"]),
+        ((UP, BACK), HELD, Position.BACK_PROTECTED, THERE),
+        (
+            (UP, BACK),
+            {"capture": ON_PRIME, "protection": {"lost": True}},
+            Position.BACK_WAY_LOST,
+            ["settle", "cleanup"],
+        ),
+        (
+            (UP, BACK),
+            {"capture": ON_PRIME, DIFFERENT: ["t"]},
+            Position.BACK_ROWS_DIFFER,
+            ["forward", "settle"],
+        ),
+        ((UP, BACK), {"slots": []}, Position.ROLLED_BACK, ["cleanup"]),
+        ((UP, BACK, begun(FORWARD)), HELD, Position.BACK_PROTECTED, THERE),
+        (
+            (UP, BACK, begun(FORWARD, "stop-traffic")),
+            {"capture": ON_PRIME},
+            Position.GOING_FORWARD,
+            ["stay*"],
+        ),
+        (
+            (UP, BACK, begun(FORWARD, "stop-traffic")),
+            {"capture": ON_PRIME, DIFFERENT: ["t"]},
+            Position.FORWARD_BLOCKED,
+            ["stay*"],
+        ),
+        ((UP, BACK, FORWARD), {}, Position.FORWARD_NOT_PROTECTED, []),
+        ((UP, BACK, FORWARD), {"protection": SAFE}, Position.PROTECTED, HERE),
+        ((UP, BACK, FORWARD), {"protection": {"lost": True}}, Position.WAY_LOST, ["commit"]),
+        ((UP, BACK, FORWARD, BACK), HELD, Position.BACK_PROTECTED, THERE),
+        ((UP, BACK, FORWARD, BACK, FORWARD), {"protection": SAFE}, Position.PROTECTED, HERE),
+        (
+            (UP, BACK, (Track.ROLLBACK, WayBack.SETTLE, ())),
+            HELD,
+            Position.BACK_PROTECTED,
+            ["forward*", "cleanup"],
+        ),
+        (
+            (UP, BACK, (Track.ROLLBACK, WayBack.SETTLE, ("detach",))),
+            {"capture": ON_PRIME},
+            Position.ROLLED_BACK,
+            ["cleanup"],
+        ),
+        (
+            (UP, BACK, (Track.CLEANUP, "", ())),
+            HELD,
+            Position.BACK_PROTECTED,
+            ["forward*", "settle"],
+        ),
+        (
+            (UP, BACK, (Track.CLEANUP, "", ("detach",))),
+            {"capture": ON_PRIME},
+            Position.ROLLED_BACK,
+            [],
+        ),
+        (
+            (UP, BACK, FORWARD, (Track.COMMIT, "", ("detach",)), (Track.CLEANUP, "", ("detach",))),
+            {"slots": []},
+            Position.COMMITTED,
+            [],
+        ),
+    ],
+    ids=lambda value: value.name.lower() if isinstance(value, Position) else None,
+)
+def test_where_it_stands_and_which_ways_are_open(
+    told: Told,
+    stays: tuple[Stay, ...],
+    facts: dict[str, Any],
+    where: Position,
+    open_ways: list[str],
+) -> None:
+    told.stays(*stays)
+    told.facts.update(facts)
+    assert told.position() is where
+    assert told.open_ways() == open_ways
+    assert way_back(where)
+
+
+def test_going_forward_is_called_off_only_once_blue_prime_is_opened_again(told: Told) -> None:
+    stay = (Track.ROLLBACK, WayBack.STAY.value, ("close-new-blue",))
+    told.stays(UP, BACK, begun(FORWARD, "stop-traffic", "detach", "capture"), stay)
+    assert told.position() is Position.GOING_FORWARD
+    told.facts["capture"] = ON_PRIME
+    attempt = told.journal.begin_attempt(told.run, "open-blue-prime").id
+    told.journal.settle(told.journal.intend(attempt, "open", "open", ""), Outcome.SUCCEEDED)
+    told.journal.end_attempt(attempt, Status.SUCCEEDED)
+    assert told.position() is Position.BACK_NOT_PROTECTED
+
+
+def test_a_plan_that_protects_no_rollback_has_no_capture_and_no_way_forward(told: Told) -> None:
+    told.facts["plan"] = {"rollback": {"protect": False}}
+    plan = told.world.plan
+    keys = [step.key for step in steps_of(Track.ROLLBACK, plan, WayBack.BLUE_PRIME)]
+    assert not {"capture", "subscribe-new-blue", "verify-new-blue"} & {*keys}
+    told.facts["protection"] = SAFE
+    told.stays(UP)
+    assert "blue-prime-for-good" not in told.open_ways()
+
+
+@pytest.mark.parametrize("protect", [True, False])
+@pytest.mark.parametrize(
+    ("track", "way"),
+    [(Track.ROLLBACK, way) for way in WayBack]
+    + [(Track.UPGRADE, way) for way in ("", *WayUp)]
+    + [(track, "") for track in (Track.ABORT, Track.COMMIT, Track.CLEANUP)],
+)
+def test_no_track_has_two_steps_of_one_key(track: Track, way: str, protect: bool) -> None:
+    plan = plans.from_json(PLAN | {"rollback": {"protect": protect}})
+    keys = [step.key for step in steps_of(track, plan, way)]
+    assert len(keys) == len({*keys})
+
+
+@pytest.mark.parametrize(
+    ("track", "way"),
+    [(Track.ROLLBACK, WayBack.BLUE_PRIME), (Track.UPGRADE, WayUp.FORWARD)],
+)
+def test_a_turn_captures_behind_the_fence_before_it_opens_anything(track: Track, way: str) -> None:
+    keys = [step.key for step in steps_of(track, plans.from_json(PLAN), way)]
+    assert len(keys) == len({*keys})
+    order = ("compare", "detach", "capture", "switch-endpoint", "resume-traffic", "drop-capture")
+    assert [key for key in keys if key in order] == [*order]
+    opening = next(key for key in keys if key.startswith("open-"))
+    assert keys.index("capture") < keys.index(opening) < keys.index("switch-endpoint")
