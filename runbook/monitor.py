@@ -337,6 +337,9 @@ class Monitor:
             self._announced = said(protection)
             self._announce(protection)
 
+    def _was_lost(self) -> bool:
+        return bool((self.world.fact("protection") or {}).get("lost"))
+
     def _looks(self) -> Looks:
         return Looks(
             workers=self._seen.get("workers", Seen()),
@@ -361,7 +364,8 @@ class Monitor:
             "protected": protection.protected,
             "text": protection.text,
             "reasons": list(protection.reasons),
-            "lost": protection.lost,
+            # What is missing for good is so while nothing can be looked at, too.
+            "lost": protection.lost or (protection.protected is None and self._was_lost()),
             "at": self.world.now().isoformat(),
         }
         verdict = {True: "protected", False: "not protected", None: "protection unknown"}

@@ -6,7 +6,7 @@ goes on until a step is seen to have let them in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from runbook.board import Downtime
 from runbook.steps.abort import ReopenBlue
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.tracks import name
+from runbook.world import asked_to_stop
 from state.journal import Journal
 from state.records import Attempt, Evidence, Json, TrackEntry
 from state.words import Outcome
@@ -69,6 +70,11 @@ def downtime(journal: Journal, run: str) -> Downtime:
         journal.evidences(run, key="traffic"),
         journal.entries(run),
         journal.fact(run, clocks.FACT),
+        asked={
+            entry.id: at
+            for entry in journal.entries(run)
+            if (at := asked_to_stop(journal.decisions(run), entry.id)) is not None
+        },
     )
     if not found:
         return Downtime()
@@ -88,15 +94,18 @@ def outages(
     traffic: Sequence[Evidence],
     entries: Sequence[TrackEntry],
     jumps: Json | None = None,
+    *,
+    asked: Mapping[int, datetime] | None = None,
 ) -> list[Outage]:
     """Return the outages, oldest first; the last one may go on.
 
-    `traffic` is what was kept under the key of that name, `jumps` under the clock's. A change that
-    was asked for counts from its intent, unless it is known to have failed: the applications may
-    have felt it.
+    `traffic` is what was kept under the key of that name, `jumps` under the clock's, `asked` when
+    a person was asked to stop them by hand, by the stay: from then on they may be down. A change
+    that was asked for counts from its intent, unless it is known to have failed: the applications
+    may have felt it.
     """
     found: list[Outage] = []
-    for mark in _marks(attempts, traffic, entries):
+    for mark in _marks(attempts, traffic, entries, asked or {}):
         going_on = bool(found) and found[-1].ended is None
         if mark.opened and going_on:
             found[-1] = _measured(found[-1].began, mark, jumps)
@@ -108,13 +117,28 @@ def outages(
 
 
 def _marks(
-    attempts: Sequence[Attempt], traffic: Sequence[Evidence], entries: Sequence[TrackEntry]
+    attempts: Sequence[Attempt],
+    traffic: Sequence[Evidence],
+    entries: Sequence[TrackEntry],
+    asked: Mapping[int, datetime],
 ) -> list[Mark]:
+    stays = {attempt.id: attempt.entry for attempt in attempts}
+
+    def stopped_at(attempt: int, at: datetime) -> datetime:
+        return min(at, asked.get(stays.get(attempt, 0), at))
+
     entered = {entry.id: name(entry.track, entry.way) for entry in entries}
     tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
     first = entered[entries[0].id] if entries else ""
     marks = [
-        Mark(attempt.id, 0, effect.id, effect.intent_at, False, tracks[attempt.id])
+        Mark(
+            attempt.id,
+            0,
+            effect.id,
+            stopped_at(attempt.id, effect.intent_at),
+            False,
+            tracks[attempt.id],
+        )
         for attempt in attempts
         if attempt.step == StopTraffic.key
         for effect in attempt.effects
@@ -126,7 +150,9 @@ def _marks(
         at = datetime.fromisoformat(value["at"]) if value.get("at") else seen.at
         latest = seen.attempt or latest
         track = tracks.get(latest, first)
-        marks.append(Mark(latest, seen.id, 0, at, bool(value.get("open")), track))
+        opened = bool(value.get("open"))
+        at = at if opened else stopped_at(latest, at)
+        marks.append(Mark(latest, seen.id, 0, at, opened, track))
     return sorted(marks, key=lambda mark: mark.place)
 
 

@@ -253,6 +253,8 @@ class LimitsSection(_Section):
     drain_s: PositiveFloat = 900
     subscribe_s: PositiveFloat = 900
     connect_s: PositiveFloat = 120
+    start_s: NonNegativeFloat = 300
+    """For the applications to be seen again, where a person starts them; the run goes on then."""
     patience_s: NonNegativeFloat = 60
     """How long a call is asked for again while AWS refuses it for a state that passes."""
     late_effect_s: NonNegativeFloat = 30

@@ -198,6 +198,8 @@ class Runner:
         """Have a gate decided unless a decision stands; return whether it was passed."""
         if self._stands(gate):
             return True
+        # Whoever comes back after a lost terminal reads what was being asked.
+        self.journal.event(self.world.run, "gate", f"asked: {gate.question}", {"gate": gate.key})
         typed = await decide(gate)
         if typed is None or (gate.must_type and typed != gate.must_type):
             self.journal.event(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runbook.positions import Position, position
+from runbook.positions import Position, position, way_back
 from runbook.tracks import WayBack, WayUp, name, steps_of
 from runbook.world import World
 from state.journal import Journal
@@ -26,6 +26,8 @@ class Way:
     why_not: str
     steps: tuple[str, ...]
     recommended: bool = False
+    here: str = ""
+    """The way back from where the run stands, in one sentence: the same with each way."""
 
     @property
     def name(self) -> str:
@@ -99,6 +101,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             why_not={
                 Position.WAY_LOST: "a slot is gone: blue prime misses writes, for good",
                 Position.FORWARD_NOT_PROTECTED: "first the next steps here: they feed blue prime",
+                Position.ROLLING_BACK: "the run is on it: its next step goes on",
+                Position.SWITCHING_ENDPOINT: "the run is on it: its next step goes on",
             }.get(
                 where,
                 "it serves already" if back else "blue prime does not have every write yet",
@@ -231,6 +235,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             recommended=False,
         ),
     ]
+    found = [replace(way, here=way_back(where)) for way in found]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
 
 

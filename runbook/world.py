@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Protocol
@@ -31,6 +31,23 @@ RUN_TAG = "blueprime:run"
 
 CLUSTER_TAG = "blueprime:cluster"
 """Beside it: the resource id of the cluster that is upgraded, whatever its name is by then."""
+
+
+STOPPED_BY_HAND = "applications-stopped"
+"""What the key of the gate begins with at which a person says to have stopped the applications."""
+
+
+def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
+    """Return when a person was asked on a stay to stop the applications by hand, if one was.
+
+    The question comes right after the decision before it, and its own answer when they are down.
+    """
+    made = [each for each in decisions if each.entry == entry]
+    for place, each in enumerate(made):
+        if each.gate.startswith(STOPPED_BY_HAND):
+            before = made[place - 1] if place else each
+            return before.at if before.step == each.step else each.at
+    return None
 
 
 class Kept(Protocol):
@@ -129,17 +146,24 @@ class World:
         )
 
     def downtime_started(self) -> datetime | None:
-        """Return when the present stay on the track first asked the applications to stop."""
+        """Return when the present stay on the track first asked the applications to stop.
+
+        A person who stops them by hand begins when asked to, before saying that it is done.
+        """
         stop = self._first_stop()
-        return None if stop is None else stop.intent_at
+        entry = self._journal.entries(self.run)[-1]
+        asked = asked_to_stop(self._journal.decisions(self.run), entry.id)
+        moments = [] if stop is None else [stop.intent_at]
+        return min([*moments, *([] if asked is None else [asked])], default=None)
 
     def downtime_seconds(self, until: datetime) -> float | None:
         """Return for how long they have been stopped, less what the clock was set meanwhile."""
-        stop = self._first_stop()
-        if stop is None:
+        started, stop = self.downtime_started(), self._first_stop()
+        if started is None:
             return None
-        set_s = clocks.set_meanwhile(self.fact(clocks.FACT), since_effect=stop.id)
-        return max(0.0, (until - stop.intent_at).total_seconds() - set_s)
+        jumps = self.fact(clocks.FACT) if stop is not None else None
+        set_s = clocks.set_meanwhile(jumps, since_effect=stop.id if stop is not None else 0)
+        return max(0.0, (until - started).total_seconds() - set_s)
 
     def _first_stop(self) -> Effect | None:
         entry = self._journal.entries(self.run)[-1]

@@ -473,7 +473,7 @@ class BlueprimeApp(App[None]):
 def _command(screen: KeyedScreen[object], key: keys.Key) -> Callable[[], Awaitable[None]]:
     async def act() -> None:
         if why := screen.why_not(key.action):
-            screen.notify(f"{key.label}: {why}", severity="warning", markup=False)
+            screen.notify(f"{key.label}: {why}", severity="warning", timeout=3, markup=False)
         else:
             await screen.run_action(key.action)
 

@@ -66,7 +66,9 @@ def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
 def before(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
     """Yield what was written last, by whom, and who holds the run."""
     model, picture = stand.model, stand.picture
-    written = left_by_others(picture.events) if model.writable else picture.events
+    # A run that is over is opened without a line of its own: nobody acts on it.
+    acts = model.writable and picture.checklist.run.open
+    written = left_by_others(picture.events) if acts else picture.events
     if written:
         last = written[-1]
         age = text.ago(text.elapsed(last.at, now))

@@ -135,7 +135,7 @@ class Capture(Step):
             if found.confirmed_flush_lsn is None:
                 # Its making still waits for open transactions: it goes if that is called off.
                 return unknown(f"slot {name} is being made by pid {found.active_pid}")
-            return yes(f"slot {name} is at {found.confirmed_flush_lsn}")
+            return yes(f"slot {name} is at {replication.lsn_text(found.confirmed_flush_lsn)}")
 
         return SlotEffect(world, self.publisher, database, name, probe)
 

@@ -351,6 +351,7 @@ class CloneInstances(Step):
                     todo="Run the step again to go on waiting. If AWS does not make it, delete "
                     "that instance in the console and run the step again: it is made anew.",
                 )
+        watch.progress("every instance is available; connecting to blue prime")
         async with world.connect(Role.BLUE_PRIME) as connection:
             watch.evidence(
                 f"blue prime answers at {connection.info.host}:{connection.info.port}, "

@@ -197,6 +197,10 @@ async def confirm_barriers(
         watch.progress(f"not yet confirmed: {', '.join(words)}")
 
 
+PROTECTED_S = 60.0
+"""How long the end of the bake waits for the watch to see the protection."""
+
+
 class Bake(Step):
     """Let the new version prove itself, with the way back held open."""
 
@@ -227,4 +231,19 @@ class Bake(Step):
                 watch.progress(f"baking, {max(0.0, bake_s - waited):.0f} s left", waited / bake_s)
                 if waited >= bake_s:
                     break
-        watch.evidence(self._words)
+        async for _ in watch.until(
+            PROTECTED_S, every_s=world.plan.limits.fast_poll_s, what="the protection to be seen"
+        ):
+            verdict = world.fact("protection") or {}
+            if verdict.get("protected"):
+                watch.evidence(self._words)
+                return
+            if verdict.get("lost"):
+                break
+            watch.progress(f"not protected: {verdict.get('text', 'not looked at yet')}")
+        raise StepFailed(
+            f"The run is not protected: {(world.fact('protection') or {}).get('text')}.",
+            now=f"{serves(self.publisher)}. {self.subscriber.value.capitalize()} does not have "
+            "every write, or that is not known.",
+            todo="m shows what can be mended here. Then run the step again.",
+        )

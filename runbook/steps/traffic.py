@@ -9,7 +9,7 @@ import psycopg
 
 from runbook import closing, fencing
 from runbook.plan import StopMethod
-from runbook.postgres import fence
+from runbook.postgres import activity, fence
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.sides import held
@@ -17,7 +17,7 @@ from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed,
 from runbook.steps.effects import CommandEffect, answered, no, yes
 from runbook.steps.logins import able, locked_roles
 from runbook.steps.switch import pivot_gate
-from runbook.world import World
+from runbook.world import STOPPED_BY_HAND, World
 from state.records import Json
 
 
@@ -128,12 +128,13 @@ class StopTraffic(Step):
         if world.plan.traffic.stop is StopMethod.MANUAL:
             gates.append(
                 Gate(
-                    key=f"applications-stopped-{self.on.slug}",
+                    key=f"{STOPPED_BY_HAND}-{self.on.slug}",
                     question=(
                         f"Stop the applications of {world.plan.cluster.identifier} yourself now, "
-                        "and say yes when they are stopped."
+                        "and say so when they are stopped."
                     ),
                     reversible="Start them again; nothing else has happened.",
+                    yes="They are stopped",
                 )
             )
         return gates
@@ -263,16 +264,21 @@ class ResumeTraffic(Step):
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
-        opened_at = world.now()
         silent = await self._nobody_elsewhere(world)
+        by_hand = world.plan.traffic.stop is StopMethod.MANUAL
+        seen = await self._await_started(world, watch) if by_hand else True
+        opened_at = world.now()
         elsewhere = f"{', '.join(silent)} did not answer" if silent else "nowhere else"
         watch.evidence(
             f"the applications may write on {self.on.value}, and {elsewhere}",
             key="traffic",
             value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
         )
-        if world.plan.traffic.stop is StopMethod.MANUAL:
-            watch.evidence("start the applications now: they are let in")
+        if not seen:
+            watch.evidence(
+                f"START THE APPLICATIONS: they are let in on {self.on.value}, and no session of "
+                "theirs was seen yet"
+            )
         if self.leaves is not None:
             await closing.name_what_stays(world, watch, self.leaves)
         started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
@@ -286,6 +292,26 @@ class ResumeTraffic(Step):
                     "seconds": seconds,
                 },
             )
+
+    async def _await_started(self, world: World, watch: Watch) -> bool:
+        """Wait for a session of the applications, which a person starts now; tell if one came."""
+        names = world.plan.traffic.application_roles
+        limits = world.plan.limits
+        async for waited in watch.until(
+            limits.start_s + limits.connect_s, every_s=limits.fast_poll_s, what="the applications"
+        ):
+            async with world.connect(self.on) as connection:
+                found = await activity.look(connection, names)
+            if found.sessions:
+                watch.evidence(f"{found.sessions} sessions of the applications were seen")
+                return True
+            if waited >= limits.start_s or not names:
+                break
+            watch.progress(
+                f"START THE APPLICATIONS NOW: they are let in on {self.on.value}; waiting for a "
+                f"session of {', '.join(names[:3])}"
+            )
+        return False
 
 
 async def still_stopped(world: World, role: Role) -> None:

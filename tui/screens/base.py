@@ -53,7 +53,9 @@ class KeyedScreen(Screen[R], Generic[R]):
         key = keys.pressed(self.PLACE, event.key)
         if key is not None and (why := self.why_not(key.action)):
             event.stop()
-            self.notify(f"{key.shown} {key.label}: {why}", severity="warning", markup=False)
+            self.notify(
+                f"{key.shown} {key.label}: {why}", severity="warning", timeout=3, markup=False
+            )
 
     def refresh_keys(self) -> None:
         """Draw the footer's keys as they stand now."""
