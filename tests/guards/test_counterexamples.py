@@ -16,8 +16,8 @@ RENAME, ROUTE53, MANUAL, COMMAND = SETTINGS
 BAKED = 16
 """So many steps that all went well lead to the end of the upgrade."""
 
-SERVES = ((Branch(0), 12), (Branch(0), 12))
-"""Roll back to blue prime, then clean up."""
+SERVES = ((Branch(0), 12), (Branch(2), 12))
+"""Roll back to blue prime, then clean up: the third way, or the only one."""
 
 
 @pytest.mark.parametrize("settings", [ROUTE53, MANUAL, COMMAND], ids=lambda s: s.endpoint)

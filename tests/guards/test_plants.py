@@ -14,12 +14,15 @@ BY_SEED = {
     "the intent is not written": (0, "no intent on disk"),
     "the fence is skipped": (1, "two clusters are open"),
     "old blue's gate is forgotten": (16, "without its gate"),
-    "who serves is not checked": (45, "which serves"),
     "the tag is not checked": (33, "which somebody else made"),
 }
 """The first seed that finds it, and what is said then."""
 
 BY_SEQUENCE = {
+    "who serves is not checked": (
+        Sequence(SETTINGS[3], 16, ((Branch(0), 12), (Branch(2), 12))),
+        "which serves",
+    ),
     "slots that were read feed a new clone": (
         Sequence(
             SETTINGS[0],
