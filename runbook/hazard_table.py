@@ -20,9 +20,11 @@ WRITERS = f"{FENCE}::test_who_could_write_is_named_while_it_is_there"
 CORRUPTED = "tests/postgres/test_compare.py::test_planted_corruption_is_found_and_named"
 UNKNOWN = "tests/runbook/test_judge.py::test_what_is_not_known_is_never_protected"
 CORNERS = "tests/faults/test_aws.py::test_one_night_with_a_fault_at_every_corner"
+WATCH = "tests/watch/test_turning.py"
+MENDED = "tests/remedies/test_schema.py"
 DRIFT = (
-    "tests/postgres/test_catalog.py::test_drift_shows_as_a_line",
-    "tests/runbook/test_judge.py::test_a_worker_that_does_not_run_and_a_schema_that_drifts_end_it",
+    f"{WATCH}::test_each_cause_turns_it_and_what_mends_it_turns_it_back",
+    f"{WATCH}::test_drift_is_kept_as_data_and_goes_when_it_is_mended",
 )
 
 
@@ -56,7 +58,7 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 then="the fence is proved from before the switchover until the slot exists; "
                 "marks of blue are compared; the rows are compared before a rollback",
                 proof=(NAMED, "tests/postgres/test_marks.py::test_each_change_is_named", CORRUPTED),
-                todo="Stop what wrote; the run names the tables.",
+                todo="Stop what wrote; copy the tables that are named, or give them up by name.",
             ),
             Hazard(
                 "A table that is created after the subscription",
@@ -64,8 +66,8 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 "is refreshed.",
                 checks=("schema.partitions",),
                 then="schema drift is watched while baking: not protected, with what differs named",
-                proof=DRIFT,
-                todo="Create it on blue prime, then refresh the subscription with a copy.",
+                proof=(*DRIFT, f"{MENDED}::test_a_new_table_is_made_taken_in_and_equal"),
+                todo="Take the remedy that is offered: made on blue prime, then copied.",
             ),
             Hazard(
                 "Data that logical replication does not carry",
@@ -162,13 +164,14 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 "A stray write on blue prime",
                 "Its key conflicts, and apply loops for ever.",
                 checks=("roles.read-only", "extensions.cron-jobs"),
-                then="blue prime is read-only to clients; disable_on_error stops the loop; a row "
-                "that conflicts with nothing is found by the comparison before a rollback",
+                then="blue prime is read-only to clients; disable_on_error stops the loop; rows "
+                "that others wrote are seen while baking",
                 proof=(
                     "tests/faults/test_postgres.py::test_a_row_in_the_way_on_blue_prime",
-                    "tests/faults/test_postgres.py::test_a_stray_row_that_meets_none_is_found_by_the_comparison",
+                    f"{WATCH}::test_a_stray_write_outlives_the_process_and_ours_is_none",
+                    f"{MENDED}::test_a_row_in_the_way_is_named_and_deleted_alone",
                 ),
-                todo="Remove the row on blue prime; the screen names the worker's error.",
+                todo="Take the remedy that is offered: the row in the way goes.",
             ),
             Hazard(
                 "Triggers that fire on apply",
@@ -275,7 +278,7 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 "Slots and an Aurora failover",
                 "The slot may be gone, and its WAL with it.",
                 then="a vanished slot ends the protection at the next look",
-                proof=(SLOT,),
+                proof=(SLOT, f"{MENDED}::test_a_lost_slot_is_replaced_by_a_full_copy"),
                 unproved="a failover of Aurora itself",
                 todo="Stay on the new version, or copy anew.",
             ),
