@@ -327,7 +327,7 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 "Slots and an Aurora failover",
                 "The slot may be gone, and its WAL with it.",
                 then="a vanished slot ends the protection at the next look",
-                proof=(SLOT,),
+                proof=(SLOT, f"{REMEDIES}::test_a_lost_slot_is_replaced_by_a_full_copy"),
                 unproved="a failover of Aurora itself",
                 todo="Stay on the new version, or `m`: rebuild the protection by a full copy.",
             ),

@@ -345,22 +345,17 @@ def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:
     from runbook.preflight import waivable  # the checks read plans
 
     can_waive = waivable()
-    problems = []
-    for number, value in enumerate(plan.acknowledge):
-        if value not in DATA_KINDS and value.partition(":")[0] not in can_waive:
-            problems.append(_at(path, text, ["acknowledge", number], f"no check is named {value}"))
+    problems = [
+        _at(path, text, ["acknowledge", number], f"no check is named {value}")
+        for number, value in enumerate(plan.acknowledge)
+        if value not in DATA_KINDS and value.partition(":")[0] not in can_waive
+    ]
     for number, waiver in enumerate(plan.waive):
         if not can_waive.get(waiver.check):
             possible = ", ".join(key for key, waives in can_waive.items() if waives)
             words = "cannot be waived" if waiver.check in can_waive else "is no check"
-            problems.append(
-                _at(
-                    path,
-                    text,
-                    ["waive", number, "check"],
-                    f"{waiver.check} {words}; these can be: {possible}",
-                )
-            )
+            words = f"{waiver.check} {words}; these can be: {possible}"
+            problems.append(_at(path, text, ["waive", number, "check"], words))
     return problems
 
 

@@ -154,14 +154,17 @@ def deployed(site: Site) -> None:
     site.lab.control.deployments[0].identifier = "bgd-theirs0000000000"
 
 
-def scaled(site: Site) -> None:
-    site.lab.client("application-autoscaling").register_scalable_target(
-        ServiceNamespace="rds",
-        ResourceId="cluster:orders",
-        ScalableDimension="rds:cluster:ReadReplicaCount",
-        MinCapacity=1,
-        MaxCapacity=4,
-    )
+@contextmanager
+def scaled(site: Site, database: str) -> Iterator[None]:
+    client = site.lab.client("application-autoscaling")
+    target = {
+        "ServiceNamespace": "rds",
+        "ResourceId": "cluster:orders",
+        "ScalableDimension": "rds:cluster:ReadReplicaCount",
+    }
+    client.register_scalable_target(**target, MinCapacity=1, MaxCapacity=4)
+    yield
+    client.deregister_scalable_target(**target)
 
 
 def proxied(site: Site) -> None:
@@ -179,23 +182,19 @@ RECORD = "orders.example.com"
 @contextmanager
 def record_to(site: Site, host: str, ttl_s: int) -> Iterator[None]:
     client = site.lab.client("route53")
-    client.change_resource_record_sets(
-        HostedZoneId=zone_of(site),
-        ChangeBatch={
-            "Changes": [
-                {
-                    "Action": "UPSERT",
-                    "ResourceRecordSet": {
-                        "Name": RECORD,
-                        "Type": "CNAME",
-                        "TTL": ttl_s,
-                        "ResourceRecords": [{"Value": host}],
-                    },
-                }
-            ]
-        },
-    )
-    yield
+    record = {
+        "Name": RECORD,
+        "Type": "CNAME",
+        "TTL": ttl_s,
+        "ResourceRecords": [{"Value": host}],
+    }
+    for action in ("UPSERT", "DELETE"):
+        client.change_resource_record_sets(
+            HostedZoneId=zone_of(site),
+            ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
+        )
+        if action == "UPSERT":
+            yield
 
 
 def zone_of(site: Site) -> str:
@@ -341,7 +340,7 @@ PLANTS: tuple[Planted, ...] = (
             "AssociatedRoles", [{"RoleArn": "arn:aws:iam::1:role/export", "Status": "ACTIVE"}]
         ),
     ),
-    Planted(cluster.auto_scaling, WARN, "orders", aws=scaled),
+    Planted(cluster.auto_scaling, WARN, "orders", held=scaled),
     Planted(cluster.zero_etl, BLOCK, "to-lake", aws=integrated),
     Planted(cluster.slot_race, WARN, "orders", aws=cluster_has(version="16.8")),
     # parameters
