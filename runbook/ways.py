@@ -134,7 +134,9 @@ def ways(world: World, journal: Journal) -> list[Way]:
             WayBack.PROTECT_THEN_BLUE_PRIME,
             "Finish protecting, then roll back to blue prime",
             "nothing: the slots keep every write",
-            "the time of a clone and its instances; the applications run meanwhile",
+            "as long as mending does: m shows what is offered; the applications run meanwhile"
+            if world.fact("subscribed")
+            else "the time of a clone and its instances; the applications run meanwhile",
             available=where is Position.NOT_PROTECTED,
             why_not={
                 Position.PROTECTED: "already protected",

@@ -103,7 +103,16 @@ KEYS: tuple[Key, ...] = (
         "Show the ways back and the ways on, and what each one costs.",
         "footer",
     ),
-    _key("run", "note", "n", "n", "note", "Keep a remark in the journal.", "footer"),
+    _key(
+        "run",
+        "remedies",
+        "m",
+        "m",
+        "remedies",
+        "Show the mends that are offered: what was seen, and what each one runs.",
+        "footer",
+    ),
+    _key("run", "note", "n", "n", "note", "Keep a remark in the journal."),
     _key("run", "log", "l", "l", "log", "Show the whole journal of this run.", "footer"),
     _key("run", "help", "question_mark,f1", "?", "help", "Show keys, signs and words.", "footer"),
     _key(
@@ -150,14 +159,6 @@ KEYS: tuple[Key, ...] = (
         "Select the step below, to look at it.",
         "bare",
         action="select(1)",
-    ),
-    _key(
-        "run",
-        "remedies",
-        "m",
-        "m",
-        "remedies",
-        "Show the mends that are offered: what was seen, and what each one runs.",
     ),
     _key("run", "follow", "escape", "esc", "follow", "Select the step that is ready again."),
     _key(

@@ -20,6 +20,7 @@ from tui import text
 from tui.screens.base import KeyedModal
 from tui.widgets.pane import joined, line
 
+MORE = "pgdn reads on · esc cancels · tab moves · enter in a field leads on"
 HINT = "esc cancels · tab and ⇧tab move · enter in a field leads on"
 
 
@@ -101,7 +102,9 @@ class ConfirmDialog(KeyedModal[Consent | None]):
     def _hint(self, wrong: str = "") -> None:
         """Say what the keys do; first, that there is more to read than fits."""
         more = self.query_one("#words").max_scroll_y > 0
-        hint = f"pgdn reads on · {HINT}" if more else HINT
+        hint = (
+            "pgdn reads on · esc cancels · tab moves · enter in a field leads on" if more else HINT
+        )
         shown = line((wrong, "bold $text-warning")) if wrong else line(hint)
         self.query_one("#hint", Static).update(shown)
 
