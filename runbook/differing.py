@@ -38,6 +38,8 @@ class Differing:
 
     def __str__(self) -> str:
         """Return table and counts, as every reason names them."""
+        if self.here is None and self.there is None:
+            return f"{self.schema}.{self.table} in {self.database} (found by the {self.found_by})"
         counts = " against ".join("?" if n is None else str(n) for n in (self.here, self.there))
         return f"{self.schema}.{self.table} in {self.database} ({counts} rows)"
 

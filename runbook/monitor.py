@@ -364,6 +364,7 @@ class Monitor:
             "protected": protection.protected,
             "text": protection.text,
             "reasons": list(protection.reasons),
+            "causes": list(protection.causes),
             # What is missing for good is so while nothing can be looked at, too.
             "lost": protection.lost or (protection.protected is None and self._was_lost()),
             "at": self.world.now().isoformat(),

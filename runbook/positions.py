@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from runbook import differing
+from runbook.alarm import Cause
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.slipped import UNPROVED
@@ -15,7 +16,7 @@ from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
-from state.records import Attempt, TrackEntry
+from state.records import Attempt, Json, TrackEntry
 from state.words import Outcome, Status, Track
 
 
@@ -120,12 +121,17 @@ def _unlike(world: World) -> bool:
     return bool(world.fact(DIFFERENT) or differing.left(world))
 
 
+def _only_rows(protection: Mapping[str, Json]) -> bool:
+    """Return whether nothing else than rows stood in the way when the watch last looked."""
+    return all(str(cause).startswith(Cause.ROWS) for cause in protection.get("causes") or ())
+
+
 def _on_new_blue(world: World, *, forward: bool = False) -> Position:
     """Return where a run stands whose applications are on new blue, or about to be let in."""
     protection = world.fact("protection") or {}
     if protection.get("lost"):
         return Position.WAY_LOST
-    if _unlike(world) and world.fact("subscribed"):
+    if _unlike(world) and world.fact("subscribed") and _only_rows(protection):
         # Before blue prime follows, nothing is mended yet: protecting goes on first.
         return Position.ROWS_DIFFER
     if protection.get("protected"):
@@ -140,7 +146,7 @@ def _on_blue_prime(world: World) -> Position:
     protection = world.fact("protection") or {}
     if protection.get("lost"):
         return Position.BACK_WAY_LOST
-    if _unlike(world):
+    if _unlike(world) and _only_rows(protection):
         return Position.BACK_ROWS_DIFFER
     protected = protection.get("protected")
     return Position.BACK_PROTECTED if protected else Position.BACK_NOT_PROTECTED

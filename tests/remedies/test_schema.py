@@ -5,14 +5,12 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from runbook.postgres.queries import load
 from state.words import Status
 from tests.remedies.conftest import Bench, until, yes
 
 
 def same_schema(bench: Bench) -> bool:
-    from importlib.resources import files
-
-    query = files("runbook.postgres").joinpath("sql", "schema_fingerprint.sql").read_text()
     setup = "SET search_path = pg_catalog; "
     with (
         bench.pair.admin(18, bench.database) as left,
@@ -20,8 +18,17 @@ def same_schema(bench: Bench) -> bool:
     ):
         for each in (left, right):
             each.execute(setup)
-        ours = set(left.execute(query.encode()).fetchall())
-        theirs = set(right.execute(query.encode()).fetchall())
+        ours, theirs = (
+            {
+                text
+                for kind, _, text in each.execute(
+                    load("schema_fingerprint", each.info.server_version).encode(),
+                    {"side": "", "publication": ""},
+                )
+                if kind != "version"
+            }
+            for each in (left, right)
+        )
     assert ours == theirs, (ours - theirs, theirs - ours)
     return True
 

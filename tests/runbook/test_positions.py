@@ -130,6 +130,16 @@ def told(tmp_path: Path) -> Iterator[Told]:
             Position.BACK_ROWS_DIFFER,
             ["forward", "settle"],
         ),
+        (
+            (UP, BACK),
+            {
+                "capture": ON_PRIME,
+                DIFFERENT: ["t"],
+                "protection": {"protected": False, "causes": ["worker orders worker", "rows t"]},
+            },
+            Position.BACK_NOT_PROTECTED,
+            ["settle"],
+        ),
         ((UP, BACK), {"slots": []}, Position.ROLLED_BACK, ["cleanup"]),
         ((UP, BACK, begun(FORWARD)), HELD, Position.BACK_PROTECTED, THERE),
         (
