@@ -125,7 +125,8 @@ def way_back(
         return f"{WAY_BACK} from here: looking…"
     best = next((way for way in ways if way.available and way.recommended), None)
     if best is None:
-        here = next((text.clean(way.here) for way in ways if way.here), "none")
+        none = "none but to go on with this track"
+        here = next((text.clean(way.here) for way in ways if way.here), none)
         return f"{WAY_BACK} from here: {here}; b shows every way and why"
     title = _lower(text.clean(best.title))
     # What follows the colon is the reason, which the branch screen gives in full.

@@ -204,7 +204,7 @@ async def test_a_night_with_three_deaths(night: Workspace) -> None:
         text = await decided(pilot, night, "switch-endpoint", "*/rename/*", "it did not happen.")
         assert "APPLICATIONS DOWN 00:00:" in text
         assert "unknown · upgrade → rollback (blue-prime)" in text
-        assert "none but to go on with this track" in text
+        assert "way back      go on rolling back, nothing is lost" in text
         await go_on(pilot)
         await sees(pilot, "PROTECTED: going forward again now would lose nothing")
     verdict = night.ledger()

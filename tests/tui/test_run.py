@@ -136,7 +136,8 @@ async def test_a_watcher_sees_everything_and_acts_on_nothing() -> None:
         assert "watching only: mira on db-ops-3 (pid 4711) has held this run" in text
         await pilot.press("enter", "r", "b", "n", "x")
         await sees(pilot, "mira on db-ops-3")
-        assert all(dim(pilot, name) for name in ("advance", "retry", "branch", "note"))
+        assert all(dim(pilot, name) for name in ("advance", "retry", "branch"))
+        assert not model.called("note")
         assert not model.called("advance")
         assert isinstance(pilot.app.screen, RunScreen)
 

@@ -76,9 +76,9 @@ async def test_nothing_is_begun_while_the_journal_cannot_be_written() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await sees(pilot, "enter does nothing now: the journal cannot be written", "disk is full")
-        for name in ("advance", "branch", "note"):
+        for name in ("advance", "branch"):
             assert dim(pilot, name)
-        await pilot.press("enter", "b")
+        await pilot.press("enter", "b", "n")
         assert isinstance(pilot.app.screen, RunScreen)
         assert not model.called("advance")
         model.figures = replace(model.figures, journal_error="")
