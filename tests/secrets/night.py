@@ -125,11 +125,13 @@ class Night:
         return str(row[0])
 
     def subscribed(self, run: str) -> dict[str, Any]:
-        """Return the connection parameters of a subscription on blue prime."""
-        with psycopg.connect(self.server(self.prime())) as connection:
-            row = connection.execute("SELECT subconninfo FROM pg_subscription").fetchone()
-        assert row is not None
-        return psycopg.conninfo.conninfo_to_dict(row[0])
+        """Return the connection parameters of a subscription, whichever cluster follows."""
+        for port in self.clusters().values():
+            with psycopg.connect(self.server(port)) as connection:
+                row = connection.execute("SELECT subconninfo FROM pg_subscription").fetchone()
+            if row is not None:
+                return psycopg.conninfo.conninfo_to_dict(row[0])
+        raise AssertionError("no cluster follows another")
 
     def leaks(self) -> dict[str, set[str]]:
         """Return what was found where, over all that was said, written and logged."""

@@ -44,7 +44,7 @@ async def test_a_night_with_every_misfortune(night: Night, monkeypatch: pytest.M
     with Watcher(lambda: [night.server(port) for port in night.clusters().values()]) as watcher:
         plan = night.plan()
         wrong = {VARIABLE: night.treasure.add("wrong password", random_word())}
-        night.run("check", str(plan), expect=3, env=wrong)
+        night.run("check", str(plan), expect=4, env=wrong)
         # The hook's first call fails, and tells all it knows.
         failed = night.last("auto", str(plan), "--yes", "--json", expect=1)
         run = failed["run"]
@@ -59,6 +59,9 @@ async def test_a_night_with_every_misfortune(night: Night, monkeypatch: pytest.M
         assert night.treasure.add("verifier", night.verifier("orders", run)) != former
         back = ("auto", run, "--yes", "--json", "--track", "rollback")
         assert night.last(*back)["result"] == "rolled_back"
+        night.treasure.add("replication password forward", night.subscribed(run)["password"])
+        # A run that is over, so that who watches it comes to an end.
+        assert night.last(*back[:-1], "settle")["result"] == "rolled_back"
     night.said += await screens(night.workspace.home, run, LARGE)
     for command in (
         *(("show", run, "--json"), ("runs",), ("report", run), ("report", run, "--format", "json")),
