@@ -32,6 +32,8 @@ def test_a_disk_that_is_full_stops_before_and_after_an_effect(workspace: Workspa
     assert rows(workspace, "SELECT 1 FROM effect") == []
 
     (run,) = rows(workspace, "SELECT id FROM run")[0]
+    # Where the answer is lost it looks what became of the call: time enough to fill the disk in.
+    workspace.run("lab", "fault", "lose-response", "SwitchoverBlueGreenDeployment", "1")
     after = workspace.start("auto", run, "--yes", "--json")
     reaches(workspace, SWITCHOVER, after)
     fill_the_disk(after)
