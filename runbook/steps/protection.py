@@ -231,14 +231,15 @@ class Bake(Step):
                 watch.progress(f"baking, {max(0.0, bake_s - waited):.0f} s left", waited / bake_s)
                 if waited >= bake_s:
                     break
-        async for _ in watch.until(
-            PROTECTED_S, every_s=world.plan.limits.fast_poll_s, what="the protection to be seen"
+        limits = world.plan.limits
+        async for waited in watch.until(
+            PROTECTED_S + limits.connect_s, every_s=limits.fast_poll_s, what="the protection"
         ):
             verdict = world.fact("protection") or {}
             if verdict.get("protected"):
                 watch.evidence(self._words)
                 return
-            if verdict.get("lost"):
+            if verdict.get("lost") or waited >= PROTECTED_S:
                 break
             watch.progress(f"not protected: {verdict.get('text', 'not looked at yet')}")
         raise StepFailed(

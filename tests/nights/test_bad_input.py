@@ -138,3 +138,6 @@ def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:
 
 def test_no_such_run(workspace: Workspace) -> None:
     said(workspace.run("show", "nosuch", expect=1), "No run was started in this workspace")
+    lost = workspace.run("auto", "nosuch", "--yes", expect=1)
+    said(lost, "its journal is lost", "blueprime adopt CLUSTER")
+    assert not (workspace.home / "journal.db").exists(), "an empty one would hide the loss"

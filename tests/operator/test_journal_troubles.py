@@ -57,6 +57,22 @@ def archived(tmp_path: Path) -> Iterator[Workspace]:
     shutil.rmtree(home)
 
 
+def test_what_is_shown_of_a_journal_that_was_changed_is_said_to_be_doubtful(
+    workspace: Workspace,
+) -> None:
+    path = workspace.home / "journal.db"
+    with Journal.open(path) as journal:
+        start(journal)
+    assert "not as blueprime left it" not in workspace.run("runs").stderr
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"us-east-1", b"us-east-2", 1))
+    assert path.read_bytes() != whole
+    for command in (("runs",), ("runs", "--json"), ("show", "run1"), ("report", "run1")):
+        said = workspace.run(*command, expect=None).stderr
+        assert "not as blueprime left it" in said, (command, said)
+        assert "blueprime journal check" in said
+
+
 def as_nobody(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", _AS_NOBODY.format(nobody=NOBODY), *arguments],

@@ -49,6 +49,16 @@ def test_it_runs_from_the_intent(journal: Journal) -> None:
     assert clock.ended_at is None
 
 
+def test_stopped_by_hand_it_runs_from_the_question_and_not_from_its_answer(
+    journal: Journal,
+) -> None:
+    journal.decide("run1", "stop-traffic", "pivot", who="ann", typed="orders")
+    (asked,) = journal.decisions("run1")
+    journal.decide("run1", "stop-traffic", "applications-stopped-blue", who="ann", typed="yes")
+    tried(journal, "stop-traffic")
+    assert downtime(journal, "run1").started_at == asked.at
+
+
 def test_branching_lets_nobody_in(journal: Journal) -> None:
     tried(journal, "stop-traffic")
     began = downtime(journal, "run1").started_at

@@ -43,6 +43,19 @@ async def test_branching_asks_once_more_and_keeps_the_reason() -> None:
         await sees(pilot, "enter: run clone", "Rollback ▸ protect-then-blue-prime")
 
 
+async def test_letters_go_to_the_reason_and_enter_there_leads_to_the_yes() -> None:
+    model = scenes.failed()
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        await pilot.press("b")
+        await sees(pilot, "recommended")
+        await pilot.press("enter")
+        await sees(pilot, "Put the run of orders onto the track rollback")
+        await pilot.press(*"slow", "enter", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        assert [call[-1] for call in model.called("branch")] == ["slow"]
+
+
 async def test_a_way_that_is_not_there_cannot_be_chosen_and_says_why() -> None:
     model = scenes.failed()
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:

@@ -13,7 +13,7 @@ from state.words import Result, Status, Track
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, hint, sees, shown, until
 from tests.tui.fake import FakeRun, ago
-from tui.screens.confirm import ConfirmDialog
+from tui.screens.confirm import ConfirmDialog, Question
 from tui.screens.run import RunScreen
 from tui.widgets.checklist import ChecklistPane
 
@@ -176,6 +176,22 @@ async def test_yes_stays_disabled_until_the_name_matches_exactly() -> None:
         await pilot.click("#yes")
         await until(pilot, lambda: model.answers == ["orders"])
         await sees(pilot, "enter: run capture")
+
+
+async def test_what_does_not_fit_is_said_to_be_there_and_can_be_read() -> None:
+    async with scenes.app(scenes.before_switchover(), at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        calls = tuple(f"change number {number}" for number in range(12))
+        question = Question("A gate", "Do twelve things?", (), calls, must_type="orders")
+        pilot.app.push_screen(ConfirmDialog(question))
+        await sees(pilot, "type orders here", "pgdn reads on")
+        assert "change number 11" not in shown(pilot.app)
+        await pilot.press("pagedown")
+        await sees(pilot, "change number 11")
+        await pilot.press(*"ordres", "enter")
+        await sees(pilot, "That is not orders: nothing was done.")
+        await pilot.press("backspace")
+        await until(pilot, lambda: "That is not orders" not in shown(pilot.app))
 
 
 async def test_escape_declines_a_gate() -> None:
