@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from rehearsal import keeper
 
 ADMIN = "rdsadmin"
 """The bootstrap superuser, named as on Aurora; the lab alone knows its password."""
+
+
+LETS_GO_S = 2.0
+"""How long a process that was killed may take to be gone, and its locks with it."""
 
 
 class ServerError(Exception):
@@ -42,6 +47,20 @@ def unprivileged() -> Account | None:
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
+def _taken(lock: IO[str]) -> bool:
+    """Take the lock of a state folder; a process that was just killed lets go a moment later."""
+    deadline = time.monotonic() + LETS_GO_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
+
+
 class Ground:
     """The place of one lab's servers, below a state folder.
 
@@ -54,11 +73,9 @@ class Ground:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder.resolve()
         self._lock = (self.folder / "servers.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(self._lock):
             self._lock.close()
-            raise ServerError(f"Another lab is running in {self.folder}.") from None
+            raise ServerError(f"Another lab is running in {self.folder}.")
         self.account = unprivileged()
         self._link = self.folder / "servers"
         if self._link.is_symlink():
