@@ -14,54 +14,31 @@ from tui import keys, text
 from tui.model import RunModel, Way
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Question
+from tui.widgets.cards import CardsPane
 from tui.widgets.keybar import KeyBar
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import line
 
 FINAL = (Track.COMMIT.value, WayBack.SETTLE.value, WayBack.FOR_GOOD.value, Track.CLEANUP.value)
 """What ends the way back, or forward: the cluster's name is typed for it."""
 
 
-class WaysPane(Pane):
-    """Draws the ways as cards, the recommended one first."""
+class WaysPane(CardsPane[Way]):
+    """Draws the ways, the recommended one first."""
+
+    LOOKING = "Looking at the clusters…"
+    NOTHING = "There is no way from here: the run is at its end."
+    FAILED = "The ways"
 
     def __init__(self) -> None:
         super().__init__("Ways from here", id="ways")
-        self.ways: list[Way] | None = None
-        self.error = ""
-        self.selected = 0
-        self._tops: list[int] = []
 
-    def show(self, ways: list[Way], error: str = "") -> None:
+    def show(self, cards: list[Way] | None, error: str = "") -> None:
         """Draw what was found."""
-        self.ways = sorted(ways, key=lambda way: (not way.recommended, not way.available))
-        self.error = error
-        self.redraw()
+        best_first = sorted(cards or (), key=lambda way: (not way.recommended, not way.available))
+        super().show(None if cards is None else best_first, error)
 
-    def select(self, by: int) -> None:
-        """Select another way."""
-        if self.ways:
-            self.selected = max(0, min(len(self.ways) - 1, self.selected + by))
-            self.redraw()
-            self.scroll_to(y=self._tops[self.selected], animate=False)
-
-    def chosen(self) -> Way | None:
-        """Return the selected way."""
-        return self.ways[self.selected] if self.ways else None
-
-    def draw(self, cells: int) -> Content:
-        if self.error:
-            words = f"? The ways could not be looked up: {text.clean(self.error)}"
-            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
-        if self.ways is None:
-            return line(("Looking at the clusters…", "$foreground-muted"))
-        if not self.ways:
-            return line(("There is no way from here: the run is at its end.", "$foreground-muted"))
-        rows: list[Content] = []
-        self._tops = []
-        for index, way in enumerate(self.ways):
-            self._tops.append(len(rows))
-            rows += [*_card(way, index == self.selected, cells), line()]
-        return joined(rows)
+    def card(self, item: Way, selected: bool, cells: int) -> Iterable[Content]:
+        return _card(item, selected, cells)
 
 
 class BranchScreen(KeyedScreen[None]):

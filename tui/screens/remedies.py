@@ -14,51 +14,23 @@ from tui import glyphs, keys, text
 from tui.model import Offer, RunModel
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Question
+from tui.widgets.cards import CardsPane
 from tui.widgets.keybar import KeyBar
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import line
 
 
-class OffersPane(Pane):
-    """Draws the remedies as cards, in the order in which they are to be taken."""
+class OffersPane(CardsPane[Offer]):
+    """Draws the remedies, in the order in which they are to be taken."""
+
+    LOOKING = "Looking at what was seen, and at both sides…"
+    NOTHING = "Nothing is offered: nothing was seen to mend."
+    FAILED = "The remedies"
 
     def __init__(self) -> None:
         super().__init__("Remedies", id="remedies")
-        self.offers: list[Offer] | None = None
-        self.error = ""
-        self.selected = 0
-        self._tops: list[int] = []
 
-    def show(self, offers: list[Offer] | None, error: str = "") -> None:
-        """Draw what was found; None while it is looked for."""
-        self.offers, self.error = offers, error
-        self.selected = max(0, min(self.selected, len(offers or ()) - 1))
-        self.redraw()
-
-    def select(self, by: int) -> None:
-        """Select another remedy."""
-        if self.offers:
-            self.selected = max(0, min(len(self.offers) - 1, self.selected + by))
-            self.redraw()
-            self.scroll_to(y=self._tops[self.selected], animate=False)
-
-    def chosen(self) -> Offer | None:
-        """Return the selected remedy."""
-        return self.offers[self.selected] if self.offers else None
-
-    def draw(self, cells: int) -> Content:
-        if self.error:
-            words = f"? The remedies could not be looked up: {text.clean(self.error)}"
-            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
-        if self.offers is None:
-            return line(("Looking at what was seen, and at both sides…", "$foreground-muted"))
-        if not self.offers:
-            return line(("Nothing is offered: nothing was seen to mend.", "$foreground-muted"))
-        rows: list[Content] = []
-        self._tops = []
-        for index, offer in enumerate(self.offers):
-            self._tops.append(len(rows))
-            rows += [*_card(offer, index == self.selected, cells), line()]
-        return joined(rows)
+    def card(self, item: Offer, selected: bool, cells: int) -> Iterable[Content]:
+        return _card(item, selected, cells)
 
 
 class RemediesScreen(KeyedScreen[None]):

@@ -1,0 +1,66 @@
+"""A pane of cards, one of which is selected: ways from a track, or remedies that are offered."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from textual.content import Content
+
+from tui import text
+from tui.widgets.pane import Pane, joined, line
+
+T = TypeVar("T")
+
+
+class CardsPane(Pane, Generic[T]):
+    """Draws what was looked up as cards; says in its own words why there are none."""
+
+    LOOKING: str
+    """What stands there until it is known."""
+    NOTHING: str
+    FAILED: str
+    """What could not be looked up, e.g. `The ways`."""
+
+    def __init__(self, title: str, *, id: str) -> None:  # noqa: A002
+        super().__init__(title, id=id)
+        self.cards: list[T] | None = None
+        self.error = ""
+        self.selected = 0
+        self._tops: list[int] = []
+
+    def show(self, cards: list[T] | None, error: str = "") -> None:
+        """Draw what was found; None while it is looked for."""
+        self.cards, self.error = cards, error
+        self.selected = max(0, min(self.selected, len(cards or ()) - 1))
+        self.redraw()
+
+    def select(self, by: int) -> None:
+        """Select another card."""
+        if self.cards:
+            self.selected = max(0, min(len(self.cards) - 1, self.selected + by))
+            self.redraw()
+            self.scroll_to(y=self._tops[self.selected], animate=False)
+
+    def chosen(self) -> T | None:
+        """Return what is selected."""
+        return self.cards[self.selected] if self.cards else None
+
+    @abstractmethod
+    def card(self, item: T, selected: bool, cells: int) -> Iterable[Content]:
+        """Yield the lines of one card."""
+
+    def draw(self, cells: int) -> Content:
+        if self.error:
+            words = f"? {self.FAILED} could not be looked up: {text.clean(self.error)}"
+            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
+        if not self.cards:
+            words = self.LOOKING if self.cards is None else self.NOTHING
+            return line((words, "$foreground-muted"))
+        rows: list[Content] = []
+        self._tops = []
+        for index, item in enumerate(self.cards):
+            self._tops.append(len(rows))
+            rows += [*self.card(item, index == self.selected, cells), line()]
+        return joined(rows)
