@@ -20,7 +20,7 @@ STUCK = 3
 class _Worker:
     count: int
     errors: int = 0
-    """Since something was last confirmed."""
+    """Since something was last confirmed, or nothing was left to confirm."""
     grew_at: float = 0.0
     confirmed: int | None = None
     """What was confirmed when the first of them was counted."""
@@ -47,18 +47,19 @@ class Failures:
         *,
         pid: int | None,
         confirmed: int | None,
+        caught_up: bool = False,
         clock: float,
     ) -> None:
         """Take in how a database's worker stands.
 
         `count` of its errors and `pid` are the subscriber's word, `confirmed`, a position in the
-        WAL, the publisher's. None says nothing.
+        WAL, and `caught_up`, that it lies at the WAL's end, the publisher's. None says nothing.
         """
         self._clock = clock
         if count is None:
             return
         worker = self._workers.setdefault(database, _Worker(count))
-        if (confirmed or 0) > (worker.confirmed or 0):
+        if caught_up or (confirmed or 0) > (worker.confirmed or 0):
             worker.errors = 0
         if count > worker.count:
             if not worker.errors:

@@ -25,6 +25,14 @@ from state.journal import Journal
 MAKING_S = 0.5
 """How long a look waits for a slot that is being made; it goes on being made."""
 
+FLUSH_S = 0.3
+"""How long a slot is read before the WAL's end is brought to a whole record.
+
+Reading stops behind the last flushed byte, which may lie inside a record of a transaction that is
+still open: PostgreSQL then waits for the rest of that record to be flushed, and unless somebody
+commits that is the background writer's next snapshot, up to 15 s later.
+"""
+
 
 class StraysLook:
     """Holds a temporary slot in each database of the subscriber, on connections of its own."""
@@ -102,7 +110,18 @@ class StraysLook:
 
     async def _take(self, database: str) -> list[StrayWrite]:
         connection, slot = self._held[database]
-        return await replication.take_strays(connection, slot, publication_name(self._world))
+        name = publication_name(self._world)
+        taking = asyncio.create_task(replication.take_strays(connection, slot, name))
+        try:
+            done, _ = await asyncio.wait((taking,), timeout=FLUSH_S)
+            if not done:
+                async with self._world.connect(held(self._world).subscriber) as other:
+                    await replication.emit_barrier(other)
+            return await taking
+        finally:
+            # Whoever closes the connection next must find nobody using it.
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
 
     async def close(self) -> None:
         """Let the slots go with their sessions."""

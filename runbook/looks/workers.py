@@ -7,7 +7,7 @@ from datetime import datetime
 
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.applying import Failures, failing_words
-from runbook.board import Board
+from runbook.board import Board, LagView
 from runbook.looks.patience import Patience
 from runbook.postgres import replication
 from runbook.postgres.replication import Worker
@@ -65,8 +65,7 @@ class WorkersLook:
         databases = (self._world.fact("capture") or {}).get("databases", ())
         for database in databases:
             lag = next((lag for lag in board.lags if lag.database == database), None)
-            confirmed = None if lag is None else lag.confirmed_lsn
-            alarms += self._of(database, found.get(database), confirmed, subscriber, now)
+            alarms += self._of(database, found.get(database), lag, subscriber, now)
         subscribed = bool(databases) and found.keys() >= set(databases)
         return Seen(now, tuple(alarms), ""), subscribed
 
@@ -74,7 +73,7 @@ class WorkersLook:
         self,
         database: str,
         found: Worker | None,
-        confirmed: int | None,
+        lag: LagView | None,
         subscriber: Role,
         now: datetime,
     ) -> list[Alarm]:
@@ -89,7 +88,8 @@ class WorkersLook:
             database,
             found.apply_error_count,
             pid=found.worker_pid,
-            confirmed=confirmed,
+            confirmed=None if lag is None else lag.confirmed_lsn,
+            caught_up=lag is not None and lag.bytes == 0,
             clock=clock,
         )
         running = found.enabled and found.worker_pid is not None

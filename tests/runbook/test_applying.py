@@ -37,6 +37,19 @@ def test_errors_without_progress_are_of_one_change_however_long_each_try_takes()
     assert not failures.failing("orders")
 
 
+def test_errors_with_nothing_left_to_confirm_are_those_of_connections() -> None:
+    failures = Failures()
+    failures.observe("orders", 0, pid=1, confirmed=100, clock=0.0)
+    for tried in range(1, STUCK + 2):
+        clock = 20.0 * tried
+        failures.observe("orders", tried, pid=tried, confirmed=100, caught_up=True, clock=clock)
+        assert failures.waits
+        assert not failures.failing("orders")
+    failures.observe("orders", STUCK + 2, pid=None, confirmed=100, caught_up=True, clock=200.0)
+    failures.observe("orders", STUCK + 2, pid=None, confirmed=100, clock=200.0 + MOMENT_S)
+    assert failures.failing("orders")
+
+
 def test_a_count_that_is_not_kept_or_was_high_before_says_nothing() -> None:
     failures = Failures()
     failures.observe("orders", None, pid=None, confirmed=None, clock=0.0)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from runbook import differing, drift
+from runbook.alarm import Seen
 from runbook.differing import Differing
 from runbook.drift import Where
 from runbook.postgres import replication
+from runbook.postgres.replication import StrayWrite
 from runbook.postgres.schema import Line
 from runbook.roles import Role
 from runbook.sides import Sides
 from tests.postgres.conftest import MASTER
 from tests.watch.causes import FINAL, PLANTS, Plant
-from tests.watch.held import RUN, Held
+from tests.watch.held import LIMIT_S, RUN, Held
 
 
 async def test_each_cause_turns_it_and_what_mends_it_turns_it_back(held: Held) -> None:
@@ -154,3 +157,37 @@ async def test_what_only_warns_is_told_and_turns_nothing(held: Held) -> None:
     finally:
         await held.prime("DROP ROLE sly")
     assert {verdict for verdict, _ in held.verdicts()} == {True}, held.verdicts()
+
+
+async def test_a_transaction_that_stays_open_does_not_blind_it(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has written ends, on disk, amid a record: reading waits there for a flush."""
+    large = (
+        "INSERT INTO public.customer SELECT {0} * 100 + g,"
+        " (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 20 + g))"
+        " FROM generate_series(1, 40) g"
+    )
+    looks = 0
+    look = held.watch._strays.look
+
+    async def counted(databases: Sequence[str]) -> tuple[Seen, list[tuple[str, StrayWrite]]]:
+        nonlocal looks
+        try:
+            return await look(databases)
+        finally:
+            looks += 1
+
+    monkeypatch.setattr(held.watch._strays, "look", counted)
+    options = "-c default_transaction_read_only=off"
+    with held.pair.client(16, held.database, MASTER, options=options) as stray:
+        stray.execute("BEGIN")
+        async with asyncio.timeout(LIMIT_S):
+            for turn in range(10):
+                stray.execute(large.format(turn).encode())
+                held.watch.nudge()
+                # The second one began after the rows were written.
+                goal = looks + 2
+                await held.until(lambda goal=goal: looks >= goal, "a look")  # type: ignore[misc]
+        stray.execute("COMMIT")
+    await held.says("rows differ: public.customer")
