@@ -171,6 +171,7 @@ class Reader:
 
     def _attempts(self, clause: str, *parameters: object) -> list[Attempt]:
         with self._store.reading():
+            unheld = self.holder() is None
             attempts = self._store.rows(f"{_ATTEMPT} {clause} ORDER BY attempt.id", parameters)
             effects: dict[int, list[Effect]] = {attempt["id"]: [] for attempt in attempts}
             for row in self._store.rows(
@@ -179,7 +180,7 @@ class Reader:
                 parameters,
             ):
                 effects[row["attempt"]].append(_effect(row))
-        return [_attempt(row, effects[row["id"]]) for row in attempts]
+        return [_attempt(row, effects[row["id"]], unheld=unheld) for row in attempts]
 
     def _evidences(self, clause: str, *parameters: object) -> list[Evidence]:
         rows = self._store.rows(f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
@@ -203,7 +204,7 @@ class Reader:
             cluster=run.cluster,
             track=run.track,
             step=last[0]["step"] if last else "",
-            status=Status(last[0]["status"]) if last else Status.PENDING,
+            status=_status(last[0], unheld=self.holder() is None) if last else Status.PENDING,
             protected=protected if fresh else None,
             started_at=run.started_at,
             environment=run.environment,
@@ -313,7 +314,13 @@ def _effect(row: Row) -> Effect:
     )
 
 
-def _attempt(row: Row, effects: Sequence[Effect]) -> Attempt:
+def _status(row: Row, *, unheld: bool) -> Status:
+    """Return how an attempt stands: what runs while nobody holds the journal was cut off."""
+    status = Status(row["status"])
+    return Status.UNKNOWN if unheld and not status.ended else status
+
+
+def _attempt(row: Row, effects: Sequence[Effect], *, unheld: bool) -> Attempt:
     return Attempt(
         id=row["id"],
         run=row["run"],
@@ -321,7 +328,7 @@ def _attempt(row: Row, effects: Sequence[Effect]) -> Attempt:
         track=Track(row["track"]),
         step=row["step"],
         number=row["number"],
-        status=Status(row["status"]),
+        status=_status(row, unheld=unheld),
         started_at=from_text(row["started_at"]),
         ended_at=_time(row["ended_at"]),
         message=row["message"],

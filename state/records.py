@@ -121,6 +121,7 @@ class Attempt:
     step: str
     number: int
     status: Status
+    """`unknown`, with no end, of one that was cut off with the process that ran it."""
     started_at: datetime
     ended_at: datetime | None
     message: str

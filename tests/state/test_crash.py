@@ -24,7 +24,15 @@ def test_killed_between_intent_and_outcome_is_unknown(path: Path) -> None:
     """
     with other_process(code, path) as process:
         assert heard(process) == "intended"
+        with Journal.open(path, writer=False) as journal:
+            assert journal.attempts("run1")[0].status is Status.RUNNING
+            assert journal.runs()[0].status is Status.RUNNING
         killed(process)
+    # To whoever only looks, too: nobody runs it any more.
+    with Journal.open(path, writer=False) as journal:
+        [attempt] = journal.attempts("run1")
+        assert (attempt.status, attempt.ended_at) == (Status.UNKNOWN, None)
+        assert journal.runs()[0].status is Status.UNKNOWN
     with Journal.open(path) as journal:
         assert journal.attempts("run1")[0].status is Status.RUNNING
         assert [effect.key for effect in journal.mark_unknown("run1")] == ["b", "c"]
