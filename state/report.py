@@ -47,6 +47,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
                 for name in DOWNTIMES
                 if name not in LATER or f"downtime.{name}" in facts
             },
+            "outages": _outages(journal.evidences(record.id)),
             "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
             "handovers": [_handover(each) for each in journal.handovers(record.id)],
             "decisions": [
@@ -160,6 +161,20 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
 
 def _downtime(fact: Evidence | None) -> Json:
     return fact.value if fact else None
+
+
+def _outages(evidence: list[Evidence]) -> list[dict[str, Any]]:
+    """Return each time the applications were down, oldest first.
+
+    `downtime` has the latest of each phase alone, and a phase may come twice: a rollback that was
+    called off, and the one after it. What was measured twice from the same beginning is one.
+    """
+    found: dict[tuple[str, Json], dict[str, Any]] = {}
+    for seen in evidence:
+        kind, _, phase = seen.key.partition(".")
+        if kind == "downtime" and isinstance(seen.value, dict):
+            found[phase, seen.value.get("started_at")] = {"phase": phase, **seen.value}
+    return list(found.values())
 
 
 def _samples(journal: Reader, run: str) -> list[dict[str, Any]]:

@@ -51,12 +51,20 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
             ("started", _moment(run["started_at"])),
             ("ended", ended),
             ("result", result),
-            *((f"downtime, {name}", _downtime(of)) for name, of in report["downtime"].items()),
+            *_downtimes(report),
             ("plan", _plain(run["plan_path"])),
         ],
     )
     yield "Times are UTC."
     yield ""
+
+
+def _downtimes(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield every downtime by its phase; of one that came to none, that it was not recorded."""
+    for phase, latest in report["downtime"].items():
+        all_of_it = [each for each in report["outages"] if each["phase"] == phase]
+        for each in all_of_it or [latest]:
+            yield f"downtime, {phase}", _downtime(each)
 
 
 def _downtime(value: Any) -> str:

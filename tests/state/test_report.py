@@ -115,6 +115,28 @@ def test_downtime_is_told_or_said_to_be_unknown(
     assert f"| downtime, upgrade | {expected}" in report(journal, "run1", "md")
 
 
+def test_each_time_the_applications_were_down_is_told(journal: Journal) -> None:
+    """A rollback that was called off, and the one that was not; each measured, one of them twice."""
+    start(journal)
+    outages = [
+        ("rollback", {"started_at": "2026-05-02T01:00:00Z", "seconds": 40.0}),
+        ("upgrade", {"started_at": "2026-05-02T00:00:00Z", "seconds": 3.0}),
+        ("rollback", {"started_at": "2026-05-02T02:00:00Z", "seconds": 7.0}),
+        ("rollback", {"started_at": "2026-05-02T02:00:00Z", "seconds": 8.0}),
+    ]
+    for phase, value in outages:
+        journal.evidence("run1", "resume-traffic", "", key=f"downtime.{phase}", value=value)
+    told = json.loads(report(journal, "run1", "json"))
+    assert [(each["phase"], each["seconds"]) for each in told["outages"]] == [
+        ("rollback", 40.0),
+        ("upgrade", 3.0),
+        ("rollback", 8.0),
+    ]
+    assert told["downtime"]["rollback"]["seconds"] == 8.0
+    page = report(journal, "run1", "md")
+    assert page.index("| downtime, rollback | 40 s") < page.index("| downtime, rollback | 8.0 s")
+
+
 def test_no_run_no_report(journal: Journal) -> None:
     with pytest.raises(NoSuchRun):
         report(journal, "x", "md")
