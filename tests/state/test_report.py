@@ -116,7 +116,7 @@ def test_downtime_is_told_or_said_to_be_unknown(
 
 
 def test_each_time_the_applications_were_down_is_told(journal: Journal) -> None:
-    """A rollback that was called off, and the one that was not; each measured, one of them twice."""
+    """A rollback that was called off, and one that was not; the latter was measured twice."""
     start(journal)
     outages = [
         ("rollback", {"started_at": "2026-05-02T01:00:00Z", "seconds": 40.0}),
