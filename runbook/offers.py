@@ -21,6 +21,8 @@ class Preview:
     """Title, and the exact call or SQL."""
     note: str
     """Why it would be skipped, or why not everything can be known yet; else empty."""
+    there: tuple[tuple[str, str], ...] = ()
+    """Changes that were seen to have happened and would not be made again: title, what was seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,6 +355,23 @@ async def _probe_safely(effect: Effect) -> Finding:
         return Finding(Answer.UNKNOWN, f"it could not be looked at: {_first_line(error)}")
 
 
+async def seen_there(waves: Sequence[Wave]) -> dict[str, str]:
+    """Return what was seen of the changes that need not be made, by their keys.
+
+    What a change finds tells nothing of it while one of an earlier wave, which may turn it over,
+    is still to be made.
+    """
+    there: dict[str, str] = {}
+    for wave in waves:
+        findings = await asyncio.gather(*(_probe_safely(effect) for effect in wave))
+        for effect, finding in zip(wave, findings, strict=True):
+            if finding.answer is Answer.YES:
+                there[effect.key] = finding.seen
+        if any(finding.answer is not Answer.YES for finding in findings):
+            break
+    return there
+
+
 def _connection_lost(error: psycopg.Error) -> bool:
     """Return whether no server answered: with a SQLSTATE one did, unless it was going down."""
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))

@@ -32,7 +32,7 @@ from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.remedies import offered as remedies
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
-from runbook.runner import Decide, Runner
+from runbook.runner import Decide, Runner, seen_there
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
 from runbook.tracks import name, steps_of
 from runbook.ways import Way, ways
@@ -197,14 +197,20 @@ class Session:
                 return Preview(step, (), (), f"will be skipped: {reason}")
             gates = tuple(await found.gates(self._looking))
             waves = await found.effects(self._looking)
+            there = await seen_there(waves)
         except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
             words = str(error).splitlines()[0]
             return Preview(step, (), (), f"known when it is reached: {words}")
         finally:
             await self._looking.forget_connections()
-        effects = tuple((effect.title, effect.preview()) for wave in waves for effect in wave)
-        note = "" if effects else "changes nothing: it looks, or waits"
-        return Preview(step, gates, effects, note)
+        effects = [effect for wave in waves for effect in wave]
+        return Preview(
+            step,
+            gates,
+            tuple((each.title, each.preview()) for each in effects if each.key not in there),
+            "" if effects else "changes nothing: it looks, or waits",
+            tuple((each.title, there[each.key]) for each in effects if each.key in there),
+        )
 
     async def advance(self, step: str, decide: Decide, *, until: str = "") -> Status:
         """Run a step, and those that follow it by themselves; return how the last one stands.

@@ -97,7 +97,7 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
         return f"{_lower(text.clean(item.title))}; only looks, and changes nothing"
     if error:
         return f"{risk}: {_lower(text.clean(item.title))}; its calls could not be looked up"
-    if preview is None or preview.note or not preview.effects:
+    if preview is None or preview.note or not (preview.effects or preview.there):
         return f"{risk}: {_lower(text.clean(item.title))}"
     there = known_there(item)
     titles = [text.clean(title).rstrip(".") for title, _ in preview.effects if title not in there]

@@ -10,7 +10,7 @@ import pytest
 
 from runbook import runner as runners
 from runbook.postgres.connect import CannotConnect
-from runbook.runner import Runner
+from runbook.runner import Runner, seen_there
 from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
 from runbook.world import World
 from state.journal import Journal
@@ -53,6 +53,16 @@ async def test_what_has_happened_already_is_adopted_and_not_done_twice(
     assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
     assert effect.performed == 0
     assert effects(journal)[0].outcome is Outcome.ADOPTED
+
+
+async def test_what_would_be_adopted_is_told_before_the_key_is_pressed() -> None:
+    """Of a wave behind one that is still to be made nothing is told: that may turn it over."""
+    world = {"a", "c", "d"}
+    a, b, c, d = (FakeEffect(key, world) for key in "abcd")
+    assert await seen_there([[a], [c]]) == {"a": "looked", "c": "looked"}
+    assert await seen_there([[a], [b, c], [d]]) == {"a": "looked", "c": "looked"}
+    unclear = FakeEffect("a", world, findings=[Answer.UNKNOWN])
+    assert await seen_there([[unclear], [d]]) == {}
 
 
 async def test_a_probe_that_cannot_tell_stops_before_anything_is_done(

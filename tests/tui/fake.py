@@ -56,6 +56,7 @@ class Script:
     effects: tuple[tuple[str, str], ...] = ()
     gates: tuple[Gate, ...] = ()
     note: str = ""
+    there: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -242,7 +243,7 @@ class FakeRun:
             if offer.key == step:
                 return Preview(step, offer.gates, offer.effects, offer.note)
         script = next(script for script in self.scripts if script.key == step)
-        return Preview(step, script.gates, script.effects, script.note)
+        return Preview(step, script.gates, script.effects, script.note, script.there)
 
     async def findings(self) -> list[Pending]:
         self.calls.append(("findings",))

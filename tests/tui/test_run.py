@@ -62,6 +62,31 @@ async def test_a_second_step_is_refused_while_one_runs() -> None:
         assert model.called("cancel_wait")
 
 
+async def test_what_is_seen_to_be_there_is_not_said_to_be_run() -> None:
+    model = scenes.failed()
+    clone = next(script for script in model.scripts if script.key == "clone")
+    (made, call), *_ = clone.effects
+    other = ("name its instance", "rds.CreateDBInstance()")
+    there = ((made, "orders-prime is available"),)
+    scripts = {"some": (other,), "all": ()}
+    for name, left in scripts.items():
+        changed = replace(clone, effects=left, there=there)
+        model.scripts = [changed if script is clone else script for script in model.scripts]
+        clone = changed
+        async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+            await enter_run(pilot)
+            text = await sees(
+                pilot, "Seen to be there  not done again", "orders-prime is available"
+            )
+            assert call not in text
+            if name == "some":
+                assert "reversible: name its instance" in text
+                assert "rds.CreateDBInstance()" in text
+            else:
+                assert "reversible: looks whether all of it has happened" in text
+                assert "Will run" not in text
+
+
 async def test_the_sentence_says_what_enter_does_and_the_way_back() -> None:
     model = scenes.failed()
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:

@@ -193,8 +193,15 @@ def _calls(detail: Detail, cells: int) -> Iterable[Content]:
 
 
 def _will_run(preview: Preview, done: frozenset[str], cells: int) -> Iterable[Content]:
+    there = [effect for effect in preview.there if effect[0] not in done]
+    if there:
+        yield Content()
+        yield line(("Seen to be there", "bold"), ("  not done again", "$foreground-muted"))
+    for title, seen in there:
+        yield from _wrapped(text.clean(title), cells, "", indent=2)
+        yield from _wrapped(text.clean(seen), cells, "$foreground-muted", indent=4)
     left = [effect for effect in preview.effects if effect[0] not in done]
-    if done and not left:
+    if (done or there) and not left:
         return
     yield Content()
     yield line(("Will run", "bold"))
