@@ -212,6 +212,7 @@ class Reader:
             open=run.open,
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
+            way=self.entries(run.id)[-1].way,
             away=run.away,
         )
 

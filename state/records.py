@@ -220,6 +220,8 @@ class RunSummary:
     open: bool
     slots_held: bool
     """Whether the run's last evidence says that a slot exists on the publisher."""
+    way: str = ""
+    """Which variant of its track it is on, empty where a track has one."""
     protection_seen_at: datetime | None = None
     """When protection was last looked at, however long ago; `protected` itself goes stale."""
     away: Handover | None = None

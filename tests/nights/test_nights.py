@@ -59,6 +59,9 @@ def test_a_night(
         (night["run"], held, result)
     ]
     assert runs[0]["slots_held"] is held
+    if then.endswith("forward"):
+        assert (runs[0]["track"], runs[0]["way"]) == ("upgrade", "forward")
+        assert " forward " in workspace.run("runs").stdout
     report = workspace.json("report", night["run"], "--format", "json")
     assert report["report"] == 1
     assert night["run"] in workspace.run("report", night["run"]).stdout

@@ -17,6 +17,7 @@ from runbook.aws import Aws
 from runbook.checklist import Checklist
 from runbook.outage import downtime
 from runbook.positions import position, way_back
+from runbook.tracks import name
 from runbook.world import World
 from state.errors import NoJournal
 from state.home import journal_path
@@ -55,6 +56,7 @@ def runs_json() -> list[dict[str, Any]]:
             "run": row.run,
             "cluster": row.cluster,
             "track": row.track.value,
+            "way": row.way,
             "step": row.step,
             "status": row.status.value,
             "protected": row.protected,
@@ -97,7 +99,7 @@ def runs_text() -> str:
         table.add_row(
             row.run,
             Text(clean(row.cluster)),
-            row.track.value,
+            name(row.track, row.way),
             row.step,
             _status(row),
             PROTECTED[row.protected],
@@ -199,7 +201,9 @@ def show_text(run: str) -> str:
     if listed.run.away:
         lines.append(f"{clean(listed.run.away.words)}: this is what was known here then")
     for section in listed.sections:
-        lines.append(f"{section.entry.track.value} {section.entry.way}".rstrip())
+        entry = section.entry
+        called = name(entry.track, entry.way)
+        lines.append(called if entry.way in ("", called) else f"{called} {entry.way}")
         for line in section.lines:
             seconds = "" if line.seconds is None else f"{line.seconds:.1f}s"
             lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
