@@ -16,6 +16,7 @@ from runbook.postgres.statement import quoted
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.capture import captured_databases, slot_name
+from runbook.steps.detach import detached
 from runbook.world import World
 from state.records import Json
 
@@ -54,13 +55,14 @@ async def compare_live(
     sides = held(world)
     if (
         world.fact("capture") is None
-        or world.fact("detached") is not None
+        or detached(world, sides.subscriber)
         or world.fact("slots") == []
     ):
         raise StepFailed(
             "No cluster follows another one: there is nothing to compare while it moves.",
             now="Nothing was looked at, and nothing was changed.",
-            todo="Compare once blue prime is subscribed, and before a rollback detaches it.",
+            todo=f"Compare once {sides.subscriber.value} is subscribed, and before {sides.journey} "
+            "detaches it.",
         )
     captured = await captured_databases(world, sides.publisher)
     if unknown := [name for name in databases if name not in captured]:

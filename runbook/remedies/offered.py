@@ -40,9 +40,10 @@ FIRST = ("schema", "enum", "enum-value", "sequence")
 """What new tables may need."""
 
 BY_LOG = (
-    "1. The log of blue prime's writer says it, in the lines of the logical replication worker: a "
-    "conflict names table and key, a full disk the file.\n"
-    "2. A row in the way: on blue prime, SET default_transaction_read_only = off, then DELETE it.\n"
+    "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
+    "a conflict names table and key, a full disk the file.\n"
+    "2. A row in the way: on {subscriber}, SET default_transaction_read_only = off, then DELETE "
+    "it.\n"
     "3. Apply goes on by itself, a few seconds later."
 )
 
@@ -145,7 +146,7 @@ async def _sides(world: World, found: Offered) -> None:
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
                 for change in drift.changes(*await both(world, database)):
-                    _change(database, change, found)
+                    _change(world, database, change, found)
             continue
         before = len(found.remedies)
         stopped = False
@@ -154,11 +155,12 @@ async def _sides(world: World, found: Offered) -> None:
         async with found.looking_at(f"the schemas of {database}"):
             await _schema(world, database, found)
         if stopped and len(found.remedies) == before:
+            subscriber = held(world).subscriber.value
             found.say(
                 f"Find out why apply in {database} stops",
-                f"the apply worker of {database} on {held(world).subscriber.value} does not run, "
+                f"the apply worker of {database} on {subscriber} does not run, "
                 "and what it fails at cannot be told from here",
-                BY_LOG,
+                BY_LOG.format(subscriber=subscriber),
             )
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
@@ -192,20 +194,22 @@ async def _schema(world: World, database: str, found: Offered) -> None:
     changes = drift.changes(ours, theirs)
     first = [each for each in changes if each.kind in FIRST]
     for change in first:
-        _change(database, change, found)
+        _change(world, database, change, found)
     await _new_tables(world, database, drift.new_tables(ours, theirs), found)
     for change in changes:
         if change not in first:
-            _change(database, change, found)
+            _change(world, database, change, found)
 
 
-def _change(database: str, change: drift.Change, found: Offered) -> None:
+def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
+    sides = held(world)
     if not change.statements:
         found.say(f"{change.title} in {database}", "the two sides differ in it", change.note)
         return
     found.add(
         SchemaChange(
-            why=change.note or "new blue has it, and blue prime has not",
+            why=change.note
+            or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
             database=database,
             kind=change.kind,
             name=list(change.name),
@@ -216,13 +220,13 @@ def _change(database: str, change: drift.Change, found: Offered) -> None:
 
 
 async def _new_tables(world: World, database: str, new: drift.NewTables, found: Offered) -> None:
-    subscriber = held(world).subscriber
+    publisher, subscriber = held(world).publisher, held(world).subscriber
     for table, odd in new.by_hand.items():
         found.say(
             f"Make {shown(table)} in {database} on {subscriber.value}",
-            f"new blue has it and {subscriber.value} has not; it cannot be written faithfully "
-            f"here: {odd}",
-            f"1. pg_dump --schema-only --table={quoted('.'.join(table))} from new blue.\n"
+            f"{publisher.value} has it and {subscriber.value} has not; it cannot be written "
+            f"faithfully here: {odd}",
+            f"1. pg_dump --schema-only --table={quoted('.'.join(table))} from {publisher.value}.\n"
             f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
             "3. Look here again: taking it in with its rows is offered then.",
         )

@@ -55,11 +55,11 @@ async def cost(world: World, databases: list[str]) -> int:
 
 @dataclass
 class Rebuild(Remedy):
-    """Empty blue prime's tables, and copy them from new blue onto a new slot."""
+    """Empty the subscriber's tables, and copy them from the publisher onto a new slot."""
 
     what: ClassVar[str] = "rebuild"
     risk = Risk.DESTRUCTIVE
-    undo = "None: the rows that blue prime had are gone. It lacked writes for good."
+    undo = "None: the rows that were there are gone. They lacked writes for good."
     databases: list[str]
     size_bytes: int
 
@@ -78,9 +78,10 @@ class Rebuild(Remedy):
                     f"{sides.publisher.value}, which serves meanwhile."
                 ),
                 reversible=(
-                    "Blue prime's rows are gone; they lacked writes for good. Until the copy is "
-                    "complete there is no way back; the copy reads every row of new blue, and its "
-                    "slots keep WAL there meanwhile."
+                    f"The rows of {sides.subscriber.value} are gone; they lacked writes for good. "
+                    f"Until the copy is complete {sides.journey} is not there to be taken; the "
+                    f"copy reads every row of {sides.publisher.value}, and its slots keep WAL "
+                    "there meanwhile."
                 ),
                 must_type=world.plan.cluster.identifier,
                 valid_s=0.0,
@@ -130,8 +131,9 @@ class Rebuild(Remedy):
                 if found is None or found.lost:
                     raise StepFailed(
                         f"The slot of {database} is gone again.",
-                        now="Blue prime misses what was written since.",
-                        todo="See max_slot_wal_keep_size on new blue, then rebuild once more.",
+                        now=f"{sides.subscriber.value} misses what was written since.",
+                        todo=f"See max_slot_wal_keep_size on {sides.publisher.value}, then rebuild "
+                        "once more.",
                     )
                 lsn = found.confirmed_flush_lsn
                 capture["from"] = {**capture.get("from", {}), found.name: lsn}
@@ -211,11 +213,12 @@ def _drop_slot(world: World, sides: Sides, database: str, slot: str) -> Effect:
 
 
 async def _make(world: World, database: str) -> list[Effect]:
-    """Return what makes the tables that new blue alone has: they are copied with the others."""
+    """Return what makes the tables that the publisher alone has: they are copied, too."""
+    subscriber = held(world).subscriber
     found = drift.new_tables(*await both(world, database))
     if found.by_hand:
         raise StepFailed(
-            f"{', '.join(map(shown, found.by_hand))} in {database} is not on blue prime.",
+            f"{', '.join(map(shown, found.by_hand))} in {database} is not on {subscriber.value}.",
             now="Nothing was changed.",
             todo="Make it there first, as the remedies say, then rebuild.",
         )
@@ -224,14 +227,14 @@ async def _make(world: World, database: str) -> list[Effect]:
 
     def left(ours: Parts, theirs: Parts) -> str:
         names = drift.new_tables(ours, theirs).names
-        return f"blue prime has no {', '.join(map(shown, names))}" if names else ""
+        return f"{subscriber.value} has no {', '.join(map(shown, names))}" if names else ""
 
     return [
         PartsEffect(
             world,
             database,
             found.statements,
-            key=f"{held(world).subscriber.slug}/{database}/rebuild/make",
+            key=f"{subscriber.slug}/{database}/rebuild/make",
             title=f"make {', '.join(map(shown, found.names))} in {database}",
             left=left,
         )

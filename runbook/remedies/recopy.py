@@ -22,7 +22,7 @@ from runbook import differing
 from runbook.postgres import replication, rows
 from runbook.postgres.rows import Chosen, Table
 from runbook.remedies.catching_up import catch_up, caught_up
-from runbook.remedies.remedy import Remedy, of_database
+from runbook.remedies.remedy import SERVES_NOBODY, Remedy, of_database
 from runbook.remedies.striking import strike
 from runbook.sides import Sides, held
 from runbook.step import Effect, Finding, StepFailed, Watch, Wave
@@ -44,7 +44,7 @@ class Recopy(Remedy):
     """Make one table's rows on the subscriber those of the publisher."""
 
     what: ClassVar[str] = "recopy"
-    undo = "Not needed: blue prime serves nobody. Run again, it makes the rows equal again."
+    undo = f"{SERVES_NOBODY} Run again, it makes the rows equal again."
     database: str
     schema: str
     table: str
@@ -140,8 +140,8 @@ class RowsEffect(Effect):
         raise StepFailed(
             f"The rows of {table} in {self._database} still differ after {ROUNDS} rounds.",
             now=f"{mended} keys were made equal; others came to differ meanwhile.",
-            todo="Something else writes on blue prime, or a trigger fires there: find it, then run "
-            "this again.",
+            todo=f"Something else writes on {self._sides.subscriber.value}, or a trigger fires "
+            "there: find it, then run this again.",
         )
 
     async def _settled(

@@ -10,6 +10,8 @@ from runbook.step import Risk, Step
 from runbook.world import World
 from state.words import REMEDY
 
+SERVES_NOBODY = "Not needed: the cluster that it changes serves nobody."
+
 
 @dataclass
 class Remedy(Step):

@@ -1,4 +1,4 @@
-"""Schema drift: what new blue has and blue prime lacks, made there in the right order."""
+"""Schema drift: what the publisher has and the subscriber lacks, made in the right order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runbook.steps.effects import SqlEffect, no, unknown, yes
 from runbook.world import World
 
 WRITABLE = Statement(SQL("SET LOCAL transaction_read_only = off"))
-"""Blue prime is read-only to clients by default: this transaction is not."""
+"""The subscriber is read-only to clients by default: this transaction is not."""
 
 
 async def both(world: World, database: str) -> tuple[Parts, Parts]:
@@ -77,7 +77,7 @@ class PartsEffect(SqlEffect):
 
 @dataclass
 class SchemaChange(Remedy):
-    """One change of blue prime's schema. `kind` and `name` are as `drift.Change` has them."""
+    """One change of the subscriber's schema. `kind` and `name` are as `drift.Change` has them."""
 
     what: ClassVar[str] = "schema"
     database: str
@@ -90,9 +90,7 @@ class SchemaChange(Remedy):
         self.named(self.kind, quoted(self.database), ".".join(map(quoted, self.name)))
         self.title = f"{self.words} in {self.database}"
         self.undo = (
-            "None: what it held is gone."
-            if self.destructive
-            else "By the opposite statement, on blue prime."
+            "None: what it held is gone." if self.destructive else "By the opposite statement."
         )
 
     async def gates(self, world: World) -> list[Gate]:

@@ -33,11 +33,11 @@ APPLIED_S = 30.0
 
 @dataclass
 class StrayRow(Remedy):
-    """Delete one row of blue prime that is in the way of what new blue has written."""
+    """Delete one row of the subscriber that is in the way of what the publisher has written."""
 
     what: ClassVar[str] = "stray-row"
     risk = Risk.DESTRUCTIVE
-    undo = "None: the row is gone; new blue's takes its place."
+    undo = "None: the row is gone; the one that could not come in takes its place."
     database: str
     schema: str
     table: str
@@ -56,12 +56,13 @@ class StrayRow(Remedy):
         return f"{self.schema}.{self.table} in {self.database}, {key}"
 
     async def gates(self, world: World) -> list[Gate]:
+        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
         return [
             Gate(
                 key=self.key,
-                question=f"Take from {held(world).subscriber.value} the row {self.words}.",
-                reversible="The row is gone. New blue has a row of the same key, which takes its "
-                "place; what blue prime's row held was never on new blue.",
+                question=f"Take from {subscriber} the row {self.words}.",
+                reversible=f"The row is gone. The row of the same key of {publisher} takes its "
+                f"place; what the one of {subscriber} held was never on {publisher}.",
                 must_type=f"{self.schema}.{self.table}",
                 valid_s=0.0,
             )

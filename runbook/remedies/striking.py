@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from runbook import differing
 from runbook.remedies.remedy import Remedy, of_database
+from runbook.sides import held
 from runbook.step import Gate, Risk, Watch
 from runbook.steps.carry import DIFFERENT
 from runbook.world import World
@@ -43,6 +44,7 @@ class GiveUp(Remedy):
         self.title = f"Give up {self.schema}.{self.table} by name"
 
     async def gates(self, world: World) -> list[Gate]:
+        sides = held(world)
         return [
             Gate(
                 key=self.key,
@@ -50,8 +52,9 @@ class GiveUp(Remedy):
                     f"Accept that {self.schema}.{self.table} in {self.database} differs: {self.why}"
                 ),
                 reversible=(
-                    "After a rollback the table is as blue prime has it: what only new blue has of "
-                    "it is missing. Nothing is changed now; the report names the table."
+                    f"After {sides.journey} the table is as {sides.subscriber.value} has it: what "
+                    f"only {sides.publisher.value} has of it is missing. Nothing is changed now; "
+                    "the report names the table."
                 ),
                 must_type=f"{self.schema}.{self.table}",
                 valid_s=0.0,
@@ -62,9 +65,11 @@ class GiveUp(Remedy):
         name = (self.database, self.schema, self.table)
         lost = [each for each in differing.left(world) if each.name == name]
         known = differing.merged(differing.given_up(world), lost)
+        sides = held(world)
         # First, so that no end in between leaves it on neither list.
         watch.evidence(
-            f"as blue prime has it after a rollback, accepted by name: {self.title}",
+            f"as {sides.subscriber.value} has it after {sides.journey}, accepted by name: "
+            f"{self.title}",
             key=differing.GIVEN_UP,
             value=differing.as_json(known),
         )

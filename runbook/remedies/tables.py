@@ -14,7 +14,7 @@ from runbook.postgres.rows import quoted_table
 from runbook.postgres.statement import Statement, literal, quoted
 from runbook.remedies.comparing import compare_rows
 from runbook.remedies.reading import may_read
-from runbook.remedies.remedy import Remedy
+from runbook.remedies.remedy import SERVES_NOBODY, Remedy
 from runbook.remedies.schema import WRITABLE, PartsEffect, both
 from runbook.roles import Role
 from runbook.sides import held
@@ -29,7 +29,7 @@ ERRORS = 3
 
 @dataclass
 class NewTables(Remedy):
-    """Take in the tables of one database that blue prime does not receive.
+    """Take in the tables of one database that the subscriber does not receive.
 
     `missing` are to be made there, `filled` have rows there, which are emptied before the copy;
     each as schema and name. A refresh takes in all of a database's at once.
@@ -46,15 +46,15 @@ class NewTables(Remedy):
         self.named(quoted(self.database), *(shown(table) for table in self.taken))
         names = ", ".join(shown(table) for table in self.taken)
         self.title = f"Take in {names} of {self.database}"
-        self.undo = "Not needed: blue prime serves nobody."
+        self.undo = SERVES_NOBODY
 
     async def gates(self, world: World) -> list[Gate]:
-        subscriber = held(world).subscriber.value
+        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
         return [
             Gate(
                 key=f"{self.key}/{shown(table)}",
                 question=f"Empty {shown(table)} in {self.database} on {subscriber}, and copy it.",
-                reversible="What blue prime has of it is replaced by all that new blue has.",
+                reversible=f"What {subscriber} has of it is replaced by all that {publisher} has.",
                 must_type=".".join(table),
                 valid_s=0.0,
             )
@@ -76,7 +76,8 @@ class NewTables(Remedy):
         missing = {(table[0], table[1]) for table in self.missing}
         if strange := set(found.names) - missing:
             raise StepFailed(
-                f"{', '.join(map(shown, sorted(strange)))} came to new blue meanwhile.",
+                f"{', '.join(map(shown, sorted(strange)))} came to "
+                f"{held(world).publisher.value} meanwhile.",
                 now="Nothing was changed.",
                 todo="Look at the remedies again: they are taken in together.",
             )

@@ -270,7 +270,7 @@ def _check_reopened(workspace: Workspace, struck: Struck, point: str) -> None:
         assert line is not None
         assert line.step == struck.step
         assert line.attempt is not None
-        assert line.attempt.status is Status.RUNNING
+        assert (line.attempt.status, line.attempt.ended_at) == (Status.UNKNOWN, None)
         of_it = [effect for effect in line.attempt.effects if effect.key == struck.key]
         if point == BEFORE_INTENT:
             assert of_it == []

@@ -310,7 +310,7 @@ def auto(what: str, **options: Any) -> None:
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds to wait for blue prime, and for rows that change at every look.",
+    help="Seconds to wait for the side that follows, and for rows that change at every look.",
 )
 @click.option("--record", is_flag=True, help="Keep what is found in the journal, as its holder.")
 @click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines, the result last.")
