@@ -16,6 +16,9 @@ from state.records import Json
 
 FACT = "tables.differ"
 
+CHANGE = "change"
+"""What a table is found by whose schema was mended, and whose rows could not be compared then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Differing:
@@ -29,7 +32,12 @@ class Differing:
     there: int | None
     """On the subscriber, or on what it is cloned from."""
     found_by: str
-    """`fence`, `comparison` or `watch`."""
+    """`fence`, `comparison` or `watch`; or `CHANGE`, where nobody has found it out yet."""
+
+    @property
+    def words(self) -> str:
+        """Return what is wrong with it."""
+        return f"rows {'may differ' if self.found_by == CHANGE else 'differ'}: {self}"
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -38,6 +46,8 @@ class Differing:
 
     def __str__(self) -> str:
         """Return table and counts, as every reason names them."""
+        if self.found_by == CHANGE:
+            return f"{self.schema}.{self.table} in {self.database} (not compared since it changed)"
         if self.here is None and self.there is None:
             return f"{self.schema}.{self.table} in {self.database} (found by the {self.found_by})"
         counts = " against ".join("?" if n is None else str(n) for n in (self.here, self.there))

@@ -114,7 +114,7 @@ def differing_alarms(world: World, now: datetime) -> list[Alarm]:
             Cause.ROWS,
             table.database,
             f"table {table.schema}.{table.table}",
-            f"rows differ: {table}",
+            table.words,
             True,
             now,
         )

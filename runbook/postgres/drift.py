@@ -119,8 +119,8 @@ def _enums(ours: Parts, theirs: Parts) -> Iterator[Change]:
             if labels != there:
                 yield Change(
                     "enum-labels", name, f"Make the labels of the enum {shown(name)} alike",
-                    note=f"They are {labels} on new blue and {there} on blue prime: renamed or "
-                    "removed labels are set by hand (ALTER TYPE … RENAME VALUE).",
+                    note=f"They are {labels} on {ours.side} and {there} on {theirs.side}: renamed "
+                    "or removed labels are set by hand (ALTER TYPE … RENAME VALUE).",
                 )  # fmt: skip
             continue
         for place, label in enumerate(labels):
@@ -171,12 +171,13 @@ def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
                 "column-type",
                 (schema, table, column),
                 f"Make the type of {words} alike",
-                note=f"It is {_typed(made)} on new blue and {_typed(other)} on blue prime. "
-                "By hand, on blue prime: ALTER TABLE … ALTER COLUMN … TYPE, once every row that "
-                "was written before has arrived (lag 0); then compare the table's rows.",
+                note=f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. "
+                f"By hand, on {theirs.side}: ALTER TABLE … ALTER COLUMN … TYPE, once every row "
+                "that was written before has arrived (lag 0); then compare the table's rows.",
             )
         else:
-            yield from _settings((schema, table, column), made, other)
+            sides = (ours.side, theirs.side)
+            yield from _settings((schema, table, column), made, other, sides)
 
 
 def _column(name: Name, column: str, made: Definition, ours: Parts) -> Change:
@@ -204,20 +205,22 @@ def _column(name: Name, column: str, made: Definition, ours: Parts) -> Change:
         (*name, column),
         title,
         statements,
-        "Rows that new blue writes with it stop apply until it is there. None of them is lost: "
+        f"Rows that {ours.side} writes with it stop apply until it is there. None of them is lost: "
         "apply goes on by itself. What older rows have in it is compared afterwards.",
     )
 
 
-def _settings(part: parts.Part, made: Definition, other: Definition) -> Iterator[Change]:
+def _settings(
+    part: parts.Part, made: Definition, other: Definition, sides: tuple[str, str]
+) -> Iterator[Change]:
     column, table = Identifier(part[2]), Identifier(*part[:2])
     alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(table, column)
     settings: list[Composable] = []
     if made["identity"] != other["identity"]:
         yield Change(
             "column-identity", part, f"Make {shown(part)} an identity column on both or on none",
-            note="By hand, on blue prime: ALTER TABLE … ALTER COLUMN … ADD GENERATED … AS IDENTITY,"
-            " or DROP IDENTITY.",
+            note=f"By hand, on {sides[1]}: ALTER TABLE … ALTER COLUMN … ADD GENERATED … AS "
+            "IDENTITY, or DROP IDENTITY.",
         )  # fmt: skip
         return
     if made["default"] != other["default"]:
@@ -230,7 +233,7 @@ def _settings(part: parts.Part, made: Definition, other: Definition) -> Iterator
         settings.append(alter + (SQL("SET NOT NULL") if made["not_null"] else SQL("DROP NOT NULL")))
     if settings:
         yield Change(
-            "column-settings", part, f"Give {shown(part)} the default and NOT NULL of new blue",
+            "column-settings", part, f"Give {shown(part)} the default and NOT NULL of {sides[0]}",
             settings, "SET NOT NULL needs every row to have a value: once the lag is 0.",
         )  # fmt: skip
 
@@ -247,7 +250,7 @@ def _constraints(ours: Parts, theirs: Parts) -> Iterator[Change]:
         yield Change(
             "constraint", part, f"Give {shown(part[:2])} the constraint {shown(part[2:])}",
             [*drop, parts.add_constraint(part, made)],
-            "It fails where rows on blue prime do not fit: once the lag is 0.",
+            f"It fails where rows on {theirs.side} do not fit: once the lag is 0.",
         )  # fmt: skip
 
 
@@ -271,8 +274,8 @@ def _indexes(ours: Parts, theirs: Parts) -> Iterator[Change]:
 
 def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
     note = (
-        "Only blue prime has it: new blue dropped it, or somebody added it here first, so that "
-        "rows with it may come. What it holds is gone with it."
+        f"Only {theirs.side} has it: {ours.side} dropped it, or somebody added it here first, so "
+        "that rows with it may come. What it holds is gone with it."
     )
     for part in sorted(theirs.constraints.keys() - ours.constraints.keys()):
         if part[:2] in ours.tables:

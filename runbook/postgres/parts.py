@@ -36,6 +36,8 @@ class _Row:
 class Parts:
     """The parts of one database's schemas, as `schema_parts.sql` describes each."""
 
+    side: str
+    """Whose they are, in the words that a person reads."""
     schemas: dict[str, Definition] = field(default_factory=dict)
     tables: dict[Name, Definition] = field(default_factory=dict)
     columns: dict[Part, Definition] = field(default_factory=dict)
@@ -59,9 +61,9 @@ class Parts:
         ]
 
 
-async def read(connection: AsyncConnection) -> Parts:
+async def read(connection: AsyncConnection, side: str) -> Parts:
     """Return the parts of this database's schemas: one query."""
-    found = Parts()
+    found = Parts(side)
     for row in await fetch(connection, _Row, "schema_parts"):
         match row.kind:
             case "schema":

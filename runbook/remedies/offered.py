@@ -20,7 +20,8 @@ from runbook.remedies.kinds import rebuilt
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
-from runbook.remedies.schema import SchemaChange, both
+from runbook.remedies.schema import SchemaChange
+from runbook.remedies.stopping import STOPS, both
 from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
@@ -36,8 +37,9 @@ from state.words import Status
 MOST_FIXES = 50
 """So many of the preflight's mends are looked at: a person goes through them one by one."""
 
-FIRST = ("schema", "enum", "enum-value", "sequence")
-"""What new tables may need."""
+FIRST = ("schema", "enum", "sequence", *STOPS)
+"""What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
+"""
 
 BY_LOG = (
     "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
@@ -165,7 +167,7 @@ async def _sides(world: World, found: Offered) -> None:
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
             continue
-        why = f"the rows of {each} differ"
+        why = each.words
         found.add(Recopy(why, each.database, each.schema, each.table))
         if each in differing.left(world):
             found.add(GiveUp(why, each.database, each.schema, each.table))

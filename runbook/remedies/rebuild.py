@@ -14,7 +14,8 @@ from runbook.postgres.parts import Parts, shown
 from runbook.postgres.statement import Statement, quoted
 from runbook.remedies.reading import may_read
 from runbook.remedies.remedy import Remedy
-from runbook.remedies.schema import WRITABLE, PartsEffect, both
+from runbook.remedies.schema import WRITABLE, PartsEffect
+from runbook.remedies.stopping import both
 from runbook.remedies.tables import await_ready
 from runbook.sides import Sides, held
 from runbook.step import Effect, Finding, Gate, Risk, StepFailed, Watch, Wave
@@ -123,7 +124,12 @@ class Rebuild(Remedy):
     async def verify(self, world: World, watch: Watch) -> None:
         sides = held(world)
         for database in self.databases:
-            await await_ready(world, watch, database)
+            if missing := await await_ready(world, watch, database):
+                raise StepFailed(
+                    f"The copy of {database} cannot come to its end: {missing}.",
+                    now="The subscription is made anew. Not protected, until it is copied.",
+                    todo="Mend that first, as the remedies say, then try again to go on waiting.",
+                )
         capture = dict(world.fact("capture") or {})
         async with world.connect(sides.publisher) as connection:
             for database in self.databases:

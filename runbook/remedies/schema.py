@@ -8,14 +8,13 @@ from typing import ClassVar
 
 from psycopg.sql import SQL, Composable, Composed
 
-from runbook.postgres import drift, parts
+from runbook.postgres import drift
 from runbook.postgres.drift import Change
 from runbook.postgres.parts import Name, Parts
 from runbook.postgres.statement import Statement, quoted
-from runbook.postgres.together import together
 from runbook.remedies.comparing import compare_rows
 from runbook.remedies.remedy import Remedy
-from runbook.roles import Role
+from runbook.remedies.stopping import both
 from runbook.sides import held
 from runbook.step import Finding, Gate, Watch, Wave
 from runbook.steps.effects import SqlEffect, no, unknown, yes
@@ -23,18 +22,6 @@ from runbook.world import World
 
 WRITABLE = Statement(SQL("SET LOCAL transaction_read_only = off"))
 """The subscriber is read-only to clients by default: this transaction is not."""
-
-
-async def both(world: World, database: str) -> tuple[Parts, Parts]:
-    """Return the parts of a database's schemas on the publisher and on the subscriber."""
-
-    async def read(role: Role) -> Parts:
-        async with world.connect(role, database) as connection:
-            return await parts.read(connection)
-
-    sides = held(world)
-    ours, theirs = await together(read(sides.publisher), read(sides.subscriber))
-    return ours, theirs
 
 
 class PartsEffect(SqlEffect):

@@ -48,9 +48,7 @@ class GiveUp(Remedy):
         return [
             Gate(
                 key=self.key,
-                question=(
-                    f"Accept that {self.schema}.{self.table} in {self.database} differs: {self.why}"
-                ),
+                question=f"Give up {self.schema}.{self.table} in {self.database}: {self.why}.",
                 reversible=(
                     f"After {sides.journey} the table is as {sides.subscriber.value} has it: what "
                     f"only {sides.publisher.value} has of it is missing. Nothing is changed now; "

@@ -12,10 +12,11 @@ from runbook.postgres import drift, replication
 from runbook.postgres.parts import Name, Parts, shown
 from runbook.postgres.rows import quoted_table
 from runbook.postgres.statement import Statement, literal, quoted
-from runbook.remedies.comparing import compare_rows
+from runbook.remedies.comparing import compare_later, compare_rows
 from runbook.remedies.reading import may_read
 from runbook.remedies.remedy import SERVES_NOBODY, Remedy
-from runbook.remedies.schema import WRITABLE, PartsEffect, both
+from runbook.remedies.schema import WRITABLE, PartsEffect
+from runbook.remedies.stopping import SOON_S, both, stopped_by
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Finding, Gate, StepFailed, Watch, Wave
@@ -130,7 +131,9 @@ class NewTables(Remedy):
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
-        await await_ready(world, watch, self.database)
+        if missing := await await_ready(world, watch, self.database):
+            compare_later(world, watch, self.database, [(s, t) for s, t in self.taken], missing)
+            return
         for schema, table in self.taken:
             await compare_rows(world, watch, self.database, schema, table)
 
@@ -186,20 +189,28 @@ async def has_rows(world: World, role: Role, database: str, table: Name) -> bool
     return row == (True,)
 
 
-async def await_ready(world: World, watch: Watch, database: str) -> None:
-    """Wait until every table of a database is copied and goes with the others."""
+async def await_ready(world: World, watch: Watch, database: str) -> str:
+    """Wait until every table of a database is copied and goes with the others.
+
+    Return what is in the way of that, and is to be mended first, or nothing.
+    """
     name, subscriber = publication_name(world), held(world).subscriber
     limits = world.plan.limits
     counted: int | None = None
+    missing, ask_after_s = "", SOON_S
     what = f"the rows of {database} to be copied"
-    async for _ in watch.until(limits.subscribe_s, every_s=limits.fast_poll_s, what=what):
+    async for waited in watch.until(limits.subscribe_s, every_s=limits.fast_poll_s, what=what):
         async with world.connect(subscriber, database) as connection:
             found = await replication.subscribed_tables(connection, name)
             failed = await replication.copy_errors(connection, name)
         waiting = [quoted_table(t.schema, t.name) for t in found if t.state != "r"]
         if not waiting:
             watch.evidence(f"{database}: {len(found)} tables are taken in and ready")
-            return
+            break
+        if waited > ask_after_s:
+            ask_after_s = 2 * waited
+            if missing := await stopped_by(world, database):
+                break
         counted = failed if counted is None else counted
         if failed - counted >= ERRORS:
             raise StepFailed(
@@ -213,3 +224,4 @@ async def await_ready(world: World, watch: Watch, database: str) -> None:
             f"{database}: {len(waiting)} of {len(found)} tables are copied: {waiting[0]}",
             1 - len(waiting) / len(found),
         )
+    return missing

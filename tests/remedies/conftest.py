@@ -22,6 +22,7 @@ from runbook.postgres import connect as pg
 from runbook.postgres import replication
 from runbook.roles import Role
 from runbook.session import Session
+from runbook.sides import Sides
 from runbook.step import Gate
 from runbook.world import World
 from state.journal import Journal
@@ -65,6 +66,11 @@ class Bench:
     database: str
     journal: Journal
     session: Session
+    publisher: Role = Role.NEW_BLUE
+
+    @property
+    def sides(self) -> Sides:
+        return Sides.of(self.publisher)
 
     @property
     def run(self) -> str:
@@ -88,12 +94,12 @@ class Bench:
             return cursor.fetchall() if cursor.description else []
 
     def here(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run SQL on new blue."""
-        return self.ask(18, query, *parameters)
+        """Run SQL on the publisher."""
+        return self.ask(MAJORS[self.sides.publisher], query, *parameters)
 
     def there(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run SQL on blue prime, as the server's superuser, whom read-only does not stop."""
-        return self.ask(16, query, *parameters)
+        """Run SQL on the subscriber, as the server's superuser, whom read-only does not stop."""
+        return self.ask(MAJORS[self.sides.subscriber], query, *parameters)
 
     def both(self, query: str) -> None:
         self.here(query)
@@ -116,7 +122,8 @@ class Bench:
         )  # fmt: skip
 
     def follow(self, *, prepare: str = "") -> None:
-        """Capture on new blue and subscribe blue prime, as the track does."""
+        """Capture on the publisher and subscribe the other, as the track does."""
+        here, there = MAJORS[self.sides.publisher], MAJORS[self.sides.subscriber]
         if prepare:
             self.both(prepare)
         self.there(
@@ -125,7 +132,7 @@ class Bench:
             .as_string(None)
         )
         verifier = SECRET
-        with self.pair.admin(18, self.database) as publisher:
+        with self.pair.admin(here, self.database) as publisher:
             hashed = publisher.pgconn.encrypt_password(
                 verifier.encode(), self.name.encode(), b"scram-sha-256"
             ).decode()
@@ -140,13 +147,13 @@ class Bench:
             )
         conninfo = replication.subscriber_conninfo(
             host="127.0.0.1",
-            port=self.pair.servers[18].port or 0,
+            port=self.pair.servers[here].port or 0,
             dbname=self.database,
             user=self.name,
             password=SECRET,
             sslmode="disable",
         )
-        with self.pair.admin(16, self.database) as subscriber:
+        with self.pair.admin(there, self.database) as subscriber:
             subscriber.execute(
                 SQL(
                     "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH "
@@ -159,14 +166,14 @@ class Bench:
             {
                 "databases": [self.database],
                 "slots": {self.database: self.slot},
-                "publisher": "new blue",
+                "publisher": self.publisher.value,
                 "from": {},
             },
         )
         self.fact("slots", [self.slot])
 
     def settle(self, limit_s: float = 20.0) -> None:
-        """Wait until blue prime has confirmed all that new blue has now."""
+        """Wait until the subscriber has confirmed all that the publisher has now."""
         (lsn,) = self.here("SELECT pg_current_wal_flush_lsn()")[0]
         query = "SELECT confirmed_flush_lsn >= %s FROM pg_replication_slots WHERE slot_name = %s"
         until(lambda: self.here(query, lsn, self.slot) == [(True,)], limit_s)
@@ -208,15 +215,16 @@ def database(pair: Pair) -> Iterator[str]:
         with pair.admin(major) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     yield name
-    with pair.admin(16, name) as connection:
-        for (subscription,) in connection.execute(
-            "SELECT subname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = subdbid"
-            " WHERE datname = current_database()"
-        ).fetchall():
-            one = Identifier(subscription)
-            connection.execute(SQL("ALTER SUBSCRIPTION {} DISABLE").format(one))
-            connection.execute(SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(one))
-            connection.execute(SQL("DROP SUBSCRIPTION {}").format(one))
+    for major in (16, 18):
+        with pair.admin(major, name) as connection:
+            for (subscription,) in connection.execute(
+                "SELECT subname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = subdbid"
+                " WHERE datname = current_database()"
+            ).fetchall():
+                one = Identifier(subscription)
+                connection.execute(SQL("ALTER SUBSCRIPTION {} DISABLE").format(one))
+                connection.execute(SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(one))
+                connection.execute(SQL("DROP SUBSCRIPTION {}").format(one))
     for major in (18, 16):
         with pair.admin(major) as connection:
             for (slot,) in connection.execute(
@@ -234,11 +242,12 @@ def database(pair: Pair) -> Iterator[str]:
                 with pair.admin(major, name) as inside:
                     inside.execute(SQL("ROLLBACK PREPARED {}").format(gid))
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
-    with pair.admin(18) as connection:
-        for (role,) in connection.execute(
-            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'blueprime\\_%'"
-        ).fetchall():
-            connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))
+    for major in (16, 18):
+        with pair.admin(major) as connection:
+            for (role,) in connection.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname LIKE 'blueprime\\_%'"
+            ).fetchall():
+                connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))
 
 
 @pytest.fixture
@@ -275,6 +284,15 @@ async def bench(
         made.fact("role.green", {"resource_id": "cluster-GREEN"})
         yield made
         await session.close()
+
+
+@pytest.fixture
+def turned(bench: Bench) -> Bench:
+    """Lend a run that has rolled back: blue prime serves, and feeds new blue from now on."""
+    bench.publisher = Role.BLUE_PRIME
+    bench.fact("detached", [Role.BLUE_PRIME.value])
+    bench.fact("traffic", {"open": True, "on": Role.BLUE_PRIME.value})
+    return bench
 
 
 __all__ = ["Bench", "psycopg", "until", "yes"]
