@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -102,8 +103,9 @@ def test_a_block_is_mended_in_the_plan_and_the_run_goes_on(
     plan.write_text(accepted, encoding="utf-8")
     went_on = shared.last_line("auto", run["run"], "--until", "preflight", "--yes", "--json")
     assert {s["step"]: s["status"] for s in went_on["steps"]}["preflight"] == "succeeded"
-    aborted = shared.last_line("auto", run["run"], "--track", "abort", "--yes", "--json")
-    assert aborted["result"] == "aborted"
+    told = shared.run("auto", run["run"], "--track", "abort", "--yes", "--json").stdout.splitlines()
+    assert "opened by" in told[0], "what was done before is not told again"
+    assert json.loads(told[-1])["result"] == "aborted"
 
 
 def test_a_journal_that_another_process_holds(workspace: Workspace) -> None:

@@ -120,14 +120,16 @@ async def drive(
     printer: Printer,
     at_once: bool = False,
     on_unknown: OnUnknown = OnUnknown.STOP,
+    after: int = 0,
 ) -> int:
     """Run a session on its track, and onto others, one after another; return the exit code.
 
     `until` names the step after which to stop, or is empty. `at_once` goes to the first goal right
     away where a way leads there from the present position. `on_unknown` decides changes of which
-    no look can tell; each is decided once, and unknown again it stops.
+    no look can tell; each is decided once, and unknown again it stops. Events beyond the one with
+    the id `after` are printed.
     """
-    tail = Tail(session, printer)
+    tail = Tail(session, printer, after)
     following = asyncio.create_task(tail.follow())
     try:
         with on_signals(partial(_leave, session)):
@@ -151,12 +153,12 @@ def _leave(session: Session, name: str) -> None:
 
 
 class Tail:
-    """Prints what the journal gains."""
+    """Prints what the journal gains, beyond the event with the id `after`."""
 
-    def __init__(self, session: Session, printer: Printer) -> None:
+    def __init__(self, session: Session, printer: Printer, after: int = 0) -> None:
         self._session = session
         self._printer = printer
-        self._last = 0
+        self._last = after
 
     def print_new(self) -> None:
         """Print the events since the last call."""

@@ -52,6 +52,8 @@ async def run_unattended(
     with write_journal(take_over=take_over) as journal:
         if until:
             _refuse_unknown_step(until, _plan_of(journal, what))
+        # What was done before this process is the report's to tell.
+        after = _last_event(journal, what)
         session = _open(journal, what)
         printer = Printer(as_json=as_json)
         try:
@@ -64,6 +66,7 @@ async def run_unattended(
                     at_once=names_a_run(what),
                     on_unknown=OnUnknown(on_unknown),
                     printer=printer,
+                    after=after,
                 )
             except StepFailed as failure:
                 # A way that is not open, most often: scripts still get the last line they rely on.
@@ -88,6 +91,12 @@ def _plan_of(journal: Journal, what: str) -> Plan:
     if names_a_run(what):
         return planning.of_run(journal, journal.run(what))
     return plans.load(Path(what))
+
+
+def _last_event(journal: Journal, what: str) -> int:
+    if not names_a_run(what):
+        return 0
+    return max((event.id for event in journal.events(journal.run(what).id, limit=1)), default=0)
 
 
 def _refuse_unknown_step(step: str, plan: Plan) -> None:
