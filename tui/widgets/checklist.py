@@ -23,6 +23,9 @@ from tui.widgets.pane import Pane, joined, line
 Place = tuple[int, str]
 """A line of the checklist: the id of its stay on a track, and its step."""
 
+BELOW = 2
+"""So many lines below the selected step are brought into view with it."""
+
 _WORD = 9
 _TIME = 6
 
@@ -156,7 +159,10 @@ class ChecklistPane(Pane):
     def _reveal(self) -> None:
         if self.selected in self._rows:
             row = self._rows.index(self.selected)
-            self.scroll_to_region(Region(0, row, 1, 1), animate=False)
+            # With what comes next in view, and the step itself last, where there is room for one.
+            for below in (BELOW, 0):
+                last = min(row + below, len(self._rows) - 1)
+                self.scroll_to_region(Region(0, row, 1, last - row + 1), animate=False)
 
 
 def position_of(checklist: Checklist) -> Place | None:
