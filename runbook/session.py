@@ -197,7 +197,10 @@ class Session:
                 return Preview(step, (), (), f"will be skipped: {reason}")
             gates = tuple(await found.gates(self._looking))
             waves = await found.effects(self._looking)
-            there = await seen_there(waves)
+            # Of a step to come nothing is told: those before it may turn over what is there now.
+            following = self.checklist().next
+            is_next = following is not None and following.step == step
+            there = await seen_there(waves) if is_next else {}
         except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
             words = str(error).splitlines()[0]
             return Preview(step, (), (), f"known when it is reached: {words}")

@@ -76,7 +76,7 @@ async def test_what_is_seen_to_be_there_is_not_said_to_be_run() -> None:
         async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
             await enter_run(pilot)
             text = await sees(
-                pilot, "Seen to be there  not done again", "orders-prime is available"
+                pilot, "Seen to be there  looked at again first", "orders-prime is available"
             )
             assert call not in text
             if name == "some":

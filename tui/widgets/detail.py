@@ -196,7 +196,7 @@ def _will_run(preview: Preview, done: frozenset[str], cells: int) -> Iterable[Co
     there = [effect for effect in preview.there if effect[0] not in done]
     if there:
         yield Content()
-        yield line(("Seen to be there", "bold"), ("  not done again", "$foreground-muted"))
+        yield line(("Seen to be there", "bold"), ("  looked at again first", "$foreground-muted"))
     for title, seen in there:
         yield from _wrapped(text.clean(title), cells, "", indent=2)
         yield from _wrapped(text.clean(seen), cells, "$foreground-muted", indent=4)
