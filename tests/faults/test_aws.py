@@ -9,6 +9,7 @@ import pytest
 from rehearsal import lab
 from state.words import Result, Track
 from tests.faults.night import (
+    Night,
     created_twice,
     fault,
     members_of,
@@ -28,7 +29,9 @@ async def test_one_night_with_a_fault_at_every_corner(
         await run.fails("identify", "credentials have expired", "Log in again")
         fault("renew-credentials")
 
+        await run.reach("prepare-parameters")
         fault("throttle", "CreateDBClusterParameterGroup", "2")
+        await _told_what_is_there(run)
         await run.reach("create-deployment")
 
         fault("deny", "CreateBlueGreenDeployment")
@@ -90,3 +93,17 @@ async def test_one_night_with_a_fault_at_every_corner(
         shown = workspace.run("lab", "calls").stdout
         assert f"RestoreDBClusterToPointInTime  {failed}\n" in shown
         assert shown.count("(the response was lost)") == 2
+
+
+async def _told_what_is_there(run: Night) -> None:
+    """Make the first change of the next step as one whose journal was lost would have left it."""
+    before = await run.preview(run.next)
+    assert before.there == ()
+    waves = await run.session._step(run.next).effects(run.session._world)
+    made = waves[0][0]
+    await made.perform()
+    told = await run.preview(run.next)
+    assert [title for title, _ in told.there] == [made.title]
+    assert [*told.effects] == [each for each in before.effects if each[0] != made.title]
+    # All roles may log in now; the step that lets them in comes after one that shuts them out.
+    assert (await run.preview("resume-traffic")).there == ()
