@@ -238,7 +238,7 @@ def commit(plan: Plan, way: str = "") -> list[Step]:
     """The end of the way back."""
     return [
         CommitAssess(),
-        Detach(Role.BLUE_PRIME),
+        Detach(Role.BLUE_PRIME, doomed=True),
         DropCapture(Role.NEW_BLUE),
         SnapshotOldBlue(),
         DeleteBluePrime(),
@@ -251,8 +251,8 @@ def cleanup(plan: Plan, way: str = "") -> list[Step]:
     """What the run created and does not serve goes, so that nothing goes on costing money."""
     return [
         DeleteOwnDeployment(),
-        Detach(Role.BLUE_PRIME, Role.NEW_BLUE),
-        DropCapture(Role.NEW_BLUE, Role.BLUE_PRIME),
+        Detach(Role.BLUE_PRIME, Role.NEW_BLUE, doomed=True),
+        DropCapture(Role.NEW_BLUE, Role.BLUE_PRIME, doomed=True),
         DeleteCreated(),
         CleanupRemains(),
     ]

@@ -218,6 +218,12 @@ class World:
         writers = {member.identifier for member in cluster.members if member.writer}
         return sorted(instances, key=lambda i: (i.identifier not in writers, i.identifier))
 
+    async def answers(self, role: Role) -> bool:
+        """Return whether a role's cluster has an instance to connect to that is not going."""
+        if await self.find(role) is None:
+            return False
+        return any(instance.status != "deleting" for instance in await self.instances(role))
+
     async def target(self, role: Role) -> pg.Target:
         """Return where to connect for a role, with what proves that it is the right server."""
         cluster = await self.cluster(role)

@@ -252,12 +252,15 @@ class DropCapture(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None: the way back through these slots has ended."
 
-    def __init__(self, *publishers: Role) -> None:
+    def __init__(self, *publishers: Role, doomed: bool = False) -> None:
+        """`doomed` clusters are deleted next: with one that has no instance left its slots go."""
         self.publishers = publishers
+        self.doomed = doomed
 
     async def _there(self, world: World) -> list[Role]:
         """Return the publishers whose cluster exists: with another its slots are gone."""
-        return [role for role in self.publishers if await world.find(role) is not None]
+        look = world.answers if self.doomed else world.find
+        return [role for role in self.publishers if await look(role)]
 
     async def skip(self, world: World) -> str:
         return "" if await self._there(world) else "no capture was made"

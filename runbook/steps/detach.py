@@ -30,8 +30,10 @@ class Detach(Step):
     why = "A subscription left behind would go on applying, or hang on a dead publisher."
     risk = Risk.DESTRUCTIVE
 
-    def __init__(self, *subscribers: Role) -> None:
+    def __init__(self, *subscribers: Role, doomed: bool = False) -> None:
+        """`doomed` clusters are deleted next: one without an instance needs no detaching."""
         self.subscribers = subscribers
+        self.doomed = doomed
         names = " and ".join(role.value for role in subscribers)
         self.title = f"Detach {names}"
         self.undo = (
@@ -39,12 +41,14 @@ class Detach(Step):
         )
 
     async def _there(self, world: World) -> list[Role]:
-        return [role for role in self.subscribers if await world.find(role) is not None]
+        look = world.answers if self.doomed else world.find
+        return [role for role in self.subscribers if await look(role)]
 
     async def skip(self, world: World) -> str:
         if await self._there(world):
             return ""
-        return f"there is no {' and no '.join(role.value for role in self.subscribers)}"
+        names = " and no ".join(role.value for role in self.subscribers)
+        return f"there is no {names}{', or none with an instance' if self.doomed else ''}"
 
     async def effects(self, world: World) -> Sequence[Wave]:
         name = publication_name(world)
