@@ -175,8 +175,9 @@ def stay(on: Role) -> list[Step]:
             captured=True,
             phase="rollback" if on is Role.NEW_BLUE else "forward",
         ),
-        DropCapture(sides.subscriber),
+        # Its capture shows, to whoever comes without a journal, that it has every write.
         *feed(on, sides.subscriber),
+        DropCapture(sides.subscriber),
         Bake(on, sides.subscriber),
     ]
 

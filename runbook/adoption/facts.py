@@ -153,6 +153,9 @@ def _subscribed(scene: Scene, sides: Sides) -> None:
         value = {"resource_id": cluster.resource_id}
         text = f"{sides.subscriber.value} has subscribed to the slots"
         scene.draft.keep("subscribed", value, text)
+    elif scene.called_off(sides.publisher) and cluster is not None:
+        text = f"{sides.subscriber.value} had every write when it was detached: it has a capture"
+        scene.draft.keep("subscribed", {"resource_id": cluster.resource_id}, text)
     elif scene.slots_used(sides.publisher):
         scene.doubt(
             "who has read from the slots: no subscription of this run is there",

@@ -156,6 +156,10 @@ async def _rolled_back(scene: Scene, way: WayBack, to: Role) -> list[Stay]:
         settle = Stay(Track.ROLLBACK, WayBack.SETTLE, "the way forward was being ended")
         settle.past = await _looked_at(scene, settle)
         return [_whole_rollback(scene), settle]
+    if scene.called_off(Role.BLUE_PRIME):
+        stay = Stay(Track.ROLLBACK, WayBack.STAY, "going forward was called off")
+        stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, stay.way), to)
+        return [_whole_rollback(scene), stay]
     if way is WayBack.BLUE_PRIME and _not_held(scene):
         way = WayBack.FOR_GOOD
     stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
@@ -176,6 +180,8 @@ def _settling(scene: Scene) -> bool:
         # A rollback that has come to its end has marked new blue.
         return green is not None and green.tags.get(RUN_TAG) == scene.cast.run
     if prime is None or not prime.captured or scene.traffic(Role.BLUE_PRIME) is Traffic.CLOSED:
+        return False
+    if scene.called_off(Role.BLUE_PRIME):
         return False
     return scene.detaching(Role.BLUE_PRIME) or not scene.capture_complete(Role.BLUE_PRIME)
 

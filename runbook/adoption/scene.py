@@ -95,6 +95,16 @@ class Scene:
             return False
         return any(slot.used and slot.database not in follower.subscriptions for slot in side.slots)
 
+    def called_off(self, publisher: Role) -> bool:
+        """Return whether a turn away from a publisher was called off after its detaching.
+
+        The other side then holds a capture of its own, which is made only once it has every write;
+        where the way is ended for good it holds none.
+        """
+        other = self.sides.get(Sides.of(publisher).subscriber)
+        followed = self.capture_complete(publisher) and self.detaching(publisher)
+        return followed and other is not None and other.captured
+
     @property
     def never_opened(self) -> bool:
         """Whether it is proved that no application has written on new blue."""

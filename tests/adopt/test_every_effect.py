@@ -49,7 +49,7 @@ def _through(workspace: Workspace, prison: Prison, phase: Phase, run: str, plan:
     while True:
         status = prison.run("auto", run, "--yes", "--json", *phase.arguments, point=point)
         if status != KILLED:
-            assert status == 0, prison.out.read_text()[-4000:]
+            assert status == 0, f"{prison.struck()[-2:]}: {prison.out.read_text()[-4000:]}"
             return str(json.loads(prison.out.read_text().splitlines()[-1])["run"])
         lose_journal(workspace)
         status = prison.run("adopt", "orders", "--plan", plan, "--yes", "--json")
