@@ -91,7 +91,7 @@ def test_the_journal_gets_keys_in_bounded_number_and_no_rows() -> None:
 async def test_without_a_way_that_is_held_there_is_nothing_to_compare() -> None:
     for facts in (
         {},
-        {"capture": {"databases": []}, "detached": True},
+        {"capture": {"databases": []}, "detached": ["blue prime"]},
         {"capture": {}, "slots": []},
     ):
         with pytest.raises(StepFailed, match="nothing to compare while it moves"):
