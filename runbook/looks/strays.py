@@ -25,12 +25,13 @@ from state.journal import Journal
 MAKING_S = 0.5
 """How long a look waits for a slot that is being made; it goes on being made."""
 
-FLUSH_S = 0.3
+FLUSH_S = 1.0
 """How long a slot is read before the WAL's end is brought to a whole record.
 
 Reading stops behind the last flushed byte, which may lie inside a record of a transaction that is
 still open: PostgreSQL then waits for the rest of that record to be flushed, and unless somebody
-commits that is the background writer's next snapshot, up to 15 s later.
+commits that is the background writer's next snapshot, up to 15 s later. What brings it there is a
+commit, which costs a fence its shortest proof: so not at once.
 """
 
 
