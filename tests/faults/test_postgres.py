@@ -207,6 +207,11 @@ async def test_a_drain_that_can_never_end_names_its_worker(
         )
         assert any(title.startswith("Stay on the new version") for title in await run.ways())
         await sql(workspace, prime, "DELETE FROM public.customer WHERE name = 'stray'")
+        # What apply failed at was written inside the fence.
+        await run.fails("compare", "was written while the applications", "public.customer")
+        await run.branch(Track.UPGRADE)
+        await run.reach("")
+        await run.branch(Track.ROLLBACK)
         await to_the_end(run)
 
 
