@@ -72,7 +72,10 @@ class ControlPlane(Universe):
         self.groups[name] = Group(name, p["DBParameterGroupFamily"], self.acting)
 
     def _ModifyDBClusterParameterGroup(self, p: Parameters) -> None:  # noqa: N802
-        group = self.groups[p["DBClusterParameterGroupName"]]
+        name = p["DBClusterParameterGroupName"]
+        if name not in self.groups:
+            raise AwsRefused("DBParameterGroupNotFound", f"{name} not found")
+        group = self.groups[name]
         group.values |= {r["ParameterName"]: r["ParameterValue"] for r in p["Parameters"]}
 
     def _DeleteDBClusterParameterGroup(self, p: Parameters) -> None:  # noqa: N802

@@ -156,10 +156,9 @@ class Guard:
         self._refuse(bool(again), f"made twice: {', '.join(again)}")
 
     def _is_clone(self, cluster: Cluster) -> bool:
-        """Return whether this run cloned it: green is of another version than blue."""
-        blue = self._world.clusters.get(self._blue)
+        """Return whether this run cloned it: green is of no clone group."""
         ours = cluster.made_by == self._run and cluster.status != "deleting"
-        return ours and blue is not None and cluster.version == blue.version
+        return ours and bool(cluster.clone_group)
 
     def _is_captured(self, opened: Cluster) -> bool:
         """Return whether a cluster must hold every write from its opening on.

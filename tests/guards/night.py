@@ -229,15 +229,22 @@ class Night:
         chosen = [way for way in ways if way.available is available]
         if not chosen:
             return
-        self._branch(process, chosen[index % len(chosen)])
+        self._branch(process, chosen[index % len(chosen)], available=available)
 
     def branch_late(self, index: int) -> None:
         """Branch to a way that was offered some time ago."""
         process = self.opened()
-        if self.remembered:
-            self._branch(process, self.remembered[index % len(self.remembered)])
+        if not self.remembered:
+            return
+        way = self.remembered[index % len(self.remembered)]
+        # It may have come to be available since.
+        now = process.do(process.session.ways()) or []
+        available = any(
+            each.available for each in now if (each.track, each.way) == (way.track, way.way)
+        )
+        self._branch(process, way, available=available)
 
-    def _branch(self, process: Process, way: Way) -> None:
+    def _branch(self, process: Process, way: Way, *, available: bool) -> None:
         entries = len(process.journal.entries(self.run))
         try:
             process.do(process.session.branch(way, "so decided"))
@@ -246,7 +253,7 @@ class Night:
                 raise Violation(f"{way.title} was refused, and yet taken") from None
             return
         TALLY["branches"] += 1
-        if not way.available:
+        if not available:
             raise Violation(f"{way.title} was taken though it is not available")
 
     def resolve(self, choice: str) -> None:
