@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from runbook import fencing
+from runbook import differing, fencing
 from runbook.postgres import fence, marks
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.marks import Marks
@@ -102,9 +102,10 @@ async def _written_since(
         watch.evidence(f"no look at {role.value} from inside the fence is kept to hold it against")
         return (), set()
     roles = world.plan.traffic.application_roles or None
+    mended = bool(world.fact(differing.MENDED))
     async with fencing.connections(world, role) as opened:
         now = await fence.sample(opened)
-        verdict = fence.compare_samples(kept, now, application_roles=roles)
+        verdict = fence.compare_samples(kept, now, application_roles=roles, own_changes=mended)
         if verdict.proved:
             return (), set()
         changed = marks.compare(Marks.from_json(frozen), await marks.take(opened))

@@ -16,6 +16,10 @@ from state.records import Json
 
 FACT = "tables.differ"
 
+MENDED = "tables.mended"
+"""The fact that says when rows were last copied again behind the present fence, or is empty: that
+makes temporary tables, which a fence sees as a changed schema."""
+
 CHANGE = "change"
 """What a table is found by whose schema was mended, and whose rows could not be compared then."""
 

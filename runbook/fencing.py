@@ -17,6 +17,7 @@ import psycopg
 from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
+from runbook import differing
 from runbook.postgres import catalog, fence, marks, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.fence import FenceSample, FenceVerdict
@@ -250,6 +251,7 @@ def _keep(
     frozen: Marks,
 ) -> None:
     watch.evidence(f"marks of {on.value} taken", key=f"marks.{on.slug}", value=frozen.as_json())
+    watch.evidence("", key=differing.MENDED, value="")
     for role, sample in samples.items():
         words = "nothing writes there" if role is on else "it has received everything"
         watch.evidence(

@@ -235,8 +235,8 @@ ENDS: dict[tuple[str, ...], str] = {
         ("call", "subscribe", "*/subscription", UPGRADE, False),
         ("call", "detach", "*/subscription/drop", ROLLBACK, True),
         ("call", "switch-endpoint", "*/rename/*", ROLLBACK, True),
-        ("intent", "delete-blue-prime", "*/delete", COMMIT, False),
-        ("call", "delete-blue-prime", "*/delete", COMMIT, False),
+        ("intent", "delete-blue-prime", "db-*/delete", COMMIT, False),
+        ("call", "delete-blue-prime", "db-*/delete", COMMIT, False),
     ],
 )
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "160x48"])
