@@ -108,14 +108,21 @@ async def decided(
 
 
 async def _by_its_probe(pilot: Pilot[None], screen: ResumeScreen) -> None:
-    """Say of the selected effect what its probe has told; nothing else is offered."""
+    """Say of the selected effect what its probe has told; nothing else is offered.
+
+    A deletion whose object is gone is not listed any more: a person who sees that adopts it.
+    """
     pane = screen.query_one(StandPane)
     await until(pilot, lambda: pilot.app.screen is screen and pane.pending, "what is unknown")
     item = pane.chosen()
     assert item is not None
-    happened = item.finding.answer is Answer.YES
-    assert item.finding.answer is not Answer.UNKNOWN, shown(pilot.app)
-    await until(pilot, lambda: dim(pilot, "retry") is happened and dim(pilot, "adopt") != happened)
+    gone = "does not list this change" in item.finding.seen
+    happened = gone or item.finding.answer is Answer.YES
+    if not gone:
+        assert item.finding.answer is not Answer.UNKNOWN, shown(pilot.app)
+        await until(
+            pilot, lambda: dim(pilot, "retry") is happened and dim(pilot, "adopt") != happened
+        )
     await pilot.press("a" if happened else "r")
     await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog), "asked once more")
     await pilot.click("#yes")
