@@ -15,8 +15,10 @@ from tests.workspace import NONE, Workspace, until
 
 _SCREEN = {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
 
+# Under `nohup` the tests were given SIGHUP to ignore; in a terminal of its own nothing is ignored.
 _IN_ITS_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
