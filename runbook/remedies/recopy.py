@@ -60,6 +60,7 @@ class Recopy(Remedy):
         name = (self.database, self.schema, self.table)
         words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
         strike(world, watch, name, words)
+        watch.evidence("", key=differing.MENDED, value=world.now().isoformat())
         given_up = differing.given_up(world)
         if any(each.name == name for each in given_up):
             watch.evidence(

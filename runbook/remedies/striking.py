@@ -17,7 +17,6 @@ def strike(world: World, watch: Watch, name: tuple[str, str, str], text: str) ->
     """Keep that a table (database, schema, name) no longer counts among those that differ."""
     left = [each for each in differing.left(world) if each.name != name]
     watch.evidence(text, key=differing.FACT, value=differing.as_json(left))
-    watch.evidence("", key=differing.MENDED, value=world.now().isoformat())
     database, schema, table = name
     words = f"{database}: {schema}.{table}"
     compared = world.fact(DIFFERENT) or []
