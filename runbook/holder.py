@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
-from runbook.step import Refused
+from runbook.step import Ambiguous, Refused
 from runbook.world import World
 from state.journal import Journal
 from state.records import Json
@@ -204,8 +204,9 @@ def calls(mark: Mark, clusters: Iterable[Cluster]) -> dict[str, Call]:
 async def put(world: World, mark: Mark, clusters: Iterable[Cluster]) -> dict[str, str]:
     """Put a mark on each cluster, and return those on which it may not be, with AWS's words.
 
-    Production may be kept from being tagged, and a cluster may have gone just now. Raises what
-    AWS says otherwise, `Ambiguous` included.
+    Production may be kept from being tagged, and a cluster may have gone just now. An answer that
+    was lost leaves a mark of this journal's or an older one: neither is another's. Raises what AWS
+    says otherwise.
     """
     made = calls(mark, clusters)
     answers = await asyncio.gather(
@@ -217,6 +218,8 @@ async def put(world: World, mark: Mark, clusters: Iterable[Cluster]) -> dict[str
             isinstance(answer, AwsRefused) and "NotFound" in answer.code
         ):
             refused[name] = answer.what
+        elif isinstance(answer, Ambiguous):
+            refused[name] = str(answer)
         elif isinstance(answer, BaseException):
             raise answer
     return refused
