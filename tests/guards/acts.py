@@ -132,7 +132,61 @@ class Simple:
         acts[self.what]()
 
 
-Act = Go | Decline | Strike | Resolve | Branch | Hand | Edit | Wait | Simple
+@dataclass(frozen=True)
+class Choose:
+    """Take the way of this name, if it is available: a way, or a track that has none."""
+
+    way: str
+
+    def do(self, night: Night) -> None:
+        night.choose(self.way)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Keep a copy of the journal, the run having been left, or the process killed."""
+
+    number: int = 0
+    killed: bool = False
+
+    def do(self, night: Night) -> None:
+        night.keep_copy(self.number, killed=self.killed)
+
+
+@dataclass(frozen=True)
+class Back:
+    """Put a copy that was kept in the place of the journal."""
+
+    number: int = 0
+
+    def do(self, night: Night) -> None:
+        night.put_back(self.number)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Go on at another machine, which has a journal, or gets a copy of this one."""
+
+    machine: int = 1
+    left: bool = True
+    """Whether the run is left here before; else the process stays open."""
+
+    def do(self, night: Night) -> None:
+        night.go_to(self.machine, left=self.left)
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Another machine adopts the run from what is there."""
+
+    machine: int = 1
+
+    def do(self, night: Night) -> None:
+        night.adopt(self.machine)
+
+
+Moved = Keep | Back | Elsewhere | Adopt
+Act = Go | Decline | Strike | Resolve | Branch | Choose | Hand | Edit | Wait | Simple | Moved
 
 
 @dataclass(frozen=True)

@@ -282,8 +282,8 @@ def _instead() -> list[tuple[Any, Any]]:
         (replication.emit_barrier, _changing("barrier")),
         (preflight.run, _no_preflight),
         (session.new_run_id, _run_id),
-        # All simulated processes have this one's pid; only the newest of them is alive.
-        (lock.process_start, lambda pid: f"process {CURRENT.started}"),
+        # All simulated processes have this one's pid; only who acts now is looked for by it.
+        (lock.process_start, lambda pid: f"process {_process().number}"),
         (backups.keep, lambda db, path: None),
         (times.now, lambda: _process().world.clock.wall()),
         (monotonic, lambda: _process().world.clock.now),

@@ -51,7 +51,7 @@ def play(sequence: Sequence) -> None:
             TALLY["acts"] += 1
         Go(20).do(night)
     finally:
-        night.kill()
+        night.end()
         shutil.rmtree(folder)
 
 
