@@ -28,7 +28,7 @@ BEFORE_THE_SWITCHOVER: Acts = ((Keep(), 0), (Go(12), 0), (Back(), 0))
 LEFT_BEHIND: dict[str, tuple[int, Acts]] = {
     "commit where another machine adopted the run and rolled back": (
         BAKED,
-        ((Adopt(), 0), (Choose("blue-prime"), 12), (Elsewhere(0), 0), (Choose("commit"), 12)),
+        ((Adopt(), 12), (Choose("blue-prime"), 12), (Elsewhere(0), 0), (Choose("commit"), 12)),
     ),
     "commit on a copy from before the rollback": (
         BAKED,
