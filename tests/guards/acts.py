@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from runbook.step import Gate
-from tests.guards.faults import Fault
+from tests.guards.faults import AT_CLAIMS, Fault
 from tests.guards.night import Night, Settings
 
 HANDS = (
@@ -48,14 +48,15 @@ class Decline:
 
 @dataclass(frozen=True)
 class Strike:
-    """Arm a fault for the n-th effect from now."""
+    """Arm a fault for the n-th effect from now, or for the n-th claim to hold the run."""
 
     fault: Fault
     nth: int = 1
+    claims: bool = False
 
     def do(self, night: Night) -> None:
         night.opened()
-        night.world.faults.arm(self.fault, self.nth)
+        night.world.faults.arm(self.fault, self.nth, claims=self.claims)
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,34 @@ def drawn(seed: int) -> Sequence:
         chance.randrange(17),
         tuple((_act(chance), chance.choice((0, 1, 3, 12))) for _ in range(chance.randint(2, 9))),
     )
+
+
+TWO_SETTINGS = (*SETTINGS, *(replace(each, tagless=True) for each in SETTINGS))
+
+
+def _moved(chance: Random) -> Act:
+    """Return an act with another journal, or something that goes wrong with a claim."""
+    copy, machine = chance.randrange(2), chance.randrange(3)
+    kinds: list[tuple[int, Callable[[], Act]]] = [
+        (3, lambda: Keep(copy, killed=chance.random() < 0.3)),
+        (4, lambda: Back(copy)),
+        (6, lambda: Elsewhere(machine, left=chance.random() < 0.6)),
+        (3, lambda: Adopt(machine)),
+        (2, lambda: Strike(chance.choice(AT_CLAIMS), chance.choice((1, 1, 2)), claims=True)),
+    ]
+    (make,) = chance.choices([each for _, each in kinds], [weight for weight, _ in kinds])
+    return make()
+
+
+def drawn_two(seed: int) -> Sequence:
+    """Return the sequence of a seed with two journals or more: half of the acts are about them."""
+    chance = Random(f"two {seed}")
+    acts = [
+        (_moved(chance) if chance.random() < 0.5 else _act(chance), chance.choice((0, 1, 3, 12)))
+        for _ in range(chance.randint(3, 9))
+    ]
+    first = (chance.choice((Keep(), Elsewhere(1, left=chance.random() < 0.6), Adopt())), 0)
+    return Sequence(chance.choice(TWO_SETTINGS), chance.randrange(18), (first, *acts))
 
 
 def shrunk(sequence: Sequence, fails: Callable[[Sequence], bool]) -> Sequence:

@@ -189,7 +189,7 @@ class Machines:
 
         Where that is refused nothing is there to go on with, and the operator comes back.
         """
-        former, run = self.here, self.run
+        run = self.run
         self.leave()
         machine = self._at(number)
         before = machine.kept() if machine.journal.exists() else None
@@ -199,18 +199,21 @@ class Machines:
         process = Process(self.world, machine.journal)
         try:
             process.do(self._adopting(process, run))
+            # Where it was killed meanwhile nothing of it is in the journal.
+            adopted = process.alive
         except (StepFailed, Refused):
+            adopted = False
+        if process.alive:
             process.leave()
-            machine.clear()
-            if before is not None:
-                machine.put(before)
-            self.here = former
-            TALLY["adoptions refused"] += 1
+        if adopted:
+            machine.run, machine.known = run, Counter({run: self.world.changes[run]})
+            self.here = number
+            TALLY["adoptions"] += 1
             return
-        process.leave()
-        machine.run, machine.known = run, Counter({run: self.world.changes[run]})
-        self.here = number
-        TALLY["adoptions"] += 1
+        machine.clear()
+        if before is not None:
+            machine.put(before)
+        TALLY["adoptions refused"] += 1
 
     async def _adopting(self, process: Process, run: str) -> None:
         found = await adoption.look(

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from runbook.session import Session
 from state.journal import Journal
-from state.records import Json
+from state.records import Evidence, Json
 from state.words import Outcome
 from tests.guards import patches
 from tests.guards.clock import Killed, SimulatedLoop
 from tests.guards.control import ControlPlane
 from tests.guards.faults import Fault
 from tests.guards.guard import TALLY, Guard
+from tests.guards.ledger import HOLDER
 
 T = TypeVar("T")
 
@@ -59,6 +60,12 @@ class WatchedJournal(Journal):
         if self.process.world.faults.intent() is Fault.KILL_BEFORE_INTENT:
             raise Killed
         return super().intend(attempt, key, title, preview)
+
+    def evidence(self, run: str, step: str, text: str, **more: Any) -> Evidence:
+        claims = more.get("key") == HOLDER and bool(text)
+        if claims and self.process.world.faults.intent(claim=True) is Fault.KILL_BEFORE_INTENT:
+            raise Killed
+        return super().evidence(run, step, text, **more)
 
     def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = {}) -> None:
         super().settle(effect, outcome, detail)
