@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
-from runbook.step import Ambiguous, Refused
+from runbook.step import Ambiguous, Refused, StepFailed
 from runbook.world import World
 from state.journal import Journal
 from state.records import Json
@@ -172,14 +172,21 @@ def refuse_if_anothers(world: World, clusters: Sequence[Cluster]) -> None:
 def next_mark(world: World, clusters: Iterable[Cluster], *, who: str) -> Mark:
     """Return the mark with which this journal takes hold of the run."""
     seen = latest(clusters, world.run)
-    own = (world.fact(FACT) or {}).get("number", 0)
-    number = max(own, seen.number if seen else 0) + 1
-    return Mark(world.run, number, secrets.token_hex(4), who, socket.gethostname(), world.now())
+    own = world.fact(FACT) or {}
+    number, claim = (seen.number if seen else 0) + 1, secrets.token_hex(4)
+    kept = own.get("number", 0)
+    if own.get("set", True):
+        number = max(number, kept + 1)
+    elif kept >= number:
+        # It may be there or not. A number that no cluster bears would hide another journal's.
+        number, claim = kept, own["claim"]
+    return Mark(world.run, number, claim, who, socket.gethostname(), world.now())
 
 
-def as_fact(mark: Mark) -> Mapping[str, Json]:
-    """Return a mark as the journal keeps it."""
+def as_fact(mark: Mark, *, is_set: bool = True) -> Mapping[str, Json]:
+    """Return a mark as the journal keeps it; `is_set`: whether AWS has said that it is there."""
     return {
+        "set": is_set,
         "number": mark.number,
         "claim": mark.claim,
         "who": mark.who,
@@ -201,14 +208,12 @@ def calls(mark: Mark, clusters: Iterable[Cluster]) -> dict[str, Call]:
     }
 
 
-async def put(world: World, mark: Mark, clusters: Iterable[Cluster]) -> dict[str, str]:
-    """Put a mark on each cluster, and return those on which it may not be, with AWS's words.
+async def put(world: World, made: Mapping[str, Call]) -> dict[str, str]:
+    """Make calls that put a mark; return the clusters on which it may not be, with AWS's words.
 
-    Production may be kept from being tagged, and a cluster may have gone just now. An answer that
-    was lost leaves a mark of this journal's or an older one: neither is another's. Raises what AWS
-    says otherwise.
+    Production may be kept from being tagged, and a cluster may have gone just now. Raises what
+    AWS says otherwise, and `StepFailed` where no clear answer came.
     """
-    made = calls(mark, clusters)
     answers = await asyncio.gather(
         *(world.aws.perform(call) for call in made.values()), return_exceptions=True
     )
@@ -219,7 +224,12 @@ async def put(world: World, mark: Mark, clusters: Iterable[Cluster]) -> dict[str
         ):
             refused[name] = answer.what
         elif isinstance(answer, Ambiguous):
-            refused[name] = str(answer)
+            raise StepFailed(
+                f"It is unknown whether {name} bears the mark that this journal holds the run: "
+                f"{answer}.",
+                now="No change was made after it.",
+                todo="Run the step again: the mark is put there anew.",
+            ) from answer
         elif isinstance(answer, BaseException):
             raise answer
     return refused

@@ -124,20 +124,25 @@ class Permission:
         await self._put(mark, clusters, attempt)
 
     async def _put(self, mark: Mark, clusters: Sequence[Cluster], attempt: Attempt | None) -> None:
-        shown = "\n".join(call.text() for call in holder.calls(mark, clusters).values())
-        step = "" if attempt is None else attempt.step
+        made = holder.calls(mark, clusters)
+        shown = "\n".join(call.text() for call in made.values())
         # On disk before AWS has it: a mark that is newer than the journal's own is another's.
-        self._journal.evidence(
-            self._world.run,
-            step,
-            f"held by {mark.words}\n{shown}",
-            key=holder.FACT,
-            value=holder.as_fact(mark),
-            attempt=None if attempt is None else attempt.id,
-        )
-        refused = await holder.put(self._world, mark, clusters)
+        self._keep(mark, f"held by {mark.words}\n{shown}", attempt, is_set=False)
+        refused = await holder.put(self._world, made)
         for name, words in refused.items():
             self._journal.event(self._world.run, "note", f"{name} bears no mark: {words}")
+        if len(refused) < len(made):
+            self._keep(mark, "", attempt, is_set=True)
+
+    def _keep(self, mark: Mark, text: str, attempt: Attempt | None, *, is_set: bool) -> None:
+        self._journal.evidence(
+            self._world.run,
+            "" if attempt is None else attempt.step,
+            text,
+            key=holder.FACT,
+            value=holder.as_fact(mark, is_set=is_set),
+            attempt=None if attempt is None else attempt.id,
+        )
 
     def _keep_doors(self, attempt: Attempt, effects: Iterable[Effect], *, done: bool) -> None:
         doors = {}

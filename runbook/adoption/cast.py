@@ -138,19 +138,20 @@ def _prime(region: Region, traces: Traces, cast: Cast) -> Cluster | None:
             Item(
                 "blue prime",
                 described(found),
-                f"tag {RUN_TAG}, its name"
-                + (", clone group of old blue" if cast.blue and found.clone_group_id else ""),
+                f"tag {RUN_TAG}, its name" + (", clone group of old blue" if cast.blue else ""),
             )
         )
     return found
 
 
 def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
-    """Return whether a cluster can be a clone of blue: its version, and the clone group's id."""
-    if blue is None:
-        return True
-    groups = {cluster.clone_group_id, blue.clone_group_id} - {""}
-    return cluster.major == blue.major and len(groups) <= 1
+    """Return whether a cluster can be a clone of blue: its version, and the clone group's id.
+
+    Names and tags may be anybody's; a clone always has a group.
+    """
+    if not cluster.clone_group_id or blue is None:
+        return bool(cluster.clone_group_id)
+    return cluster.major == blue.major and blue.clone_group_id in ("", cluster.clone_group_id)
 
 
 def _green(region: Region, traces: Traces, cast: Cast, plan: Plan | None) -> Cluster | None:

@@ -155,6 +155,22 @@ def _sequences(c: SimulatedConnection, params: Any) -> list[Row]:
     return [{"schema": "public", "name": "orders_id_seq"} | state | limits]
 
 
+def _admission(c: SimulatedConnection, params: Any) -> list[Row]:
+    closed = c.cluster.locked or c.cluster.following
+    names = params["roles"] or [name for name in c.cluster.roles if name == APPLICATION]
+    return [
+        {
+            "in_recovery": False,
+            "able": [n for n in sorted(c.cluster.roles) if n in names and c.cluster.roles[n].login],
+            "writable": [
+                name
+                for name, each in sorted(c.cluster.databases.items())
+                if not each.read_only and not closed
+            ],
+        }
+    ]
+
+
 QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "activity": lambda c, _: [
         {
@@ -163,6 +179,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "read_only": False,
         }
     ],
+    "admission": _admission,
     "apply_workers": lambda c, _: [],
     "client_sessions": _sessions,
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),

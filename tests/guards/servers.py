@@ -113,7 +113,9 @@ class SimulatedConnection:
             raise lost()
         answer = None
         for name, args, more, text in changes:
-            process.guard.before_statement(self.cluster, self.database, name, text)
+            process.guard.before_statement(
+                self.cluster, self.database, name, (*args, *more.values()), text
+            )
             answer = CHANGES[name](self, *args, **more)
             self.cluster.xid += 1
         world.tick(changed=True)

@@ -12,6 +12,7 @@ how long anything takes: times are short and round, their order is what counts.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 from tests.guards.clock import Clock
@@ -48,7 +49,9 @@ def endpoint(name: str) -> str:
 class Universe:
     """Everything there is outside of blueprime and its journal."""
 
-    def __init__(self, *, instances: int = 2, protected: bool = False) -> None:
+    def __init__(
+        self, *, instances: int = 2, protected: bool = False, tagless: bool = False
+    ) -> None:
         self.clock = Clock()
         self.faults = Faults()
         self.clusters: dict[str, Cluster] = {}
@@ -68,6 +71,10 @@ class Universe:
         """Run, gate and what was typed."""
         self.made: list[tuple[str, str, str]] = []
         """Run, kind and name of everything that a run made."""
+        self.tagless = tagless
+        """Whether AWS lets nobody tag what is there already."""
+        self.changes: Counter[str] = Counter()
+        """How often each run has changed something, from whichever journal."""
         self._serial = 0
         self._replicated = self._tried = 0.0
         blue = self.new_cluster(PRODUCTION, OLD, NOBODY, "blue-pg")
@@ -119,6 +126,14 @@ class Universe:
     def serving(self) -> Cluster | None:
         """Return the cluster that the application is led to, up or not."""
         return self.clusters.get(self.dns.get(self.lead, ""))
+
+    def serves(self, cluster: Cluster) -> bool:
+        """Return whether the application is led to a cluster that lets it in."""
+        return cluster is self.serving() and cluster.open
+
+    def in_use(self, cluster: Cluster) -> bool:
+        """Return whether the application is at work on a cluster, or comes back to it by itself."""
+        return self.application.running and self.serves(cluster)
 
     def opened(self) -> list[Cluster]:
         """Return the clusters on which the application could write; not those of strangers."""
