@@ -17,6 +17,7 @@ from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.tracks import name
 from runbook.world import asked_to_stop
 from state.journal import Journal
+from state.rebasing import base
 from state.records import Attempt, Evidence, Json, TrackEntry
 from state.words import Outcome
 
@@ -64,18 +65,26 @@ class Outage:
 
 def downtime(journal: Journal, run: str) -> Downtime:
     """Return the clock of a run's latest outage, with the sum of those before it."""
-    attempts = journal.attempts(run)
-    found = outages(
-        attempts,
-        journal.evidences(run, key="traffic"),
-        journal.entries(run),
-        journal.fact(run, clocks.FACT),
-        asked={
-            entry.id: at
-            for entry in journal.entries(run)
-            if (at := asked_to_stop(journal.decisions(run), entry.id)) is not None
-        },
-    )
+    attempts, entries = journal.attempts(run), journal.entries(run)
+    begins, traffic = base(entries), journal.evidences(run, key="traffic")
+    emptied = max((seen.id for seen in traffic if seen.value is None), default=0)
+    asked = {
+        entry.id: at
+        for entry in entries
+        if (at := asked_to_stop(journal.decisions(run), entry.id)) is not None
+    }
+
+    def measured(*, now: bool) -> list[Outage]:
+        return outages(
+            [each for each in attempts if (each.entry >= begins) is now],
+            [seen for seen in traffic if seen.value is not None and (seen.id > emptied) is now],
+            entries,
+            journal.fact(run, clocks.FACT),
+            asked=asked,
+        )
+
+    # When one ended that went on as the run was left behind is not known, and not made up.
+    found = [each for each in measured(now=False) if each.ended is not None] + measured(now=True)
     if not found:
         return Downtime()
     last = found[-1]

@@ -16,6 +16,7 @@ from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
+from state.rebasing import present
 from state.records import Attempt, Json, TrackEntry
 from state.words import Outcome, Status, Track
 
@@ -67,18 +68,17 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 
 def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
-    entries = journal.entries(world.run)
-    attempts = journal.attempts(world.run)
+    entries = present(journal.entries(world.run))
+    attempts = world.tried()
     for number, entry in reversed([*enumerate(entries)]):
-        found = _of(world, journal, entry, entries[:number], attempts)
+        found = _of(world, entry, entries[:number], attempts)
         if found is not None:
             return found
-    return _of_upgrade(world, journal, attempts)
+    return _of_upgrade(world, attempts)
 
 
 def _of(
     world: World,
-    journal: Journal,
     entry: TrackEntry,
     before: Sequence[TrackEntry],
     attempts: Sequence[Attempt],
@@ -101,7 +101,7 @@ def _of(
         return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
     forward = entry.way == WayUp.FORWARD
     if entry.track is Track.UPGRADE and not forward:
-        return _of_upgrade(world, journal, attempts)
+        return _of_upgrade(world, attempts)
     moved = _endpoint(entry, attempts)
     if moved is Status.SUCCEEDED and entry.way == WayBack.FOR_GOOD:
         return Position.ROLLED_BACK
@@ -152,9 +152,9 @@ def _on_blue_prime(world: World) -> Position:
     return Position.BACK_PROTECTED if protected else Position.BACK_NOT_PROTECTED
 
 
-def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> Position:
+def _of_upgrade(world: World, attempts: Sequence[Attempt]) -> Position:
     if world.fact("switchover") is None:
-        asked = switchover_asked(world, journal)
+        asked = switchover_asked(world)
         return Position.SWITCHOVER_ASKED if asked else Position.BEFORE_SWITCHOVER
     traffic = world.fact("traffic") or {}
     resumed = any(
@@ -187,7 +187,7 @@ def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
     return Status.UNKNOWN if moved else None
 
 
-def switchover_asked(world: World, journal: Journal) -> bool:
+def switchover_asked(world: World) -> bool:
     """Return whether the pivot was called, and not seen to return since.
 
     A failed attempt alone does not say so: its wait may have ended before the switchover did.
@@ -196,7 +196,7 @@ def switchover_asked(world: World, journal: Journal) -> bool:
     return any(
         effect.outcome is not Outcome.FAILED
         and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
-        for attempt in journal.attempts(world.run)
+        for attempt in world.tried()
         if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
         for effect in attempt.effects
     )

@@ -1,10 +1,12 @@
 """Rebuilds a run whose journal is lost from the world alone: tags, names, and the steps' probes.
 
-`look` tells what there is and changes nothing; `write` puts it into the journal.
+`look` tells what there is and changes nothing; `stand` how the journal stands to it; `write` puts
+it into the journal.
 """
 
-from runbook.adoption.importing import refuse_known, write
+from runbook.adoption.importing import write
 from runbook.adoption.planned import Given
+from runbook.adoption.standing import Standing, known, stand
 from runbook.adoption.taking import Adoption, Several, look
 
-__all__ = ["Adoption", "Given", "Several", "look", "refuse_known", "write"]
+__all__ = ["Adoption", "Given", "Several", "Standing", "known", "look", "stand", "write"]

@@ -55,6 +55,7 @@ async def rest(scene: Scene, stays: list[Stay]) -> None:
         await _freeze(scene)
         _ends(scene, stays)
     _traffic(scene, stays)
+    _served(scene, stays)
 
 
 def _production(scene: Scene) -> None:
@@ -234,6 +235,20 @@ def _traffic(scene: Scene, stays: list[Stay]) -> None:
     opened = traffic in (Traffic.OPEN, Traffic.LET_IN)
     value = {"open": opened, "on": serving.value if opened else ""}
     scene.draft.keep("traffic", value, f"traffic {words}")
+
+
+def _served(scene: Scene, stays: list[Stay]) -> None:
+    """Keep which clusters are open to the applications, and which are closed to them."""
+    serving = _serving(scene, stays)
+    for role, side in scene.sides.items():
+        traffic = scene.traffic(role)
+        if all(side.read_only.values()) or traffic is Traffic.CLOSED:
+            state = "closed"
+        elif role is serving and traffic in (Traffic.OPEN, Traffic.LET_IN):
+            state = "open"
+        else:
+            continue
+        scene.draft.keep(f"serving.{role.identity.slug}", state, f"{role.value} is {state}")
 
 
 def _led(stays: list[Stay]) -> Role | None:

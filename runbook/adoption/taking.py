@@ -20,6 +20,7 @@ from runbook.adoption.stays import Stay, next_step
 from runbook.adoption.traces import Region, Traces
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
+from runbook.holder import HOLDER_TAG, Mark
 from runbook.plan import Order, Plan
 from runbook.postgres import catalog
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -33,6 +34,8 @@ SWITCHOVER_S = 1800.0
 """How long the end of a switchover under way is waited for."""
 
 Say = Callable[[str], None]
+Known = Callable[[str], Plan | None]
+"""Returns the plan of a run by its id, where the journal has one."""
 
 
 class Several(Exception):
@@ -57,6 +60,8 @@ class Adoption:
     scene: Scene
     stays: list[Stay]
     next: str
+    mark: Mark | None = None
+    """The highest mark on the run's clusters: whose journal acted last."""
     surely_locked: tuple[str, ...] = ()
     """Roles from which this run took LOGIN: they have it on one of its clusters, not on another."""
     maybe_locked: tuple[str, ...] = ()
@@ -70,16 +75,18 @@ async def look(
     run: str = "",
     plan: Plan | None = None,
     given: Given | None = None,
+    known: Known = lambda _: None,
     say: Say = lambda _: None,
 ) -> Adoption:
     """Return what the world tells of a run on the cluster of a production name.
 
-    `plan` is the run's own, if it still exists. Raise `Several` where `run` must be named,
-    `Refused` where there is none or a part cannot be told, `StepFailed` where a look fails.
+    `plan` is the run's own, if it still exists; else `known` may have it. Raise `Several` where
+    `run` must be named, `Refused` where there is none or a part cannot be told, `StepFailed` where
+    a look fails.
     """
     if plan is not None:
         await _require_account(aws, production, plan)
-    found, cast = await _cast(aws, production, run, plan, say)
+    found, cast, plan = await _cast(aws, production, run, plan, known, say)
     text = ""
     if plan is None:
         text = await planned.discovered(aws, found, cast, given or Given())
@@ -109,16 +116,18 @@ async def _require_account(aws: Aws, production: str, plan: Plan) -> None:
 
 
 async def _cast(
-    aws: Aws, production: str, run: str, plan: Plan | None, say: Say
-) -> tuple[Traces, Cast]:
-    """Return the run's traces and its clusters; wait for the end of a switchover under way."""
+    aws: Aws, production: str, run: str, plan: Plan | None, known: Known, say: Say
+) -> tuple[Traces, Cast, Plan | None]:
+    """Return the run's traces, clusters and plan; wait for the end of a switchover under way."""
     ends = monotonic() + SWITCHOVER_S
     while True:
         region = await traces.look(aws)
         found = _chosen(region, production, run, plan)
+        if plan is None and (plan := known(found.run)) is not None:
+            await _require_account(aws, production, plan)
         cast = casts.find(region, found, production, plan)
         if not cast.switching:
-            return found, cast
+            return found, cast, plan
         if monotonic() > ends:
             raise no_guess(
                 f"AWS has been switching {production} over all the while.",
@@ -174,14 +183,37 @@ async def _told(
         surely, maybe = _locked(scene)
     finally:
         await world.forget_connections()
-    scene.doubt(
-        "whether another machine has the run's journal and acts on it",
-        "two would act on one cluster: make sure of it; a run is moved by blueprime handover",
-    )
+    mark = _held(scene)
     if plan is None:
         _doubt_plan(scene)
     last = stays[-1]
-    return Adoption(cast.run, world.plan, text, scene, stays, next_step(scene, last), surely, maybe)
+    following = next_step(scene, last)
+    return Adoption(cast.run, world.plan, text, scene, stays, following, mark, surely, maybe)
+
+
+def _held(scene: Scene) -> Mark | None:
+    """Keep who holds the run by its mark, and return that; say so where there is none."""
+    marks = scene.cast.marks()
+    mark = max(marks.values(), key=lambda each: (each.number, each.at), default=None)
+    if mark is None:
+        scene.doubt(
+            "whether another machine has the run's journal and acts on it",
+            f"no cluster of the run bears the tag {HOLDER_TAG}: make sure that none does; a run is "
+            "moved by blueprime handover",
+        )
+        return None
+    words = f"held by {mark.words}" + ", ended" * mark.ended
+    names = ", ".join(name for name, each in marks.items() if each == mark)
+    scene.say("who has acted on the run", words, f"tag {HOLDER_TAG} of {names}")
+    value = {
+        "number": mark.number,
+        "claim": mark.claim,
+        "who": mark.who,
+        "machine": mark.machine,
+        "at": mark.at.isoformat(),
+    }
+    scene.draft.keep("holder", value, f"the run is {words}")
+    return mark
 
 
 def _lookable(cast: Cast) -> dict[Role, Cluster]:
