@@ -24,6 +24,7 @@ from runbook import planning
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
+from runbook.looked import seen_there
 from runbook.monitor import Monitor
 from runbook.offers import Offer, Pending, Preview
 from runbook.plan import Plan
@@ -32,7 +33,7 @@ from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.remedies import offered as remedies
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
-from runbook.runner import Decide, Runner, seen_there
+from runbook.runner import Decide, Runner
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
 from runbook.tracks import name, steps_of
 from runbook.ways import Way, ways
@@ -226,6 +227,7 @@ class Session:
         self._refuse_unless_next(step)
         status = Status.READY
         self._idle.clear()
+        self._runner.permission.begin()
         try:
             while True:
                 self._busy = step
@@ -243,7 +245,7 @@ class Session:
             self._busy = ""
             await self._world.forget_connections()
             self._idle.set()
-        self._close_at_the_end()
+        await self._close_at_the_end()
         self._journal.keep_backup()
         return status
 
@@ -268,6 +270,7 @@ class Session:
             )
         self._busy = key
         self._idle.clear()
+        self._runner.permission.begin()
         try:
             found = await remedies.offered(self._world, self._journal)
             remedy = next((each for each in found.remedies if each.key == key), None)
@@ -294,7 +297,7 @@ class Session:
         for world in (self._world, self._looking, self._monitor.world):
             world.plan = plan
 
-    def _close_at_the_end(self) -> None:
+    async def _close_at_the_end(self) -> None:
         """Close the run once the last step of a track that ends runs is done."""
         listed = self.checklist()
         track = listed.current.entry.track
@@ -304,6 +307,7 @@ class Session:
             return
         if result is not None and listed.current.complete and self._journal.run(self.run.id).open:
             self.run = self._journal.close_run(self.run.id, result)
+            await self._runner.permission.let_go()
 
     def _step(self, key: str) -> Step:
         if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):
