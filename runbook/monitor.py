@@ -243,7 +243,7 @@ class Monitor:
     def _asked(self) -> bool:
         """Return whether the switchover was asked for, and not seen to be called off."""
         done = self.world.fact("switchover") is not None
-        return done or switchover_asked(self.world)
+        return done or switchover_asked(self.world, self._journal)
 
     async def _look_at_workers(self) -> None:
         before = self._workers.subscribed

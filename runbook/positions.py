@@ -16,7 +16,7 @@ from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
-from state.rebasing import present
+from state.rebasing import present, tried
 from state.records import Attempt, Json, TrackEntry
 from state.words import Outcome, Status, Track
 
@@ -69,16 +69,17 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
     entries = present(journal.entries(world.run))
-    attempts = world.tried()
+    attempts = tried(journal, world.run)
     for number, entry in reversed([*enumerate(entries)]):
-        found = _of(world, entry, entries[:number], attempts)
+        found = _of(world, journal, entry, entries[:number], attempts)
         if found is not None:
             return found
-    return _of_upgrade(world, attempts)
+    return _of_upgrade(world, journal, attempts)
 
 
 def _of(
     world: World,
+    journal: Journal,
     entry: TrackEntry,
     before: Sequence[TrackEntry],
     attempts: Sequence[Attempt],
@@ -101,7 +102,7 @@ def _of(
         return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
     forward = entry.way == WayUp.FORWARD
     if entry.track is Track.UPGRADE and not forward:
-        return _of_upgrade(world, attempts)
+        return _of_upgrade(world, journal, attempts)
     moved = _endpoint(entry, attempts)
     if moved is Status.SUCCEEDED and entry.way == WayBack.FOR_GOOD:
         return Position.ROLLED_BACK
@@ -152,9 +153,9 @@ def _on_blue_prime(world: World) -> Position:
     return Position.BACK_PROTECTED if protected else Position.BACK_NOT_PROTECTED
 
 
-def _of_upgrade(world: World, attempts: Sequence[Attempt]) -> Position:
+def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> Position:
     if world.fact("switchover") is None:
-        asked = switchover_asked(world)
+        asked = switchover_asked(world, journal)
         return Position.SWITCHOVER_ASKED if asked else Position.BEFORE_SWITCHOVER
     traffic = world.fact("traffic") or {}
     resumed = any(
@@ -187,7 +188,7 @@ def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
     return Status.UNKNOWN if moved else None
 
 
-def switchover_asked(world: World) -> bool:
+def switchover_asked(world: World, journal: Journal) -> bool:
     """Return whether the pivot was called, and not seen to return since.
 
     A failed attempt alone does not say so: its wait may have ended before the switchover did.
@@ -196,7 +197,7 @@ def switchover_asked(world: World) -> bool:
     return any(
         effect.outcome is not Outcome.FAILED
         and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
-        for attempt in world.tried()
+        for attempt in tried(journal, world.run)
         if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
         for effect in attempt.effects
     )

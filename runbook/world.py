@@ -23,7 +23,7 @@ from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
-from state.rebasing import base
+from state.rebasing import tried
 from state.records import Attempt, Decision, Effect, Json, TrackEntry
 from state.words import Outcome
 
@@ -130,14 +130,9 @@ class World:
         """Return the latest value kept as evidence under a key, or None."""
         return self._journal.fact(self.run, key)
 
-    def tried(self) -> list[Attempt]:
-        """Return the attempts since the run began, or was last read anew from the clusters."""
-        begins = base(self._journal.entries(self.run))
-        return [each for each in self._journal.attempts(self.run) if each.entry >= begins]
-
     def done(self, key: str) -> Mapping[str, Json] | None:
         """Return what the outcome of an effect kept, if it succeeded in this run, or None."""
-        for attempt in reversed(self.tried()):
+        for attempt in reversed(tried(self._journal, self.run)):
             for effect in reversed(attempt.effects):
                 if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
                     return effect.detail
@@ -145,7 +140,8 @@ class World:
 
     def begun(self, step: str) -> bool:
         """Return whether a change of a step was asked for in this run, whatever came of it."""
-        return any(attempt.step == step and attempt.effects for attempt in self.tried())
+        attempts = tried(self._journal, self.run)
+        return any(attempt.step == step and attempt.effects for attempt in attempts)
 
     def accepted(self, gate: str) -> bool:
         """Return whether a person passed a gate on the present stay on the track."""

@@ -7,11 +7,19 @@ and says nothing of the present any more: whoever asks what was done asks from t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from state.records import TrackEntry
+from state.records import Attempt, TrackEntry
 
 ADOPT = "adopt"
 """The step that a stay names as the one it came from where the present begins with it."""
+
+
+class Told(Protocol):
+    """What is asked of a journal here."""
+
+    def attempts(self, run: str) -> list[Attempt]: ...
+    def entries(self, run: str) -> list[TrackEntry]: ...
 
 
 def base(entries: Sequence[TrackEntry]) -> int:
@@ -23,3 +31,9 @@ def present(entries: Sequence[TrackEntry]) -> list[TrackEntry]:
     """Return the stays since a run was last read from the world: all, where it never was."""
     begins = base(entries)
     return [entry for entry in entries if entry.id >= begins]
+
+
+def tried(journal: Told, run: str) -> list[Attempt]:
+    """Return the attempts of a run's present."""
+    begins = base(journal.entries(run))
+    return [attempt for attempt in journal.attempts(run) if attempt.entry >= begins]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from runbook.adoption.found import Item, Unknown
 from runbook.adoption.traces import Region, Traces, aside_name, prime_name
 from runbook.aws.facts import Cluster, Deployment
-from runbook.holder import HOLDER_TAG, Mark
 from runbook.plan import Plan
 from runbook.step import Refused
 from runbook.world import RUN_TAG
@@ -50,14 +49,10 @@ class Cast:
             self.blue is not None and self.blue.identifier != self.production
         )
 
-    def marks(self) -> dict[str, Mark]:
-        """Return the mark of this run on each of its clusters that bears one, by their names."""
-        found = {}
-        for cluster in filter(None, (self.blue, self.green, self.prime)):
-            mark = Mark.parse(cluster.tags.get(HOLDER_TAG, ""))
-            if mark is not None and mark.run == self.run:
-                found[cluster.identifier] = mark
-        return found
+    @property
+    def clusters(self) -> list[Cluster]:
+        """The clusters of the run that are there."""
+        return [each for each in (self.blue, self.green, self.prime) if each is not None]
 
     def bears(self, cluster: Cluster | None) -> bool:
         """Return whether a cluster has the production name."""

@@ -9,6 +9,7 @@ from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Stay
 from runbook.postgres import marks
 from runbook.roles import Role
+from runbook.serving import Door, door_fact
 from runbook.sides import Sides
 from runbook.steps.capture import Capture, capture_fact, slot_name
 from runbook.steps.detach import DETACHED, Detach
@@ -243,12 +244,12 @@ def _served(scene: Scene, stays: list[Stay]) -> None:
     for role, side in scene.sides.items():
         traffic = scene.traffic(role)
         if all(side.read_only.values()) or traffic is Traffic.CLOSED:
-            state = "closed"
+            door = Door.CLOSED
         elif role is serving and traffic in (Traffic.OPEN, Traffic.LET_IN):
-            state = "open"
+            door = Door.OPEN
         else:
             continue
-        scene.draft.keep(f"serving.{role.identity.slug}", state, f"{role.value} is {state}")
+        scene.draft.keep(door_fact(role), door.value, f"{role.value} is {door.value}")
 
 
 def _led(stays: list[Stay]) -> Role | None:

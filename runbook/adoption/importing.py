@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbook import planning
-from runbook.adoption.rebasing import HOLDER, empty_facts
+from runbook import holder, planning
+from runbook.adoption.rebasing import empty_facts
 from runbook.adoption.standing import Standing
 from runbook.adoption.stays import Past, Stay
 from runbook.adoption.taking import Adoption
@@ -103,9 +103,9 @@ def _keep_facts(journal: Journal, adoption: Adoption, locked: tuple[str, ...]) -
         journal.evidence(run, ADOPT, f"{item.what}: {item.value} (from: {item.source})")
     for unknown in adoption.scene.unknown:
         journal.evidence(run, ADOPT, f"unknown: {unknown.what}; {unknown.means}")
-    own = journal.fact(run, HOLDER) or {"number": 0}
+    own = journal.fact(run, holder.FACT) or {"number": 0}
     for fact in adoption.scene.draft.facts.values():
-        if fact.key == HOLDER and own["number"] > fact.value["number"]:
+        if fact.key == holder.FACT and own["number"] > fact.value["number"]:
             continue
         journal.evidence(run, ADOPT, fact.text, key=fact.key, value=fact.value)
     if locked:

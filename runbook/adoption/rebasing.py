@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from runbook import clocks, planning
+from runbook import clocks, holder, planning
 from runbook.steps import checks
 from state.journal import Journal
 
-HOLDER = "holder"
-
-KEPT = frozenset({planning.FACT, checks.ACCEPTED, clocks.FACT, HOLDER})
+KEPT = frozenset({planning.FACT, checks.ACCEPTED, clocks.FACT, holder.FACT})
 """Facts that say nothing about the clusters: the plan as it was read again, the warnings that were
 accepted by name, by how much the clock was set, and up to which number this journal has held the
 run, which never falls. Beside them the downtimes that were measured.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runbook import holder, planning, serving
 from runbook.adoption.taking import Adoption
-from runbook.holder import Mark
 from runbook.plan import Plan
-from runbook.roles import Role
+from runbook.world import World
 from state.errors import HandedOver, NoSuchRun, Refused
 from state.journal import Journal
-from state.records import Json, Run
+from state.records import Run
 from state.words import Environment
 
 
@@ -39,7 +39,7 @@ def known(journal: Journal, run: str) -> Run | None:
     return found
 
 
-def stand(journal: Journal, found: Adoption) -> Standing:
+async def stand(journal: Journal, found: Adoption) -> Standing:
     """Return how the journal stands to what was found.
 
     Raise `Refused` where it is on a par with the clusters, and where another run of the same
@@ -49,7 +49,7 @@ def stand(journal: Journal, found: Adoption) -> Standing:
     run = known(journal, found.run)
     if run is None:
         return Standing(idle=idle)
-    why = _left_behind(journal, found)
+    why = await _left_behind(journal, run, found)
     if not why:
         raise Refused(
             f"Run {run.id} is in this journal ({'open' if run.open else 'closed'}), which knows "
@@ -59,46 +59,20 @@ def stand(journal: Journal, found: Adoption) -> Standing:
     return Standing(run, why, idle)
 
 
-def _left_behind(journal: Journal, found: Adoption) -> str:
+async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
     """Return what tells that the journal knows less than the clusters, or an empty string."""
-    own = journal.fact(found.run, "holder")
-    if found.mark is not None and _older(own, found.mark):
-        mark = found.mark
+    plan = planning.of_run(journal, run)
+    world = World(run=run.id, plan=plan, journal=journal, aws=found.scene.world.aws)
+    if mark := holder.left_behind(world, found.scene.cast.clusters):
         return (
             f"was left behind: {mark.who} on {mark.machine} "
             f"{'ended' if mark.ended else 'holds'} it since {mark.at:%Y-%m-%d %H:%M:%S} UTC"
         )
-    different = _different(journal, found)
+    try:
+        different = serving.disagreements(world, await serving.look(world), ())
+    finally:
+        await world.forget_connections()
     return f"disagrees with the clusters: {'; '.join(different)}" if different else ""
-
-
-def _older(own: Json, mark: Mark) -> bool:
-    if own is None:
-        return True
-    number = int(own["number"])
-    return mark.number > number or (mark.number == number and mark.claim != own["claim"])
-
-
-def _different(journal: Journal, found: Adoption) -> list[str]:
-    """Return in words where the journal knows something else than the clusters show."""
-    seen, run = found.scene.draft, found.run
-    words = []
-    for role in (Role.GREEN, Role.BLUE_PRIME):
-        here = journal.fact(run, f"role.{role.slug}") or {}
-        there = seen.fact(run, f"role.{role.slug}") or {}
-        if there and here.get("resource_id") != there["resource_id"]:
-            words.append(f"{role.value} is {there['name']} ({there['resource_id']})")
-    if seen.fact(run, "switchover") and not journal.fact(run, "switchover"):
-        words.append("the switchover has been made")
-    led = _led(seen.fact(run, "endpoint"))
-    if led != _led(journal.fact(run, "endpoint")):
-        words.append(f"the applications are led to {led}")
-    return words
-
-
-def _led(endpoint: Json) -> str:
-    """Return where the applications are led to; the switchover itself leads them to new blue."""
-    return str((endpoint or {}).get("on", Role.NEW_BLUE.value))
 
 
 def _idle(journal: Journal, found: Adoption) -> Run | None:
@@ -140,4 +114,4 @@ def _changed(journal: Journal, run: str) -> str:
     for attempt in journal.attempts(run):
         for effect in attempt.effects:
             return f"has changed something or may have (first: {effect.title})"
-    return "has taken hold of the clusters" if journal.fact(run, "holder") else ""
+    return "has taken hold of the clusters" if journal.fact(run, holder.FACT) else ""

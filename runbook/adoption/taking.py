@@ -9,6 +9,7 @@ from time import monotonic
 
 import psycopg
 
+from runbook import holder
 from runbook.adoption import cast as casts
 from runbook.adoption import facts, inside, planned, returning, traces, upgrading
 from runbook.adoption.cast import Cast, no_guess
@@ -193,8 +194,8 @@ async def _told(
 
 def _held(scene: Scene) -> Mark | None:
     """Keep who holds the run by its mark, and return that; say so where there is none."""
-    marks = scene.cast.marks()
-    mark = max(marks.values(), key=lambda each: (each.number, each.at), default=None)
+    clusters = scene.cast.clusters
+    mark = holder.latest(clusters, scene.cast.run)
     if mark is None:
         scene.doubt(
             "whether another machine has the run's journal and acts on it",
@@ -203,16 +204,9 @@ def _held(scene: Scene) -> Mark | None:
         )
         return None
     words = f"held by {mark.words}" + ", ended" * mark.ended
-    names = ", ".join(name for name, each in marks.items() if each == mark)
-    scene.say("who has acted on the run", words, f"tag {HOLDER_TAG} of {names}")
-    value = {
-        "number": mark.number,
-        "claim": mark.claim,
-        "who": mark.who,
-        "machine": mark.machine,
-        "at": mark.at.isoformat(),
-    }
-    scene.draft.keep("holder", value, f"the run is {words}")
+    bearers = [c.identifier for c in clusters if holder.marks([c]).get(c.resource_id) == mark]
+    scene.say("who has acted on the run", words, f"tag {HOLDER_TAG} of {', '.join(bearers)}")
+    scene.draft.keep(holder.FACT, holder.as_fact(mark), f"the run is {words}")
     return mark
 
 

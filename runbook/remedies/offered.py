@@ -81,7 +81,7 @@ class Offered:
 async def offered(world: World, journal: Journal) -> Offered:
     """Return what is offered where the run stands now; looks alone."""
     found = Offered()
-    if world.fact("switchover") is None and not switchover_asked(world):
+    if world.fact("switchover") is None and not switchover_asked(world, journal):
         await _fixes(world, found)
     elif _following(world):
         await _sides(world, found)

@@ -51,6 +51,7 @@ def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: P
     other.home.mkdir()
     plan = str(workspace.home / "plan.toml")
     assert adopt(other, "--plan", plan, env=NOTHING)["rebased"] is False
+    assert gone_on(other, run) == "protected"
     assert gone_on(other, run, "--track", "rollback") == "rolled_back"
 
     refused = other.run("adopt", "orders", "--yes", expect=1)
@@ -58,7 +59,7 @@ def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: P
     found = adopt(workspace, env=env)
     assert found["rebased"] is True
     assert found["plan_discovered"] is False
-    assert (found["run"], found["track"], found["way"]) == (run, "rollback", "to blue prime")
+    assert (found["run"], found["track"], found["way"]) == (run, "rollback", "blue-prime")
     assert gone_on(workspace, run) == "rolled_back"
     assert shown(workspace, run) == shown(other, run)
     report = workspace.run("report", run).stdout

@@ -62,7 +62,7 @@ async def adopt(wish: Wish) -> int:
             known=_plans_of(journal),
             say=_saying(wish),
         )
-        standing = adoption.stand(journal, found)
+        standing = await adoption.stand(journal, found)
         if not wish.as_json:
             click.echo(as_text(found, standing))
         locked = _decide(wish, found, standing)
