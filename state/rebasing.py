@@ -22,9 +22,14 @@ class Told(Protocol):
     def entries(self, run: str) -> list[TrackEntry]: ...
 
 
+def bases(entries: Sequence[TrackEntry]) -> list[int]:
+    """Return the ids of the stays with which a run was read anew, in order."""
+    return [entry.id for entry in entries if entry.from_step == ADOPT]
+
+
 def base(entries: Sequence[TrackEntry]) -> int:
     """Return the id of the stay with which a run's present begins; 0: with the first."""
-    return next((entry.id for entry in reversed(entries) if entry.from_step == ADOPT), 0)
+    return max(bases(entries), default=0)
 
 
 def present(entries: Sequence[TrackEntry]) -> list[TrackEntry]:

@@ -26,6 +26,8 @@ Every other fact is emptied, and known again only where the adoption or a later 
 """
 _MEASURED = "downtime."
 
+TRAFFIC = "traffic"
+
 
 def kept(key: str) -> bool:
     """Return whether a fact still holds after the run was read anew."""
@@ -34,6 +36,7 @@ def kept(key: str) -> bool:
 
 def empty_facts(journal: Journal, run: str, step: str) -> None:
     """Write that nothing is known any more under each key that says something of the clusters."""
-    for key, fact in journal.facts(run).items():
-        if fact.value is not None and not kept(key):
-            journal.evidence(run, step, "", key=key, value=None)
+    known = {key: fact.value for key, fact in journal.facts(run).items() if not kept(key)}
+    # The clock of the outages tells by the traffic, each time, where what was known ended.
+    for key in {TRAFFIC, *(key for key, value in known.items() if value is not None)}:
+        journal.evidence(run, step, "", key=key, value=None)
