@@ -4,9 +4,20 @@
 it into the journal.
 """
 
-from runbook.adoption.importing import write
+from runbook.adoption.importing import close_ended, write
 from runbook.adoption.planned import Given
 from runbook.adoption.standing import Standing, known, stand
-from runbook.adoption.taking import Adoption, Several, look
+from runbook.adoption.taking import Adoption, Ended, Several, look
 
-__all__ = ["Adoption", "Given", "Several", "Standing", "known", "look", "stand", "write"]
+__all__ = [
+    "Adoption",
+    "Ended",
+    "Given",
+    "Several",
+    "Standing",
+    "close_ended",
+    "known",
+    "look",
+    "stand",
+    "write",
+]

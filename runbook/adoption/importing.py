@@ -7,9 +7,11 @@ from pathlib import Path
 from runbook import holder, planning
 from runbook.adoption.rebasing import empty_facts
 from runbook.adoption.standing import Standing
-from runbook.adoption.stays import Past, Stay
-from runbook.adoption.taking import Adoption
+from runbook.adoption.stays import Past, Seen, Stay
+from runbook.adoption.taking import Adoption, Ended
 from runbook.board import Board
+from runbook.steps.abort import DeleteGreen
+from runbook.steps.capture import DropCapture
 from state.journal import Journal
 from state.rebasing import ADOPT
 from state.records import Run
@@ -64,6 +66,24 @@ def _close_idle(journal: Journal, idle: Run, adopted: str) -> None:
     words = f"run: it has changed nothing; run {adopted} of the same cluster is adopted instead"
     journal.event(idle.id, "run", words)
     journal.close_run(idle.id, Result.ABORTED)
+
+
+def close_ended(journal: Journal, run: Run, ended: Ended, *, who: str) -> None:
+    """Close a run that was brought to its end elsewhere, with nothing of it left."""
+    words = str(ended)
+    aborted = ended.production.resource_id == run.cluster_resource_id
+    stay = Stay(Track.ABORT if aborted else Track.COMMIT)
+    gone = Seen("nothing-left", "bring the run to its end", "-- seen by adopt", words)
+    step = DeleteGreen.key if aborted else DropCapture.key
+    stay.past.append(Past(step, Status.SUCCEEDED, words, (gone,)))
+    with journal.together():
+        journal.mark_unknown(run.id)
+        empty_facts(journal, run.id, ADOPT)
+        value = holder.as_fact(ended.mark)
+        journal.evidence(run.id, ADOPT, words, key=holder.FACT, value=value)
+        _write_stay(journal, run.id, stay, Standing(run, "was left behind"))
+        journal.event(run.id, "run", f"run: closed by {who}: {words}")
+        journal.close_run(run.id, Result.CLEANED)
 
 
 def _read_anew(journal: Journal, run: Run, adoption: Adoption) -> None:

@@ -50,6 +50,19 @@ class Several(Exception):
         self.runs = [each.run for each in found]
 
 
+class Ended(Exception):
+    """A run has come to its end, and nothing that it made is left: its mark alone tells."""
+
+    def __init__(self, production: Cluster, mark: Mark) -> None:
+        super().__init__(
+            f"Run {mark.run} is over: {mark.who} on {mark.machine} ended it at "
+            f"{mark.at:%Y-%m-%d %H:%M:%S} UTC. Nothing of it is left on {production.identifier} "
+            "but its mark."
+        )
+        self.production = production
+        self.mark = mark
+
+
 @dataclass(slots=True)
 class Adoption:
     """A run as the world tells it."""
@@ -82,8 +95,8 @@ async def look(
     """Return what the world tells of a run on the cluster of a production name.
 
     `plan` is the run's own, if it still exists; else `known` may have it. Raise `Several` where
-    `run` must be named, `Refused` where there is none or a part cannot be told, `StepFailed` where
-    a look fails.
+    `run` must be named, `Ended` where it is over and left nothing, `Refused` where there is none or
+    a part cannot be told, `StepFailed` where a look fails.
     """
     if plan is not None:
         await _require_account(aws, production, plan)
@@ -143,6 +156,7 @@ def _chosen(region: Region, production: str, run: str, plan: Plan | None) -> Tra
     if run:
         found = [each for each in found if each.run == run]
     if not found:
+        _tell_ended(region, production, run)
         of = f"run {run}" if run else "any run"
         there = ", ".join(sorted(cluster.identifier for cluster in region.clusters)) or "none"
         hint = (
@@ -158,6 +172,14 @@ def _chosen(region: Region, production: str, run: str, plan: Plan | None) -> Tra
     if len(found) > 1:
         raise Several(production, found)
     return found[0]
+
+
+def _tell_ended(region: Region, production: str, run: str) -> None:
+    """Raise `Ended` where production bears the mark of the run, or of any, that has ended."""
+    cluster = region.named(production)
+    mark = None if cluster is None else holder.marks([cluster]).get(cluster.resource_id)
+    if cluster is not None and mark is not None and mark.ended and run in ("", mark.run):
+        raise Ended(cluster, mark)
 
 
 async def _told(

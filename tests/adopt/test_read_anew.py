@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,13 +13,16 @@ import pytest
 
 from runbook import adoption, checklist, clocks, holder, planning
 from runbook import plan as plans
-from runbook.adoption import Adoption, Standing
+from runbook.adoption import Adoption, Ended, Standing, taking
 from runbook.adoption.found import Draft
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Past, Seen, Stay
+from runbook.adoption.traces import Region
 from runbook.aws import Aws
+from runbook.holder import Mark
 from runbook.outage import downtime
 from runbook.positions import Position, position, switchover_asked
+from runbook.step import Refused as NoTrace
 from runbook.steps import checks
 from runbook.steps.logins import locked_roles
 from runbook.world import World
@@ -25,6 +30,7 @@ from state.errors import HandedOver, Refused
 from state.journal import Journal
 from state.report import collect, report
 from state.words import Environment, Outcome, Result, Status, Track
+from tests.adopt.test_who_is_who import cluster
 from tests.runbook.test_positions import PLAN
 
 RUN = "k3f9qa"
@@ -244,3 +250,38 @@ async def test_a_run_that_is_with_another_machine_is_left_alone(journal: Journal
     journal.give(RUN, to="ben")
     with pytest.raises(HandedOver):
         await stand(journal)
+
+
+ENDED = Mark(RUN, 4, "cccccccc", "ada", "laptop-1", datetime(2026, 5, 3, 1, tzinfo=UTC), ended=True)
+
+
+def region_of(mark: Mark, resource_id: str) -> Region:
+    """Return a region with production alone, which bears a mark."""
+    tags = {holder.HOLDER_TAG: mark.text()}
+    return Region((cluster("orders", resource_id, tags=tags),), (), {})
+
+
+@pytest.mark.parametrize(
+    ("production", "stands"),
+    [("cluster-A", Position.ABORTED), ("cluster-GREEN", Position.COMMITTED)],
+)
+def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
+    journal: Journal, production: str, stands: Position
+) -> None:
+    tried(journal, "switchover")
+    journal.evidence(RUN, "a-step", "", key="protection", value={"protected": True})
+    with pytest.raises(Ended, match="ada on laptop-1 ended it at 2026-05-03 01:00:00") as ended:
+        taking._chosen(region_of(ENDED, production), "orders", "", None)
+    adoption.close_ended(journal, journal.run(RUN), ended.value, who="ben")
+    run = journal.run(RUN)
+    assert (run.open, run.result) == (False, Result.CLEANED)
+    world = World(run=RUN, plan=plans.from_json(PLAN), journal=journal, aws=cast(Aws, None))
+    assert position(world, journal) is stands
+    assert (world.fact(holder.FACT) or {})["claim"] == "cccccccc"
+
+
+@pytest.mark.parametrize(("ended", "run"), [(False, ""), (True, "z9y8x7")])
+def test_a_mark_of_another_run_or_of_one_that_goes_on_closes_nothing(ended: bool, run: str) -> None:
+    region = region_of(replace(ENDED, ended=ended), "cluster-A")
+    with pytest.raises(NoTrace, match="No trace of"):
+        taking._chosen(region, "orders", run, None)

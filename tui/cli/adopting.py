@@ -12,10 +12,11 @@ import click
 
 from runbook import adoption, planning
 from runbook import plan as plans
-from runbook.adoption import Adoption, Given, Standing
+from runbook.adoption import Adoption, Ended, Given, Standing
 from runbook.aws import Aws
 from runbook.holder import Mark
 from runbook.plan import Plan
+from state.errors import Refused
 from state.home import home, open_private
 from state.journal import Journal
 from state.words import Status
@@ -49,19 +50,13 @@ async def adopt(wish: Wish) -> int:
 
     Changes nothing but the journal, and the file of a plan that had to be discovered.
     """
-    plan = wish.plan
     with write_journal() as journal:
         if wish.run:
             adoption.known(journal, wish.run)
-        found = await adoption.look(
-            Aws(plan.cluster.region if plan else wish.region),
-            wish.cluster,
-            run=wish.run,
-            plan=plan,
-            given=wish.given,
-            known=_plans_of(journal),
-            say=_saying(wish),
-        )
+        try:
+            found = await _look(wish, journal)
+        except Ended as ended:
+            return _close(wish, journal, ended)
         standing = await adoption.stand(journal, found)
         if not wish.as_json:
             click.echo(as_text(found, standing))
@@ -82,6 +77,38 @@ async def adopt(wish: Wish) -> int:
                 "manual.\n  Fill them in before the run goes past preflight or ready-to-switch; "
                 "later it goes by what it has."
             )
+    return DONE
+
+
+async def _look(wish: Wish, journal: Journal) -> Adoption:
+    plan = wish.plan
+    return await adoption.look(
+        Aws(plan.cluster.region if plan else wish.region),
+        wish.cluster,
+        run=wish.run,
+        plan=plan,
+        given=wish.given,
+        known=_plans_of(journal),
+        say=_saying(wish),
+    )
+
+
+def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
+    """Close the run of this journal that has ended elsewhere; refuse where it has none open."""
+    run = adoption.known(journal, ended.mark.run)
+    if run is None or not run.open:
+        raise Refused(f"{ended} Nothing was changed, and no run was adopted.")
+    if not wish.as_json:
+        click.echo(clean(f"{ended} It is open in this journal alone, and can only be closed here."))
+    if not wish.yes and not click.confirm(f"Close run {run.id} in the journal of this machine"):
+        click.echo("Nothing was written.", err=True)
+        return BLOCKED
+    adoption.close_ended(journal, run, ended, who=getpass.getuser())
+    if wish.as_json:
+        told = {"run": run.id, "cluster": run.cluster, "closed": run.id, "why": str(ended)}
+        print_json({**told, "rebased": True, "holder": _holder(ended.mark)})
+    else:
+        click.echo(f"Run {run.id} is closed. What this journal knew stays in its history.")
     return DONE
 
 
