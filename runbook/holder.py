@@ -22,12 +22,16 @@ from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
 from runbook.step import Refused
 from runbook.world import World
+from state.journal import Journal
 from state.records import Json
 
 HOLDER_TAG = "blueprime:holder"
 
 FACT = "holder"
 """The fact that holds the latest mark that this journal has set, or taken over."""
+
+LEFT_BEHIND = "left-behind"
+"""The fact that says who went on with the run since this journal; empty while nobody did."""
 
 _TEXT = re.compile(
     r"run=(?P<run>\S+) number=(?P<number>\d+) claim=(?P<claim>\S+) who=(?P<who>\S+)"
@@ -118,9 +122,19 @@ def left_behind(world: World, clusters: Iterable[Cluster]) -> Mark | None:
     return None if (mark.number, mark.claim) == (number, own.get("claim")) else mark
 
 
-def refuse_if_left_behind(world: World, clusters: Iterable[Cluster]) -> None:
-    """Raise `Refused` where another journal has acted on the run since this one."""
+def keep_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]) -> Mark | None:
+    """Look whether this journal was left behind, keep it where that is news, and return it."""
     mark = left_behind(world, clusters)
+    words = mark.words if mark is not None else ""
+    if words != (world.fact(LEFT_BEHIND) or ""):
+        text = f"this journal was left behind: the run is held by {words}" if words else ""
+        journal.evidence(world.run, FACT, text, key=LEFT_BEHIND, value=words)
+    return mark
+
+
+def refuse_if_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]) -> None:
+    """Raise `Refused` where another journal has acted on the run since this one."""
+    mark = keep_left_behind(world, journal, clusters)
     if mark is None:
         return
     own = (world.fact(FACT) or {}).get("number", 0)

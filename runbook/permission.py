@@ -13,13 +13,25 @@ from runbook import holder, serving
 from runbook.aws.facts import Cluster
 from runbook.holder import Mark
 from runbook.serving import Door
-from runbook.step import Effect, Stake, StepFailed
+from runbook.step import Effect, Risk, Stake, Step, StepFailed
 from runbook.world import World
 from state.journal import Journal
 from state.records import Attempt
 
 FRESH_S = 1.0
 """How old a look at the marks may be: inside the fence each call to AWS is downtime."""
+
+
+async def objection(world: World) -> str:
+    """Return why no change could be made now, or an empty string; only looks.
+
+    Raises what AWS says where it cannot be asked.
+    """
+    clusters = await serving.own_clusters(world)
+    if (mark := holder.left_behind(world, clusters)) is not None:
+        return f"this journal was left behind: the run is held by {mark.words}"
+    seen = await serving.look(world, clusters)
+    return "; ".join(serving.disagreements(world, seen, ()))
 
 
 class Permission:
@@ -29,15 +41,27 @@ class Permission:
         self._world = world
         self._journal = journal
         self._who = who
-        self._taken = False
+        self._taken = self._looked = False
         self._listed: list[Cluster] = []
         self._listed_at = float("-inf")
         world.before_retry = self.refuse_if_left_behind
 
     def begin(self) -> None:
         """Take hold anew before the next change: a person has asked for something."""
-        self._taken = False
+        self._taken = self._looked = False
         self._listed_at = float("-inf")
+
+    async def before(self, step: Step) -> None:
+        """Refuse a step that changes something before its gates are asked, once for an advance.
+
+        Whoever confirms with a typed name is told first that it leads nowhere.
+        """
+        if self._looked or step.risk is Risk.READ_ONLY:
+            return
+        clusters = await self._clusters()
+        holder.refuse_if_left_behind(self._world, self._journal, clusters)
+        await serving.refuse_unless_agreed(self._world, (), clusters)
+        self._looked = True
 
     async def ask(self, attempt: Attempt, effects: Sequence[Effect]) -> None:
         """Let changes be made, or raise `Refused` in words that tell both sides.
@@ -48,7 +72,7 @@ class Permission:
         if any(each.kind is Stake.DELETE for each in stakes):
             self._listed_at = float("-inf")
         clusters = await self._clusters()
-        holder.refuse_if_left_behind(self._world, clusters)
+        holder.refuse_if_left_behind(self._world, self._journal, clusters)
         if stakes:
             await serving.refuse_unless_agreed(self._world, stakes, clusters)
         if not self._taken:
@@ -62,7 +86,7 @@ class Permission:
 
     async def refuse_if_left_behind(self) -> None:
         """Raise `Refused` where another journal has acted on the run since this one."""
-        holder.refuse_if_left_behind(self._world, await self._clusters())
+        holder.refuse_if_left_behind(self._world, self._journal, await self._clusters())
 
     async def let_go(self) -> None:
         """Say in AWS that the run is over; what could not be said is journaled, not raised."""

@@ -99,6 +99,7 @@ class Runner:
             reason = "" if self._earlier(step.key) else await step.skip(self.world)
             if reason:
                 return self._skip(step, reason)
+            await self.permission.before(step)
             if not await self._pass_gates(step, decide):
                 return Status.READY
         except (StepFailed, *UNREACHABLE) as failure:

@@ -24,12 +24,12 @@ from runbook import planning
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
-from runbook.looked import seen_there
 from runbook.monitor import Monitor
 from runbook.offers import Offer, Pending, Preview
 from runbook.plan import Plan
 from runbook.positions import position, way_back
 from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.previewing import preview
 from runbook.remedies import offered as remedies
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
@@ -192,29 +192,12 @@ class Session:
 
     async def preview(self, step: str) -> Preview:
         """Return what a step would ask and do, as far as it can be known now."""
+        following = self.checklist().next
+        is_next = following is not None and following.step == step
         try:
-            found = self._step(step)
-            if reason := await found.skip(self._looking):
-                return Preview(step, (), (), f"will be skipped: {reason}")
-            gates = tuple(await found.gates(self._looking))
-            waves = await found.effects(self._looking)
-            # Of a step to come nothing is told: those before it may turn over what is there now.
-            following = self.checklist().next
-            is_next = following is not None and following.step == step
-            there = await seen_there(waves) if is_next else {}
-        except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
-            words = str(error).splitlines()[0]
-            return Preview(step, (), (), f"known when it is reached: {words}")
+            return await preview(self._looking, self._step(step), is_next=is_next)
         finally:
             await self._looking.forget_connections()
-        effects = [effect for wave in waves for effect in wave]
-        return Preview(
-            step,
-            gates,
-            tuple((each.title, each.preview()) for each in effects if each.key not in there),
-            "" if effects else "changes nothing: it looks, or waits",
-            tuple((each.title, there[each.key]) for each in effects if each.key in there),
-        )
 
     async def advance(self, step: str, decide: Decide, *, until: str = "") -> Status:
         """Run a step, and those that follow it by themselves; return how the last one stands.

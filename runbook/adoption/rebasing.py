@@ -18,6 +18,7 @@ Every other fact is emptied, and known again only where the adoption or a later 
 - what the preflight found: `preflight`, `preflight.result`, `preflight.changed`;
 - who serves, who may log in: `traffic`, `endpoint`, `roles.able`, `roles.locked`, `serving.*`;
 - the switchover and its fence: `switchover`, `switchover.returned`, `fence`, `fence.*`;
+- whether another journal went on: `left-behind`;
 - marks of a cluster that stood still: `marks.*`, `freeze.unproved`, `old-blue.*`, `closed.lost`,
   `new-blue.written`, `blue-prime.written`;
 - what travels: `capture`, `capture.*`, `slots`, `subscribed`, `detached`, `conflicts`;
