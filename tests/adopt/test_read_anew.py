@@ -50,7 +50,7 @@ OF_THE_CLUSTERS = (
     *("old-blue.written", "old-blue.lacks", "new-blue.written", "blue-prime.written"),
     *("closed.lost", "capture", "capture.new-blue", "slots", "subscribed", "detached", "conflicts"),
     *("schema", "drift", "compare.live", "compare.different", "compare.orders", "tables.differ"),
-    *("tables.mended", "tables.given-up", "protection", "remedy/recopy/orders"),
+    *("tables.mended", "tables.given-up", "protection", "remedy/recopy/orders", "left-behind"),
 )
 KEPT = {
     planning.FACT: PLAN,
