@@ -117,7 +117,7 @@ def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield ""
         if track["from_step"] == ADOPT:
             yield f"Read anew from the clusters: {_plain(track['reason'])}"
-            yield "What stands above is what this journal knew before; it was emptied of it."
+            yield "What stands above is what this journal knew before, and is history alone."
             yield ""
         elif track["from_step"] or track["reason"]:
             left = f"Branched at {_plain(track['from_step'])}" if track["from_step"] else "Branched"

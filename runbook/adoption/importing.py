@@ -77,8 +77,7 @@ def close_ended(journal: Journal, run: Run, ended: Ended, *, who: str) -> None:
     step = DeleteGreen.key if aborted else DropCapture.key
     stay.past.append(Past(step, Status.SUCCEEDED, words, (gone,)))
     with journal.together():
-        journal.mark_unknown(run.id)
-        empty_facts(journal, run.id, ADOPT)
+        _empty(journal, run.id)
         value = holder.as_fact(ended.mark)
         journal.evidence(run.id, ADOPT, words, key=holder.FACT, value=value)
         _write_stay(journal, run.id, stay, Standing(run, "was left behind"))
@@ -90,14 +89,19 @@ def _read_anew(journal: Journal, run: Run, adoption: Adoption) -> None:
     """Open a run again where it was closed, and empty it of what it knew of the clusters."""
     if not run.open:
         journal.reopen_run(run.id)
-    journal.mark_unknown(run.id)
+    _empty(journal, run.id)
     journal.set_result(run.id, None)
-    empty_facts(journal, run.id, ADOPT)
     if adoption.plan != planning.of_run(journal, run):
         text = "the run goes by the plan that it was adopted with"
         journal.evidence(run.id, ADOPT, text, key=planning.FACT, value=adoption.plan.as_json())
-    if journal.live(run.id) is not None:
-        journal.publish(run.id, Board().as_json())
+
+
+def _empty(journal: Journal, run: str) -> None:
+    """Let a run's journal say nothing of the clusters any more, nor the figures put up last."""
+    journal.mark_unknown(run)
+    empty_facts(journal, run, ADOPT)
+    if journal.live(run) is not None:
+        journal.publish(run, Board().as_json())
 
 
 def _announce(journal: Journal, adoption: Adoption, standing: Standing, who: str) -> None:
