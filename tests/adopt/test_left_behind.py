@@ -73,8 +73,11 @@ def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: P
     assert "Read anew from the clusters" in report
 
     assert gone_on(workspace, run, "--track", "forward") == "protected"
-    told = other.run("auto", run, "--track", "settle", "--yes", expect=3)
-    assert f"run {run} is held by" in told.stdout + told.stderr
+    calls = workspace.json("lab", "calls", "--json")
+    told = other.run("auto", run, "--track", "settle", "--yes", expect=None)
+    assert told.returncode != 0
+    assert "this journal was left behind" in told.stderr
+    assert workspace.json("lab", "calls", "--json") == calls, "nothing was changed"
     nothing_lost(workspace)
 
 
