@@ -155,6 +155,13 @@ def test_what_is_inferred_says_it(journal: Journal) -> None:
     assert [section.entry.track for section in sections] == [Track.UPGRADE, Track.ROLLBACK]
 
 
+def test_a_track_that_was_left_behind_has_ended_nothing(journal: Journal) -> None:
+    journal.enter_track(RUN, Track.COMMIT)
+    gone = Past("detach", Status.SUCCEEDED, "it is gone", (Seen("a", "a", "a", "seen"),))
+    world = read_anew(journal, Stay(Track.UPGRADE), Stay(Track.CLEANUP, past=[gone]))
+    assert position(world, journal) is Position.BEFORE_SWITCHOVER
+
+
 def test_a_second_reading_leaves_the_first_behind(journal: Journal) -> None:
     past = Past("stop-traffic", Status.FAILED, "again", (Seen("a", "a", "a", "seen"),))
     assert read_anew(journal, Stay(Track.UPGRADE, past=[past])).begun("stop-traffic")
