@@ -66,8 +66,11 @@ async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
     if mark := holder.left_behind(world, found.scene.cast.clusters):
         return (
             f"was left behind: {mark.who} on {mark.machine} "
-            f"{'ended' if mark.ended else 'holds'} it since {mark.at:%Y-%m-%d %H:%M:%S} UTC"
+            f"{'ended it at' if mark.ended else 'holds it since'} {mark.at:%Y-%m-%d %H:%M:%S} UTC"
         )
+    if words := world.fact(holder.LEFT_BEHIND):
+        # The mark that told so may have been taken away since.
+        return f"was left behind: {words} holds it"
     try:
         different = serving.disagreements(world, await serving.look(world), ())
     finally:

@@ -14,6 +14,7 @@ import pytest
 from runbook import adoption, checklist, clocks, holder, planning
 from runbook import plan as plans
 from runbook.adoption import Adoption, Ended, Standing, taking
+from runbook.adoption.cast import Cast
 from runbook.adoption.found import Draft
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Past, Seen, Stay
@@ -221,6 +222,27 @@ def second(tmp_path: Path) -> Iterator[Journal]:
         start(opened, "z9y8x7")
         opened.begin_attempt("z9y8x7", "preflight")
         yield opened
+
+
+@pytest.mark.parametrize(
+    ("number", "claim", "told"),
+    [
+        (3, "cccccccc", "was left behind: ada on laptop-1 ended it at 2026-05-03 01:00:00 UTC"),
+        (4, "dddddddd", "was left behind: ada on laptop-1 ended it at 2026-05-03 01:00:00 UTC"),
+        (4, "cccccccc", "was left behind: ben on laptop-2 holds it"),
+    ],
+    ids=["a lower number", "another claim", "told so before the marks were taken away"],
+)
+async def test_a_journal_that_was_left_behind_is_told_by_the_mark(
+    journal: Journal, number: int, claim: str, told: str
+) -> None:
+    own = {"number": number, "claim": claim}
+    journal.evidence(RUN, "a-step", "", key=holder.FACT, value=own)
+    journal.evidence(RUN, "a-step", "", key=holder.LEFT_BEHIND, value="ben on laptop-2")
+    seen = found()
+    (blue,) = region_of(ENDED, "cluster-A").clusters
+    seen.scene.cast = Cast("orders", RUN, "cluster-A", blue, None, None, None)
+    assert await adoption.stand(journal, seen) == Standing(journal.run(RUN), told)
 
 
 async def test_an_idle_run_of_the_cluster_is_closed_with_words(second: Journal) -> None:
