@@ -49,6 +49,11 @@ class Cast:
             self.blue is not None and self.blue.identifier != self.production
         )
 
+    @property
+    def clusters(self) -> list[Cluster]:
+        """The clusters of the run that are there."""
+        return [each for each in (self.blue, self.green, self.prime) if each is not None]
+
     def bears(self, cluster: Cluster | None) -> bool:
         """Return whether a cluster has the production name."""
         return cluster is not None and cluster.identifier == self.production

@@ -408,7 +408,7 @@ def adopt(
     as_json: bool,
     **without_plan: Any,
 ) -> None:
-    """Rebuild a run on CLUSTER whose journal is lost. Changes nothing but this journal."""
+    """Rebuild a run whose journal is lost or was left behind. Changes nothing but this journal."""
     from runbook.adoption import Given, Several
     from tui.cli import adopting
 
