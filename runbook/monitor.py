@@ -17,7 +17,7 @@ from datetime import datetime
 import psycopg
 
 from runbook import board as boards
-from runbook import clocks
+from runbook import clocks, holder, serving
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, Fence, Protection, TrafficView
 from runbook.clocks import ClockWatch
@@ -213,11 +213,14 @@ class Monitor:
         await self.world.forget_connections()
 
     async def _look_at_clusters(self) -> None:
-        views = await clusters.views(self.world)
+        own = await serving.own_clusters(self.world)
+        mark = holder.keep_left_behind(self.world, self._journal, own)
+        views = await clusters.views(self.world, own)
         found = await deployment(self.world)
         self.board = replace(
             self.board,
             clusters=views,
+            left_behind="" if mark is None else mark.words,
             deployment="" if found is None else found.status,
             at=self.world.now(),
         )

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from runbook import differing
 from runbook.alarm import Cause
+from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.slipped import UNPROVED
@@ -45,6 +46,7 @@ class Position(StrEnum):
     FORWARD_NOT_PROTECTED = "gone forward again, blue prime not yet fed"
     COMMITTED = "committed"
     ABORTED = "aborted"
+    LEFT_BEHIND = "left behind: another journal went on with the run"
 
 
 ENDED = {
@@ -67,6 +69,8 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 
 def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
+    if world.fact(LEFT_BEHIND):
+        return Position.LEFT_BEHIND
     entries = journal.entries(world.run)
     attempts = journal.attempts(world.run)
     for number, entry in reversed([*enumerate(entries)]):
@@ -229,4 +233,5 @@ def way_back(where: Position) -> str:
         "lost",
         Position.COMMITTED: "none: the way back has ended",
         Position.ABORTED: "none is needed: blue serves as before",
+        Position.LEFT_BEHIND: "not known here: another journal went on with the run",
     }[where]

@@ -50,6 +50,10 @@ def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
     return None
 
 
+async def _nothing() -> None:
+    """Ask nothing: nobody performs changes in this world."""
+
+
 class Kept(Protocol):
     """What a world reads of the journal."""
 
@@ -93,6 +97,8 @@ class World:
         self._replication_password = secrets.token_urlsafe(32)
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
+        self.before_retry: Callable[[], Awaitable[None]] = _nothing
+        """Asked before a change that was refused for its state is asked for once more."""
 
     @property
     def rds(self) -> Rds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runbook.aws.clients import Clients
@@ -75,6 +75,19 @@ class Rds:
         )
         clusters = (Cluster.parse(row) for row in rows)
         return next((c for c in clusters if c.resource_id == resource_id), None)
+
+    async def clusters_of(self, resource_ids: Iterable[str]) -> list[Cluster]:
+        """Return those of some clusters that exist, by `DbClusterResourceId`, in one call."""
+        wanted = set(resource_ids)
+        if not wanted:
+            return []
+        rows = await self._found(
+            "DescribeDBClusters",
+            "DBClusters",
+            Filters=_filter("db-cluster-resource-id", *sorted(wanted)),
+        )
+        clusters = (Cluster.parse(row) for row in rows)
+        return [cluster for cluster in clusters if cluster.resource_id in wanted]
 
     async def clusters(self) -> list[Cluster]:
         """Return the region's Aurora PostgreSQL clusters."""

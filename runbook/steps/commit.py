@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbook import serving
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.roles import Role
@@ -163,11 +164,14 @@ class DeleteBluePrime(Step):
         cluster = await world.find(Role.BLUE_PRIME)
         if cluster is None:
             return ()
-        return (deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),)
+        return (
+            *await serving.unasked_gates(world, Role.BLUE_PRIME),
+            deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
+        )
 
     async def effects(self, world: World) -> Sequence[Wave]:
         cluster = await own(world, Role.BLUE_PRIME)
-        return () if cluster is None else await deletion(world, cluster)
+        return () if cluster is None else await deletion(world, cluster, Role.BLUE_PRIME)
 
     async def verify(self, world: World, watch: Watch) -> None:
         await await_gone(world, watch, Role.BLUE_PRIME)
@@ -192,7 +196,10 @@ class DeleteOldBlue(Step):
         if cluster is None:
             return ()
         kept = "The final snapshot stays." if world.plan.commit.final_snapshot else "No snapshot."
-        return (deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),)
+        return (
+            *await serving.unasked_gates(world, Role.OLD_BLUE),
+            deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
+        )
 
     async def effects(self, world: World) -> Sequence[Wave]:
         cluster = await world.find(Role.OLD_BLUE)
@@ -210,7 +217,7 @@ class DeleteOldBlue(Step):
                 now="It was not touched.",
                 todo="A cluster that serves is never deleted here.",
             )
-        return await deletion(world, cluster)
+        return await deletion(world, cluster, Role.OLD_BLUE)
 
     async def verify(self, world: World, watch: Watch) -> None:
         await await_gone(world, watch, Role.OLD_BLUE)

@@ -79,8 +79,11 @@ class Printer:
 
 
 async def yes_to_all(gate: Gate) -> str | None:
-    """Pass a gate as `--yes` told us to: what must be typed is typed."""
-    return gate.must_type or "yes"
+    """Pass a gate as `--yes` told us to: what must be typed is typed.
+
+    What only a person can know is declined.
+    """
+    return None if gate.by_person else gate.must_type or "yes"
 
 
 async def nobody(gate: Gate) -> str | None:

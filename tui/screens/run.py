@@ -228,6 +228,9 @@ class RunScreen(KeyedScreen[None]):
     # Words for where the run stands.
 
     def halted(self) -> str:
+        left = self.picture.board.left_behind if self.picture else ""
+        if left and self.model.writable:
+            return f"this journal was left behind: {text.clean(left)} holds the run; q leaves"
         failing = self.picture.board.journal_error if self.picture else ""
         if failing and not self.face.halted and self.model.writable:
             # The samplers go on trying: acting is possible again once they can write.
