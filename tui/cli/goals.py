@@ -12,7 +12,7 @@ from runbook import tracks
 from runbook.checklist import Line, Section
 from runbook.plan import Plan
 from runbook.session import Session
-from runbook.step import Refused
+from runbook.step import Refused, StepFailed
 from runbook.ways import Way
 from state.records import TrackEntry
 from state.words import Track
@@ -24,6 +24,9 @@ HELD_S = 30.0
 """How long a way that the last steps have opened may take to be seen open."""
 
 HELD_EVERY_S = 0.2
+
+FIRST_LOOK_S = 120.0
+"""How long a way that is not known to be open waits for the first look at everything."""
 
 NEVER_UNATTENDED = (tracks.WayBack.FOR_GOOD,)
 """Giving up the way forward is a person's choice, never an unattended run's."""
@@ -111,8 +114,19 @@ async def branch_if_possible(session: Session, course: Course) -> None:
 async def branch(session: Session, course: Course) -> None:
     """Put the run onto the first goal's track; raise `StepFailed` where no way leads there."""
     goal = course.left[0]
-    await session.looked()
+    looked = await session.looked()
     found = await _ways_to(session, goal)
+    if not found[0].available and not looked:
+        # What a former process knew refuses nothing before the first look has come to its end.
+        looked = await session.looked(FIRST_LOOK_S)
+        found = await _ways_to(session, goal)
+    if not found[0].available and not looked:
+        raise StepFailed(
+            f"Whether this is possible from here is not known: {found[0].title}. Not everything "
+            f"could be looked at in {FIRST_LOOK_S:.0f} s.",
+            now="Nothing was changed.",
+            todo=f"See what does not answer with: blueprime show {session.run.id}; then try again.",
+        )
     deadline = time.monotonic() + HELD_S
     while not found[0].available and _may_open(session) and time.monotonic() < deadline:
         # What was verified a moment ago may not have been looked at since.
