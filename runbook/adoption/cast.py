@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field
 
 from runbook.adoption.found import Item, Unknown
-from runbook.adoption.traces import Region, Traces, aside_name, prime_name
 from runbook.aws.facts import Cluster, Deployment
 from runbook.plan import Plan
 from runbook.step import Refused
+from runbook.traces import Region, Traces, aside_name, prime_name
 from runbook.world import RUN_TAG
 
 SWITCHING = "SWITCHOVER_IN_PROGRESS"

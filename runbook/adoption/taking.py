@@ -9,16 +9,15 @@ from time import monotonic
 
 import psycopg
 
-from runbook import holder
+from runbook import holder, traces
 from runbook.adoption import cast as casts
-from runbook.adoption import facts, inside, planned, returning, traces, upgrading
+from runbook.adoption import facts, inside, planned, returning, upgrading
 from runbook.adoption.cast import Cast, no_guess
 from runbook.adoption.found import Draft
 from runbook.adoption.inside import Side, Traffic
 from runbook.adoption.planned import Given
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Stay, next_step
-from runbook.adoption.traces import Region, Traces
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.holder import HOLDER_TAG, Mark
@@ -27,6 +26,7 @@ from runbook.postgres import catalog
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.step import StepFailed
+from runbook.traces import Region, Traces
 from runbook.tracks import WayUp
 from runbook.world import World
 

@@ -176,10 +176,9 @@ class Rds:
         rows = await self._deployments(Filters=_filter("blue-green-deployment-name", name))
         return next((row for row in rows if row.name == name), None)
 
-    async def deployments_of(self, source_arn: str) -> list[Deployment]:
-        """Return the deployments whose source is this cluster's ARN, as it is now."""
-        rows = await self._deployments(Filters=_filter("source", source_arn))
-        return [row for row in rows if row.source == source_arn]
+    async def deployments_of(self, arn: str) -> list[Deployment]:
+        """Return the deployments whose source or target is this cluster's ARN, as it is now."""
+        return [row for row in await self._deployments() if arn in (row.source, row.target)]
 
     async def deployments(self) -> list[Deployment]:
         """Return every deployment of the region."""
