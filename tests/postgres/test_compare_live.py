@@ -12,8 +12,7 @@ from psycopg import AsyncConnection
 from runbook.postgres import compare_live, replication, rowlook, scan
 from runbook.postgres.compare_live import DifferingKey, Kind, LiveComparison
 from runbook.postgres.connect import connect
-from runbook.postgres.statement import execute_together
-from tests.postgres.conftest import Open, Pair, master_password
+from tests.postgres.conftest import Open, Pair, in_one, master_password
 from tests.postgres.test_replication import NAME, Link, captured
 
 SCHEMA = """
@@ -70,7 +69,7 @@ async def following(pair: Pair, opened: Open, database: str) -> AsyncIterator[Li
         try:
             yield link
         finally:
-            await execute_together(link.subscriber, replication.drop_subscription(NAME))
+            await in_one(link.subscriber, replication.drop_subscription(NAME))
             await replication.terminate_slot_user(NAME).execute(link.publisher)
             await replication.drop_slot(NAME).execute(link.publisher)
             await replication.drop_publication(NAME).execute(link.publisher)
