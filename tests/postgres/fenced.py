@@ -184,13 +184,16 @@ class Night:
     def writing(
         self, statement: str, connect: Callable[[], psycopg.Connection[Any]]
     ) -> Iterator[None]:
-        """Let a job come and go, in each window of a proof once, however slow the machine is."""
+        """Let a job come and go, however slow the machine is, in each window of a proof.
+
+        Once its marks are taken, that is: the table that is written then is named.
+        """
         with self.coming_and_going(statement, connect) as gone:
             usual = fencing._within
 
             async def within(window_s: float, work: Awaitable[Marks]) -> Marks:
-                begun = gone()
                 found = await usual(window_s, work)
+                begun = gone()
                 async with asyncio.timeout(LIMIT_S):
                     while gone() < begun + 2:  # noqa: ASYNC110 - a thread counts it
                         await asyncio.sleep(0.01)
@@ -231,7 +234,7 @@ async def fenced_night(pair: Pair, folder: Path, database: str, plan: Plan) -> A
     """Lend a run whose two databases hold the same tables on both servers; leave nothing behind."""
     for major in (16, 18):
         for name in (database, "postgres"):
-            with pair.admin(major, name) as admin:
+            with pair.stray(major, name) as admin:
                 admin.execute(TABLES.encode())
     with Journal.open(folder / "journal.db") as journal:
         journal.start_run(
