@@ -10,6 +10,7 @@ from typing import Any
 
 from state.errors import NoSuchRun
 from state.lock import read_holder
+from state.masking import masked
 from state.rebasing import base
 from state.records import (
     Attempt,
@@ -101,8 +102,8 @@ class Reader:
         return self._evidences(
             "WHERE run = ? AND step = coalesce(?, step) AND key = coalesce(?, key) ORDER BY id",
             run,
-            step,
-            key,
+            None if step is None else masked(step),
+            None if key is None else masked(key),
         )
 
     def fact(self, run: str, key: str) -> Json | None:
@@ -188,7 +189,8 @@ class Reader:
         return [_evidence(row) for row in rows]
 
     def _latest(self, run: str, key: str) -> Evidence | None:
-        found = self._evidences("WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1", run, key)
+        latest = "WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1"
+        found = self._evidences(latest, run, masked(key))
         return found[0] if found and key else None
 
     def _summary(self, run: Run) -> RunSummary:

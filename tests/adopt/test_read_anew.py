@@ -18,7 +18,6 @@ from runbook.adoption.cast import Cast
 from runbook.adoption.found import Draft
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Past, Seen, Stay
-from runbook.adoption.traces import Region
 from runbook.aws import Aws
 from runbook.holder import Mark
 from runbook.outage import downtime
@@ -26,6 +25,7 @@ from runbook.positions import Position, position, switchover_asked
 from runbook.step import Refused as NoTrace
 from runbook.steps import checks
 from runbook.steps.logins import locked_roles
+from runbook.traces import Region
 from runbook.world import World
 from state.errors import HandedOver, Refused
 from state.journal import Journal

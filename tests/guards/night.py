@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runbook import plan as plans
 from runbook.step import Gate, StepFailed
 from runbook.ways import Way
 from runbook.world import STOPPED_BY_HAND
