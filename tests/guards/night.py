@@ -6,10 +6,10 @@ import asyncio
 import pickle
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runbook import plan as plans
 from runbook.step import Gate, StepFailed
 from runbook.ways import Way
 from runbook.world import STOPPED_BY_HAND
@@ -247,6 +247,19 @@ class Night(Machines):
         if not available:
             raise Violation(f"{way.title} was taken though it is not available")
 
+    def mend(self) -> None:
+        """Take every remedy that is offered, in order."""
+        process = self.opened()
+        session = process.session
+        before = len(session._journal.attempts(self.run))
+        for offer in process.do(session.remedies()) or []:
+            with suppress(StepFailed):
+                if offer.key and process.do(session.mend(offer.key, self._yes)) is None:
+                    return
+                TALLY["mends"] += 1
+        if process.alive:
+            self._look_after(before)
+
     def resolve(self, choice: str) -> None:
         """Decide every unknown effect in one way, offered or not, true or not."""
         process = self.opened()
@@ -299,6 +312,9 @@ class Night(Machines):
             case "rename old blue":
                 for each in [r for r, c in clusters.items() if "-old" in c.name]:
                     later(after_s, "hand_renames", each, "archive")
+            case "lose the slots":
+                for each in clusters:
+                    later(after_s, "hand_loses_slots", each)
             case "delete the deployment":
                 for identifier in world.deployments:
                     later(after_s, "hand_lets_go", identifier)
