@@ -126,8 +126,12 @@ class Monitor:
         last = known.protection
         if last.looking:
             last = replace(last, protected=last.before, at=last.before_at)
-        else:
-            self._announced = said(last)
+        if kept := self.world.fact("protection"):
+            # The figures are put up before the verdict is journaled, and steps go by the journal.
+            self._announced = (
+                kept["protected"],
+                tuple(kept.get("causes") or kept.get("reasons", ())),
+            )
         self._last_known = last
         self._ages.begin_with(known.alarms)
         self.board = replace(

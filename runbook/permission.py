@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from runbook import holder, serving
 from runbook.aws.facts import Cluster
 from runbook.holder import Mark
-from runbook.serving import Door
+from runbook.roles import Role
+from runbook.serving import Door, Seen
 from runbook.step import Effect, Risk, Stake, Step, StepFailed
 from runbook.world import World
 from state.journal import Journal
@@ -44,12 +45,13 @@ class Permission:
         self._taken = self._looked = False
         self._listed: list[Cluster] = []
         self._listed_at = float("-inf")
+        self._silent: dict[Role, Seen] = {}
         world.before_retry = self.refuse_if_left_behind
 
     def begin(self) -> None:
         """Take hold anew before the next change: a person has asked for something."""
         self._taken = self._looked = False
-        self._listed_at = float("-inf")
+        self._forget()
 
     async def before(self, step: Step) -> None:
         """Refuse a step that changes something before its gates are asked, once for an advance.
@@ -60,7 +62,7 @@ class Permission:
             return
         clusters = await self._clusters()
         holder.refuse_if_left_behind(self._world, self._journal, clusters)
-        await serving.refuse_unless_agreed(self._world, (), clusters)
+        serving.refuse_unless_agreed(self._world, await self._seen(clusters), ())
         self._looked = True
 
     async def ask(self, attempt: Attempt, effects: Sequence[Effect]) -> None:
@@ -70,11 +72,11 @@ class Permission:
         """
         stakes = [effect.stakes for effect in effects if effect.stakes is not None]
         if any(each.kind is Stake.DELETE for each in stakes):
-            self._listed_at = float("-inf")
+            self._forget()
         clusters = await self._clusters()
         holder.refuse_if_left_behind(self._world, self._journal, clusters)
         if stakes:
-            await serving.refuse_unless_agreed(self._world, stakes, clusters)
+            serving.refuse_unless_agreed(self._world, await self._seen(clusters), stakes)
         if not self._taken:
             await self._take(attempt, clusters)
             self._taken = True
@@ -97,6 +99,17 @@ class Permission:
                 await self._put(mark.at_its_end(), clusters, None)
         except StepFailed as failure:
             self._journal.event(self._world.run, "note", f"the mark in AWS stays: {failure.what}")
+
+    def _forget(self) -> None:
+        """Ask AWS, and every cluster, anew."""
+        self._listed_at = float("-inf")
+        self._silent = {}
+
+    async def _seen(self, clusters: Sequence[Cluster]) -> dict[Role, Seen]:
+        """Ask the clusters; one that does not answer is waited for once while a chain runs."""
+        seen = await serving.look(self._world, clusters, self._silent)
+        self._silent = {role: each for role, each in seen.items() if each.unknown}
+        return seen
 
     async def _clusters(self) -> list[Cluster]:
         if time.monotonic() - self._listed_at > FRESH_S:

@@ -17,6 +17,7 @@ from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
+from state.rebasing import present, tried
 from state.records import Attempt, Json, TrackEntry
 from state.words import Outcome, Status, Track
 
@@ -71,8 +72,8 @@ def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
     if world.fact(LEFT_BEHIND):
         return Position.LEFT_BEHIND
-    entries = journal.entries(world.run)
-    attempts = journal.attempts(world.run)
+    entries = present(journal.entries(world.run))
+    attempts = tried(journal, world.run)
     for number, entry in reversed([*enumerate(entries)]):
         found = _of(world, journal, entry, entries[:number], attempts)
         if found is not None:
@@ -200,7 +201,7 @@ def switchover_asked(world: World, journal: Journal) -> bool:
     return any(
         effect.outcome is not Outcome.FAILED
         and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
-        for attempt in journal.attempts(world.run)
+        for attempt in tried(journal, world.run)
         if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
         for effect in attempt.effects
     )

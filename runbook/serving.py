@@ -78,6 +78,9 @@ class Seen:
     """Why it could not be asked though an instance of it is up; else empty."""
 
 
+_NONE: Mapping[Role, Seen] = {}
+
+
 def door_fact(role: Role) -> str:
     """Return the key under which the last closing or opening of a cluster is kept."""
     return f"serving.{role.identity.slug}"
@@ -107,10 +110,13 @@ def believed(world: World, role: Role) -> Believed:
     return Believed(serves and door not in (Door.CLOSING, Door.CLOSED), door)
 
 
-async def look(world: World, clusters: Iterable[Cluster] | None = None) -> dict[Role, Seen]:
+async def look(
+    world: World, clusters: Iterable[Cluster] | None = None, silent: Mapping[Role, Seen] = _NONE
+) -> dict[Role, Seen]:
     """Ask each cluster of the run that exists; only looks.
 
-    `clusters`: the run's own, where AWS was asked for them just now.
+    `clusters`: the run's own, where AWS was asked for them just now. `silent`: those that did not
+    answer a moment ago, and are not waited for again.
     """
     listed = await own_clusters(world) if clusters is None else clusters
     by_id = {cluster.resource_id: cluster for cluster in listed}
@@ -119,8 +125,9 @@ async def look(world: World, clusters: Iterable[Cluster] | None = None) -> dict[
         for role in roles_of_now(world)
         if (bound := world.bound(role)) is not None and bound in by_id
     ]
-    found = await asyncio.gather(*(_ask(world, role, cluster) for role, cluster in there))
-    return {seen.role: seen for seen in found}
+    asked = (_ask(world, role, cluster) for role, cluster in there if role not in silent)
+    found = await asyncio.gather(*asked)
+    return {**silent, **{seen.role: seen for seen in found}}
 
 
 async def own_clusters(world: World) -> list[Cluster]:
@@ -267,7 +274,8 @@ def _visited(world: World, seen: Seen) -> str:
 
 
 def _sessions(sessions: Sequence[ClientSession]) -> str:
-    return f"{len(sessions)} sessions: {_some(map(str, sessions))}" if sessions else ""
+    plural = "" if len(sessions) == 1 else "s"
+    return f"{len(sessions)} session{plural}: {_some(map(str, sessions))}" if sessions else ""
 
 
 def _open_words(found: Admission) -> str:
@@ -314,14 +322,9 @@ async def unasked_gates(world: World, *roles: Role) -> list[Gate]:
     ]
 
 
-async def refuse_unless_agreed(
-    world: World, stakes: Iterable[Stakes], clusters: Iterable[Cluster] | None = None
-) -> None:
-    """Ask the clusters who serves before changes are made; `clusters` as for `look`.
-
-    Raises `Refused` where journal and world disagree; none of the changes is made then.
-    """
-    found = disagreements(world, await look(world, clusters), stakes)
+def refuse_unless_agreed(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stakes]) -> None:
+    """Raise `Refused` where journal and world disagree: none of the changes is made then."""
+    found = disagreements(world, seen, stakes)
     if found:
         name = world.plan.cluster.identifier
         raise Refused(

@@ -189,6 +189,8 @@ class Step(ABC):
     undo: str = "Nothing to undo."
     continues: bool = False
     """Whether the next step follows by itself: inside the fence every second counts."""
+    rests: bool = False
+    """Whether the run rests with a result once it is done."""
 
     async def skip(self, world: World) -> str:
         """Return why the step is not needed here, or an empty string."""

@@ -23,6 +23,7 @@ from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
+from state.rebasing import tried
 from state.records import Attempt, Decision, Effect, Json, TrackEntry
 from state.words import Outcome
 
@@ -131,7 +132,7 @@ class World:
 
     def done(self, key: str) -> Mapping[str, Json] | None:
         """Return what the outcome of an effect kept, if it succeeded in this run, or None."""
-        for attempt in reversed(self._journal.attempts(self.run)):
+        for attempt in reversed(tried(self._journal, self.run)):
             for effect in reversed(attempt.effects):
                 if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
                     return effect.detail
@@ -139,9 +140,8 @@ class World:
 
     def begun(self, step: str) -> bool:
         """Return whether a change of a step was asked for in this run, whatever came of it."""
-        return any(
-            attempt.step == step and attempt.effects for attempt in self._journal.attempts(self.run)
-        )
+        attempts = tried(self._journal, self.run)
+        return any(attempt.step == step and attempt.effects for attempt in attempts)
 
     def accepted(self, gate: str) -> bool:
         """Return whether a person passed a gate on the present stay on the track."""

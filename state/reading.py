@@ -10,6 +10,8 @@ from typing import Any
 
 from state.errors import NoSuchRun
 from state.lock import read_holder
+from state.masking import masked
+from state.rebasing import base
 from state.records import (
     Attempt,
     Decision,
@@ -100,8 +102,8 @@ class Reader:
         return self._evidences(
             "WHERE run = ? AND step = coalesce(?, step) AND key = coalesce(?, key) ORDER BY id",
             run,
-            step,
-            key,
+            None if step is None else masked(step),
+            None if key is None else masked(key),
         )
 
     def fact(self, run: str, key: str) -> Json | None:
@@ -187,14 +189,16 @@ class Reader:
         return [_evidence(row) for row in rows]
 
     def _latest(self, run: str, key: str) -> Evidence | None:
-        found = self._evidences("WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1", run, key)
+        latest = "WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1"
+        found = self._evidences(latest, run, masked(key))
         return found[0] if found and key else None
 
     def _summary(self, run: Run) -> RunSummary:
+        entries = self.entries(run.id)
         last = self._store.rows(
-            "SELECT step, status FROM attempt WHERE run = ? AND substr(step, 1, ?) <> ? "
-            "ORDER BY id DESC LIMIT 1",
-            [run.id, len(REMEDY), REMEDY],
+            "SELECT step, status FROM attempt WHERE run = ? AND entry >= ? "
+            "AND substr(step, 1, ?) <> ? ORDER BY id DESC LIMIT 1",
+            [run.id, base(entries), len(REMEDY), REMEDY],
         )
         protected, seen_at = self._protection(run.id)
         fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
@@ -212,7 +216,7 @@ class Reader:
             open=run.open,
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
-            way=self.entries(run.id)[-1].way,
+            way=entries[-1].way,
             away=run.away,
         )
 

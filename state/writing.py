@@ -92,10 +92,8 @@ class Writer(Reader):
             self._open_run(run)
             self._refuse_open_attempt(run)
             entry = self.entries(run)[-1].id
-            earlier = self._store.rows(
-                "SELECT count(*) AS n FROM attempt WHERE entry = ? AND step = ?", [entry, step]
-            )
-            number = 1 + int(earlier[0]["n"])
+            earlier = "SELECT id FROM attempt WHERE entry = ? AND step = ?"
+            number = 1 + len(self._store.rows(earlier, [entry, masked(step)]))
             attempt = insert(
                 db,
                 "attempt",

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field
 
 from runbook.adoption.found import Item, Unknown
-from runbook.adoption.traces import Region, Traces, aside_name, prime_name
 from runbook.aws.facts import Cluster, Deployment
 from runbook.plan import Plan
 from runbook.step import Refused
+from runbook.traces import Region, Traces, aside_name, prime_name
 from runbook.world import RUN_TAG
 
 SWITCHING = "SWITCHOVER_IN_PROGRESS"
@@ -48,6 +48,11 @@ class Cast:
         return self.prime is not None or (
             self.blue is not None and self.blue.identifier != self.production
         )
+
+    @property
+    def clusters(self) -> list[Cluster]:
+        """The clusters of the run that are there."""
+        return [each for each in (self.blue, self.green, self.prime) if each is not None]
 
     def bears(self, cluster: Cluster | None) -> bool:
         """Return whether a cluster has the production name."""

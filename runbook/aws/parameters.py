@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook.aws.call import Call
-from runbook.aws.errors import AwsError
 from runbook.aws.facts import Parameter, tag_rows
-from runbook.aws.rds import Rds
 
 LOGICAL_REPLICATION = "rds.logical_replication"
 
@@ -60,38 +58,6 @@ def carry(user_set: Mapping[str, Parameter], family: Mapping[str, Parameter]) ->
             )
         )
     return Carried(tuple(values), tuple(dropped))
-
-
-@dataclass(frozen=True, slots=True)
-class TargetGroup:
-    """How green's cluster parameter group is made: the call that creates it, then its values."""
-
-    family: str
-    calls: tuple[Call, ...]
-    dropped: tuple[str, ...]
-
-
-async def target_group_calls(
-    rds: Rds, *, source_group: str, name: str, target_version: str, tags: Mapping[str, str]
-) -> TargetGroup:
-    """Return the calls that make a cluster parameter group of the target's family from blue's.
-
-    AWS asks for five minutes between making a group and its first use by a cluster.
-    """
-    version = await rds.engine_version(target_version)
-    if version is None:
-        raise AwsError(
-            f"This region has no Aurora PostgreSQL {target_version}.",
-            now="Nothing was changed.",
-            todo="Choose a valid target with `blueprime plan`.",
-        )
-    carried = carry(
-        await rds.cluster_parameters(source_group, source="user"),
-        await rds.family_parameters(version.family),
-    )
-    create = create_group_call(name, version.family, f"blueprime, from {source_group}", tags)
-    changes = modify_group_calls(name, carried.values)
-    return TargetGroup(version.family, (create, *changes), carried.dropped)
 
 
 def create_group_call(name: str, family: str, description: str, tags: Mapping[str, str]) -> Call:

@@ -117,14 +117,6 @@ class Rds:
         )
         return Instance.parse(rows[0]) if rows else None
 
-    async def instance_by_resource_id(self, resource_id: str) -> Instance | None:
-        """Return the instance of a `DbiResourceId`, under whatever name it has now."""
-        rows = await self._found(
-            "DescribeDBInstances", "DBInstances", Filters=_filter("dbi-resource-id", resource_id)
-        )
-        instances = (Instance.parse(row) for row in rows)
-        return next((i for i in instances if i.resource_id == resource_id), None)
-
     async def custom_endpoints(self, cluster_identifier: str) -> list[CustomEndpoint]:
         """Return the endpoints that somebody added to a cluster."""
         rows = await self._found(
@@ -176,10 +168,9 @@ class Rds:
         rows = await self._deployments(Filters=_filter("blue-green-deployment-name", name))
         return next((row for row in rows if row.name == name), None)
 
-    async def deployments_of(self, source_arn: str) -> list[Deployment]:
-        """Return the deployments whose source is this cluster's ARN, as it is now."""
-        rows = await self._deployments(Filters=_filter("source", source_arn))
-        return [row for row in rows if row.source == source_arn]
+    async def deployments_of(self, arn: str) -> list[Deployment]:
+        """Return the deployments whose source or target is this cluster's ARN, as it is now."""
+        return [row for row in await self._deployments() if arn in (row.source, row.target)]
 
     async def deployments(self) -> list[Deployment]:
         """Return every deployment of the region."""
@@ -230,17 +221,6 @@ class Rds:
             "DescribeDBClusterParameters",
             "Parameters",
             DBClusterParameterGroupName=group,
-            **({"Source": source} if source else {}),
-        )
-        parameters = (Parameter.parse(row) for row in rows)
-        return {p.name: p for p in parameters if not source or p.source == source}
-
-    async def instance_parameters(self, group: str, *, source: str = "") -> dict[str, Parameter]:
-        """Return an instance group's parameters by name; `source` as above."""
-        rows = await self._found(
-            "DescribeDBParameters",
-            "Parameters",
-            DBParameterGroupName=group,
             **({"Source": source} if source else {}),
         )
         parameters = (Parameter.parse(row) for row in rows)

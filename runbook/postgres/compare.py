@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from runbook.postgres.queries import fetch
 from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
-from runbook.postgres.scan import PIECE_BYTES, Digest, Scan, Side, digests
+from runbook.postgres.scan import PIECE_BYTES, Scan, Side
 from runbook.postgres.together import together
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
@@ -128,24 +128,6 @@ def least_seen(share: float) -> int:
 async def tables(connection: AsyncConnection) -> list[ComparedTable]:
     """Return the tables that replication carries, the smallest first."""
     return await fetch(connection, ComparedTable, "compared_tables")
-
-
-async def counts(connection: AsyncConnection, chosen: Sequence[ComparedTable]) -> list[int]:
-    """Return the number of rows of each table, counted."""
-    return [digest.rows for digest in await digests(connection, [Scan(t) for t in chosen])]
-
-
-async def hash_table(connection: AsyncConnection, table: ComparedTable) -> Digest:
-    """Return a table's digest, computed by the server in one scan.
-
-    Two digests can be compared where the columns of the tables have the same names and types.
-    """
-    scan = Scan(table, row_hash(table, table.columns, _FIXED))
-    (digest,) = await digests(connection, [scan])
-    return digest
-
-
-_FIXED = Salt(seed=0, number=-7046029254386353131, word="9e3779b97f4a7c15f39cc0605cedc834")
 
 
 async def prepare(connection: AsyncConnection) -> None:

@@ -109,17 +109,6 @@ class Statement:
             return cursor
 
 
-async def execute_together(
-    connection: AsyncConnection, statements: Iterable[Statement]
-) -> AsyncCursor | None:
-    """Run statements in one transaction, all or none, and return the last one's cursor."""
-    cursor = None
-    async with connection.transaction():
-        for statement in statements:
-            cursor = await statement.execute(connection)
-    return cursor
-
-
 def compose(template: LiteralString, /, **parts: str | Composable) -> Composed:
     """Fill a template's `{name}`s: a plain string stands for an identifier."""
     return SQL(template).format(

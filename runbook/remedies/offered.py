@@ -126,7 +126,11 @@ async def _fixes(world: World, found: Offered) -> None:
     for remedy in fixes.offered(world)[:MOST_FIXES]:
         async with found.looking_at(remedy.title):
             (wave,) = await remedy.effects(world)
-            if (await wave[0].probe()).answer is not Answer.YES:
+            if (await wave[0].probe()).answer is Answer.YES:
+                continue
+            if whose := await remedy.owner(world):
+                found.say(f"Leave alone: {remedy.title}", whose.words, whose.todo)
+            else:
                 found.add(remedy)
 
 

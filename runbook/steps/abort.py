@@ -219,6 +219,7 @@ class AbortSettled(Step):
     key = "settled"
     title = "Settled"
     why = "Nothing of the run is left."
+    rests = True
 
     async def verify(self, world: World, watch: Watch) -> None:
         blue = await world.cluster(Role.BLUE)

@@ -229,6 +229,7 @@ class CommitSettled(Step):
     key = "settled"
     title = "Settled"
     why = "The upgrade is for good."
+    rests = True
 
     async def verify(self, world: World, watch: Watch) -> None:
         new_blue = await world.cluster(Role.NEW_BLUE)

@@ -324,6 +324,7 @@ class CleanupRemains(Step):
     key = "remains"
     title = "What remains"
     why = "What is left must be known by name."
+    rests = True
 
     async def effects(self, world: World) -> Sequence[Wave]:
         if world.plan.upgrade.cluster_parameter_group:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from runbook import closing, fencing
+from runbook import closing, fencing, serving
 from runbook.plan import StopMethod
 from runbook.postgres import activity, fence
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -256,6 +256,10 @@ class ResumeTraffic(Step):
             waves.append([UnlockRoles(world, self.on)])
         if world.plan.traffic.stop is StopMethod.COMMAND:
             waves.append([self._command(world)])
+        if not waves:
+            # A person is to start them: that opens the cluster as any change would.
+            opening = Stakes(Stake.OPEN, self.on)
+            serving.refuse_unless_agreed(world, await serving.look(world), [opening])
         return waves
 
     async def _nobody_elsewhere(self, world: World) -> list[str]:

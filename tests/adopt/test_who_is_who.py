@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from runbook.adoption import cast, traces
+from runbook import traces
+from runbook.adoption import cast
 from runbook.adoption.cast import Cast
-from runbook.adoption.traces import Region, Traces
 from runbook.aws.facts import Cluster, Deployment
 from runbook.plan import Plan
 from runbook.step import Refused
+from runbook.traces import Region, Traces
 from runbook.world import CLUSTER_TAG, RUN_TAG
 
 RUN = "k3f9qa"

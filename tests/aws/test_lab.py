@@ -9,7 +9,7 @@ import pytest
 
 from runbook.aws import Aws, Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
-from runbook.aws.parameters import target_group_calls
+from runbook.aws.parameters import carry, create_group_call, modify_group_calls
 from runbook.aws.rds import Cluster, Rds
 from state.words import Environment
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab, until
@@ -59,7 +59,6 @@ async def test_what_is_not_there_is_none(aws: Aws) -> None:
     assert await rds.cluster("nowhere") is None
     assert await rds.cluster_by_resource_id("cluster-NOWHERE") is None
     assert await rds.instance("nowhere-1") is None
-    assert await rds.instance_by_resource_id("db-NOWHERE") is None
     assert await rds.deployment("bgd-0123456789abcdef") is None
     assert await rds.deployment_by_name("nowhere") is None
     assert await rds.engine_version("16.99") is None
@@ -78,7 +77,6 @@ async def test_instances(aws: Aws) -> None:
     assert one.instance_class == "db.r6g.large"
     assert one.available
     assert await aws.rds.instance("orders-1") == one
-    assert await aws.rds.instance_by_resource_id(two.resource_id) == two
 
 
 async def test_versions_and_parameters(aws: Aws) -> None:
@@ -155,18 +153,21 @@ async def test_a_bare_clone_is_seen_to_differ(lab: Lab, aws: Aws) -> None:
     assert any(line.startswith("VpcSecurityGroupIds: sg-0a11ce0f0rder5001") for line in lines)
 
 
-async def test_green_gets_a_group_with_blues_values(aws: Aws) -> None:
-    target = await target_group_calls(
-        aws.rds,
-        source_group="orders-pg16",
-        name="bp-7f3a-green",
-        target_version="18.4",
-        tags={"blueprime:run": "7f3a"},
+async def _make_group(aws: Aws, name: str) -> None:
+    """Make a group of the new family with what was set by hand in blue's."""
+    family = "aurora-postgresql18"
+    carried = carry(
+        await aws.rds.cluster_parameters("orders-pg16", source="user"),
+        await aws.rds.family_parameters(family),
     )
-    assert target.family == "aurora-postgresql18"
-    assert target.dropped == ()
-    for call in target.calls:
+    assert carried.dropped == ()
+    await aws.perform(create_group_call(name, family, "for green", {"blueprime:run": "7f3a"}))
+    for call in modify_group_calls(name, carried.values):
         await aws.perform(call)
+
+
+async def test_green_gets_a_group_with_blues_values(aws: Aws) -> None:
+    await _make_group(aws, "bp-7f3a-green")
     group = await aws.rds.cluster_parameter_group("bp-7f3a-green")
     assert group is not None
     assert group.family == "aurora-postgresql18"
@@ -178,11 +179,7 @@ async def test_green_gets_a_group_with_blues_values(aws: Aws) -> None:
 
 async def test_a_deployment_as_it_comes_to_be(lab: Lab, aws: Aws) -> None:
     source = await _orders(aws.rds)
-    target = await target_group_calls(
-        aws.rds, source_group="orders-pg16", name="green18", target_version="18.4", tags={}
-    )
-    for call in target.calls:
-        await aws.perform(call)
+    await _make_group(aws, "green18")
     parameters: dict[str, Any] = {
         "BlueGreenDeploymentName": "bp-7f3a-bgd",
         "Source": source.arn,
@@ -204,6 +201,7 @@ async def test_a_deployment_as_it_comes_to_be(lab: Lab, aws: Aws) -> None:
     assert found.tags == {"blueprime:run": "7f3a"}
     assert await aws.rds.deployment(found.identifier) == found
     assert await aws.rds.deployments_of(source.arn) == [found]
-    assert await aws.rds.deployments_of(found.target) == []
+    assert await aws.rds.deployments_of(found.target) == [found]
+    assert await aws.rds.deployments_of("arn:of:another") == []
     events = await aws.rds.events("blue-green-deployment", found.identifier)
     assert any("tasks completed" in event.message for event in events)

@@ -94,7 +94,7 @@ def unknown(journal: Journal) -> list[Effect]:
     ]
 
 
-@settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=10, phases=[Phase.explicit, Phase.generate])
 @given(DEEDS)
 def test_a_history_stays_the_same_wherever_it_is_carried(
     deeds: list[tuple[str, str, Any]],

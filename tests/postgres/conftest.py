@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from rehearsal.servers import ADMIN, Binaries, Ground, Server
 from runbook.postgres import compare
 from runbook.postgres.compare import Comparison
 from runbook.postgres.connect import Target, connect
+from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
+from runbook.postgres.scan import Scan, digests
+from runbook.postgres.statement import Statement
 
 MASTER = 'Må"ster 100%'
 SECRET = "p'a\\s\"s %s 🔑"
@@ -102,6 +105,22 @@ class Pair:
 
 async def master_password() -> str:
     return SECRET
+
+
+async def in_one(connection: AsyncConnection, statements: Iterable[Statement]) -> None:
+    """Run statements in one transaction, as an effect does."""
+    async with connection.transaction():
+        for statement in statements:
+            await statement.execute(connection)
+
+
+_SALT = Salt()
+
+
+async def hashed(connection: AsyncConnection, table: ComparedTable) -> str | None:
+    """Return a table's hash, with the same salt on both servers."""
+    (digest,) = await digests(connection, [Scan(table, row_hash(table, table.columns, _SALT))])
+    return digest.hash
 
 
 def _role(connection: psycopg.Connection[Any], name: str, attributes: str) -> None:

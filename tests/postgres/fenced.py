@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import psycopg
 from psycopg.sql import SQL
 
+from runbook import fencing
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
 from runbook.plan import Plan
+from runbook.postgres.marks import Marks
 from runbook.roles import Role
 from runbook.runner import Decide, Runner
 from runbook.step import Gate, Step
@@ -29,7 +32,7 @@ from tests.postgres.conftest import MASTER, Pair, master_password
 BLUE, GREEN, PRIME = "cluster-BLUE", "cluster-GREEN", "cluster-PRIME"
 WINDOW_S = 0.05
 LIMIT_S = 30.0
-"""Rows are compared within it, however loaded the machine is."""
+"""Rows are compared, and slots made, within it, however loaded the machine is."""
 HURRIED_S = 0.3
 
 
@@ -146,10 +149,11 @@ class Night:
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """Wait for a fence that will not be proved for a moment only."""
+        """Wait only for a moment for what will not come: a proved fence, a slot that is free."""
         patient = self.world.plan
         fence = patient.fence.model_copy(update={"limit_s": HURRIED_S})
-        self.world.plan = patient.model_copy(update={"fence": fence})
+        limits = patient.limits.model_copy(update={"capture_s": HURRIED_S})
+        self.world.plan = patient.model_copy(update={"fence": fence, "limits": limits})
         try:
             yield
         finally:
@@ -164,27 +168,55 @@ class Night:
             stray.execute(statement.encode())
 
     @contextmanager
-    def writing(
+    def coming_and_going(
         self, statement: str, connect: Callable[[], psycopg.Connection[Any]]
-    ) -> Iterator[None]:
-        """Connect, write and be gone, again and again, as a job does; until the block ends."""
+    ) -> Iterator[Callable[[], int]]:
+        """Connect, write and be gone, again and again, as a job does; until the block ends.
+
+        Lends what tells how often it has gone by now.
+        """
         over = threading.Event()
         once = threading.Event()
+        gone = 0
 
         def job() -> None:
+            nonlocal gone
             while not over.is_set():
                 with connect() as connection:
                     connection.execute(statement.encode())
+                gone += 1
                 once.set()
 
         thread = threading.Thread(target=job)
         thread.start()
         try:
-            assert once.wait(20)
-            yield
+            assert once.wait(LIMIT_S)
+            yield lambda: gone
         finally:
             over.set()
             thread.join()
+
+    @contextmanager
+    def writing(
+        self, statement: str, connect: Callable[[], psycopg.Connection[Any]]
+    ) -> Iterator[None]:
+        """Let a job come and go, however slow the machine is, in each window of a proof.
+
+        Once its marks are taken, that is: the table that is written then is named.
+        """
+        with self.coming_and_going(statement, connect) as gone:
+            usual = fencing._within
+
+            async def within(window_s: float, work: Awaitable[Marks]) -> Marks:
+                found = await usual(window_s, work)
+                begun = gone()
+                async with asyncio.timeout(LIMIT_S):
+                    while gone() < begun + 2:  # noqa: ASYNC110 - a thread counts it
+                        await asyncio.sleep(0.01)
+                return found
+
+            with patch.object(fencing, "_within", within):
+                yield
 
 
 def plan_for(application: str, **traffic: Any) -> Plan:
@@ -201,7 +233,7 @@ def plan_for(application: str, **traffic: Any) -> Plan:
             "credentials": {"user": MASTER, "password": "pgpass", "sslmode": "disable"},
             "traffic": {"stop": "roles", "application_roles": [application], **traffic},
             "fence": {"window_s": WINDOW_S, "limit_s": LIMIT_S},
-            "limits": {"capture_s": 0.5, "fast_poll_s": 0.05, "poll_s": 0.05, "connect_s": 10},
+            "limits": {"capture_s": LIMIT_S, "fast_poll_s": 0.05, "poll_s": 0.05, "connect_s": 10},
         }
     )
 
@@ -218,7 +250,7 @@ async def fenced_night(pair: Pair, folder: Path, database: str, plan: Plan) -> A
     """Lend a run whose two databases hold the same tables on both servers; leave nothing behind."""
     for major in (16, 18):
         for name in (database, "postgres"):
-            with pair.admin(major, name) as admin:
+            with pair.stray(major, name) as admin:
                 admin.execute(TABLES.encode())
     with Journal.open(folder / "journal.db") as journal:
         journal.start_run(

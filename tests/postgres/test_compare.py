@@ -7,7 +7,7 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.postgres import compare
 from runbook.postgres.connect import connect
-from tests.postgres.conftest import Compare, Open, Pair, master_password
+from tests.postgres.conftest import Compare, Open, Pair, hashed, master_password
 
 TYPES = {
     "int": ("1", "2"),
@@ -204,18 +204,6 @@ async def test_what_only_one_side_has_differs(
     }
 
 
-async def test_one_table_can_be_hashed_and_counted(
-    sides: tuple[AsyncConnection, AsyncConnection],
-) -> None:
-    digests = []
-    for connection in sides:
-        (table,) = [t for t in await compare.tables(connection) if t.name == 'T "q" 100%']
-        digests.append(await compare.hash_table(connection, table))
-        assert await compare.counts(connection, [table, table]) == [50, 50]
-    assert digests[0] == digests[1]
-    assert digests[0].hash
-
-
 async def test_rows_that_a_policy_hides_are_an_error_and_no_gap(
     sides: tuple[AsyncConnection, AsyncConnection], pair: Pair, database: str, application: str
 ) -> None:
@@ -228,4 +216,4 @@ async def test_rows_that_a_policy_hides_are_an_error_and_no_gap(
         await compare.prepare(connection)
         (twice,) = [t for t in await compare.tables(connection) if t.name == "twice"]
         with pytest.raises(InsufficientPrivilege):
-            await compare.hash_table(connection, twice)
+            await hashed(connection, twice)

@@ -17,14 +17,15 @@ TABLE = 'public."T %s"'
 
 
 @pytest.fixture
-async def cluster(opened: Open, database: str) -> Mapping[str, AsyncConnection]:
+async def cluster(opened: Open, pair: Pair, database: str) -> Mapping[str, AsyncConnection]:
     """A cluster of two databases, one of which applications use."""
-    inside = await opened(16, database)
-    await inside.execute(
-        f"CREATE TABLE {TABLE} (i int PRIMARY KEY); CREATE SEQUENCE public.s;"
-        "CREATE UNLOGGED TABLE public.unlogged (i int)"
-    )
-    return {"postgres": await opened(16), database: inside}
+    # In a session that is gone: one that stays hands in its counts a second or more later.
+    with pair.stray(16, database) as admin:
+        admin.execute(
+            f"CREATE TABLE {TABLE} (i int PRIMARY KEY); CREATE SEQUENCE public.s;"
+            "CREATE UNLOGGED TABLE public.unlogged (i int)"
+        )
+    return {"postgres": await opened(16), database: await opened(16, database)}
 
 
 async def verdict(

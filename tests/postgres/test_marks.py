@@ -17,14 +17,15 @@ TABLE = 'public."T %s"'
 
 
 @pytest.fixture
-async def cluster(opened: Open, database: str) -> Mapping[str, AsyncConnection]:
-    inside = await opened(16, database)
-    await inside.execute(
-        f"CREATE TABLE {TABLE} (i int PRIMARY KEY); CREATE SEQUENCE public.s;"
-        f"INSERT INTO {TABLE} VALUES (1); CREATE TABLE public.other (i int);"
-        "CREATE MATERIALIZED VIEW public.m AS SELECT 1 AS i"
-    )
-    return {"postgres": await opened(16), database: inside}
+async def cluster(opened: Open, pair: Pair, database: str) -> Mapping[str, AsyncConnection]:
+    # In a session that is gone: one that stays hands in its counts a second or more later.
+    with pair.stray(16, database) as admin:
+        admin.execute(
+            f"CREATE TABLE {TABLE} (i int PRIMARY KEY); CREATE SEQUENCE public.s;"
+            f"INSERT INTO {TABLE} VALUES (1); CREATE TABLE public.other (i int);"
+            "CREATE MATERIALIZED VIEW public.m AS SELECT 1 AS i"
+        )
+    return {"postgres": await opened(16), database: await opened(16, database)}
 
 
 async def test_an_untouched_cluster_is_the_same(cluster: Mapping[str, AsyncConnection]) -> None:

@@ -209,7 +209,10 @@ async def test_a_transaction_that_was_prepared_before_and_ends_between_two_looks
 
 
 async def test_numbers_drawn_from_a_sequence_are_no_write(night: Night, job: str) -> None:
-    with comes_and_goes("SELECT nextval('public.s')")(night, job):
+    def connect() -> psycopg.Connection[Any]:
+        return night.pair.client(16, night.database, job)
+
+    with night.coming_and_going("SELECT nextval('public.s')", connect):
         await night.succeeds(STOP)
 
 
@@ -384,10 +387,11 @@ async def test_who_holds_up_the_slot_is_named_and_ended_by_a_decision(
         client.execute("BEGIN")
         client.execute("INSERT INTO public.t VALUES (5) -- password = 'hunter2'")
         pid = client.info.backend_pid
-        status, message = await night.run(CAPTURE)
-        assert status is Status.FAILED
-        for words in (f"pid {pid} ", "in database postgres", "open for ", "INSERT INTO public.t"):
-            assert words in message
+        with night.hurried():
+            message = await night.fails(
+                *(CAPTURE, f"pid {pid} ", "in database postgres"),
+                *("open for ", "INSERT INTO public.t"),
+            )
         assert job in message
         assert "hunter2" not in message
 
@@ -418,7 +422,8 @@ async def test_one_that_ends_by_itself_is_not_asked_about_and_its_write_is_found
     with night.pair.client(18, "postgres", job) as client:
         client.execute("BEGIN")
         client.execute(INSERT)
-        await night.fails(CAPTURE, "it waits for open write transactions: pid ")
+        with night.hurried():
+            await night.fails(CAPTURE, "it waits for open write transactions: pid ")
         client.execute("COMMIT")
     await night.fails(CAPTURE, "postgres: public.t: 3 rows here, 2 rows on the other side")
     assert night.asked == []
@@ -432,7 +437,8 @@ async def test_a_prepared_transaction_is_left_to_whoever_prepared_it(
         client.execute("BEGIN")
         client.execute(INSERT)
         client.execute("PREPARE TRANSACTION 'later'")
-    await night.fails(CAPTURE, "prepared transaction 'later'", "committed or rolled back by")
+    with night.hurried():
+        await night.fails(CAPTURE, "prepared transaction 'later'", "committed or rolled back by")
     assert await CAPTURE.gates(night.world) == []
     night.write(18, "COMMIT PREPARED 'later'")
     await night.fails(CAPTURE, "public.t: 3 rows here, 2 rows on the other side")

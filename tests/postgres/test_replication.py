@@ -16,8 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers import free_port
 from runbook.postgres import catalog, fence, replication
-from runbook.postgres.statement import execute_together
-from tests.postgres.conftest import SECRET, Open, Pair
+from tests.postgres.conftest import SECRET, Open, Pair, in_one
 
 NAME = "blueprime_x7"
 ROLE = 'blueprime_x7 "r" %'
@@ -120,7 +119,7 @@ async def test_a_whole_life(pair: Pair, opened: Open, database: str) -> None:
         assert found.apply_error_count == 0
         assert found.latest_end_lsn is not None
 
-        await execute_together(link.subscriber, replication.drop_subscription(NAME))
+        await in_one(link.subscriber, replication.drop_subscription(NAME))
         assert await replication.subscription(link.subscriber, NAME) is None
         await replication.terminate_slot_user(NAME).execute(link.publisher)
         for _ in range(2):  # what is gone is dropped without complaint
@@ -181,7 +180,7 @@ async def test_a_publisher_that_is_dead_does_not_hold_up_the_end(
             silent.settimeout(LIMIT_S)
             await asyncio.to_thread(silent.accept)
             await asyncio.wait_for(
-                execute_together(link.subscriber, replication.drop_subscription(NAME)), LIMIT_S
+                in_one(link.subscriber, replication.drop_subscription(NAME)), LIMIT_S
             )
         assert await replication.subscription(link.subscriber, NAME) is None
         slot = await replication.slot(link.publisher, NAME)
@@ -232,7 +231,7 @@ async def test_passwords_are_in_no_statement_and_no_log(
         with pytest.raises(psycopg.Error) as failed:  # an error quotes its statement in the log
             await link.subscribe()
         with pytest.raises(psycopg.Error) as refused:
-            await execute_together(
+            await in_one(
                 link.subscriber,
                 [
                     replication.set_subscription_connection(

@@ -8,7 +8,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from runbook.postgres import compare
-from tests.postgres.conftest import Open
+from tests.postgres.conftest import Open, hashed
 
 NO_COLUMNS = {
     "pg_ndistinct",
@@ -183,7 +183,7 @@ async def sides(opened: Open, database: str) -> list[AsyncConnection]:
 async def hashes(connection: AsyncConnection) -> dict[str, str | None]:
     found = {}
     for table in await compare.tables(connection):
-        found[table.name] = (await compare.hash_table(connection, table)).hash
+        found[table.name] = await hashed(connection, table)
     return found
 
 

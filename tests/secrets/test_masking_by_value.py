@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.plan import CredentialsSection
@@ -42,7 +42,6 @@ def test_each_spelling_is_masked(secret: str) -> None:
 
 
 @given(st.text(min_size=16, max_size=120).filter(lambda t: not any(c.isspace() for c in t)))
-@settings(deadline=None)
 def test_no_strong_secret_stays(secret: str) -> None:
     masking._remembered.clear()
     masking.remember(secret)

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
@@ -167,7 +167,6 @@ anything = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 
 
 @given(password=anything, user=anything, dbname=anything)
-@settings(deadline=None)
 def test_a_connection_string_says_what_it_was_told(password: str, user: str, dbname: str) -> None:
     said = replication.subscriber_conninfo(
         host="h", port=5432, dbname=dbname, user=user, password=password, sslmode="require"

@@ -9,10 +9,10 @@ from state.home import home, journal_path
     ("environment", "expected"),
     [
         ({"BLUEPRIME_HOME": "/srv/bp", "XDG_STATE_HOME": "/state"}, "/srv/bp"),
-        ({"BLUEPRIME_HOME": "~/bp"}, "/home/ann/bp"),
+        ({"BLUEPRIME_HOME": "~/bp"}, "/homes/ann/bp"),
         ({"BLUEPRIME_HOME": "", "XDG_STATE_HOME": "/state"}, "/state/blueprime"),
-        ({"XDG_STATE_HOME": "relative"}, "/home/ann/.local/state/blueprime"),
-        ({}, "/home/ann/.local/state/blueprime"),
+        ({"XDG_STATE_HOME": "relative"}, "/homes/ann/.local/state/blueprime"),
+        ({}, "/homes/ann/.local/state/blueprime"),
     ],
 )
 def test_where_a_workspace_is(
@@ -20,7 +20,7 @@ def test_where_a_workspace_is(
 ) -> None:
     for name in ("BLUEPRIME_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("HOME", "/homes/ann")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert home() == Path(expected)

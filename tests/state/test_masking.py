@@ -116,3 +116,16 @@ def test_nothing_written_holds_a_secret(path: Path) -> None:
     assert b"capture" in b"".join(files.values())
     for content in files.values():
         assert SECRET.encode() not in content
+
+
+def test_what_was_masked_in_a_name_is_found_again_by_that_name(path: Path) -> None:
+    name = f"of a database password={SECRET}"
+    with Journal.open(path) as journal:
+        start(journal)
+        for number in (1, 2):
+            attempt = journal.begin_attempt("run1", name)
+            assert attempt.number == number
+            journal.end_attempt(attempt.id, Status.FAILED, "")
+        journal.evidence("run1", name, "seen", key=name, value=7)
+        assert journal.fact("run1", name) == 7
+        assert [seen.text for seen in journal.evidences("run1", name, key=name)] == ["seen"]

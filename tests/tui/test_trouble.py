@@ -268,7 +268,11 @@ def test_the_screen_stays_on_the_terminal_when_errors_go_to_a_file(tmp_path: Pat
     errors = tmp_path / "errors"
     with errors.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", CHILD.format(root=os.getcwd(), hold=False)],
+            [
+                sys.executable,
+                "-c",
+                CHILD.format(root=os.getcwd(), hold=False, told=str(tmp_path / "told")),
+            ],
             stdin=follower,
             stdout=follower,
             stderr=file,

@@ -96,13 +96,18 @@ def open_app(
         plan=None if plan_file is None else plan_file.absolute(),
     )
     try:
-        app.run()
-        if app.goodbye:
-            # A terminal that has hung up takes no more words; the journal has them.
-            with suppress(OSError):
-                click.echo(app.goodbye)
+        return run_until_left(app)
     finally:
         workspace.close()
+
+
+def run_until_left(app: BlueprimeApp) -> int:
+    """Run the app, say its last words, and return the exit code."""
+    app.run()
+    if app.goodbye:
+        # A terminal that has hung up takes no more words; the journal has them.
+        with suppress(OSError):
+            click.echo(app.goodbye)
     return app.return_code or 0
 
 

@@ -20,7 +20,6 @@ from tui import text
 from tui.screens.base import KeyedModal
 from tui.widgets.pane import joined, line
 
-MORE = "pgdn reads on · esc cancels · tab moves · enter in a field leads on"
 HINT = "esc cancels · tab and ⇧tab move · enter in a field leads on"
 
 
