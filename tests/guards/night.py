@@ -20,7 +20,7 @@ from tests.guards.control import ControlPlane
 from tests.guards.guard import TALLY
 from tests.guards.machines import Machines
 from tests.guards.process import RunProcess
-from tests.guards.things import PRODUCTION, SOMEBODY, Violation
+from tests.guards.things import PRODUCTION, SOMEBODY, WRITTEN, Violation
 
 PLAN = """
 version = 1
@@ -181,6 +181,19 @@ class Night(Machines):
             check()
         except Killed:
             raise self.opened().guard.violation or Violation("killed by nobody") from None
+
+    def expect_every_write(self) -> None:
+        """Check, wherever the night stands, that no acknowledged write is lost."""
+        world = self.world
+        world.pass_time(10.0)
+        serving = world.serving()
+        if world.accepted_loss:
+            return
+        if serving is None:
+            raise Violation("the applications are led to no cluster that exists")
+        rows = serving.databases[WRITTEN].rows
+        if missing := sorted(set(world.application.acknowledged) - set(rows)):
+            raise Violation(f"{len(missing)} acknowledged writes are not on {serving.name}")
 
     def expect_protection(self, claim: str) -> None:
         """Check a claim that the run is protected."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -48,6 +49,17 @@ def _clusters_unasked() -> list[tuple[Any, str, Any]]:
 
 def _mark_ignored() -> list[tuple[Any, str, Any]]:
     return [(holder, "left_behind", lambda *_: None)]
+
+
+def _refused_claims_counted() -> list[tuple[Any, str, Any]]:
+    real = holder.next_mark
+
+    def rises(world: Any, clusters: Any, *, who: str) -> Any:
+        made = real(world, clusters, who=who)
+        own = (world.fact(holder.FACT) or {}).get("number", 0)
+        return dataclasses.replace(made, number=max(made.number, own + 1))
+
+    return [(holder, "next_mark", rises)]
 
 
 def _claim_unwritten() -> list[tuple[Any, str, Any]]:
@@ -131,6 +143,7 @@ PLANTS: dict[str, Plant] = {
     "the clusters are not asked": _clusters_unasked,
     "the mark is not looked at": _mark_ignored,
     "the claim is not written down": _claim_unwritten,
+    "a claim that AWS refused counts": _refused_claims_counted,
     "the end of the way back is not asked for": _commit_unasked,
     "what serves is subscribed": _sides_mixed_up,
     "a rollback has no fence": _turned_while_open,

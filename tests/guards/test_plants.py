@@ -11,7 +11,7 @@ from tests.guards.faults import Fault
 from tests.guards.plants import PLANTS, planted
 from tests.guards.play import broken, checkpoint
 from tests.guards.test_guards import SEQUENCES
-from tests.guards.test_two_journals import BAKED, LEFT_BEHIND
+from tests.guards.test_two_journals import BAKED, HELD, LEFT_BEHIND, REFUSED_CLAIMS
 
 RENAME, ROUTE53, MANUAL, COMMAND = SETTINGS
 BARE_RENAME, BARE_COMMAND = (replace(each, tagless=True) for each in (RENAME, COMMAND))
@@ -58,6 +58,10 @@ BY_SEQUENCE = {
         Sequence(RENAME, BAKED, ((Branch(0), 12),)),
         "no intent on disk for rds.AddTagsToResource",
     ),
+    "a claim that AWS refused counts": (
+        Sequence(RENAME, HELD, REFUSED_CLAIMS),
+        "by a journal that knows nothing of the last",
+    ),
     "the end of the way back is not asked for": (
         Sequence(RENAME, BAKED, ((Choose("commit"), 12),)),
         "drop_slot on orders, which serves, in the track commit",
@@ -77,6 +81,10 @@ UNASKED = {
     "commit on a copy from before the rollback": (
         BARE_COMMAND,
         "ModifyDBCluster of orders-prime-r00004, which serves",
+    ),
+    "mend on a copy from before the rollback": (
+        BARE_COMMAND,
+        "empty on orders-prime-r00004, which serves",
     ),
     "settle on a copy from before going forward": (
         BARE_RENAME,
