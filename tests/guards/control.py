@@ -322,6 +322,12 @@ class ControlPlane(Universe):
         if made is not None and made.status in ("AVAILABLE", "SWITCHOVER_COMPLETED"):
             self.deployment_goes(identifier, False)
 
+    def hand_loses_slots(self, resource_id: str) -> None:
+        """The slots of runs keep more than they may, and are lost."""
+        found = self.clusters.get(resource_id)
+        for name, slot in found.slots.items() if found is not None else ():
+            slot.lost |= name.startswith("blueprime_")
+
     def hand_renames(self, resource_id: str, name: str) -> None:
         """Somebody renames a cluster that serves nobody."""
         found = self.clusters.get(resource_id)

@@ -75,6 +75,8 @@ class Faults:
 
     def intent(self, *, claim: bool = False) -> Fault | None:
         """Count an intent that is about to be written; return the fault that strikes it."""
+        if self.claims:
+            self.due = None
         if self.armed is None or self.claims != claim:
             return None
         self.intents_left -= 1
@@ -84,8 +86,13 @@ class Faults:
         return self.due
 
     def take(self, *which: Fault) -> Fault | None:
-        """Return the fault that is due if it is one of these; it strikes once."""
+        """Return the fault that is due if it is one of these; it strikes once.
+
+        A claim is several calls at once: where AWS lets none through, none of them gets through.
+        """
         if self.due is None or self.due not in which:
             return None
-        found, self.due = self.due, None
+        found = self.due
+        if not self.claims or found not in (Fault.REFUSED, Fault.CALL_LOST):
+            self.due = None
         return found

@@ -59,6 +59,10 @@ class Guard:
     def _refuse_words(self, words: str) -> None:
         self._refuse(bool(words), words)
 
+    def cannot(self, words: str) -> None:
+        """End the process: what it asks for is not simulated."""
+        self._refuse(True, words)
+
     # Before something is changed.
 
     def before_call(self, call: Call) -> None:
@@ -91,7 +95,7 @@ class Guard:
         world, ledger = self._world, self._ledger
         self._refuse_words(stakes.closed(world, ledger, cluster, name, args, self._blue))
         self._refuse_words(stakes.overwritten(world, cluster, name))
-        self._refuse_words(stakes.let_go(world, ledger, cluster, name, self._run))
+        self._refuse_words(stakes.let_go(world, ledger, cluster, name, args, self._run))
         self._changes(f"{name} on {cluster.name}")
 
     def before_command(self, argv: tuple[str, ...]) -> None:

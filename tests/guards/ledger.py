@@ -48,7 +48,7 @@ class Ledger:
         return rows[-1][0] if rows else ""
 
     def role(self, slug: str, blue: str) -> str:
-        """Return a role's resource id by the journal; `blue` is what it was to upgrade."""
+        """Return the resource id that the journal has for a role; `blue` is the upgraded one."""
         name = {"new-blue": "green"}.get(slug, slug)
         if name in ("blue", "old-blue"):
             return blue

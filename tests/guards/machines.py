@@ -185,17 +185,16 @@ class Machines:
         self.here = number
 
     def adopt(self, number: int) -> None:
-        """Adopt the run at another machine, whose own journal of it is put aside.
+        """Adopt the run at another machine: into its journal, which may know it, or into a new one.
 
         Where that is refused nothing is there to go on with, and the operator comes back.
         """
         run = self.run
         self.leave()
         machine = self._at(number)
-        before = machine.kept() if machine.journal.exists() else None
         machine.leave()
+        empty = not machine.journal.exists()
         machine.folder.mkdir(exist_ok=True)
-        machine.clear()
         process = Process(self.world, machine.journal)
         try:
             process.do(self._adopting(process, run))
@@ -205,19 +204,26 @@ class Machines:
             adopted = False
         if process.alive:
             process.leave()
+        TALLY["adoptions" if adopted else "adoptions refused"] += 1
         if adopted:
-            machine.run, machine.known = run, Counter({run: self.world.changes[run]})
-            self.here = number
-            TALLY["adoptions"] += 1
-            return
-        machine.clear()
-        if before is not None:
-            machine.put(before)
-        TALLY["adoptions refused"] += 1
+            TALLY["adoptions by a journal that knew the run"] += machine.known[run] > 0
+            machine.run, self.here = run, number
+            machine.known[run] = self.world.changes[run]
+        elif empty:
+            machine.clear()
 
     async def _adopting(self, process: Process, run: str) -> None:
-        found = await adoption.look(
-            Aws(REGION), PRODUCTION, run=run, plan=plans.load(self.plan_path)
-        )
+        journal = process.journal
+        try:
+            found = await adoption.look(
+                Aws(REGION), PRODUCTION, run=run, plan=plans.load(self.plan_path)
+            )
+        except adoption.Ended as ended:
+            known = adoption.known(journal, run)
+            if known is None or not known.open:
+                raise Refused(str(ended)) from ended
+            adoption.close_ended(journal, known, ended, who="ada")
+            return
+        standing = await adoption.stand(journal, found)
         locked = tuple(sorted({*found.surely_locked, *found.maybe_locked}))
-        adoption.write(process.journal, found, self.plan_path, locked=locked, who="ada")
+        adoption.write(journal, found, self.plan_path, standing, locked=locked, who="ada")

@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.guards.control import ControlPlane
 from tests.guards.guard import TALLY
 from tests.guards.machines import Machines
 from tests.guards.process import RunProcess
-from tests.guards.things import PRODUCTION, SOMEBODY, Violation
+from tests.guards.things import PRODUCTION, SOMEBODY, WRITTEN, Violation
 
 PLAN = """
 version = 1
@@ -181,6 +182,19 @@ class Night(Machines):
         except Killed:
             raise self.opened().guard.violation or Violation("killed by nobody") from None
 
+    def expect_every_write(self) -> None:
+        """Check, wherever the night stands, that no acknowledged write is lost."""
+        world = self.world
+        world.pass_time(10.0)
+        serving = world.serving()
+        if world.accepted_loss:
+            return
+        if serving is None:
+            raise Violation("the applications are led to no cluster that exists")
+        rows = serving.databases[WRITTEN].rows
+        if missing := sorted(set(world.application.acknowledged) - set(rows)):
+            raise Violation(f"{len(missing)} acknowledged writes are not on {serving.name}")
+
     def expect_protection(self, claim: str) -> None:
         """Check a claim that the run is protected."""
         TALLY["protection claims"] += 1
@@ -246,6 +260,19 @@ class Night(Machines):
         if not available:
             raise Violation(f"{way.title} was taken though it is not available")
 
+    def mend(self) -> None:
+        """Take every remedy that is offered, in order."""
+        process = self.opened()
+        session = process.session
+        before = len(session._journal.attempts(self.run))
+        for offer in process.do(session.remedies()) or []:
+            with suppress(StepFailed):
+                if offer.key and process.do(session.mend(offer.key, self._yes)) is None:
+                    return
+                TALLY["mends"] += 1
+        if process.alive:
+            self._look_after(before)
+
     def resolve(self, choice: str) -> None:
         """Decide every unknown effect in one way, offered or not, true or not."""
         process = self.opened()
@@ -298,6 +325,9 @@ class Night(Machines):
             case "rename old blue":
                 for each in [r for r, c in clusters.items() if "-old" in c.name]:
                     later(after_s, "hand_renames", each, "archive")
+            case "lose the slots":
+                for each in clusters:
+                    later(after_s, "hand_loses_slots", each)
             case "delete the deployment":
                 for identifier in world.deployments:
                     later(after_s, "hand_lets_go", identifier)

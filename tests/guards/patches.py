@@ -42,6 +42,7 @@ from state import backups, lock, times
 from tests.guards.clients import SimulatedClients
 from tests.guards.clock import BEGAN, Killed
 from tests.guards.faults import AT_CHANGE, Fault
+from tests.guards.mending import REMEDIES
 from tests.guards.servers import SimulatedConnection, SimulatedStatement
 
 if TYPE_CHECKING:
@@ -181,6 +182,10 @@ async def _results(connection: SimulatedConnection, values: Sequence[Any]) -> li
     return [sequences.Applied(each.schema, each.name, True, "") for each in values]
 
 
+async def _held(connection: SimulatedConnection, slot: str) -> None:
+    connection.alive()
+
+
 async def _unanalyzed(connection: SimulatedConnection) -> list[str]:
     connection.alive()
     return [] if connection.here.analyzed else ["public.orders"]
@@ -284,6 +289,7 @@ def _instead() -> list[tuple[Any, Any]]:
     """Return each thing of the real edges with what stands in for it."""
     publisher = importlib.import_module("runbook.postgres.replication.publisher")
     pairs = [
+        *REMEDIES,
         (Clients, lambda region: SimulatedClients(_process())),
         (connect._attempt, _attempt),
         (connect._instance_identifier, _instance),
@@ -303,6 +309,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (replication.role_exists, _role_exists),
         (replication.streaming_since, _streaming_since),
         (publisher.create_slot, _create_slot),
+        (replication.hold_strays, _held),
         (replication.set_password, _changing("set_password")),
         (replication.emit_barrier, _changing("barrier")),
         (inside._roles, _able_and_locked),

@@ -50,6 +50,7 @@ def play(sequence: Sequence) -> None:
             Go(steps).do(night)
             TALLY["acts"] += 1
         Go(20).do(night)
+        night.expect_every_write()
     finally:
         night.end()
         shutil.rmtree(folder)

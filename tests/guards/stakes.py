@@ -22,6 +22,7 @@ FILLS = (
     "enable_subscription",
     "set_subscription_connection",
     "set_sequences",
+    "empty",
 )
 """Changes after which something else than the application writes on a cluster."""
 
@@ -97,9 +98,14 @@ def overwritten(world: ControlPlane, cluster: Cluster, name: str) -> str:
     return f"{name} on {cluster.name}, which serves"
 
 
-def let_go(world: ControlPlane, ledger: Ledger, cluster: Cluster, name: str, run: str) -> str:
+def let_go(
+    world: ControlPlane, ledger: Ledger, cluster: Cluster, name: str, args: Sequence[Any], run: str
+) -> str:
     """Return which way that is held from the cluster that serves would end without its gate."""
-    held = any(slot.startswith("blueprime_") for slot in cluster.slots)
+    slots = {slot: each for slot, each in cluster.slots.items() if slot.startswith("blueprime_")}
+    if name == "drop_slot":
+        slots = {slot: each for slot, each in slots.items() if slot in args}
+    held = any(not each.lost for each in slots.values())
     # Names and records trail: where another one is open, this one has been left.
     left = any(other is not cluster for other in world.opened())
     if name not in HOLDS or not held or left or cluster is not world.serving():

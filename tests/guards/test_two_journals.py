@@ -6,13 +6,28 @@ from dataclasses import replace
 
 import pytest
 
-from tests.guards.acts import SETTINGS, Act, Adopt, Back, Choose, Elsewhere, Go, Keep, Sequence
+from tests.guards.acts import (
+    SETTINGS,
+    Act,
+    Adopt,
+    Back,
+    Choose,
+    Elsewhere,
+    Go,
+    Hand,
+    Keep,
+    Sequence,
+    Simple,
+    Strike,
+)
+from tests.guards.faults import AT_CLAIMS, Fault
 from tests.guards.night import Settings
 from tests.guards.play import play
 
 RENAME, ROUTE53, MANUAL, COMMAND = SETTINGS
-READY, BAKED = 7, 16
-"""So many steps that all went well lead to the switchover, and to the end of the upgrade."""
+READY, HELD, BAKED = 7, 10, 16
+"""So many steps that all went well lead to the switchover, to old blue being held for the clone, and
+to the end of the upgrade."""
 
 Acts = tuple[tuple[Act, int], ...]
 
@@ -63,16 +78,45 @@ LEFT_BEHIND: dict[str, tuple[int, Acts]] = {
         BAKED,
         ((Choose("blue-prime"), 1), (Elsewhere(1, left=False), 12), (Elsewhere(0), 12)),
     ),
+    "mend on a copy from before the rollback": (
+        BAKED,
+        (*BEFORE_THE_ROLLBACK, (Simple("watched"), 0), (Simple("mended"), 0)),
+    ),
+    "mend what was lost on a copy from before the rollback": (
+        BAKED,
+        (*BEFORE_THE_ROLLBACK, (Hand("lose the slots"), 0), (Simple("mended"), 0)),
+    ),
     "switch over on a copy from before the switchover": (READY, (*BEFORE_THE_SWITCHOVER,)),
     "abort on a copy from before the switchover": (
         READY,
         (*BEFORE_THE_SWITCHOVER, (Choose("abort"), 12)),
     ),
     "go on with a copy from before blue prime": (
-        READY + 3,
+        HELD,
         ((Keep(), 0), (Go(2), 0), (Back(), 12)),
     ),
 }
+
+
+REFUSED_CLAIMS: Acts = (
+    (Elsewhere(1), 0),
+    (Elsewhere(0), 0),
+    (Strike(Fault.REFUSED, claims=True), 1),
+    (Strike(Fault.REFUSED, claims=True), 1),
+    (Elsewhere(1), 1),
+    (Elsewhere(0), 12),
+)
+"""The first journal has wanted to hold the run twice, and AWS had neither of the two marks."""
+
+
+def test_a_claim_that_aws_refused_hides_no_other_journal() -> None:
+    play(Sequence(RENAME, HELD, REFUSED_CLAIMS))
+
+
+@pytest.mark.parametrize("fault", AT_CLAIMS)
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s.endpoint)
+def test_a_run_goes_on_after_whatever_strikes_a_claim(settings: Settings, fault: Fault) -> None:
+    play(Sequence(settings, READY, ((Strike(fault, claims=True), 12), (Choose("blue-prime"), 12))))
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s.endpoint)

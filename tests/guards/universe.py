@@ -239,10 +239,11 @@ class Universe:
         blue, green = self.clusters[deployment.source], self.clusters[deployment.target]
         for name, database in blue.databases.items():
             slot = blue.slots[f"rds_{name}"]
-            self._copy_rows(green, name, database.rows, after=slot.confirmed)
+            self.copy_rows(green, name, database.rows, after=slot.confirmed)
             slot.confirmed, slot.active = blue.wal, True
 
-    def _copy_rows(self, cluster: Cluster, name: str, rows: dict[int, int], *, after: int) -> None:
+    def copy_rows(self, cluster: Cluster, name: str, rows: dict[int, int], *, after: int) -> None:
+        """Bring to a database what it lacks of rows that were written after a position."""
         into = cluster.databases[name]
         new: list[int] = []
         for row, at in reversed(rows.items()):
@@ -277,7 +278,7 @@ class Universe:
             subscription.to = (publisher.resource_id, publisher.generation)
         subscription.working = slot.active = True
         slot.since = subscription.since
-        self._copy_rows(cluster, name, publisher.databases[name].rows, after=slot.confirmed)
+        self.copy_rows(cluster, name, publisher.databases[name].rows, after=slot.confirmed)
         slot.confirmed = publisher.wal
 
     def reached_by_workers(self, cluster: Cluster) -> bool:
