@@ -32,7 +32,7 @@ from state.words import Environment
 from tests.postgres.conftest import Pair, master_password
 
 RUN = "k3f9qa"
-LIMIT_S = 25.0
+LIMIT_S = 120.0
 MAJORS = {Role.NEW_BLUE: 18, Role.BLUE_PRIME: 16}
 NAMES = {Role.NEW_BLUE: "orders", Role.BLUE_PRIME: "orders-prime"}
 PASSWORD = "of the replication role"
