@@ -125,9 +125,10 @@ def left_behind(world: World, clusters: Iterable[Cluster]) -> Mark | None:
 def keep_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]) -> Mark | None:
     """Look whether this journal was left behind, keep it where that is news, and return it."""
     mark = left_behind(world, clusters)
-    words = mark.words if mark is not None else ""
-    if words != (world.fact(LEFT_BEHIND) or ""):
-        text = f"this journal was left behind: the run is held by {words}" if words else ""
+    words, known = mark.words if mark is not None else "", world.fact(LEFT_BEHIND) or ""
+    if words != known:
+        # Whoever holds it goes on from number to number: that it was left behind is told once.
+        text = f"this journal was left behind: the run is held by {words}" * (not known)
         journal.evidence(world.run, FACT, text, key=LEFT_BEHIND, value=words)
     return mark
 
