@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from runbook import serving
 from runbook.aws.facts import Cluster
 from runbook.board import ClusterView
+from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import StepFailed
@@ -57,6 +58,7 @@ async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterVie
         percent=cluster.percent_progress,
         serves=serves,
         publishes=held(world).publisher is role and bool(world.fact("slots")),
-        frozen=not open_here,
+        # What another journal has opened or closed since is not known here.
+        frozen=not open_here and not world.fact(LEFT_BEHIND),
         at=now,
     )
