@@ -132,15 +132,24 @@ def keep_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]
     return mark
 
 
+def refuse_if_known_left_behind(world: World) -> None:
+    """Raise `Refused` where the last look found that this journal was left behind."""
+    if words := world.fact(LEFT_BEHIND):
+        raise _left_behind(world, words)
+
+
 def refuse_if_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]) -> None:
     """Raise `Refused` where another journal has acted on the run since this one."""
     mark = keep_left_behind(world, journal, clusters)
-    if mark is None:
-        return
+    if mark is not None:
+        raise _left_behind(world, mark.words)
+
+
+def _left_behind(world: World, words: str) -> Refused:
     own = (world.fact(FACT) or {}).get("number", 0)
-    raise Refused(
-        f"This journal was left behind: run {world.run} is held by {mark.words}; this journal "
-        f"knows it up to number {own}.",
+    return Refused(
+        f"This journal was left behind: run {world.run} is held by {words}; this journal knows it "
+        f"up to number {own}.",
         now="Nothing further was changed.",
         todo="Look on there. If nobody acts there any more, read the run anew from the clusters: "
         f"blueprime adopt {world.plan.cluster.identifier}; from then on this machine holds it.",

@@ -159,6 +159,10 @@ def disagreements(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stak
         what = believed(world, each.role)
         if what.serves and (contrary := _does_not_serve(world, each)):
             found.append(_both(each, what, contrary))
+    if found:
+        # Who serves instead, as far as it shows.
+        others = [(each, believed(world, each.role)) for each in seen.values()]
+        found += [_both(*other, words) for other in others if (words := _opened(*other))]
     for stake in sorted(set(stakes), key=lambda stake: (stake.kind, stake.role)):
         found += _against(world, seen, stake)
     return list(dict.fromkeys(found))

@@ -20,7 +20,7 @@ import psycopg
 
 from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import planning
+from runbook import holder, planning
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -370,6 +370,7 @@ class Session:
         # It was offered some time ago, and the run may have moved on since.
         offered = {(each.track, each.way): each for each in await self.ways()}
         way = offered.get((way.track, way.way), way)
+        holder.refuse_if_known_left_behind(self._world)
         if not way.available:
             raise StepFailed(
                 f"{way.title} is not possible from here: {way.why_not}.",

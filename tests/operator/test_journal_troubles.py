@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,8 +47,7 @@ def archived(tmp_path: Path) -> Iterator[Workspace]:
     """A workspace that everybody may read and nobody may write."""
     with Journal.open(tmp_path / "journal.db") as journal:
         start(journal)
-    home = Path("/tmp") / f"blueprime-test-{os.getpid()}-{tmp_path.name}"
-    home.mkdir()
+    home = Path(tempfile.mkdtemp(prefix="blueprime-test-", dir="/tmp"))
     shutil.copy(tmp_path / "journal.db", home / "journal.db")
     (home / "journal.db").chmod(0o444)
     home.chmod(0o555)

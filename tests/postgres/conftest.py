@@ -25,6 +25,8 @@ from runbook.postgres.statement import Statement
 
 MASTER = 'Må"ster 100%'
 SECRET = "p'a\\s\"s %s 🔑"
+LIMIT_S = 120.0
+"""It only ends a test that fails."""
 _SETTINGS = {
     "wal_level": "logical",
     "max_prepared_transactions": "10",
@@ -91,7 +93,7 @@ class Pair:
         with self.admin(major, database) as connection:
             yield connection
             pid = connection.info.backend_pid
-        ends = monotonic() + 20
+        ends = monotonic() + LIMIT_S
         with self.admin(major) as watcher:
             query = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
             while watcher.execute(query, (pid,)).fetchone():
@@ -175,7 +177,7 @@ async def opened(pair: Pair) -> AsyncIterator[Open]:
 
         async def open_(major: int, database: str = "postgres", **more: Any) -> AsyncConnection:
             connection = await connect(
-                pair.target(major), master_password, database, deadline_s=10, **more
+                pair.target(major), master_password, database, deadline_s=LIMIT_S, **more
             )
             stack.push_async_callback(connection.close)
             return connection
@@ -192,8 +194,8 @@ def compared(pair: Pair, database: str) -> Compare:
 
     async def run(budget_s: float = 60.0, **more: object) -> Comparison:
         return await compare.compare_databases(
-            lambda: connect(pair.target(18), master_password, database, deadline_s=10),
-            lambda: connect(pair.target(16), master_password, database, deadline_s=10),
+            lambda: connect(pair.target(18), master_password, database, deadline_s=LIMIT_S),
+            lambda: connect(pair.target(16), master_password, database, deadline_s=LIMIT_S),
             budget_s=budget_s,
             parallel=2,
             **more,  # type: ignore[arg-type]

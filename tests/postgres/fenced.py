@@ -31,7 +31,7 @@ from tests.postgres.conftest import MASTER, Pair, master_password
 
 BLUE, GREEN, PRIME = "cluster-BLUE", "cluster-GREEN", "cluster-PRIME"
 WINDOW_S = 0.05
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 """Rows are compared, and slots made, within it, however loaded the machine is."""
 HURRIED_S = 0.3
 
@@ -233,7 +233,7 @@ def plan_for(application: str, **traffic: Any) -> Plan:
             "credentials": {"user": MASTER, "password": "pgpass", "sslmode": "disable"},
             "traffic": {"stop": "roles", "application_roles": [application], **traffic},
             "fence": {"window_s": WINDOW_S, "limit_s": LIMIT_S},
-            "limits": {"capture_s": LIMIT_S, "fast_poll_s": 0.05, "poll_s": 0.05, "connect_s": 10},
+            "limits": {"capture_s": LIMIT_S, "fast_poll_s": 0.05, "poll_s": 0.05, "connect_s": 60},
         }
     )
 

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from runbook.postgres import compare_live, replication, rowlook, scan
 from runbook.postgres.compare_live import DifferingKey, Kind, LiveComparison
 from runbook.postgres.connect import connect
-from tests.postgres.conftest import Open, Pair, in_one, master_password
+from tests.postgres.conftest import LIMIT_S, Open, Pair, in_one, master_password
 from tests.postgres.test_replication import NAME, Link, captured, until
 
 SCHEMA = """
@@ -38,13 +38,13 @@ Compared = Callable[..., Awaitable[LiveComparison]]
 
 @pytest.fixture
 def compared(pair: Pair, database: str) -> Compared:
-    async def run(wait_s: float = 20.0, **more: object) -> LiveComparison:
+    async def run(wait_s: float = LIMIT_S, **more: object) -> LiveComparison:
         return await compare_live.differing_keys(
             lambda: connect(
-                pair.target(18), master_password, database, deadline_s=10, read_only=True
+                pair.target(18), master_password, database, deadline_s=LIMIT_S, read_only=True
             ),
             lambda: connect(
-                pair.target(16), master_password, database, deadline_s=10, read_only=True
+                pair.target(16), master_password, database, deadline_s=LIMIT_S, read_only=True
             ),
             slot=NAME,
             wait_s=wait_s,
@@ -202,9 +202,15 @@ async def test_a_row_that_never_stands_still_is_never_called_different(
             while not ending.is_set():
                 await writer.execute("UPDATE public.account SET balance = balance + 1 WHERE id = 1")
 
+        async def tell() -> bool:
+            nonlocal found
+            found = await compared(wait_s=4.0, tables=[("public", "account")])
+            return bool(found.different)
+
+        found: LiveComparison
         hammering = asyncio.create_task(hammer())
         try:
-            found = await compared(wait_s=4.0, tables=[("public", "account")])
+            await until(tell, "the other row is told")
         finally:
             ending.set()
             await hammering

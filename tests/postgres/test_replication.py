@@ -21,7 +21,8 @@ from tests.postgres.conftest import SECRET, Open, Pair, in_one
 NAME = "blueprime_x7"
 ROLE = 'blueprime_x7 "r" %'
 PASSWORD = "ver'y-\\secret word"
-LIMIT_S = 20.0
+LIMIT_S = 120.0
+"""It only ends a test that fails."""
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -31,7 +31,7 @@ SHOP = 'Ærø "shop" 100%'
 _numbers = count(1)
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
+def until(condition: Callable[[], Any], what: str, limit_s: float = 120.0) -> Any:
     """Return the condition's value as soon as it is true."""
     deadline = time.monotonic() + limit_s
     while not (value := condition()):

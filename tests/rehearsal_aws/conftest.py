@@ -74,7 +74,7 @@ class Lab:
         return cast(dict[str, Any], rows[0])
 
 
-def until(condition: Callable[[], Any], limit_s: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], limit_s: float = 120.0) -> Any:
     """Return the condition's value as soon as it is true."""
     deadline = time.monotonic() + limit_s
     while not (value := condition()):

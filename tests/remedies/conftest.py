@@ -30,7 +30,7 @@ from runbook.step import Gate
 from runbook.world import World
 from state.journal import Journal
 from state.words import Environment, Status
-from tests.postgres.conftest import MASTER, SECRET, Pair, master_password
+from tests.postgres.conftest import LIMIT_S, MASTER, SECRET, Pair, master_password
 from tests.postgres.conftest import pair as pair  # the fixture
 
 MAJORS = {
@@ -175,7 +175,7 @@ class Bench:
         )
         self.fact("slots", [self.slot])
 
-    def settle(self, limit_s: float = 20.0) -> None:
+    def settle(self, limit_s: float = LIMIT_S) -> None:
         """Wait until the subscriber has confirmed all that the publisher has now."""
         (lsn,) = self.here("SELECT pg_current_wal_flush_lsn()")[0]
         query = "SELECT confirmed_flush_lsn >= %s FROM pg_replication_slots WHERE slot_name = %s"
@@ -202,7 +202,7 @@ class Bench:
         return self.here(query), self.there(query)
 
 
-def until(condition: Callable[[], Any], limit_s: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """Return the first true value of a condition, asked again and again."""
     deadline = time.monotonic() + limit_s
     while not (value := condition()):

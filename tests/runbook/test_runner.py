@@ -228,7 +228,7 @@ async def test_leaving_lets_the_effect_in_flight_end_and_calls_it_unknown(
     with pytest.raises(asyncio.CancelledError):
         await attempt
     let_go.set()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 120)
     assert effects(journal)[0].outcome is Outcome.UNKNOWN
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -156,8 +157,8 @@ def test_a_folder_that_may_not_be_written(path: Path) -> None:
     with Journal.open(path, writer=False) as watching:
         say(watching.run().id)
     """
-    archive = Path("/tmp") / f"blueprime-test-{os.getpid()}-{path.parents[1].name}"
-    shutil.copytree(path.parent, archive)
+    archive = Path(tempfile.mkdtemp(prefix="blueprime-test-", dir="/tmp"))
+    shutil.copytree(path.parent, archive, dirs_exist_ok=True)
     try:
         lock_path(archive / path.name).unlink()
         (archive / path.name).chmod(0o444)

@@ -1,6 +1,7 @@
 """One process writes at a time."""
 
 import os
+import shutil
 import socket
 import sqlite3
 from pathlib import Path
@@ -143,6 +144,7 @@ def test_a_process_is_told_from_others_by_its_start(path: Path) -> None:
     assert lock.process_start(process.pid) is None
 
 
+@pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
 def test_ps_tells_the_start_where_there_is_no_proc() -> None:
     mark = lock._start_by_ps(os.getpid())
     assert mark

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui import scenes
-from tests.tui.conftest import enter_run, sees, until
+from tests.tui.conftest import DEADLINE_S, enter_run, sees, until
 
 WIDE = (160, 48)
 
@@ -120,7 +120,7 @@ def child(told: Path, *, hold: bool = False) -> Iterator[tuple[subprocess.Popen[
         os.close(leader)
 
 
-def read_until(leader: int, wanted: bytes, limit_s: float = 30.0) -> bytes:
+def read_until(leader: int, wanted: bytes, limit_s: float = DEADLINE_S) -> bytes:
     """Return what the terminal got, once it holds some bytes."""
     got = b""
     limit = time.monotonic() + limit_s
@@ -136,7 +136,7 @@ def read_until(leader: int, wanted: bytes, limit_s: float = 30.0) -> bytes:
 def drain(leader: int, process: subprocess.Popen[bytes]) -> bytes:
     """Return the rest of what the terminal got, until the process has ended."""
     got = b""
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + DEADLINE_S
     while time.monotonic() < limit:
         readable, _, _ = select.select([leader], [], [], 0.2)
         try:
@@ -157,7 +157,7 @@ def test_a_signal_leaves_cleanly_and_gives_the_terminal_back(
         read_until(leader, b"No effect is unknown")
         process.send_signal(number)
         rest = drain(leader, process)
-        assert process.wait(30) == 0
+        assert process.wait(DEADLINE_S) == 0
     assert b"\x1b[?1049l" in rest, "the alternate screen was left"
     assert b"\x1b[?25h" in rest, "the cursor is back"
     assert b"blueprime resume k2f9qa" in rest
@@ -172,7 +172,7 @@ def test_a_lost_terminal_ends_the_process_by_itself(tmp_path: Path) -> None:
         os.close(leader)
         try:
             os.close(copy)
-            assert process.wait(30) == 0, "ended by itself, not by a signal"
+            assert process.wait(DEADLINE_S) == 0, "ended by itself, not by a signal"
         finally:
             os.dup2(os.open(os.devnull, os.O_RDWR), leader)
     assert json.loads(told.read_text())["closed"]
@@ -188,7 +188,7 @@ def test_a_hung_up_terminal_lets_the_step_in_flight_settle(tmp_path: Path) -> No
         read_until(leader, b"is running")
         os.close(leader)
         try:
-            assert process.wait(30) == 0
+            assert process.wait(DEADLINE_S) == 0
         finally:
             os.dup2(os.open(os.devnull, os.O_RDWR), leader)
     assert json.loads(told.read_text()) == {"closed": True, "bake": "succeeded"}

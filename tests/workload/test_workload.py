@@ -217,7 +217,7 @@ def test_a_dead_process_is_told_and_replaced(workload: Workload) -> None:
     asking = threading.Thread(target=ask)
     asking.start()
     os.kill(workload.pid, signal.SIGKILL)
-    asking.join(30)
+    asking.join(120)
     assert failed
     assert not workload.running
     assert workload.stop()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 
 
 def until(condition: Callable[[], object]) -> None:

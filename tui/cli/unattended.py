@@ -8,6 +8,7 @@ import click
 
 from runbook import plan as plans
 from runbook import planning, tracks
+from runbook.holder import LEFT_BEHIND
 from runbook.session import Session
 from runbook.step import Refused, StepFailed
 from state.journal import Journal
@@ -138,4 +139,6 @@ def _say_how_it_ended(session: Session, code: int, course: Course) -> None:
         click.echo(words)
     click.echo(f"way back from here: {session.way_back()}")
     if code != DONE:
-        click.echo(f"Go on with: blueprime resume {session.run.id}")
+        left = session.fact(LEFT_BEHIND)
+        command = f"adopt {session.run.cluster}" if left else f"resume {session.run.id}"
+        click.echo(f"Go on with: blueprime {command}")
