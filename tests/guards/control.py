@@ -323,10 +323,11 @@ class ControlPlane(Universe):
             self.deployment_goes(identifier, False)
 
     def hand_loses_slots(self, resource_id: str) -> None:
-        """The slots of runs keep more than they may, and are lost."""
+        """The slots of runs keep more than they may, and are lost: where something is written."""
         found = self.clusters.get(resource_id)
-        for name, slot in found.slots.items() if found is not None else ():
-            slot.lost |= name.startswith("blueprime_")
+        if found is not None and found.open:
+            for name, slot in found.slots.items():
+                slot.lost |= name.startswith("blueprime_")
 
     def hand_renames(self, resource_id: str, name: str) -> None:
         """Somebody renames a cluster that serves nobody."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from runbook.step import Gate, StepFailed
 from runbook.ways import Way
@@ -70,6 +71,9 @@ fast_poll_s = 0.5
 """
 
 
+PLANS = TemporaryDirectory(prefix="guards-plan-")
+"""Where the plan lies: a journal knows its path, and is gone on with in folder after folder."""
+
 WATCHED_S = 25.0
 """Longer than any figure counts as fresh."""
 
@@ -101,7 +105,7 @@ class Night(Machines):
     def __init__(self, folder: Path, settings: Settings) -> None:
         super().__init__(folder)
         self.settings = settings
-        self.plan_path = folder / "plan.toml"
+        self.plan_path = Path(PLANS.name, "plan.toml")
         self.world = ControlPlane(protected=settings.protected, tagless=settings.tagless)
         self.remembered: list[Way] = []
         """Ways that were offered some time ago."""

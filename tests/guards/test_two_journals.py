@@ -26,8 +26,8 @@ from tests.guards.play import play
 
 RENAME, ROUTE53, MANUAL, COMMAND = SETTINGS
 READY, HELD, BAKED = 7, 10, 16
-"""So many steps that all went well lead to the switchover, to old blue being held for the clone, and
-to the end of the upgrade."""
+"""So many steps that all went well lead to the switchover, to old blue being held for the clone,
+and to the end of the upgrade."""
 
 Acts = tuple[tuple[Act, int], ...]
 
