@@ -54,8 +54,19 @@ def shown(app: object) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
 
 
+def _has_evidence(screen: object) -> bool:
+    """Return whether a run's screen shows the evidence of the step that is selected.
+
+    Its first look does not know yet which one that is; the next one, much later, brings it.
+    """
+    if not isinstance(screen, RunScreen):
+        return True
+    return screen.picture is not None and screen.picture.evidence_of == screen._selected_step()
+
+
 async def still(pilot: Pilot[None]) -> None:
     """Wait until the screen has not changed for some frames, its layout included."""
+    await until(pilot, lambda: all(map(_has_evidence, pilot.app.screen_stack)), "evidence")
     limit = time.monotonic() + DEADLINE_S
     before, same = "", 0
     while same < 10:
