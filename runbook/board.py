@@ -177,6 +177,8 @@ class Board:
     """Since when every write on the subscriber is watched without a gap; None: it is not."""
     journal_error: str = ""
     """Why the journal could not be written at the last try, or empty."""
+    left_behind: str = ""
+    """Who went on with the run since this journal, or empty."""
     at: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from runbook.remedies.remedy import is_remedy
 from runbook.step import Risk, Step
 from runbook.tracks import steps_of
 from state.journal import Journal
+from state.rebasing import present
 from state.records import Attempt, Run, TrackEntry
 from state.words import Status, Track
 
@@ -59,7 +60,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """All sections of a run, the current one last. Left sections show only what was tried."""
+    """All sections of a run, the current one last. Left sections show only what was tried.
+
+    What was tried before the run was read anew from the clusters is in its report alone.
+    """
 
     run: Run
     sections: tuple[Section, ...]
@@ -86,7 +90,7 @@ def read(journal: Journal, run: str) -> Checklist:
     attempts: dict[int, dict[str, list[Attempt]]] = {}
     for attempt in journal.attempts(record.id):
         attempts.setdefault(attempt.entry, {}).setdefault(attempt.step, []).append(attempt)
-    entries = journal.entries(record.id)
+    entries = present(journal.entries(record.id))
     sections = []
     for entry in entries:
         tried = attempts.get(entry.id, {})

@@ -5,10 +5,8 @@ A capability that catches more of one is written into its row; docs/hazards.md f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-PLANTED = "tests/preflight/test_hazards.py"
-"""Plants what each check looks for, in a real database or in the lab's AWS."""
+from runbook.hazard import Hazard
+from runbook.hazard_deployment import DEPLOYMENT
 
 FENCE = "tests/postgres/test_fence.py"
 REPLICATION = "tests/postgres/test_replication.py"
@@ -29,31 +27,11 @@ TYPES = (
     "test_no_two_values_of_a_type_hash_the_same_and_both_versions_agree"
 )
 UNKNOWN = "tests/runbook/test_judge.py::test_what_is_not_known_is_never_protected"
-CORNERS = "tests/faults/test_aws.py::test_one_night_with_a_fault_at_every_corner"
 DRIFT = (
     "tests/postgres/test_schema.py::test_drift_shows_as_a_line",
     "tests/watch/test_turning.py::test_drift_is_kept_as_data_and_goes_when_it_is_mended",
     TURNING,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Hazard:
-    """One way in which it goes wrong in silence."""
-
-    title: str
-    what: str
-    """What happens, if nobody looks."""
-    checks: tuple[str, ...] = ()
-    """Keys of the preflight's checks that see it beforehand."""
-    then: str = ""
-    """How it is caught later: by a gate, the fence, the watch while baking, or a proof."""
-    proof: tuple[str, ...] = ()
-    """Tests of what catches it later; the checks' own are known."""
-    unproved: str = ""
-    """What no test has shown, and why."""
-    todo: str = ""
-    """What to do where a check does not say it."""
 
 
 GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
@@ -345,96 +323,5 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
             ),
         ),
     ),
-    (
-        "The blue/green deployment",
-        (
-            Hazard(
-                "DDL on blue while the deployment stands",
-                "It degrades, or the switchover rolls back without a word.",
-                checks=("schema.partitions", "extensions.cron-jobs", "schema.extensions"),
-                then="a degraded deployment is refused before anything is stopped",
-                proof=(CORNERS,),
-                todo="Delete green, and make it again: abort, then a new run.",
-            ),
-            Hazard(
-                "Too few slots, senders or workers; a writer that waits for a reboot",
-                "The deployment fails after half an hour, or replication stands still.",
-                checks=(
-                    "parameters.group",
-                    "parameters.in-sync",
-                    "parameters.logical-replication",
-                    "parameters.pending-restart",
-                    "parameters.synchronous-commit",
-                    "parameters.sizing",
-                    "parameters.target-group",
-                    "parameters.instance-group",
-                    "capacity.quotas",
-                ),
-            ),
-            Hazard(
-                "What blue must not be or have",
-                "AWS refuses the deployment or the switchover.",
-                checks=(
-                    "cluster.status",
-                    "cluster.members",
-                    "cluster.version",
-                    "cluster.target",
-                    "cluster.kind",
-                    "cluster.master-password",
-                    "cluster.backups",
-                    "cluster.deployments",
-                    "cluster.zero-etl",
-                    "replication.publications",
-                    "replication.subscriptions",
-                    "schema.extensions",
-                ),
-            ),
-            Hazard(
-                "What AWS does not copy to green",
-                "Auto Scaling, IAM roles, proxies and custom endpoints are missing afterwards.",
-                checks=(
-                    "cluster.not-copied",
-                    "cluster.auto-scaling",
-                    "cluster.deletion-protection",
-                    "endpoints.proxy",
-                ),
-                proof=("tests/preflight/test_cluster.py::test_deletion_protection_is_told",),
-                unproved="custom endpoints: the lab's clusters have none",
-            ),
-            Hazard(
-                "AVAILABLE too early",
-                "AWS refuses a switchover for some minutes.",
-                then="both are waits: several good looks, and patience with a refusal",
-                proof=(CORNERS,),
-                todo="Nothing: it passes.",
-            ),
-            Hazard(
-                "Names that are too long, or end in another number",
-                "Green's name does not fit; old blue is -old2.",
-                checks=("cluster.name",),
-                then="names are read from the switchover's details, clusters known by resource id",
-                proof=(
-                    "tests/rehearsal_aws/test_switchover.py::test_the_next_free_old_name_is_taken",
-                ),
-            ),
-            Hazard(
-                "The wrong cluster, or the wrong way to it",
-                "A namesake is changed, or the applications are led nowhere.",
-                checks=(
-                    "account.identity",
-                    "cluster.found",
-                    "roles.master",
-                    "roles.connect",
-                    "endpoints.commands",
-                    "endpoints.route53",
-                    "schema.foreign-servers",
-                ),
-                then="each connection proves where it is",
-                proof=(
-                    "tests/faults/test_postgres_endpoints.py::test_no_step_goes_on_where_a_name_leads_astray",
-                    "tests/preflight/test_database.py::test_a_user_without_permissions",
-                ),
-            ),
-        ),
-    ),
+    DEPLOYMENT,
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from runbook.hazard_table import GROUPS, PLANTED, Hazard
+from runbook.hazard import PLANTED, Hazard
+from runbook.hazard_table import GROUPS
 from runbook.preflight.check import Check
 from runbook.preflight.suite import CHECKS
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from runbook import differing
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Board, LagView, Protection, stale
+from runbook.holder import LEFT_BEHIND
 from runbook.sides import held
 from runbook.steps.carry import DIFFERENT
 from runbook.steps.detach import detached
@@ -39,6 +40,8 @@ def judge(world: World, board: Board, looks: Looks, *, asked: bool = False) -> P
     the apply workers', no table known to differ.
     """
     now = world.now()
+    if holder := world.fact(LEFT_BEHIND):
+        return Protection(None, f"this journal was left behind: {holder} holds the run", (), now)
     if world.fact("switchover") is None:
         if asked:
             return Protection(False, "the switchover was asked for, its end not seen yet", (), now)

@@ -17,7 +17,7 @@ from datetime import datetime
 import psycopg
 
 from runbook import board as boards
-from runbook import clocks
+from runbook import clocks, holder, serving
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, Fence, Protection, TrafficView
 from runbook.clocks import ClockWatch
@@ -126,8 +126,12 @@ class Monitor:
         last = known.protection
         if last.looking:
             last = replace(last, protected=last.before, at=last.before_at)
-        else:
-            self._announced = said(last)
+        if kept := self.world.fact("protection"):
+            # The figures are put up before the verdict is journaled, and steps go by the journal.
+            self._announced = (
+                kept["protected"],
+                tuple(kept.get("causes") or kept.get("reasons", ())),
+            )
         self._last_known = last
         self._ages.begin_with(known.alarms)
         self.board = replace(
@@ -213,11 +217,14 @@ class Monitor:
         await self.world.forget_connections()
 
     async def _look_at_clusters(self) -> None:
-        views = await clusters.views(self.world)
+        own = await serving.own_clusters(self.world)
+        mark = holder.keep_left_behind(self.world, self._journal, own)
+        views = await clusters.views(self.world, own)
         found = await deployment(self.world)
         self.board = replace(
             self.board,
             clusters=views,
+            left_behind="" if mark is None else mark.words,
             deployment="" if found is None else found.status,
             at=self.world.now(),
         )

@@ -6,6 +6,7 @@ goes on until a step is seen to have let them in.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.tracks import name
 from runbook.world import asked_to_stop
 from state.journal import Journal
+from state.rebasing import bases
 from state.records import Attempt, Evidence, Json, TrackEntry
 from state.words import Outcome
 
@@ -64,18 +66,8 @@ class Outage:
 
 def downtime(journal: Journal, run: str) -> Downtime:
     """Return the clock of a run's latest outage, with the sum of those before it."""
-    attempts = journal.attempts(run)
-    found = outages(
-        attempts,
-        journal.evidences(run, key="traffic"),
-        journal.entries(run),
-        journal.fact(run, clocks.FACT),
-        asked={
-            entry.id: at
-            for entry in journal.entries(run)
-            if (at := asked_to_stop(journal.decisions(run), entry.id)) is not None
-        },
-    )
+    attempts, entries = journal.attempts(run), journal.entries(run)
+    found = _since_the_start(journal, run, attempts, entries)
     if not found:
         return Downtime()
     last = found[-1]
@@ -87,6 +79,33 @@ def downtime(journal: Journal, run: str) -> Downtime:
         letting_in=last.ended is None and _letting_in(attempts, last.began),
         clock_set_s=last.clock_set_s,
     )
+
+
+def _since_the_start(
+    journal: Journal, run: str, attempts: Sequence[Attempt], entries: Sequence[TrackEntry]
+) -> list[Outage]:
+    """Return a run's outages; those that went on as its journal was left behind are left out.
+
+    When they ended is not known, and not made up.
+    """
+    traffic = journal.evidences(run, key="traffic")
+    asked = {
+        entry.id: at
+        for entry in entries
+        if (at := asked_to_stop(journal.decisions(run), entry.id)) is not None
+    }
+    read_anew, emptied = bases(entries), [seen.id for seen in traffic if seen.value is None]
+    found: list[Outage] = []
+    for span in range(len(read_anew) + 1):
+        found = [outage for outage in found if outage.ended is not None]
+        found += outages(
+            [each for each in attempts if bisect(read_anew, each.entry) == span],
+            [each for each in traffic if each.value and bisect(emptied, each.id) == span],
+            entries,
+            journal.fact(run, clocks.FACT),
+            asked=asked,
+        )
+    return found
 
 
 def outages(

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from runbook import differing
 from runbook.alarm import Cause
+from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.slipped import UNPROVED
@@ -16,6 +17,7 @@ from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
+from state.rebasing import present, tried
 from state.records import Attempt, Json, TrackEntry
 from state.words import Outcome, Status, Track
 
@@ -45,6 +47,7 @@ class Position(StrEnum):
     FORWARD_NOT_PROTECTED = "gone forward again, blue prime not yet fed"
     COMMITTED = "committed"
     ABORTED = "aborted"
+    LEFT_BEHIND = "left behind: another journal went on with the run"
 
 
 ENDED = {
@@ -67,8 +70,10 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 
 def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
-    entries = journal.entries(world.run)
-    attempts = journal.attempts(world.run)
+    if world.fact(LEFT_BEHIND):
+        return Position.LEFT_BEHIND
+    entries = present(journal.entries(world.run))
+    attempts = tried(journal, world.run)
     for number, entry in reversed([*enumerate(entries)]):
         found = _of(world, journal, entry, entries[:number], attempts)
         if found is not None:
@@ -196,7 +201,7 @@ def switchover_asked(world: World, journal: Journal) -> bool:
     return any(
         effect.outcome is not Outcome.FAILED
         and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
-        for attempt in journal.attempts(world.run)
+        for attempt in tried(journal, world.run)
         if attempt.step == switch.Switchover.key and attempt.track is Track.UPGRADE
         for effect in attempt.effects
     )
@@ -229,4 +234,5 @@ def way_back(where: Position) -> str:
         "lost",
         Position.COMMITTED: "none: the way back has ended",
         Position.ABORTED: "none is needed: blue serves as before",
+        Position.LEFT_BEHIND: "not known here: another journal went on with the run",
     }[where]

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import psycopg
 
 from runbook.board import stale
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.looked import PROBE, UNREACHABLE, Looked, by_person, first_line, probe_safely, ruled
+from runbook.permission import Permission
 from runbook.step import (
     Ambiguous,
     Answer,
@@ -39,18 +40,12 @@ Decide = Callable[[Gate], Awaitable[str | None]]
 
 _log = logging.getLogger("blueprime.runner")
 
-PROBE = "probe"
-"""Who is named where a look, and not a person, has decided an unknown outcome."""
-
 LOST_ANSWER_PROBES_S = (0.2, 1.0, 3.0)
 """Pauses before each look for an effect whose answer was lost: reads may trail the change."""
 
 
 LOST_LOOK_PAUSES_S = (0.1, 1.0)
 """Pauses before verifying anew after a lost connection."""
-
-UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
-"""What a look at a database may end in: nothing was changed by it."""
 
 
 class Unclear(Exception):
@@ -60,13 +55,22 @@ class Unclear(Exception):
 class Runner:
     """Performs steps of one run, one at a time, and journals everything.
 
-    `who` is the operator's name for decisions.
+    `who` is the operator's name for decisions; `permission` is asked before each wave of changes.
     """
 
-    def __init__(self, world: World, journal: Journal, *, who: str, notice: Notice) -> None:
+    def __init__(
+        self,
+        world: World,
+        journal: Journal,
+        *,
+        who: str,
+        notice: Notice,
+        permission: Permission | None = None,
+    ) -> None:
         self.world = world
         self.journal = journal
         self.who = who
+        self.permission = permission or Permission(world, journal, who=who)
         self._notice = notice
         self._stop = asyncio.Event()
         self.leaving = False
@@ -95,6 +99,7 @@ class Runner:
             reason = "" if self._earlier(step.key) else await step.skip(self.world)
             if reason:
                 return self._skip(step, reason)
+            await self.permission.before(step)
             if not await self._pass_gates(step, decide):
                 return Status.READY
         except (StepFailed, *UNREACHABLE) as failure:
@@ -138,7 +143,7 @@ class Runner:
             return self._end(
                 attempt,
                 Status.FAILED,
-                f"blueprime itself failed: {type(error).__name__}: {_first_line(error)}\n"
+                f"blueprime itself failed: {type(error).__name__}: {first_line(error)}\n"
                 "Effects that were performed are listed with their outcomes.\n"
                 "The log file holds the details; run the step again, or branch.",
             )
@@ -163,7 +168,7 @@ class Runner:
             except psycopg.Error as error:
                 if not _connection_lost(error) or self._stop.is_set():
                     raise
-                watch.evidence(f"looked again: the connection was lost: {_first_line(error)}")
+                watch.evidence(f"looked again: the connection was lost: {first_line(error)}")
                 await self.world.forget_connections()
                 await asyncio.sleep(pause)
         await step.verify(self.world, watch)
@@ -175,7 +180,7 @@ class Runner:
         return self._end(
             attempt,
             Status.FAILED,
-            f"Looking at the database failed: {_first_line(failure)}\n"
+            f"Looking at the database failed: {first_line(failure)}\n"
             "Nothing was changed by this look.\n"
             "Run the step again.",
         )
@@ -222,32 +227,49 @@ class Runner:
 
     async def _perform_wave(self, attempt: Attempt, wave: Wave) -> None:
         # Every member is let to its end, so that no outcome is lost because another one failed.
-        results = await asyncio.gather(
-            *(self._settle_effect(attempt, effect) for effect in wave), return_exceptions=True
+        looked = await asyncio.gather(
+            *(self._look_at(attempt, effect) for effect in wave), return_exceptions=True
         )
-        failures = [result for result in results if isinstance(result, BaseException)]
+        members = list(zip(wave, looked, strict=True))
+        wanted = [e for e, look in members if isinstance(look, Looked) and look.to_be_made]
+        if wanted:
+            await self.permission.ask(attempt, wanted)
+        results = await asyncio.gather(
+            *(
+                self._settle_effect(attempt, effect, look)
+                for effect, look in members
+                if isinstance(look, Looked)
+            ),
+            return_exceptions=True,
+        )
+        failures = [each for each in (*looked, *results) if isinstance(each, BaseException)]
         for kind in (Unclear, StepFailed, BaseException):
             for failure in failures:
                 if isinstance(failure, kind):
                     raise failure
+        self.permission.done(attempt, wave)
         await self._wait_settled(wave)
 
-    async def _settle_effect(self, attempt: Attempt, effect: Effect) -> None:
+    async def _look_at(self, attempt: Attempt, effect: Effect) -> Looked:
+        """Look whether an effect has happened; what a person ruled of it counts where none can."""
         earlier = [record for record in self._earlier(attempt.step) if record.key == effect.key]
         open_ones = [record for record in earlier if record.outcome is Outcome.UNKNOWN]
-        ruling = earlier[-1] if earlier and earlier[-1].decided not in ("", PROBE) else None
         finding = await self._look(effect, open_ones)
+        if finding.answer is Answer.UNKNOWN and earlier and by_person(earlier[-1]):
+            finding = ruled(finding, earlier[-1])
+        return Looked(finding, open_ones)
+
+    async def _settle_effect(self, attempt: Attempt, effect: Effect, look: Looked) -> None:
+        finding = look.finding
         intent = self.journal.intend(attempt.id, effect.key, effect.title, effect.preview())
-        if finding.answer is Answer.UNKNOWN and ruling is not None:
-            finding = _ruled(finding, ruling)
         if finding.answer is Answer.YES:
-            self._close(open_ones, Outcome.ADOPTED, finding.seen)
+            self._close(look.open_ones, Outcome.ADOPTED, finding.seen)
             self.journal.settle(intent, Outcome.ADOPTED, {"seen": finding.seen, **finding.detail})
             return
         if finding.answer is Answer.UNKNOWN:
             self.journal.settle(intent, Outcome.UNKNOWN, {"error": finding.seen})
             raise Unclear(_unclear(effect, finding.seen))
-        self._close(open_ones, Outcome.FAILED, finding.seen)
+        self._close(look.open_ones, Outcome.FAILED, finding.seen)
         await self._perform(intent, effect)
 
     async def _perform(self, intent: int, effect: Effect) -> None:
@@ -314,11 +336,11 @@ class Runner:
 
     async def _look_after_loss(self, intent: int, effect: Effect, error: Exception) -> None:
         """Decide by probes alone what became of an effect whose answer was lost."""
-        lost = _first_line(error) if not isinstance(error, Ambiguous) else str(error)
+        lost = first_line(error) if not isinstance(error, Ambiguous) else str(error)
         finding = Finding(Answer.UNKNOWN, "it could not be looked at")
         for pause in LOST_ANSWER_PROBES_S:
             await asyncio.sleep(pause)
-            finding = await _probe_safely(effect)
+            finding = await probe_safely(effect)
             if finding.answer is Answer.YES:
                 self.journal.settle(
                     intent,
@@ -348,49 +370,13 @@ class Runner:
                 waited = time.monotonic() - started
 
 
-async def _probe_safely(effect: Effect) -> Finding:
-    try:
-        return await effect.probe()
-    except (StepFailed, Ambiguous, *UNREACHABLE) as error:
-        return Finding(Answer.UNKNOWN, f"it could not be looked at: {_first_line(error)}")
-
-
-async def seen_there(waves: Sequence[Wave]) -> dict[str, str]:
-    """Return what was seen of the changes that need not be made, by their keys.
-
-    What a change finds tells nothing of it while one of an earlier wave, which may turn it over,
-    is still to be made.
-    """
-    there: dict[str, str] = {}
-    for wave in waves:
-        findings = await asyncio.gather(*(_probe_safely(effect) for effect in wave))
-        for effect, finding in zip(wave, findings, strict=True):
-            if finding.answer is Answer.YES:
-                there[effect.key] = finding.seen
-        if any(finding.answer is not Answer.YES for finding in findings):
-            break
-    return there
-
-
 def _connection_lost(error: psycopg.Error) -> bool:
     """Return whether no server answered: with a SQLSTATE one did, unless it was going down."""
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
-def _ruled(finding: Finding, ruling: Record) -> Finding:
-    """Return what a person decided of a change that no look can tell of."""
-    answer = Answer.YES if ruling.outcome is Outcome.ADOPTED else Answer.NO
-    reason = ruling.detail.get("reason", "")
-    return Finding(answer, f"{finding.seen}; {ruling.decided} decided: {reason}")
-
-
 def _words(failure: StepFailed) -> str:
     return "\n".join((failure.what, failure.now, failure.todo))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _unclear(effect: Effect, seen: str) -> str:

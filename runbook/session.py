@@ -20,7 +20,7 @@ import psycopg
 
 from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import planning
+from runbook import holder, planning
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -29,10 +29,11 @@ from runbook.offers import Offer, Pending, Preview
 from runbook.plan import Plan
 from runbook.positions import position, way_back
 from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.previewing import preview
 from runbook.remedies import offered as remedies
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
-from runbook.runner import Decide, Runner, seen_there
+from runbook.runner import Decide, Runner
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
 from runbook.tracks import name, steps_of
 from runbook.ways import Way, ways
@@ -191,29 +192,12 @@ class Session:
 
     async def preview(self, step: str) -> Preview:
         """Return what a step would ask and do, as far as it can be known now."""
+        following = self.checklist().next
+        is_next = following is not None and following.step == step
         try:
-            found = self._step(step)
-            if reason := await found.skip(self._looking):
-                return Preview(step, (), (), f"will be skipped: {reason}")
-            gates = tuple(await found.gates(self._looking))
-            waves = await found.effects(self._looking)
-            # Of a step to come nothing is told: those before it may turn over what is there now.
-            following = self.checklist().next
-            is_next = following is not None and following.step == step
-            there = await seen_there(waves) if is_next else {}
-        except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
-            words = str(error).splitlines()[0]
-            return Preview(step, (), (), f"known when it is reached: {words}")
+            return await preview(self._looking, self._step(step), is_next=is_next)
         finally:
             await self._looking.forget_connections()
-        effects = [effect for wave in waves for effect in wave]
-        return Preview(
-            step,
-            gates,
-            tuple((each.title, each.preview()) for each in effects if each.key not in there),
-            "" if effects else "changes nothing: it looks, or waits",
-            tuple((each.title, there[each.key]) for each in effects if each.key in there),
-        )
 
     async def advance(self, step: str, decide: Decide, *, until: str = "") -> Status:
         """Run a step, and those that follow it by themselves; return how the last one stands.
@@ -226,6 +210,7 @@ class Session:
         self._refuse_unless_next(step)
         status = Status.READY
         self._idle.clear()
+        self._runner.permission.begin()
         try:
             while True:
                 self._busy = step
@@ -243,7 +228,7 @@ class Session:
             self._busy = ""
             await self._world.forget_connections()
             self._idle.set()
-        self._close_at_the_end()
+        await self._close_at_the_end()
         self._journal.keep_backup()
         return status
 
@@ -268,6 +253,7 @@ class Session:
             )
         self._busy = key
         self._idle.clear()
+        self._runner.permission.begin()
         try:
             found = await remedies.offered(self._world, self._journal)
             remedy = next((each for each in found.remedies if each.key == key), None)
@@ -294,7 +280,7 @@ class Session:
         for world in (self._world, self._looking, self._monitor.world):
             world.plan = plan
 
-    def _close_at_the_end(self) -> None:
+    async def _close_at_the_end(self) -> None:
         """Close the run once the last step of a track that ends runs is done."""
         listed = self.checklist()
         track = listed.current.entry.track
@@ -304,6 +290,7 @@ class Session:
             return
         if result is not None and listed.current.complete and self._journal.run(self.run.id).open:
             self.run = self._journal.close_run(self.run.id, result)
+            await self._runner.permission.let_go()
 
     def _step(self, key: str) -> Step:
         if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):
@@ -383,6 +370,7 @@ class Session:
         # It was offered some time ago, and the run may have moved on since.
         offered = {(each.track, each.way): each for each in await self.ways()}
         way = offered.get((way.track, way.way), way)
+        holder.refuse_if_known_left_behind(self._world)
         if not way.available:
             raise StepFailed(
                 f"{way.title} is not possible from here: {way.why_not}.",

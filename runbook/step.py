@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from runbook.roles import Role
 from state.records import Json
 from state.words import Result
 
@@ -27,6 +28,30 @@ class Risk(StrEnum):
     REVERSIBLE = "reversible"
     PIVOT = "pivot"
     DESTRUCTIVE = "destructive"
+
+
+class Stake(StrEnum):
+    """What a change does to a cluster that applications may be using."""
+
+    STOP = "stop"
+    """Takes the applications from the cluster that serves them."""
+    CLOSE = "close"
+    """Keeps clients out of a cluster that is to serve nobody."""
+    OPEN = "open"
+    """Lets clients in, or leads them there."""
+    CHANGE = "change"
+    """Drops, empties or overwrites what is inside."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """To which cluster a change does what; before it, the clusters are asked who serves."""
+
+    kind: Stake
+    role: Role
+    lasting: bool = False
+    """Whether the cluster itself keeps clients out, or lets them in, from then on."""
 
 
 class Answer(StrEnum):
@@ -79,6 +104,8 @@ class Effect(ABC):
     settle_limit_s: float = 600.0
     trails: bool = False
     """Whether looks may trail the change for a while, as AWS's describes do."""
+    stakes: Stakes | None = None
+    """None: no cluster is closed, opened, changed inside or deleted by it."""
 
     @abstractmethod
     def preview(self) -> str:
@@ -124,6 +151,8 @@ class Gate:
     """How long a recorded decision stands for later steps that ask the same gate."""
     yes: str = ""
     """What the button says that passes it; empty: that the step is run."""
+    by_person: bool = False
+    """Whether only a person may pass it, never an unattended run."""
 
 
 class Watch(Protocol):
@@ -160,6 +189,8 @@ class Step(ABC):
     undo: str = "Nothing to undo."
     continues: bool = False
     """Whether the next step follows by itself: inside the fence every second counts."""
+    rests: bool = False
+    """Whether the run rests with a result once it is done."""
 
     async def skip(self, world: World) -> str:
         """Return why the step is not needed here, or an empty string."""

@@ -273,15 +273,15 @@ def name(track: Track, way: str = "") -> str:
     return way if way in (WayUp.FORWARD, WayBack.SETTLE) else track.value
 
 
+def ways_of() -> list[tuple[Track, str]]:
+    """Return every track with each of its ways."""
+    ways: dict[Track, list[str]] = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", *WayUp]}
+    return [(track, way) for track in Track for way in ways.get(track, [""])]
+
+
 def step_keys(plan: Plan) -> set[str]:
     """Return the keys of the steps of every track, whichever the way."""
-    ways: dict[Track, list[str]] = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", *WayUp]}
-    return {
-        step.key
-        for track in Track
-        for way in ways.get(track, [""])
-        for step in steps_of(track, plan, way)
-    }
+    return {step.key for track, way in ways_of() for step in steps_of(track, plan, way)}
 
 
 def steps_of(track: Track, plan: Plan, way: str = "") -> list[Step]:

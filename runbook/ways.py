@@ -237,6 +237,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             recommended=False,
         ),
     ]
+    if where is Position.LEFT_BEHIND:
+        found = [replace(way, why_not="this journal was left behind") for way in found]
     found = [replace(way, here=way_back(where)) for way in found]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
 

@@ -23,6 +23,7 @@ from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
+from state.rebasing import tried
 from state.records import Attempt, Decision, Effect, Json, TrackEntry
 from state.words import Outcome
 
@@ -48,6 +49,10 @@ def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
             before = made[place - 1] if place else each
             return before.at if before.step == each.step else each.at
     return None
+
+
+async def _nothing() -> None:
+    """Ask nothing: nobody performs changes in this world."""
 
 
 class Kept(Protocol):
@@ -93,6 +98,8 @@ class World:
         self._replication_password = secrets.token_urlsafe(32)
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
+        self.before_retry: Callable[[], Awaitable[None]] = _nothing
+        """Asked before a change that was refused for its state is asked for once more."""
 
     @property
     def rds(self) -> Rds:
@@ -125,7 +132,7 @@ class World:
 
     def done(self, key: str) -> Mapping[str, Json] | None:
         """Return what the outcome of an effect kept, if it succeeded in this run, or None."""
-        for attempt in reversed(self._journal.attempts(self.run)):
+        for attempt in reversed(tried(self._journal, self.run)):
             for effect in reversed(attempt.effects):
                 if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
                     return effect.detail
@@ -133,9 +140,8 @@ class World:
 
     def begun(self, step: str) -> bool:
         """Return whether a change of a step was asked for in this run, whatever came of it."""
-        return any(
-            attempt.step == step and attempt.effects for attempt in self._journal.attempts(self.run)
-        )
+        attempts = tried(self._journal, self.run)
+        return any(attempt.step == step and attempt.effects for attempt in attempts)
 
     def accepted(self, gate: str) -> bool:
         """Return whether a person passed a gate on the present stay on the track."""

@@ -11,6 +11,7 @@ from typing import Any
 from state.errors import NoSuchRun
 from state.lock import read_holder
 from state.masking import masked
+from state.rebasing import base
 from state.records import (
     Attempt,
     Decision,
@@ -193,10 +194,11 @@ class Reader:
         return found[0] if found and key else None
 
     def _summary(self, run: Run) -> RunSummary:
+        entries = self.entries(run.id)
         last = self._store.rows(
-            "SELECT step, status FROM attempt WHERE run = ? AND substr(step, 1, ?) <> ? "
-            "ORDER BY id DESC LIMIT 1",
-            [run.id, len(REMEDY), REMEDY],
+            "SELECT step, status FROM attempt WHERE run = ? AND entry >= ? "
+            "AND substr(step, 1, ?) <> ? ORDER BY id DESC LIMIT 1",
+            [run.id, base(entries), len(REMEDY), REMEDY],
         )
         protected, seen_at = self._protection(run.id)
         fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
@@ -214,7 +216,7 @@ class Reader:
             open=run.open,
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
-            way=self.entries(run.id)[-1].way,
+            way=entries[-1].way,
             away=run.away,
         )
 

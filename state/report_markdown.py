@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from state.rebasing import ADOPT
 from state.times import from_text
 
 _TOLD_ELSEWHERE = {"attempt", "effect", "evidence", "decision", "wait"}
@@ -18,7 +19,7 @@ def markdown(report: dict[str, Any]) -> str:
     """Return the report's JSON object as a Markdown page."""
     lines = [
         *_head(report),
-        *_open_questions(report["tracks"]),
+        *_open_questions(_present(report["tracks"])),
         *_timeline(report["tracks"]),
         *_handovers(report["handovers"]),
         *_decisions(report["decisions"]),
@@ -28,6 +29,12 @@ def markdown(report: dict[str, Any]) -> str:
         *_events(report["events"]),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _present(tracks: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Return the stays since the run was last read anew from the clusters."""
+    begins = [place for place, track in enumerate(tracks) if track["from_step"] == ADOPT]
+    return tracks[begins[-1] :] if begins else tracks
 
 
 def _head(report: dict[str, Any]) -> Iterator[str]:
@@ -108,7 +115,11 @@ def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
         way = f" ({_plain(track['way'])})" if track["way"] else ""
         yield f"### {track['track']}{way}, from {_moment(track['at'])}"
         yield ""
-        if track["from_step"] or track["reason"]:
+        if track["from_step"] == ADOPT:
+            yield f"Read anew from the clusters: {_plain(track['reason'])}"
+            yield "What stands above is what this journal knew before, and is history alone."
+            yield ""
+        elif track["from_step"] or track["reason"]:
             left = f"Branched at {_plain(track['from_step'])}" if track["from_step"] else "Branched"
             yield f"{left}: {_plain(track['reason'])}" if track["reason"] else f"{left}."
             yield ""

@@ -91,6 +91,15 @@ class Workspace:
         )
         return path
 
+    def changes(self) -> list[tuple[str, str]]:
+        """Return action and object of each change that AWS made, oldest first.
+
+        The mark that says who holds the run is left out: whoever goes on puts it anew.
+        """
+        calls = self.json("lab", "calls", "--json")
+        made = ((call["action"], json.dumps(call["target"])) for call in calls)
+        return [(action, target) for action, target in made if action != "AddTagsToResource"]
+
     def ledger(self) -> dict[str, Any]:
         found: dict[str, Any] = self.json("lab", "ledger", "--json")
         return found

@@ -109,16 +109,25 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
 
 
 def way_back(
-    ways: Sequence[Way] | None, checklist: Checklist, protection: Protection, error: str = ""
+    ways: Sequence[Way] | None,
+    checklist: Checklist,
+    protection: Protection,
+    *,
+    left_behind: str = "",
+    error: str = "",
 ) -> str:
     """Return the recommended way off the track, and its price.
 
     Where the protection is not known now, neither is the price: it is said of what was known.
+    `left_behind` tells who went on with the run since this journal.
     """
     if not checklist.run.open:
         return f"{WAY_BACK} from here: none, the run is over"
     if checklist.run.away is not None:
         return f"{WAY_BACK} from here: none, another machine acts on this run"
+    if left_behind and checklist.run.open:
+        adopt = f"blueprime adopt {text.clean(checklist.run.cluster)}"
+        return f"{WAY_BACK} from here: not known here; leave, then {adopt} reads the run anew"
     if error:
         return f"{WAY_BACK} from here: unknown, {text.clean(error)}"
     if ways is None:

@@ -57,7 +57,9 @@ def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
     board = stand.picture.board
     yield from _applications(board.downtime, now, cells)
     protection = known_now(board.protection, now, fresh_limit(run))
-    back = way_back(stand.ways, checklist, protection, stand.error)
+    back = way_back(
+        stand.ways, checklist, protection, left_behind=board.left_behind, error=stand.error
+    )
     label = WAY_FORWARD if back.startswith(WAY_FORWARD) else WAY_BACK
     words = back.removeprefix(label).removeprefix(" from here").lstrip(": ")
     yield from _row(label, words, cells)

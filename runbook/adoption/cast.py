@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field
 
 from runbook.adoption.found import Item, Unknown
-from runbook.adoption.traces import Region, Traces, aside_name, prime_name
 from runbook.aws.facts import Cluster, Deployment
 from runbook.plan import Plan
 from runbook.step import Refused
+from runbook.traces import Region, Traces, aside_name, prime_name
 from runbook.world import RUN_TAG
 
 SWITCHING = "SWITCHOVER_IN_PROGRESS"
@@ -48,6 +48,11 @@ class Cast:
         return self.prime is not None or (
             self.blue is not None and self.blue.identifier != self.production
         )
+
+    @property
+    def clusters(self) -> list[Cluster]:
+        """The clusters of the run that are there."""
+        return [each for each in (self.blue, self.green, self.prime) if each is not None]
 
     def bears(self, cluster: Cluster | None) -> bool:
         """Return whether a cluster has the production name."""
@@ -138,19 +143,20 @@ def _prime(region: Region, traces: Traces, cast: Cast) -> Cluster | None:
             Item(
                 "blue prime",
                 described(found),
-                f"tag {RUN_TAG}, its name"
-                + (", clone group of old blue" if cast.blue and found.clone_group_id else ""),
+                f"tag {RUN_TAG}, its name" + (", clone group of old blue" if cast.blue else ""),
             )
         )
     return found
 
 
 def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
-    """Return whether a cluster can be a clone of blue: its version, and the clone group's id."""
-    if blue is None:
-        return True
-    groups = {cluster.clone_group_id, blue.clone_group_id} - {""}
-    return cluster.major == blue.major and len(groups) <= 1
+    """Return whether a cluster can be a clone of blue: its version, and the clone group's id.
+
+    Names and tags may be anybody's; a clone always has a group.
+    """
+    if not cluster.clone_group_id or blue is None:
+        return bool(cluster.clone_group_id)
+    return cluster.major == blue.major and blue.clone_group_id in ("", cluster.clone_group_id)
 
 
 def _green(region: Region, traces: Traces, cast: Cast, plan: Plan | None) -> Cluster | None:

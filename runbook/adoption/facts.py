@@ -9,6 +9,7 @@ from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Stay
 from runbook.postgres import marks
 from runbook.roles import Role
+from runbook.serving import Door, door_fact
 from runbook.sides import Sides
 from runbook.steps.capture import Capture, capture_fact, slot_name
 from runbook.steps.detach import DETACHED, Detach
@@ -55,6 +56,7 @@ async def rest(scene: Scene, stays: list[Stay]) -> None:
         await _freeze(scene)
         _ends(scene, stays)
     _traffic(scene, stays)
+    _served(scene, stays)
 
 
 def _production(scene: Scene) -> None:
@@ -234,6 +236,20 @@ def _traffic(scene: Scene, stays: list[Stay]) -> None:
     opened = traffic in (Traffic.OPEN, Traffic.LET_IN)
     value = {"open": opened, "on": serving.value if opened else ""}
     scene.draft.keep("traffic", value, f"traffic {words}")
+
+
+def _served(scene: Scene, stays: list[Stay]) -> None:
+    """Keep which clusters are open to the applications, and which are closed to them."""
+    serving = _serving(scene, stays)
+    for role, side in scene.sides.items():
+        traffic = scene.traffic(role)
+        if all(side.read_only.values()) or traffic is Traffic.CLOSED:
+            door = Door.CLOSED
+        elif role is serving and traffic in (Traffic.OPEN, Traffic.LET_IN):
+            door = Door.OPEN
+        else:
+            continue
+        scene.draft.keep(door_fact(role), door.value, f"{role.value} is {door.value}")
 
 
 def _led(stays: list[Stay]) -> Role | None:

@@ -4,68 +4,117 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbook.adoption.stays import Past, Stay
-from runbook.adoption.taking import Adoption
-from state.errors import NoSuchRun, Refused
+from runbook import holder, planning
+from runbook.adoption.rebasing import empty_facts
+from runbook.adoption.standing import Standing
+from runbook.adoption.stays import Past, Seen, Stay
+from runbook.adoption.taking import Adoption, Ended
+from runbook.board import Board
+from runbook.steps.abort import DeleteGreen
+from runbook.steps.capture import DropCapture
 from state.journal import Journal
+from state.rebasing import ADOPT
 from state.records import Run
-from state.words import Outcome, Status, Track
-
-STEP = "adopt"
-"""The facts that no step of the run has kept stand under this name."""
-
-
-def refuse_known(journal: Journal, run: str) -> None:
-    """Raise `Refused` where the journal has a run of this id, open or closed."""
-    try:
-        known = journal.run(run)
-    except NoSuchRun:
-        return
-    if known.id == run:
-        raise Refused(
-            f"Run {run} is in this journal ({'open' if known.open else 'closed'}). Nothing was "
-            f"changed, and nothing was adopted. Go on with it: blueprime resume {run}"
-        )
+from state.words import Outcome, Result, Status, Track
 
 
 def write(
-    journal: Journal, adoption: Adoption, plan_path: Path, *, locked: tuple[str, ...], who: str
+    journal: Journal,
+    adoption: Adoption,
+    plan_path: Path,
+    standing: Standing,
+    *,
+    locked: tuple[str, ...],
+    who: str,
 ) -> Run:
     """Write a run that goes on where the world was found to stand.
 
-    `locked` are the roles that get LOGIN back. Raises what the journal refuses: a run of that id,
-    or another open one for the cluster; nothing is written then.
+    One that the journal has already is read anew: what it knew stays behind as its history.
+    `locked` are the roles that get LOGIN back. Raises what the journal refuses; nothing is written
+    then.
     """
-    plan = adoption.plan
-    refuse_known(journal, adoption.run)
     with journal.together():
-        journal.start_run(
-            adoption.run,
-            cluster=plan.cluster.identifier,
-            cluster_resource_id=plan.cluster.resource_id,
-            account=plan.cluster.account,
-            region=plan.cluster.region,
-            environment=adoption.scene.world.aws.environment,
-            plan=plan.as_json(),
-            plan_path=str(plan_path),
-        )
-        _announce(journal, adoption, who)
+        if standing.idle is not None:
+            _close_idle(journal, standing.idle, adoption.run)
+        if standing.run is None:
+            _start(journal, adoption, plan_path)
+        else:
+            _read_anew(journal, standing.run, adoption)
+        _announce(journal, adoption, standing, who)
         _keep_facts(journal, adoption, locked)
         for number, stay in enumerate(adoption.stays):
-            _write_stay(journal, adoption.run, stay, first=number == 0)
+            _write_stay(journal, adoption.run, stay, standing if number == 0 else None)
     return journal.run(adoption.run)
 
 
-def _announce(journal: Journal, adoption: Adoption, who: str) -> None:
+def _start(journal: Journal, adoption: Adoption, plan_path: Path) -> None:
+    plan = adoption.plan
+    journal.start_run(
+        adoption.run,
+        cluster=plan.cluster.identifier,
+        cluster_resource_id=plan.cluster.resource_id,
+        account=plan.cluster.account,
+        region=plan.cluster.region,
+        environment=adoption.scene.world.aws.environment,
+        plan=plan.as_json(),
+        plan_path=str(plan_path),
+    )
+
+
+def _close_idle(journal: Journal, idle: Run, adopted: str) -> None:
+    journal.mark_unknown(idle.id)
+    words = f"run: it has changed nothing; run {adopted} of the same cluster is adopted instead"
+    journal.event(idle.id, "run", words)
+    journal.close_run(idle.id, Result.ABORTED)
+
+
+def close_ended(journal: Journal, run: Run, ended: Ended, *, who: str) -> None:
+    """Close a run that was brought to its end elsewhere, with nothing of it left."""
+    words = str(ended)
+    aborted = ended.production.resource_id == run.cluster_resource_id
+    stay = Stay(Track.ABORT if aborted else Track.COMMIT)
+    gone = Seen("nothing-left", "bring the run to its end", "-- seen by adopt", words)
+    step = DeleteGreen.key if aborted else DropCapture.key
+    stay.past.append(Past(step, Status.SUCCEEDED, words, (gone,)))
+    with journal.together():
+        _empty(journal, run.id)
+        value = holder.as_fact(ended.mark)
+        journal.evidence(run.id, ADOPT, words, key=holder.FACT, value=value)
+        _write_stay(journal, run.id, stay, Standing(run, "was left behind"))
+        journal.event(run.id, "run", f"run: closed by {who}: {words}")
+        journal.close_run(run.id, Result.CLEANED)
+
+
+def _read_anew(journal: Journal, run: Run, adoption: Adoption) -> None:
+    """Open a run again where it was closed, and empty it of what it knew of the clusters."""
+    if not run.open:
+        journal.reopen_run(run.id)
+    _empty(journal, run.id)
+    journal.set_result(run.id, None)
+    if adoption.plan != planning.of_run(journal, run):
+        text = "the run goes by the plan that it was adopted with"
+        journal.evidence(run.id, ADOPT, text, key=planning.FACT, value=adoption.plan.as_json())
+
+
+def _empty(journal: Journal, run: str) -> None:
+    """Let a run's journal say nothing of the clusters any more, nor the figures put up last."""
+    journal.mark_unknown(run)
+    empty_facts(journal, run, ADOPT)
+    if journal.live(run) is not None:
+        journal.publish(run, Board().as_json())
+
+
+def _announce(journal: Journal, adoption: Adoption, standing: Standing, who: str) -> None:
     stay = adoption.stays[-1]
     where = f"{stay.track.value} {stay.way}".rstrip()
+    how = "without its journal" if standing.run is None else f"anew, since it {standing.why}"
     journal.event(
         adoption.run,
         "run",
-        f"run: adopted by {who} without its journal; it goes on at {adoption.next or 'the end'} "
-        f"of {where}",
+        f"run: adopted by {who} {how}; it goes on at {adoption.next or 'the end'} of {where}",
         {
             "who": who,
+            "rebased": standing.run is not None,
             "inferred": [[item.what, item.value, item.source] for item in adoption.scene.items],
             "unknown": [[each.what, each.means] for each in adoption.scene.unknown],
         },
@@ -75,18 +124,25 @@ def _announce(journal: Journal, adoption: Adoption, who: str) -> None:
 def _keep_facts(journal: Journal, adoption: Adoption, locked: tuple[str, ...]) -> None:
     run = adoption.run
     for item in adoption.scene.items:
-        journal.evidence(run, STEP, f"{item.what}: {item.value} (from: {item.source})")
+        journal.evidence(run, ADOPT, f"{item.what}: {item.value} (from: {item.source})")
     for unknown in adoption.scene.unknown:
-        journal.evidence(run, STEP, f"unknown: {unknown.what}; {unknown.means}")
+        journal.evidence(run, ADOPT, f"unknown: {unknown.what}; {unknown.means}")
+    own = journal.fact(run, holder.FACT) or {"number": 0}
     for fact in adoption.scene.draft.facts.values():
-        journal.evidence(run, STEP, fact.text, key=fact.key, value=fact.value)
+        if fact.key == holder.FACT and own["number"] > fact.value["number"]:
+            continue
+        journal.evidence(run, ADOPT, fact.text, key=fact.key, value=fact.value)
     if locked:
         text = f"LOGIN was taken from {', '.join(locked)}"
-        journal.evidence(run, STEP, text, key="roles.locked", value=list(locked))
+        journal.evidence(run, ADOPT, text, key="roles.locked", value=list(locked))
 
 
-def _write_stay(journal: Journal, run: str, stay: Stay, *, first: bool) -> None:
-    if not (first and stay.track is Track.UPGRADE):
+def _write_stay(journal: Journal, run: str, stay: Stay, first: Standing | None) -> None:
+    """Write one stay on a track; `first`: how the journal stood, for the first one of all."""
+    if first is not None and first.run is not None:
+        reason = "; ".join(filter(None, (f"this journal {first.why}", stay.reason)))
+        journal.enter_track(run, stay.track, way=stay.way, from_step=ADOPT, reason=reason)
+    elif first is None or stay.track is not Track.UPGRADE:
         journal.enter_track(run, stay.track, way=stay.way, reason=stay.reason)
     for past in stay.past:
         _write_past(journal, run, past)

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook.adoption.cast import Cast, no_guess
-from runbook.adoption.traces import Traces
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.discover import discover
 from runbook.plan import Order, Plan
 from runbook.postgres import catalog
+from runbook.traces import Traces
 
 _ROLES = re.compile(r"^application_roles = \[(?:\]|\n(?:  .*\n)*\])$", re.MULTILINE)
 

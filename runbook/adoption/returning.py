@@ -10,7 +10,6 @@ from runbook.adoption.cast import no_guess
 from runbook.adoption.inside import Traffic
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Past, Seen, Stay, let_in, probe, seen
-from runbook.adoption.traces import aside_name
 from runbook.adoption.upgrading import until_capture, whole
 from runbook.plan import EndpointMethod
 from runbook.roles import Role
@@ -22,6 +21,7 @@ from runbook.steps.endpoint import SwitchEndpoint
 from runbook.steps.remove import DeleteOwnDeployment
 from runbook.steps.rollback import Assess
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
+from runbook.traces import aside_name
 from runbook.tracks import WayBack, WayUp, steps_of
 from runbook.world import RUN_TAG
 from state.words import Status, Track

@@ -9,22 +9,24 @@ from time import monotonic
 
 import psycopg
 
+from runbook import holder, traces
 from runbook.adoption import cast as casts
-from runbook.adoption import facts, inside, planned, returning, traces, upgrading
+from runbook.adoption import facts, inside, planned, returning, upgrading
 from runbook.adoption.cast import Cast, no_guess
 from runbook.adoption.found import Draft
 from runbook.adoption.inside import Side, Traffic
 from runbook.adoption.planned import Given
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Stay, next_step
-from runbook.adoption.traces import Region, Traces
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
+from runbook.holder import HOLDER_TAG, Mark
 from runbook.plan import Order, Plan
 from runbook.postgres import catalog
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.step import StepFailed
+from runbook.traces import Region, Traces
 from runbook.tracks import WayUp
 from runbook.world import World
 
@@ -33,6 +35,8 @@ SWITCHOVER_S = 1800.0
 """How long the end of a switchover under way is waited for."""
 
 Say = Callable[[str], None]
+Known = Callable[[str], Plan | None]
+"""Returns the plan of a run by its id, where the journal has one."""
 
 
 class Several(Exception):
@@ -46,6 +50,19 @@ class Several(Exception):
         self.runs = [each.run for each in found]
 
 
+class Ended(Exception):
+    """A run has come to its end, and nothing that it made is left: its mark alone tells."""
+
+    def __init__(self, production: Cluster, mark: Mark) -> None:
+        super().__init__(
+            f"Run {mark.run} is over: {mark.who} on {mark.machine} ended it at "
+            f"{mark.at:%Y-%m-%d %H:%M:%S} UTC. Nothing of it is left on {production.identifier} "
+            "but its mark."
+        )
+        self.production = production
+        self.mark = mark
+
+
 @dataclass(slots=True)
 class Adoption:
     """A run as the world tells it."""
@@ -57,6 +74,8 @@ class Adoption:
     scene: Scene
     stays: list[Stay]
     next: str
+    mark: Mark | None = None
+    """The highest mark on the run's clusters: whose journal acted last."""
     surely_locked: tuple[str, ...] = ()
     """Roles from which this run took LOGIN: they have it on one of its clusters, not on another."""
     maybe_locked: tuple[str, ...] = ()
@@ -70,16 +89,18 @@ async def look(
     run: str = "",
     plan: Plan | None = None,
     given: Given | None = None,
+    known: Known = lambda _: None,
     say: Say = lambda _: None,
 ) -> Adoption:
     """Return what the world tells of a run on the cluster of a production name.
 
-    `plan` is the run's own, if it still exists. Raise `Several` where `run` must be named,
-    `Refused` where there is none or a part cannot be told, `StepFailed` where a look fails.
+    `plan` is the run's own, if it still exists; else `known` may have it. Raise `Several` where
+    `run` must be named, `Ended` where it is over and left nothing, `Refused` where there is none or
+    a part cannot be told, `StepFailed` where a look fails.
     """
     if plan is not None:
         await _require_account(aws, production, plan)
-    found, cast = await _cast(aws, production, run, plan, say)
+    found, cast, plan = await _cast(aws, production, run, plan, known, say)
     text = ""
     if plan is None:
         text = await planned.discovered(aws, found, cast, given or Given())
@@ -109,16 +130,18 @@ async def _require_account(aws: Aws, production: str, plan: Plan) -> None:
 
 
 async def _cast(
-    aws: Aws, production: str, run: str, plan: Plan | None, say: Say
-) -> tuple[Traces, Cast]:
-    """Return the run's traces and its clusters; wait for the end of a switchover under way."""
+    aws: Aws, production: str, run: str, plan: Plan | None, known: Known, say: Say
+) -> tuple[Traces, Cast, Plan | None]:
+    """Return the run's traces, clusters and plan; wait for the end of a switchover under way."""
     ends = monotonic() + SWITCHOVER_S
     while True:
         region = await traces.look(aws)
         found = _chosen(region, production, run, plan)
+        if plan is None and (plan := known(found.run)) is not None:
+            await _require_account(aws, production, plan)
         cast = casts.find(region, found, production, plan)
         if not cast.switching:
-            return found, cast
+            return found, cast, plan
         if monotonic() > ends:
             raise no_guess(
                 f"AWS has been switching {production} over all the while.",
@@ -133,6 +156,7 @@ def _chosen(region: Region, production: str, run: str, plan: Plan | None) -> Tra
     if run:
         found = [each for each in found if each.run == run]
     if not found:
+        _tell_ended(region, production, run)
         of = f"run {run}" if run else "any run"
         there = ", ".join(sorted(cluster.identifier for cluster in region.clusters)) or "none"
         hint = (
@@ -148,6 +172,14 @@ def _chosen(region: Region, production: str, run: str, plan: Plan | None) -> Tra
     if len(found) > 1:
         raise Several(production, found)
     return found[0]
+
+
+def _tell_ended(region: Region, production: str, run: str) -> None:
+    """Raise `Ended` where production bears the mark of the run, or of any, that has ended."""
+    cluster = region.named(production)
+    mark = None if cluster is None else holder.marks([cluster]).get(cluster.resource_id)
+    if cluster is not None and mark is not None and mark.ended and run in ("", mark.run):
+        raise Ended(cluster, mark)
 
 
 async def _told(
@@ -174,14 +206,30 @@ async def _told(
         surely, maybe = _locked(scene)
     finally:
         await world.forget_connections()
-    scene.doubt(
-        "whether another machine has the run's journal and acts on it",
-        "two would act on one cluster: make sure of it; a run is moved by blueprime handover",
-    )
+    mark = _held(scene)
     if plan is None:
         _doubt_plan(scene)
     last = stays[-1]
-    return Adoption(cast.run, world.plan, text, scene, stays, next_step(scene, last), surely, maybe)
+    following = next_step(scene, last)
+    return Adoption(cast.run, world.plan, text, scene, stays, following, mark, surely, maybe)
+
+
+def _held(scene: Scene) -> Mark | None:
+    """Keep who holds the run by its mark, and return that; say so where there is none."""
+    clusters = scene.cast.clusters
+    mark = holder.latest(clusters, scene.cast.run)
+    if mark is None:
+        scene.doubt(
+            "whether another machine has the run's journal and acts on it",
+            f"no cluster of the run bears the tag {HOLDER_TAG}: make sure that none does; a run is "
+            "moved by blueprime handover",
+        )
+        return None
+    words = f"held by {mark.words}" + ", ended" * mark.ended
+    bearers = [c.identifier for c in clusters if holder.marks([c]).get(c.resource_id) == mark]
+    scene.say("who has acted on the run", words, f"tag {HOLDER_TAG} of {', '.join(bearers)}")
+    scene.draft.keep(holder.FACT, holder.as_fact(mark), f"the run is {words}")
+    return mark
 
 
 def _lookable(cast: Cast) -> dict[Role, Cluster]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runbook.aws.clients import Clients
@@ -75,6 +75,19 @@ class Rds:
         )
         clusters = (Cluster.parse(row) for row in rows)
         return next((c for c in clusters if c.resource_id == resource_id), None)
+
+    async def clusters_of(self, resource_ids: Iterable[str]) -> list[Cluster]:
+        """Return those of some clusters that exist, by `DbClusterResourceId`, in one call."""
+        wanted = set(resource_ids)
+        if not wanted:
+            return []
+        rows = await self._found(
+            "DescribeDBClusters",
+            "DBClusters",
+            Filters=_filter("db-cluster-resource-id", *sorted(wanted)),
+        )
+        clusters = (Cluster.parse(row) for row in rows)
+        return [cluster for cluster in clusters if cluster.resource_id in wanted]
 
     async def clusters(self) -> list[Cluster]:
         """Return the region's Aurora PostgreSQL clusters."""
@@ -155,10 +168,9 @@ class Rds:
         rows = await self._deployments(Filters=_filter("blue-green-deployment-name", name))
         return next((row for row in rows if row.name == name), None)
 
-    async def deployments_of(self, source_arn: str) -> list[Deployment]:
-        """Return the deployments whose source is this cluster's ARN, as it is now."""
-        rows = await self._deployments(Filters=_filter("source", source_arn))
-        return [row for row in rows if row.source == source_arn]
+    async def deployments_of(self, arn: str) -> list[Deployment]:
+        """Return the deployments whose source or target is this cluster's ARN, as it is now."""
+        return [row for row in await self._deployments() if arn in (row.source, row.target)]
 
     async def deployments(self) -> list[Deployment]:
         """Return every deployment of the region."""

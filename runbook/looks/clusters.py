@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from runbook import serving
+from runbook.aws.facts import Cluster
 from runbook.board import ClusterView
+from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import StepFailed
@@ -11,15 +16,16 @@ from runbook.world import World
 GONE = "gone"
 
 
-async def views(world: World) -> tuple[ClusterView, ...]:
-    """Return each cluster that plays a part now.
+async def views(world: World, clusters: Iterable[Cluster]) -> tuple[ClusterView, ...]:
+    """Return each cluster that plays a part now. `clusters`: those of the run that exist.
 
     Raises `StepFailed` where AWS lists none of them: that is another account, region or endpoint
     sooner than a night in which all were deleted.
     """
-    switched = world.fact("switchover") is not None
-    roles = (Role.NEW_BLUE, Role.OLD_BLUE, Role.BLUE_PRIME) if switched else (Role.BLUE, Role.GREEN)
-    found = [await _view(world, role) for role in roles if world.bound(role) is not None]
+    roles = serving.roles_of_now(world)
+    listed = {cluster.resource_id: cluster for cluster in clusters}
+    bound = [(role, world.bound(role)) for role in roles]
+    found = [await _view(world, role, listed.get(each)) for role, each in bound if each is not None]
     if found and all(view.status == GONE for view in found):
         raise StepFailed(
             f"AWS lists no cluster of this run in {world.plan.cluster.region}.",
@@ -29,9 +35,8 @@ async def views(world: World) -> tuple[ClusterView, ...]:
     return tuple(found)
 
 
-async def _view(world: World, role: Role) -> ClusterView:
+async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterView:
     now = world.now()
-    cluster = await world.find(role)
     if cluster is None:
         return ClusterView(role.value, "", "", GONE, 0, 0, at=now)
     instances = await world.rds.instances(cluster.identifier)
@@ -53,6 +58,7 @@ async def _view(world: World, role: Role) -> ClusterView:
         percent=cluster.percent_progress,
         serves=serves,
         publishes=held(world).publisher is role and bool(world.fact("slots")),
-        frozen=not open_here,
+        # What another journal has opened or closed since is not known here.
+        frozen=not open_here and not world.fact(LEFT_BEHIND),
         at=now,
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.aws.errors import AccessDenied
+from runbook.aws.facts import Deployment
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
 from runbook.preflight.result import Result, block, passed, warn
+from runbook.traces import run_of_deployment
 from runbook.versions import blue_green_since, blue_green_support, numbers
 
 _LONGEST_NAME = 50
@@ -171,7 +173,7 @@ async def backups(look: Look) -> AsyncIterator[Result]:
         yield passed(cluster.identifier, f"backups kept {cluster.backup_retention_days} days")
 
 
-@check("cluster.deployments", why="A cluster can be the source of one deployment at a time.")
+@check("cluster.deployments", why="A cluster can be part of one deployment at a time.")
 async def deployments(look: Look) -> AsyncIterator[Result]:
     """Somebody else's deployment stands on the cluster."""
     cluster = await look.cluster()
@@ -180,11 +182,31 @@ async def deployments(look: Look) -> AsyncIterator[Result]:
         yield block(
             other.identifier,
             f"The blue/green deployment {other.name} of {cluster.identifier} is {other.status}.",
-            "Finish it, or delete it: aws rds delete-blue-green-deployment "
-            f"--blue-green-deployment-identifier {other.identifier} --delete-target",
+            _about(other),
         )
     if not others:
         yield passed(cluster.identifier, "no other deployment")
+
+
+def _about(deployment: Deployment) -> str:
+    """Return what to do about a deployment that stands in the way, and what its deletion takes."""
+    if run := run_of_deployment(deployment):
+        return (
+            f"It belongs to run {run} of blueprime, which goes on with it or deletes it: the check "
+            "cluster.another-run says what to do about that run."
+        )
+    delete = (
+        "aws rds delete-blue-green-deployment "
+        f"--blue-green-deployment-identifier {deployment.identifier}"
+    )
+    blue, green = (arn.rpartition(":")[2] for arn in (deployment.source, deployment.target))
+    if deployment.status == "SWITCHOVER_COMPLETED":
+        return f"If nobody goes back by it: {delete}. Both clusters stay, {blue} no longer locked."
+    what = f"the cluster {green} with its instances and rows" if green else "the green in making"
+    return (
+        "Find out who has made it, and let them finish it. If nobody needs it: "
+        f"{delete} --delete-target, which deletes {what}."
+    )
 
 
 @check("cluster.name", why="AWS appends 13 characters for green, and names end at 63.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import psycopg
 from psycopg import AsyncConnection
 
+from runbook import traces
 from runbook.aws.facts import (
     Cluster,
     CustomEndpoint,
@@ -26,6 +27,7 @@ from runbook.aws.route53 import Record
 from runbook.postgres import catalog, obstacles
 from runbook.postgres import connect as pg
 from runbook.roles import Role
+from runbook.traces import Region
 
 if TYPE_CHECKING:
     from runbook.plan import Plan
@@ -169,8 +171,13 @@ class Look:
 
     @once
     async def deployments(self) -> list[Deployment]:
-        """Return the deployments with blue as their source."""
+        """Return the deployments that blue is the source or the target of, whoever made them."""
         return await self.world.rds.deployments_of((await self.cluster()).arn)
+
+    @once
+    async def region(self) -> Region:
+        """Return the clusters, deployments and parameter groups in which runs leave traces."""
+        return await traces.look(self.world.aws)
 
     async def own_deployment_stands(self) -> bool:
         """Tell whether this run's deployment exists already, with AWS's own objects on blue."""

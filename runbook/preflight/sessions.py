@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from runbook.fix import Fix, Mend
 from runbook.postgres import catalog
+from runbook.postgres.connect import APPLICATION_NAME
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import LONG_S, Look, long_transactions
 from runbook.preflight.result import Result, block, passed, warn
@@ -47,12 +48,18 @@ async def long(look: Look) -> AsyncIterator[Result]:
     ]
     for each in found:
         level = block if each.age_s >= _TOO_LONG_S else warn
+        ours = each.application == APPLICATION_NAME
         yield level(
             f"pid {each.pid}",
             f"{each.role} in database {each.database} ({each.application or 'no name'}): open "
             f"for {each.age_s:.0f} s, {each.state}.",
-            f"Let it end, or: SELECT pg_terminate_backend({each.pid});",
-            fix=Fix(Mend.TERMINATE, "", (str(each.pid), each.backend_start.isoformat())),
+            "It is blueprime's own, of a run or a comparison, here or on another machine: let it "
+            "end."
+            if ours
+            else f"Let it end, or: SELECT pg_terminate_backend({each.pid});",
+            fix=None
+            if ours
+            else Fix(Mend.TERMINATE, "", (str(each.pid), each.backend_start.isoformat())),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, f"no transaction open for {LONG_S:.0f} s")

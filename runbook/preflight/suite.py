@@ -16,6 +16,7 @@ from runbook.preflight import (
     data,
     endpoints,
     extensions,
+    others,
     parameters,
     replication,
     roles,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 CHECKS: tuple[Check, ...] = (
     *account.CHECKS,
     *cluster.CHECKS,
+    *others.CHECKS,
     *parameters.CHECKS,
     *capacity.CHECKS,
     *replication.CHECKS,

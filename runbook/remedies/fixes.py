@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from psycopg import AsyncConnection
 
 from runbook import fix
+from runbook.belonging import Owner, of_aws, owner
 from runbook.fix import Fix, Mend
 from runbook.postgres import mends
 from runbook.postgres.statement import quoted
 from runbook.remedies.remedy import Remedy
 from runbook.roles import Role
-from runbook.step import Answer, Finding, Gate, StepFailed, Watch, Wave
+from runbook.step import Answer, Finding, Gate, Refused, StepFailed, Watch, Wave
 from runbook.steps.effects import SqlEffect, no, yes
 from runbook.world import World
+from state.records import Json
 
 TYPED = {
     Mend.DROP_SLOT: "Its reader can never go on from it: what it kept is gone.",
@@ -36,7 +39,7 @@ UNDO = {
 
 
 OF_A_DEPLOYMENT = (Mend.DROP_SLOT, Mend.DROP_PUBLICATION, Mend.DROP_SUBSCRIPTION)
-"""AWS makes its own of these on blue with the deployment: from then on none is dropped."""
+"""AWS makes its own of these on blue with the deployment: with a run's own none is dropped."""
 
 
 @dataclass
@@ -60,6 +63,10 @@ class Fixing(Remedy):
         if one.mend in TYPED:
             return [_gate(self, TYPED[one.mend], one.names[0])]
         return []
+
+    async def owner(self, world: World) -> Owner | None:
+        """Return whose its object is, as AWS says now, or None where it may be mended."""
+        return await _owner(world, self._fix)
 
     async def effects(self, world: World) -> list[Wave]:
         return [[FixEffect(world, self._fix, self.key, self.title)]]
@@ -93,6 +100,25 @@ class FixEffect(SqlEffect):
             probe=probe,
             transaction=mends.in_transaction(one),
         )
+        self._one = one
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Run the SQL, unless the object turns out to be somebody's who needs it."""
+        whose = await _owner(self.world, self._one)
+        if whose is not None:
+            raise Refused(
+                f"{self.title}: {whose.words}.", now="Nothing was changed.", todo=whose.todo
+            )
+        return await super().perform()
+
+
+async def _owner(world: World, one: Fix) -> Owner | None:
+    if one.mend not in OF_A_DEPLOYMENT:
+        return None
+    name, standing = one.names[0], []
+    if of_aws(name):
+        standing = await world.rds.deployments_of((await world.cluster(Role.BLUE)).arn)
+    return owner(name, world.run, standing)
 
 
 def offered(world: World) -> list[Fixing]:

@@ -10,6 +10,7 @@ import psycopg
 
 from runbook import differing
 from runbook.offers import Offer
+from runbook.permission import objection
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -81,6 +82,10 @@ class Offered:
 async def offered(world: World, journal: Journal) -> Offered:
     """Return what is offered where the run stands now; looks alone."""
     found = Offered()
+    if why := await objection(world):
+        name = world.plan.cluster.identifier
+        found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
+        return found
     if world.fact("switchover") is None and not switchover_asked(world, journal):
         await _fixes(world, found)
     elif _following(world):
@@ -121,7 +126,11 @@ async def _fixes(world: World, found: Offered) -> None:
     for remedy in fixes.offered(world)[:MOST_FIXES]:
         async with found.looking_at(remedy.title):
             (wave,) = await remedy.effects(world)
-            if (await wave[0].probe()).answer is not Answer.YES:
+            if (await wave[0].probe()).answer is Answer.YES:
+                continue
+            if whose := await remedy.owner(world):
+                found.say(f"Leave alone: {remedy.title}", whose.words, whose.todo)
+            else:
                 found.add(remedy)
 
 

@@ -25,7 +25,7 @@ from runbook.remedies.catching_up import catch_up, caught_up
 from runbook.remedies.remedy import SERVES_NOBODY, Remedy, of_database
 from runbook.remedies.striking import strike
 from runbook.sides import Sides, held
-from runbook.step import Effect, Finding, StepFailed, Watch, Wave
+from runbook.step import Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
 from runbook.steps.capture import publication_name
 from runbook.steps.effects import answered, no, unknown, yes
 from runbook.world import World
@@ -74,6 +74,7 @@ class RowsEffect(Effect):
     """The rows of one table, made equal."""
 
     def __init__(self, world: World, sides: Sides, database: str, schema: str, table: str) -> None:
+        self.stakes = Stakes(Stake.CHANGE, sides.subscriber)
         self.key = f"{sides.subscriber.slug}/{of_database(database, schema, table)}/rows"
         self.title = f"make the rows of {schema}.{table} in {database} equal"
         self._world = world

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from runbook.aws import Call
 from runbook.plan import StopMethod
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.serving import Door, door_fact
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.steps.effects import CommandEffect, no, yes
 from runbook.steps.green import deployment
 from runbook.steps.logins import STOPPING, locked_roles
@@ -75,6 +76,7 @@ class ReopenBlue(Step):
                         world.plan.traffic.start_command,
                         key="blue/start-command",
                         title="run the plan's start command",
+                        stakes=Stakes(Stake.OPEN, Role.BLUE),
                     )
                 ]
             )
@@ -86,6 +88,7 @@ class ReopenBlue(Step):
             key="traffic",
             value={"open": True, "on": Role.BLUE.value, "at": world.now().isoformat()},
         )
+        watch.evidence("", key=door_fact(Role.BLUE), value=Door.OPEN)
 
 
 class DeleteGreen(Step):
@@ -125,7 +128,7 @@ class DeleteGreen(Step):
         green = await world.rds.cluster(found.target.rsplit(":", 1)[-1]) if found.target else None
         if green is not None and green.deletion_protection:
             # Green copies blue's deletion protection, and would refuse to go.
-            waves.append([unprotect(world, green)])
+            waves.append([unprotect(world, green, Role.GREEN)])
 
         async def probe() -> Finding:
             now = await world.rds.deployment(found.identifier)
@@ -148,6 +151,7 @@ class DeleteGreen(Step):
                     key=f"{found.identifier}/delete",
                     title=f"delete deployment {found.identifier} with green",
                     probe=probe,
+                    stakes=Stakes(Stake.DELETE, Role.GREEN),
                     # AWS may not let go of a green that it is still making.
                     patience_s=world.plan.limits.delete_deployment_s,
                 )
@@ -215,6 +219,7 @@ class AbortSettled(Step):
     key = "settled"
     title = "Settled"
     why = "Nothing of the run is left."
+    rests = True
 
     async def verify(self, world: World, watch: Watch) -> None:
         blue = await world.cluster(Role.BLUE)

@@ -94,6 +94,7 @@ class Capture(Step):
                 key=role,
                 title=f"create replication role {role} on {self.publisher.value}",
                 probe=lambda connection: _role_there(connection, role),
+                stake=None,
             )
         ]
         first += [self._publication(world, database) for database in databases]
@@ -121,6 +122,7 @@ class Capture(Step):
             key=f"{name}/{database}/publication",
             title=f"create publication {name} in {database}",
             probe=probe,
+            stake=None,
         )
 
     def _slot(self, world: World, databases: Sequence[str], database: str) -> Effect:
@@ -218,6 +220,7 @@ class SlotEffect(SqlEffect):
             key=name,
             title=f"create slot {name} in {database}",
             probe=probe,
+            stake=None,
         )
         self._name = name
 

@@ -11,7 +11,7 @@ from runbook.plan import CompareMode
 from runbook.postgres import compare, sequences
 from runbook.postgres.compare import How
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import Effect, Finding, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases
 from runbook.steps.detach import detached
 from runbook.steps.effects import answered, no, yes
@@ -57,6 +57,7 @@ class SequencesEffect(Effect):
     """One database's sequences, set in one statement to exactly what the publisher has."""
 
     def __init__(self, world: World, publisher: Role, subscriber: Role, database: str) -> None:
+        self.stakes = Stakes(Stake.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/sequences"
         self.title = f"set the sequences of {database} on {subscriber.value}"
         self._world = world

@@ -12,7 +12,18 @@ from runbook.aws.clone import carried_differences, clone_call, clone_instance_ca
 from runbook.aws.facts import Cluster, Instance
 from runbook.postgres import catalog, fence
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import (
+    Effect,
+    Finding,
+    Gate,
+    Refused,
+    Risk,
+    Stake,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
 from runbook.steps import freeze, remake
 from runbook.steps.effects import Settled, SqlEffect, no, unknown, yes
 from runbook.steps.freeze import compare_marks
@@ -115,6 +126,8 @@ def read_only_effect(world: World, role: Role, database: str, *, on: bool) -> Ef
         database,
         [fence.set_database_read_only(database, on)],
         key=f"{role.slug}/{database}/{'read-only' if on else 'writable'}",
+        stake=Stake.CLOSE if on else Stake.OPEN,
+        lasting=True,
         title=f"make database {database} of {role.value} "
         + ("read-only to clients" if on else "writable again"),
         probe=probe,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbook import serving
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
+from runbook.postgres import catalog
 from runbook.roles import Role
 from runbook.step import Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.effects import no, yes
@@ -27,6 +29,7 @@ class CommitAssess(Step):
     async def gates(self, world: World) -> Sequence[Gate]:
         name = world.plan.cluster.identifier
         return (
+            *await self._by_another_hand(world),
             Gate(
                 key="commit",
                 question=f"End the way back of {name}: stay on the new version for good.",
@@ -37,6 +40,30 @@ class CommitAssess(Step):
                 must_type=name,
             ),
         )
+
+    async def _by_another_hand(self, world: World) -> list[Gate]:
+        """Return the decision to go on where slots are gone that this journal has not dropped.
+
+        A server that loses a slot still lists it, as lost. One that is not listed was dropped by
+        somebody, perhaps by another journal of this run, for which another cluster serves.
+        """
+        names = [str(name) for name in world.fact("slots") or ()]
+        async with world.connect(Role.NEW_BLUE) as connection:
+            listed = {slot.name for slot in await catalog.replication_slots(connection)}
+        gone = [name for name in names if name not in listed]
+        if not gone:
+            return []
+        return [
+            Gate(
+                key=f"commit-without/{'+'.join(gone)}",
+                question=f"{', '.join(gone)} on new blue was dropped, and not by this journal. End "
+                "the way back all the same?",
+                reversible="It cannot be undone. First find out who dropped it, and make sure that "
+                "no application uses blue prime.",
+                must_type=world.plan.cluster.identifier,
+                by_person=True,
+            )
+        ]
 
     async def verify(self, world: World, watch: Watch) -> None:
         new_blue = await world.cluster(Role.NEW_BLUE)
@@ -163,11 +190,14 @@ class DeleteBluePrime(Step):
         cluster = await world.find(Role.BLUE_PRIME)
         if cluster is None:
             return ()
-        return (deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),)
+        return (
+            *await serving.unasked_gates(world, Role.BLUE_PRIME),
+            deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
+        )
 
     async def effects(self, world: World) -> Sequence[Wave]:
         cluster = await own(world, Role.BLUE_PRIME)
-        return () if cluster is None else await deletion(world, cluster)
+        return () if cluster is None else await deletion(world, cluster, Role.BLUE_PRIME)
 
     async def verify(self, world: World, watch: Watch) -> None:
         await await_gone(world, watch, Role.BLUE_PRIME)
@@ -192,7 +222,10 @@ class DeleteOldBlue(Step):
         if cluster is None:
             return ()
         kept = "The final snapshot stays." if world.plan.commit.final_snapshot else "No snapshot."
-        return (deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),)
+        return (
+            *await serving.unasked_gates(world, Role.OLD_BLUE),
+            deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
+        )
 
     async def effects(self, world: World) -> Sequence[Wave]:
         cluster = await world.find(Role.OLD_BLUE)
@@ -210,7 +243,7 @@ class DeleteOldBlue(Step):
                 now="It was not touched.",
                 todo="A cluster that serves is never deleted here.",
             )
-        return await deletion(world, cluster)
+        return await deletion(world, cluster, Role.OLD_BLUE)
 
     async def verify(self, world: World, watch: Watch) -> None:
         await await_gone(world, watch, Role.OLD_BLUE)
@@ -222,6 +255,7 @@ class CommitSettled(Step):
     key = "settled"
     title = "Settled"
     why = "The upgrade is for good."
+    rests = True
 
     async def verify(self, world: World, watch: Watch) -> None:
         new_blue = await world.cluster(Role.NEW_BLUE)

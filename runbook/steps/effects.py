@@ -16,7 +16,7 @@ from runbook.plan import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.statement import Statement
 from runbook.roles import Role
-from runbook.step import Ambiguous, Answer, Effect, Finding, StepFailed
+from runbook.step import Ambiguous, Answer, Effect, Finding, Stake, Stakes, StepFailed
 from runbook.world import World
 from state.masking import masked
 from state.records import Json
@@ -85,9 +85,11 @@ class ApiEffect(Effect):
         keep: Keep | None = None,
         settled: Settled | None = None,
         settle_limit_s: float = 600.0,
+        stakes: Stakes | None = None,
     ) -> None:
         self.key = key
         self.title = title
+        self.stakes = stakes
         self.settle_limit_s = settle_limit_s
         self._aws = aws
         self._call = call
@@ -114,7 +116,10 @@ class ApiEffect(Effect):
 
 
 class SqlEffect(Effect):
-    """SQL on one database of one role, in one transaction unless a statement forbids it."""
+    """SQL on one database of one role, in one transaction unless a statement forbids it.
+
+    Unless told otherwise, it changes what is inside the role's cluster.
+    """
 
     def __init__(
         self,
@@ -127,9 +132,12 @@ class SqlEffect(Effect):
         title: str,
         probe: LookInside,
         transaction: bool = True,
+        stake: Stake | None = Stake.CHANGE,
+        lasting: bool = False,
     ) -> None:
         self.key = key
         self.title = title
+        self.stakes = None if stake is None else Stakes(stake, role, lasting)
         self.world = world
         self._role = role
         self._database = database
@@ -173,9 +181,12 @@ class CommandEffect(Effect):
     It has blueprime's environment, AWS's variables included, less the database's password.
     """
 
-    def __init__(self, plan: Plan, argv: Sequence[str], *, key: str, title: str) -> None:
+    def __init__(
+        self, plan: Plan, argv: Sequence[str], *, key: str, title: str, stakes: Stakes
+    ) -> None:
         self.key = key
         self.title = title
+        self.stakes = stakes
         self._argv = tuple(argv)
         self._timeout_s = plan.traffic.command_timeout_s
         self._withheld = plan.credentials.password.removeprefix("env:")

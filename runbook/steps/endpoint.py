@@ -8,7 +8,18 @@ from runbook.aws import Call
 from runbook.aws.route53 import upsert_cname_call
 from runbook.plan import EndpointMethod
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import (
+    Effect,
+    Finding,
+    Gate,
+    Risk,
+    Stake,
+    Stakes,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
 from runbook.steps.clone import blue_prime_name
 from runbook.steps.effects import CommandEffect, no, unknown, yes
 from runbook.steps.patient import PatientEffect
@@ -64,8 +75,8 @@ class SwitchEndpoint(Step):
             else f"{name[:40]}-new-{world.run}"
         )
         return [
-            [await rename(world, self.away, aside)],
-            [await rename(world, self.to, name)],
+            [await rename(world, self.away, aside, Stake.CLOSE)],
+            [await rename(world, self.to, name, Stake.OPEN)],
         ]
 
     async def _record(self, world: World) -> Effect:
@@ -101,6 +112,7 @@ class SwitchEndpoint(Step):
             probe=probe,
             keep=lambda answer: {"change": answer["ChangeInfo"]["Id"]},
             settled=settled,
+            stakes=Stakes(Stake.OPEN, self.to),
         )
 
     async def _command(self, world: World) -> Effect:
@@ -111,6 +123,7 @@ class SwitchEndpoint(Step):
             (*plan.command, target.endpoint, str(target.port)),
             key=f"{self.to.slug}/endpoint-command",
             title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
+            stakes=Stakes(Stake.OPEN, self.to),
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -134,8 +147,11 @@ class SwitchEndpoint(Step):
         await still_stopped(world, self.away)
 
 
-async def rename(world: World, role: Role, name: str) -> Effect:
-    """Return the renaming of a role's cluster; its instances keep their names and endpoints."""
+async def rename(world: World, role: Role, name: str, stake: Stake) -> Effect:
+    """Return the renaming of a role's cluster; its instances keep their names and endpoints.
+
+    `stake`: whether it takes the name from the cluster, or leads the applications there.
+    """
     resource_id = world.resource_id(role)
     before = await world.cluster(role)
 
@@ -174,4 +190,5 @@ async def rename(world: World, role: Role, name: str) -> Effect:
         probe=probe,
         settled=settled,
         settle_limit_s=world.plan.limits.rename_s,
+        stakes=Stakes(stake, role),
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from runbook.aws import AwsRefused, Call
-from runbook.step import Answer
+from runbook.step import Answer, Stakes
 from runbook.steps.effects import ApiEffect, Keep, Look, Settled
 from runbook.world import World
 from state.records import Json
@@ -40,6 +40,7 @@ class PatientEffect(ApiEffect):
         settle_limit_s: float = 600.0,
         patience_s: float | None = None,
         worth: Worth | None = None,
+        stakes: Stakes | None = None,
     ) -> None:
         """Take what `ApiEffect` takes; `worth` tells whether there is anything to wait for."""
 
@@ -52,11 +53,13 @@ class PatientEffect(ApiEffect):
             keep=keep,
             settled=settled,
             settle_limit_s=settle_limit_s,
+            stakes=stakes,
         )
         limits = world.plan.limits
         self._patience_s = limits.patience_s if patience_s is None else patience_s
         self._every_s = limits.poll_s
         self._worth = worth
+        self._before_retry = world.before_retry
 
     async def perform(self) -> Mapping[str, Json]:
         """Make the call until it is accepted, its effect is seen, or the patience is over."""
@@ -76,6 +79,7 @@ class PatientEffect(ApiEffect):
                     return {"seen": finding.seen, **finding.detail}
                 if finding.answer is Answer.UNKNOWN or not await self._worth_waiting():
                     raise
+                await self._before_retry()
 
     async def _worth_waiting(self) -> bool:
         return self._worth is None or await self._worth()

@@ -27,6 +27,7 @@ class VerifyProtection(Step):
     why = "A lag of zero says nothing before a known position was confirmed."
     risk = Risk.REVERSIBLE
     undo = "Nothing to undo: it writes one logical message per database."
+    rests = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
@@ -206,6 +207,7 @@ class Bake(Step):
 
     key = "bake"
     title = "Bake"
+    rests = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher

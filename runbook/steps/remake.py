@@ -58,9 +58,10 @@ def gates(failed: Sequence[Cluster | Instance]) -> list[Gate]:
 
 async def clone_removal(world: World, failed: Cluster | None) -> list[list[Effect]]:
     """Return the waves after which the failed clone's name is free."""
-    return [] if failed is None else await deletion(world, failed, until_gone=True)
+    return [] if failed is None else await deletion(world, failed, Role.BLUE_PRIME, until_gone=True)
 
 
 def instance_removal(world: World, failed: Sequence[Instance]) -> list[list[Effect]]:
     """Return the waves after which the names of failed instances are free."""
-    return [[delete_instance_effect(world, each, until_gone=True) for each in failed]]
+    role = Role.BLUE_PRIME
+    return [[delete_instance_effect(world, each, role, until_gone=True) for each in failed]]

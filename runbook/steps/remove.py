@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from runbook import serving
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.roles import Role
-from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.steps.effects import Look, Settled, no, yes
 from runbook.steps.green import deployment
 from runbook.steps.parameters import target_group
@@ -69,9 +70,9 @@ def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
 
 
 async def deletion(
-    world: World, cluster: Cluster, *, snapshot: str = "", until_gone: bool = False
+    world: World, cluster: Cluster, role: Role, *, snapshot: str = "", until_gone: bool = False
 ) -> list[list[Effect]]:
-    """Return the waves that delete a cluster: protection off, readers, writer, cluster.
+    """Return the waves that delete a role's cluster: protection off, readers, writer, cluster.
 
     With `until_gone` the last one is settled only when the name is free again.
     """
@@ -80,14 +81,15 @@ async def deletion(
     readers = [each for each in instances if each.identifier not in writers]
     waves: list[list[Effect]] = []
     if cluster.deletion_protection:
-        waves.append([unprotect(world, cluster)])
-    waves.append([delete_instance_effect(world, each) for each in readers])
-    waves.append([delete_instance_effect(world, each) for each in instances if each not in readers])
-    waves.append([_delete_cluster(world, cluster, snapshot, until_gone=until_gone)])
+        waves.append([unprotect(world, cluster, role)])
+    writer = [each for each in instances if each not in readers]
+    waves.append([delete_instance_effect(world, each, role) for each in readers])
+    waves.append([delete_instance_effect(world, each, role) for each in writer])
+    waves.append([_delete_cluster(world, cluster, role, snapshot, until_gone=until_gone)])
     return waves
 
 
-def unprotect(world: World, cluster: Cluster) -> Effect:
+def unprotect(world: World, cluster: Cluster, role: Role) -> Effect:
     """Return the lifting of a cluster's deletion protection, without which it would not go."""
 
     async def probe() -> Finding:
@@ -119,6 +121,7 @@ def unprotect(world: World, cluster: Cluster) -> Effect:
         title=f"lift the deletion protection of {cluster.identifier}",
         probe=probe,
         settled=settled,
+        stakes=Stakes(Stake.DELETE, role),
     )
 
 
@@ -143,7 +146,9 @@ def _gone(look: _Looked, name: str) -> Settled:
     return settled
 
 
-def delete_instance_effect(world: World, instance: Instance, *, until_gone: bool = False) -> Effect:
+def delete_instance_effect(
+    world: World, instance: Instance, role: Role, *, until_gone: bool = False
+) -> Effect:
     """Return the deletion of an instance, settled at once or when its name is free again."""
     name = instance.identifier
 
@@ -158,10 +163,13 @@ def delete_instance_effect(world: World, instance: Instance, *, until_gone: bool
         probe=_gone_or_going(look, name),
         settled=_gone(look, name) if until_gone else None,
         settle_limit_s=world.plan.limits.instance_s,
+        stakes=Stakes(Stake.DELETE, role),
     )
 
 
-def _delete_cluster(world: World, cluster: Cluster, snapshot: str, *, until_gone: bool) -> Effect:
+def _delete_cluster(
+    world: World, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
+) -> Effect:
     async def look() -> Cluster | None:
         return await world.rds.cluster_by_resource_id(cluster.resource_id)
 
@@ -174,6 +182,7 @@ def _delete_cluster(world: World, cluster: Cluster, snapshot: str, *, until_gone
         probe=_gone_or_going(look, cluster.identifier),
         settled=_gone(look, cluster.identifier) if until_gone else None,
         settle_limit_s=world.plan.limits.instance_s,
+        stakes=Stakes(Stake.DELETE, role),
     )
 
 
@@ -287,9 +296,13 @@ class DeleteCreated(Step):
         return "" if await self._candidates(world) else "the run created nothing that could go"
 
     async def gates(self, world: World) -> Sequence[Gate]:
+        found = await self._candidates(world)
         return [
-            deletion_gate(cluster, role, "It cannot be undone; its data is gone.")
-            for role, cluster in await self._candidates(world)
+            *await serving.unasked_gates(world, *(role for role, _ in found)),
+            *(
+                deletion_gate(cluster, role, "It cannot be undone; its data is gone.")
+                for role, cluster in found
+            ),
         ]
 
     async def effects(self, world: World) -> Sequence[Wave]:
@@ -297,7 +310,7 @@ class DeleteCreated(Step):
         for role, _ in await self._candidates(world):
             cluster = await own(world, role)
             if cluster is not None:
-                waves += await deletion(world, cluster)
+                waves += await deletion(world, cluster, role)
         return waves
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -311,6 +324,7 @@ class CleanupRemains(Step):
     key = "remains"
     title = "What remains"
     why = "What is left must be known by name."
+    rests = True
 
     async def effects(self, world: World) -> Sequence[Wave]:
         if world.plan.upgrade.cluster_parameter_group:

@@ -219,6 +219,7 @@ class RollbackSettled(Step):
     why = "The night is over; what remains costs money until it is removed."
     risk = Risk.REVERSIBLE
     undo = "Nothing to undo."
+    rests = True
 
     def __init__(self, on: Role) -> None:
         self.on = on

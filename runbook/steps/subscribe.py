@@ -9,7 +9,18 @@ from psycopg import AsyncConnection
 
 from runbook.postgres import catalog, replication
 from runbook.roles import Role
-from runbook.step import Answer, Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import (
+    Answer,
+    Effect,
+    Finding,
+    Risk,
+    Stake,
+    Stakes,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
 from runbook.steps.capture import (
     captured_databases,
     publication_name,
@@ -147,6 +158,7 @@ class PasswordEffect(Effect):
     def __init__(
         self, world: World, publisher: Role, subscriber: Role, databases: Sequence[str]
     ) -> None:
+        self.stakes = Stakes(Stake.CHANGE, publisher)
         self.key = f"{publisher.slug}/{replication_role(world)}/password"
         self.title = f"set a new password for {replication_role(world)}"
         self._world = world
@@ -210,6 +222,7 @@ class SubscriptionEffect(Effect):
         slot: str,
         copy_data: bool = False,
     ) -> None:
+        self.stakes = Stakes(Stake.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/subscription"
         self.title = f"subscribe {database} of {subscriber.value} to slot {slot}"
         self._world = world

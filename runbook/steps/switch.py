@@ -9,7 +9,7 @@ from runbook import fencing
 from runbook.aws import Call
 from runbook.aws.facts import Deployment
 from runbook.roles import Role
-from runbook.step import Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import Finding, Gate, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
 from runbook.steps.effects import no, unknown, yes
 from runbook.steps.green import AVAILABLE, INVALID, deployment, required_deployment
 from runbook.steps.patient import PatientEffect
@@ -100,6 +100,7 @@ class Switchover(Step):
                     probe=probe,
                     keep=lambda _: {"called_at": world.now().isoformat()},
                     worth=worth_waiting,
+                    stakes=Stakes(Stake.CLOSE, Role.BLUE),
                 )
             ]
         ]

@@ -7,13 +7,26 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from runbook import closing, fencing
+from runbook import closing, fencing, serving
 from runbook.plan import StopMethod
 from runbook.postgres import activity, fence
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
+from runbook.serving import Door, door_fact
 from runbook.sides import held
-from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.step import (
+    Effect,
+    Finding,
+    Gate,
+    Refused,
+    Risk,
+    Stake,
+    Stakes,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
 from runbook.steps.effects import CommandEffect, answered, no, yes
 from runbook.steps.logins import able, locked_roles
 from runbook.steps.switch import pivot_gate
@@ -28,6 +41,7 @@ class LockRoles(Effect):
     """
 
     def __init__(self, world: World, role: Role) -> None:
+        self.stakes = Stakes(Stake.STOP, role, lasting=True)
         self.key = f"{role.slug}/lock-roles"
         self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
         self._world = world
@@ -71,6 +85,7 @@ class UnlockRoles(Effect):
     """Give LOGIN back to the roles from which the run took it."""
 
     def __init__(self, world: World, role: Role) -> None:
+        self.stakes = Stakes(Stake.OPEN, role, lasting=True)
         self.key = f"{role.slug}/unlock-roles"
         self.title = f"give LOGIN back to the application roles on {role.value}"
         self._world = world
@@ -155,6 +170,7 @@ class StopTraffic(Step):
             world.plan.traffic.stop_command,
             key=f"{self.on.slug}/stop-command",
             title="run the plan's stop command",
+            stakes=Stakes(Stake.STOP, self.on),
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -240,6 +256,10 @@ class ResumeTraffic(Step):
             waves.append([UnlockRoles(world, self.on)])
         if world.plan.traffic.stop is StopMethod.COMMAND:
             waves.append([self._command(world)])
+        if not waves:
+            # A person is to start them: that opens the cluster as any change would.
+            opening = Stakes(Stake.OPEN, self.on)
+            serving.refuse_unless_agreed(world, await serving.look(world), [opening])
         return waves
 
     async def _nobody_elsewhere(self, world: World) -> list[str]:
@@ -261,6 +281,7 @@ class ResumeTraffic(Step):
             world.plan.traffic.start_command,
             key=f"{self.on.slug}/start-command",
             title="run the plan's start command",
+            stakes=Stakes(Stake.OPEN, self.on),
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
@@ -274,6 +295,7 @@ class ResumeTraffic(Step):
             key="traffic",
             value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
         )
+        watch.evidence("", key=door_fact(self.on), value=Door.OPEN)
         if not seen:
             watch.evidence(
                 f"START THE APPLICATIONS: they are let in on {self.on.value}, and no session of "

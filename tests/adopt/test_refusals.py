@@ -17,7 +17,7 @@ from runbook.aws import Aws
 from runbook.aws.errors import AwsError
 from runbook.plan import Plan
 from runbook.step import Refused, StepFailed
-from tests.adopt.lost import lose_journal
+from tests.adopt.lost import adopt, lose_journal
 from tests.workspace import Workspace
 
 
@@ -118,6 +118,21 @@ async def test_no_access_to_the_databases(
     with pytest.raises(StepFailed, match="Cannot connect") as failed:
         await look("orders", plan_of(stood, tmp_path, user="nobody_at_all"))
     assert "no run was adopted" in failed.value.now
+
+
+def test_a_run_of_this_machine_that_has_changed_nothing_is_closed_for_it(
+    stood: Workspace, env: dict[str, str]
+) -> None:
+    plan = str(stood.home / "plan.toml")
+    stood.run("auto", plan, "--until", "identify", "--yes", env=env)
+    (own,) = stood.json("runs", "--json")
+    told = adopt(stood, "--plan", plan, env=env)
+    assert (told["closed"], told["rebased"]) == (own["run"], False)
+    listed = {row["run"]: row["open"] for row in stood.json("runs", "--json")}
+    assert listed == {own["run"]: False, told["run"]: True}
+    report = stood.run("report", own["run"]).stdout
+    assert f"it has changed nothing; run {told['run']} of the same cluster is adopted" in report
+    lose_journal(stood)
 
 
 def test_two_runs_a_no_and_a_run_that_is_here_already(

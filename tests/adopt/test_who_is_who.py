@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from runbook.adoption import cast, traces
+from runbook import traces
+from runbook.adoption import cast
 from runbook.adoption.cast import Cast
-from runbook.adoption.traces import Region, Traces
 from runbook.aws.facts import Cluster, Deployment
 from runbook.plan import Plan
 from runbook.step import Refused
+from runbook.traces import Region, Traces
 from runbook.world import CLUSTER_TAG, RUN_TAG
 
 RUN = "k3f9qa"
@@ -221,3 +222,12 @@ def test_traces_know_their_deployment_only_with_tag_and_name() -> None:
     )
     assert [(each.run, each.deployment) for each in found] == [(RUN, other)]
     assert isinstance(found[0], Traces)
+
+
+def test_a_cluster_that_nobody_cloned_is_not_blue_prime() -> None:
+    forged = cluster(PRIME.identifier, "cluster-FORGED", tags=OWN)
+    found = told(region(OLD_BLUE, NEW_BLUE, forged))
+    assert found.prime is None
+    assert [each.what for each in found.unknown] == [
+        f"why {PRIME.identifier} bears the tag {RUN_TAG}={RUN}"
+    ]

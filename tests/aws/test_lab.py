@@ -201,6 +201,7 @@ async def test_a_deployment_as_it_comes_to_be(lab: Lab, aws: Aws) -> None:
     assert found.tags == {"blueprime:run": "7f3a"}
     assert await aws.rds.deployment(found.identifier) == found
     assert await aws.rds.deployments_of(source.arn) == [found]
-    assert await aws.rds.deployments_of(found.target) == []
+    assert await aws.rds.deployments_of(found.target) == [found]
+    assert await aws.rds.deployments_of("arn:of:another") == []
     events = await aws.rds.events("blue-green-deployment", found.identifier)
     assert any("tasks completed" in event.message for event in events)

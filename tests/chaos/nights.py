@@ -320,7 +320,5 @@ def _was_performed(effects: Sequence[Effect], point: str) -> bool:
 
 def _check_calls(workspace: Workspace) -> None:
     """Each call that changes AWS was made once for its object."""
-    calls = workspace.json("lab", "calls", "--json")
-    counted = Counter((call["action"], json.dumps(call["target"])) for call in calls)
-    again = {call: times for call, times in counted.items() if times > 1}
+    again = {call: times for call, times in Counter(workspace.changes()).items() if times > 1}
     assert not again

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from runbook.step import Gate
-from tests.guards.faults import Fault
+from tests.guards.faults import AT_CLAIMS, Fault
 from tests.guards.night import Night, Settings
 
 HANDS = (
@@ -48,14 +48,15 @@ class Decline:
 
 @dataclass(frozen=True)
 class Strike:
-    """Arm a fault for the n-th effect from now."""
+    """Arm a fault for the n-th effect from now, or for the n-th claim to hold the run."""
 
     fault: Fault
     nth: int = 1
+    claims: bool = False
 
     def do(self, night: Night) -> None:
         night.opened()
-        night.world.faults.arm(self.fault, self.nth)
+        night.world.faults.arm(self.fault, self.nth, claims=self.claims)
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,66 @@ class Simple:
             "left and opened again": night.leave,
             "watched": night.watch,
             "another run": night.second_run,
+            "mended": night.mend,
         }
         acts[self.what]()
 
 
-Act = Go | Decline | Strike | Resolve | Branch | Hand | Edit | Wait | Simple
+@dataclass(frozen=True)
+class Choose:
+    """Take the way of this name, if it is available: a way, or a track that has none."""
+
+    way: str
+
+    def do(self, night: Night) -> None:
+        night.choose(self.way)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Keep a copy of the journal, the run having been left, or the process killed."""
+
+    number: int = 0
+    killed: bool = False
+
+    def do(self, night: Night) -> None:
+        night.keep_copy(self.number, killed=self.killed)
+
+
+@dataclass(frozen=True)
+class Back:
+    """Put a copy that was kept in the place of the journal."""
+
+    number: int = 0
+
+    def do(self, night: Night) -> None:
+        night.put_back(self.number)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Go on at another machine, which has a journal, or gets a copy of this one."""
+
+    machine: int = 1
+    left: bool = True
+    """Whether the run is left here before; else the process stays open."""
+
+    def do(self, night: Night) -> None:
+        night.go_to(self.machine, left=self.left)
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Another machine adopts the run from what is there."""
+
+    machine: int = 1
+
+    def do(self, night: Night) -> None:
+        night.adopt(self.machine)
+
+
+Moved = Keep | Back | Elsewhere | Adopt
+Act = Go | Decline | Strike | Resolve | Branch | Choose | Hand | Edit | Wait | Simple | Moved
 
 
 @dataclass(frozen=True)
@@ -196,6 +252,36 @@ def drawn(seed: int) -> Sequence:
         chance.randrange(17),
         tuple((_act(chance), chance.choice((0, 1, 3, 12))) for _ in range(chance.randint(2, 9))),
     )
+
+
+TWO_SETTINGS = (*SETTINGS, *(replace(each, tagless=True) for each in SETTINGS))
+
+
+def _moved(chance: Random) -> Act:
+    """Return an act with another journal, or something that goes wrong with a claim."""
+    copy, machine = chance.randrange(2), chance.randrange(3)
+    kinds: list[tuple[int, Callable[[], Act]]] = [
+        (3, lambda: Keep(copy, killed=chance.random() < 0.3)),
+        (4, lambda: Back(copy)),
+        (6, lambda: Elsewhere(machine, left=chance.random() < 0.6)),
+        (3, lambda: Adopt(machine)),
+        (2, lambda: Simple("mended")),
+        (1, lambda: Hand("lose the slots", chance.choice((0.0, 4.0)))),
+        (2, lambda: Strike(chance.choice(AT_CLAIMS), chance.choice((1, 1, 2)), claims=True)),
+    ]
+    (make,) = chance.choices([each for _, each in kinds], [weight for weight, _ in kinds])
+    return make()
+
+
+def drawn_two(seed: int) -> Sequence:
+    """Return the sequence of a seed with two journals or more: half of the acts are about them."""
+    chance = Random(f"two {seed}")
+    acts = [
+        (_moved(chance) if chance.random() < 0.5 else _act(chance), chance.choice((0, 1, 3, 12)))
+        for _ in range(chance.randint(3, 9))
+    ]
+    first = (chance.choice((Keep(), Elsewhere(1, left=chance.random() < 0.6), Adopt())), 0)
+    return Sequence(chance.choice(TWO_SETTINGS), chance.randrange(18), (first, *acts))
 
 
 def shrunk(sequence: Sequence, fails: Callable[[Sequence], bool]) -> Sequence:

@@ -102,6 +102,22 @@ def _subscription(c: SimulatedConnection, params: Any) -> list[Row]:
     ]
 
 
+def _workers(c: SimulatedConnection, params: Any) -> list[Row]:
+    return [
+        {
+            "database": database,
+            "enabled": found.enabled,
+            "worker_pid": 99 if found.working else None,
+            "silent_s": 0.0 if found.working else None,
+            "apply_error_count": 0,
+            "missing_rows": 0,
+        }
+        for database, each in c.cluster.databases.items()
+        for name, found in each.subscriptions.items()
+        if name == params[0]
+    ]
+
+
 def _login_roles(c: SimulatedConnection, params: Any) -> list[Row]:
     flags = ("superuser", "replication", "internal", "own", "current")
     return [
@@ -155,6 +171,22 @@ def _sequences(c: SimulatedConnection, params: Any) -> list[Row]:
     return [{"schema": "public", "name": "orders_id_seq"} | state | limits]
 
 
+def _admission(c: SimulatedConnection, params: Any) -> list[Row]:
+    closed = c.cluster.locked or c.cluster.following
+    names = params["roles"] or [name for name in c.cluster.roles if name == APPLICATION]
+    return [
+        {
+            "in_recovery": False,
+            "able": [n for n in sorted(c.cluster.roles) if n in names and c.cluster.roles[n].login],
+            "writable": [
+                name
+                for name, each in sorted(c.cluster.databases.items())
+                if not each.read_only and not closed
+            ],
+        }
+    ]
+
+
 QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "activity": lambda c, _: [
         {
@@ -163,12 +195,14 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "read_only": False,
         }
     ],
+    "admission": _admission,
     "apply_workers": lambda c, _: [],
     "client_sessions": _sessions,
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),
     "database_marks": lambda c, _: [{"stats_reset": None, "large_objects": 0}],
     "fence_cluster": _cluster_state,
     "login_roles": _login_roles,
+    "narrow_sequences": lambda c, _: [],
     "prepared_transactions": lambda c, _: [],
     "read_only_state": lambda c, _: [
         {
@@ -201,6 +235,17 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "deleted": 0,
             "file": 1,
         }
+    ],
+    "workers": _workers,
+    "stray_writes": lambda c, _: [],
+    "writable_databases": lambda c, params: [
+        {
+            "database": name,
+            "database_setting": "on" if c.cluster.databases[name].read_only else None,
+            "in_recovery": False,
+            "writing_roles": [],
+        }
+        for name in params["databases"]
     ],
     "write_counters": lambda c, _: [
         {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from runbook.postgres.replication import strays_publication
 from tests.guards.things import APPLICATION, LoginRole, Slot, Subscription
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ def _create_subscription(
     c.here.subscriptions[name] = Subscription(
         slot_name, str(parts["host"]), str(parts["user"]), str(parts["password"]), True
     )
+    publisher = c._world.reached(str(parts["host"]))
+    if more.get("copy_data") and publisher is not None:
+        rows = publisher.databases[c.database].rows
+        c._world.copy_rows(c.cluster, c.database, rows, after=0)
+
+
+def _empty(c: SimulatedConnection) -> None:
+    c.here.rows.clear()
 
 
 def _reconnect_subscription(c: SimulatedConnection, name: str, conninfo: str) -> None:
@@ -121,7 +130,7 @@ CHANGES: dict[str, Callable[..., Any]] = {
     "create_replication_role": _create_role,
     "set_password": _set_password,
     "create_publication": _create_publication,
-    "publish_strays": lambda c, name: c.here.publications.add(f"{name}_strays"),
+    "publish_strays": lambda c, name: c.here.publications.add(strays_publication(name)),
     "create_slot": _create_slot,
     "create_subscription": _create_subscription,
     "set_subscription_connection": _reconnect_subscription,
@@ -137,6 +146,7 @@ CHANGES: dict[str, Callable[..., Any]] = {
     "set_sequences": _set_sequences,
     "terminate_sessions": _terminate,
     "analyze": _analyze,
+    "empty": _empty,
     "refresh": lambda c: None,
 }
 

@@ -35,7 +35,11 @@ def render(world: ControlPlane) -> Rows:
         "DBInstances": [_instance(world, each) for each in world.instances.values()],
         "BlueGreenDeployments": [_deployment(world, each) for each in world.deployments.values()],
         "DBClusterParameterGroups": [
-            {"DBClusterParameterGroupName": each.name, "DBParameterGroupFamily": each.family}
+            {
+                "DBClusterParameterGroupName": each.name,
+                "DBClusterParameterGroupArn": arn("cluster-pg", each.name),
+                "DBParameterGroupFamily": each.family,
+            }
             for each in world.groups.values()
         ],
         "DBClusterSnapshots": [
@@ -131,9 +135,7 @@ class SimulatedClients:
             case "GetCallerIdentity":
                 return {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ada"}
             case "ListTagsForResource":
-                rows = self._rows()["DBClusters"]
-                found = [r for r in rows if r["DBClusterArn"] == parameters["ResourceName"]]
-                return {"TagList": found[0]["TagList"] if found else []}
+                return {"TagList": self._tags(parameters["ResourceName"])}
             case "GetChange":
                 return {"ChangeInfo": {"Status": "INSYNC"}}
             case "ListResourceRecordSets":
@@ -192,6 +194,13 @@ class SimulatedClients:
 
     async def database_token(self, host: str, port: int, user: str) -> str:
         return "token"
+
+    def _tags(self, resource: str) -> list[dict[str, str]]:
+        for each in self._world.groups.values():
+            if arn("cluster-pg", each.name) == resource:
+                return tag_list(each.tags)
+        rows = self._rows()["DBClusters"]
+        return next((r["TagList"] for r in rows if r["DBClusterArn"] == resource), [])
 
     def _look(self) -> None:
         self._process.live()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runbook.aws.errors import AwsRefused
+from runbook.aws.errors import AccessDenied, AwsRefused
 from tests.guards.things import (
     DATABASES,
     SOMEBODY,
@@ -69,7 +69,8 @@ class ControlPlane(Universe):
         name = p["DBClusterParameterGroupName"]
         if name in self.groups:
             raise AwsRefused("DBParameterGroupAlreadyExists", f"{name} exists")
-        self.groups[name] = Group(name, p["DBParameterGroupFamily"], self.acting)
+        family = p["DBParameterGroupFamily"]
+        self.groups[name] = Group(name, family, self.acting, tags=tags_of(p))
 
     def _ModifyDBClusterParameterGroup(self, p: Parameters) -> None:  # noqa: N802
         name = p["DBClusterParameterGroupName"]
@@ -295,6 +296,8 @@ class ControlPlane(Universe):
         self.snapshots[name].status = "available"
 
     def _AddTagsToResource(self, p: Parameters) -> None:  # noqa: N802
+        if self.tagless:
+            raise AccessDenied("AccessDenied", "not authorized to perform rds:AddTagsToResource")
         self._cluster(p["ResourceName"].rsplit(":", 1)[-1]).tags.update(tags_of(p))
 
     def _ChangeResourceRecordSets(self, p: Parameters) -> dict[str, Any]:  # noqa: N802
@@ -318,6 +321,12 @@ class ControlPlane(Universe):
         made = self.deployments.get(identifier)
         if made is not None and made.status in ("AVAILABLE", "SWITCHOVER_COMPLETED"):
             self.deployment_goes(identifier, False)
+
+    def hand_loses_slots(self, resource_id: str) -> None:
+        """The slots of runs keep more than they may, and are lost."""
+        found = self.clusters.get(resource_id)
+        for name, slot in found.slots.items() if found is not None else ():
+            slot.lost |= name.startswith("blueprime_")
 
     def hand_renames(self, resource_id: str, name: str) -> None:
         """Somebody renames a cluster that serves nobody."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from runbook.aws.call import Call
+from runbook.world import STOPPED_BY_HAND
+from tests.guards import stakes
 from tests.guards.changes import INTENT_OF
 from tests.guards.clock import Killed
 from tests.guards.control import ControlPlane
+from tests.guards.ledger import Ledger
 from tests.guards.things import APPLICATION, SOMEBODY, WRITTEN, Cluster, Violation
 
 TALLY: Counter[str] = Counter()
 """How often what was done and checked, over all nights of this process."""
+
+
+MARKS = "AddTagsToResource"
+"""The one call that may be written down as a claim, and not as a change of a step."""
 
 
 def slot_prefix(run: str) -> str:
@@ -22,18 +29,25 @@ def slot_prefix(run: str) -> str:
 
 
 class Guard:
-    """Watches one run. `blue` is the resource id of the cluster that it is to upgrade."""
+    """Watches what one journal makes of one run.
 
-    def __init__(self, world: ControlPlane, journal: Path, run: str, blue: str) -> None:
+    `blue` is the resource id of the cluster that it is to upgrade; `known` is up to which change of
+    each run the journal knows it.
+    """
+
+    def __init__(
+        self, world: ControlPlane, journal: Path, run: str, blue: str, known: Counter[str]
+    ) -> None:
         self._world = world
         self._run = run
         self._blue = blue
-        self._disk = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
+        self._known = known
+        self._ledger = Ledger(journal, run)
         self._open_before: set[str] = set()
         self.violation: Violation | None = None
 
     def close(self) -> None:
-        self._disk.close()
+        self._ledger.close()
 
     def _refuse(self, wrong: bool, words: str) -> None:
         TALLY["checks"] += 1
@@ -42,45 +56,79 @@ class Guard:
             self.violation = Violation(words)
             raise Killed
 
+    def _refuse_words(self, words: str) -> None:
+        self._refuse(bool(words), words)
+
+    def cannot(self, words: str) -> None:
+        """End the process: what it asks for is not simulated."""
+        self._refuse(True, words)
+
     # Before something is changed.
 
     def before_call(self, call: Call) -> None:
         """Check that a call was written down, and that it takes away nothing that must stay."""
-        TALLY["effects"] += 1
-        shown = [preview for _, preview in self._intents()]
-        self._refuse(call.text() not in shown, f"no intent on disk for {call.text()}")
-        self._open_before = {each.resource_id for each in self._world.opened()}
+        shown = [preview for _, preview in self._ledger.intents()]
+        claimed = call.action == MARKS and any(call.text() in t for t in self._ledger.claims())
+        self._refuse(
+            call.text() not in shown and not claimed, f"no intent on disk for {call.text()}"
+        )
         for victim in self._victims(call):
             self._check_deletion(call, victim)
+        self._refuse_words(stakes.led_away(self._world, call))
         self._check_others(call)
+        self._changes(f"{call.action} of {call.parameters}")
 
-    def before_statement(self, cluster: Cluster, database: str, name: str, text: str) -> None:
-        """Check that a statement was written down, and that it is not run on a stranger."""
-        TALLY["effects"] += 1
+    def before_statement(
+        self, cluster: Cluster, database: str, name: str, args: Sequence[Any], text: str
+    ) -> None:
+        """Check that a statement was written down, and that it harms nothing that serves."""
         pattern = INTENT_OF.get(name)
         written = any(
-            pattern.search(key) if pattern else text in preview for key, preview in self._intents()
+            pattern.search(key) if pattern else text in preview
+            for key, preview in self._ledger.intents()
         )
         self._refuse(not written, f"no intent on disk for {name} on {cluster.name}: {text}")
         self._refuse(
             cluster.made_by == SOMEBODY and name not in ("analyze", "refresh"),
             f"{name} on {cluster.name}, which somebody else made",
         )
-        self._open_before = {each.resource_id for each in self._world.opened()}
+        world, ledger = self._world, self._ledger
+        self._refuse_words(stakes.closed(world, ledger, cluster, name, args, self._blue))
+        self._refuse_words(stakes.overwritten(world, cluster, name))
+        self._refuse_words(stakes.let_go(world, ledger, cluster, name, args, self._run))
+        self._changes(f"{name} on {cluster.name}")
 
     def before_command(self, argv: tuple[str, ...]) -> None:
-        """Check that a command of the plan was written down."""
-        TALLY["effects"] += 1
-        shown = [preview for _, preview in self._intents()]
-        self._refuse(" ".join(argv) not in shown, f"no intent on disk for {' '.join(argv)}")
-        self._open_before = {each.resource_id for each in self._world.opened()}
+        """Check that a command of the plan was written down, and stops what it is to stop."""
+        line = " ".join(argv)
+        keys = [key for key, preview in self._ledger.intents() if line in preview]
+        self._refuse(not keys, f"no intent on disk for {line}")
+        if argv[-1] == "stop":
+            role = keys[0].split("/")[0]
+            self._refuse_words(stakes.stopped(self._world, self._ledger, role, self._blue))
+        self._changes(line)
         if not self._world.application.running:
             self._open_before = set()
 
-    def _intents(self) -> list[tuple[str, str]]:
-        return self._disk.execute(
-            "SELECT key, preview FROM effect WHERE outcome IS NULL"
-        ).fetchall()
+    def before_asked(self, gate: str) -> None:
+        """Check that a person may do by hand what they are asked for."""
+        if gate.startswith(STOPPED_BY_HAND):
+            role = gate.removeprefix(f"{STOPPED_BY_HAND}-")
+            self._refuse_words(stakes.stopped(self._world, self._ledger, role, self._blue))
+        self._changes(f"the request {gate}")
+
+    def _changes(self, what: str) -> None:
+        """Check that the journal is not one that was left behind, and count the change."""
+        TALLY["effects"] += 1
+        world, run = self._world, self._run
+        behind = world.changes[run] - self._known[run]
+        self._refuse(
+            behind > 0 and not world.tagless,
+            f"{what}, by a journal that knows nothing of the last {behind} changes",
+        )
+        world.changes[run] += 1
+        self._known[run] = world.changes[run]
+        self._open_before = {each.resource_id for each in world.opened()}
 
     def _victims(self, call: Call) -> list[Cluster]:
         """Return the clusters that would go by a call, or lose an instance or their protection."""
@@ -106,10 +154,7 @@ class Guard:
         self._refuse(serves, f"{call.action} of {victim.name}, which serves")
         if victim.resource_id == self._blue:
             consent = (self._run, "delete-old-blue", victim.name)
-            track = self._disk.execute(
-                "SELECT track FROM track_entry WHERE run = ? ORDER BY id DESC", [self._run]
-            ).fetchone()[0]
-            given = consent in self._world.consents and track == "commit"
+            given = consent in self._world.consents and self._ledger.entry()[0] == "commit"
             self._refuse(not given, f"{call.action} of old blue {victim.name} without its gate")
             return
         self._refuse(
@@ -171,13 +216,8 @@ class Guard:
             return False
         if opened.version != blue.version:
             return True
-        plan, way = self._disk.execute(
-            "SELECT plan, (SELECT way FROM track_entry WHERE run = run.id ORDER BY id DESC LIMIT 1)"
-            " FROM run WHERE id = ?",
-            [self._run],
-        ).fetchone()
-        given_up = way in ("blue-prime-for-good", "settle", "")
-        return bool(json.loads(plan)["rollback"]["protect"]) and not given_up
+        given_up = self._ledger.entry()[1] in ("blue-prime-for-good", "settle", "")
+        return self._ledger.protects_a_rollback() and not given_up
 
     def _check_capture(self, opened: Cluster) -> None:
         """Check that a cluster is opened only with every database's slot in place."""

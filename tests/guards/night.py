@@ -6,19 +6,21 @@ import asyncio
 import pickle
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runbook import plan as plans
 from runbook.step import Gate, StepFailed
 from runbook.ways import Way
+from runbook.world import STOPPED_BY_HAND
 from state.errors import Refused, RunIsOpen
 from state.words import Outcome, Status
 from tests.guards.clock import Killed
 from tests.guards.control import ControlPlane
 from tests.guards.guard import TALLY
-from tests.guards.process import Process
-from tests.guards.things import PRODUCTION, SOMEBODY, Violation
+from tests.guards.machines import Machines
+from tests.guards.process import RunProcess
+from tests.guards.things import PRODUCTION, SOMEBODY, WRITTEN, Violation
 
 PLAN = """
 version = 1
@@ -89,18 +91,18 @@ class Settings:
     protected: bool = False
     protect: bool = True
     """Whether a rollback is protected in its turn."""
+    tagless: bool = False
+    """Whether AWS lets nobody tag what is there already."""
 
 
-class Night:
-    """One operator's night. Everything is in `world`, in the journal, and in the plan file."""
+class Night(Machines):
+    """One operator's night. Everything is in `world`, in the journals, and in the plan file."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
+        super().__init__(folder)
         self.settings = settings
-        self.journal = folder / "journal.db"
         self.plan_path = folder / "plan.toml"
-        self.world = ControlPlane(protected=settings.protected)
-        self.process: Process | None = None
-        self.run = ""
+        self.world = ControlPlane(protected=settings.protected, tagless=settings.tagless)
         self.remembered: list[Way] = []
         """Ways that were offered some time ago."""
 
@@ -123,28 +125,7 @@ class Night:
         """Begin a run for the cluster that bears the production name."""
         self.leave()
         self.write_plan(self.settings)
-        plan = plans.load(self.plan_path)
-        self.process = Process(self.world, self.journal, plan=(plan, self.plan_path))
-        self.run = self.process.session.run.id
-
-    def opened(self) -> Process:
-        """Return the process that holds the run; open it anew if there is none."""
-        if self.process is None or not self.process.alive:
-            self.process = Process(self.world, self.journal, run=self.run, plan=None)
-            TALLY["opened"] += 1
-        return self.process
-
-    def leave(self) -> None:
-        """Leave the run properly."""
-        if self.process is not None and self.process.alive:
-            self.process.leave()
-        self.process = None
-
-    def kill(self) -> None:
-        """Kill the process between two steps."""
-        if self.process is not None and self.process.alive:
-            self.process.kill()
-        self.process = None
+        self.begin()
 
     # What the operator does.
 
@@ -168,9 +149,11 @@ class Night:
         self.world.consents.add((self.run, gate.key, typed))
         if gate.key.startswith("accept-"):
             self.world.accepted_loss = True
-        if gate.key.startswith("applications-stopped"):
+        if gate.key.startswith(STOPPED_BY_HAND):
+            self._check(lambda: self.opened().guard.before_asked(gate.key))
             self.world.application.running = False
         if gate.key == "endpoint-switched":
+            self._check(lambda: self.opened().guard.before_asked(gate.key))
             self.world.lead = gate.question.split(" to ", 1)[1].split(":")[0]
         self.world.tick()
         return typed
@@ -198,6 +181,19 @@ class Night:
             check()
         except Killed:
             raise self.opened().guard.violation or Violation("killed by nobody") from None
+
+    def expect_every_write(self) -> None:
+        """Check, wherever the night stands, that no acknowledged write is lost."""
+        world = self.world
+        world.pass_time(10.0)
+        serving = world.serving()
+        if world.accepted_loss:
+            return
+        if serving is None:
+            raise Violation("the applications are led to no cluster that exists")
+        rows = serving.databases[WRITTEN].rows
+        if missing := sorted(set(world.application.acknowledged) - set(rows)):
+            raise Violation(f"{len(missing)} acknowledged writes are not on {serving.name}")
 
     def expect_protection(self, claim: str) -> None:
         """Check a claim that the run is protected."""
@@ -231,6 +227,14 @@ class Night:
             return
         self._branch(process, chosen[index % len(chosen)], available=available)
 
+    def choose(self, name: str) -> None:
+        """Branch to the way of a name, if it is available."""
+        process = self.opened()
+        ways = process.do(process.session.ways()) or []
+        chosen = [way for way in ways if way.available and name in (way.way, way.name)]
+        if chosen:
+            self._branch(process, chosen[0], available=True)
+
     def branch_late(self, index: int) -> None:
         """Branch to a way that was offered some time ago."""
         process = self.opened()
@@ -244,7 +248,7 @@ class Night:
         )
         self._branch(process, way, available=available)
 
-    def _branch(self, process: Process, way: Way, *, available: bool) -> None:
+    def _branch(self, process: RunProcess, way: Way, *, available: bool) -> None:
         entries = len(process.journal.entries(self.run))
         try:
             process.do(process.session.branch(way, "so decided"))
@@ -255,6 +259,19 @@ class Night:
         TALLY["branches"] += 1
         if not available:
             raise Violation(f"{way.title} was taken though it is not available")
+
+    def mend(self) -> None:
+        """Take every remedy that is offered, in order."""
+        process = self.opened()
+        session = process.session
+        before = len(session._journal.attempts(self.run))
+        for offer in process.do(session.remedies()) or []:
+            with suppress(StepFailed):
+                if offer.key and process.do(session.mend(offer.key, self._yes)) is None:
+                    return
+                TALLY["mends"] += 1
+        if process.alive:
+            self._look_after(before)
 
     def resolve(self, choice: str) -> None:
         """Decide every unknown effect in one way, offered or not, true or not."""
@@ -287,7 +304,6 @@ class Night:
         try:
             self.start()
         except RunIsOpen:
-            self.process = None
             self.run = former
 
     # What others do.
@@ -309,6 +325,9 @@ class Night:
             case "rename old blue":
                 for each in [r for r, c in clusters.items() if "-old" in c.name]:
                     later(after_s, "hand_renames", each, "archive")
+            case "lose the slots":
+                for each in clusters:
+                    later(after_s, "hand_loses_slots", each)
             case "delete the deployment":
                 for identifier in world.deployments:
                     later(after_s, "hand_lets_go", identifier)
@@ -324,19 +343,17 @@ class Night:
     def keep(self) -> bytes:
         """Return the whole night, to be gone on with elsewhere. The run is left for it."""
         self.leave()
-        state = (self.world, self.settings, self.run, self.plan_path.read_bytes())
-        return pickle.dumps((state, self.journal.read_bytes()))
+        state = (self.world, self.settings, self.plan_path.read_bytes(), self.machine.kept())
+        return pickle.dumps(state)
 
     @classmethod
     def resume(cls, folder: Path, kept: bytes) -> Night:
         """Go on with a night that was kept."""
-        state, journal = pickle.loads(kept)
-        night = cls.__new__(cls)
-        night.journal, night.plan_path = folder / "journal.db", folder / "plan.toml"
-        night.process, night.remembered = None, []
-        night.world, night.settings, night.run, plan = state
-        night.journal.write_bytes(journal)
+        world, settings, plan, journal = pickle.loads(kept)
+        night = cls(folder, settings)
+        night.world = world
         night.plan_path.write_bytes(plan)
+        night.machine.put(journal)
         return night
 
 

@@ -24,6 +24,7 @@ import psycopg
 import runbook
 import state
 from runbook import preflight, session
+from runbook.adoption import inside
 from runbook.aws.clients import Clients
 from runbook.postgres import (
     compare,
@@ -41,6 +42,7 @@ from state import backups, lock, times
 from tests.guards.clients import SimulatedClients
 from tests.guards.clock import BEGAN, Killed
 from tests.guards.faults import AT_CHANGE, Fault
+from tests.guards.mending import REMEDIES
 from tests.guards.servers import SimulatedConnection, SimulatedStatement
 
 if TYPE_CHECKING:
@@ -180,6 +182,10 @@ async def _results(connection: SimulatedConnection, values: Sequence[Any]) -> li
     return [sequences.Applied(each.schema, each.name, True, "") for each in values]
 
 
+async def _held(connection: SimulatedConnection, slot: str) -> None:
+    connection.alive()
+
+
 async def _unanalyzed(connection: SimulatedConnection) -> list[str]:
     connection.alive()
     return [] if connection.here.analyzed else ["public.orders"]
@@ -201,6 +207,30 @@ async def _compare(pub_connect: Any, sub_connect: Any, **_: Any) -> Comparison:
     same = set(ours) == set(theirs)
     row = TableResult("public", "orders", len(ours), len(theirs), How.HASHED, same)
     return Comparison(left.database, (row,), 0.1)
+
+
+# What adoption asks the databases besides.
+
+
+async def _able_and_locked(connection: SimulatedConnection, names: Sequence[str]) -> Any:
+    connection.alive()
+    there = {name: role.login for name, role in connection.cluster.roles.items() if name in names}
+    able = frozenset(name for name, login in there.items() if login)
+    return able, frozenset(there) - able
+
+
+async def _own_slots(connection: SimulatedConnection, prefix: str) -> Any:
+    connection.alive()
+    return tuple(
+        inside.OwnSlot(name, int(number), slot.database, slot.since is not None, slot.confirmed)
+        for name, slot in sorted(connection.cluster.slots.items())
+        for before, _, number in [name.rpartition("_")]
+        if before == prefix
+    )
+
+
+async def _no_others(world: World, role: Any) -> int:
+    return 0
 
 
 # The operator's commands.
@@ -259,6 +289,7 @@ def _instead() -> list[tuple[Any, Any]]:
     """Return each thing of the real edges with what stands in for it."""
     publisher = importlib.import_module("runbook.postgres.replication.publisher")
     pairs = [
+        *REMEDIES,
         (Clients, lambda region: SimulatedClients(_process())),
         (connect._attempt, _attempt),
         (connect._instance_identifier, _instance),
@@ -278,12 +309,16 @@ def _instead() -> list[tuple[Any, Any]]:
         (replication.role_exists, _role_exists),
         (replication.streaming_since, _streaming_since),
         (publisher.create_slot, _create_slot),
+        (replication.hold_strays, _held),
         (replication.set_password, _changing("set_password")),
         (replication.emit_barrier, _changing("barrier")),
+        (inside._roles, _able_and_locked),
+        (inside._slots, _own_slots),
+        (inside.other_sessions, _no_others),
         (preflight.run, _no_preflight),
         (session.new_run_id, _run_id),
-        # All simulated processes have this one's pid; only the newest of them is alive.
-        (lock.process_start, lambda pid: f"process {CURRENT.started}"),
+        # All simulated processes have this one's pid; only who acts now is looked for by it.
+        (lock.process_start, lambda pid: f"process {_process().number}"),
         (backups.keep, lambda db, path: None),
         (times.now, lambda: _process().world.clock.wall()),
         (monotonic, lambda: _process().world.clock.now),

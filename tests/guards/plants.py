@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from runbook import fencing, slipped
+from runbook import fencing, holder, serving, slipped
+from runbook.looked import Looked
+from runbook.permission import Permission
 from runbook.roles import Role
 from runbook.runner import Runner
 from runbook.step import Effect, Finding
-from runbook.steps import capture, clone, commit, remove, subscribe, traffic
+from runbook.steps import capture, carry, clone, commit, remove, rollback, subscribe, traffic
 from runbook.steps.effects import yes
 
 Plant = Callable[[], list[tuple[Any, str, Any]]]
@@ -37,7 +40,45 @@ def _tags_ignored() -> list[tuple[Any, str, Any]]:
 
 
 def _serving_ignored() -> list[tuple[Any, str, Any]]:
-    return [(remove, "serves", lambda world, role: False)]
+    return [(remove, "serves", lambda world, role: False), *_clusters_unasked()]
+
+
+def _clusters_unasked() -> list[tuple[Any, str, Any]]:
+    return [(serving, "disagreements", lambda *_: [])]
+
+
+def _mark_ignored() -> list[tuple[Any, str, Any]]:
+    return [(holder, "left_behind", lambda *_: None)]
+
+
+def _refused_claims_counted() -> list[tuple[Any, str, Any]]:
+    real = holder.next_mark
+
+    def rises(world: Any, clusters: Any, *, who: str) -> Any:
+        made = real(world, clusters, who=who)
+        own = (world.fact(holder.FACT) or {}).get("number", 0)
+        return dataclasses.replace(made, number=max(made.number, own + 1))
+
+    return [(holder, "next_mark", rises)]
+
+
+def _claim_unwritten() -> list[tuple[Any, str, Any]]:
+    return [(Permission, "_keep", lambda *_, **__: None)]
+
+
+def _commit_unasked() -> list[tuple[Any, str, Any]]:
+    return [(commit.CommitAssess, "gates", _no_gates)]
+
+
+def _sides_mixed_up() -> list[tuple[Any, str, Any]]:
+    real = subscribe.SubscriptionEffect.__init__
+
+    def mixes(
+        self: Any, world: Any, publisher: Role, subscriber: Role, *args: Any, **more: Any
+    ) -> None:
+        real(self, world, subscriber, publisher, *args, **more)
+
+    return [(subscribe.SubscriptionEffect, "__init__", mixes)]
 
 
 def _gate_forgotten() -> list[tuple[Any, str, Any]]:
@@ -53,12 +94,30 @@ def _fence_skipped() -> list[tuple[Any, str, Any]]:
         (fencing, "prove", _nothing),
         (fencing, "refuse_if_open", _nothing),
         (slipped, "prove_none_slipped_in", _nothing),
+        *_clusters_unasked(),
+    ]
+
+
+def _turned_while_open() -> list[tuple[Any, str, Any]]:
+    return [
+        *_fence_skipped(),
+        (carry.SyncSequences, "verify", _nothing),
+        (carry.Compare, "verify", _nothing),
+    ]
+
+
+def _left_open() -> list[tuple[Any, str, Any]]:
+    return [
+        *_turned_while_open(),
+        (rollback.CloseSide, "effects", _no_gates),
+        (rollback.CloseSide, "verify", _nothing),
     ]
 
 
 def _intent_too_late() -> list[tuple[Any, str, Any]]:
-    async def eager(self: Runner, attempt: Any, effect: Effect) -> None:
-        await effect.perform()
+    async def eager(self: Runner, attempt: Any, effect: Effect, look: Looked) -> None:
+        if look.to_be_made:
+            await effect.perform()
 
     return [(Runner, "_settle_effect", eager)]
 
@@ -81,6 +140,14 @@ def _capture_pretended() -> list[tuple[Any, str, Any]]:
 PLANTS: dict[str, Plant] = {
     "the tag is not checked": _tags_ignored,
     "who serves is not checked": _serving_ignored,
+    "the clusters are not asked": _clusters_unasked,
+    "the mark is not looked at": _mark_ignored,
+    "the claim is not written down": _claim_unwritten,
+    "a claim that AWS refused counts": _refused_claims_counted,
+    "the end of the way back is not asked for": _commit_unasked,
+    "what serves is subscribed": _sides_mixed_up,
+    "a rollback has no fence": _turned_while_open,
+    "the side that is left stays open": _left_open,
     "old blue's gate is forgotten": _gate_forgotten,
     "the fence is skipped": _fence_skipped,
     "the intent is not written": _intent_too_late,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pprint
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -50,8 +50,9 @@ def play(sequence: Sequence) -> None:
             Go(steps).do(night)
             TALLY["acts"] += 1
         Go(20).do(night)
+        night.expect_every_write()
     finally:
-        night.kill()
+        night.end()
         shutil.rmtree(folder)
 
 
@@ -64,10 +65,10 @@ def broken(sequence: Sequence) -> str:
     return ""
 
 
-def hold(seeds: Iterable[int]) -> None:
+def hold(seeds: Iterable[int], draw: Callable[[int], Sequence] = drawn) -> None:
     """Play the sequences of seeds; fail with the shortest form of the first that breaks a rule."""
     for seed in seeds:
-        sequence = drawn(seed)
+        sequence = draw(seed)
         if broken(sequence):
             shortest = shrunk(sequence, lambda each: bool(broken(each)))
             words = f"seed {seed}: {broken(shortest)}\n{pprint.pformat(shortest, width=100)}"

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook.plan import Plan
 from runbook.session import Session
 from state.journal import Journal
-from state.records import Json
+from state.records import Evidence, Json
 from state.words import Outcome
 from tests.guards import patches
 from tests.guards.clock import Killed, SimulatedLoop
 from tests.guards.control import ControlPlane
 from tests.guards.faults import Fault
 from tests.guards.guard import TALLY, Guard
+from tests.guards.ledger import HOLDER
 
 T = TypeVar("T")
 
@@ -60,6 +61,12 @@ class WatchedJournal(Journal):
             raise Killed
         return super().intend(attempt, key, title, preview)
 
+    def evidence(self, run: str, step: str, text: str, **more: Any) -> Evidence:
+        claims = more.get("key") == HOLDER and bool(text)
+        if claims and self.process.world.faults.intent(claim=True) is Fault.KILL_BEFORE_INTENT:
+            raise Killed
+        return super().evidence(run, step, text, **more)
+
     def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = {}) -> None:
         super().settle(effect, outcome, detail)
         if self.process.world.faults.take(Fault.KILL_AFTER_OUTCOME):
@@ -67,37 +74,34 @@ class WatchedJournal(Journal):
 
 
 class Process:
-    """Opens the journal and a run; what it does takes simulated time only."""
+    """Opens a journal; what it does takes simulated time only. See `RunProcess` for a run."""
 
-    guard: Guard
-
-    def __init__(
-        self, world: ControlPlane, journal: Path, *, run: str = "", plan: tuple[Plan, Path] | None
-    ) -> None:
+    def __init__(self, world: ControlPlane, journal: Path) -> None:
         self.world = world
         self.alive = True
+        self._acting = ""
+        self._guard: Guard | None = None
         self._loop = SimulatedLoop(lambda: world.clock.now, world.pass_time)
-        asyncio.set_event_loop(self._loop)
-        patches.CURRENT.process = self
         patches.CURRENT.started += 1
+        self.number: int = patches.CURRENT.started
+        """Stands for what the kernel knows a process by."""
+        self.come_to_the_fore()
         opened = WatchedJournal.open(journal)
         assert isinstance(opened, WatchedJournal)
         self.journal = opened
         self.journal.process = self
-        try:
-            self.session = (
-                Session.start(self.journal, *plan, who="ada")
-                if plan
-                else Session.open(self.journal, run, who="ada")
-            )
-        except BaseException:
-            self.journal.close()
-            self._loop.close()
-            raise
-        world.acting = self.session.run.id
-        self.guard = Guard(
-            world, journal, self.session.run.id, self.session.plan.cluster.resource_id
-        )
+
+    @property
+    def guard(self) -> Guard:
+        """Who watches the run: nothing is changed without one."""
+        assert self._guard is not None, "no run is open"
+        return self._guard
+
+    def come_to_the_fore(self) -> None:
+        """Be the process that acts: others may be open, and stand still."""
+        asyncio.set_event_loop(self._loop)
+        patches.CURRENT.process = self
+        self.world.acting = self._acting
 
     def live(self) -> None:
         """Raise `Killed` in what a dead process left behind, for it to do nothing more."""
@@ -106,12 +110,13 @@ class Process:
 
     def do(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something; return None if the process was killed, raise what was violated."""
+        self.come_to_the_fore()
         try:
             return self._loop.run_until_complete(work)
         except Killed:
             self.kill()
-            if self.guard.violation:
-                raise self.guard.violation from None
+            if self._guard is not None and self._guard.violation:
+                raise self._guard.violation from None
             TALLY["kills"] += 1
             return None
 
@@ -131,16 +136,44 @@ class Process:
         self._end()
 
     def leave(self) -> None:
-        """Close the run and the journal as they ought to be closed."""
-        self.do(self.session.close())
-        if self.alive:
+        """Close the journal as it ought to be closed."""
+        if self._guard is not None:
             # The last one to close folds what was written lately into the file.
-            self.guard.close()
-            self.journal.close()
-            self.alive = False
-            self._end()
+            self._guard.close()
+        self.journal.close()
+        self.alive = False
+        self._end()
 
     def _end(self) -> None:
-        self.guard.close()
+        if self._guard is not None:
+            self._guard.close()
         self._loop.close()
         asyncio.set_event_loop(None)
+
+
+class RunProcess(Process):
+    """A process with a run that it began or opened, and somebody who watches what it changes."""
+
+    def __init__(
+        self,
+        world: ControlPlane,
+        journal: Path,
+        begin: Callable[[Journal], Session],
+        known: Counter[str],
+    ) -> None:
+        """`known` is up to which change of each run the journal knows it."""
+        super().__init__(world, journal)
+        try:
+            self.session = begin(self.journal)
+        except BaseException:
+            super().leave()
+            raise
+        run = self.session.run
+        world.acting = self._acting = run.id
+        self._guard = Guard(world, journal, run.id, run.cluster_resource_id, known)
+
+    def leave(self) -> None:
+        """Close the run, and then the journal."""
+        self.do(self.session.close())
+        if self.alive:
+            super().leave()

@@ -113,7 +113,9 @@ class SimulatedConnection:
             raise lost()
         answer = None
         for name, args, more, text in changes:
-            process.guard.before_statement(self.cluster, self.database, name, text)
+            process.guard.before_statement(
+                self.cluster, self.database, name, (*args, *more.values()), text
+            )
             answer = CHANGES[name](self, *args, **more)
             self.cluster.xid += 1
         world.tick(changed=True)
@@ -129,5 +131,6 @@ class SimulatedConnection:
         """Answer a named query with rows as dicts, or as values where it has one column."""
         self.alive()
         if name not in QUERIES:
-            raise NotImplementedError(f"the simulated server does not know the query {name}")
+            # A look that fails is shown as unknown, and would hide that nothing was looked at.
+            self._process.guard.cannot(f"the simulated server does not know the query {name}")
         return QUERIES[name](self, params)

@@ -8,11 +8,12 @@ from random import SystemRandom
 
 import pytest
 
+from tests.guards.acts import Sequence, drawn, drawn_two
 from tests.guards.guard import TALLY
 from tests.guards.play import hold
 
 SEQUENCES, BLOCKS = 96, 8
-"""The fixed profile: these seeds from 0 on, in blocks that run side by side."""
+"""Each fixed profile: these seeds from 0 on, in blocks that run side by side."""
 
 RANDOM_SEQUENCES, RANDOM_BLOCKS = 4000, 40
 SEED = "BLUEPRIME_GUARDS_SEED"
@@ -27,15 +28,27 @@ def test_no_sequence_breaks_what_must_hold(
     record_property("tally", dict(TALLY))
 
 
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_no_sequence_of_two_journals_breaks_what_must_hold(
+    block: int, record_property: Callable[[str, object], None]
+) -> None:
+    hold(range(block, SEQUENCES, BLOCKS), drawn_two)
+    record_property("tally", dict(TALLY))
+
+
 @pytest.mark.chaos
+@pytest.mark.parametrize("draw", [drawn, drawn_two], ids=["one journal", "two journals"])
 @pytest.mark.parametrize("block", range(RANDOM_BLOCKS))
 def test_no_random_sequence_breaks_what_must_hold(
-    block: int, first_seed: int, record_property: Callable[[str, object], None]
+    block: int,
+    draw: Callable[[int], Sequence],
+    first_seed: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     each = RANDOM_SEQUENCES // RANDOM_BLOCKS
     begin = first_seed + block * each
     record_property("seeds", f"{begin} to {begin + each - 1}")
-    hold(range(begin, begin + each))
+    hold(range(begin, begin + each), draw)
     record_property("tally", dict(TALLY))
 
 

@@ -158,6 +158,7 @@ class Group:
     family: str
     made_by: str
     values: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

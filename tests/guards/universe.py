@@ -12,6 +12,7 @@ how long anything takes: times are short and round, their order is what counts.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 from tests.guards.clock import Clock
@@ -48,7 +49,9 @@ def endpoint(name: str) -> str:
 class Universe:
     """Everything there is outside of blueprime and its journal."""
 
-    def __init__(self, *, instances: int = 2, protected: bool = False) -> None:
+    def __init__(
+        self, *, instances: int = 2, protected: bool = False, tagless: bool = False
+    ) -> None:
         self.clock = Clock()
         self.faults = Faults()
         self.clusters: dict[str, Cluster] = {}
@@ -68,6 +71,10 @@ class Universe:
         """Run, gate and what was typed."""
         self.made: list[tuple[str, str, str]] = []
         """Run, kind and name of everything that a run made."""
+        self.tagless = tagless
+        """Whether AWS lets nobody tag what is there already."""
+        self.changes: Counter[str] = Counter()
+        """How often each run has changed something, from whichever journal."""
         self._serial = 0
         self._replicated = self._tried = 0.0
         blue = self.new_cluster(PRODUCTION, OLD, NOBODY, "blue-pg")
@@ -119,6 +126,14 @@ class Universe:
     def serving(self) -> Cluster | None:
         """Return the cluster that the application is led to, up or not."""
         return self.clusters.get(self.dns.get(self.lead, ""))
+
+    def serves(self, cluster: Cluster) -> bool:
+        """Return whether the application is led to a cluster that lets it in."""
+        return cluster is self.serving() and cluster.open
+
+    def in_use(self, cluster: Cluster) -> bool:
+        """Return whether the application is at work on a cluster, or comes back to it by itself."""
+        return self.application.running and self.serves(cluster)
 
     def opened(self) -> list[Cluster]:
         """Return the clusters on which the application could write; not those of strangers."""
@@ -224,10 +239,11 @@ class Universe:
         blue, green = self.clusters[deployment.source], self.clusters[deployment.target]
         for name, database in blue.databases.items():
             slot = blue.slots[f"rds_{name}"]
-            self._copy_rows(green, name, database.rows, after=slot.confirmed)
+            self.copy_rows(green, name, database.rows, after=slot.confirmed)
             slot.confirmed, slot.active = blue.wal, True
 
-    def _copy_rows(self, cluster: Cluster, name: str, rows: dict[int, int], *, after: int) -> None:
+    def copy_rows(self, cluster: Cluster, name: str, rows: dict[int, int], *, after: int) -> None:
+        """Bring to a database what it lacks of rows that were written after a position."""
         into = cluster.databases[name]
         new: list[int] = []
         for row, at in reversed(rows.items()):
@@ -262,7 +278,7 @@ class Universe:
             subscription.to = (publisher.resource_id, publisher.generation)
         subscription.working = slot.active = True
         slot.since = subscription.since
-        self._copy_rows(cluster, name, publisher.databases[name].rows, after=slot.confirmed)
+        self.copy_rows(cluster, name, publisher.databases[name].rows, after=slot.confirmed)
         slot.confirmed = publisher.wal
 
     def reached_by_workers(self, cluster: Cluster) -> bool:

@@ -31,7 +31,7 @@ def test_protect_first_then_back_by_the_operators_own_endpoint_command(
 ) -> None:
     workspace.lab()
     plan = workspace.plan()
-    _lead_by_command(workspace, plan)
+    lead_by_command(workspace, plan)
     workspace.run("lab", "traffic", "start")
     upgrade = workspace.last_line(
         "auto",
@@ -52,7 +52,7 @@ def test_protect_first_then_back_by_the_operators_own_endpoint_command(
     assert cleaned["result"] == "cleaned"
 
 
-def _lead_by_command(workspace: Workspace, plan: Path) -> None:
+def lead_by_command(workspace: Workspace, plan: Path) -> None:
     lead = workspace.json("lab", "status", "--json")["hooks"]["lead"]
     words = ", ".join(f'"{word}"' for word in lead)
     text, changed = re.subn(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sqlite3
 import subprocess
@@ -56,15 +55,9 @@ def ended(process: subprocess.Popen[str], code: int, *words: str) -> str:
     return err
 
 
-def calls(workspace: Workspace) -> list[str]:
-    """Return the calls that changed something in AWS, each with its object."""
-    found = workspace.json("lab", "calls", "--json")
-    return [f"{call['action']} {json.dumps(call['target'])}" for call in found]
-
-
 def no_call_twice(workspace: Workspace) -> None:
     """Assert that AWS was asked for each change of each object once."""
-    assert [call for call, times in Counter(calls(workspace)).items() if times > 1] == []
+    assert [call for call, times in Counter(workspace.changes()).items() if times > 1] == []
 
 
 def nothing_lost(workspace: Workspace) -> None:

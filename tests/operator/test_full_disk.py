@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.operator.nights import (
-    calls,
     ended,
     fill_the_disk,
     left_unknown,
@@ -28,7 +27,7 @@ def test_a_disk_that_is_full_stops_before_and_after_an_effect(workspace: Workspa
     reaches(workspace, "SELECT 1 FROM attempt WHERE step = 'preflight'", before)
     fill_the_disk(before)
     ended(before, 1, *FULL)
-    assert calls(workspace) == [], "no effect without its intent on disk"
+    assert workspace.json("lab", "calls", "--json") == [], "no effect without its intent on disk"
     assert rows(workspace, "SELECT 1 FROM effect") == []
 
     (run,) = rows(workspace, "SELECT id FROM run")[0]

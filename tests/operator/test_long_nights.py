@@ -17,7 +17,6 @@ import pytest
 from runbook.clocks import STILL_S
 from state.backups import kept
 from tests.operator.nights import (
-    calls,
     left_unknown,
     no_call_twice,
     nothing_lost,
@@ -108,7 +107,7 @@ def test_a_journal_of_any_age_goes_on_or_stops_and_loses_nothing(
     where the world says otherwise, and neither aborts nor goes back to old blue.
     """
     copies = _copies_of_a_night(workspace, tmp_path)
-    done = calls(workspace)
+    done = workspace.changes()
     for step in reversed(AFTER):
         _put_back(workspace, copies[step])
         assert workspace.last_line("auto", "latest", "--yes", "--json")["result"] == "protected"
@@ -119,7 +118,7 @@ def test_a_journal_of_any_age_goes_on_or_stops_and_loses_nothing(
         _put_back(workspace, copies[step])
         if step in BEFORE:
             _refuses(workspace)
-    assert calls(workspace) == done, "nothing was done twice, and nothing was taken away"
+    assert workspace.changes() == done, "nothing was done twice, and nothing was taken away"
     record_property("figures", f"{len(copies)} ages of a journal put back, nothing lost")
     nothing_lost(workspace)
 

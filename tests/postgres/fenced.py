@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from runbook import fencing
-from runbook.aws import Aws
+from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
 from runbook.plan import Plan
 from runbook.postgres.marks import Marks
@@ -60,6 +60,13 @@ class FakeRds:
             "Port": pair.servers[major].port,
             "CloneGroupId": "group",
             "TagList": [{"Key": "blueprime:run", "Value": "k3f9qa"}],
+            "DBClusterMembers": [
+                {
+                    "DBInstanceIdentifier": f"{name}-1",
+                    "IsClusterWriter": True,
+                    "DBClusterParameterGroupStatus": "in-sync",
+                }
+            ],
         }
 
     async def cluster_by_resource_id(self, resource_id: str) -> Cluster | None:
@@ -68,6 +75,9 @@ class FakeRds:
     async def cluster(self, name: str) -> Cluster | None:
         raw = next((r for r in self.known.values() if r["DBClusterIdentifier"] == name), None)
         return None if raw is None else Cluster.parse({**raw, "Status": self.looked()})
+
+    async def clusters_of(self, resource_ids: Iterable[str]) -> list[Cluster]:
+        return [Cluster.parse(self.known[each]) for each in resource_ids]
 
     async def clusters(self) -> list[Cluster]:
         return [Cluster.parse(raw) for raw in self.known.values()]
@@ -90,11 +100,17 @@ class Night:
         self.database = database
         self.journal = journal
         self.rds = FakeRds(pair)
-        aws = SimpleNamespace(rds=self.rds, password=lambda *_, **__: master_password)
+        aws = SimpleNamespace(
+            rds=self.rds, password=lambda *_, **__: master_password, perform=self._perform
+        )
         self.world = World(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
         self.runner = Runner(self.world, journal, who="ada", notice=lambda text, fraction: None)
         self.asked: list[Gate] = []
         self.bind(Role.GREEN, GREEN)
+
+    async def _perform(self, call: Call) -> dict[str, Any]:
+        assert call.action == "AddTagsToResource", "nothing else is asked of AWS here"
+        return {}
 
     def bind(self, role: Role, resource_id: str) -> None:
         self.keep(f"role.{role.slug}", {"resource_id": resource_id})

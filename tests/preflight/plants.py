@@ -749,6 +749,8 @@ PLANTS: tuple[Planted, ...] = (
 
 ELSEWHERE = {
     "roles.master": "tests/preflight/test_database.py::test_a_user_without_permissions",
+    "cluster.another-run": "tests/preflight/test_others.py::"
+    "test_a_mark_names_the_run_its_holder_and_the_way_to_take_it_off",
     "cluster.deletion-protection": "tests/preflight/test_cluster.py::"
     "test_deletion_protection_is_told",
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from runbook.aws import Aws, Call
+from runbook.aws.facts import Cluster
+from runbook.aws.rds import Rds
 from runbook.offers import Offer
 from runbook.plan import Plan
 from runbook.postgres import connect as pg
@@ -250,6 +253,32 @@ def database(pair: Pair) -> Iterator[str]:
                 connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))
 
 
+def _described(resource_id: str, serving: str) -> Cluster:
+    """Describe a cluster as AWS would; the one that serves bears the production name."""
+    name = "orders" if resource_id == serving else f"spare-{resource_id}"
+    return Cluster.parse(
+        {
+            "DbClusterResourceId": resource_id,
+            "DBClusterIdentifier": name,
+            "DBClusterArn": f"arn:aws:rds:us-east-1:123456789012:cluster:{name}",
+            "Status": "available",
+            "EngineVersion": "18.4" if resource_id == "cluster-GREEN" else "16.14",
+            "DBClusterMembers": [
+                {
+                    "DBInstanceIdentifier": f"{name}-1",
+                    "IsClusterWriter": True,
+                    "DBClusterParameterGroupStatus": "in-sync",
+                }
+            ],
+        }
+    )
+
+
+async def _tagged(aws: Aws, call: Call) -> dict[str, Any]:
+    assert call.action == "AddTagsToResource", "nothing else is asked of AWS here"
+    return {}
+
+
 @pytest.fixture
 async def bench(
     pair: Pair, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -262,6 +291,12 @@ async def bench(
     async def databases(world: World, role: Role) -> list[str]:
         return [database]
 
+    async def clusters(rds: Rds, resource_ids: Iterable[str]) -> list[Cluster]:
+        serving = made.publisher if made.session.fact("switchover") else Role.BLUE
+        return [_described(each, made.world.resource_id(serving)) for each in resource_ids]
+
+    monkeypatch.setattr(Rds, "clusters_of", clusters)
+    monkeypatch.setattr(Aws, "perform", _tagged)
     monkeypatch.setattr(World, "target", target)
     monkeypatch.setattr(World, "databases", databases)
     monkeypatch.setattr(World, "password_for", lambda world, target: master_password)

@@ -10,10 +10,12 @@ from typing import Any, cast
 
 import pytest
 
+from runbook.permission import Permission
 from runbook.runner import Runner
 from runbook.step import Answer, Effect, Finding, Gate, Step, Watch, Wave
 from runbook.world import World
 from state.journal import Journal
+from state.records import Attempt
 from state.words import Environment
 
 
@@ -87,6 +89,13 @@ class FakeStep(Step):
             await self._verify(world, watch)
 
 
+class Granted(Permission):
+    """Lets every change be made: no AWS and no cluster is asked."""
+
+    async def ask(self, attempt: Attempt, effects: Sequence[Effect]) -> None:
+        return None
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal.open(tmp_path / "journal.db") as opened:
@@ -114,4 +123,10 @@ def runner(journal: Journal) -> Runner:
         forget_connections=forget,
         plan=SimpleNamespace(limits=SimpleNamespace(fast_poll_s=0.01, late_effect_s=0.2)),
     )
-    return Runner(cast(World, world), journal, who="ada", notice=lambda text, fraction: None)
+    return Runner(
+        cast(World, world),
+        journal,
+        who="ada",
+        notice=lambda text, fraction: None,
+        permission=Granted(cast(World, world), journal, who="ada"),
+    )

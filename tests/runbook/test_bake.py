@@ -116,5 +116,5 @@ async def test_whoever_starts_the_applications_by_hand_is_told_to_until_they_are
 
 async def test_that_no_cluster_is_listed_is_a_doubt_and_not_a_loss() -> None:
     with pytest.raises(StepFailed, match="lists no cluster of this run") as failed:
-        await clusters.views(world({"switchover": {}}))
+        await clusters.views(world({"switchover": {}}), [])
     assert "AWS_ENDPOINT_URL" in failed.value.todo

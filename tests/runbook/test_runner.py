@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from runbook import runner as runners
+from runbook.looked import seen_there
 from runbook.postgres.connect import CannotConnect
-from runbook.runner import Runner, seen_there
+from runbook.runner import Runner
 from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
 from runbook.world import World
 from state.journal import Journal

@@ -87,6 +87,22 @@ async def test_nothing_is_begun_while_the_journal_cannot_be_written() -> None:
         assert not dim(pilot, "branch")
 
 
+async def test_a_journal_that_was_left_behind_acts_no_more_and_names_the_way_on() -> None:
+    """Neither the way back nor the protection that it knew is told as so now."""
+    model = scenes.protected()
+    model.figures = replace(model.figures, left_behind="eve on desk, number 9")
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await sees(pilot, "not known here; leave, then blueprime adopt orders")
+        await enter_run(pilot)
+        await sees(pilot, "this journal was left behind: eve on desk, number 9")
+        assert "loses nothing" not in sentence(pilot)
+        for name in ("advance", "branch"):
+            assert dim(pilot, name)
+        await pilot.press("enter", "b")
+        assert isinstance(pilot.app.screen, RunScreen)
+        assert not model.called("advance")
+
+
 async def test_a_journal_that_fails_under_a_step_ends_all_acting_and_lets_leave() -> None:
     model = scenes.protected()
     app = scenes.app(model, at="k2f9qa")

@@ -7,7 +7,7 @@ the product's own: the journal, the steps' statements, the looks, the verdict.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,10 @@ class Clusters:
             if resource_id == f"cluster-{name}":
                 return self._cluster(role, name)
         return None
+
+    async def clusters_of(self, resource_ids: Iterable[str]) -> list[Cluster]:
+        found = [await self.cluster_by_resource_id(each) for each in resource_ids]
+        return [cluster for cluster in found if cluster is not None]
 
     def _cluster(self, role: Role, name: str) -> Cluster:
         server = self._pair.servers[MAJORS[role]]

@@ -12,6 +12,7 @@ from runbook.alarm import Seen
 from runbook.differing import Differing
 from runbook.drift import Where
 from runbook.looks import patience
+from runbook.monitor import Monitor
 from runbook.postgres import replication
 from runbook.postgres.replication import StrayWrite
 from runbook.postgres.schema import Line
@@ -153,6 +154,22 @@ async def test_a_stray_write_outlives_the_process_and_ours_is_none(held: Held) -
     assert seen.text.endswith('"public"."Order ""x"" %": 2 rows inserted')
     (alarm,) = (each for each in held.board.alarms if each.breaks)
     assert alarm.since is not None
+
+
+async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_next_process(
+    held: Held,
+) -> None:
+    """Killed between the two, a run would for ever be held for what its journal said before."""
+    held.watch.stop()
+    value = {"protected": False, "reasons": ["lag"], "causes": ["lag"], "text": "lag"}
+    held.journal.evidence(RUN, "monitor", "", key="protection", value=value)
+    following = Monitor(held.world, held.journal)
+    watching = asyncio.create_task(following.run())
+    try:
+        await held.until(lambda: held.verdicts()[-1] == (True, []), "protected in the journal")
+    finally:
+        following.stop()
+        await watching
 
 
 async def test_what_only_warns_is_told_and_turns_nothing(held: Held) -> None:

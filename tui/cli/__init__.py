@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import shlex
 import sys
 from collections.abc import Callable, Coroutine
@@ -176,6 +175,7 @@ def plan(
     from runbook.aws import Aws
     from runbook.discover import discover
     from runbook.plan import is_reference
+    from tui.cli.region import default_region
 
     if not is_reference(password):
         stop(
@@ -185,7 +185,7 @@ def plan(
         )
     text = run_async(
         discover(
-            Aws(region or _region()),
+            Aws(region or default_region()),
             cluster,
             target_version,
             user=user,
@@ -209,18 +209,6 @@ def plan(
     except FileExistsError:
         stop(f"{output} exists. It was left as it is. Choose another name.", USAGE)
     click.echo(f"Wrote {output}. Read it, then: blueprime check {output}")
-
-
-def _region() -> str:
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if region:
-        return region
-    import boto3
-
-    found = boto3.session.Session().region_name
-    if not found:
-        stop("No AWS Region is set. Nothing was asked. Give --region or set AWS_REGION.", USAGE)
-    return str(found)
 
 
 @main.command()
@@ -281,7 +269,15 @@ def watch(run: str, as_json: bool) -> None:
     "--track",
     type=click.Choice(["upgrade", "rollback", "forward", "settle", "commit", "abort", "cleanup"]),
 )
-@click.option("--until", default="", help="Stop after this step.")
+@click.option(
+    "--until",
+    default="",
+    metavar="STEP",
+    help="Stop after this step of the track that --track names, or else of the one that the run is "
+    "on. A step of the same name on a track before it does not count. If it is done there already, "
+    "nothing is performed. A step that is not on that track is refused. The summary's result is "
+    "`stopped` then, unless the run rests there.",
+)
 @click.option("--yes", "yes", is_flag=True, help="Pass every gate, typed confirmations included.")
 @click.option(
     "--on-unknown",
@@ -408,11 +404,12 @@ def adopt(
     as_json: bool,
     **without_plan: Any,
 ) -> None:
-    """Rebuild a run on CLUSTER whose journal is lost. Changes nothing but this journal."""
+    """Rebuild a run whose journal is lost or was left behind. Changes nothing but this journal."""
     from runbook.adoption import Given, Several
     from tui.cli import adopting
+    from tui.cli.region import default_region
 
-    where = region or ("" if plan_file else _region())
+    where = region or ("" if plan_file else default_region())
     wish = adopting.Wish(cluster, where, plan_file, run, Given(**without_plan), as_json, yes)
     try:
         code = run_async(adopting.adopt(wish))

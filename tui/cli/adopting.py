@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
-from runbook import adoption
+from runbook import adoption, planning
 from runbook import plan as plans
-from runbook.adoption import Adoption, Given
+from runbook.adoption import Adoption, Ended, Given, Standing
 from runbook.aws import Aws
+from runbook.holder import Mark
 from runbook.plan import Plan
+from state.errors import Refused
 from state.home import home, open_private
 from state.journal import Journal
 from state.words import Status
@@ -48,31 +50,27 @@ async def adopt(wish: Wish) -> int:
 
     Changes nothing but the journal, and the file of a plan that had to be discovered.
     """
-    plan = wish.plan
     with write_journal() as journal:
         if wish.run:
-            adoption.refuse_known(journal, wish.run)
-        found = await adoption.look(
-            Aws(plan.cluster.region if plan else wish.region),
-            wish.cluster,
-            run=wish.run,
-            plan=plan,
-            given=wish.given,
-            say=_saying(wish),
-        )
-        adoption.refuse_known(journal, found.run)
+            adoption.known(journal, wish.run)
+        try:
+            found = await _look(wish, journal)
+        except Ended as ended:
+            return _close(wish, journal, ended)
+        standing = await adoption.stand(journal, found)
         if not wish.as_json:
-            click.echo(as_text(found))
-        locked = _decide(wish, found)
+            click.echo(as_text(found, standing))
+        locked = _decide(wish, found, standing)
         if locked is None:
             click.echo("Nothing was written.", err=True)
             return BLOCKED
-        path = _write(journal, wish, found, locked)
+        path = _write(journal, wish, found, standing, locked)
     if wish.as_json:
-        print_json(as_json(found, path, locked))
+        print_json(as_json(found, standing, path, locked))
     else:
-        click.echo(f"Run {found.run} is in the journal. Go on with: blueprime resume {found.run}")
-        if wish.plan_file is None:
+        done = "is in the journal" if standing.run is None else "was read anew"
+        click.echo(f"Run {found.run} {done}. Go on with: blueprime resume {found.run}")
+        if found.plan_text:
             click.echo(
                 f"Its plan was discovered anew: {path}\n"
                 "  The commands that stop and start the applications cannot be known: traffic is "
@@ -80,6 +78,46 @@ async def adopt(wish: Wish) -> int:
                 "later it goes by what it has."
             )
     return DONE
+
+
+async def _look(wish: Wish, journal: Journal) -> Adoption:
+    plan = wish.plan
+    return await adoption.look(
+        Aws(plan.cluster.region if plan else wish.region),
+        wish.cluster,
+        run=wish.run,
+        plan=plan,
+        given=wish.given,
+        known=_plans_of(journal),
+        say=_saying(wish),
+    )
+
+
+def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
+    """Close the run of this journal that has ended elsewhere; refuse where it has none open."""
+    run = adoption.known(journal, ended.mark.run)
+    if run is None or not run.open:
+        raise Refused(f"{ended} Nothing was changed, and no run was adopted.")
+    if not wish.as_json:
+        click.echo(clean(f"{ended} It is open in this journal alone, and can only be closed here."))
+    if not wish.yes and not click.confirm(f"Close run {run.id} in the journal of this machine"):
+        click.echo("Nothing was written.", err=True)
+        return BLOCKED
+    adoption.close_ended(journal, run, ended, who=getpass.getuser())
+    if wish.as_json:
+        told = {"run": run.id, "cluster": run.cluster, "closed": run.id, "why": str(ended)}
+        print_json({**told, "rebased": True, "holder": _holder(ended.mark)})
+    else:
+        click.echo(f"Run {run.id} is closed. What this journal knew stays in its history.")
+    return DONE
+
+
+def _plans_of(journal: Journal) -> Callable[[str], Plan | None]:
+    def plan_of(run: str) -> Plan | None:
+        here = adoption.known(journal, run)
+        return None if here is None else planning.of_run(journal, here)
+
+    return plan_of
 
 
 def _saying(wish: Wish) -> Callable[[str], None]:
@@ -90,7 +128,7 @@ def _saying(wish: Wish) -> Callable[[str], None]:
     return say
 
 
-def _decide(wish: Wish, found: Adoption) -> Locked | None:
+def _decide(wish: Wish, found: Adoption, standing: Standing) -> Locked | None:
     """Return the roles that are to get LOGIN back, or None where the person declines."""
     if wish.yes:
         return tuple(sorted({*found.surely_locked, *found.maybe_locked}))
@@ -102,19 +140,31 @@ def _decide(wish: Wish, found: Adoption) -> Locked | None:
             err=wish.as_json,
         ):
             locked.append(role)
-    question = f"Write run {found.run} into the journal of this machine"
+    verb, into = ("Write", "into") if standing.run is None else ("Read", "anew into")
+    question = f"{verb} run {found.run} {into} the journal of this machine"
     return tuple(sorted(locked)) if click.confirm(question, err=wish.as_json) else None
 
 
-def _write(journal: Journal, wish: Wish, found: Adoption, locked: Locked) -> Path:
-    path = wish.plan_file.absolute() if wish.plan_file else _new_plan_file(found)
+def _write(
+    journal: Journal, wish: Wish, found: Adoption, standing: Standing, locked: Locked
+) -> Path:
+    path = _plan_path(wish, found, standing)
     try:
-        adoption.write(journal, found, path, locked=locked, who=getpass.getuser())
+        adoption.write(journal, found, path, standing, locked=locked, who=getpass.getuser())
     except BaseException:
-        if wish.plan_file is None:
+        if found.plan_text:
             path.unlink()
         raise
     return path
+
+
+def _plan_path(wish: Wish, found: Adoption, standing: Standing) -> Path:
+    """Return where the plan lies: as discovered now, as given, or as this journal has it."""
+    if found.plan_text:
+        return _new_plan_file(found)
+    if wish.plan_file is not None:
+        return wish.plan_file.absolute()
+    return Path(standing.run.plan_path if standing.run else "")
 
 
 def _new_plan_file(found: Adoption) -> Path:
@@ -132,10 +182,27 @@ def _new_plan_file(found: Adoption) -> Path:
         return path
 
 
-def as_text(found: Adoption) -> str:
+def _case(found: Adoption, standing: Standing) -> list[str]:
+    """Say how the journal of this machine stands to the run, and what becomes of it."""
+    lines = [
+        f"Run {found.run} is not in this journal: it is rebuilt from the clusters."
+        if standing.run is None
+        else f"Run {found.run} is in this journal and {standing.why}. It is read anew from the "
+        "clusters; what this journal knew stays in its history."
+    ]
+    if standing.idle is not None:
+        lines.append(
+            f"Run {standing.idle.id} of the same cluster is open in this journal and has changed "
+            "nothing: it is closed."
+        )
+    return lines
+
+
+def as_text(found: Adoption, standing: Standing) -> str:
     """Return what was inferred, and from what, for a person."""
     scene, stay = found.scene, found.stays[-1]
-    lines = [f"Run {found.run} on {scene.cast.production}", "", "Inferred, and from what"]
+    lines = [f"Run {found.run} on {scene.cast.production}", *_case(found, standing)]
+    lines += ["", "Inferred, and from what"]
     lines += [f"  {item.what}: {item.value}\n      from {item.source}" for item in scene.items]
     for role in found.surely_locked:
         lines.append(
@@ -166,11 +233,15 @@ def _clean_lines(text: str) -> str:
     return "\n".join(clean(line) for line in text.split("\n"))
 
 
-def as_json(found: Adoption, path: Path, locked: Locked) -> dict[str, Any]:
+def as_json(found: Adoption, standing: Standing, path: Path, locked: Locked) -> dict[str, Any]:
     """Return what was inferred, for scripts."""
     scene = found.scene
     return {
         "run": found.run,
+        "rebased": standing.run is not None,
+        "why": standing.why or None,
+        "closed": None if standing.idle is None else standing.idle.id,
+        "holder": _holder(found.mark),
         "cluster": scene.cast.production,
         "track": found.stays[-1].track.value,
         "way": found.stays[-1].way,
@@ -193,4 +264,17 @@ def as_json(found: Adoption, path: Path, locked: Locked) -> dict[str, Any]:
         ],
         "plan": str(path),
         "plan_discovered": bool(found.plan_text),
+    }
+
+
+def _holder(mark: Mark | None) -> dict[str, Any] | None:
+    """Return who acted on the run last, by its mark, or None where the clusters bear none."""
+    if mark is None:
+        return None
+    return {
+        "who": mark.who,
+        "machine": mark.machine,
+        "number": mark.number,
+        "since": mark.at.isoformat(),
+        "ended": mark.ended,
     }

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from runbook import tracks
+from runbook.checklist import Line
 from runbook.offers import Pending
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
 from runbook.step import Answer, Gate
-from runbook.ways import Way
-from state.records import Event, Json, TrackEntry
+from runbook.tracks import name, steps_of
+from state.records import Event, Json
 from state.words import Result, Status, Track
+from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible
 from tui.cli.leaving import on_signals, send_nowhere
 
 DONE = 0
@@ -28,33 +28,10 @@ USAGE = 2
 BLOCKED = 3
 UNKNOWN = 4
 
-ABORT_FROM = "ready-to-switch"
-"""An unattended abort goes back from here: the last step before anything is stopped."""
-
 EVENT_EVERY_S = 0.2
 
-HELD_S = 30.0
-"""How long a way that the last steps have opened may take to be seen open."""
-
-HELD_EVERY_S = 0.2
-
-Emit = Callable[[Mapping[str, Json]], None]
-
-
-class Goal(StrEnum):
-    """Where an unattended run is to go: a track, or one of its ways that has a name of its own."""
-
-    UPGRADE = "upgrade"
-    ROLLBACK = "rollback"
-    FORWARD = "forward"
-    SETTLE = "settle"
-    COMMIT = "commit"
-    ABORT = "abort"
-    CLEANUP = "cleanup"
-
-    def is_of(self, entry: TrackEntry) -> bool:
-        """Return whether a stay on a track is on the way to it."""
-        return tracks.name(entry.track, entry.way) == self.value
+STOPPED = "stopped"
+"""The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
 
 
 class OnUnknown(StrEnum):
@@ -102,8 +79,11 @@ class Printer:
 
 
 async def yes_to_all(gate: Gate) -> str | None:
-    """Pass a gate as `--yes` told us to: what must be typed is typed."""
-    return gate.must_type or "yes"
+    """Pass a gate as `--yes` told us to: what must be typed is typed.
+
+    What only a person can know is declined.
+    """
+    return None if gate.by_person else gate.must_type or "yes"
 
 
 async def nobody(gate: Gate) -> str | None:
@@ -115,8 +95,7 @@ async def drive(
     session: Session,
     decide: Decide,
     *,
-    goals: Sequence[Goal],
-    until: str,
+    course: Course,
     printer: Printer,
     at_once: bool = False,
     on_unknown: OnUnknown = OnUnknown.STOP,
@@ -124,20 +103,20 @@ async def drive(
 ) -> int:
     """Run a session on its track, and onto others, one after another; return the exit code.
 
-    `until` names the step after which to stop, or is empty. `at_once` goes to the first goal right
-    away where a way leads there from the present position. `on_unknown` decides changes of which
-    no look can tell; each is decided once, and unknown again it stops. Events beyond the one with
-    the id `after` are printed.
+    `course` says where to, and after which step to stop; it is gone on with. `at_once` goes to the
+    first goal right away where a way leads there from the present position. `on_unknown` decides
+    changes of which no look can tell; each is decided once, and unknown again it stops. Events
+    beyond the one with the id `after` are printed.
     """
     tail = Tail(session, printer, after)
     following = asyncio.create_task(tail.follow())
     try:
         with on_signals(partial(_leave, session)):
             await session.start_watching()
-            if at_once and goals:
-                await _branch_if_possible(session, goals[0])
-            unknowns = Unknowns(session, on_unknown)
-            return await _steps(session, decide, unknowns, goals=goals, until=until)
+            course.already = course.stops_at(session.checklist().current) is not None
+            if at_once and course.left:
+                await branch_if_possible(session, course)
+            return await _steps(session, decide, Unknowns(session, on_unknown), course)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -205,33 +184,27 @@ class Unknowns:
         return answered or self._on_unknown is not OnUnknown.STOP
 
 
-async def _steps(
-    session: Session,
-    decide: Decide,
-    unknowns: Unknowns,
-    *,
-    goals: Sequence[Goal],
-    until: str,
-) -> int:
-    left = list(goals)
+async def _steps(session: Session, decide: Decide, unknowns: Unknowns, course: Course) -> int:
     while True:
-        if session.leaving:
-            return FAILED
         listed = session.checklist()
         entry, line = listed.current.entry, listed.next
-        if left == [Goal.ABORT] and entry.track is Track.UPGRADE:
+        if course.stops_at(listed.current) is not None:
+            return DONE
+        if session.leaving:
+            return FAILED
+        if course.left == [Goal.ABORT] and entry.track is Track.UPGRADE:
             done = {each.step for each in listed.current.lines if each.status.done}
             if ABORT_FROM in done:
-                await _branch(session, Goal.ABORT)
+                await branch(session, course)
                 continue
         if line is None:
-            if left and left[0].is_of(entry):
-                del left[0]
-            if not left or entry.track is Track.CLEANUP:
+            if course.left and course.left[0].is_of(entry):
+                del course.left[0]
+            if not course.left or entry.track is Track.CLEANUP:
                 return DONE
-            await _branch(session, left[0])
+            await branch(session, course)
             continue
-        status = await session.advance(line.step, decide, until=until)
+        status = await session.advance(line.step, decide, until=course.until_on(entry))
         if status is Status.UNKNOWN:
             if not session.leaving and await unknowns.may_go_on():
                 continue
@@ -240,60 +213,6 @@ async def _steps(
             return BLOCKED
         if not status.done:
             return BLOCKED if session.refused else FAILED
-        if until and _has_done(session, until):
-            return DONE
-
-
-def _has_done(session: Session, step: str) -> bool:
-    return any(line.step == step and line.status.done for line in session.checklist().current.lines)
-
-
-async def _branch_if_possible(session: Session, goal: Goal) -> None:
-    if goal.is_of(session.checklist().current.entry):
-        return
-    await session.looked()
-    if goal is Goal.ROLLBACK and session.board().protection.lost:
-        # No waiting brings it back, so nothing further is run on the way to a refusal.
-        await _branch(session, goal)
-        return
-    if any(way.name == goal.value and way.available for way in await session.ways()):
-        await _branch(session, goal)
-
-
-async def _branch(session: Session, goal: Goal) -> None:
-    await session.looked()
-    found = await _ways_to(session, goal)
-    deadline = time.monotonic() + HELD_S
-    while not found[0].available and _may_open(session) and time.monotonic() < deadline:
-        # What was verified a moment ago may not have been looked at since.
-        await asyncio.sleep(HELD_EVERY_S)
-        found = await _ways_to(session, goal)
-    await session.branch(found[0], "asked for on the command line")
-
-
-async def _ways_to(session: Session, goal: Goal) -> list[Way]:
-    """Return the ways to a goal, one that is available first; at least one.
-
-    Giving up the way forward is a person's choice, never an unattended run's.
-    """
-    found = [
-        way
-        for way in await session.ways()
-        if way.name == goal.value and way.way != tracks.WayBack.FOR_GOOD
-    ]
-    return sorted(found, key=lambda way: not way.available) or [_no_way(goal)]
-
-
-def _may_open(session: Session) -> bool:
-    """Return whether protection is only about to be seen: every step of the track is done."""
-    protection = session.board().protection
-    done = session.checklist().next is None
-    return done and session.run.open and protection.protected is not True and not protection.lost
-
-
-def _no_way(goal: Goal) -> Way:
-    track = Track.ABORT
-    return Way(track, "", f"The track {goal.value}", "", "", False, "it does not exist here", ())
 
 
 async def unknown_changes(session: Session) -> list[dict[str, Json]]:
@@ -335,7 +254,7 @@ def say_what_failed(session: Session) -> None:
             sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
 
 
-def summary(session: Session, code: int) -> dict[str, Json]:
+def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
     """Return the object that ends an unattended run, less the ledger's verdict."""
     production = session.fact("production") or {}
     upgrade = session.fact("downtime.upgrade") or {}
@@ -359,7 +278,39 @@ def summary(session: Session, code: int) -> dict[str, Json]:
             {**step, "seconds": _rounded(step["seconds"])}
             for step in durations(session.checklist())
         ],
+        **_until(session, course),
     }
+
+
+def _until(session: Session, course: Course) -> dict[str, Json]:
+    """Return how the step stands after which to stop, on which stay; nothing if none was named."""
+    if not course.until:
+        return {}
+    stay = session.checklist().current
+    counts = course.until_on(stay.entry)
+    lines = [line for line in stay.lines if line.step == counts]
+    return {
+        "until": {
+            "step": course.until,
+            "track": name(stay.entry.track, stay.entry.way),
+            "status": lines[0].status.value if lines else Status.PENDING.value,
+            "already_done": course.already,
+        }
+    }
+
+
+def already_done(session: Session, course: Course) -> str:
+    """Return that there was nothing to perform, in words, or an empty text."""
+    line: Line | None = course.stops_at(session.checklist().current) if course.already else None
+    if line is None or line.attempt is None:
+        return ""
+    at = line.attempt.ended_at
+    skipped = f": {line.attempt.message}" if line.status is Status.SKIPPED else ""
+    return (
+        f"{line.step} is already done on this stay on the track {line.track.value} "
+        f"({line.status.value}{f' at {at.astimezone():%H:%M:%S}' if at else ''}{skipped}). "
+        "Nothing was performed."
+    )
 
 
 def phases(session: Session) -> list[str]:
@@ -378,11 +329,18 @@ def switchover_seconds(session: Session) -> float | None:
 
 
 def result_word(session: Session, code: int) -> str:
-    """Return how it ended, in the words that scripts rely on."""
+    """Return how it ended, in the words that scripts rely on.
+
+    Where it rests is said by the present stay alone: a rollback that was stopped half-way is not
+    `protected`, though the upgrade before it was.
+    """
     if code != DONE:
         return Result.FAILED.value
-    result = session.result()
-    return Result.FAILED.value if result is None else result.value
+    result, stay = session.result(), session.checklist().current
+    steps = {step.key: step for step in steps_of(stay.entry.track, session.plan, stay.entry.way)}
+    done = [line.step for line in stay.lines if line.status.done and not line.remedy]
+    rests = bool(done) and steps[done[-1]].rests
+    return STOPPED if result is None or not rests else result.value
 
 
 def _rounded(value: float | None) -> float | None:

@@ -45,6 +45,7 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
                 status = await session.mend(key, yes_to_all if yes else nobody)
         finally:
             await session.close()
+        refused = session.refused
         attempts = [each for each in journal.attempts(session.run.id) if each.step == key]
     message = attempts[-1].message if attempts and status is not Status.READY else ""
     if status is Status.READY:
@@ -58,6 +59,8 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
             sys.stderr.write(f"{message}\n")
     if status.done:
         return DONE
+    if refused:
+        return BLOCKED
     return {Status.READY: BLOCKED, Status.UNKNOWN: UNKNOWN}.get(status, FAILED)
 
 

@@ -22,10 +22,10 @@ from runbook.session import Session
 from runbook.step import StepFailed
 from state.home import home, open_private
 from state.records import Json
+from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     DONE,
     FAILED,
-    Goal,
     Printer,
     drive,
     phases,
@@ -141,12 +141,12 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
     printer = Printer(as_json=night.as_json)
     with write_journal() as journal:
         session = Session.start(journal, plans.load(plan_file), plan_file)
+        course = Course([Goal(each) for each in (night.track, *night.then)])
         try:
             code = await drive(
                 session,
                 yes_to_all,
-                goals=[Goal(each) for each in (night.track, *night.then)],
-                until="",
+                course=course,
                 printer=printer,
             )
         except StepFailed as failure:
@@ -156,7 +156,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
         finally:
             await session.close()
         verdict = await asyncio.to_thread(_verdict, night)
-        ended = {**summary(session, code), **_felt(session), "ledger": verdict}
+        ended = {**summary(session, code, course), **_felt(session), "ledger": verdict}
         if verdict["missing"] != 0 or verdict["mismatched"] != 0:
             ended["result"] = "failed"
             code = code or FAILED

@@ -7,20 +7,21 @@ from pathlib import Path
 import click
 
 from runbook import plan as plans
-from runbook import planning
-from runbook.plan import Plan
+from runbook import planning, tracks
+from runbook.holder import LEFT_BEHIND
 from runbook.session import Session
 from runbook.step import Refused, StepFailed
-from runbook.tracks import step_keys
 from state.journal import Journal
+from state.words import Track
+from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     BLOCKED,
     DONE,
     FAILED,
     UNKNOWN,
-    Goal,
     OnUnknown,
     Printer,
+    already_done,
     drive,
     nobody,
     say_what_failed,
@@ -50,19 +51,20 @@ async def run_unattended(
         # Opened for writing alone, a journal that is not there would be made, empty.
         read_journal().close()
     with write_journal(take_over=take_over) as journal:
+        goals = [Goal(track)] if track else []
         if until:
-            _refuse_unknown_step(until, _plan_of(journal, what))
+            _refuse_step_elsewhere(until, goals, journal, what)
         # What was done before this process is the report's to tell.
         after = _last_event(journal, what)
         session = _open(journal, what)
         printer = Printer(as_json=as_json)
+        course = Course(goals, until)
         try:
             try:
                 code = await drive(
                     session,
                     yes_to_all if yes else nobody,
-                    goals=[Goal(track)] if track else [],
-                    until=until,
+                    course=course,
                     at_once=names_a_run(what),
                     on_unknown=OnUnknown(on_unknown),
                     printer=printer,
@@ -75,22 +77,18 @@ async def run_unattended(
             if not session.leaving:
                 # The way back is said by what is so now, not by what a former process saw.
                 await session.looked(LAST_WORD_S)
-            unknown = await unknown_changes(session) if code == UNKNOWN else []
+            # A step that was done before says nothing of those after it.
+            asked = code == UNKNOWN or course.already
+            unknown = await unknown_changes(session) if asked else []
         finally:
             await session.close()
         if unknown:
             say_what_is_unknown(session.run.id, unknown)
         if as_json:
-            printer.line({**summary(session, code), "unknown": unknown})
+            printer.line({**summary(session, code, course), "unknown": unknown})
         else:
-            _say_how_it_ended(session, code)
+            _say_how_it_ended(session, code, course)
         return code
-
-
-def _plan_of(journal: Journal, what: str) -> Plan:
-    if names_a_run(what):
-        return planning.of_run(journal, journal.run(what))
-    return plans.load(Path(what))
 
 
 def _last_event(journal: Journal, what: str) -> int:
@@ -99,12 +97,33 @@ def _last_event(journal: Journal, what: str) -> int:
     return max((event.id for event in journal.events(journal.run(what).id, limit=1)), default=0)
 
 
-def _refuse_unknown_step(step: str, plan: Plan) -> None:
-    keys = step_keys(plan)
-    if step not in keys:
+def _refuse_step_elsewhere(step: str, goals: list[Goal], journal: Journal, what: str) -> None:
+    """Refuse a step that is not on the stay that the run is to be brought to.
+
+    Waiting for it there, the run would go on past everything, the pivot included.
+    """
+    if names_a_run(what):
+        run = journal.run(what)
+        plan, entry = planning.of_run(journal, run), journal.entries(run.id)[-1]
+        track, way = entry.track, entry.way
+    else:
+        plan, track, way = plans.load(Path(what)), Track.UPGRADE, ""
+    present = tracks.name(track, way)
+    keys = [each.key for each in tracks.steps_of(track, plan, way)]
+    if goals and goals[-1] != present:
+        present, keys = goals[-1].value, sorted(goals[-1].step_keys(plan))
+    if step in keys:
+        return
+    if step not in (known := tracks.step_keys(plan)):
         raise click.UsageError(
-            f"There is no step {step!r}. The steps are: {', '.join(sorted(keys))}."
+            f"There is no step {step!r}. The steps are: {', '.join(sorted(known))}."
         )
+    others = [each.value for each in Goal if step in each.step_keys(plan) and each != present]
+    raise click.UsageError(
+        f"The track {present} has no step {step!r}, so the run would not stop there. Nothing was "
+        f"changed. Its steps are: {', '.join(keys)}. {step} is on: {', '.join(others)}; --track "
+        "says that the run shall go there."
+    )
 
 
 def _open(journal: Journal, what: str) -> Session:
@@ -114,8 +133,12 @@ def _open(journal: Journal, what: str) -> Session:
     return Session.start(journal, plans.load(path), path.absolute())
 
 
-def _say_how_it_ended(session: Session, code: int) -> None:
+def _say_how_it_ended(session: Session, code: int, course: Course) -> None:
     say_what_failed(session)
+    if words := already_done(session, course):
+        click.echo(words)
     click.echo(f"way back from here: {session.way_back()}")
     if code != DONE:
-        click.echo(f"Go on with: blueprime resume {session.run.id}")
+        left = session.fact(LEFT_BEHIND)
+        command = f"adopt {session.run.cluster}" if left else f"resume {session.run.id}"
+        click.echo(f"Go on with: blueprime {command}")

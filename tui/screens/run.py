@@ -228,6 +228,9 @@ class RunScreen(KeyedScreen[None]):
     # Words for where the run stands.
 
     def halted(self) -> str:
+        left = self.picture.board.left_behind if self.picture else ""
+        if left and self.model.writable:
+            return f"this journal was left behind: {text.clean(left)} holds the run."
         failing = self.picture.board.journal_error if self.picture else ""
         if failing and not self.face.halted and self.model.writable:
             # The samplers go on trying: acting is possible again once they can write.
@@ -296,7 +299,8 @@ class RunScreen(KeyedScreen[None]):
             ways[1] if ways else None,
             picture.checklist,
             known_now(picture.board.protection, self.face.now(), fresh_limit(self.model.run)),
-            ways[2] if ways else "",
+            left_behind=picture.board.left_behind,
+            error=ways[2] if ways else "",
         )
 
     def _track_title(self) -> str:

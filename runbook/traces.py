@@ -13,6 +13,7 @@ from runbook.step import StepFailed
 from runbook.world import CLUSTER_TAG, RUN_TAG
 
 _GROUP = re.compile(r"bp-(?P<run>[a-z][a-z0-9]{5})-pg")
+_SQL_NAME = re.compile(r"blueprime_(?P<run>[a-z][a-z0-9]{5})(_.*)?", re.DOTALL)
 
 _LOOKS = 20
 _PAUSE_S = 0.5
@@ -104,6 +105,29 @@ def prime_name(production: str, run: str) -> str:
     return f"{production[:40]}-prime-{run}"
 
 
+def made_by(cluster: Cluster, production: str, run: str) -> bool:
+    """Return whether a cluster bears a name that only this run gives."""
+    return cluster.identifier in (prime_name(production, run), aside_name(production, run))
+
+
+def bears_name(cluster: Cluster, production: str, run: str) -> bool:
+    """Return whether a cluster bears a name that it may have in a run of this production name."""
+    own = rf"{re.escape(production)}(-old\d+|-green-[a-z0-9]+)?"
+    return bool(re.fullmatch(own, cluster.identifier)) or made_by(cluster, production, run)
+
+
+def run_of_name(name: str) -> str:
+    """Return the run whose slot, publication, subscription or role bears a name, or ""."""
+    match = _SQL_NAME.fullmatch(name)
+    return match["run"] if match else ""
+
+
+def run_of_deployment(deployment: Deployment) -> str:
+    """Return the run that has made a deployment, or "": a name alone may be anybody's."""
+    run = deployment.tags.get(RUN_TAG, "")
+    return run if deployment.name == f"bp-{run}-bgd" else ""
+
+
 def find(region: Region, production: str) -> list[Traces]:
     """Return the runs that have left traces on a cluster of this production name, by id."""
     found: dict[str, Traces] = {}
@@ -112,8 +136,7 @@ def find(region: Region, production: str) -> list[Traces]:
         return found.setdefault(run, Traces(run))
 
     for deployment in region.deployments:
-        run = deployment.tags.get(RUN_TAG, "")
-        if run and deployment.name == f"bp-{run}-bgd":
+        if run := run_of_deployment(deployment):
             traces = of(run)
             traces.deployment = deployment
             if source := region.of_arn(deployment.source):
@@ -146,12 +169,9 @@ def _concerns(region: Region, traces: Traces, production: str) -> bool:
 
     A tag alone does not make a cluster the run's: anybody may have put it there.
     """
-    own = re.compile(rf"{re.escape(production)}(-old\d+|-green-[a-z0-9]+)?")
-    made = (prime_name(production, traces.run), aside_name(production, traces.run))
     return any(
-        own.fullmatch(cluster.identifier) or cluster.identifier in made
-        for cluster in _clusters(region, traces)
-    ) or any(cluster.identifier in made for cluster in traces.tagged)
+        bears_name(cluster, production, traces.run) for cluster in _clusters(region, traces)
+    ) or any(made_by(cluster, production, traces.run) for cluster in traces.tagged)
 
 
 def _clusters(region: Region, traces: Traces) -> Iterator[Cluster]:

@@ -1,0 +1,105 @@
+"""Where an unattended run goes, on which stay `--until` counts, and what it waits for before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runbook.board import Board, Protection
+from runbook.checklist import Section
+from runbook.session import Session
+from runbook.step import Refused, StepFailed
+from runbook.tracks import WayBack, WayUp
+from runbook.ways import Way
+from state.records import TrackEntry
+from state.words import Status, Track
+from tui.cli.goals import FIRST_LOOK_S, Course, Goal, branch
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+TO_PRIME = Way(
+    Track.ROLLBACK, WayBack.BLUE_PRIME, "Back", "nothing", "", True, "", ("assess", "capture")
+)
+
+
+def stay(track: Track, way: str = "", **statuses: Status) -> Section:
+    entry = cast(TrackEntry, SimpleNamespace(track=track, way=way))
+    lines = [SimpleNamespace(step=step, status=status) for step, status in statuses.items()]
+    return Section(entry, cast(Any, tuple(lines)))
+
+
+UPGRADE = stay(Track.UPGRADE, capture=Status.SUCCEEDED, bake=Status.SUCCEEDED)
+BACK = stay(Track.ROLLBACK, WayBack.BLUE_PRIME, capture=Status.SUCCEEDED)
+FORWARD = stay(Track.UPGRADE, WayUp.FORWARD, capture=Status.SKIPPED)
+
+
+def test_a_step_counts_on_the_last_stay_alone() -> None:
+    course = Course([Goal.ROLLBACK, Goal.FORWARD], "capture")
+    for before in (UPGRADE, BACK, FORWARD):
+        assert course.until_on(before.entry) == ""
+        assert course.stops_at(before) is None
+    del course.left[0]
+    assert course.stops_at(BACK) is None
+    last = course.stops_at(FORWARD)
+    assert last is not None, "a skipped step is a done one"
+    assert last.status is Status.SKIPPED
+
+
+@pytest.mark.parametrize("goals", [[], [Goal.UPGRADE]])
+def test_without_another_goal_it_counts_on_the_present_stay(goals: list[Goal]) -> None:
+    course = Course(goals, "capture")
+    assert course.stops_at(UPGRADE) is not None
+    undone = stay(Track.UPGRADE, capture=Status.FAILED)
+    assert course.stops_at(undone) is None
+    assert course.until_on(undone.entry) == "capture"
+
+
+class Opened:
+    """A session whose first look at everything ends at the n-th time it is waited for."""
+
+    def __init__(self, way: Way, *, looked_at: int) -> None:
+        self.run = SimpleNamespace(id="k2f9qa", open=True)
+        self.asked: list[float] = []
+        self.branched: list[Way] = []
+        self._way, self._looked_at = way, looked_at
+
+    async def looked(self, limit_s: float = 20.0) -> bool:
+        self.asked.append(limit_s)
+        return len(self.asked) >= self._looked_at
+
+    async def ways(self) -> list[Way]:
+        return [replace(self._way, available=len(self.asked) >= self._looked_at)]
+
+    async def branch(self, way: Way, reason: str) -> None:
+        self.branched.append(way)
+
+    def board(self) -> Board:
+        return Board(protection=Protection(None, "looking…"))
+
+    def checklist(self) -> Any:
+        return SimpleNamespace(next=SimpleNamespace(step="bake"))
+
+
+async def test_a_way_is_refused_by_a_look_and_never_for_want_of_one() -> None:
+    slow = Opened(TO_PRIME, looked_at=2)
+    await branch(cast(Session, slow), Course([Goal.ROLLBACK]))
+    assert slow.asked == [20.0, FIRST_LOOK_S]
+    assert slow.branched == [TO_PRIME]
+    never = Opened(TO_PRIME, looked_at=9)
+    with pytest.raises(StepFailed, match="is not known: Back") as told:
+        await branch(cast(Session, never), Course([Goal.ROLLBACK]))
+    assert "blueprime show k2f9qa" in told.value.todo
+    assert never.branched == []
+
+
+async def test_a_way_without_the_step_is_refused_before_it_is_taken() -> None:
+    session = Opened(TO_PRIME, looked_at=1)
+    with pytest.raises(Refused, match="has no step drain"):
+        await branch(cast(Session, session), Course([Goal.ROLLBACK], "drain"))
+    assert session.branched == []
+    # On the way to a further goal the step is not looked for.
+    await branch(cast(Session, session), Course([Goal.ROLLBACK, Goal.FORWARD], "drain"))
+    assert session.branched == [TO_PRIME]

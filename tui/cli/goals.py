@@ -1,0 +1,159 @@
+"""Where an unattended run is to go, and the step after which it stops there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runbook import tracks
+from runbook.checklist import Line, Section
+from runbook.plan import Plan
+from runbook.session import Session
+from runbook.step import Refused, StepFailed
+from runbook.ways import Way
+from state.records import TrackEntry
+from state.words import Track
+
+ABORT_FROM = "ready-to-switch"
+"""An unattended abort goes back from here: the last step before anything is stopped."""
+
+HELD_S = 30.0
+"""How long a way that the last steps have opened may take to be seen open."""
+
+HELD_EVERY_S = 0.2
+
+FIRST_LOOK_S = 120.0
+"""How long a way that is not known to be open waits for the first look at everything."""
+
+NEVER_UNATTENDED = (tracks.WayBack.FOR_GOOD,)
+"""Giving up the way forward is a person's choice, never an unattended run's."""
+
+
+class Goal(StrEnum):
+    """Where an unattended run is to go: a track, or one of its ways that has a name of its own."""
+
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+    FORWARD = "forward"
+    SETTLE = "settle"
+    COMMIT = "commit"
+    ABORT = "abort"
+    CLEANUP = "cleanup"
+
+    def is_of(self, entry: TrackEntry) -> bool:
+        """Return whether a stay on a track is on the way to it."""
+        return tracks.name(entry.track, entry.way) == self.value
+
+    def step_keys(self, plan: Plan) -> set[str]:
+        """Return the keys of the steps of all ways that lead to it unattended."""
+        return {
+            step.key
+            for track, way in tracks.ways_of()
+            if tracks.name(track, way) == self.value and way not in NEVER_UNATTENDED
+            for step in tracks.steps_of(track, plan, way)
+        }
+
+
+@dataclass
+class Course:
+    """The goals of an unattended run, and the step after which it stops.
+
+    The step counts on the last stay alone that the run is to be brought to: that of the last goal,
+    or without goals the present one. A step of the same name on a stay before it stops nothing, and
+    one that is done on an earlier stay is not done.
+    """
+
+    goals: Sequence[Goal] = ()
+    until: str = ""
+    """Key of the step, or an empty string: to the end."""
+    already: bool = False
+    """Whether the step was done before anything was performed."""
+    left: list[Goal] = field(init=False)
+    """The goals that are not reached yet."""
+
+    def __post_init__(self) -> None:
+        self.left = list(self.goals)
+
+    def until_on(self, entry: TrackEntry) -> str:
+        """Return the step after which to stop on a stay; empty where none counts there."""
+        last = not self.left or (len(self.left) == 1 and self.left[0].is_of(entry))
+        return self.until if last else ""
+
+    def stops_at(self, stay: Section) -> Line | None:
+        """Return the line of the step to stop after, if it counts on a stay and is done there."""
+        until = self.until_on(stay.entry)
+        return next((each for each in stay.lines if each.step == until and each.status.done), None)
+
+    def refuse_elsewhere(self, way: Way) -> None:
+        """Raise `Refused` where the last way to take does not have the step to stop after."""
+        if self.until and len(self.left) == 1 and self.until not in way.steps:
+            raise Refused(
+                f"The way from here ({way.title}) has no step {self.until}.",
+                now="Nothing was changed.",
+                todo=f"Stop after one of its steps: {', '.join(way.steps)}.",
+            )
+
+
+async def branch_if_possible(session: Session, course: Course) -> None:
+    """Put the run onto the first goal's track where a way leads there from the present position."""
+    goal = course.left[0]
+    if goal.is_of(session.checklist().current.entry):
+        return
+    await session.looked()
+    if goal is Goal.ROLLBACK and session.board().protection.lost:
+        # No waiting brings it back, so nothing further is run on the way to a refusal.
+        await branch(session, course)
+        return
+    if any(way.name == goal.value and way.available for way in await session.ways()):
+        await branch(session, course)
+
+
+async def branch(session: Session, course: Course) -> None:
+    """Put the run onto the first goal's track; raise `StepFailed` where no way leads there."""
+    goal = course.left[0]
+    looked = await session.looked()
+    found = await _ways_to(session, goal)
+    if not found[0].available and not looked:
+        # What a former process knew refuses nothing before the first look has come to its end.
+        looked = await session.looked(FIRST_LOOK_S)
+        found = await _ways_to(session, goal)
+    if not found[0].available and not looked:
+        raise StepFailed(
+            f"Whether this is possible from here is not known: {found[0].title}. Not everything "
+            f"could be looked at in {FIRST_LOOK_S:.0f} s.",
+            now="Nothing was changed.",
+            todo=f"See what does not answer with: blueprime show {session.run.id}; then try again.",
+        )
+    deadline = time.monotonic() + HELD_S
+    while not found[0].available and _may_open(session) and time.monotonic() < deadline:
+        # What was verified a moment ago may not have been looked at since.
+        await asyncio.sleep(HELD_EVERY_S)
+        found = await _ways_to(session, goal)
+    if found[0].available:
+        course.refuse_elsewhere(found[0])
+    await session.branch(found[0], "asked for on the command line")
+
+
+async def _ways_to(session: Session, goal: Goal) -> list[Way]:
+    """Return the ways to a goal, one that is available first; at least one."""
+    found = [
+        way
+        for way in await session.ways()
+        if way.name == goal.value and way.way not in NEVER_UNATTENDED
+    ]
+    return sorted(found, key=lambda way: not way.available) or [_no_way(goal)]
+
+
+def _may_open(session: Session) -> bool:
+    """Return whether protection is only about to be seen: every step of the track is done."""
+    protection = session.board().protection
+    done = session.checklist().next is None
+    return done and session.run.open and protection.protected is not True and not protection.lost
+
+
+def _no_way(goal: Goal) -> Way:
+    track = Track.ABORT
+    return Way(track, "", f"The track {goal.value}", "", "", False, "it does not exist here", ())
