@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.workspace import Workspace
+from tests.workspace import NO_AWS_FILES, Workspace
 
 # How long an example takes tells how loaded the machine is, and nothing of the project.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +20,8 @@ def _own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
     for name in os.environ:
         if name.startswith(("PG", "AWS_", "BLUEPRIME_")):
             monkeypatch.delenv(name)
+    for name, value in NO_AWS_FILES.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("BLUEPRIME_HOME", str(tmp_path_factory.mktemp("home")))
 
 

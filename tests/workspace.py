@@ -16,6 +16,9 @@ from typing import Any
 LIMIT_S = 400
 NONE: Mapping[str, str] = {}
 
+NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+"""The user's own settings and credentials, which lie in the home folder, are not the tests'."""
+
 
 @dataclass
 class Workspace:
@@ -26,7 +29,7 @@ class Workspace:
     @property
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PG", "BLUE"))}
-        return {**kept, "BLUEPRIME_HOME": str(self.home)}
+        return {**kept, **NO_AWS_FILES, "BLUEPRIME_HOME": str(self.home)}
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tui.cli", *arguments]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from rich.segment import Segment
 from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -45,23 +46,39 @@ async def until(
     await pilot.pause()
 
 
-def shown(app: object) -> str:
-    """Return the screen as plain text."""
+def _drawn(app: object) -> list[list[Segment]]:
+    """Return the screen's lines, with their colours."""
     assert isinstance(app, BlueprimeApp)
     # A dialog draws what is beneath it, and keeps that drawing.
     visible_screen_stack.set(app._background_screens)
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+    return [list(strip) for strip in app.screen._compositor.render_strips()]
+
+
+def shown(app: object) -> str:
+    """Return the screen as plain text."""
+    return "\n".join("".join(segment.text for segment in line) for line in _drawn(app))
+
+
+def _has_evidence(screen: object) -> bool:
+    """Return whether a run's screen shows the evidence of the step that is selected.
+
+    Its first look does not know yet which one that is; the next one, much later, brings it.
+    """
+    if not isinstance(screen, RunScreen):
+        return True
+    return screen.picture is not None and screen.picture.evidence_of == screen._selected_step()
 
 
 async def still(pilot: Pilot[None]) -> None:
-    """Wait until the screen has not changed for some frames, its layout included."""
+    """Wait until the screen has not changed for some frames: texts, layout, colours."""
+    await until(pilot, lambda: all(map(_has_evidence, pilot.app.screen_stack)), "evidence")
     limit = time.monotonic() + DEADLINE_S
-    before, same = "", 0
+    before: list[list[Segment]] = []
+    same = 0
     while same < 10:
         assert time.monotonic() < limit, "the screen never stood still"
         await pilot.pause(0.05)
-        same = same + 1 if (now := shown(pilot.app)) == before else 0
+        same = same + 1 if (now := _drawn(pilot.app)) == before else 0
         before = now
 
 
