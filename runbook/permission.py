@@ -46,7 +46,7 @@ class Permission:
         self._listed: list[Cluster] = []
         self._listed_at = float("-inf")
         self._silent: dict[Role, Seen] = {}
-        world.before_retry = self.refuse_if_left_behind
+        world.still_held = self.refuse_if_left_behind
 
     def begin(self) -> None:
         """Take hold anew before the next change: a person has asked for something."""

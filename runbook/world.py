@@ -98,8 +98,9 @@ class World:
         self._replication_password = secrets.token_urlsafe(32)
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
-        self.before_retry: Callable[[], Awaitable[None]] = _nothing
-        """Asked before a change that was refused for its state is asked for once more."""
+        self.still_held: Callable[[], Awaitable[None]] = _nothing
+        """Raises `Refused` where another journal went on: asked before a change that was refused
+        for its state is tried once more, and before a person is asked to make one."""
 
     @property
     def rds(self) -> Rds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbook import serving
 from runbook.aws import Call
 from runbook.aws.route53 import upsert_cname_call
 from runbook.plan import EndpointMethod
@@ -45,6 +46,10 @@ class SwitchEndpoint(Step):
         if world.plan.endpoint.method is not EndpointMethod.MANUAL:
             return ()
         target = await world.cluster(self.to)
+        # A person leads them there, which opens it as any change would.
+        await world.still_held()
+        opening = Stakes(Stake.OPEN, self.to)
+        serving.refuse_unless_agreed(world, await serving.look(world), [opening])
         return (
             Gate(
                 key="endpoint-switched",

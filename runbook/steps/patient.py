@@ -59,7 +59,7 @@ class PatientEffect(ApiEffect):
         self._patience_s = limits.patience_s if patience_s is None else patience_s
         self._every_s = limits.poll_s
         self._worth = worth
-        self._before_retry = world.before_retry
+        self._still_held = world.still_held
 
     async def perform(self) -> Mapping[str, Json]:
         """Make the call until it is accepted, its effect is seen, or the patience is over."""
@@ -79,7 +79,7 @@ class PatientEffect(ApiEffect):
                     return {"seen": finding.seen, **finding.detail}
                 if finding.answer is Answer.UNKNOWN or not await self._worth_waiting():
                     raise
-                await self._before_retry()
+                await self._still_held()
 
     async def _worth_waiting(self) -> bool:
         return self._worth is None or await self._worth()

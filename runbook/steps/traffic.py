@@ -258,6 +258,7 @@ class ResumeTraffic(Step):
             waves.append([self._command(world)])
         if not waves:
             # A person is to start them: that opens the cluster as any change would.
+            await world.still_held()
             opening = Stakes(Stake.OPEN, self.on)
             serving.refuse_unless_agreed(world, await serving.look(world), [opening])
         return waves

@@ -17,7 +17,7 @@ from runbook import holder
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
 from runbook.holder import HOLDER_TAG, Mark
-from runbook.step import Ambiguous, Refused
+from runbook.step import Ambiguous, Refused, StepFailed
 from runbook.world import World
 
 AT = datetime(2026, 11, 30, 3, 0, 0, tzinfo=UTC)
@@ -128,16 +128,37 @@ async def test_production_that_may_not_be_tagged_holds_nothing_up() -> None:
     answers: dict[str, BaseException] = {
         "orders": AccessDenied("AccessDenied", "not authorized to perform rds:AddTagsToResource"),
         "gone": AwsRefused("DBClusterNotFoundFault", "no such cluster"),
-        "unheard": Ambiguous("the answer was lost"),
     }
     here = world(answers=answers)
-    clusters = [cluster(name) for name in ("orders", "gone", "unheard", "orders-green")]
-    refused = await holder.put(here, MARK, clusters)
-    assert sorted(refused) == ["gone", "orders", "unheard"]
+    made = holder.calls(MARK, [cluster(name) for name in ("orders", "gone", "orders-green")])
+    refused = await holder.put(here, made)
+    assert sorted(refused) == ["gone", "orders"]
     assert "AddTagsToResource" in refused["orders"]
-    answers["orders"] = AwsRefused("InvalidParameterValue", "the tag is too long")
-    with pytest.raises(AwsRefused, match="too long"):
-        await holder.put(here, MARK, clusters)
+    assert cast(Aws, here.aws).made == list(made)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (AwsRefused("InvalidParameterValue", "the tag is too long"), "the tag is too long"),
+        (Ambiguous("the answer was lost"), "It is unknown whether orders bears the mark"),
+    ],
+)
+async def test_a_mark_of_which_nothing_is_known_lets_no_change_follow(
+    answer: BaseException, words: str
+) -> None:
+    made = holder.calls(MARK, [cluster("orders"), cluster("orders-green")])
+    with pytest.raises(StepFailed, match=words):
+        await holder.put(world(answers={"orders": answer}), made)
+
+
+def test_a_number_that_aws_may_not_have_is_put_again_and_not_gone_past() -> None:
+    """Gone past, it would hide another journal's mark of the number between."""
+    unset = {**OWN, "set": False}
+    again = holder.next_mark(world(unset), [], who="ada")
+    assert (again.number, again.claim) == (7, OWN["claim"])
+    newer = cluster("orders", replace(MARK, number=8).text())
+    assert holder.next_mark(world(unset), [newer], who="ada").number == 9
 
 
 def test_another_run_that_goes_on_is_not_overwritten() -> None:
