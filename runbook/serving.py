@@ -152,17 +152,27 @@ async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
     return Seen(role, cluster, found)
 
 
-def disagreements(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stakes]) -> list[str]:
-    """Return why changes must not be made, each with what the journal says and what was seen."""
-    found: list[str] = []
+def differences(world: World, seen: Mapping[Role, Seen]) -> list[str]:
+    """Return where a cluster is not as the journal says: what serves, and what this run closed."""
+    found = []
     for each in seen.values():
         what = believed(world, each.role)
-        if what.serves and (contrary := _does_not_serve(world, each)):
-            found.append(_both(each, what, contrary))
-    if found:
-        # Who serves instead, as far as it shows.
-        others = [(each, believed(world, each.role)) for each in seen.values()]
-        found += [_both(*other, words) for other in others if (words := _opened(*other))]
+        words = _does_not_serve(world, each) if what.serves else _opened(each, what)
+        if words:
+            found.append(_both(each, what, words))
+    return found
+
+
+def disagreements(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stakes]) -> list[str]:
+    """Return why changes must not be made, each with what the journal says and what was seen.
+
+    What does not serve any more speaks against any change; what was opened by another hand, only
+    against those that touch it.
+    """
+    wrong = any(
+        believed(world, each.role).serves and _does_not_serve(world, each) for each in seen.values()
+    )
+    found = differences(world, seen) if wrong else []
     for stake in sorted(set(stakes), key=lambda stake: (stake.kind, stake.role)):
         found += _against(world, seen, stake)
     return list(dict.fromkeys(found))
@@ -334,6 +344,8 @@ def refuse_unless_agreed(world: World, seen: Mapping[Role, Seen], stakes: Iterab
         raise Refused(
             f"The clusters say otherwise than this journal: {'; '.join(found)}.",
             now="The change was not made.",
-            todo="Find out who has changed it. If another machine went on with this run, look on "
-            f"there. To go on here, read the run anew from the clusters: blueprime adopt {name}.",
+            todo="Find out who has changed it, or who is inside. End sessions that have no "
+            "business there, then run the step again. If another machine went on with this run, "
+            "look on there; to go on here, read the run anew from the clusters: blueprime adopt "
+            f"{name}.",
         )

@@ -72,7 +72,7 @@ async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
         # The mark that told so may have been taken away since.
         return f"was left behind: {words} holds it"
     try:
-        different = serving.disagreements(world, await serving.look(world), ())
+        different = serving.differences(world, await serving.look(world))
     finally:
         await world.forget_connections()
     return f"disagrees with the clusters: {'; '.join(different)}" if different else ""

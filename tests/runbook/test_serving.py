@@ -160,6 +160,17 @@ def test_a_cluster_that_another_hand_has_opened_is_not_touched() -> None:
         assert 'it is closed to the applications; "app" may log in and write in "shop"' in words
 
 
+def test_what_another_hand_has_opened_is_a_reason_to_read_the_run_anew() -> None:
+    """It holds up no step that leaves it alone; and the way on that is told does not refuse."""
+    opened = {**AS_PROTECTED, Role.BLUE_PRIME: admits(able=True, writable=True)}
+    found = {role: seen(role, each) for role, each in opened.items()}
+    assert serving.disagreements(world(PROTECTED), found, ()) == []
+    (words,) = serving.differences(world(PROTECTED), found)
+    assert "(blue prime): by the journal it is closed to the applications" in words
+    found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
+    assert serving.differences(world(PROTECTED), found) == []
+
+
 def test_readers_of_the_applications_keep_a_cluster_from_being_deleted_not_from_being_closed() -> (
     None
 ):
