@@ -15,7 +15,7 @@ from runbook.aws import Aws, AwsRefused, Call, CredentialsExpired
 from runbook.aws.facts import Cluster, Instance
 from runbook.positions import Position, position
 from runbook.roles import Role
-from runbook.step import Finding
+from runbook.step import Finding, Refused
 from runbook.steps import remake, switch
 from runbook.steps.effects import no, unknown, yes
 from runbook.steps.patient import PatientEffect
@@ -42,11 +42,18 @@ class Scripted:
         return {"done": True}
 
 
+async def held() -> None:
+    """Tell that this journal holds the run."""
+
+
 def effect(
-    aws: Scripted, probe: Callable[[], Awaitable[Finding]], patience_s: float = 5
+    aws: Scripted,
+    probe: Callable[[], Awaitable[Finding]],
+    patience_s: float = 5,
+    still_held: Callable[[], Awaitable[None]] = held,
 ) -> PatientEffect:
     limits = SimpleNamespace(patience_s=patience_s, poll_s=0.001)
-    world = SimpleNamespace(aws=aws, plan=SimpleNamespace(limits=limits))
+    world = SimpleNamespace(aws=aws, plan=SimpleNamespace(limits=limits), still_held=still_held)
     return PatientEffect(
         cast(World, world),
         Call("rds", "RestoreDBClusterToPointInTime", {}),
@@ -91,6 +98,17 @@ async def test_nothing_is_waited_for_where_nothing_will_come() -> None:
     made._worth = never
     with pytest.raises(AwsRefused, match="not in available state"):
         await made.perform()
+    assert aws.calls == 1
+
+
+async def test_nothing_is_asked_for_again_once_another_journal_went_on() -> None:
+    aws = Scripted(BUSY, BUSY)
+
+    async def left_behind() -> None:
+        raise Refused("This journal was left behind.", now="Nothing.", todo="adopt")
+
+    with pytest.raises(Refused, match="left behind"):
+        await effect(aws, not_there, still_held=left_behind).perform()
     assert aws.calls == 1
 
 
@@ -210,7 +228,7 @@ def test_a_switchover_that_was_asked_for_counts_until_it_is_seen_to_return(
     asked = SimpleNamespace(outcome=outcome, intent_at=NOW, key="bgd/switchover")
     attempt = SimpleNamespace(step="switchover", track=Track.UPGRADE, effects=[asked], entry=1)
     journal = SimpleNamespace(
-        entries=lambda run: [SimpleNamespace(id=1, track=Track.UPGRADE, way="")],
+        entries=lambda run: [SimpleNamespace(id=1, track=Track.UPGRADE, way="", from_step="")],
         attempts=lambda run: [attempt],
     )
     looked = SimpleNamespace(run="k3f9qa", fact=facts.get)
