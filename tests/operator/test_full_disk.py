@@ -68,11 +68,16 @@ def _put_back_what_is_damaged(workspace: Workspace, run: str) -> None:
 
 
 def _put_back_what_misses_the_clone(workspace: Workspace, run: str) -> None:
-    """Go on from a journal that knows less than the world does."""
+    """Put back a journal that knows less than the world does: it changes nothing until re-read."""
     before = len(rows(workspace, "SELECT 1 FROM effect"))
     oldest = workspace.json("journal", "check", "--json")["backups"][-1]
     said = workspace.run("journal", "restore", "--backup", str(oldest["number"])).stdout
     assert "entries that the former one had are not in it" in said
     assert len(rows(workspace, "SELECT 1 FROM effect")) < before
+    calls = workspace.json("lab", "calls", "--json")
+    told = workspace.run("auto", run, "--yes", expect=3)
+    assert "This journal was left behind" in told.stdout + told.stderr
+    assert workspace.json("lab", "calls", "--json") == calls
+    workspace.run("adopt", "orders", "--yes", env=workspace.lab_environment())
     assert workspace.last_line("auto", run, "--yes", "--json")["result"] == "protected"
     assert rows(workspace, "SELECT 1 FROM effect WHERE outcome = 'adopted'")
