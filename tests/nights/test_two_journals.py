@@ -97,8 +97,8 @@ class Pair:
             rds.remove_tags_from_resource(ResourceName=arn, TagKeys=[HOLDER_TAG])
 
 
-# The longer half of the four is left to `make chaos`.
 LONG = pytest.mark.chaos
+"""Left to `make chaos`: `tests/operator/test_full_disk.py` puts a backup back each time."""
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,8 @@ def test_a_commit_by_the_journal_that_was_left_behind_deletes_nothing_that_serve
     pair.nothing_lost()
 
 
-@pytest.mark.parametrize(
-    "marked",
-    [pytest.param(True, id="marked"), pytest.param(False, id="marks taken away", marks=LONG)],
-)
+@LONG
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "marks taken away"])
 def test_a_backup_from_before_the_rollback_that_is_put_back_changes_nothing(
     workspace: Workspace, tmp_path: Path, marked: bool
 ) -> None:
