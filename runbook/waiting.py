@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol
 
 from runbook.clocks import STILL_S
 from runbook.step import Gate, StepFailed
@@ -13,8 +15,13 @@ from state.journal import Journal
 from state.records import Attempt, Json
 from state.words import Result
 
-Notice = Callable[[str, float | None], None]
-"""Hears where a wait stands, with a fraction where there is one."""
+
+class Notice(Protocol):
+    """Hears where a wait stands, with a fraction where there is one."""
+
+    def __call__(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
+        """Hear it; `to_do` says that the text is what a person must do now."""
+
 
 Ask = Callable[[Gate], Awaitable[bool]]
 """Has a gate decided, and says whether it was passed."""
@@ -25,6 +32,17 @@ HEARTBEAT_S = 5.0
 
 class Stopped(Exception):
     """The operator stopped a wait. Nothing was changed by that."""
+
+
+def within(fraction: float | None) -> float | None:
+    """Return a fraction of a whole as one between 0 and 1; None where it is not known.
+
+    Every wait tells its fraction through here: estimates of the whole are overrun, and no bar is
+    more than full.
+    """
+    if fraction is None or math.isnan(fraction):
+        return None
+    return min(1.0, max(0.0, fraction))
 
 
 class JournalWatch:
@@ -53,9 +71,10 @@ class JournalWatch:
             self._run, self._attempt.step, text, key=key, value=value, attempt=self._attempt.id
         )
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         """Say where a wait stands."""
-        self._notice(text, fraction)
+        fraction = within(fraction)
+        self._notice(text, fraction, to_do=to_do)
         if time.monotonic() - self._heartbeat >= HEARTBEAT_S:
             self._heartbeat = time.monotonic()
             data = {} if fraction is None else {"fraction": fraction}

@@ -34,6 +34,10 @@ STATUS: dict[Status, Mark] = {
     Status.SKIPPED: Mark("–", "skipped", "$foreground-muted", "not needed here"),
 }
 
+LASTS = Mark("✓", "goes on", "$text-success", "begun, and lasts until you take another way")
+ASKS = Mark("▸", "asks you", "bold $text-warning reverse", "waits for your answer in a dialog")
+CALLS = Mark("!", "ACT NOW", "bold $text-error reverse", "waits for what you do elsewhere")
+
 FENCE: dict[Fence, Mark] = {
     Fence.OPEN: Mark("◇", "open", "$text-success", "applications can write"),
     Fence.CLOSING: Mark("◈", "closing", "$text-warning", "being stopped, not proved yet"),
