@@ -20,7 +20,7 @@ from runbook.tracks import name, steps_of
 from state.records import Event, Json
 from state.words import Result, Status, Track
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible
-from tui.cli.leaving import on_signals, send_nowhere
+from tui.cli.leaving import on_signals
 
 DONE = 0
 FAILED = 1
@@ -73,9 +73,7 @@ class Printer:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
         except OSError:
-            # A pipe or a terminal that is gone is no reason to drop the run.
             self.lost = True
-            send_nowhere(sys.stdout)
 
 
 async def yes_to_all(gate: Gate) -> str | None:
