@@ -17,15 +17,17 @@ from sqlite_utils import Database
 from state import backups
 from state.errors import JournalUnusable, NoJournal, Refused
 from state.mark import Mark, MarkFile, digest
+from state.presence import Presence
 from state.schema import APPLICATION_ID, known_migrations, migrations
 
 BUSY_TIMEOUT_MS = 10_000
 
 _log = logging.getLogger("blueprime.journal")
 
+PUT_BACK = "blueprime journal restore"
 RESTORE = (
     "See what there is: blueprime journal check. Put the newest sound backup in its place: "
-    "blueprime journal restore; what was done since is found by looking when the run goes on. "
+    f"{PUT_BACK}; what was done since is found by looking when the run goes on. "
     "Without a sound one, move all of its files away: blueprime adopt CLUSTER rebuilds the run."
 )
 
@@ -44,6 +46,8 @@ class Store:
         self._mark = mark
         self._lock = threading.RLock()
         self._commits = 0
+        self._presence = Presence(path, _beside(path, "-wal"))
+        self._elsewhere: JournalUnusable | None = None
 
     @classmethod
     def open_for_writing(cls, path: Path, mark: MarkFile) -> Store:
@@ -110,8 +114,10 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
+            # The digest of another file in its place is no mark of this one.
+            elsewhere = bool(self._presence.gone())
             self.db.close()
-            if self._mark is None:
+            if self._mark is None or elsewhere:
                 return
             # Where a watcher keeps the -wal alive, the file is not all there is of the journal.
             known = self._mark.read()
@@ -134,6 +140,7 @@ class Store:
                 # Part of a larger block, which ends with all of it or with nothing.
                 yield self.db
                 return
+            self._refuse_elsewhere()
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
@@ -146,10 +153,30 @@ class Store:
                     raise Refused(str(error)) from error
                 raise
             self._commits += 1
+            # In a file that nobody can open any more it is not kept.
+            self._refuse_elsewhere()
             # What is committed is committed, whether or not the mark can follow it.
             with suppress(OSError):
                 if self._mark is not None:
                     self._mark.write(Mark(entries))
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise `JournalUnusable` where the file that is open is not the one of its name."""
+        if self._elsewhere is None and (what := self._presence.gone()):
+            self._elsewhere = self._rescued(what)
+        if self._elsewhere is not None:
+            raise self._elsewhere
+
+    def _rescued(self, what: str) -> JournalUnusable:
+        """Keep a copy of what is open, though it has no name any more; say what became of it."""
+        try:
+            kept = backups.keep_anew(self.db.conn, self.path)
+            now = f"All that was written stands in {kept.name} beside it."
+            todo = f"Put that in its place, then resume: {PUT_BACK} --backup {backups.number(kept)}"
+        except (OSError, sqlite3.Error) as error:
+            now, todo = f"No copy of it could be kept ({error}).", RESTORE
+        now = f"Nothing further is done; what was asked of the clusters stands. {now}"
+        return JournalUnusable(self.path, f"While it was open, {what}.", now=now, todo=todo)
 
     def keep_backup(self) -> None:
         """Keep a copy; that it cannot be kept is no reason to leave a run alone in the night."""
