@@ -34,8 +34,12 @@ class Guarded:
         """Write a text as a terminal may have it."""
         if not isinstance(text, str):
             raise TypeError(f"a text stream takes str, not {type(text).__name__}")
-        self._stream.write(clean(self._mask(text), lines=True))
+        self._stream.write(self.shown(text))
         return len(text)
+
+    def shown(self, text: str) -> str:
+        """Return a text as a terminal may have it."""
+        return clean(self._mask(text), lines=True)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each."""
