@@ -114,7 +114,7 @@ class Runner:
                 if self.leaving:
                     raise Stopped
                 await self._perform_wave(attempt, wave)
-            await self._verify(step, attempt, decide)
+            done_but = await self._verify(step, attempt, decide)
             self._close_unlisted(attempt)
         except (StepFailed, *UNREACHABLE) as failure:
             return self._failed(attempt, failure)
@@ -152,10 +152,13 @@ class Runner:
             if not step.continues:
                 # Inside the fence the next step follows at once, with the same endpoints.
                 await self.world.forget_connections()
-        return self._end(attempt, Status.SUCCEEDED, "")
+        return self._end(attempt, Status.SUCCEEDED, done_but)
 
-    async def _verify(self, step: Step, attempt: Attempt, decide: Decide) -> None:
-        """Verify a step, anew where a connection was lost: it only reads."""
+    async def _verify(self, step: Step, attempt: Attempt, decide: Decide) -> str:
+        """Verify a step, anew where a connection was lost: it only reads.
+
+        Returns what the step that is done did not do, in words.
+        """
 
         async def ask(gate: Gate) -> bool:
             return await self._pass(step, gate, decide)
@@ -164,7 +167,7 @@ class Runner:
         for pause in LOST_LOOK_PAUSES_S:
             try:
                 await step.verify(self.world, watch)
-                return
+                return watch.done_but
             except psycopg.Error as error:
                 if not _connection_lost(error) or self._stop.is_set():
                     raise
@@ -172,6 +175,7 @@ class Runner:
                 await self.world.forget_connections()
                 await asyncio.sleep(pause)
         await step.verify(self.world, watch)
+        return watch.done_but
 
     def _failed(self, attempt: Attempt, failure: BaseException) -> Status:
         self.refused = isinstance(failure, Refused)

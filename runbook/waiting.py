@@ -11,6 +11,7 @@ from runbook.clocks import STILL_S
 from runbook.step import Gate, StepFailed
 from state.journal import Journal
 from state.records import Attempt, Json
+from state.standing import WARNING
 from state.words import Result
 
 Notice = Callable[[str, float | None], None]
@@ -46,12 +47,26 @@ class JournalWatch:
         self._stop = stop
         self._ask = ask
         self._heartbeat = 0.0
+        self._warnings: dict[str, str] = {}
+
+    @property
+    def done_but(self) -> str:
+        """What the step that is done did not do, in words; empty where it did all."""
+        words = [text for text in self._warnings.values() if text]
+        return f"Done, but: {' '.join(words)}" if words else ""
 
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
         """Keep what was seen."""
         self._journal.evidence(
             self._run, self._attempt.step, text, key=key, value=value, attempt=self._attempt.id
         )
+
+    def warning(self, text: str, *, key: str) -> None:
+        """Say what the step did not do, or take that back with an empty text."""
+        self._warnings[key] = text
+        kept = f"{WARNING}{key}"
+        if text or self._journal.fact(self._run, kept):
+            self.evidence(text or "mended meanwhile", key=kept, value=text)
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Say where a wait stands."""

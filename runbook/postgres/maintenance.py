@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from time import monotonic
 from typing import LiteralString
 
 import psycopg
@@ -35,6 +36,7 @@ class Done:
 class _Analyzable(Table):
     size_bytes: int
     unanalyzed: bool
+    untried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,16 @@ async def unanalyzed(connection: AsyncConnection) -> list[str]:
     """
     found = await fetch(connection, _Analyzable, "analyzable_tables")
     return [str(table) for table in found if table.unanalyzed]
+
+
+async def untried(connection: AsyncConnection) -> list[str]:
+    """Return tables whose ANALYZE calls functions, and has not been seen to succeed on this server.
+
+    From 17 on it runs with a safe search_path, and fails where such a function leans on another
+    (https://www.postgresql.org/docs/17/release-17.html).
+    """
+    found = await fetch(connection, _Analyzable, "analyzable_tables")
+    return [str(table) for table in found if table.untried]
 
 
 async def analyze(connection: AsyncConnection, progress: Progress | None = None) -> Done:
@@ -75,9 +87,13 @@ async def analyze(connection: AsyncConnection, progress: Progress | None = None)
 
 
 async def refresh_materialized_views(
-    connection: AsyncConnection, progress: Progress | None = None
+    connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float | None = None
 ) -> Done:
-    """Refresh every populated materialized view, each after those it reads from."""
+    """Refresh every populated materialized view, each after those it reads from.
+
+    `limit_s`: how many seconds all of them together may take; what does not fit is skipped.
+    """
+    ends = None if limit_s is None else monotonic() + limit_s
     views = {view.oid: view for view in await fetch(connection, _View, "materialized_views")}
     order = TopologicalSorter({oid: view.reads_from for oid, view in views.items()})
     chosen = [views[oid] for oid in order.static_order() if views[oid].populated]
@@ -86,7 +102,9 @@ async def refresh_materialized_views(
     async with _unhurried(connection):
         for place, view in enumerate(chosen, start=1):
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
-            if problem := await _refused(connection, statement):
+            if await _time_is_up(connection, ends):
+                skipped.append(f"{view}: the {limit_s:.0f} s for all of them were over")
+            elif problem := await _refused(connection, statement):
                 skipped.append(f"{view}: {problem}")
             else:
                 done.append(str(view))
@@ -115,6 +133,18 @@ async def _unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
         connection.remove_notice_handler(note)
         if not connection.closed:
             await connection.execute("SELECT set_config('statement_timeout', %s, false)", (row[0],))
+
+
+async def _time_is_up(connection: AsyncConnection, ends: float | None) -> bool:
+    """Give the next statement of the session what is left until `ends`; tell if that is nothing."""
+    if ends is None:
+        return False
+    left_ms = int((ends - monotonic()) * 1000)
+    if left_ms > 0:
+        await connection.execute(
+            "SELECT pg_catalog.set_config('statement_timeout', %s, false)", (str(left_ms),)
+        )
+    return left_ms <= 0
 
 
 async def _refused(connection: AsyncConnection, statement: Statement) -> str:

@@ -191,8 +191,13 @@ async def _unanalyzed(connection: SimulatedConnection) -> list[str]:
     return [] if connection.here.analyzed else ["public.orders"]
 
 
+async def _untried(connection: SimulatedConnection) -> list[str]:
+    connection.alive()
+    return []
+
+
 def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
-    async def work(connection: SimulatedConnection, progress: Any = None) -> maintenance.Done:
+    async def work(connection: SimulatedConnection, **more: Any) -> maintenance.Done:
         await connection.change(name, (), {}, name)
         return maintenance.Done(("public.orders",), ())
 
@@ -297,6 +302,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (queries.fetch_values, _fetch_values),
         (compare.compare_databases, _compare),
         (maintenance.unanalyzed, _unanalyzed),
+        (maintenance.untried, _untried),
         (maintenance.analyze, _working("analyze")),
         (maintenance.refresh_materialized_views, _working("refresh")),
         (schema.digest, _digest),

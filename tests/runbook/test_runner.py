@@ -16,6 +16,7 @@ from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
 from runbook.world import World
 from state.journal import Journal
 from state.records import Effect
+from state.standing import standing
 from state.words import Outcome, Status
 from tests.runbook.conftest import FakeEffect, FakeStep
 
@@ -45,6 +46,29 @@ async def test_the_intent_is_on_disk_before_the_effect_happens(
     assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
     assert seen == [("bgd", None)]
     assert [(e.key, e.outcome) for e in effects(journal)] == [("bgd", Outcome.SUCCEEDED)]
+
+
+async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_it_is_mended(
+    runner: Runner, journal: Journal
+) -> None:
+    said = ["17 tables were skipped", "", ""]
+
+    async def verify(world: World, watch: Watch) -> None:
+        watch.warning(said.pop(0), key="green/analyze")
+
+    step = FakeStep("validate-green", verify=verify)
+    assert await runner.run_step(step, yes) is Status.SUCCEEDED
+    attempt = journal.attempts("k3f9qa")[-1]
+    assert attempt.message == "Done, but: 17 tables were skipped"
+    assert [(each.step, each.value) for each in standing(journal, "k3f9qa")] == [
+        ("validate-green", "17 tables were skipped")
+    ]
+    for _ in said.copy():
+        assert await runner.run_step(step, yes) is Status.SUCCEEDED
+        assert journal.attempts("k3f9qa")[-1].message == ""
+    assert standing(journal, "k3f9qa") == []
+    told = [each.text for each in journal.evidences("k3f9qa", "validate-green")]
+    assert told == ["17 tables were skipped", "mended meanwhile"]
 
 
 async def test_what_has_happened_already_is_adopted_and_not_done_twice(

@@ -21,6 +21,7 @@ from state.records import Event, Json
 from state.words import Result, Status, Track
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible
 from tui.cli.leaving import on_signals
+from tui.cli.outlet import Outlet
 
 DONE = 0
 FAILED = 1
@@ -29,6 +30,9 @@ BLOCKED = 3
 UNKNOWN = 4
 
 EVENT_EVERY_S = 0.2
+
+PASSING = frozenset({"wait", "evidence"})
+"""Kinds of events that a slow reader may miss: the journal has them."""
 
 STOPPED = "stopped"
 """The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
@@ -59,16 +63,21 @@ class Printer:
                     "kind": event.kind,
                     "text": event.text,
                     "data": dict(event.data),
-                }
+                },
+                passing=event.kind in PASSING,
             )
         elif event.kind not in ("effect", "evidence"):
-            self._write(f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}")
+            words = f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}"
+            self._write(words, passing=event.kind in PASSING)
 
-    def line(self, value: Mapping[str, Json]) -> None:
+    def line(self, value: Mapping[str, Json], *, passing: bool = False) -> None:
         """Print one JSON object on a line of its own."""
-        self._write(json.dumps(value, ensure_ascii=False, default=str))
+        self._write(json.dumps(value, ensure_ascii=False, default=str), passing=passing)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, passing: bool = False) -> None:
+        if isinstance(sys.stdout, Outlet):
+            sys.stdout.put(text + "\n", passing=passing)
+            return
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
@@ -276,8 +285,25 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             {**step, "seconds": _rounded(step["seconds"])}
             for step in durations(session.checklist())
         ],
+        "warnings": warnings(session),
         **_until(session, course),
     }
+
+
+def warnings(session: Session) -> list[dict[str, Json]]:
+    """Return what steps that are done did not do, as far as it stands."""
+    return [
+        {"track": line.track.value, "step": line.step, "text": text}
+        for section in session.checklist().sections
+        for line in section.lines
+        for text in line.warnings
+    ]
+
+
+def say_warnings(found: Sequence[Mapping[str, Json]]) -> None:
+    """Print what a person still has to see to, though each step is done."""
+    for warning in found:
+        sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
 
 
 def _until(session: Session, course: Course) -> dict[str, Json]:

@@ -167,6 +167,7 @@ def show_json(run: str) -> dict[str, Any]:
                         "seconds": line.seconds,
                         "attempts": line.attempts,
                         "message": line.attempt.message if line.attempt else "",
+                        "warnings": list(line.warnings),
                     }
                     for line in section.lines
                 ],
@@ -209,6 +210,7 @@ def show_text(run: str) -> str:
             lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
             if line.attempt is not None and line.attempt.message and not line.status.done:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
+            lines += [f"    ! {clean(each)}" for each in line.warnings]
     lines += _at_once(run)
     lines.append(f"way back from here: {back}")
     if live is not None:

@@ -115,7 +115,7 @@ class ChecklistPane(Pane):
         self._rows.append(place)
 
     def _row(self, item: Line, selected: bool, cells: int) -> Content:
-        mark = glyphs.STATUS[item.status]
+        mark = glyphs.mark_of(item)
         tries = f" ×{item.attempts}" if item.attempts > 1 else ""
         room = cells - 3 - 1 - _WORD - 1 - _TIME
         name = text.shorten(text.clean(item.step), room - len(tries)) + tries
