@@ -104,6 +104,18 @@ def last_known(world: World, board: Board) -> Protection:
     return replace(last, protected=False, text=f"rows differ: {words[0]}", reasons=words)
 
 
+def as_seen(world: World, board: Board, *, watched: bool) -> Protection:
+    """Return the verdict for whoever only reads: not known now, unless it is fresh.
+
+    `watched` says that the process that put it up still lives. What was seen last, and when, stands
+    in `before` and `before_at`.
+    """
+    last = last_known(world, board)
+    if watched and not stale(last.at, world.now(), world.plan.protection.fresh_s):
+        return last
+    return replace(last, protected=None, looking=False, before=last.protected, before_at=last.at)
+
+
 def present(world: World) -> Protection:
     """Return the verdict that the watch of this run has put up, if it is fresh; else not known."""
     value = world.live()
