@@ -20,6 +20,7 @@ class Cause(StrEnum):
     HORIZON = "horizon"
     SEQUENCE = "sequence"
     ROWS = "rows"
+    ORIGIN = "origin"
 
 
 @dataclass(frozen=True, slots=True)

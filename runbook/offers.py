@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.step import Finding, Gate, Risk
+from runbook.step import Answer, Finding, Gate, Risk
 from state.records import Effect
 
 
@@ -53,3 +53,12 @@ class Offer:
     """Why what it runs is not known now, or empty."""
     by_hand: str = ""
     """What a person does, in the right order, where blueprime cannot."""
+
+
+def choices(finding: Finding) -> tuple[str, ...]:
+    """Return how a person may decide what became of a change, by what a look tells of it."""
+    if finding.answer is Answer.YES:
+        return ("adopt", "branch")
+    if finding.answer is Answer.NO:
+        return ("retry", "failed", "branch")
+    return ("adopt", "retry", "failed", "branch")

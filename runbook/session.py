@@ -25,7 +25,7 @@ from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
 from runbook.monitor import Monitor
-from runbook.offers import Offer, Pending, Preview
+from runbook.offers import Offer, Pending, Preview, choices
 from runbook.plan import Plan
 from runbook.positions import position, way_back
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -315,7 +315,7 @@ class Session:
             for effect in line.attempt.effects:
                 if effect.outcome is Outcome.UNKNOWN:
                     finding = await self._probe(line.step, effect)
-                    found.append(Pending(effect, line.step, finding, _offers(finding)))
+                    found.append(Pending(effect, line.step, finding, choices(finding)))
         return found
 
     async def _probe(self, step: str, effect: Effect) -> Finding:
@@ -405,6 +405,15 @@ class Session:
         if self.writable and self._watching is None:
             self._watching = asyncio.create_task(self._monitor.run())
 
+    async def stop_watching(self) -> None:
+        """Let the looks under way come to their end, and begin no other."""
+        if self._watching is not None:
+            self._monitor.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._watching, LAST_LOOK_S)
+            self._watching = None
+            await self._monitor.world.forget_connections()
+
     def leave(self, why: str) -> None:
         """Start nothing more: the effect in flight settles, and `advance` returns after it."""
         if not self._runner.leaving:
@@ -422,12 +431,7 @@ class Session:
         """
         self._runner.leave()
         await self._idle.wait()
-        if self._watching is not None:
-            self._monitor.stop()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._watching, LAST_LOOK_S)
-            self._watching = None
-            await self._monitor.world.forget_connections()
+        await self.stop_watching()
         await self._world.forget_connections()
         await self._looking.forget_connections()
         if self.writable and self.run.open:
@@ -457,14 +461,6 @@ def _taken_over(journal: Journal) -> str:
         return ""
     held = f"process {former.pid} of {former.user} on {former.host}"
     return f"; taken over from {held}, which held it since {former.since:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _offers(finding: Finding) -> tuple[str, ...]:
-    if finding.answer is Answer.YES:
-        return ("adopt", "branch")
-    if finding.answer is Answer.NO:
-        return ("retry", "failed", "branch")
-    return ("adopt", "retry", "failed", "branch")
 
 
 def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:

@@ -10,7 +10,7 @@ from runbook import slipped
 from runbook.postgres import catalog, replication
 from runbook.postgres.replication import SlotBlocker
 from runbook.roles import Role
-from runbook.sides import held
+from runbook.sides import VERIFIED, held
 from runbook.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps import blockers
 from runbook.steps.effects import LookInside, SqlEffect, no, unknown, yes
@@ -164,6 +164,7 @@ class Capture(Step):
             "from": {name: lags[name].confirmed_flush_lsn for name in names.values()},
         }
         watch.evidence("", key=capture_fact(self.publisher), value=value)
+        watch.evidence("", key=VERIFIED, value=None)
         watch.evidence(
             f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
             key="capture",
@@ -202,6 +203,7 @@ class HoldAgain(Step):
                 now="The applications are still stopped.",
                 todo="Branch: going on with the former track loses nothing.",
             )
+        watch.evidence("", key=VERIFIED, value=None)
         watch.evidence(f"{len(names)} slots still hold every write", key="capture", value=kept)
         watch.evidence("slots held", key="slots", value=names)
 

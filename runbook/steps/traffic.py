@@ -175,7 +175,9 @@ class StopTraffic(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         watch.evidence(
-            "the applications were told to stop", key="traffic", value={"open": False, "on": ""}
+            "the applications were told to stop",
+            key="traffic",
+            value={"open": False, "on": "", "at": world.now().isoformat()},
         )
         locked = set(locked_roles(world))
         for role in (self.on, *self.also):

@@ -237,6 +237,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
         }
     ],
     "workers": _workers,
+    "origins": lambda c, _: [],
     "stray_writes": lambda c, _: [],
     "writable_databases": lambda c, params: [
         {

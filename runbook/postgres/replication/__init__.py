@@ -12,6 +12,12 @@ from runbook.postgres.replication.lag import (
     lsn_text,
     slot_lags,
 )
+from runbook.postgres.replication.origins import (
+    Origin,
+    origin_positions,
+    origins,
+    passes_over_origins,
+)
 from runbook.postgres.replication.publisher import (
     Slot,
     SlotBlocked,
@@ -65,6 +71,7 @@ from runbook.postgres.replication.subscriber import (
 
 __all__ = [
     "LagClock",
+    "Origin",
     "Slot",
     "SlotBlocked",
     "SlotBlocker",
@@ -93,7 +100,10 @@ __all__ = [
     "hash_password",
     "hold_strays",
     "lsn_text",
+    "origin_positions",
+    "origins",
     "own_mark",
+    "passes_over_origins",
     "publication_exists",
     "publish_strays",
     "published",
