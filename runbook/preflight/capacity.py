@@ -9,6 +9,7 @@ from runbook.postgres import catalog
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, settings
 from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.rows import sized
 
 _LAST_CHEAP_CLONE = 15
 _MUCH_WAL_BYTES = 1024**3
@@ -98,12 +99,10 @@ async def kept_wal(look: Look) -> AsyncIterator[Result]:
         or slot.wal_status in ("unreserved", "lost")
     ]
     for slot in heavy:
-        kept = (
-            "an unknown amount" if slot.retained_bytes is None else f"{slot.retained_bytes} bytes"
-        )
+        kept = "an unknown amount" if slot.retained_bytes is None else sized(slot.retained_bytes)
         yield warn(
             slot.name,
-            f"The {slot.slot_type} slot keeps {kept} bytes of WAL ({slot.wal_status}).",
+            f"The {slot.slot_type} slot keeps {kept} of WAL ({slot.wal_status}).",
             "Let its reader catch up, or, if nobody needs it: "
             f"SELECT pg_drop_replication_slot('{slot.name}');",
             fix=None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),

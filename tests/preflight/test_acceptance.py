@@ -10,8 +10,7 @@ import pytest
 
 from runbook import preflight
 from runbook.plan import Plan, Waive
-from runbook.preflight import Level, Result, acceptance
-from runbook.preflight import schema as schemas
+from runbook.preflight import Level, Result, acceptance, identities
 from runbook.step import Gate, Refused
 from runbook.steps import checks
 from tests.preflight.conftest import Site
@@ -56,13 +55,13 @@ def test_a_block_is_waived_only_where_it_can_be_survived(site: Site) -> None:
 
 async def test_a_table_that_is_updated_cannot_be_waived(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE TABLE log (note text)", "INSERT INTO log VALUES ('a')")
-    (found,) = await site.ask(schemas.identity)
+    (found,) = await site.ask(identities.identity)
     assert found.survives
     with site.blue.session(database) as connection:
         connection.execute("UPDATE log SET note = 'b'")
         connection.execute("SELECT pg_stat_force_next_flush()")
         connection.execute("SELECT 1")
-        (found,) = await site.ask(schemas.identity)
+        (found,) = await site.ask(identities.identity)
     assert not found.survives
 
 
