@@ -225,6 +225,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
         _slot_row(c, name, slot) for name, slot in c.cluster.slots.items() if name == params[0]
     ],
     "slot_lags": _slot_lags,
+    "apply_rights": lambda c, params: [],
     "subscription": _subscription,
     "subscriptions": _subscriptions,
     "table_counters": lambda c, _: [

@@ -20,7 +20,7 @@ KEYED = 'CREATE TABLE "Kunde ""1""" (id int PRIMARY KEY, note text)'
 async def test_an_identity_makes_a_table_usable(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE TABLE t (id int NOT NULL, UNIQUE (id))")
     result = await site.fires(identities.identity, BLOCK, f"{database}/public.t")
-    assert "ADD PRIMARY KEY" in result.remedy
+    assert 'REPLICA IDENTITY USING INDEX "t_id_key"' in result.remedy
     site.blue.run(database, "ALTER TABLE t REPLICA IDENTITY USING INDEX t_id_key")
     await site.quiet(identities.identity)
 
@@ -140,6 +140,22 @@ async def test_a_user_without_permissions(site: Site, database: str) -> None:
         assert any(words in text for text in texts), texts
     assert any("tables cannot be read" in text for text in texts)
     assert any("sequences cannot be set" in text for text in texts)
+
+
+async def test_a_table_that_apply_may_write_neither_as_its_owner_nor_as_the_plans_user(
+    site: Site, database: str
+) -> None:
+    site.blue.run(database, KEYED)
+    limited = site.changed("credentials", user="limited")
+    result = await site.fires(roles.apply, BLOCK, f'{database}/public.Kunde "1"', limited)
+    assert 'role "limited" cannot SET ROLE to "postgres"' in result.text
+    assert 'GRANT "postgres" TO "limited";' in result.remedy
+    site.blue.run(
+        database,
+        'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON "Kunde ""1""" TO limited',
+    )
+    result = await site.fires(roles.apply, WARN, f"{database}/run_as_owner", limited)
+    assert "run_as_owner = true" in result.text
 
 
 async def test_a_session_of_a_role_that_the_plan_does_not_name(site: Site) -> None:

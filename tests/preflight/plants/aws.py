@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from runbook.fix import Mend
 from runbook.preflight import account, capacity, cluster, parameters
-from tests.rehearsal_aws.conftest import ACCOUNT
 from tests.preflight.plants.planting import (
     BLOCK,
     LONG_NAME,
@@ -26,6 +25,7 @@ from tests.preflight.plants.planting import (
     setting,
     system,
 )
+from tests.rehearsal_aws.conftest import ACCOUNT
 
 PLANTS: tuple[Planted, ...] = (
     Planted(account.identity, BLOCK, ACCOUNT, plan={"cluster": {"account": "000000000001"}}),
