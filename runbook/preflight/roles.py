@@ -151,7 +151,7 @@ async def unnamed(look: Look) -> AsyncIterator[Result]:
     why="A database that cannot be entered gets no publication, no slot and no way back.",
 )
 async def connect(look: Look) -> AsyncIterator[Result]:
-    """The plan's user may not connect to a database."""
+    """The plan's user may not connect to a database, or not let the replication's role in."""
     user = look.plan.credentials.user
     closed = [
         each
@@ -164,8 +164,20 @@ async def connect(look: Look) -> AsyncIterator[Result]:
             f"{user} may not connect to it.",
             f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
         )
-    if not closed:
-        yield passed(user, "may connect to every database")
+    shut = [
+        each
+        for each in await look.server(obstacles.databases)
+        if each.accepts and not each.may_let_in and each not in closed and each.name != "template1"
+    ]
+    for each in shut:
+        yield block(
+            each.name,
+            f"CONNECT is not for PUBLIC there, and {user} may not grant it: the role of the "
+            "replication could not enter.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)} WITH GRANT OPTION;",
+        )
+    if not closed and not shut:
+        yield passed(user, "may connect to every database, and let others in")
 
 
 @check(

@@ -198,6 +198,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "admission": _admission,
     "apply_workers": lambda c, _: [],
     "client_sessions": _sessions,
+    "closed_databases": lambda c, params: [],
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),
     "database_marks": lambda c, _: [{"stats_reset": None, "large_objects": 0}],
     "fence_cluster": _cluster_state,
@@ -219,6 +220,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     ],
     "schema_stamp": lambda c, _: [" ".join(sorted(c.here.schema))],
     "sequences": _sequences,
+    "role_grants": lambda c, params: [],
     "settings": _settings,
     "slot_blockers": lambda c, _: [],
     "slot": lambda c, params: [

@@ -129,6 +129,18 @@ PLANTS: tuple[Planted, ...] = (
         plan={"credentials": {"user": "limited"}},
     ),
     Planted(
+        roles.connect,
+        BLOCK,
+        "{db}",
+        held=admin(
+            "REVOKE CONNECT ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO limited",
+            "GRANT CONNECT ON DATABASE {0} TO PUBLIC; REVOKE CONNECT ON DATABASE {0} FROM limited",
+        ),
+        plan_before={"credentials": {"user": "limited"}},
+        plan={"credentials": {"user": "limited"}},
+        says="may not grant it",
+    ),
+    Planted(
         roles.application,
         BLOCK,
         "app_wrtier",
