@@ -49,6 +49,15 @@ def test_a_block_is_waived_only_where_it_can_be_survived(site: Site) -> None:
     (unknown,) = acceptance.settle([replace(BLOCKED, level=Level.UNKNOWN)], plan)
     assert unknown.stops
     assert acceptance.unused([GOOD], plan) == [WAIVER]
+    blind = replace(BLOCKED, level=Level.UNKNOWN)
+    (whole,) = acceptance.settle([blind], _plan(site.plan, acknowledge=(blind.key,)))
+    assert whole.stops
+    (named,) = acceptance.settle([blind], _plan(site.plan, acknowledge=(blind.name,)))
+    assert "not looked at" in named.accepted
+    (outage,) = acceptance.settle(
+        [replace(blind, survives="")], _plan(site.plan, acknowledge=(blind.name,))
+    )
+    assert outage.stops
     (acknowledged,) = acceptance.settle([GRAVE], _plan(plan, acknowledge=("schema.identity",)))
     assert acknowledged.stops
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from runbook.aws.scaling import Scaling
 from runbook.fix import Mend
 from runbook.preflight import account, capacity, cluster, parameters
 from tests.preflight.plants.planting import (
     BLOCK,
     LONG_NAME,
+    UNKNOWN,
     WARN,
     Planted,
     changed_since,
@@ -14,6 +16,7 @@ from tests.preflight.plants.planting import (
     cluster_has,
     custom_instance_group,
     default_group,
+    denied,
     deployed,
     full_of_clusters,
     instance_has,
@@ -24,6 +27,7 @@ from tests.preflight.plants.planting import (
     session,
     setting,
     system,
+    unsaid,
 )
 from tests.rehearsal_aws.conftest import ACCOUNT
 
@@ -59,7 +63,49 @@ PLANTS: tuple[Planted, ...] = (
     ),
     Planted(cluster.auto_scaling, WARN, "orders", held=scaled),
     Planted(cluster.zero_etl, BLOCK, "to-lake", aws=integrated),
-    Planted(cluster.slot_race, WARN, "orders", aws=cluster_has(version="16.8")),
+    Planted(
+        cluster.slot_race,
+        WARN,
+        "orders",
+        aws=cluster_has(version="16.8"),
+        says="may lose changes",
+    ),
+    Planted(
+        cluster.slot_race,
+        WARN,
+        "orders",
+        aws=cluster_has(version="16.9"),
+        says="invalid memory alloc request size",
+        note="the mend of the one fault brought the other",
+    ),
+    Planted(
+        cluster.slot_race,
+        WARN,
+        "17.5",
+        plan={"upgrade": {"target_version": "17.5"}},
+        says="new blue",
+    ),
+    Planted(
+        cluster.zero_etl,
+        UNKNOWN,
+        "orders",
+        held=denied("integrations_of", "rds:DescribeIntegrations"),
+        says="DescribeIntegrations",
+    ),
+    Planted(
+        cluster.auto_scaling,
+        UNKNOWN,
+        "orders",
+        held=denied("targets", "application-autoscaling:DescribeScalableTargets", Scaling),
+        says="DescribeScalableTargets",
+    ),
+    Planted(
+        capacity.quotas,
+        UNKNOWN,
+        "DBClusters",
+        held=unsaid("DBClusters"),
+        says="does not say",
+    ),
     Planted(parameters.group, BLOCK, "default.aurora-postgresql16", aws=default_group),
     Planted(parameters.in_sync, BLOCK, "orders-1", aws=changed_since),
     Planted(

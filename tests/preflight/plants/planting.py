@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.aws.models import Cluster
+from runbook.aws import AccessDenied
+from runbook.aws.rds import Quota, Rds
 from runbook.fix import Mend
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Plant, Site
 
-BLOCK, WARN = Level.BLOCK, Level.WARN
+BLOCK, UNKNOWN, WARN = Level.BLOCK, Level.UNKNOWN, Level.WARN
 
 Held = Callable[[Site, str], AbstractContextManager[str | None]]
 """Something that stands while the check looks; may yield the subject, where only it knows."""
@@ -269,6 +272,35 @@ def invalid(site: Site, database: str) -> Iterator[None]:
     yield
     with site.blue.session() as connection:
         connection.execute(query, (-1, database))
+
+
+def denied(method: str, action: str, of: type = Rds) -> Held:
+    """A look at AWS for which the credentials have no permission."""
+
+    @contextmanager
+    def hold(site: Site, database: str) -> Iterator[None]:
+        async def refused(*_: Any) -> None:
+            raise AccessDenied("AccessDenied", f"not authorized to perform {action}")
+
+        with patch.object(of, method, refused):
+            yield
+
+    return hold
+
+
+def unsaid(quota: str) -> Held:
+    """A quota that AWS's answer leaves out."""
+    asked = Rds.account_quotas
+
+    @contextmanager
+    def hold(site: Site, database: str) -> Iterator[None]:
+        async def all_but_one(rds: Rds) -> dict[str, Quota]:
+            return {name: found for name, found in (await asked(rds)).items() if name != quota}
+
+        with patch.object(Rds, "account_quotas", all_but_one):
+            yield
+
+    return hold
 
 
 def named_extension(name: str) -> tuple[str, ...]:
