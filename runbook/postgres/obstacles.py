@@ -26,6 +26,8 @@ class DatabaseFound:
     """A DROP DATABASE was cut short; pg_upgrade refuses it."""
     may_connect: bool
     """Whether the current user has CONNECT."""
+    may_let_in: bool
+    """Whether a role that the user makes may have CONNECT: by PUBLIC, or by a grant of his."""
     collation_then: str | None
     """Version of the default collation when the database was made; None: it has none."""
     collation_now: str | None

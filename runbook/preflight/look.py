@@ -24,7 +24,7 @@ from runbook.aws.facts import (
     Quota,
 )
 from runbook.aws.route53 import Record
-from runbook.postgres import catalog, obstacles
+from runbook.postgres import apply_rights, catalog, obstacles
 from runbook.postgres import connect as pg
 from runbook.roles import Role
 from runbook.traces import Region
@@ -86,6 +86,7 @@ _OF_SERVER: tuple[Query[Any], ...] = (
     settings,
 )
 _OF_DATABASE: tuple[Query[Any], ...] = (
+    apply_rights.apply_rights,
     catalog.data_kinds,
     catalog.enabled_always_triggers,
     catalog.identity_full_without_equality,
