@@ -20,6 +20,9 @@ class Cause(StrEnum):
     HORIZON = "horizon"
     SEQUENCE = "sequence"
     ROWS = "rows"
+    ROLE = "role"
+    GRANT = "grant"
+    CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Seen:
     alarms: tuple[Alarm, ...] = ()
     unknown: str = "not looked at yet"
     """Why nothing is known; empty where it is."""
+    counted: str = ""
+    """What was found, by kind, where that is worth a sentence of its own."""
 
     @property
     def breaking(self) -> tuple[Alarm, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook import differing
+from runbook import differing, unlike
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Board, LagView, Protection, stale
 from runbook.holder import LEFT_BEHIND
@@ -25,6 +25,8 @@ class Looks:
     workers: Seen = field(default_factory=Seen)
     schemas: Seen = field(default_factory=Seen)
     strays: Seen = field(default_factory=Seen)
+    objects: Seen = field(default_factory=Seen)
+    """Roles, grants and code: what is not alike there loses no row, and is said on the banner."""
     schemas_fresh_s: float = 0.0
     """How old a comparison of the schemas may be: they are looked at the rarer the larger they are;
     never less than the plan's `fresh_s`."""
@@ -85,7 +87,13 @@ def judge(world: World, board: Board, looks: Looks, *, asked: bool = False) -> P
         return _broken(reasons, now)
     if unknowns:
         return Protection(None, unknowns[0], tuple(unknowns), now)
-    return Protection(True, f"{sides.journey} now would lose nothing", (), now)
+    return Protection(
+        True,
+        unlike.banner(sides.journey, sides.subscriber.value, looks.objects),
+        tuple(alarm.words for alarm in looks.objects.alarms),
+        now,
+        causes=tuple(alarm.key for alarm in looks.objects.alarms),
+    )
 
 
 def lag_alarms(world: World, board: Board, now: datetime) -> tuple[list[Alarm], list[str]]:

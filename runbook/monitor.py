@@ -23,6 +23,7 @@ from runbook.board import Board, Fence, Protection, TrafficView
 from runbook.clocks import ClockWatch
 from runbook.judge import Looks, differing_alarms, judge, lag_alarms
 from runbook.looks import bounds, clusters, strays
+from runbook.looks.objects import HeldObjectsLook
 from runbook.looks.patience import AGAIN_S
 from runbook.looks.samples import Samples
 from runbook.looks.schemas import SchemasLook, latest
@@ -58,7 +59,7 @@ class Monitor:
         self.world = world
         self._journal = journal
         self.board = Board()
-        self._unseen = {"clusters", "lags", "workers", "schemas", "strays"}
+        self._unseen = {"clusters", "lags", "workers", "schemas", "strays", "objects"}
         """The looks that the verdict rests on and that have not come to an end since the start."""
         self._last_known = Protection(None, "")
         self._announced: tuple[bool | None, tuple[str, ...]] | None = None
@@ -68,6 +69,7 @@ class Monitor:
         self._traffic = TrafficLook(world)
         self._strays = StraysLook(world)
         self._schemas = SchemasLook(world, journal)
+        self._objects = HeldObjectsLook(world, journal)
         self._seen: dict[str, Seen] = {}
         """What each look saw last, by its name."""
         self._pauses: dict[str, float] = {}
@@ -108,6 +110,7 @@ class Monitor:
             "traffic": (self._look_at_traffic, every),
             "schemas": (self._look_at_schemas, every),
             "strays": (self._look_for_strays, every),
+            "objects": (self._look_at_objects, every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
             "judge": (self._judge, min(every, 1.0)),
         }
@@ -211,9 +214,9 @@ class Monitor:
         elif look in ("workers", "strays"):
             why = f"{subscriber} cannot be asked: {words}"
             self._seen[look] = Seen(self.world.now(), (), why)
-        elif look == "schemas":
-            why = f"the schemas cannot be compared: {words}"
-            self._seen[look] = Seen(self.world.now(), (), why)
+        elif look in ("schemas", "objects"):
+            what = "the schemas" if look == "schemas" else "they"
+            self._seen[look] = Seen(self.world.now(), (), f"{what} cannot be compared: {words}")
         await self.world.forget_connections()
 
     async def _look_at_clusters(self) -> None:
@@ -258,7 +261,7 @@ class Monitor:
         self._again_soon("workers", self._workers.waits)
         if self._workers.subscribed and not before:
             # Only now there is something that can be compared and watched: at once.
-            self._wake("schemas", "strays")
+            self._wake("schemas", "strays", "objects")
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
@@ -288,6 +291,14 @@ class Monitor:
             return
         self._seen["schemas"] = await self._schemas.look(databases)
         self._pauses["schemas"] = max(self._pauses["schemas"], self._schemas.rest_s)
+
+    async def _look_at_objects(self) -> None:
+        databases = self._databases()
+        if not databases:
+            self._seen.pop("objects", None)
+            return
+        self._seen["objects"] = await self._objects.look(databases)
+        self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
 
     async def _look_at_bounds(self) -> None:
         capture = self.world.fact("capture")
@@ -352,6 +363,7 @@ class Monitor:
             workers=self._seen.get("workers", Seen()),
             schemas=latest(self.world, self._seen.get("schemas", Seen())),
             strays=self._seen.get("strays", Seen()),
+            objects=self._seen.get("objects", Seen()),
             schemas_fresh_s=3 * self._pauses.get("schemas", 0.0),
         )
 
@@ -390,7 +402,9 @@ class Monitor:
 
         Schemas can only be compared, and stray writes watched, once the subscriptions were seen.
         """
-        begun = self._workers.subscribed and not {"schemas", "strays"} <= self._seen.keys()
+        begun = (
+            self._workers.subscribed and not {"schemas", "strays", "objects"} <= self._seen.keys()
+        )
         return bool(self._unseen) or begun
 
 

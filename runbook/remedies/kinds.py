@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbook.remedies.fixes import Fixing
+from runbook.remedies.objects import AcceptUnlike, MakeAlike
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
@@ -15,7 +16,10 @@ from state.records import Json
 
 KINDS: dict[str, type[Remedy]] = {
     kind.what: kind
-    for kind in (Fixing, Recopy, GiveUp, Enable, SchemaChange, NewTables, StrayRow, Rebuild)
+    for kind in (
+        *(Fixing, Recopy, GiveUp, Enable, SchemaChange, NewTables, StrayRow, Rebuild),
+        *(MakeAlike, AcceptUnlike),
+    )
 }
 
 
