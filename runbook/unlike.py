@@ -1,4 +1,4 @@
-"""What applications need beside their rows and is not alike on both sides: named, counted, accepted.
+"""What applications need beside their rows and is not alike: named, counted, accepted.
 
 Logical replication carries no role, no grant and no code. What the serving side has gained, lost or
 changed is missed by the applications once the other one serves; what was revoked would come back.
@@ -113,10 +113,11 @@ class Unlike:
         if self.here is None:
             return f"is only on {there}"
         if self.kind in ("role", "membership", "limit", "owner", "extension"):
+            left, right = self.here, self.there
             parts = [
-                f"{name}: {_value(self.here[name])} on {here}, {_value(self.there[name])} on {there}"
-                for name in self.here
-                if self.here[name] != self.there.get(name)
+                f"{name}: {_value(left[name])} on {here}, {_value(right[name])} on {there}"
+                for name in left
+                if left[name] != right[name]
             ]
             return f"is not the same: {'; '.join(parts)}"
         return f"is another one on {there} than on {here}"

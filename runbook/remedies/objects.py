@@ -1,4 +1,4 @@
-"""What applications need beside their rows, made on the other side as it is on the one that serves."""
+"""What applications need beside their rows, made on one side as it is on the one that serves."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ class MakeAlike(Remedy):
         self.title = f"{verb} {self.words}{where} on {self.target}"
         self.undo = "None: it is gone." if self.drops else "By the opposite statement."
         self._look: ObjectsLook | None = None
+        self._found: Unlike | None = None
 
-    def found_by(self, look: ObjectsLook) -> Self:
+    def found_by(self, look: ObjectsLook, found: Unlike) -> Self:
         """Go on from a look that was made just now: it reads again only what has moved since."""
-        self._look = look
+        self._look, self._found = look, found
         return self
 
     @property
@@ -75,7 +76,7 @@ class MakeAlike(Remedy):
         ]
 
     async def effects(self, world: World) -> list[Wave]:
-        each = await self.now(world)
+        each = self._found or await self.now(world)
         major = (await world.target(Role(self.target))).server_major
         return [[ItemEffect(world, self, each, major)]]
 
@@ -236,7 +237,7 @@ def remedies(found: Sequence[Unlike], look: ObjectsLook) -> list[MakeAlike]:
                     source=each.source.value,
                     target=each.target.value,
                     drops=making.takes_away(each),
-                ).found_by(look)
+                ).found_by(look, each)
             )
     # What depends on another is dropped before it.
     kept = [one for one in made if not one.drops]

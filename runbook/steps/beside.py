@@ -1,4 +1,4 @@
-"""What is not alike beside the rows, looked at where it matters: before the applications are moved."""
+"""What is not alike beside the rows, looked at before the applications are moved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook import unlike
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.step import Gate, Refused, StepFailed, Watch
-from runbook.unlike import ObjectsLook
+from runbook.unlike import ObjectsLook, Unlike
 from runbook.world import World
 
 LEFT = "objects.left"
@@ -48,11 +48,7 @@ async def refuse_unless_alike(
         watch.evidence(unlike.NO_PASSWORDS.format(source=source.value, target=target.value))
     found = unlike.fresh(every, unlike.known(world) or {})
     if not found:
-        watch.evidence(
-            f"roles, grants and code of {target.value} are those of {source.value}",
-            key=LEFT,
-            value=[],
-        )
+        _keep_left(world, watch, every, target)
         return
     words_of = [each.words for each in found]
     number = hashlib.sha256("\n".join(words_of).encode()).hexdigest()[:8]
@@ -64,12 +60,23 @@ async def refuse_unless_alike(
             todo=todo,
         )
     keep_accepted(world, watch, {each.key: each.pair() for each in found}, words_of)
+    _keep_left(world, watch, every, target)
+
+
+def _keep_left(world: World, watch: Watch, every: Sequence[Unlike], target: Role) -> None:
+    accepted = set(world.fact(ACCEPTED) or ())
+    left = [each for each in every if each.key in accepted]
     watch.evidence(
-        f"{target.value} will serve without being alike in: {unlike.counted(found)}",
+        f"{target.value} will serve without being alike in: {unlike.counted(left)}"
+        if left
+        else f"roles, grants and code of {target.value} are as they have to be",
         key=LEFT,
-        value=words_of,
+        value=[each.words for each in left],
     )
 
+
+ACCEPTED = "objects.accepted"
+"""The keys of all that was accepted by name, whether or not it is still so."""
 
 NAMED = 5
 """So many are named in a sentence; the gate and the report name all."""
@@ -85,7 +92,7 @@ def accepting(key: str, words: Sequence[str], target: str) -> Gate:
                 *(f"· {w}" for w in words),
             ]
         ),
-        reversible=f"Nothing is changed by it. Applications on {target} find them as they are there.",
+        reversible=f"Nothing is changed by it. Applications find {target} as it is there.",
         yes="Accept",
         valid_s=0.0,
     )
@@ -97,6 +104,7 @@ def keep_accepted(
     """Let the pairs count as alike from now on; the report names each."""
     for one in words:
         watch.evidence(f"accepted by name: {one}")
+    watch.evidence("", key=ACCEPTED, value=sorted({*(world.fact(ACCEPTED) or ()), *pairs}))
     watch.evidence(
         f"{len(words)} things that are not alike beside the rows were accepted by name",
         key=unlike.KNOWN,

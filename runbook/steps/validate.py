@@ -210,8 +210,8 @@ class ReadyToSwitch(Step):
             Role.BLUE,
             Role.GREEN,
             await world.databases(Role.GREEN),
-            todo="Mend it on green: m, or blueprime mend, shows what can be made alike; then run the "
-            "step again, which also lets you accept them by name.",
+            todo="Mend it on green: m, or blueprime mend, shows what can be made alike; then run "
+            "the step again, which also lets you accept them by name.",
         )
         await _follows(world, watch)
         await keep_logins(world, watch, Role.BLUE)

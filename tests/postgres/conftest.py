@@ -129,7 +129,7 @@ _verifiers: dict[str, str] = {}
 
 
 def _role(connection: psycopg.Connection[Any], name: str, attributes: str) -> None:
-    """Make a role with the same verifier on both servers, as one that was copied with its server."""
+    """Make a role, with the same verifier on both servers, as one that was copied."""
     if name not in _verifiers:
         _verifiers[name] = connection.pgconn.encrypt_password(
             SECRET.encode(), name.encode(), b"scram-sha-256"

@@ -15,7 +15,8 @@ ROLES = ('o"w ner', "Grüp 🚚", "app % role", "other")
 RICH = """
 CREATE ROLE "o""w ner";
 CREATE ROLE "Grüp 🚚" CREATEDB;
-CREATE ROLE "app % role" LOGIN CONNECTION LIMIT 7 VALID UNTIL '2031-01-01 00:00+00' IN ROLE "Grüp 🚚";
+CREATE ROLE "app % role" LOGIN CONNECTION LIMIT 7 VALID UNTIL '2031-01-01 00:00+00'
+    IN ROLE "Grüp 🚚";
 CREATE ROLE other NOINHERIT BYPASSRLS;
 GRANT pg_read_all_data TO other;
 ALTER ROLE other SET search_path = "$user", public, "a b";
@@ -34,7 +35,8 @@ GRANT SELECT, INSERT ON "S s"."T t" TO "app % role";
 GRANT ALL ON "S s"."T t" TO other;
 GRANT UPDATE (v) ON "S s"."T t" TO "app % role";
 CREATE SEQUENCE "S s".n; GRANT USAGE ON SEQUENCE "S s".n TO PUBLIC;
-CREATE FUNCTION "S s".twice(x int, "json" text DEFAULT 'a') RETURNS int LANGUAGE sql AS 'SELECT 2 * x';
+CREATE FUNCTION "S s".twice(x int, "json" text DEFAULT 'a') RETURNS int LANGUAGE sql
+    AS 'SELECT 2 * x';
 CREATE FUNCTION "S s".plain(numeric, "S s".mood) RETURNS int LANGUAGE plpgsql
     SET search_path = public, pg_temp AS $$ BEGIN RETURN 1; END $$;
 CREATE FUNCTION "S s".parsed(x int) RETURNS int RETURN x + 1;
@@ -42,7 +44,8 @@ CREATE FUNCTION "S s".fires() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETUR
 CREATE PROCEDURE "S s".does(INOUT a int) LANGUAGE plpgsql AS $$ BEGIN a := a + 1; END $$;
 REVOKE EXECUTE ON FUNCTION "S s".parsed(int) FROM PUBLIC;
 CREATE AGGREGATE "S s".total(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0');
-CREATE VIEW "S s"."V" WITH (security_barrier) AS SELECT id, "json", v IN ('p', 'q') AS b FROM "S s"."T t";
+CREATE VIEW "S s"."V" WITH (security_barrier) AS
+    SELECT id, "json", v IN ('p', 'q') AS b FROM "S s"."T t";
 CREATE MATERIALIZED VIEW "S s".m AS SELECT count(*) AS n FROM "S s"."T t";
 CREATE UNIQUE INDEX ON "S s".m (n);
 CREATE INDEX "i i" ON "S s"."T t" (lower("json")) WHERE v IN ('p', 'q');
