@@ -62,7 +62,15 @@ RESTS = (
         "the publisher's other sources cannot be looked at",
     ),
 )
-"""Every look besides that at the slots. Whoever adds one adds a line here."""
+"""Every look that protection rests on besides that at the slots. Whoever adds one adds a line."""
+
+BESIDE = Rest(
+    "objects",
+    "roles, grants and code were not compared lately",
+    "roles, grants and code cannot be compared",
+    own_rhythm=True,
+)
+"""What applications need beside their rows: a difference loses no row, and the banner says it."""
 
 
 class Limits(Protocol):
@@ -138,11 +146,7 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     lags, unknowns = lag_alarms(looked.lags, kept.slots, limits, now)
     reasons: list[Alarm] = []
     for rest in RESTS:
-        seen = looked.seen.get(rest.name, Seen())
-        own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
-        if stale(seen.at, now, max(limits.fresh_s, own_s)):
-            unknowns.append(rest.late)
-            continue
+        seen = _fresh(rest, looked, limits, now)
         reasons += seen.breaking[:NAMED]
         if seen.unknown:
             unknowns.append(seen.unknown)
@@ -154,7 +158,36 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     if not kept.verified:
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
-    return Protection(True, f"{kept.sides.journey} now would lose nothing", (), now)
+    beside = _fresh(BESIDE, looked, limits, now)
+    alarms = beside.alarms if not beside.unknown else ()
+    return Protection(
+        True,
+        _banner(kept.sides, beside),
+        tuple(alarm.words for alarm in alarms),
+        now,
+        causes=tuple(alarm.key for alarm in alarms),
+    )
+
+
+def _fresh(rest: Rest, looked: Looked, limits: Limits, now: datetime) -> Seen:
+    """Return what a look saw; where it was not made lately, nothing but that."""
+    seen = looked.seen.get(rest.name, Seen())
+    own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
+    if stale(seen.at, now, max(limits.fresh_s, own_s)):
+        return Seen(unknown=rest.late)
+    return seen
+
+
+def _banner(sides: Sides, beside: Seen) -> str:
+    """Return what taking the way would cost now, all rows having arrived."""
+    if beside.unknown:
+        return f"{sides.journey} now would lose no row; {beside.unknown}"
+    if not beside.counted:
+        return f"{sides.journey} now would lose nothing"
+    return (
+        f"{sides.journey} now would lose no row, but on {sides.subscriber.value} differ: "
+        f"{beside.counted}"
+    )
 
 
 def by_journal(kept: Kept, now: datetime) -> Protection | None:

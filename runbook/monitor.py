@@ -23,9 +23,10 @@ from runbook import clocks, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, Fence, TrafficView
 from runbook.clocks import ClockWatch
-from runbook.judge import RESTS, Looked, lag_alarms, row_alarms
+from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
 from runbook.judging import Judging
 from runbook.looks import bounds, clusters, origins, strays
+from runbook.looks.objects import HeldObjectsLook
 from runbook.looks.patience import AGAIN_S
 from runbook.looks.samples import Samples
 from runbook.looks.schemas import SchemasLook, latest
@@ -51,6 +52,9 @@ RHYTHMS = 3.0
 """After so many times what a look and the pause after it take, the next one has not come to its
 end in time."""
 
+LOOKS = (*RESTS, BESIDE)
+"""The looks that end in what the judge is told."""
+
 BOUNDS_EVERY_S = 30.0
 """The pause between two looks at how far sequences have come."""
 
@@ -65,7 +69,7 @@ class Monitor:
         self.world = world
         self._journal = journal
         self.board = Board()
-        self._unseen = {"clusters", "lags", *(rest.name for rest in RESTS)}
+        self._unseen = {"clusters", "lags", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
         self._judging = Judging(world, journal)
         self._slots = SlotsLook(world)
@@ -74,6 +78,7 @@ class Monitor:
         self._traffic = TrafficLook(world)
         self._strays = StraysLook(world)
         self._schemas = SchemasLook(world, journal)
+        self._objects = HeldObjectsLook(world, journal)
         self._seen: dict[str, Seen] = {}
         """What each look saw last, by its name."""
         self._pauses: dict[str, float] = {}
@@ -117,6 +122,7 @@ class Monitor:
             "schemas": (self._look_at_schemas, every),
             "strays": (self._look_for_strays, every),
             "origins": (self._look_at_origins, every),
+            "objects": (self._look_at_objects, every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
             "judge": (self._judge, min(every, 1.0)),
         }
@@ -194,7 +200,7 @@ class Monitor:
         elif look == "clusters":
             views = tuple(replace(view, error=words) for view in self.board.clusters)
             self.board = replace(self.board, clusters=views)
-        for rest in RESTS:
+        for rest in LOOKS:
             if rest.name == look:
                 self._seen[look] = Seen(self.world.now(), (), f"{rest.failed}: {words}")
         await self.world.forget_connections()
@@ -241,7 +247,7 @@ class Monitor:
         self._again_soon("workers", self._workers.waits)
         if self._workers.subscribed and not before:
             # Only now there is something that can be compared and watched: at once.
-            self._wake("schemas", "strays", "origins")
+            self._wake("schemas", "strays", "origins", "objects")
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
@@ -279,6 +285,14 @@ class Monitor:
         self._seen["origins"], came = await origins.look(self.world)
         keep = partial(self._journal.evidence, self.world.run, "monitor")
         uncarried.keep(self.world, keep, came)
+
+    async def _look_at_objects(self) -> None:
+        databases = self._databases()
+        if not databases:
+            self._seen.pop("objects", None)
+            return
+        self._seen["objects"] = await self._objects.look(databases)
+        self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
 
     async def _look_at_bounds(self) -> None:
         capture = self.world.fact("capture")
@@ -359,7 +373,7 @@ class Monitor:
         Schemas can only be compared, and stray writes watched, once the subscriptions were seen;
         and a lag has seconds once what was there at the first look is confirmed.
         """
-        begun = self._workers.subscribed and not {rest.name for rest in RESTS} <= self._seen.keys()
+        begun = self._workers.subscribed and not {rest.name for rest in LOOKS} <= self._seen.keys()
         limit_s = self.world.plan.protection.lag_limit_s
         unclear = any(
             lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s

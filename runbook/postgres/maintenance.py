@@ -72,7 +72,7 @@ async def analyze(connection: AsyncConnection, progress: Progress | None = None)
     done: list[str] = []
     skipped: list[str] = []
     worked = 0
-    async with _unhurried(connection) as warnings:
+    async with unhurried(connection) as warnings:
         for table in found:
             warnings.clear()
             statement = Statement(_on("ANALYZE {table}", table), transactional=False)
@@ -99,7 +99,7 @@ async def refresh_materialized_views(
     chosen = [views[oid] for oid in order.static_order() if views[oid].populated]
     done: list[str] = []
     skipped: list[str] = []
-    async with _unhurried(connection):
+    async with unhurried(connection):
         for place, view in enumerate(chosen, start=1):
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
             if await _time_is_up(connection, ends):
@@ -114,7 +114,7 @@ async def refresh_materialized_views(
 
 
 @asynccontextmanager
-async def _unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
+async def unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
     """Lift the session's limit of time; collect the warnings that the server gives meanwhile."""
     warnings: list[str] = []
 

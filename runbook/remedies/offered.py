@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from runbook import differing
+from runbook import differing, unlike
 from runbook.offers import Offer
 from runbook.permission import objection
 from runbook.positions import switchover_asked
@@ -19,6 +19,8 @@ from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
 from runbook.remedies.kinds import rebuilt
+from runbook.remedies.objects import AcceptUnlike, by_hand
+from runbook.remedies.objects import remedies as making_alike
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
@@ -30,10 +32,12 @@ from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
+from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
 from runbook.steps.detach import detached
+from runbook.unlike import ObjectsLook
 from runbook.world import World
 from state.journal import Journal
 from state.words import Status
@@ -92,8 +96,11 @@ async def offered(world: World, journal: Journal) -> Offered:
         return found
     if world.fact("switchover") is None and not switchover_asked(world, journal):
         await _fixes(world, found)
+        if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
+            await _beside(world, found, Role.BLUE, Role.GREEN)
     elif _following(world):
         await _sides(world, found)
+        await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
     return found
 
@@ -283,6 +290,27 @@ async def _new_tables(world: World, database: str, new: drift.NewTables, found: 
             taken=[list(table) for table in waiting],
         )
     )
+
+
+async def _beside(world: World, found: Offered, source: Role, target: Role) -> None:
+    """Offer what is not alike beside the rows: made so, by hand, or accepted by name."""
+    async with found.looking_at("roles, grants and code"):
+        databases = (world.fact("capture") or {}).get("databases")
+        look = ObjectsLook(world)
+        every = await look.look(source, target, databases or await world.databases(target))
+        left = unlike.fresh(every, unlike.known(world) or {})
+        made = making_alike(left, look)
+        for remedy in made:
+            found.add(remedy)
+        done = {(each.database, each.kind, tuple(each.names)) for each in made}
+        for each in left:
+            if (each.database, each.kind, each.names) not in done:
+                found.say(f"Make {each.name} alike", each.words, by_hand(each))
+        if left:
+            pairs = {each.key: each.pair() for each in left}
+            words = [each.words for each in left]
+            why = f"{unlike.counted(left)} are not alike"
+            found.add(AcceptUnlike(why, source.value, target.value, pairs, words))
 
 
 async def _unfinished(world: World, journal: Journal, found: Offered) -> None:
