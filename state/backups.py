@@ -49,7 +49,11 @@ def trouble_in(db: sqlite3.Connection, *, quick: bool = False) -> str:
     `quick` leaves out whether indexes agree with their tables: half the time, 4 ms a megabyte.
     """
     check = "quick_check" if quick else "integrity_check"
-    found = [str(row[0]) for row in db.execute(f"PRAGMA {check}(3)").fetchall()]
+    try:
+        found = [str(row[0]) for row in db.execute(f"PRAGMA {check}(3)").fetchall()]
+    except UnicodeDecodeError as error:
+        # Raised for the very words in which SQLite tells what is wrong, where they quote it.
+        return f"a text in it is no UTF-8 any more ({error.reason})"
     return "" if found == ["ok"] else "; ".join(found)
 
 

@@ -7,10 +7,10 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
@@ -32,6 +32,7 @@ RESTORE = (
 )
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Store:
@@ -191,6 +192,18 @@ class Store:
         with self._lock, plainly(self.path):
             return list(self.db.query(sql, parameters))
 
+    def records(
+        self, make: Callable[[Row], T], sql: str, parameters: Sequence[object] = ()
+    ) -> list[T]:
+        """Return what `make` makes of each row of a query.
+
+        Raises `JournalUnusable` where a row holds what was never written.
+        """
+        try:
+            return [make(row) for row in self.rows(sql, parameters)]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise damaged(self.path, f"an entry cannot be read ({error})") from error
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Let the queries of a block see one and the same state of the journal."""
@@ -290,7 +303,7 @@ def _check_kept(db: Database, path: Path, known: Mark, *, changed: bool) -> int:
     if (found := backups.entries(db.conn)) < known.entries:
         raise _lacking(path, known.entries, found)
     if changed:
-        raise _changed(path)
+        raise changed_since(path)
     return found
 
 
@@ -318,7 +331,8 @@ def altered(path: Path, known: Mark) -> bool:
     return bool(known.digest) and _whole_in_itself(path) and digest(path) != known.digest
 
 
-def _changed(path: Path) -> JournalUnusable:
+def changed_since(path: Path) -> JournalUnusable:
+    """Return what is said of a journal that is not as blueprime left it."""
     return JournalUnusable(
         path,
         "It is not as blueprime left it: bytes in it have changed since.",
@@ -353,6 +367,8 @@ def plainly(path: Path) -> Iterator[None]:
     """Turn the errors of the file system and of SQLite into words for a person."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise damaged(path, f"a text in it is no UTF-8 any more ({error.reason})") from error
     except sqlite3.DatabaseError as error:
         raise _in_words(path, error) from error
     except OSError as error:
@@ -366,7 +382,8 @@ def plainly(path: Path) -> Iterator[None]:
 
 def _in_words(path: Path, error: sqlite3.DatabaseError) -> JournalUnusable:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    undecodable = str(error).startswith("Could not decode")
+    if undecodable or code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return damaged(path, str(error))
     now = "What was to be written is not in the journal; what stood there before, is."
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):

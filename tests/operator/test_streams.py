@@ -6,15 +6,13 @@ import io
 import json
 import os
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from runbook import plan as plans
 from state.journal import Journal
-from state.words import Environment, Result, Status
-from tests.operator.nights import rows
+from state.words import Result, Status
+from tests.operator.nights import a_run, rows
 from tests.operator.terminal import terminal
 from tests.operator.test_journal_troubles import AWS_OUT_OF_REACH
 from tests.secrets.treasure import random_word
@@ -47,16 +45,7 @@ def redirected(
 def noted(workspace: Workspace) -> Workspace:
     """A workspace with a run that is over, and in its journal what most encodings lack."""
     with Journal.open(workspace.home / "journal.db") as journal:
-        journal.start_run(
-            "run1",
-            cluster="orders",
-            cluster_resource_id="cluster-A",
-            account="471100000815",
-            region="us-east-1",
-            environment=Environment.AWS,
-            plan=plans.from_json(tomllib.loads(GOOD)).as_json(),
-            plan_path="/plans/orders.toml",
-        )
+        a_run(journal)
         journal.event("run1", "note", LACKING)
         attempt = journal.begin_attempt("run1", "identify")
         journal.end_attempt(attempt.id, Status.FAILED, f"{LACKING} is not there")

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from state.home import open_private
+from state.home import journal_path, open_private
 from state.masking import masked, masked_by_value, remember_environment
 from tui.cli.streams import OutputLost, guarded, quiet
 from tui.text import clean
@@ -41,11 +41,25 @@ class GuardedGroup(click.Group):
             if not quiet(lost):
                 click.echo(f"Not everything could be printed: {lost.strerror}.", err=True)
             raise SystemExit(1) from None
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            if words := _of_a_changed_journal():
+                click.echo(f"{words}\nMet with: {type(error).__name__}: {error}", err=True)
+            else:
+                traceback.print_exc()
             raise SystemExit(1) from None
         finally:
             sys.stdout, sys.stderr = out, err
+
+
+def _of_a_changed_journal() -> str:
+    """Return that the journal was changed from outside, if so: what is read was never written."""
+    from state.errors import JournalError
+    from state.keeping import trouble_of_changes
+
+    try:
+        return trouble_of_changes(journal_path())
+    except JournalError:
+        return ""
 
 
 def _leave_no_core() -> None:
