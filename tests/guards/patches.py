@@ -261,10 +261,10 @@ async def _command(*argv: str, **_: Any) -> Any:
     if fault is Fault.KILL_AFTER_CALL:
         raise Killed
 
-    async def communicate() -> tuple[bytes, None]:
-        return b"done", None
+    async def wait() -> int:
+        return 1 if failed else 0
 
-    return SimpleNamespace(communicate=communicate, returncode=1 if failed else 0)
+    return SimpleNamespace(wait=wait, returncode=1 if failed else 0)
 
 
 async def _no_preflight(world: Any, *, progress: Any = None) -> list[Any]:
