@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.sql import SQL
 
 from runbook.aws import Aws, Call
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.postgres.statement import Statement
+from runbook.postgres.statement import Statement, at_most
 from runbook.roles import Role
 from runbook.step import Ambiguous, Answer, Effect, Finding, Stake, Stakes, StepFailed
 from runbook.world import World
@@ -57,10 +58,14 @@ def answered(title: str, on: Role) -> Iterator[None]:
         first = str(error).strip().partition("\n")[0]
         if error.diag.severity_nonlocalized != "ERROR":
             raise Ambiguous(f"the connection was lost: {first}") from error
+        cancelled = isinstance(error, psycopg.errors.QueryCanceled)
         raise StepFailed(
             f"{title}: the server refused: {first} ({error.sqlstate}).",
             now="What was not committed before was rolled back.",
-            todo="Mend the cause, then run the step again.",
+            todo="It took longer than it may (of a mend: mend_s in the plan's limits), or somebody "
+            "cancelled it. See what holds it up, then run the step again."
+            if cancelled
+            else "Mend the cause, then run the step again.",
         ) from error
 
 
@@ -113,7 +118,8 @@ class ApiEffect(Effect):
 class SqlEffect(Effect):
     """SQL on one database of one role, in one transaction unless a statement forbids it.
 
-    Unless told otherwise, it changes what is inside the role's cluster.
+    Unless told otherwise, it changes what is inside the role's cluster. `limit_s` is how long each
+    statement may take where it works on whole tables; the session's own limit is for short ones.
     """
 
     def __init__(
@@ -129,10 +135,15 @@ class SqlEffect(Effect):
         transaction: bool = True,
         stake: Stake | None = Stake.CHANGE,
         lasting: bool = False,
+        limit_s: float | None = None,
     ) -> None:
         self.key = key
         self.title = title
         self.stakes = None if stake is None else Stakes(stake, role, lasting)
+        if limit_s is not None:
+            longer = at_most(limit_s, transactional=transaction)
+            back = () if transaction else (Statement(SQL("RESET statement_timeout")),)
+            statements = [longer, *statements, *back]
         self.world = world
         self._role = role
         self._database = database

@@ -197,7 +197,7 @@ async def _untried(connection: SimulatedConnection) -> list[str]:
 
 
 def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
-    async def work(connection: SimulatedConnection, **more: Any) -> maintenance.Done:
+    async def work(connection: SimulatedConnection, *_: Any, **more: Any) -> maintenance.Done:
         await connection.change(name, (), {}, name)
         return maintenance.Done(("public.orders",), ())
 
