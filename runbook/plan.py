@@ -252,6 +252,8 @@ class LimitsSection(_Section):
     capture_s: PositiveFloat = 60
     drain_s: PositiveFloat = 900
     subscribe_s: PositiveFloat = 900
+    mend_s: PositiveFloat = 4 * 3600
+    """For one statement that works on a whole table: of a mend, or ANALYZE on green."""
     connect_s: PositiveFloat = 120
     start_s: NonNegativeFloat = 300
     """For the applications to be seen again, where a person starts them; the run goes on then."""

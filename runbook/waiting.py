@@ -23,9 +23,67 @@ Ask = Callable[[Gate], Awaitable[bool]]
 HEARTBEAT_S = 5.0
 """At most this often a wait's last observation is journaled."""
 
+UNCHANGED_S = 30.0
+"""From then on a wait that sees no progress says so."""
+
 
 class Stopped(Exception):
     """The operator stopped a wait. Nothing was changed by that."""
+
+
+class Waits:
+    """The waits of one run: each says what for, stands in the journal, and ends when asked to.
+
+    `stop` is set where the operator stops a wait, or leaves.
+    """
+
+    def __init__(self, journal: Journal, run: str, notice: Notice, stop: asyncio.Event) -> None:
+        self._journal = journal
+        self._run = run
+        self._notice = notice
+        self._stop = stop
+        self._heartbeat = 0.0
+        self._said = ""
+        self._since = 0.0
+        self._step = ""
+
+    @property
+    def said(self) -> str:
+        """What the latest wait of the step was for, or empty."""
+        return self._said
+
+    def begin(self, step: str) -> None:
+        """Wait from now on for what a step waits for."""
+        self._step, self._said = step, ""
+
+    def say(self, text: str, fraction: float | None = None) -> None:
+        """Say where a wait stands, and since when nothing has changed."""
+        now = time.monotonic()
+        if text != self._said:
+            self._said, self._since = text, now
+        elif (still := now - self._since) >= UNCHANGED_S:
+            text = f"{text} (no change for {_duration(still)})"
+        self._notice(text, fraction)
+        if now - self._heartbeat >= HEARTBEAT_S:
+            self._heartbeat = now
+            data = {} if fraction is None else {"fraction": fraction}
+            self._journal.event(self._run, "wait", text, {"step": self._step, **data})
+
+    def refuse_if_stopped(self) -> None:
+        """Raise `Stopped` where no wait is to go on."""
+        if self._stop.is_set():
+            raise Stopped
+
+    async def pause(self, text: str, seconds: float) -> None:
+        """Say what for, and wait so long; raise `Stopped` where the wait is stopped meanwhile."""
+        self.say(text)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        self.refuse_if_stopped()
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 class JournalWatch:
@@ -36,17 +94,16 @@ class JournalWatch:
         journal: Journal,
         run: str,
         attempt: Attempt,
-        notice: Notice,
+        waits: Waits,
         stop: asyncio.Event,
         ask: Ask,
     ) -> None:
         self._journal = journal
         self._run = run
         self._attempt = attempt
-        self._notice = notice
+        self._waits = waits
         self._stop = stop
         self._ask = ask
-        self._heartbeat = 0.0
         self._warnings: dict[str, str] = {}
 
     @property
@@ -70,11 +127,7 @@ class JournalWatch:
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Say where a wait stands."""
-        self._notice(text, fraction)
-        if time.monotonic() - self._heartbeat >= HEARTBEAT_S:
-            self._heartbeat = time.monotonic()
-            data = {} if fraction is None else {"fraction": fraction}
-            self._journal.event(self._run, "wait", text, {"step": self._attempt.step, **data})
+        self._waits.say(text, fraction)
 
     def result(self, result: Result) -> None:
         """Say where the run rests now."""

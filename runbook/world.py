@@ -51,6 +51,11 @@ def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
     return None
 
 
+async def _sleep(words: str, seconds: float) -> None:
+    """Wait, where nobody hears what for nor stops it."""
+    await asyncio.sleep(seconds)
+
+
 async def _nothing() -> None:
     """Ask nothing: nobody performs changes in this world."""
 
@@ -105,6 +110,8 @@ class World:
         self.still_held: Callable[[], Awaitable[None]] = _nothing
         """Raises `Refused` where another journal went on: asked before a change that was refused
         for its state is tried once more, and before a person is asked to make one."""
+        self.pause: Callable[[str, float], Awaitable[None]] = _sleep
+        """Waits so many seconds, saying what for; raises where the operator stops the wait."""
 
     @property
     def rds(self) -> Rds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -17,8 +17,8 @@ from runbook.postgres.catalog import Table
 from runbook.postgres.queries import fetch
 from runbook.postgres.statement import Statement
 
-Progress = Callable[[str, float], None]
-"""Called with the object just done and the fraction of all work done, 0 to 1."""
+Progress = Callable[[str, float], Awaitable[None]]
+"""Awaited with the object just done and the fraction of all work done, 0 to 1; it may raise."""
 
 _GONE = ("08", "57P")
 """SQLSTATEs of a connection or a server that is going away."""
@@ -65,14 +65,16 @@ async def untried(connection: AsyncConnection) -> list[str]:
     return [str(table) for table in found if table.untried]
 
 
-async def analyze(connection: AsyncConnection, progress: Progress | None = None) -> Done:
-    """ANALYZE every table of this database, the largest first, without a limit of time."""
+async def analyze(
+    connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float = 0.0
+) -> Done:
+    """ANALYZE every table of this database, the largest first; each within the limit, if any."""
     found = await fetch(connection, _Analyzable, "analyzable_tables")
     whole = sum(table.size_bytes for table in found) or 1
     done: list[str] = []
     skipped: list[str] = []
     worked = 0
-    async with unhurried(connection) as warnings:
+    async with unhurried(connection, limit_s) as warnings:
         for table in found:
             warnings.clear()
             statement = Statement(_on("ANALYZE {table}", table), transactional=False)
@@ -82,7 +84,7 @@ async def analyze(connection: AsyncConnection, progress: Progress | None = None)
                 done.append(str(table))
             worked += table.size_bytes
             if progress:
-                progress(str(table), worked / whole)
+                await progress(str(table), worked / whole)
     return Done(tuple(done), tuple(skipped))
 
 
@@ -109,13 +111,13 @@ async def refresh_materialized_views(
             else:
                 done.append(str(view))
             if progress:
-                progress(str(view), place / len(chosen))
+                await progress(str(view), place / len(chosen))
     return Done(tuple(done), tuple(skipped))
 
 
 @asynccontextmanager
-async def unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
-    """Lift the session's limit of time; collect the warnings that the server gives meanwhile."""
+async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncIterator[list[str]]:
+    """Give each statement another limit (0: none); collect what the server warns of meanwhile."""
     warnings: list[str] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -125,7 +127,10 @@ async def unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
     limits = await connection.execute("SELECT current_setting('statement_timeout')")
     row = await limits.fetchone()
     assert row is not None
-    await connection.execute("SET statement_timeout = 0")
+    await connection.execute(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
+        (str(round(limit_s * 1000)),),
+    )
     connection.add_notice_handler(note)
     try:
         yield warnings

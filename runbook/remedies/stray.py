@@ -79,6 +79,8 @@ class StrayRow(Remedy):
             key=f"{subscriber.slug}/{self.key}",
             title=f"delete the row in the way on {subscriber.value}: {self.words}",
             probe=probe,
+            # Without an index on its key the whole table is read.
+            limit_s=world.plan.limits.mend_s,
         )
         return [[effect]]
 

@@ -128,10 +128,19 @@ class AnalyzeEffect(Effect):
         return yes("every table has statistics")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Analyze them one by one: a lost connection loses one table's work at most."""
+        """Analyze them one by one: a lost connection loses one table's work at most.
+
+        Between two tables the operator may stop it.
+        """
+
+        async def told(table: str, fraction: float) -> None:
+            await self._world.pause(f"{self.title}: {table} is done, {fraction:.0%} of all", 0.0)
+
         with answered(self.title, Role.GREEN):
             async with self._world.connect(Role.GREEN, self._database) as connection:
-                done = await maintenance.analyze(connection)
+                done = await maintenance.analyze(
+                    connection, told, limit_s=self._world.plan.limits.mend_s
+                )
             return {"analyzed": len(done.done), "skipped": list(done.skipped)}
 
 

@@ -197,7 +197,7 @@ async def _untried(connection: SimulatedConnection) -> list[str]:
 
 
 def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
-    async def work(connection: SimulatedConnection, **more: Any) -> maintenance.Done:
+    async def work(connection: SimulatedConnection, *_: Any, **more: Any) -> maintenance.Done:
         await connection.change(name, (), {}, name)
         return maintenance.Done(("public.orders",), ())
 
@@ -261,10 +261,10 @@ async def _command(*argv: str, **_: Any) -> Any:
     if fault is Fault.KILL_AFTER_CALL:
         raise Killed
 
-    async def communicate() -> tuple[bytes, None]:
-        return b"done", None
+    async def wait() -> int:
+        return 1 if failed else 0
 
-    return SimpleNamespace(communicate=communicate, returncode=1 if failed else 0)
+    return SimpleNamespace(wait=wait, returncode=1 if failed else 0)
 
 
 async def _no_preflight(world: Any, *, progress: Any = None) -> list[Any]:

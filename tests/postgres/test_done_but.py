@@ -6,8 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from psycopg import AsyncConnection
+from psycopg.sql import SQL
 
+from runbook.postgres import connect
+from runbook.postgres.statement import Statement
 from runbook.roles import Role
+from runbook.step import Finding, StepFailed
+from runbook.steps.effects import SqlEffect, no
 from runbook.steps.rollback import OpenSide
 from runbook.steps.validate import ValidateGreen
 from state.standing import standing
@@ -25,6 +31,7 @@ BROKEN = """
     CREATE OR REPLACE FUNCTION public.f() RETURNS int IMMUTABLE LANGUAGE plpgsql
         AS 'BEGIN RAISE EXCEPTION ''no more''; END';
 """
+SHORT_MS, LONG_S = 300, 120.0
 MENDED = """
     CREATE OR REPLACE FUNCTION public.f() RETURNS int IMMUTABLE LANGUAGE plpgsql
         AS 'BEGIN RETURN 1; END';
@@ -64,3 +71,33 @@ async def test_tables_that_could_not_be_analyzed_are_named(night: Night) -> None
     night.write(18, MENDED)
     status, message = await night.run(ValidateGreen())
     assert (status, message, standing(night.journal, "k3f9qa")) == (Status.SUCCEEDED, "", [])
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+async def test_long_work_has_a_limit_of_its_own_and_the_next_statement_the_sessions(
+    night: Night, monkeypatch: pytest.MonkeyPatch, transaction: bool
+) -> None:
+    short = connect._OPTIONS.replace("statement_timeout=60s", f"statement_timeout={SHORT_MS}")
+    monkeypatch.setattr(connect, "_OPTIONS", short)
+    slow = Statement(SQL("SELECT pg_sleep({})").format(2 * SHORT_MS / 1000))
+
+    async def never(connection: AsyncConnection) -> Finding:
+        return no("it cannot be seen")
+
+    def effect(limit_s: float | None) -> SqlEffect:
+        return SqlEffect(
+            night.world,
+            Role.BLUE,
+            night.database,
+            [slow, slow],
+            key="slow",
+            title="work slowly",
+            probe=never,
+            transaction=transaction,
+            limit_s=limit_s,
+        )
+
+    assert await effect(LONG_S).perform() == {}
+    with pytest.raises(StepFailed, match="statement timeout") as failed:
+        await effect(None).perform()
+    assert "mend_s" in failed.value.todo

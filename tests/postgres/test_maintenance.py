@@ -22,7 +22,11 @@ async def test_analyze_gives_every_table_statistics(
     missing = {'"public"."T %s"', '"public"."part"', '"public"."m"'}
     assert set(await maintenance.unanalyzed(connection)) == missing
     said: list[tuple[str, float]] = []
-    done = await maintenance.analyze(connection, lambda what, part: said.append((what, part)))
+
+    async def told(what: str, part: float) -> None:
+        said.append((what, part))
+
+    done = await maintenance.analyze(connection, told)
     assert set(done.done) == missing | {'"public"."empty"', '"public"."parent"'}
     assert done.skipped == ()
     assert said[-1][1] == pytest.approx(1.0)
