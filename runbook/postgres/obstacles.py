@@ -11,7 +11,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import INTERNAL_ROLES, Table
-from runbook.postgres.queries import fetch, load
+from runbook.postgres.queries import fetch, fetch_values, load
 from runbook.postgres.statement import quoted
 
 
@@ -202,6 +202,11 @@ async def cron_jobs(connection: AsyncConnection) -> list[CronJob]:
     if await cursor.fetchone() != (True,):
         return []
     return await fetch(connection, CronJob, "cron_jobs")
+
+
+async def iam_roles(connection: AsyncConnection) -> list[str]:
+    """Return the roles that log in with IAM tokens: from Aurora's `rds_iam`."""
+    return await fetch_values(connection, "iam_roles")
 
 
 async def repack_leftovers(connection: AsyncConnection) -> list[Table]:

@@ -80,6 +80,7 @@ _OF_SERVER: tuple[Query[Any], ...] = (
     catalog.subscriptions,
     long_transactions,
     obstacles.databases,
+    obstacles.iam_roles,
     obstacles.plain_sessions,
     obstacles.read_only_overrides,
     obstacles.repack_sessions,

@@ -16,6 +16,7 @@ from tests.preflight.plants.planting import (
     named_extension,
     proxied,
     session,
+    setting,
 )
 
 PLANTS: tuple[Planted, ...] = (
@@ -215,5 +216,16 @@ PLANTS: tuple[Planted, ...] = (
         says="elsewhere.example.com",
     ),
     Planted(endpoints.route53, WARN, RECORD, held=leads("127.0.0.1", 300), plan=ROUTE53),
+    Planted(
+        endpoints.iam,
+        WARN,
+        "orders/1 known",
+        held=admin(
+            "CREATE ROLE rds_iam; GRANT rds_iam TO app_writer; COMMENT ON DATABASE {} IS 'iam'",
+            "COMMENT ON DATABASE {} IS NULL; DROP ROLE rds_iam",
+        ),
+        says="app_writer may log in with IAM tokens",
+    ),
+    Planted(endpoints.data_api, WARN, "orders", aws=setting("HttpEndpointEnabled", True)),
     Planted(endpoints.proxy, WARN, "front", aws=proxied),
 )
