@@ -34,7 +34,9 @@ def dumped(pair: Pair, major: int, database: str) -> str:
     return "\n".join(row for row in done.stdout.splitlines() if not row.startswith(skipped))
 
 
-async def made(pair: Pair, opened: Open, database: str, how: str, sql: str) -> dict[int, AsyncConnection]:
+async def made(
+    pair: Pair, opened: Open, database: str, how: str, sql: str
+) -> dict[int, AsyncConnection]:
     """Make a schema on both servers: both from its SQL, or one from the other's dump."""
     sides = {major: await opened(major, database) for major in (16, 18)}
     first = 18 if how == "made on 18" else 16
