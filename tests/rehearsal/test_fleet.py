@@ -366,10 +366,6 @@ def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
     fleet: Fleet, blue: str, green: str
 ) -> None:
     in_step(fleet, blue, green)
-    for volume in (blue, green):
-        with connect(fleet, volume) as connection:
-            for statement in REFUSING.split(";\n"):
-                connection.execute(statement.encode())
     with connect(fleet, blue) as connection:
         connection.execute("REFRESH MATERIALIZED VIEW revenue_by_day")
     seen = fleet.replication_state(blue, green).degraded
@@ -377,6 +373,10 @@ def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
     fleet.kill(blue)
     fleet.start(blue)
     assert fleet.replication_state(blue, green).degraded == seen
+    for volume in (blue, green):
+        with connect(fleet, volume) as connection:
+            for statement in REFUSING.split(";\n"):
+                connection.execute(statement.encode())
     fleet.detach(blue, green)
     for volume in (blue, green):
         clean(fleet, volume)
