@@ -379,6 +379,8 @@ def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
                 connection.execute(statement.encode())
     fleet.detach(blue, green)
     for volume in (blue, green):
+        with connect(fleet, volume) as connection:
+            connection.execute("DROP EVENT TRIGGER log_ddl")
         clean(fleet, volume)
         writable(fleet, volume)
 
