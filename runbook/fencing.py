@@ -68,6 +68,8 @@ async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...
     naming who writes, or what was written, once the plan's limit is over.
     """
     plan = world.plan.fence
+    # What was proved before says nothing of what is written now.
+    watch.evidence("", key="fence", value={"proved": False, "on": on.value})
     reasons: tuple[str, ...] = ()
     async with AsyncExitStack() as stack:
         roles = (on, *followers)

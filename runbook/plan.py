@@ -338,8 +338,12 @@ def load(path: Path) -> Plan:
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    """Return the plan that a journal kept."""
-    return Plan.model_validate(data)
+    """Return the plan that a journal kept; raise `PlanError` where it is none for this version."""
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        kept = Path("the plan that the journal keeps")
+        raise PlanError(kept, [_problem(kept, "", item) for item in error.errors()]) from error
 
 
 def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:

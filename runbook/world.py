@@ -67,6 +67,7 @@ class Kept(Protocol):
     def attempts(self, run: str) -> list[Attempt]: ...
     def decisions(self, run: str) -> list[Decision]: ...
     def entries(self, run: str) -> list[TrackEntry]: ...
+    def live(self, run: str) -> dict[str, Json] | None: ...
 
 
 class NothingKept:
@@ -83,6 +84,9 @@ class NothingKept:
 
     def entries(self, run: str) -> list[TrackEntry]:
         return []
+
+    def live(self, run: str) -> dict[str, Json] | None:
+        return None
 
 
 class World:
@@ -137,6 +141,10 @@ class World:
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
         return self._journal.fact(self.run, key)
+
+    def live(self) -> dict[str, Json] | None:
+        """Return the figures that the run's watch has put up last, or None."""
+        return self._journal.live(self.run)
 
     def done(self, key: str) -> Mapping[str, Json] | None:
         """Return what the outcome of an effect kept, if it succeeded in this run, or None."""

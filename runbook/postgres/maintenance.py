@@ -74,7 +74,7 @@ async def analyze(
     done: list[str] = []
     skipped: list[str] = []
     worked = 0
-    async with _unhurried(connection, limit_s) as warnings:
+    async with unhurried(connection, limit_s) as warnings:
         for table in found:
             warnings.clear()
             statement = Statement(_on("ANALYZE {table}", table), transactional=False)
@@ -101,7 +101,7 @@ async def refresh_materialized_views(
     chosen = [views[oid] for oid in order.static_order() if views[oid].populated]
     done: list[str] = []
     skipped: list[str] = []
-    async with _unhurried(connection):
+    async with unhurried(connection):
         for place, view in enumerate(chosen, start=1):
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
             if await _time_is_up(connection, ends):
@@ -116,7 +116,7 @@ async def refresh_materialized_views(
 
 
 @asynccontextmanager
-async def _unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncIterator[list[str]]:
+async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncIterator[list[str]]:
     """Give each statement another limit (0: none); collect what the server warns of meanwhile."""
     warnings: list[str] = []
 

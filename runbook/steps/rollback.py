@@ -11,6 +11,7 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.steps.beside import LEFT, refuse_unless_alike
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
 from runbook.steps.detach import detached
@@ -66,6 +67,16 @@ class Assess(Step):
             await slipped.refuse_if_written(world, watch, self.away)
         if self.protects:
             await self._can_publish(world)
+        if self.to is not Role.OLD_BLUE:
+            await refuse_unless_alike(
+                world,
+                watch,
+                self.away,
+                self.to,
+                await captured_databases(world, self.away),
+                todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
+                "the step again, which also lets you accept them by name.",
+            )
         await keep_logins(world, watch, self.away)
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
@@ -276,6 +287,8 @@ class RollbackSettled(Step):
                 f"{serving.identifier} serves on {serving.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
             )
+        for words in world.fact(LEFT) or ():
+            watch.evidence(f"as accepted before: {words}")
         if held(world).publisher is self.on and world.fact("slots"):
             watch.evidence(
                 "new blue follows, closed: going forward again would lose nothing. Until you go, "

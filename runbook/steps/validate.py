@@ -11,6 +11,7 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.beside import keep_printed, refuse_unless_alike
 from runbook.steps.checks import check
 from runbook.steps.effects import answered, no, unknown, yes
 from runbook.steps.green import AVAILABLE, refuse_invalid, required_deployment
@@ -96,6 +97,7 @@ class ValidateGreen(Step):
         if world.plan.upgrade.analyze_green:
             for database in databases:
                 await _name_unanalyzed(world, watch, database)
+        await keep_printed(world, watch, Role.BLUE, Role.GREEN)
         await _lag_known(world, watch)
 
 
@@ -238,6 +240,15 @@ class ReadyToSwitch(Step):
             f"deployment {found.identifier} is {found.status} {found.status_details}".rstrip()
         )
         await check(world, watch)
+        await refuse_unless_alike(
+            world,
+            watch,
+            Role.BLUE,
+            Role.GREEN,
+            await world.databases(Role.GREEN),
+            todo="Mend it on green: m, or blueprime mend, shows what can be made alike; then run "
+            "the step again, which also lets you accept them by name.",
+        )
         await _follows(world, watch)
         await keep_logins(world, watch, Role.BLUE)
 

@@ -16,6 +16,7 @@ import pytest
 from tests.workspace import until
 from tui.cli.headless import Printer
 from tui.cli.outlet import Outlet, patient_output
+from tui.cli.streams import OutputLost
 
 LONG = "x" * 1000
 
@@ -92,7 +93,13 @@ def test_a_reader_that_is_gone_is_lost_and_stops_nothing() -> None:
         outlet = Outlet(gone, left_out)
         outlet.write("nobody\n")
         until(lambda: outlet.lost)
-        outlet.write("nor this\n")
+        with pytest.raises(OutputLost):
+            outlet.write("nor this\n")
+        told: list[str] = []
+        outlet.outlived(told.append)
+        for _ in range(2):
+            outlet.write("nor that\n")
+        assert told == ["Broken pipe"]
         assert not outlet.close()
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import shlex
-import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from importlib import import_module
@@ -17,7 +16,7 @@ import click
 
 from state.home import open_private
 from tui.cli.guard import GuardedGroup, PrivateLog
-from tui.cli.leaving import send_nowhere
+from tui.cli.streams import OutputLost
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,10 +47,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), USAGE)
         except JournalError as error:
             stop(str(error), FAILED)
-        except BrokenPipeError:
-            # Whoever read it has seen enough, `head` for instance: that is no trouble to report.
-            send_nowhere(sys.stdout)
-            raise SystemExit(FAILED) from None
+        except OutputLost:
+            raise
         except OSError as error:
             stop(_about_a_file(error), FAILED)
         except Exception as error:

@@ -17,6 +17,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from tui.cli.streams import Guarded, OutputLost
+
 BOUND = 1_000_000
 """How many characters wait for a reader before lines are left out."""
 
@@ -50,27 +52,47 @@ class Outlet:
         self._taken = 0
         self._writing = False
         self._closed = False
-        self.lost = False
-        """Whether nobody can read what is written any more."""
+        self._lost: OutputLost | None = None
+        self._tell: Callable[[str], object] | None = None
         self._changed = threading.Condition()
         # A daemon: one that hangs in a write must not keep the process.
         self._thread = threading.Thread(target=self._run, name="blueprime-output", daemon=True)
         self._thread.start()
 
+    @property
+    def lost(self) -> bool:
+        """Whether nobody can read what is written any more."""
+        return self._lost is not None
+
+    def outlived(self, tell: Callable[[str], object]) -> None:
+        """Drop from now on what cannot be written, and tell why, once, instead of raising.
+
+        It is told by whoever writes next, in that thread.
+        """
+        self._tell = tell
+        self._told = False
+
     def write(self, text: str) -> int:
-        """Take a text to be written."""
+        """Take a text to be written; raise `OutputLost` where the stream is lost."""
         self.put(text)
         return len(text)
 
     def put(self, text: str, *, passing: bool = False) -> None:
         """Take a text; one that is `passing` may be left out where the reader is slow."""
         with self._changed:
-            if self.lost or not text:
-                return
-            self._waiting.append(_Text(text, passing))
-            self._size += len(text)
-            self._make_room()
-            self._changed.notify_all()
+            lost = self._lost
+            if text and lost is None:
+                self._waiting.append(_Text(text, passing))
+                self._size += len(text)
+                self._make_room()
+                self._changed.notify_all()
+        if lost is None:
+            return
+        if self._tell is None:
+            raise lost
+        if not self._told:
+            self._told = True
+            self._tell(str(lost.strerror))
 
     def flush(self) -> None:
         """Do nothing: the thread writes at once what there is."""
@@ -118,10 +140,10 @@ class Outlet:
         while (text := self._next()) is not None:
             try:
                 self._hand_over(text)
-            except (OSError, ValueError):
-                # A pipe, a file or a terminal that is gone is no reason to drop the run.
+            except (OSError, ValueError) as error:
+                number = getattr(error, "errno", None)
                 with self._changed:
-                    self.lost = True
+                    self._lost = OutputLost(number, getattr(error, "strerror", "") or str(error))
                     self._waiting.clear()
                     self._changed.notify_all()
                 return
@@ -153,8 +175,10 @@ class Outlet:
             self._stream.flush()
             self._taken += len(text)
             return
-        shown = getattr(self._stream, "shown", str)(text)
-        left = shown.encode(self._stream.encoding or "utf-8", self._stream.errors or "strict")
+        if isinstance(self._stream, Guarded):
+            left = self._stream.encoded(text)
+        else:
+            left = text.encode(self._stream.encoding or "utf-8", self._stream.errors or "strict")
         while left:
             try:
                 written = os.write(number, left)
@@ -177,6 +201,9 @@ def patient_output(*, as_json: bool) -> Iterator[None]:
             if stream is not None:
                 stream.flush()
                 outlet = Outlet(stream, left_out)
+                if stream is err:
+                    # Nobody is left to tell.
+                    outlet.outlived(lambda why: None)
                 setattr(sys, name, outlet)
                 stack.callback(outlet.close)
         try:

@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from tui.cli.headless import (
     yes_to_all,
 )
 from tui.cli.outlet import patient_output
+from tui.cli.streams import outlive_output
 from tui.cli.workspace import read_journal, write_journal
 
 LIVE_PACE = 0.02
@@ -150,6 +152,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
     printer = Printer(as_json=night.as_json)
     with write_journal() as journal:
         session = Session.start(journal, plans.load(plan_file), plan_file)
+        outlive_output(partial(journal.event, session.run.id, "output"))
         course = Course([Goal(each) for each in (night.track, *night.then)])
         try:
             code = await drive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -32,6 +33,7 @@ from tui.cli.headless import (
     warnings,
     yes_to_all,
 )
+from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
 
 LAST_WORD_S = 5.0
@@ -59,6 +61,7 @@ async def run_unattended(
         # What was done before this process is the report's to tell.
         after = _last_event(journal, what)
         session = _open(journal, what)
+        outlive_output(partial(journal.event, session.run.id, "output"))
         printer = Printer(as_json=as_json)
         course = Course(goals, until)
         try:
