@@ -116,12 +116,14 @@ async def proved(
         for key, pair in pairs.items()
         if pair[0].frame == pair[1].frame and len(pair[0].terms) == len(pair[1].terms)
     }
-    wanted = sorted({
-        (kind, *names[:2], term)
-        for (kind, names), pair in asked.items()
-        for line in pair
-        for term in line.terms
-    })
+    wanted = sorted(
+        {
+            (kind, *names[:2], term)
+            for (kind, names), pair in asked.items()
+            for line in pair
+            for term in line.terms
+        }
+    )
     if not wanted:
         return frozenset()
     printed: dict[tuple[str, ...], frozenset[str]] = {}
