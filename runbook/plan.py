@@ -252,6 +252,8 @@ class LimitsSection(_Section):
     capture_s: PositiveFloat = 60
     drain_s: PositiveFloat = 900
     subscribe_s: PositiveFloat = 900
+    mend_s: PositiveFloat = 4 * 3600
+    """For one statement that works on a whole table: of a mend, or ANALYZE on green."""
     connect_s: PositiveFloat = 120
     start_s: NonNegativeFloat = 300
     """For the applications to be seen again, where a person starts them; the run goes on then."""
@@ -336,8 +338,12 @@ def load(path: Path) -> Plan:
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    """Return the plan that a journal kept."""
-    return Plan.model_validate(data)
+    """Return the plan that a journal kept; raise `PlanError` where it is none for this version."""
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        kept = Path("the plan that the journal keeps")
+        raise PlanError(kept, [_problem(kept, "", item) for item in error.errors()]) from error
 
 
 def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from runbook.alarm import Cause, Seen
+from runbook.alarm import Cause
 from runbook.postgres import objects
 from runbook.postgres.objects import Item, Key, ServerItems, digest
 from runbook.postgres.statement import quoted
@@ -218,15 +218,6 @@ def printed(found: Iterable[Unlike]) -> dict[str, list[str]]:
 def taken(alike: Mapping[str, Sequence[str]]) -> str:
     """Say which pairs count as alike from now on."""
     return f"{len(alike)} objects are printed differently by the two versions, and count as alike"
-
-
-def banner(journey: str, target: str, seen: Seen) -> str:
-    """Return what a turn of the applications would cost now, all rows having arrived."""
-    if seen.unknown:
-        return f"{journey} now would lose no row; roles, grants and code: {seen.unknown}"
-    if not seen.counted:
-        return f"{journey} now would lose nothing"
-    return f"{journey} now would lose no row, but on {target} differ: {seen.counted}"
 
 
 def fresh(found: Iterable[Unlike], alike: Mapping[str, Sequence[str]]) -> list[Unlike]:

@@ -14,7 +14,7 @@ from state.errors import JournalHeld, JournalUnusable
 from state.journal import named_holder
 from state.lock import lock_path, take_flock
 from state.mark import Mark, MarkFile, digest
-from state.store import Store, altered, connect, plainly, trouble_with
+from state.store import Store, altered, changed_since, connect, plainly, trouble_with
 from state.words import Custody
 
 
@@ -54,6 +54,11 @@ def touched(path: Path) -> bool:
     with plainly(path):
         known = _mark(path)
         return path.exists() and known is not None and altered(path, known)
+
+
+def trouble_of_changes(path: Path) -> str:
+    """Return what is said of a journal that is not as blueprime left it, or an empty text."""
+    return str(changed_since(path)) if touched(path) else ""
 
 
 def restore(path: Path, number: int | None = None) -> Restored:

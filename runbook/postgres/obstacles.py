@@ -11,7 +11,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import INTERNAL_ROLES, Table
-from runbook.postgres.queries import fetch, load
+from runbook.postgres.queries import fetch, fetch_values, load
 from runbook.postgres.statement import quoted
 
 
@@ -26,6 +26,8 @@ class DatabaseFound:
     """A DROP DATABASE was cut short; pg_upgrade refuses it."""
     may_connect: bool
     """Whether the current user has CONNECT."""
+    may_let_in: bool
+    """Whether a role that the user makes may have CONNECT: by PUBLIC, or by a grant of his."""
     collation_then: str | None
     """Version of the default collation when the database was made; None: it has none."""
     collation_now: str | None
@@ -200,6 +202,11 @@ async def cron_jobs(connection: AsyncConnection) -> list[CronJob]:
     if await cursor.fetchone() != (True,):
         return []
     return await fetch(connection, CronJob, "cron_jobs")
+
+
+async def iam_roles(connection: AsyncConnection) -> list[str]:
+    """Return the roles that log in with IAM tokens: from Aurora's `rds_iam`."""
+    return await fetch_values(connection, "iam_roles")
 
 
 async def repack_leftovers(connection: AsyncConnection) -> list[Table]:

@@ -7,6 +7,7 @@ from runbook.remedies.objects import AcceptUnlike, MakeAlike
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
+from runbook.remedies.rights import RunAsOwner
 from runbook.remedies.schema import SchemaChange
 from runbook.remedies.stray import StrayRow
 from runbook.remedies.striking import GiveUp
@@ -17,7 +18,8 @@ from state.records import Json
 KINDS: dict[str, type[Remedy]] = {
     kind.what: kind
     for kind in (
-        *(Fixing, Recopy, GiveUp, Enable, SchemaChange, NewTables, StrayRow, Rebuild),
+        *(Fixing, Recopy, GiveUp, Enable, RunAsOwner),
+        *(SchemaChange, NewTables, StrayRow, Rebuild),
         *(MakeAlike, AcceptUnlike),
     )
 }

@@ -15,6 +15,7 @@ from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
+from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
 from runbook.remedies.kinds import rebuilt
@@ -23,7 +24,9 @@ from runbook.remedies.objects import remedies as making_alike
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
+from runbook.remedies.rights import RunAsOwner, refusal
 from runbook.remedies.schema import SchemaChange
+from runbook.remedies.stopped import failing_at
 from runbook.remedies.stopping import STOPS, both
 from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
@@ -48,9 +51,10 @@ FIRST = ("schema", "enum", "sequence", *STOPS)
 
 BY_LOG = (
     "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
-    "a conflict names table and key, a full disk the file.\n"
-    "2. A row in the way: on {subscriber}, SET default_transaction_read_only = off, then DELETE "
-    "it.\n"
+    "a conflict names table and key, a missing right the role, a full disk the file.\n"
+    "2. Only where it names a conflicting row: on {subscriber}, SET default_transaction_read_only "
+    "= off, then DELETE that row. Where it says permission denied, cannot SET ROLE or row-level "
+    "security: grant what is missing.\n"
     "3. Apply goes on by itself, a few seconds later."
 )
 
@@ -202,9 +206,28 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
     elif seen.worker_pid is None or seen.apply_error_count:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
-            if (row := await stray_row(world, database)) is not None:
-                found.add(row)
+            if (failing := await failing_at(world, database)) is not None:
+                await _stopped(world, database, failing, found)
     return seen.enabled and seen.worker_pid is None
+
+
+async def _stopped(world: World, database: str, failing: Pending, found: Offered) -> None:
+    """Offer what lets apply get past the transaction that it fails at."""
+    if (refused := await refusal(world, database, failing)) is None:
+        if (row := await stray_row(world, database, failing)) is not None:
+            found.add(row)
+        return
+    if refused.option_helps:
+        found.add(RunAsOwner(why=refused.why, database=database))
+        return
+    subscriber = held(world).subscriber.value
+    found.say(
+        f"Grant in {database} of {subscriber} what apply lacks",
+        refused.why,
+        f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
+        f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
+        "security holds after a rollback, too: take it back once nothing is pending.",
+    )
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:

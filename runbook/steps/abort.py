@@ -10,7 +10,8 @@ from runbook.plan import StopMethod
 from runbook.roles import Role
 from runbook.serving import Door, door_fact
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
-from runbook.steps.effects import CommandEffect, no, yes
+from runbook.steps.command import CommandEffect
+from runbook.steps.effects import no, yes
 from runbook.steps.green import deployment
 from runbook.steps.logins import STOPPING, locked_roles
 from runbook.steps.parameters import LISTED_S, target_group

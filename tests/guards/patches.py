@@ -192,8 +192,13 @@ async def _unanalyzed(connection: SimulatedConnection) -> list[str]:
     return [] if connection.here.analyzed else ["public.orders"]
 
 
+async def _untried(connection: SimulatedConnection) -> list[str]:
+    connection.alive()
+    return []
+
+
 def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
-    async def work(connection: SimulatedConnection, progress: Any = None) -> maintenance.Done:
+    async def work(connection: SimulatedConnection, *_: Any, **more: Any) -> maintenance.Done:
         await connection.change(name, (), {}, name)
         return maintenance.Done(("public.orders",), ())
 
@@ -272,10 +277,10 @@ async def _command(*argv: str, **_: Any) -> Any:
     if fault is Fault.KILL_AFTER_CALL:
         raise Killed
 
-    async def communicate() -> tuple[bytes, None]:
-        return b"done", None
+    async def wait() -> int:
+        return 1 if failed else 0
 
-    return SimpleNamespace(communicate=communicate, returncode=1 if failed else 0)
+    return SimpleNamespace(wait=wait, returncode=1 if failed else 0)
 
 
 async def _no_preflight(world: Any, *, progress: Any = None) -> list[Any]:
@@ -313,6 +318,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (queries.fetch_values, _fetch_values),
         (compare.compare_databases, _compare),
         (maintenance.unanalyzed, _unanalyzed),
+        (maintenance.untried, _untried),
         (maintenance.analyze, _working("analyze")),
         (maintenance.refresh_materialized_views, _working("refresh")),
         (schema.digest, _digest),

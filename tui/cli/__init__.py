@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import shlex
-import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from importlib import import_module
@@ -17,7 +16,7 @@ import click
 
 from state.home import open_private
 from tui.cli.guard import GuardedGroup, PrivateLog
-from tui.cli.leaving import send_nowhere
+from tui.cli.streams import OutputLost
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,10 +47,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), USAGE)
         except JournalError as error:
             stop(str(error), FAILED)
-        except BrokenPipeError:
-            # Whoever read it has seen enough, `head` for instance: that is no trouble to report.
-            send_nowhere(sys.stdout)
-            raise SystemExit(FAILED) from None
+        except OutputLost:
+            raise
         except OSError as error:
             stop(_about_a_file(error), FAILED)
         except Exception as error:
@@ -292,9 +289,11 @@ def watch(run: str, as_json: bool) -> None:
 @in_words
 def auto(what: str, **options: Any) -> None:
     """Run without a screen: PLAN begins a run, RUN goes on with one."""
+    from tui.cli.outlet import patient_output
     from tui.cli.unattended import run_unattended
 
-    raise SystemExit(run_async(run_unattended(what, **options)))
+    with patient_output(as_json=options["as_json"]):
+        raise SystemExit(run_async(run_unattended(what, **options)))
 
 
 @main.command()

@@ -1,0 +1,207 @@
+"""What stands in a database: tables, and what replicates from them."""
+
+from __future__ import annotations
+
+from runbook.fix import Mend
+from runbook.preflight import identities, look, replication, schema, sessions
+from tests.preflight.plants.planting import BLOCK, FIRED, WARN, Planted, prepared, session, trigger
+
+PLANTS: tuple[Planted, ...] = (
+    Planted(
+        replication.publications,
+        BLOCK,
+        '{db}/mine "1"',
+        sql=('CREATE PUBLICATION "mine ""1""" FOR ALL TABLES',),
+        mend=Mend.DROP_PUBLICATION,
+    ),
+    Planted(
+        replication.subscriptions,
+        BLOCK,
+        "{db}/theirs",
+        sql=(
+            "CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 password=hunter2' PUBLICATION p"
+            " WITH (connect = false, slot_name = NONE)",
+        ),
+        mend=Mend.DROP_SUBSCRIPTION,
+    ),
+    Planted(
+        replication.slots,
+        BLOCK,
+        "debezium",
+        sql=("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')",),
+        mend=Mend.DROP_SLOT,
+    ),
+    Planted(sessions.prepared, BLOCK, "it's held", held=prepared, mend=Mend.ROLL_BACK_PREPARED),
+    Planted(
+        sessions.long,
+        WARN,
+        "",
+        held=session(begin=True),
+        aws=lambda site: setattr(look, "LONG_S", 0.0),
+        patches=((look, "LONG_S", 30.0),),
+        mend=Mend.TERMINATE,
+        says="idle in transaction",
+    ),
+    Planted(
+        identities.identity,
+        BLOCK,
+        '{db}/public.no "key" 100%',
+        sql=('CREATE TABLE "no ""key"" 100%" (note text)',),
+        mend=Mend.IDENTITY_FULL,
+    ),
+    Planted(
+        identities.identity,
+        BLOCK,
+        "{db}/public.raw",
+        sql=("CREATE TABLE raw (note json)",),
+        note="FULL would not do",
+    ),
+    Planted(
+        identities.identity,
+        BLOCK,
+        "{db}/public.late",
+        before=("CREATE TABLE late (id int PRIMARY KEY)",),
+        sql=("ALTER TABLE late REPLICA IDENTITY NOTHING",),
+        mend=Mend.IDENTITY_INDEX,
+    ),
+    Planted(
+        identities.identity,
+        BLOCK,
+        "{db}/public.slot order",
+        before=('CREATE TABLE "slot order" (position int PRIMARY KEY, item text)',),
+        sql=(
+            'ALTER TABLE "slot order" DROP CONSTRAINT "slot order_pkey",'
+            " ADD PRIMARY KEY (position) DEFERRABLE INITIALLY DEFERRED",
+        ),
+        mend=Mend.IDENTITY_FULL,
+        says="DEFERRABLE",
+        note="a key that is checked at commit",
+    ),
+    Planted(
+        identities.identity,
+        BLOCK,
+        "{db}/public.lent",
+        sql=(
+            "CREATE TABLE lent (id int, raw json, PRIMARY KEY (id) DEFERRABLE)",
+            "ALTER TABLE lent ADD CONSTRAINT spare UNIQUE (id) DEFERRABLE",
+        ),
+        says="DEFERRABLE",
+        note="neither FULL nor a second deferrable one would do",
+    ),
+    Planted(
+        identities.equality,
+        BLOCK,
+        "{db}/public.Geo",
+        before=('CREATE TABLE "Geo" (id int PRIMARY KEY, spot point, raw json)',),
+        sql=('ALTER TABLE "Geo" REPLICA IDENTITY FULL',),
+        mend=Mend.IDENTITY_DEFAULT,
+        says="spot, raw",
+    ),
+    Planted(
+        identities.generated,
+        BLOCK,
+        "{db}/public.made",
+        before=("CREATE TABLE made (a int, b int GENERATED ALWAYS AS (a * 2) STORED NOT NULL)",),
+        sql=("ALTER TABLE made ADD PRIMARY KEY (b)",),
+    ),
+    Planted(
+        identities.generated,
+        BLOCK,
+        "{db}/public.made",
+        before=(
+            "CREATE TABLE made (a int, b int GENERATED ALWAYS AS (a * 2) STORED)",
+            "ALTER TABLE made REPLICA IDENTITY FULL",
+        ),
+        plan={"upgrade": {"target_version": "18.4"}},
+        note="to 18 and FULL",
+    ),
+    Planted(
+        schema.triggers,
+        WARN,
+        "{db}/public.fired",
+        before=FIRED,
+        sql=trigger("INSERT INTO public.audit VALUES (NEW.id);"),
+        mend=Mend.PLAIN_TRIGGER,
+    ),
+    Planted(
+        schema.triggers,
+        BLOCK,
+        "{db}/public.fired",
+        before=FIRED,
+        sql=trigger("INSERT INTO audit VALUES (NEW.id);"),
+        mend=Mend.PLAIN_TRIGGER,
+        says="audit",
+    ),
+    Planted(
+        schema.event_triggers,
+        WARN,
+        "{db}/watch DDL",
+        before=("CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",),
+        sql=('CREATE EVENT TRIGGER "watch DDL" ON ddl_command_end EXECUTE FUNCTION told()',),
+    ),
+    Planted(
+        schema.partitions,
+        WARN,
+        "{db}/partitions",
+        sql=("CREATE TABLE by_day (day date PRIMARY KEY) PARTITION BY RANGE (day)",),
+        says="by_day",
+    ),
+    Planted(
+        schema.upgrade_types,
+        BLOCK,
+        "{db}/public.calls",
+        before=("CREATE TABLE calls (id int PRIMARY KEY, kind regclass)",),
+        sql=("ALTER TABLE calls ADD done regproc[]",),
+        says="done",
+    ),
+    Planted(
+        schema.collations,
+        WARN,
+        "{db}",
+        sql=("UPDATE pg_database SET datcollversion = '0.1' WHERE datname = current_database()",),
+    ),
+    Planted(
+        schema.collations,
+        WARN,
+        "{db}/public.old",
+        before=("CREATE COLLATION old (provider = libc, locale = 'C')",),
+        sql=("UPDATE pg_collation SET collversion = '0.1' WHERE collname = 'old'",),
+    ),
+    Planted(
+        schema.foreign_servers,
+        WARN,
+        "{db}/elsewhere",
+        before=("CREATE FOREIGN DATA WRAPPER far",),
+        sql=("CREATE SERVER elsewhere FOREIGN DATA WRAPPER far OPTIONS (host '10.0.0.5')",),
+        says="10.0.0.5",
+    ),
+    Planted(
+        schema.sequences,
+        WARN,
+        "orders",
+        before=("CREATE SEQUENCE a", "CREATE SEQUENCE b"),
+        sql=("CREATE SEQUENCE c",),
+        patches=((schema, "_MANY_SEQUENCES", 3),),
+    ),
+    Planted(
+        schema.sequence_bounds,
+        WARN,
+        '{db}/public.near "end"',
+        before=(
+            'CREATE SEQUENCE "near ""end""" AS smallint',
+            "CREATE SEQUENCE round AS smallint CYCLE",
+            "SELECT setval('round', 32000)",
+        ),
+        sql=('SELECT setval(\'"near ""end"""\', 32000)',),
+        says="767 calls",
+    ),
+    Planted(
+        schema.sequence_bounds,
+        WARN,
+        "{db}/public.down",
+        before=("CREATE SEQUENCE down INCREMENT -10 MINVALUE -1000 MAXVALUE -1",),
+        sql=("SELECT setval('down', -900)",),
+        says="10 calls",
+        note="downwards",
+    ),
+)
