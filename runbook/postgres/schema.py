@@ -34,7 +34,7 @@ class Line:
     terms: list[str] = field(default_factory=list)
     """The expressions in it, each as it stands in `text`."""
     makes: str = ""
-    """Of a column, what its values are made by: type, collation, whether it is generated."""
+    """Of a column of rows, what its values are made by: type, collation, whether generated."""
     shown: str = ""
     """All of it as people read it; empty: as `text` has it."""
 
@@ -116,12 +116,14 @@ async def proved(
         for key, pair in pairs.items()
         if pair[0].frame == pair[1].frame and len(pair[0].terms) == len(pair[1].terms)
     }
-    wanted = sorted({
-        (kind, *names[:2], term)
-        for (kind, names), pair in asked.items()
-        for line in pair
-        for term in line.terms
-    })
+    wanted = sorted(
+        {
+            (kind, *names[:2], term)
+            for (kind, names), pair in asked.items()
+            for line in pair
+            for term in line.terms
+        }
+    )
     if not wanted:
         return frozenset()
     printed: dict[tuple[str, ...], frozenset[str]] = {}
