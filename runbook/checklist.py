@@ -5,7 +5,7 @@ Every screen and every JSON output draws from this, so that a watcher sees what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runbook import planning
@@ -16,6 +16,7 @@ from runbook.tracks import steps_of
 from state.journal import Journal
 from state.rebasing import present
 from state.records import Attempt, Run, TrackEntry
+from state.standing import standing
 from state.words import Status, Track
 
 
@@ -34,6 +35,8 @@ class Line:
     attempt: Attempt | None
     """The latest attempt, with its effects."""
     attempts: int
+    warnings: tuple[str, ...] = ()
+    """What it did not do, though it is done, as far as that still stands."""
     continues: bool = False
     """Whether the next step follows by itself."""
     lasts: bool = False
@@ -104,6 +107,9 @@ def read(journal: Journal, run: str) -> Checklist:
     attempts: dict[int, dict[str, list[Attempt]]] = {}
     for attempt in journal.attempts(record.id):
         attempts.setdefault(attempt.entry, {}).setdefault(attempt.step, []).append(attempt)
+    warned: dict[int | None, tuple[str, ...]] = {}
+    for seen in standing(journal, record.id):
+        warned[seen.attempt] = (*warned.get(seen.attempt, ()), str(seen.value))
     entries = present(journal.entries(record.id))
     sections = []
     for entry in entries:
@@ -111,7 +117,10 @@ def read(journal: Journal, run: str) -> Checklist:
         remedies = {key: rebuilt(journal.fact(record.id, key)) for key in tried if is_remedy(key)}
         steps = steps_of(entry.track, plan, entry.way)
         lines = _lines(entry, steps, tried, last=entry is entries[-1])
-        sections.append(Section(entry, tuple(_with_remedies(entry, lines, tried, remedies))))
+        placed = _with_remedies(entry, lines, tried, remedies)
+        sections.append(
+            Section(entry, tuple(_with_warnings(each, tried, warned) for each in placed))
+        )
     return Checklist(record, tuple(sections))
 
 
@@ -149,6 +158,16 @@ def _line(entry: TrackEntry, key: str, step: Step | None, tried: list[Attempt]) 
         attempts=len(tried),
         continues=step.continues if step else False,
     )
+
+
+def _with_warnings(
+    line: Line,
+    tried: Mapping[str, Sequence[Attempt]],
+    warned: Mapping[int | None, tuple[str, ...]],
+) -> Line:
+    """Put to a step what its attempts did not do."""
+    words = [text for each in tried.get(line.step, ()) for text in warned.get(each.id, ())]
+    return replace(line, warnings=tuple(words)) if words else line
 
 
 def _with_remedies(

@@ -27,15 +27,6 @@ class Preview:
     """Who has passed its other gates lately, and when, which it does not ask again."""
 
 
-def choices(finding: Finding) -> tuple[str, ...]:
-    """Return what may be said of an unknown effect, by what a look has found of it."""
-    if finding.answer is Answer.YES:
-        return ("adopt", "branch")
-    if finding.answer is Answer.NO:
-        return ("retry", "failed", "branch")
-    return ("adopt", "retry", "failed", "branch")
-
-
 @dataclass(frozen=True, slots=True)
 class Pending:
     """An effect whose outcome is not known, with what its probe found."""
@@ -64,3 +55,12 @@ class Offer:
     """Why what it runs is not known now, or empty."""
     by_hand: str = ""
     """What a person does, in the right order, where blueprime cannot."""
+
+
+def choices(finding: Finding) -> tuple[str, ...]:
+    """Return how a person may decide what became of a change, by what a look tells of it."""
+    if finding.answer is Answer.YES:
+        return ("adopt", "branch")
+    if finding.answer is Answer.NO:
+        return ("retry", "failed", "branch")
+    return ("adopt", "retry", "failed", "branch")

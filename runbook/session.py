@@ -411,6 +411,15 @@ class Session:
         if self.writable and self._watching is None:
             self._watching = asyncio.create_task(self._monitor.run())
 
+    async def stop_watching(self) -> None:
+        """Let the looks under way come to their end, and begin no other."""
+        if self._watching is not None:
+            self._monitor.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._watching, LAST_LOOK_S)
+            self._watching = None
+            await self._monitor.world.forget_connections()
+
     def leave(self, why: str) -> None:
         """Start nothing more: the effect in flight settles, and `advance` returns after it."""
         if not self._runner.leaving:
@@ -428,12 +437,7 @@ class Session:
         """
         self._runner.leave()
         await self._idle.wait()
-        if self._watching is not None:
-            self._monitor.stop()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._watching, LAST_LOOK_S)
-            self._watching = None
-            await self._monitor.world.forget_connections()
+        await self.stop_watching()
         await self._world.forget_connections()
         await self._looking.forget_connections()
         if self.writable and self.run.open:

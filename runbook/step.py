@@ -161,6 +161,13 @@ class Watch(Protocol):
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
         """Keep what was seen. With a `key`, later steps read `value` through `World.fact`."""
 
+    def warning(self, text: str, *, key: str) -> None:
+        """Say what the step, though it is done, did not do; it stands until it is taken back.
+
+        The checklist, the report and the summary show it. An empty `text` takes back what an
+        earlier look kept under the `key`.
+        """
+
     def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         """Say where a wait stands; journaled as a heartbeat, at most every few seconds.
 

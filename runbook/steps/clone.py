@@ -25,6 +25,7 @@ from runbook.step import (
     Wave,
 )
 from runbook.steps import freeze, remake
+from runbook.steps.by_hand import after_clone
 from runbook.steps.effects import Settled, SqlEffect, no, unknown, yes
 from runbook.steps.freeze import compare_marks
 from runbook.steps.green import deployment, required_deployment
@@ -251,6 +252,8 @@ async def _await_clone(world: World, watch: Watch) -> None:
             old_blue = await world.cluster(Role.OLD_BLUE)
             for difference in carried_differences(old_blue, found):
                 watch.evidence(f"differs from old blue: {difference}")
+            for todo in after_clone(world, old_blue, found):
+                watch.evidence(todo)
             await compare_marks(world, watch, "after the clone")
             return
 

@@ -117,7 +117,7 @@ class ChecklistPane(Pane):
         self._rows.append(place)
 
     def _row(self, item: Line, selected: bool, cells: int) -> Content:
-        mark = glyphs.LASTS if item.lasts else glyphs.STATUS[item.status]
+        mark = glyphs.mark_of(item)
         if item.entry == self._present():
             mark = self.marks.get(item.step, mark)
         tries = f" ×{item.attempts}" if item.attempts > 1 else ""

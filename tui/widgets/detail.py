@@ -97,7 +97,7 @@ def _risk(step: Line, cells: int) -> Iterable[Content]:
 
 def _state(detail: Detail, cells: int) -> Iterable[Content]:
     step = detail.line
-    mark = glyphs.STATUS[step.status]
+    mark = glyphs.mark_of(step)
     words = [mark.word]
     if step.attempt is not None:
         if step.attempts > 1:

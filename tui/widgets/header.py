@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from runbook.board import Board, Downtime, Protection, stale
+from runbook.board import Board, Downtime, Protection, Stage, stale
 from state.records import Run
 from tui import glyphs, text
 from tui.picture import fresh_limit
@@ -49,6 +49,9 @@ def verdict(protection: Protection, now: datetime, limit: float) -> Verdict:
         return Verdict("PROTECTION UNKNOWN", protection.text, "bold $text-warning")
     if protection.protected:
         return Verdict("PROTECTED", protection.text, "bold $text-success")
+    if protection.stage is not Stage.HELD:
+        style = "$foreground-muted" if protection.stage is Stage.BEFORE else "bold $text-warning"
+        return Verdict("NOT PROTECTED YET", protection.text, style)
     return Verdict("NOT PROTECTED", protection.text, "bold $text-error")
 
 
