@@ -220,8 +220,7 @@ class Session:
         try:
             while True:
                 self._busy = step
-                if step in planning.CHECKING:
-                    self._go_by(planning.read_again(self._journal, self.run, self.plan, step))
+                self._go_by(planning.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()

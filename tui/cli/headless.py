@@ -37,6 +37,9 @@ PASSING = frozenset({"wait", "evidence"})
 STOPPED = "stopped"
 """The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
 
+NOT_PROTECTED = "not_protected"
+"""The word for a run that rests with the way back held, and the watch does not say it holds."""
+
 
 class OnUnknown(StrEnum):
     """What to do where no look can tell whether a change happened."""
@@ -380,6 +383,8 @@ def result_word(session: Session, code: int) -> str:
     if code != DONE:
         return Result.FAILED.value
     result = rests(session)
+    if result is Result.PROTECTED and session.board().protection.protected is not True:
+        return NOT_PROTECTED
     return STOPPED if result is None else result.value
 
 

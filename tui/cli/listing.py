@@ -17,7 +17,7 @@ from runbook import checklist as checklists
 from runbook import planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
-from runbook.checklist import Checklist
+from runbook.checklist import Checklist, Line
 from runbook.outage import downtime
 from runbook.positions import position, way_back
 from runbook.tracks import name
@@ -209,6 +209,7 @@ def show_json(run: str) -> dict[str, Any]:
                         "attempts": line.attempts,
                         "message": line.attempt.message if line.attempt else "",
                         "warnings": list(line.warnings),
+                        "goes_on": line.lasts,
                     }
                     for line in section.lines
                 ],
@@ -248,13 +249,25 @@ def show_text(run: str) -> str:
         called = name(entry.track, entry.way)
         lines.append(called if entry.way in ("", called) else f"{called} {entry.way}")
         for line in section.lines:
-            seconds = "" if line.seconds is None else f"{line.seconds:.1f}s"
-            lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
+            lines.append(f"  {_word(line):<10} {line.step:<24} {_time(line)}".rstrip())
             if line.attempt is not None and line.attempt.message and not line.status.done:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
             lines += [f"    ! {clean(each)}" for each in line.warnings]
+    if shown.board is not None and shown.board.to_do and listed.run.open:
+        lines.append(f"TO DO NOW: {clean(shown.board.to_do)}")
     lines += _at_once(run)
     return "\n".join([*lines, *_way_and_protection(shown)]) + "\n"
+
+
+def _word(line: Line) -> str:
+    """Return how a step stands; of what lasts, that it has begun and goes on."""
+    return "goes on" if line.lasts else line.status.value
+
+
+def _time(line: Line) -> str:
+    if line.lasts and line.attempt is not None:
+        return f"since {line.attempt.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return "" if line.seconds is None else f"{line.seconds:.1f}s"
 
 
 def _way_and_protection(shown: _Shown) -> list[str]:
