@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,9 +26,14 @@ DOWNTIMES = ("upgrade", "rollback", *LATER)
 Format = Literal["md", "json"]
 
 
-def report(journal: Reader, run: str, fmt: Format) -> str:
-    """Return the report of a run, by its id or a prefix; raise `NoSuchRun`."""
-    content = collect(journal, run)
+def report(
+    journal: Reader, run: str, fmt: Format, *, stands: Mapping[str, Any] | None = None
+) -> str:
+    """Return the report of a run, by its id or a prefix; raise `NoSuchRun`.
+
+    `stands` is where it stands now, as whoever knows the procedure says: the way back, the verdict.
+    """
+    content = {**collect(journal, run), **({} if stands is None else {"stands": stands})}
     if fmt == "md":
         return markdown(content)
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"

@@ -60,11 +60,16 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
             ("ended", ended),
             ("result", result),
             *_downtimes(report),
+            *((_plain(label), _plain(words)) for label, words in _stands(report)),
             ("plan", _plain(run["plan_path"])),
         ],
     )
     yield "Times are UTC."
     yield ""
+
+
+def _stands(report: dict[str, Any]) -> Sequence[Sequence[str]]:
+    return report["stands"]["words"] if "stands" in report else ()
 
 
 def _downtimes(report: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -275,9 +275,8 @@ def say_what_failed(session: Session) -> None:
 def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
     """Return the object that ends an unattended run, less the ledger's verdict."""
     production = session.fact("production") or {}
-    upgrade = session.fact("downtime.upgrade") or {}
     switchover_s = switchover_seconds(session)
-    upgrade_s = upgrade.get("seconds")
+    upgrade_s = (session.fact("downtime.upgrade") or {}).get("seconds")
     added = None if upgrade_s is None or switchover_s is None else upgrade_s - switchover_s
     return {
         "run": session.run.id,
@@ -292,6 +291,7 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             phase: _rounded((session.fact(f"downtime.{phase}") or {}).get("seconds"))
             for phase in phases(session)
         },
+        "way_back": session.way_back(),
         "protection": _protection(session),
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}

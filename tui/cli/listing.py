@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runbook import board as boards
 from runbook import checklist as checklists
 from runbook import planning, verdicts
 from runbook.aws import Aws
@@ -164,12 +163,7 @@ def _read(run: str) -> _Shown:
     with read_journal() as journal:
         listed = checklists.read(journal, run)
         world = _world(journal, listed)
-        live = journal.live(listed.run.id)
-        board = None
-        if live is not None:
-            board = boards.from_json(live)
-            watched = journal.holder() is not None
-            board = replace(board, protection=verdicts.as_seen(world, board, watched=watched))
+        board = verdicts.board_as_seen(world, watched=journal.holder() is not None)
         return _Shown(listed, way_back_of(journal, listed), board)
 
 
@@ -218,6 +212,14 @@ def show_json(run: str) -> dict[str, Any]:
         ],
         "board": None if shown.board is None else shown.board.as_json(),
     }
+
+
+def stands(run: str) -> dict[str, Any]:
+    """Return the way back from where a run stands and the verdict, for its report."""
+    shown = _read(run)
+    found = None if shown.board is None else shown.board.as_json()["protection"]
+    words = [line.split(": ", 1) for line in _way_and_protection(shown)]
+    return {"way_back": shown.back, "protection": found, "words": words}
 
 
 def _at_once(run: str) -> list[str]:
