@@ -137,9 +137,10 @@ async def test_a_cluster_that_is_there_already_is_said_to_be(site: Site) -> None
 
 
 async def test_a_secret_in_a_stop_command_never_comes_into_a_plan(site: Site) -> None:
+    secret = "-".join(("correct", "horse"))
     with pytest.raises(Refused, match="--stop-command holds a password") as refused:
-        await _discover(site, stop_command=["scale", "--password", "hunter2"])
-    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+        await _discover(site, stop_command=["scale", "--password", secret])
+    assert secret not in "".join(traceback.format_exception(refused.value))
 
 
 async def test_a_version_without_blue_green_support(site: Site) -> None:
