@@ -281,6 +281,8 @@ class LimitsSection(_Section):
     capture_s: Wait = 60
     drain_s: Wait = 900
     subscribe_s: Wait = 900
+    mend_s: Wait = 4 * 3600
+    """For one statement that works on a whole table: of a mend, or ANALYZE on green."""
     connect_s: Wait = 120
     start_s: Patience = 300
     """For the applications to be seen again, where a person starts them; the run goes on then."""

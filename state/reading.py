@@ -208,13 +208,15 @@ class Reader:
         )
         protected, seen_at = self._protection(run.id)
         fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
-        fresh = fresh and not _ahead(seen_at)
+        unheld = self.holder() is None
+        # Where nobody watches any more, the last look is not the present.
+        fresh = fresh and not _ahead(seen_at) and not unheld
         return RunSummary(
             run=run.id,
             cluster=run.cluster,
             track=run.track,
             step=last[0]["step"] if last else "",
-            status=_status(last[0], unheld=self.holder() is None) if last else Status.PENDING,
+            status=_status(last[0], unheld=unheld) if last else Status.PENDING,
             protected=protected if fresh else None,
             started_at=run.started_at,
             environment=run.environment,
@@ -222,6 +224,7 @@ class Reader:
             open=run.open,
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
+            last_protected=protected,
             way=entries[-1].way,
             away=run.away,
         )
@@ -252,9 +255,10 @@ def _finding(value: Json, written_at: datetime) -> tuple[bool | None, datetime]:
     That is the time which the value names, if it is earlier than its being written.
     """
     said = value if isinstance(value, dict) else {}
-    protected = said.get("protected")
+    looking = bool(said.get("looking"))
+    protected = said.get("before" if looking else "protected")
     try:
-        seen_at = from_text(said["at"])
+        seen_at = from_text(said["before_at" if looking else "at"])
     except (KeyError, TypeError, ValueError):
         seen_at = written_at
     if seen_at.tzinfo is None or seen_at > written_at:

@@ -290,9 +290,11 @@ def watch(run: str, as_json: bool) -> None:
 @in_words
 def auto(what: str, **options: Any) -> None:
     """Run without a screen: PLAN begins a run, RUN goes on with one."""
+    from tui.cli.outlet import patient_output
     from tui.cli.unattended import run_unattended
 
-    raise SystemExit(run_async(run_unattended(what, **options)))
+    with patient_output(as_json=options["as_json"]):
+        raise SystemExit(run_async(run_unattended(what, **options)))
 
 
 @main.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -30,11 +30,14 @@ from tui.cli.headless import (
     Printer,
     drive,
     phases,
+    say_warnings,
     say_what_failed,
     summary,
     switchover_seconds,
+    warnings,
     yes_to_all,
 )
+from tui.cli.outlet import patient_output
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import open_runs_of_lab, read_journal, write_journal
 
@@ -75,6 +78,12 @@ class Night:
 
 def rehearse(night: Night) -> int:
     """Go through the night and return the exit code."""
+    # Nothing else may write on the terminal while the app draws on it.
+    with patient_output(as_json=night.as_json) if night.alone else nullcontext():
+        return _rehearse(night)
+
+
+def _rehearse(night: Night) -> int:
     try:
         _begin_lab(night)
     except LabRuns:
@@ -202,6 +211,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
             printer.line(ended)
         else:
             say_what_failed(session)
+            say_warnings(warnings(session))
             _tell(session, ended)
         return code
 

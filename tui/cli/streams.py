@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import IO, Any, TextIO
+from typing import IO, Any, Protocol, TextIO, runtime_checkable
 
 from state.masking import masked
 from tui.text import clean, escaped
@@ -77,6 +77,14 @@ def send_nowhere(stream: TextIO) -> None:
     os.close(nowhere)
 
 
+@runtime_checkable
+class Outlives(Protocol):
+    """A stream that can go on dropping what it is given once nobody can read it."""
+
+    def outlived(self, tell: Callable[[str], object]) -> None:
+        """Drop from now on what cannot be written, and tell why, once, instead of raising."""
+
+
 class Guarded:
     """A text stream that masks secrets and escapes what does not print, whoever writes to it.
 
@@ -104,9 +112,16 @@ class Guarded:
         """Write a text as a terminal may have it; raise `OutputLost` where that is not possible."""
         if not isinstance(text, str):
             raise TypeError(f"a text stream takes str, not {type(text).__name__}")
-        shown = clean(self._mask(text), lines=True)
-        self._unless_lost(lambda: self._stream.write(shown))
+        self._unless_lost(lambda: self._stream.write(self.shown(text)))
         return len(text)
+
+    def shown(self, text: str) -> str:
+        """Return a text as a terminal may have it."""
+        return clean(self._mask(text), lines=True)
+
+    def encoded(self, text: str) -> bytes:
+        """Return the bytes that writing a text sends, for whoever writes them by itself."""
+        return self.shown(text).encode(self._stream.encoding or "utf-8", ESCAPED)
 
     def flush(self) -> None:
         """Have written what is held back; raise `OutputLost` where that is not possible."""
@@ -159,7 +174,7 @@ def outlive_output(tell: Callable[[str], object]) -> None:
         sys.stderr.write(f"{words} The run goes on, and its journal has every event.\n")
         tell(words)
 
-    if isinstance(sys.stdout, Guarded):
+    if isinstance(sys.stdout, Outlives):
         sys.stdout.outlived(both)
 
 

@@ -25,10 +25,12 @@ from tui.cli.headless import (
     already_done,
     drive,
     nobody,
+    say_warnings,
     say_what_failed,
     say_what_is_unknown,
     summary,
     unknown_changes,
+    warnings,
     yes_to_all,
 )
 from tui.cli.streams import outlive_output
@@ -138,6 +140,7 @@ def _open(journal: Journal, what: str) -> Session:
 
 def _say_how_it_ended(session: Session, code: int, course: Course) -> None:
     say_what_failed(session)
+    say_warnings(warnings(session))
     if words := already_done(session, course):
         click.echo(words)
     click.echo(f"way back from here: {session.way_back()}")
