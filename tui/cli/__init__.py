@@ -515,6 +515,7 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
 @click.option("--to", "to_version", default="18", show_default=True)
 @click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
+@click.option("--lab", type=click.Choice(["use", "replace"]), help="Of a lab that runs already.")
 @click.option("--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
 @in_words
