@@ -155,6 +155,8 @@ class Downtime:
     """Whether a change that lets them in was asked for, and not yet seen to have done so."""
     clock_set_s: float = 0.0
     """By how much the clock was set meanwhile, which is no time that passed."""
+    asked_at: datetime | None = None
+    """Since when a person is asked to stop them by hand, and may have done so; None: nobody is."""
 
     def seconds(self, now: datetime) -> float | None:
         """Return its length so far, or None where there was none."""

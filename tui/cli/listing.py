@@ -227,6 +227,8 @@ def _at_once(run: str) -> list[str]:
         down = downtime(journal, record.id)
         if record.open and down.started_at is not None and down.ended_at is None:
             lines.append(f"APPLICATIONS DOWN since {down.started_at.astimezone():%H:%M:%S}")
+        if record.open and down.asked_at is not None:
+            lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
         at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
         if at_work and journal.holder() is None:
             lines.append(

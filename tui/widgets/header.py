@@ -186,6 +186,9 @@ def downtime(clock: Downtime, now: datetime, *, short: bool = False) -> tuple[st
     are seen to be let in.
     """
     seconds = clock.seconds(now)
+    if clock.asked_at is not None:
+        passed = text.clock(max(0.0, (now - clock.asked_at).total_seconds()))
+        return f"APPLICATIONS MAY BE DOWN {passed}", "bold $text-warning"
     if seconds is None:
         return ("downtime none" if short else "applications never stopped"), "$foreground-muted"
     total = f", {text.clock(clock.earlier_s + seconds)} in all" if clock.earlier_s else ""
