@@ -24,7 +24,7 @@ from runbook.aws.facts import (
     Quota,
 )
 from runbook.aws.route53 import Record
-from runbook.postgres import apply_rights, catalog, obstacles
+from runbook.postgres import apply_rights, catalog, obstacles, removed
 from runbook.postgres import connect as pg
 from runbook.roles import Role
 from runbook.traces import Region
@@ -106,6 +106,7 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     obstacles.refused_columns,
     obstacles.repack_leftovers,
     obstacles.stale_collations,
+    removed.refused_objects,
 )
 
 
