@@ -114,6 +114,16 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 checks=("schema.equality",),
             ),
             Hazard(
+                "REPLICA IDENTITY FULL on a large table without a key",
+                "Apply reads the whole table for each changed row: it falls behind for hours.",
+                checks=("schema.identity-full",),
+            ),
+            Hazard(
+                "A database without an encoding",
+                "Bytes that are no UTF-8 are replicated, but can be neither read nor compared.",
+                checks=("data.encoding",),
+            ),
+            Hazard(
                 "Generated columns in a replica identity",
                 "Apply stops; as publisher, 18 refuses UPDATE and DELETE instead.",
                 checks=("schema.generated",),

@@ -107,6 +107,27 @@ PLANTS: tuple[Planted, ...] = (
         says="spot, raw",
     ),
     Planted(
+        identities.identity_full,
+        WARN,
+        "{db}/public.Reading 1",
+        before=(
+            'CREATE TABLE "Reading 1" (device int, note text)',
+            "CREATE TABLE short (a int)",
+            "CREATE TABLE found (a int)",
+            "CREATE INDEX ON found (a)",
+            'ALTER TABLE "Reading 1" REPLICA IDENTITY FULL',
+            "ALTER TABLE short REPLICA IDENTITY FULL",
+            "ALTER TABLE found REPLICA IDENTITY FULL",
+            "INSERT INTO found SELECT 1 FROM generate_series(1, 11000)",
+            "ANALYZE found",
+        ),
+        sql=(
+            "INSERT INTO \"Reading 1\" SELECT n, 'x' FROM generate_series(1, 12000) AS n",
+            'ANALYZE "Reading 1"',
+        ),
+        says="about 12,000 rows",
+    ),
+    Planted(
         identities.generated,
         BLOCK,
         "{db}/public.made",
