@@ -6,7 +6,7 @@ journal, so that a second operator, or a script, sees what the first one sees.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -180,6 +180,9 @@ class Board:
     waiting: str = ""
     """What the running step waits for, with what was last seen."""
     waiting_fraction: float | None = None
+    """How much of the whole is done, 0 to 1."""
+    to_do: str = ""
+    """What a person must do now, the applications waiting for it, or empty."""
     deployment: str = ""
     """Status of the blue/green deployment in AWS's words, or empty."""
     green_lags: tuple[LagView, ...] = ()
@@ -193,6 +196,11 @@ class Board:
     left_behind: str = ""
     """Who went on with the run since this journal, or empty."""
     at: datetime | None = None
+
+    def waits_for(self, text: str, fraction: float | None, *, to_do: bool = False) -> Board:
+        """Return it with what the running step waits for; `to_do`: for a person, who must act."""
+        calls = text if to_do else ""
+        return replace(self, waiting=text, waiting_fraction=fraction, to_do=calls)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""

@@ -37,6 +37,10 @@ class Line:
     attempts: int
     warnings: tuple[str, ...] = ()
     """What it did not do, though it is done, as far as that still stands."""
+    continues: bool = False
+    """Whether the next step follows by itself."""
+    lasts: bool = False
+    """Whether what it has begun goes on, though it is done: until the run takes another way."""
 
     @property
     def remedy(self) -> bool:
@@ -81,6 +85,16 @@ class Checklist:
         lines = (line for line in self.current.lines if not line.remedy)
         return next((line for line in lines if not line.status.done), None)
 
+    @property
+    def flow(self) -> tuple[Line, ...]:
+        """The lines that one key would run, one after another, up to the next stop.
+
+        The first is `next`; another follows for as long as each says that the next one does.
+        """
+        left = [line for line in self.current.lines if not line.remedy and not line.status.done]
+        stop = next((place for place, line in enumerate(left) if not line.continues), len(left))
+        return tuple(left[: stop + 1])
+
     def line(self, step: str) -> Line:
         """Return a line of the current section by its step's key."""
         return next(line for line in self.current.lines if line.step == step)
@@ -118,6 +132,8 @@ def _lines(
     for step in steps:
         tried = attempts.get(step.key, [])
         line = _line(entry, step.key, step, tried)
+        if last and step.lasts and line.status is Status.SUCCEEDED:
+            line = replace(line, lasts=True)
         if ready and not line.status.done:
             ready = False
             if line.status is Status.PENDING:
@@ -140,6 +156,7 @@ def _line(entry: TrackEntry, key: str, step: Step | None, tried: list[Attempt]) 
         status=tried[-1].status if tried else Status.PENDING,
         attempt=tried[-1] if tried else None,
         attempts=len(tried),
+        continues=step.continues if step else False,
     )
 
 

@@ -101,9 +101,9 @@ class Monitor:
             if name in self._alarms:
                 self._alarms[name].set()
 
-    def waiting(self, text: str, fraction: float | None) -> None:
+    def waiting(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
         """Show what the running step waits for."""
-        self.board = replace(self.board, waiting=text, waiting_fraction=fraction)
+        self.board = self.board.waits_for(text, fraction, to_do=to_do)
 
     def stop(self) -> None:
         """Let each look under way come to its end, and begin no other."""
@@ -141,9 +141,7 @@ class Monitor:
         self._judging.begin_with(known)
         self._ages.begin_with(known.alarms)
         self.board = replace(
-            known,
-            waiting="",
-            waiting_fraction=None,
+            known.waits_for("", None),
             journal_error="",
             strays_since=None,
             protection=self._judging.looking(),

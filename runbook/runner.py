@@ -31,7 +31,7 @@ from runbook.waiting import JournalWatch, Notice, Stopped, Waits
 from runbook.world import World
 from state.errors import JournalUnusable
 from state.journal import Journal
-from state.records import Attempt
+from state.records import Attempt, Decision
 from state.records import Effect as Record
 from state.words import Outcome, Status
 
@@ -210,29 +210,30 @@ class Runner:
 
     async def _pass(self, step: Step, gate: Gate, decide: Decide) -> bool:
         """Have a gate decided unless a decision stands; return whether it was passed."""
-        if self._stands(gate):
+        if self.standing(gate) is not None:
             return True
         # Whoever comes back after a lost terminal reads what was being asked.
         self.journal.event(self.world.run, "gate", f"asked: {gate.question}", {"gate": gate.key})
         typed = await decide(gate)
         if typed is None or (gate.must_type and typed != gate.must_type):
-            self.journal.event(
-                self.world.run, "decision", f"declined: {gate.question}", {"gate": gate.key}
-            )
+            told = {"gate": gate.key, "step": step.key, "who": self.who, "declined": True}
+            self.journal.event(self.world.run, "decision", f"declined: {gate.question}", told)
             return False
         self.journal.decide(self.world.run, step.key, gate.key, who=self.who, typed=typed)
         return True
 
-    def _stands(self, gate: Gate) -> bool:
-        """Return whether the gate was passed lately on this stay on the track."""
+    def standing(self, gate: Gate) -> Decision | None:
+        """Return the decision by which a gate was passed lately on this stay on the track."""
         entry = self.journal.entries(self.world.run)[-1]
         now = self.world.now()
-        return any(
-            decision.gate == gate.key
-            and decision.entry == entry.id
-            and not stale(decision.at, now, gate.valid_s)
-            for decision in self.journal.decisions(self.world.run)
+        passed = (
+            each
+            for each in self.journal.decisions(self.world.run)
+            if each.gate == gate.key
+            and each.entry == entry.id
+            and not stale(each.at, now, gate.valid_s)
         )
+        return next(passed, None)
 
     async def _perform_wave(self, attempt: Attempt, wave: Wave) -> None:
         # Every member is let to its end, so that no outcome is lost because another one failed.

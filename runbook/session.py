@@ -41,6 +41,7 @@ from runbook.world import World
 from state.errors import HandedOver
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
+from state.stays import on_stay
 from state.words import Outcome, Result, Status, Track
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -152,9 +153,13 @@ class Session:
         """Return the newest events after an id, oldest first."""
         return self._journal.events(self.run.id, after=after, limit=limit)
 
-    def evidences(self, step: str) -> list[Evidence]:
-        """Return what a step saw, oldest first."""
-        return self._journal.evidences(self.run.id, step)
+    def evidences(self, step: str, entry: int | None = None) -> list[Evidence]:
+        """Return what a step saw, oldest first: on one stay, by its id, or on any."""
+        found = self._journal.evidences(self.run.id, step)
+        if entry is None:
+            return found
+        attempts, entries = self._journal.attempts, self._journal.entries
+        return on_stay(entry, found, attempts(self.run.id), entries(self.run.id))
 
     def decisions(self) -> list[Decision]:
         """Return what was decided, oldest first."""
@@ -195,7 +200,8 @@ class Session:
         following = self.checklist().next
         is_next = following is not None and following.step == step
         try:
-            return await preview(self._looking, self._step(step), is_next=is_next)
+            found, standing = self._step(step), self._runner.standing
+            return await preview(self._looking, found, standing, is_next=is_next)
         finally:
             await self._looking.forget_connections()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol
 
 from runbook.clocks import STILL_S
 from runbook.step import Gate, StepFailed
@@ -14,8 +16,13 @@ from state.records import Attempt, Json
 from state.standing import WARNING
 from state.words import Result
 
-Notice = Callable[[str, float | None], None]
-"""Hears where a wait stands, with a fraction where there is one."""
+
+class Notice(Protocol):
+    """Hears where a wait stands, with a fraction where there is one."""
+
+    def __call__(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
+        """Hear it; `to_do` says that the text is what a person must do now."""
+
 
 Ask = Callable[[Gate], Awaitable[bool]]
 """Has a gate decided, and says whether it was passed."""
@@ -56,14 +63,15 @@ class Waits:
         """Wait from now on for what a step waits for."""
         self._step, self._said = step, ""
 
-    def say(self, text: str, fraction: float | None = None) -> None:
+    def say(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         """Say where a wait stands, and since when nothing has changed."""
+        fraction = within(fraction)
         now = time.monotonic()
         if text != self._said:
             self._said, self._since = text, now
         elif (still := now - self._since) >= UNCHANGED_S:
             text = f"{text} (no change for {_duration(still)})"
-        self._notice(text, fraction)
+        self._notice(text, fraction, to_do=to_do)
         if now - self._heartbeat >= HEARTBEAT_S:
             self._heartbeat = now
             data = {} if fraction is None else {"fraction": fraction}
@@ -84,6 +92,17 @@ class Waits:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def within(fraction: float | None) -> float | None:
+    """Return a fraction of a whole as one between 0 and 1; None where it is not known.
+
+    Every wait tells its fraction through here: estimates of the whole are overrun, and no bar is
+    more than full.
+    """
+    if fraction is None or math.isnan(fraction):
+        return None
+    return min(1.0, max(0.0, fraction))
 
 
 class JournalWatch:
@@ -125,9 +144,9 @@ class JournalWatch:
         if text or self._journal.fact(self._run, kept):
             self.evidence(text or "mended meanwhile", key=kept, value=text)
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         """Say where a wait stands."""
-        self._waits.say(text, fraction)
+        self._waits.say(text, fraction, to_do=to_do)
 
     def result(self, result: Result) -> None:
         """Say where the run rests now."""

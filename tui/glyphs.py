@@ -36,6 +36,9 @@ STATUS: dict[Status, Mark] = {
 }
 
 WARNED = Mark("!", "done, but", "bold $text-warning", "done, and not all that it was for")
+LASTS = Mark("✓", "goes on", "$text-success", "begun, and lasts until you take another way")
+ASKS = Mark("▸", "asks you", "bold $text-warning reverse", "waits for your answer in a dialog")
+CALLS = Mark("!", "ACT NOW", "bold $text-error reverse", "waits for what you do elsewhere")
 
 FENCE: dict[Fence, Mark] = {
     Fence.OPEN: Mark("◇", "open", "$text-success", "applications can write"),
@@ -91,4 +94,6 @@ def cluster(view: ClusterView) -> Mark:
 
 def mark_of(line: Line) -> Mark:
     """Return how a step of the checklist looks; one that left something undone is not just done."""
-    return WARNED if line.status.done and line.warnings else STATUS[line.status]
+    if line.status.done and line.warnings:
+        return WARNED
+    return LASTS if line.lasts else STATUS[line.status]

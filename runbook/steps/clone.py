@@ -244,7 +244,8 @@ async def _await_clone(world: World, watch: Watch) -> None:
                 key="role.blue-prime",
                 value={"resource_id": found.resource_id, "name": name},
             )
-        watch.progress(f"{name} {found.status}", found.percent_progress)
+        percent = found.percent_progress
+        watch.progress(f"{name} {found.status}", None if percent is None else percent / 100)
         if found.failed:
             raise _clone_failed(name, found.status)
         if found.available:

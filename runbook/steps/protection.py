@@ -205,6 +205,7 @@ class Bake(Step):
     key = "bake"
     title = "Bake"
     rests = True
+    lasts = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher

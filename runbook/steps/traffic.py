@@ -335,7 +335,8 @@ class ResumeTraffic(Step):
                 break
             watch.progress(
                 f"START THE APPLICATIONS NOW: they are let in on {self.on.value}; waiting for a "
-                f"session of {', '.join(names[:3])}"
+                f"session of {', '.join(names[:3])}",
+                to_do=True,
             )
         return False
 

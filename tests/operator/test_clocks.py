@@ -213,7 +213,7 @@ def test_protection_seen_in_the_future_is_unknown_in_the_list(
 
 def runner(journal: Journal, machine: Machine) -> Any:
     world = SimpleNamespace(run="run1", now=machine.now)
-    return Runner(cast(World, world), journal, who="ann", notice=lambda *_: None)
+    return Runner(cast(World, world), journal, who="ann", notice=lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(
