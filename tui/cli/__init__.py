@@ -9,14 +9,13 @@ import shlex
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
 from state.home import open_private
-from tui.cli.guard import GuardedGroup, PrivateLog
+from tui.cli.guard import GuardedGroup, LaterGroup, PrivateLog
 from tui.cli.leaving import send_nowhere
 
 P = ParamSpec("P")
@@ -267,7 +266,9 @@ def watch(run: str, as_json: bool) -> None:
 @click.argument("what", metavar="PLAN|RUN")
 @click.option(
     "--track",
-    type=click.Choice(["upgrade", "rollback", "forward", "settle", "commit", "abort", "cleanup"]),
+    type=click.Choice(
+        ["upgrade", "rollback", "forced", "forward", "settle", "commit", "abort", "cleanup"]
+    ),
 )
 @click.option(
     "--until",
@@ -279,6 +280,12 @@ def watch(run: str, as_json: bool) -> None:
     "`stopped` then, unless the run rests there.",
 )
 @click.option("--yes", "yes", is_flag=True, help="Pass every gate, typed confirmations included.")
+@click.option(
+    "--typed",
+    default="",
+    metavar="CLUSTER",
+    help="The cluster's name, for the forced way alone: it gives up writes, and --yes never does.",
+)
 @click.option(
     "--on-unknown",
     type=click.Choice(["stop", "adopt", "retry"]),
@@ -461,20 +468,6 @@ def report(run: str, form: str) -> None:
         click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
 
 
-class _Later(click.Group):
-    """Loads the commands of the module of its name when one of them is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._loaded())
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return self._loaded().get(cmd_name)
-
-    def _loaded(self) -> dict[str, click.Command]:
-        commands: dict[str, click.Command] = import_module(f"tui.cli.{self.name}").COMMANDS
-        return commands
-
-
 def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
     """Return the tracks of a list that is parted by commas."""
     names = tuple(part.strip() for part in value.split(",") if part.strip())
@@ -525,11 +518,11 @@ def rehearse(**options: Any) -> None:
     raise SystemExit(rehearse(Night(**options)))
 
 
-@main.group(cls=_Later)
+@main.group(cls=LaterGroup)
 def journal() -> None:
     """The journal's file: check it, put a backup back."""
 
 
-@main.group(cls=_Later)
+@main.group(cls=LaterGroup)
 def lab() -> None:
     """The rehearsal lab: an imitation of AWS over real PostgreSQL servers."""
