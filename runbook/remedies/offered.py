@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ import psycopg
 
 from runbook import differing, unlike
 from runbook.offers import Offer
-from runbook.permission import objection
+from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -34,6 +34,7 @@ from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
+from runbook.serving import Seen
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
@@ -91,7 +92,8 @@ class Offered:
 async def offered(world: World, journal: Journal) -> Offered:
     """Return what is offered where the run stands now; looks alone."""
     found = Offered()
-    if why := await objection(world):
+    why, seen = await objection_and_look(world)
+    if why:
         name = world.plan.cluster.identifier
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
@@ -99,7 +101,7 @@ async def offered(world: World, journal: Journal) -> Offered:
         await _fixes(world, found)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world):
+    elif _following(world) and not _silent(world, seen, found):
         await _sides(world, found)
         await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
@@ -154,6 +156,30 @@ def _following(world: World) -> bool:
         and not detached(world, held(world).subscriber)
         and world.bound(held(world).subscriber) is not None
     )
+
+
+def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
+    """Say which side does not answer; return whether one does not.
+
+    Nothing can be told of what differs then, and each further look would wait for it in vain.
+    """
+    silent = [
+        each
+        for role in (held(world).publisher, held(world).subscriber)
+        if (each := seen.get(role)) is not None and each.admission is None
+    ]
+    for each in silent:
+        name = f"{each.role.value} ({each.cluster.identifier})"
+        why = each.unknown or "AWS lists no instance of it that is available"
+        words = f"Bring {name} back; what is wrong between the sides is looked at then."
+        if each.role is Role.NEW_BLUE:
+            words += (
+                " If it does not come back, the forced way takes blue prime instead, and says what "
+                f"that gives up: b, or blueprime auto {world.run} --track forced --typed "
+                f"{world.plan.cluster.identifier}."
+            )
+        found.say(f"{name} does not answer", why, words)
+    return bool(silent)
 
 
 async def _sides(world: World, found: Offered) -> None:
