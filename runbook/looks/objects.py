@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from runbook import unlike
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.looks.schemas import REST
+from runbook.postgres.statement import quoted
+from runbook.roles import Role
 from runbook.sides import held
 from runbook.unlike import ObjectsLook, Unlike
 from runbook.world import World
@@ -51,6 +54,8 @@ class HeldObjectsLook:
                 source=sides.publisher.value, target=sides.subscriber.value
             )
             alarms.append(Alarm(Cause.ROLE, "", "passwords", words, False, now))
+        if self._world.takes_former_password(sides.subscriber):
+            alarms.append(former_password(self._world, sides.subscriber, now))
         return Seen(now, tuple(alarms), "", counted=unlike.counted(found))
 
     def _keep(self, found: Sequence[Unlike]) -> None:
@@ -64,3 +69,12 @@ class HeldObjectsLook:
             value = {"at": self._world.now().isoformat(), "items": words}
             self._journal.evidence(self._world.run, "monitor", head, key=FACT, value=value)
         self._said = words
+
+
+def former_password(world: World, role: Role, now: datetime) -> Alarm:
+    """Return that a cluster was not reached by a rotation of the plan's user's password."""
+    user = quoted(world.plan.credentials.user)
+    words = (
+        f"{role.value} takes the former password of {user} alone: it was changed on the other side"
+    )
+    return Alarm(Cause.ROLE, "", f"former password of {role.slug}", words, False, now)

@@ -21,6 +21,7 @@ from runbook.remedies import fixes
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
+from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
@@ -98,7 +99,7 @@ async def offered(world: World, journal: Journal) -> Offered:
         await _fixes(world, found)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world):
+    elif _following(world) and await _lets_in(world, found):
         await _sides(world, found)
         await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
@@ -153,6 +154,29 @@ def _following(world: World) -> bool:
         and not detached(world, held(world).subscriber)
         and world.bound(held(world).subscriber) is not None
     )
+
+
+async def _lets_in(world: World, found: Offered) -> bool:
+    """Offer the password that a rotation has set on the publisher alone; return whether one gets
+    into the subscriber at all."""
+    subscriber, user = held(world).subscriber, world.plan.credentials.user
+    refused = former = False
+    async with found.looking_at(subscriber.value):
+        refused = await locked_out(world, subscriber)
+        former = world.takes_former_password(subscriber)
+    if not (refused or former):
+        return True
+    why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
+    if former or (await world.cluster(subscriber)).master_username == user:
+        found.add(SetPassword(why=why, user=user, by_api=refused))
+    else:
+        found.say(
+            f"Set the password of {user} on {subscriber.value}",
+            f"{why}, and none that is known here",
+            f"As its master user: ALTER ROLE {quoted(user)} PASSWORD, with the present one. The "
+            "master user's own: aws rds modify-db-cluster --master-user-password.",
+        )
+    return not refused
 
 
 async def _sides(world: World, found: Offered) -> None:

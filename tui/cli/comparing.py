@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 import click
+import psycopg
 
 from runbook import comparing, planning
 from runbook.aws import Aws
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.sides import held
 from runbook.world import World
 from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
@@ -59,6 +61,14 @@ async def compare_run(
             results = await comparing.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
+        except (CannotConnect, WrongServer, psycopg.Error) as error:
+            # Exit code 1 would say that rows differ: it is not known.
+            words = " ".join(str(error).split())
+            click.echo(f"The rows could not be compared. {words}", err=True)
+            if as_json:
+                unknown = {"kind": "comparison", "run": found.id, "equal": None, "error": words}
+                printer.line({**unknown, "databases": [], "recorded": False})
+            return UNKNOWN
         finally:
             await world.forget_connections()
         if record:
