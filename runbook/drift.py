@@ -144,7 +144,7 @@ def compare(
 
 
 def _unsent(ours: Line, theirs: Line | None) -> bool:
-    return ours.kind == "column" and (theirs is None or theirs.makes != ours.makes)
+    return bool(ours.makes) and (theirs is None or theirs.makes != ours.makes)
 
 
 def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
@@ -152,6 +152,19 @@ def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
     if drift.kind == "version":
         return drift.where is Where.BOTH
     return drift.kind in ("table", "sequence") or ("table", drift.names[:2]) not in whole
+
+
+async def alike_keys(world: World, sides: Sides, database: str) -> set[Key]:
+    """Return what both sides have and is alike, however each writes it."""
+    async with (
+        world.connect(sides.publisher, database) as publisher,
+        world.connect(sides.subscriber, database) as subscriber,
+    ):
+        here, there = await together(schema.lines(publisher), schema.lines(subscriber))
+        pairs = schema.unlike(here, there)
+        same = await alike.same(world, database, subscriber, pairs)
+    both = {line.key for line in here} & {line.key for line in there}
+    return both - (pairs.keys() - same)
 
 
 class SchemaLook:

@@ -207,6 +207,12 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 checks=("schema.triggers",),
             ),
             Hazard(
+                "Functions that lean on search_path",
+                "Apply has none, and from 17 on neither has ANALYZE nor REFRESH: indexes, checks "
+                "and materialized views over them fail.",
+                checks=("schema.search-path",),
+            ),
+            Hazard(
                 "Event triggers",
                 "They fire on the publications and subscriptions of AWS and blueprime.",
                 checks=("schema.event-triggers",),

@@ -102,6 +102,7 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     obstacles.generated_identities,
     obstacles.outdated_extensions,
     obstacles.partitioned_tables,
+    obstacles.path_functions,
     obstacles.refused_columns,
     obstacles.repack_leftovers,
     obstacles.stale_collations,

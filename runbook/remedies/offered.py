@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from runbook.postgres.parts import Name, shown
 from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.holding import holding, kept
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
@@ -26,7 +27,7 @@ from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
 from runbook.remedies.rights import RunAsOwner, refusal
-from runbook.remedies.schema import SchemaChange
+from runbook.remedies.schema import SchemaChange, unmended
 from runbook.remedies.stopped import failing_at
 from runbook.remedies.stopping import STOPS, both
 from runbook.remedies.stray import stray_row
@@ -192,7 +193,7 @@ async def _sides(world: World, found: Offered) -> None:
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
                 for change in drift.changes(*await both(world, database)):
-                    _change(world, database, change, found)
+                    await _change(world, database, change, found)
             continue
         before = len(found.remedies)
         stopped = False
@@ -259,32 +260,47 @@ async def _schema(world: World, database: str, found: Offered) -> None:
     changes = drift.changes(ours, theirs)
     first = [each for each in changes if each.kind in FIRST]
     for change in first:
-        _change(world, database, change, found)
-    await _new_tables(world, database, drift.new_tables(ours, theirs), found)
+        await _change(world, database, change, found)
+    renamed = {each.name for each in changes if each.kind == "rename-table"}
+    await _new_tables(world, database, drift.new_tables(ours, theirs), renamed, found)
     for change in changes:
         if change not in first:
-            _change(world, database, change, found)
+            await _change(world, database, change, found)
 
 
-def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
+async def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
     sides = held(world)
+    title = f"{change.title} in {database}"
     if not change.statements:
-        found.say(f"{change.title} in {database}", "the two sides differ in it", change.note)
+        found.say(title, "the two sides differ in it", change.note)
         return
-    found.add(
-        SchemaChange(
-            why=change.note
-            or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
-            database=database,
-            kind=change.kind,
-            name=list(change.name),
-            words=change.title,
-            destructive=change.destructive,
-        )
+    remedy = SchemaChange(
+        why=change.note or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
+        database=database,
+        kind=change.kind,
+        name=list(change.name),
+        words=change.title,
+        destructive=change.destructive,
     )
+    if words := await holding(world, database, change):
+        found.say(title, f"only {sides.subscriber.value} has it", kept(change, words))
+    elif world.fact(unmended(remedy.key)) == change.mark:
+        words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
+        here, there = change.reads
+        found.say(
+            title, words, f"{sides.publisher.value}: {here}\n{sides.subscriber.value}: {there}"
+        )
+    else:
+        found.add(remedy)
 
 
-async def _new_tables(world: World, database: str, new: drift.NewTables, found: Offered) -> None:
+async def _new_tables(
+    world: World,
+    database: str,
+    new: drift.NewTables,
+    renamed: Collection[tuple[str, ...]],
+    found: Offered,
+) -> None:
     publisher, subscriber = held(world).publisher, held(world).subscriber
     for table, odd in new.by_hand.items():
         found.say(
@@ -295,7 +311,8 @@ async def _new_tables(world: World, database: str, new: drift.NewTables, found: 
             f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
             "3. Look here again: taking it in with its rows is offered then.",
         )
-    waiting = await not_taken_in(world, database)
+    # A table that is renamed on the subscriber goes on receiving.
+    waiting = [each for each in await not_taken_in(world, database) if each not in renamed]
     if any(table in waiting for table in new.by_hand) or not (waiting or new.names):
         return
     missing = new.names

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from typing import TextIO
 
+import click
 import pytest
 
 from tests.workspace import until
 from tui.cli.headless import Printer
 from tui.cli.outlet import Outlet, patient_output
-from tui.cli.streams import OutputLost
+from tui.cli.streams import Guarded, OutputLost
 
 LONG = "x" * 1000
 
@@ -101,6 +102,19 @@ def test_a_reader_that_is_gone_is_lost_and_stops_nothing() -> None:
             outlet.write("nor that\n")
         assert told == ["Broken pipe"]
         assert not outlet.close()
+
+
+def test_a_command_that_prints_is_not_led_to_write_bytes(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, stream = pipe
+    got: list[bytes] = []
+    read_all(reads, got)
+    monkeypatch.setattr(sys, "stdout", Guarded(stream))
+    with patient_output(as_json=False):
+        click.echo("begun")
+        click.echo("done")
+    until(lambda: b"".join(got) == b"begun\ndone\n")
 
 
 def test_a_stream_without_a_file_is_written_too() -> None:

@@ -88,7 +88,7 @@ class Told:
         if key:
             self.facts[key] = value
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         pass
 
     async def passes(self, gate: Gate) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from state.home import open_private
+from tui.cli.finite import Finite
 from tui.cli.guard import GuardedGroup, PrivateLog
 from tui.cli.streams import OutputLost
 
@@ -302,7 +303,7 @@ def auto(what: str, **options: Any) -> None:
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds to wait for the side that follows, and for rows that change at every look.",
@@ -506,10 +507,10 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
     default="traffic-first",
     show_default=True,
 )
-@click.option("--pace", type=click.FloatRange(0), default=None, help="1: AWS's durations, 0: none.")
+@click.option("--pace", type=Finite(0), default=None, help="1: AWS's durations, 0: none.")
 @click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--tables", type=click.IntRange(0, 20000), default=0, help="Plain tables added.")
-@click.option("--load", type=click.FloatRange(0), default=40.0, show_default=True, help="TPS.")
+@click.option("--load", type=Finite(0), default=40.0, show_default=True, help="TPS.")
 @click.option("--from", "from_version", default="16", show_default=True)
 @click.option("--to", "to_version", default="18", show_default=True)
 @click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")

@@ -321,6 +321,13 @@ def trigger(body: str) -> tuple[str, ...]:
     )
 
 
+SQUASH = (
+    "CREATE FUNCTION squash(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower(t) $$",
+    "CREATE FUNCTION doubled(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS"
+    " $$ BEGIN RETURN squash(t) || squash(t); END $$",
+    "CREATE FUNCTION twice(t text) RETURNS text LANGUAGE sql IMMUTABLE AS"
+    " $$ SELECT /* squash (x) */ public.doubled(t) $$",
+)
 FIRED = ("CREATE TABLE fired (id int PRIMARY KEY)", "CREATE TABLE audit (id int PRIMARY KEY)")
 LONG_NAME = "orders-" + "x" * 44
 ROUTE53: Changes = {"endpoint": {"method": "route53", "hosted_zone_id": "{zone}", "record": RECORD}}

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from runbook.fix import Mend
-from runbook.preflight import identities, look, replication, schema, sessions
-from tests.preflight.plants.planting import BLOCK, FIRED, WARN, Planted, prepared, session, trigger
+from runbook.preflight import functions, identities, look, replication, schema, sessions
+from tests.preflight.plants.planting import (
+    BLOCK,
+    FIRED,
+    SQUASH,
+    WARN,
+    Planted,
+    prepared,
+    session,
+    trigger,
+)
 
 PLANTS: tuple[Planted, ...] = (
     Planted(
@@ -131,6 +140,49 @@ PLANTS: tuple[Planted, ...] = (
         sql=trigger("INSERT INTO audit VALUES (NEW.id);"),
         mend=Mend.PLAIN_TRIGGER,
         says="audit",
+    ),
+    Planted(
+        functions.search_path,
+        BLOCK,
+        "{db}/public.label",
+        before=(*SQUASH, "CREATE TABLE label (id int PRIMARY KEY, t text)"),
+        sql=('CREATE INDEX "by squash" ON label (twice(t))',),
+        says="squash",
+        note="an index, through a function of a function",
+    ),
+    Planted(
+        functions.search_path,
+        BLOCK,
+        "{db}/public.label",
+        before=(*SQUASH, "CREATE TABLE label (id int PRIMARY KEY, t text)"),
+        sql=("ALTER TABLE label ADD CHECK (public.twice(t) <> '') NOT VALID",),
+        says="check",
+    ),
+    Planted(
+        functions.search_path,
+        BLOCK,
+        "{db}/public.label",
+        before=(*SQUASH, "CREATE TABLE label (id int PRIMARY KEY, t text)"),
+        sql=("ALTER TABLE label ADD g text GENERATED ALWAYS AS (twice(t)) STORED",),
+        says="generated column g",
+    ),
+    Planted(
+        functions.search_path,
+        WARN,
+        "{db}/public.price_summary",
+        before=(
+            *SQUASH,
+            "CREATE TABLE price (id int PRIMARY KEY, amount numeric)",
+            "CREATE FUNCTION price_total() RETURNS numeric LANGUAGE sql STABLE AS"
+            " 'SELECT sum(amount) FROM price'",
+            "CREATE FUNCTION bound() RETURNS numeric LANGUAGE sql STABLE"
+            " SET search_path = public AS 'SELECT public.price_total()'",
+            "CREATE VIEW total AS SELECT price_total() AS total",
+            "CREATE MATERIALIZED VIEW fine AS SELECT bound()",
+        ),
+        sql=("CREATE MATERIALIZED VIEW price_summary AS SELECT * FROM total",),
+        says="price",
+        note="through a view",
     ),
     Planted(
         schema.event_triggers,
