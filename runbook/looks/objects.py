@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from runbook import unlike
+from runbook import drift, unlike
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.looks.schemas import REST
 from runbook.postgres.statement import quoted
 from runbook.roles import Role
 from runbook.sides import held
+from runbook.steps.beside import ACCEPTED
 from runbook.unlike import ObjectsLook, Unlike
 from runbook.world import World
 from state.journal import Journal
@@ -56,7 +57,15 @@ class HeldObjectsLook:
             alarms.append(Alarm(Cause.ROLE, "", "passwords", words, False, now))
         if self._world.takes_former_password(sides.subscriber):
             alarms.append(former_password(self._world, sides.subscriber, now))
-        return Seen(now, tuple(alarms), "", counted=unlike.counted(found))
+        counted = [unlike.counted(found)]
+        accepted = set(self._world.fact(ACCEPTED) or ())
+        if taken := [each for each in every if each not in found and each.key in accepted]:
+            counted.append(f"{len(taken)} accepted by name")
+        for name in drift.given_up(self._world):
+            words = f"database {quoted(name)} is given up by name: it would be left behind"
+            alarms.append(Alarm(Cause.SCHEMA, name, "given up", words, False, now))
+            counted.append(f"database {name} given up")
+        return Seen(now, tuple(alarms), "", counted="; ".join(filter(None, counted)))
 
     def _keep(self, found: Sequence[Unlike]) -> None:
         words = [each.words for each in found]

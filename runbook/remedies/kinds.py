@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.fixes import Fixing
 from runbook.remedies.objects import AcceptUnlike, MakeAlike
 from runbook.remedies.password import SetPassword
@@ -21,7 +22,7 @@ KINDS: dict[str, type[Remedy]] = {
     for kind in (
         *(Fixing, Recopy, GiveUp, Enable, RunAsOwner),
         *(SchemaChange, NewTables, StrayRow, Rebuild),
-        *(MakeAlike, AcceptUnlike, SetPassword),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
     )
 }
 

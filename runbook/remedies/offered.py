@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from runbook import differing, unlike
+from runbook.drift import given_up
 from runbook.offers import Offer
 from runbook.permission import objection
 from runbook.positions import switchover_asked
@@ -18,6 +19,8 @@ from runbook.postgres.parts import Name, shown
 from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
@@ -189,6 +192,8 @@ async def _sides(world: World, found: Offered) -> None:
             size = await cost(world, list(lost))
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    async with found.looking_at("the databases"):
+        await _databases(world, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
@@ -216,6 +221,16 @@ async def _sides(world: World, found: Offered) -> None:
         found.add(Recopy(why, each.database, each.schema, each.table))
         if each in differing.left(world):
             found.add(GiveUp(why, each.database, each.schema, each.table))
+
+
+async def _databases(world: World, found: Offered, captured: Collection[str]) -> None:
+    """Offer what can be done about databases that came after the capture."""
+    sides, known = held(world), {*captured, *given_up(world)}
+    for name in await world.databases(sides.publisher):
+        if name not in known:
+            why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
+            found.add(GiveUpDatabase(why, name))
+            found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
 async def _subscription(world: World, database: str, found: Offered) -> bool:
