@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.fixes import Fixing
 from runbook.remedies.objects import AcceptUnlike, MakeAlike
+from runbook.remedies.password import SetPassword
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
@@ -20,7 +22,7 @@ KINDS: dict[str, type[Remedy]] = {
     for kind in (
         *(Fixing, Recopy, GiveUp, Enable, RunAsOwner),
         *(SchemaChange, NewTables, StrayRow, Rebuild),
-        *(MakeAlike, AcceptUnlike),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
     )
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from runbook import differing, unlike
+from runbook.drift import given_up
 from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
@@ -18,10 +19,13 @@ from runbook.postgres.parts import Name, shown
 from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
+from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
@@ -101,7 +105,7 @@ async def offered(world: World, journal: Journal) -> Offered:
         await _fixes(world, found)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world) and not _silent(world, seen, found):
+    elif _following(world) and not _silent(world, seen, found) and await _lets_in(world, found):
         await _sides(world, found)
         await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
@@ -166,7 +170,9 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     silent = [
         each
         for role in (held(world).publisher, held(world).subscriber)
-        if (each := seen.get(role)) is not None and each.admission is None
+        if (each := seen.get(role)) is not None
+        and each.admission is None
+        and not each.password_refused
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
@@ -182,6 +188,29 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     return bool(silent)
 
 
+async def _lets_in(world: World, found: Offered) -> bool:
+    """Offer the password that a rotation has set on the publisher alone; return whether one gets
+    into the subscriber at all."""
+    subscriber, user = held(world).subscriber, world.plan.credentials.user
+    refused = former = False
+    async with found.looking_at(subscriber.value):
+        refused = await locked_out(world, subscriber)
+        former = world.takes_former_password(subscriber)
+    if not (refused or former):
+        return True
+    why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
+    if former or (await world.cluster(subscriber)).master_username == user:
+        found.add(SetPassword(why=why, user=user, by_api=refused))
+    else:
+        found.say(
+            f"Set the password of {user} on {subscriber.value}",
+            f"{why}, and none that is known here",
+            f"As its master user: ALTER ROLE {quoted(user)} PASSWORD, with the present one. The "
+            "master user's own: aws rds modify-db-cluster --master-user-password.",
+        )
+    return not refused
+
+
 async def _sides(world: World, found: Offered) -> None:
     capture = world.fact("capture") or {}
     lost: dict[str, str] = {}
@@ -191,6 +220,8 @@ async def _sides(world: World, found: Offered) -> None:
             size = await cost(world, list(lost))
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    async with found.looking_at("the databases"):
+        await _databases(world, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
@@ -218,6 +249,16 @@ async def _sides(world: World, found: Offered) -> None:
         found.add(Recopy(why, each.database, each.schema, each.table))
         if each in differing.left(world):
             found.add(GiveUp(why, each.database, each.schema, each.table))
+
+
+async def _databases(world: World, found: Offered, captured: Collection[str]) -> None:
+    """Offer what can be done about databases that came after the capture."""
+    sides, known = held(world), {*captured, *given_up(world)}
+    for name in await world.databases(sides.publisher):
+        if name not in known:
+            why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
+            found.add(GiveUpDatabase(why, name))
+            found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
 async def _subscription(world: World, database: str, found: Offered) -> bool:
