@@ -11,6 +11,7 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.alike import compare_databases, compare_schemas
 from runbook.steps.checks import check
 from runbook.steps.effects import answered, no, unknown, yes
 from runbook.steps.green import AVAILABLE, refuse_invalid, required_deployment
@@ -84,15 +85,9 @@ class ValidateGreen(Step):
                 now="Green is not in use; blue serves.",
                 todo="Reboot these instances, then run the step again.",
             )
-        databases = await world.databases(Role.GREEN)
-        expected = world.fact("databases") or []
-        if sorted(databases) != sorted(expected):
-            raise StepFailed(
-                f"Green has the databases {', '.join(databases)}, blue had {', '.join(expected)}.",
-                now="Green is not in use; blue serves.",
-                todo="If databases came or went meanwhile, branch to abort and start again.",
-            )
+        databases = await compare_databases(world, watch)
         watch.evidence(f"version {green.engine_version}, {len(databases)} databases, in-sync")
+        await compare_schemas(world, watch, databases)
         await _lag_known(world, watch)
 
 
@@ -202,6 +197,7 @@ class ReadyToSwitch(Step):
             f"deployment {found.identifier} is {found.status} {found.status_details}".rstrip()
         )
         await check(world, watch)
+        await compare_schemas(world, watch, await compare_databases(world, watch))
         await _follows(world, watch)
         await keep_logins(world, watch, Role.BLUE)
 
