@@ -20,6 +20,10 @@ class Cause(StrEnum):
     HORIZON = "horizon"
     SEQUENCE = "sequence"
     ROWS = "rows"
+    ORIGIN = "origin"
+    ROLE = "role"
+    GRANT = "grant"
+    CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Seen:
     alarms: tuple[Alarm, ...] = ()
     unknown: str = "not looked at yet"
     """Why nothing is known; empty where it is."""
+    counted: str = ""
+    """What was found, by kind, where that is worth a sentence of its own."""
 
     @property
     def breaking(self) -> tuple[Alarm, ...]:

@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 MOMENT_S = 0.5
 """A worker that runs for so long after an error, one and the same, has come back."""
 
+RETRY_S = 5.0
+"""The default of `wal_retrieve_retry_interval`: a worker that ends sooner than that after its start
+is started again when it is over:
+https://www.postgresql.org/docs/current/runtime-config-replication.html"""
+
 STUCK = 3
 """So many errors without a position confirmed in between are those of one change."""
 
@@ -26,6 +31,13 @@ class _Worker:
     """What was confirmed when the first of them was counted."""
     pid: int | None = None
     pid_since: float = 0.0
+    ran_s: float = 0.0
+    """How long the one ran that failed last."""
+
+    def moment_s(self) -> float:
+        """Return how long after its last error it may take to come back."""
+        waits = self.errors == 1 and self.ran_s < RETRY_S
+        return MOMENT_S + (RETRY_S - self.ran_s if waits else 0.0)
 
     def came_back(self, clock: float) -> bool:
         """Return whether one worker has run on for a while since the last error."""
@@ -66,6 +78,7 @@ class Failures:
                 worker.confirmed = confirmed
             worker.errors += count - worker.count
             worker.grew_at = clock
+            worker.ran_s = clock - worker.pid_since
         worker.count = count
         if pid != worker.pid:
             worker.pid, worker.pid_since = pid, clock
@@ -77,7 +90,8 @@ class Failures:
             return False
         if worker.errors >= STUCK:
             return True
-        return self._clock - worker.grew_at >= MOMENT_S and not worker.came_back(self._clock)
+        waited = self._clock - worker.grew_at >= worker.moment_s()
+        return waited and not worker.came_back(self._clock)
 
     @property
     def waits(self) -> bool:
@@ -85,7 +99,7 @@ class Failures:
         return any(
             0 < worker.errors < STUCK
             and not worker.came_back(self._clock)
-            and self._clock - worker.grew_at < MOMENT_S
+            and self._clock - worker.grew_at < worker.moment_s()
             for worker in self._workers.values()
         )
 

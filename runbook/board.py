@@ -6,12 +6,12 @@ journal, so that a second operator, or a script, sees what the first one sees.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from runbook.alarm import Alarm
 
@@ -61,6 +61,8 @@ class LagView:
     """`reserved`, `extended`, `unreserved`, `lost`, `missing` or `unknown`"""
     reason: str = ""
     at: datetime | None = None
+    at_least_s: float = 0.0
+    """Where `seconds` is None: for how long it has been seen not to confirm what there was."""
     moment: bool = False
     """Whether its reader has gone just now, and is given a moment to come back."""
     confirmed_lsn: int | None = None
@@ -107,6 +109,16 @@ class TrafficView:
     at: datetime | None = None
 
 
+class Stage(StrEnum):
+    """How far the way has come that the protection is about."""
+
+    BEFORE = "before"
+    """The switchover was not seen to be done: there is nothing that could be protected."""
+    MAKING = "making"
+    """It is being made: not proved yet that what is written arrives."""
+    HELD = "held"
+
+
 @dataclass(frozen=True, slots=True)
 class Protection:
     """Whether taking the way that is held would lose nothing, and if not, why."""
@@ -121,6 +133,7 @@ class Protection:
     """What the reasons are about, one each, the same while their figures change."""
     lost: bool = False
     """Whether writes are missing on the subscriber for good: a slot is gone, no waiting helps."""
+    stage: Stage = Stage.HELD
     looking: bool = False
     """Whether the run has just been opened, and not everything was looked at since."""
     before: bool | None = None
@@ -167,6 +180,9 @@ class Board:
     waiting: str = ""
     """What the running step waits for, with what was last seen."""
     waiting_fraction: float | None = None
+    """How much of the whole is done, 0 to 1."""
+    to_do: str = ""
+    """What a person must do now, the applications waiting for it, or empty."""
     deployment: str = ""
     """Status of the blue/green deployment in AWS's words, or empty."""
     green_lags: tuple[LagView, ...] = ()
@@ -181,6 +197,11 @@ class Board:
     """Who went on with the run since this journal, or empty."""
     at: datetime | None = None
 
+    def waits_for(self, text: str, fraction: float | None, *, to_do: bool = False) -> Board:
+        """Return it with what the running step waits for; `to_do`: for a person, who must act."""
+        calls = text if to_do else ""
+        return replace(self, waiting=text, waiting_fraction=fraction, to_do=calls)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         value: dict[str, Any] = _BOARD.dump_python(self, mode="json")
@@ -194,8 +215,11 @@ AHEAD_S = 2.0
 
 
 def from_json(value: Any) -> Board:
-    """Return the board that `as_json` wrote."""
-    return _BOARD.validate_python(value)
+    """Return the board that `as_json` wrote; one that says nothing where it cannot be read."""
+    try:
+        return _BOARD.validate_python(value)
+    except ValidationError:
+        return Board(protection=Protection(None, "the figures that were kept cannot be read"))
 
 
 def age(at: datetime | None, now: datetime | None = None) -> float | None:

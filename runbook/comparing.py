@@ -7,16 +7,18 @@ what it found in the journal; anybody else only looks.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
 
-from runbook import differing
+from runbook import differing, uncarried
 from runbook.differing import Differing
+from runbook.postgres import replication
 from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
 from runbook.postgres.statement import quoted
+from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.capture import captured_databases, slot_name
 from runbook.steps.detach import detached
+from runbook.uncarried import Evidence
 from runbook.world import World
 from state.records import Json
 
@@ -31,12 +33,6 @@ KEYS_KEPT = 100
 
 Tell = Callable[[str, float], None]
 """Hears in words how far it is, and as a fraction of all databases."""
-
-
-class Evidence(Protocol):
-    """Keeps what was seen: a step's watch, or the journal with run and step given beforehand."""
-
-    def __call__(self, text: str, *, key: str = "", value: Json = None) -> object: ...
 
 
 async def compare_live(
@@ -93,13 +89,24 @@ async def compare_live(
     return found
 
 
+async def position(world: World, publisher: Role) -> int:
+    """Return where a publisher's WAL ends, in bytes: what is compared afterwards covers it."""
+    async with world.connect(publisher) as connection:
+        return await replication.flushed(connection)
+
+
 def record(
-    world: World, results: Sequence[LiveComparison], evidence: Evidence, *, whole: bool = True
+    world: World,
+    results: Sequence[LiveComparison],
+    evidence: Evidence,
+    *,
+    whole: bool = True,
+    since: int = 0,
 ) -> list[Differing]:
     """Keep the results, and the tables that are known to differ now; only the run's holder may.
 
     `whole` says that all tables were compared: then what was known to differ and does not any more
-    is struck out. Returns the tables that are left.
+    is struck out. `since` is what `position` said before. Returns the tables that are left.
     """
     left = differing.left(world)
     lost = {each.name for each in differing.given_up(world)}
@@ -121,6 +128,10 @@ def record(
             "databases": [as_json(each, most=KEYS_KEPT) for each in results],
         },
     )
+    captured = (world.fact("capture") or {}).get("databases", ())
+    all_equal = all(each.same and not each.undecided for each in results)
+    if whole and all_equal and {each.database for each in results} >= set(captured):
+        uncarried.proved(world, evidence, since)
     if left != differing.left(world):
         evidence(
             f"tables known to differ: {len(left)}",

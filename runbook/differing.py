@@ -92,6 +92,9 @@ def left(world: World) -> list[Differing]:
     return _LIST.validate_python(world.fact(FACT) or [])
 
 
+DIFFERENT = "compare.different"
+"""The fact under which the last comparison's differing tables are kept; empty once it passed."""
+
 GIVEN_UP = "tables.given-up"
 
 

@@ -18,6 +18,7 @@ WRITERS = f"{FENCE}::test_who_could_write_is_named_while_it_is_there"
 PROOF = "tests/postgres/test_proof.py"
 FREEZE = "tests/postgres/test_freeze.py"
 REMEDIES = "tests/remedies/test_schema.py"
+RIGHTS = "tests/remedies/test_rights.py"
 RECOPIED = "tests/remedies/test_rows.py::test_differing_rows_are_copied_while_a_writer_goes_on"
 TURNING = "tests/watch/test_turning.py::test_each_cause_turns_it_and_what_mends_it_turns_it_back"
 STRAYS = "tests/postgres/test_strays.py::test_one_stray_row_among_the_load_is_the_only_one_seen"
@@ -191,9 +192,25 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 todo="`m`: delete the row in the way, or copy the table's rows again.",
             ),
             Hazard(
+                "A table that apply may not write",
+                "From 16 on apply writes as each table's owner, on 15 as the subscription's: a "
+                "right that is missing, or row-level security that holds for the owner, stops it.",
+                checks=("roles.apply",),
+                then="the subscription is made with run_as_owner where that helps; where apply has "
+                "stopped, what PostgreSQL refuses is told by table",
+                proof=(f"{RIGHTS}::test_what_apply_is_refused_is_told_and_mended",),
+                todo="`m`: let apply write as the subscription's owner, or grant what is missing.",
+            ),
+            Hazard(
                 "Triggers that fire on apply",
                 "Side effects twice; unqualified names stop apply.",
                 checks=("schema.triggers",),
+            ),
+            Hazard(
+                "Functions that lean on search_path",
+                "Apply has none, and from 17 on neither has ANALYZE nor REFRESH: indexes, checks "
+                "and materialized views over them fail.",
+                checks=("schema.search-path",),
             ),
             Hazard(
                 "Event triggers",

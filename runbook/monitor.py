@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import psycopg
 
 from runbook import board as boards
-from runbook import clocks, holder, serving
+from runbook import clocks, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
-from runbook.board import Board, Fence, Protection, TrafficView
+from runbook.board import Board, Fence, TrafficView
 from runbook.clocks import ClockWatch
-from runbook.judge import Looks, differing_alarms, judge, lag_alarms
-from runbook.looks import bounds, clusters, strays
+from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
+from runbook.judging import Judging
+from runbook.looks import bounds, clusters, origins, strays
+from runbook.looks.objects import HeldObjectsLook
 from runbook.looks.patience import AGAIN_S
 from runbook.looks.samples import Samples
 from runbook.looks.schemas import SchemasLook, latest
@@ -44,6 +48,13 @@ from state.records import Json, Sample
 
 _log = logging.getLogger("blueprime.monitor")
 
+RHYTHMS = 3.0
+"""After so many times what a look and the pause after it take, the next one has not come to its
+end in time."""
+
+LOOKS = (*RESTS, BESIDE)
+"""The looks that end in what the judge is told."""
+
 BOUNDS_EVERY_S = 30.0
 """The pause between two looks at how far sequences have come."""
 
@@ -58,19 +69,21 @@ class Monitor:
         self.world = world
         self._journal = journal
         self.board = Board()
-        self._unseen = {"clusters", "lags", "workers", "schemas", "strays"}
+        self._unseen = {"clusters", "lags", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
-        self._last_known = Protection(None, "")
-        self._announced: tuple[bool | None, tuple[str, ...]] | None = None
+        self._judging = Judging(world, journal)
         self._slots = SlotsLook(world)
         self._green = SlotsLook(world)
         self._workers = WorkersLook(world)
         self._traffic = TrafficLook(world)
         self._strays = StraysLook(world)
         self._schemas = SchemasLook(world, journal)
+        self._objects = HeldObjectsLook(world, journal)
         self._seen: dict[str, Seen] = {}
         """What each look saw last, by its name."""
         self._pauses: dict[str, float] = {}
+        self._rhythm_s: dict[str, float] = {}
+        """How long each look and the pause after it took at the last time, together."""
         self._ages = Ages()
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._alarms: dict[str, asyncio.Event] = {}
@@ -88,9 +101,9 @@ class Monitor:
             if name in self._alarms:
                 self._alarms[name].set()
 
-    def waiting(self, text: str, fraction: float | None) -> None:
+    def waiting(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
         """Show what the running step waits for."""
-        self.board = replace(self.board, waiting=text, waiting_fraction=fraction)
+        self.board = self.board.waits_for(text, fraction, to_do=to_do)
 
     def stop(self) -> None:
         """Let each look under way come to its end, and begin no other."""
@@ -108,6 +121,8 @@ class Monitor:
             "traffic": (self._look_at_traffic, every),
             "schemas": (self._look_at_schemas, every),
             "strays": (self._look_for_strays, every),
+            "origins": (self._look_at_origins, every),
+            "objects": (self._look_at_objects, every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
             "judge": (self._judge, min(every, 1.0)),
         }
@@ -123,35 +138,13 @@ class Monitor:
         if published is None:
             return
         known = boards.from_json(published)
-        last = known.protection
-        if last.looking:
-            last = replace(last, protected=last.before, at=last.before_at)
-        if kept := self.world.fact("protection"):
-            # The figures are put up before the verdict is journaled, and steps go by the journal.
-            self._announced = (
-                kept["protected"],
-                tuple(kept.get("causes") or kept.get("reasons", ())),
-            )
-        self._last_known = last
+        self._judging.begin_with(known)
         self._ages.begin_with(known.alarms)
         self.board = replace(
-            known,
-            waiting="",
-            waiting_fraction=None,
+            known.waits_for("", None),
             journal_error="",
             strays_since=None,
-            protection=self._looking(),
-        )
-
-    def _looking(self) -> Protection:
-        """Return that it is being looked, with the last verdict known."""
-        return Protection(
-            None,
-            "looking…",
-            at=self.world.now(),
-            looking=True,
-            before=self._last_known.protected,
-            before_at=self._last_known.at,
+            protection=self._judging.looking(),
         )
 
     async def _forever(
@@ -161,7 +154,7 @@ class Monitor:
         while not self._stopping:
             alarm.clear()
             self._pauses[name] = every_s
-            before = self._found()
+            before, began = self._found(), time.monotonic()
             try:
                 await look()
                 self._unseen.discard(name)
@@ -174,6 +167,7 @@ class Monitor:
                 # A sampler of ours that stumbles degrades its panel, and the others go on.
                 _log.exception("unforeseen failure in the look at %s", name)
                 await self._failed(name, error)
+            self._rhythm_s[name] = time.monotonic() - began + self._pauses[name]
             if name != "judge" and self._found() != before:
                 self._wake("judge")
             with suppress(TimeoutError):
@@ -183,10 +177,7 @@ class Monitor:
         """Return what the verdict rests on, figures and times aside."""
         return (
             [(lag.slot, lag.state, lag.active, lag.moment) for lag in self.board.lags],
-            [
-                lag_alarm.key
-                for lag_alarm in lag_alarms(self.world, self.board, self.world.now())[0]
-            ],
+            [alarm.key for alarm in self._lag_alarms()],
             {
                 name: ([alarm.key for alarm in seen.alarms], seen.unknown)
                 for name, seen in self._seen.items()
@@ -196,7 +187,6 @@ class Monitor:
     async def _failed(self, look: str, error: Exception) -> None:
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         self._unseen.discard(look)
-        subscriber = held(self.world).subscriber.value
         if look == "lags":
             self.board = replace(
                 self.board,
@@ -208,12 +198,9 @@ class Monitor:
         elif look == "clusters":
             views = tuple(replace(view, error=words) for view in self.board.clusters)
             self.board = replace(self.board, clusters=views)
-        elif look in ("workers", "strays"):
-            why = f"{subscriber} cannot be asked: {words}"
-            self._seen[look] = Seen(self.world.now(), (), why)
-        elif look == "schemas":
-            why = f"the schemas cannot be compared: {words}"
-            self._seen[look] = Seen(self.world.now(), (), why)
+        for rest in LOOKS:
+            if rest.name == look:
+                self._seen[look] = Seen(self.world.now(), (), f"{rest.failed}: {words}")
         await self.world.forget_connections()
 
     async def _look_at_clusters(self) -> None:
@@ -258,7 +245,7 @@ class Monitor:
         self._again_soon("workers", self._workers.waits)
         if self._workers.subscribed and not before:
             # Only now there is something that can be compared and watched: at once.
-            self._wake("schemas", "strays")
+            self._wake("schemas", "strays", "origins", "objects")
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
@@ -288,6 +275,22 @@ class Monitor:
             return
         self._seen["schemas"] = await self._schemas.look(databases)
         self._pauses["schemas"] = max(self._pauses["schemas"], self._schemas.rest_s)
+
+    async def _look_at_origins(self) -> None:
+        if not self._databases():
+            self._seen.pop("origins", None)
+            return
+        self._seen["origins"], came = await origins.look(self.world)
+        keep = partial(self._journal.evidence, self.world.run, "monitor")
+        uncarried.keep(self.world, keep, came)
+
+    async def _look_at_objects(self) -> None:
+        databases = self._databases()
+        if not databases:
+            self._seen.pop("objects", None)
+            return
+        self._seen["objects"] = await self._objects.look(databases)
+        self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
 
     async def _look_at_bounds(self) -> None:
         capture = self.world.fact("capture")
@@ -326,10 +329,8 @@ class Monitor:
 
     async def _judge(self) -> None:
         self._watch_clocks()
-        looks = self._looks()
-        protection = judge(self.world, self.board, looks, asked=self._asked())
-        if protection.protected is None and self._still_looking():
-            protection = self._looking()
+        first = self._still_looking()
+        protection = self._judging.verdict(self._looked(), asked=self._asked(), first=first)
         now = self.world.now()
         self.board = replace(
             self.board,
@@ -340,60 +341,40 @@ class Monitor:
         )
         self._journal.publish(self.world.run, self.board.as_json())
         self.board = replace(self.board, journal_error="")
-        if not protection.looking and said(protection) != self._announced:
-            self._announced = said(protection)
-            self._announce(protection)
+        self._judging.keep(protection)
 
-    def _was_lost(self) -> bool:
-        return bool((self.world.fact("protection") or {}).get("lost"))
-
-    def _looks(self) -> Looks:
-        return Looks(
-            workers=self._seen.get("workers", Seen()),
-            schemas=latest(self.world, self._seen.get("schemas", Seen())),
-            strays=self._seen.get("strays", Seen()),
-            schemas_fresh_s=3 * self._pauses.get("schemas", 0.0),
+    def _looked(self) -> Looked:
+        seen = {**self._seen, "schemas": latest(self.world, self._seen.get("schemas", Seen()))}
+        return Looked(
+            self.board.lags, seen, {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
         )
+
+    def _lag_alarms(self) -> list[Alarm]:
+        slots = (self.world.fact("capture") or {}).get("slots", {})
+        limits = self.world.plan.protection
+        return lag_alarms(self.board.lags, slots, limits, self.world.now())[0]
 
     def _all_alarms(self, now: datetime) -> tuple[Alarm, ...]:
         """Return all that was found, with since when; what breaks the protection first."""
         if self.world.fact("capture") is None or detached(self.world, held(self.world).subscriber):
             return ()
         found = [
-            *lag_alarms(self.world, self.board, now)[0],
-            *differing_alarms(self.world, now),
+            *self._lag_alarms(),
+            *row_alarms(verdicts.kept(self.world), now),
             *(alarm for seen in self._seen.values() for alarm in seen.alarms),
         ]
         return self._ages.dated(found, now)
 
-    def _announce(self, protection: Protection) -> None:
-        value: Json = {
-            "protected": protection.protected,
-            "text": protection.text,
-            "reasons": list(protection.reasons),
-            "causes": list(protection.causes),
-            # What is missing for good is so while nothing can be looked at, too.
-            "lost": protection.lost or (protection.protected is None and self._was_lost()),
-            "at": self.world.now().isoformat(),
-        }
-        verdict = {True: "protected", False: "not protected", None: "protection unknown"}
-        self._journal.evidence(
-            self.world.run,
-            "monitor",
-            f"{verdict[protection.protected]}: {protection.text}",
-            key="protection",
-            value=value,
-        )
-
     def _still_looking(self) -> bool:
         """Return whether the first look at something is still under way.
 
-        Schemas can only be compared, and stray writes watched, once the subscriptions were seen.
+        Schemas can only be compared, and stray writes watched, once the subscriptions were seen;
+        and a lag has seconds once what was there at the first look is confirmed.
         """
-        begun = self._workers.subscribed and not {"schemas", "strays"} <= self._seen.keys()
-        return bool(self._unseen) or begun
-
-
-def said(protection: Protection) -> tuple[bool | None, tuple[str, ...]]:
-    """Return what is worth a line of the journal when it changes: figures that move are not."""
-    return protection.protected, protection.causes or protection.reasons
+        begun = self._workers.subscribed and not {rest.name for rest in LOOKS} <= self._seen.keys()
+        limit_s = self.world.plan.protection.lag_limit_s
+        unclear = any(
+            lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s
+            for lag in self.board.lags
+        )
+        return bool(self._unseen) or begun or unclear

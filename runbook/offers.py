@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.step import Finding, Gate, Risk
+from runbook.step import Answer, Finding, Gate, Risk
 from state.records import Effect
 
 
@@ -23,6 +23,8 @@ class Preview:
     """Why it would be skipped, or why not everything can be known yet; else empty."""
     there: tuple[tuple[str, str], ...] = ()
     """Changes that were seen to have happened and would not be made again: title, what was seen."""
+    passed: tuple[str, ...] = ()
+    """Who has passed its other gates lately, and when, which it does not ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,12 @@ class Offer:
     """Why what it runs is not known now, or empty."""
     by_hand: str = ""
     """What a person does, in the right order, where blueprime cannot."""
+
+
+def choices(finding: Finding) -> tuple[str, ...]:
+    """Return how a person may decide what became of a change, by what a look tells of it."""
+    if finding.answer is Answer.YES:
+        return ("adopt", "branch")
+    if finding.answer is Answer.NO:
+        return ("retry", "failed", "branch")
+    return ("adopt", "retry", "failed", "branch")

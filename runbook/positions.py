@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from runbook import differing
+from runbook import differing, verdicts
 from runbook.alarm import Cause
+from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.slipped import UNPROVED
 from runbook.steps import switch
-from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
 from state.rebasing import present, tried
-from state.records import Attempt, Json, TrackEntry
+from state.records import Attempt, TrackEntry
 from state.words import Outcome, Status, Track
 
 
@@ -126,20 +126,20 @@ def _unlike(world: World) -> bool:
     return bool(world.fact(DIFFERENT) or differing.left(world))
 
 
-def _only_rows(protection: Mapping[str, Json]) -> bool:
+def _only_rows(world: World) -> bool:
     """Return whether nothing else than rows stood in the way when the watch last looked."""
-    return all(str(cause).startswith(Cause.ROWS) for cause in protection.get("causes") or ())
+    causes = verdicts.journaled(world).get("causes") or ()
+    return all(str(cause).startswith(Cause.ROWS) for cause in causes)
 
 
 def _on_new_blue(world: World, *, forward: bool = False) -> Position:
     """Return where a run stands whose applications are on new blue, or about to be let in."""
-    protection = world.fact("protection") or {}
-    if protection.get("lost"):
+    if verdicts.is_lost(world):
         return Position.WAY_LOST
-    if _unlike(world) and world.fact("subscribed") and _only_rows(protection):
+    if _unlike(world) and world.fact("subscribed") and _only_rows(world):
         # Before blue prime follows, nothing is mended yet: protecting goes on first.
         return Position.ROWS_DIFFER
-    if protection.get("protected"):
+    if verdicts.is_protected(world):
         return Position.PROTECTED
     return Position.FORWARD_NOT_PROTECTED if forward else Position.NOT_PROTECTED
 
@@ -148,13 +148,13 @@ def _on_blue_prime(world: World) -> Position:
     """Return where a run stands that has rolled back: the way forward is held, or it is not."""
     if held(world).publisher is not Role.BLUE_PRIME or not world.fact("slots"):
         return Position.ROLLED_BACK
-    protection = world.fact("protection") or {}
-    if protection.get("lost"):
+    if verdicts.is_lost(world):
         return Position.BACK_WAY_LOST
-    if _unlike(world) and _only_rows(protection):
+    if _unlike(world) and _only_rows(world):
         return Position.BACK_ROWS_DIFFER
-    protected = protection.get("protected")
-    return Position.BACK_PROTECTED if protected else Position.BACK_NOT_PROTECTED
+    if verdicts.is_protected(world):
+        return Position.BACK_PROTECTED
+    return Position.BACK_NOT_PROTECTED
 
 
 def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> Position:
@@ -170,8 +170,7 @@ def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> 
         if attempt.track is Track.UPGRADE
     )
     if not resumed and not traffic.get("open"):
-        verified = (world.fact("protection") or {}).get("protected")
-        if verified:
+        if verdicts.is_protected(world):
             return Position.PROTECTED
         return Position.SLIPPED_IN if world.fact(UNPROVED) else Position.BEFORE_TRAFFIC
     return _on_new_blue(world)

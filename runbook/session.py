@@ -25,7 +25,7 @@ from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
 from runbook.monitor import Monitor
-from runbook.offers import Offer, Pending, Preview
+from runbook.offers import Offer, Pending, Preview, choices
 from runbook.plan import Plan
 from runbook.positions import position, way_back
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -41,6 +41,7 @@ from runbook.world import World
 from state.errors import HandedOver
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
+from state.stays import on_stay
 from state.words import Outcome, Result, Status, Track
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -152,9 +153,13 @@ class Session:
         """Return the newest events after an id, oldest first."""
         return self._journal.events(self.run.id, after=after, limit=limit)
 
-    def evidences(self, step: str) -> list[Evidence]:
-        """Return what a step saw, oldest first."""
-        return self._journal.evidences(self.run.id, step)
+    def evidences(self, step: str, entry: int | None = None) -> list[Evidence]:
+        """Return what a step saw, oldest first: on one stay, by its id, or on any."""
+        found = self._journal.evidences(self.run.id, step)
+        if entry is None:
+            return found
+        attempts, entries = self._journal.attempts, self._journal.entries
+        return on_stay(entry, found, attempts(self.run.id), entries(self.run.id))
 
     def decisions(self) -> list[Decision]:
         """Return what was decided, oldest first."""
@@ -195,7 +200,8 @@ class Session:
         following = self.checklist().next
         is_next = following is not None and following.step == step
         try:
-            return await preview(self._looking, self._step(step), is_next=is_next)
+            found, standing = self._step(step), self._runner.standing
+            return await preview(self._looking, found, standing, is_next=is_next)
         finally:
             await self._looking.forget_connections()
 
@@ -315,7 +321,7 @@ class Session:
             for effect in line.attempt.effects:
                 if effect.outcome is Outcome.UNKNOWN:
                     finding = await self._probe(line.step, effect)
-                    found.append(Pending(effect, line.step, finding, _offers(finding)))
+                    found.append(Pending(effect, line.step, finding, choices(finding)))
         return found
 
     async def _probe(self, step: str, effect: Effect) -> Finding:
@@ -405,6 +411,15 @@ class Session:
         if self.writable and self._watching is None:
             self._watching = asyncio.create_task(self._monitor.run())
 
+    async def stop_watching(self) -> None:
+        """Let the looks under way come to their end, and begin no other."""
+        if self._watching is not None:
+            self._monitor.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._watching, LAST_LOOK_S)
+            self._watching = None
+            await self._monitor.world.forget_connections()
+
     def leave(self, why: str) -> None:
         """Start nothing more: the effect in flight settles, and `advance` returns after it."""
         if not self._runner.leaving:
@@ -422,12 +437,7 @@ class Session:
         """
         self._runner.leave()
         await self._idle.wait()
-        if self._watching is not None:
-            self._monitor.stop()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._watching, LAST_LOOK_S)
-            self._watching = None
-            await self._monitor.world.forget_connections()
+        await self.stop_watching()
         await self._world.forget_connections()
         await self._looking.forget_connections()
         if self.writable and self.run.open:
@@ -457,14 +467,6 @@ def _taken_over(journal: Journal) -> str:
         return ""
     held = f"process {former.pid} of {former.user} on {former.host}"
     return f"; taken over from {held}, which held it since {former.since:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _offers(finding: Finding) -> tuple[str, ...]:
-    if finding.answer is Answer.YES:
-        return ("adopt", "branch")
-    if finding.answer is Answer.NO:
-        return ("retry", "failed", "branch")
-    return ("adopt", "retry", "failed", "branch")
 
 
 def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:

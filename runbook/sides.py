@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from runbook.roles import Role
 from runbook.world import World
 
+VERIFIED = "verified"
+"""The fact that says when a known position was confirmed past on the way that is held; emptied when
+a capture is made, or held again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sides:

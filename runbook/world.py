@@ -51,6 +51,11 @@ def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
     return None
 
 
+async def _sleep(words: str, seconds: float) -> None:
+    """Wait, where nobody hears what for nor stops it."""
+    await asyncio.sleep(seconds)
+
+
 async def _nothing() -> None:
     """Ask nothing: nobody performs changes in this world."""
 
@@ -62,6 +67,7 @@ class Kept(Protocol):
     def attempts(self, run: str) -> list[Attempt]: ...
     def decisions(self, run: str) -> list[Decision]: ...
     def entries(self, run: str) -> list[TrackEntry]: ...
+    def live(self, run: str) -> dict[str, Json] | None: ...
 
 
 class NothingKept:
@@ -78,6 +84,9 @@ class NothingKept:
 
     def entries(self, run: str) -> list[TrackEntry]:
         return []
+
+    def live(self, run: str) -> dict[str, Json] | None:
+        return None
 
 
 class World:
@@ -101,6 +110,8 @@ class World:
         self.still_held: Callable[[], Awaitable[None]] = _nothing
         """Raises `Refused` where another journal went on: asked before a change that was refused
         for its state is tried once more, and before a person is asked to make one."""
+        self.pause: Callable[[str, float], Awaitable[None]] = _sleep
+        """Waits so many seconds, saying what for; raises where the operator stops the wait."""
 
     @property
     def rds(self) -> Rds:
@@ -130,6 +141,10 @@ class World:
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
         return self._journal.fact(self.run, key)
+
+    def live(self) -> dict[str, Json] | None:
+        """Return the figures that the run's watch has put up last, or None."""
+        return self._journal.live(self.run)
 
     def done(self, key: str) -> Mapping[str, Json] | None:
         """Return what the outcome of an effect kept, if it succeeded in this run, or None."""

@@ -224,5 +224,7 @@ class RunSummary:
     """Which variant of its track it is on, empty where a track has one."""
     protection_seen_at: datetime | None = None
     """When protection was last looked at, however long ago; `protected` itself goes stale."""
+    last_protected: bool | None = None
+    """What was seen then."""
     away: Handover | None = None
     """The handover by which another machine acts on the run now, or None."""

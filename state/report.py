@@ -10,6 +10,7 @@ from typing import Any, Literal
 from state.reading import Reader
 from state.records import Attempt, Effect, Evidence, Handover, Json, Run, TrackEntry
 from state.report_markdown import markdown
+from state.standing import standing
 from state.times import to_text
 
 VERSION = 1
@@ -47,6 +48,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
                 for name in DOWNTIMES
                 if name not in LATER or f"downtime.{name}" in facts
             },
+            "warnings": [_evidence(warning) for warning in standing(journal, record.id)],
             "outages": _outages(journal.evidences(record.id)),
             "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
             "handovers": [_handover(each) for each in journal.handovers(record.id)],

@@ -20,6 +20,7 @@ def markdown(report: dict[str, Any]) -> str:
     lines = [
         *_head(report),
         *_open_questions(_present(report["tracks"])),
+        *_warnings(report["warnings"]),
         *_timeline(report["tracks"]),
         *_handovers(report["handovers"]),
         *_decisions(report["decisions"]),
@@ -107,6 +108,13 @@ def _open_questions(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
             questions.append(f"- {where}: how it ended.")
     if questions:
         yield from ("## Not known", "", *questions, "")
+
+
+def _warnings(warnings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Say what steps that are done did not do."""
+    if warnings:
+        told = [f"- {_plain(each['step'])}: {_plain(str(each['value']))}" for each in warnings]
+        yield from ("## Done, but", "", *told, "")
 
 
 def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:

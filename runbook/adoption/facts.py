@@ -198,8 +198,6 @@ def _ends(scene: Scene, stays: list[Stay]) -> None:
     follower = _detached(scene, stays[-1])
     if follower is not None:
         scene.draft.keep(DETACHED, [follower.value], f"{follower.value} is detached")
-        value = {"protected": False, "text": "detached", "at": scene.world.now().isoformat()}
-        scene.draft.keep("protection", value, f"{follower.value} follows nobody")
         return
     scene.doubt(
         "whether the run is protected",

@@ -57,6 +57,10 @@ class Draft:
         """Return none: whatever was decided is decided anew."""
         return []
 
+    def live(self, run: str) -> dict[str, Json] | None:
+        """Return None: nothing was put up for what is being found out."""
+        return None
+
     def entries(self, run: str) -> list[TrackEntry]:
         """Return none: the track is what is being found out."""
         return []

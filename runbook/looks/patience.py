@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runbook.applying import RETRY_S
+
 AGAIN_S = 0.5
 """The pause before one looks again at what has just gone. A worker that ends starts again within
 milliseconds where it ran for longer than `wal_retrieve_retry_interval`."""
@@ -11,24 +13,30 @@ milliseconds where it ran for longer than `wal_retrieve_retry_interval`."""
 
 @dataclass
 class Patience:
-    """What was seen up, and since when it is down. `clock` is monotonic, in seconds."""
+    """What was seen up, what is down, and since when. `clock` is monotonic, in seconds."""
 
-    _up: set[str] = field(default_factory=set)
+    _up: dict[str, float] = field(default_factory=dict)
     _down: dict[str, float] = field(default_factory=dict)
 
-    def lasting(self, subject: str, *, down: bool, clock: float) -> bool:
+    def lasting(self, subject: str, *, down: bool, clock: float, retry_s: float = RETRY_S) -> bool:
         """Take in how something stands; return whether it is down, and not just for a moment.
 
-        What was never seen up is given none.
+        What was never seen up is given none; what went within `retry_s` of coming, until those are
+        over.
         """
         if not down:
-            self._up.add(subject)
+            if subject in self._down or subject not in self._up:
+                self._up[subject] = clock
             self._down.pop(subject, None)
             return False
         since = self._down.setdefault(subject, clock)
-        if subject in self._up and clock - since < AGAIN_S:
+        up = self._up.get(subject)
+        if up is None:
+            return True
+        may_be_back = max(since, up + retry_s)
+        if clock < may_be_back + AGAIN_S:
             return False
-        self._up.discard(subject)
+        del self._up[subject]
         return True
 
     @property

@@ -82,6 +82,7 @@ class SlotsLook:
             slot=lag.slot,
             bytes=lag.bytes,
             seconds=self._memory.seconds(clock, lag.confirmed_flush_lsn),
+            at_least_s=self._memory.at_least(clock, lag.confirmed_flush_lsn),
             active=lag.active if lag.bytes is not None else None,
             moment=not self._patience.lasting(lag.slot, down=idle, clock=clock) and idle,
             state=lag.wal_status or ("missing" if lag.bytes is None else "unknown"),

@@ -57,7 +57,7 @@ class StraysLook:
             writers = await fence.open_writers(connection)
         alarms = [*_may_write(subscriber, writable, now), *_writing(subscriber, writers, now)]
         found: list[tuple[str, StrayWrite]] = []
-        blind = ""
+        blind = unknown = ""
         for database in databases:
             try:
                 why = await self._hold(subscriber, database)
@@ -69,11 +69,11 @@ class StraysLook:
             blind = blind or why
         if blind:
             self.since = None
-            words = f"stray writes on {subscriber.value} cannot be watched: {blind}"
-            alarms.append(Alarm(Cause.STRAY, "", "unwatched", words, False, now))
+            unknown = f"stray writes on {subscriber.value} cannot be watched: {blind}"
+            alarms.append(Alarm(Cause.STRAY, "", "unwatched", unknown, False, now))
         elif self.since is None:
             self.since = now
-        return Seen(now, tuple(alarms), ""), found
+        return Seen(now, tuple(alarms), unknown), found
 
     async def _hold(self, subscriber: Role, database: str) -> str:
         """Make the database's slot unless it is held; return why it is not, or nothing.

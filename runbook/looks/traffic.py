@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 
 from runbook.board import Board, Fence, TrafficView
 from runbook.postgres import activity
 from runbook.roles import Role
 from runbook.world import World
+from state.records import Json
 
 RATE_OVER_S = 1.5
 """The least time over which a rate of writes is taken: servers report their counts about once a
@@ -54,8 +56,23 @@ class TrafficLook:
         if board.downtime.letting_in:
             # They may be in already: neither a fence nor a breach of one can be told.
             return Fence.UNKNOWN, None
-        proof = self._world.fact("fence") or {}
-        at = datetime.fromisoformat(proof["at"]) if proof.get("at") else None
-        if sessions:
-            return Fence.BROKEN, at
-        return (Fence.PROVED, at) if proof.get("proved") else (Fence.CLOSING, None)
+        return fence_now(traffic, self._world.fact("fence") or {}, sessions)
+
+
+def fence_now(
+    traffic: Mapping[str, Json], proof: Mapping[str, Json], sessions: int
+) -> tuple[Fence, datetime | None]:
+    """Return how the fence stands that is being set, and when it was proved.
+
+    A proof from before the applications were told to stop this time is that of another fence.
+    """
+    at = _moment(proof)
+    told = _moment(traffic)
+    proved = at is not None and proof.get("proved") and told is not None and at >= told
+    if sessions:
+        return Fence.BROKEN, at if proved else None
+    return (Fence.PROVED, at) if proved else (Fence.CLOSING, None)
+
+
+def _moment(value: Mapping[str, Json]) -> datetime | None:
+    return datetime.fromisoformat(value["at"]) if value.get("at") else None

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 
 from runbook.alarm import Alarm, Cause, Seen
-from runbook.applying import Failures, failing_words
+from runbook.applying import RETRY_S, Failures, failing_words
 from runbook.board import Board, LagView
 from runbook.looks.patience import Patience
 from runbook.postgres import replication
@@ -93,7 +93,9 @@ class WorkersLook:
             clock=clock,
         )
         running = found.enabled and found.worker_pid is not None
-        gone = self._patience.lasting(database, down=not running, clock=clock)
+        # Where nothing counts its errors, one that fails over and over is not waited for.
+        retry_s = 0.0 if found.apply_error_count is None else RETRY_S
+        gone = self._patience.lasting(database, down=not running, clock=clock, retry_s=retry_s)
         if self._failures.failing(database):
             alarms.append(alarm(failing_words(database, subscriber.value)))
         elif not found.enabled:

@@ -55,8 +55,12 @@ class TableWithoutIdentity(Table):
     replica_identity: str
     """`pg_class.relreplident`: d, n, i."""
     reason: str
-    size_bytes: int
-    """As of the last VACUUM or ANALYZE, without TOAST."""
+    deferrable: bool
+    """Whether it has a primary key that is checked late, and so is none for replication."""
+    size_bytes: int | None
+    """As of the last VACUUM or ANALYZE, without TOAST; None: there was none."""
+    rows: int
+    """As of the last VACUUM or ANALYZE, else as far as statistics reach."""
     writes: int
     """Rows updated and deleted as far as statistics reach."""
     index: str | None

@@ -181,16 +181,19 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
 
 
 def moved(before: Marks, after: Marks) -> list[str]:
-    """Return the databases in which something has surely changed between two takings."""
+    """Return the databases in which something has changed between two takings, or may have.
+
+    Counts that only come late say nothing yet, and do not count.
+    """
 
     def only(marks: Marks, name: str) -> Marks:
         return replace(marks, databases={name: marks.databases[name]}, prepared=())
 
-    return [
-        name
-        for name, _, _ in _both(before, after)
-        if compare(only(before, name), only(after, name)).same is False
-    ]
+    def may_have(name: str) -> bool:
+        verdict = compare(only(before, name), only(after, name))
+        return not verdict.same and not verdict.late
+
+    return [name for name, _, _ in _both(before, after) if may_have(name)]
 
 
 async def _take(connection: AsyncConnection) -> DatabaseMarks:

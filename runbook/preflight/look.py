@@ -24,7 +24,7 @@ from runbook.aws.facts import (
     Quota,
 )
 from runbook.aws.route53 import Record
-from runbook.postgres import catalog, obstacles
+from runbook.postgres import apply_rights, catalog, obstacles
 from runbook.postgres import connect as pg
 from runbook.roles import Role
 from runbook.traces import Region
@@ -80,12 +80,14 @@ _OF_SERVER: tuple[Query[Any], ...] = (
     catalog.subscriptions,
     long_transactions,
     obstacles.databases,
+    obstacles.iam_roles,
     obstacles.plain_sessions,
     obstacles.read_only_overrides,
     obstacles.repack_sessions,
     settings,
 )
 _OF_DATABASE: tuple[Query[Any], ...] = (
+    apply_rights.apply_rights,
     catalog.data_kinds,
     catalog.enabled_always_triggers,
     catalog.identity_full_without_equality,
@@ -100,6 +102,7 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     obstacles.generated_identities,
     obstacles.outdated_extensions,
     obstacles.partitioned_tables,
+    obstacles.path_functions,
     obstacles.refused_columns,
     obstacles.repack_leftovers,
     obstacles.stale_collations,

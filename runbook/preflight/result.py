@@ -44,7 +44,9 @@ class Result:
     fix: Fix | None = None
     """The mend that blueprime can make itself, if there is one."""
     survives: str = ""
-    """For a block: what is given up where the plan waives it; empty, it cannot be waived."""
+    """What is given up where the plan waives a block, or acknowledges by name that something could
+    not be looked at; empty, it does not let it through.
+    """
     accepted: str = ""
     """How the plan lets a warning or a block through; empty, it does not."""
 
@@ -99,3 +101,11 @@ def unknown(subject: str, error: Exception) -> Result:
             text = f"{type(error).__name__}: {text}"
         remedy = "Remove the obstacle, then run the checks again."
     return Result("", "", Level.UNKNOWN, subject, f"It could not be looked at: {text}", "", remedy)
+
+
+def unseen(subject: str, text: str, remedy: str, *, survives: str) -> Result:
+    """Return what could not be looked at, though the rest could.
+
+    The plan lets it through by its name alone: `survives` says what nobody has looked at then.
+    """
+    return Result("", "", Level.UNKNOWN, subject, text, remedy=remedy, survives=survives)

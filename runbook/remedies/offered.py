@@ -8,30 +8,37 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from runbook import differing
+from runbook import differing, unlike
 from runbook.offers import Offer
 from runbook.permission import objection
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
+from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.kinds import rebuilt
+from runbook.remedies.objects import AcceptUnlike, by_hand
+from runbook.remedies.objects import remedies as making_alike
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
+from runbook.remedies.rights import RunAsOwner, refusal
 from runbook.remedies.schema import SchemaChange, unmended
+from runbook.remedies.stopped import failing_at
 from runbook.remedies.stopping import STOPS, both
 from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
+from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
 from runbook.steps.detach import detached
+from runbook.unlike import ObjectsLook
 from runbook.world import World
 from state.journal import Journal
 from state.words import Status
@@ -45,9 +52,10 @@ FIRST = ("schema", "enum", "sequence", *STOPS)
 
 BY_LOG = (
     "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
-    "a conflict names table and key, a full disk the file.\n"
-    "2. A row in the way: on {subscriber}, SET default_transaction_read_only = off, then DELETE "
-    "it.\n"
+    "a conflict names table and key, a missing right the role, a full disk the file.\n"
+    "2. Only where it names a conflicting row: on {subscriber}, SET default_transaction_read_only "
+    "= off, then DELETE that row. Where it says permission denied, cannot SET ROLE or row-level "
+    "security: grant what is missing.\n"
     "3. Apply goes on by itself, a few seconds later."
 )
 
@@ -89,8 +97,11 @@ async def offered(world: World, journal: Journal) -> Offered:
         return found
     if world.fact("switchover") is None and not switchover_asked(world, journal):
         await _fixes(world, found)
+        if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
+            await _beside(world, found, Role.BLUE, Role.GREEN)
     elif _following(world):
         await _sides(world, found)
+        await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
     return found
 
@@ -196,9 +207,28 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
     elif seen.worker_pid is None or seen.apply_error_count:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
-            if (row := await stray_row(world, database)) is not None:
-                found.add(row)
+            if (failing := await failing_at(world, database)) is not None:
+                await _stopped(world, database, failing, found)
     return seen.enabled and seen.worker_pid is None
+
+
+async def _stopped(world: World, database: str, failing: Pending, found: Offered) -> None:
+    """Offer what lets apply get past the transaction that it fails at."""
+    if (refused := await refusal(world, database, failing)) is None:
+        if (row := await stray_row(world, database, failing)) is not None:
+            found.add(row)
+        return
+    if refused.option_helps:
+        found.add(RunAsOwner(why=refused.why, database=database))
+        return
+    subscriber = held(world).subscriber.value
+    found.say(
+        f"Grant in {database} of {subscriber} what apply lacks",
+        refused.why,
+        f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
+        f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
+        "security holds after a rollback, too: take it back once nothing is pending.",
+    )
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:
@@ -277,6 +307,27 @@ async def _new_tables(
             taken=[list(table) for table in waiting],
         )
     )
+
+
+async def _beside(world: World, found: Offered, source: Role, target: Role) -> None:
+    """Offer what is not alike beside the rows: made so, by hand, or accepted by name."""
+    async with found.looking_at("roles, grants and code"):
+        databases = (world.fact("capture") or {}).get("databases")
+        look = ObjectsLook(world)
+        every = await look.look(source, target, databases or await world.databases(target))
+        left = unlike.fresh(every, unlike.known(world) or {})
+        made = making_alike(left, look)
+        for remedy in made:
+            found.add(remedy)
+        done = {(each.database, each.kind, tuple(each.names)) for each in made}
+        for each in left:
+            if (each.database, each.kind, each.names) not in done:
+                found.say(f"Make {each.name} alike", each.words, by_hand(each))
+        if left:
+            pairs = {each.key: each.pair() for each in left}
+            words = [each.words for each in left]
+            why = f"{unlike.counted(left)} are not alike"
+            found.add(AcceptUnlike(why, source.value, target.value, pairs, words))
 
 
 async def _unfinished(world: World, journal: Journal, found: Offered) -> None:

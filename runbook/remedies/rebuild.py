@@ -150,16 +150,7 @@ class Rebuild(Remedy):
         left = [each for each in differing.left(world) if each.database not in self.databases]
         watch.evidence("all their rows were copied", key=differing.FACT,
                        value=differing.as_json(left))  # fmt: skip
-        watch.evidence(
-            "not protected until the lag and the schemas were seen to be right",
-            key="protection",
-            value={
-                "protected": False,
-                "at": world.now().isoformat(),
-                "text": "rebuilt; looking at it",
-                "lost": False,
-            },
-        )
+        watch.evidence("not protected until the lag and the schemas were seen to be right")
 
     async def wanted(self, world: World) -> bool:
         """Return whether the copy is not complete: its slot may be there already."""

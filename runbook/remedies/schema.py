@@ -66,6 +66,7 @@ class PartsEffect(SqlEffect):
             title=title,
             probe=nothing,
             transaction=not alone,
+            limit_s=world.plan.limits.mend_s,
         )
         self._left = left
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from runbook import differing
+from runbook.differing import DIFFERENT
 from runbook.remedies.remedy import Remedy, of_database
 from runbook.sides import held
 from runbook.step import Gate, Risk, Watch
-from runbook.steps.carry import DIFFERENT
 from runbook.world import World
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 
-from runbook import closing, differing, slipped
-from runbook.differing import Differing
+from runbook import closing, comparing, differing, slipped, uncarried
+from runbook.differing import DIFFERENT, Differing
 from runbook.plan import CompareMode
 from runbook.postgres import compare, sequences
 from runbook.postgres.compare import How
@@ -156,10 +156,6 @@ class SyncSequences(Step):
             watch.evidence(f"{database}: {len(wanted)} sequences equal, last_value and is_called")
 
 
-DIFFERENT = "compare.different"
-"""The fact under which the last comparison's differing tables are kept; empty once it passed."""
-
-
 class Compare(Step):
     """Prove, inside the fence, that the subscriber holds the publisher's rows."""
 
@@ -176,7 +172,9 @@ class Compare(Step):
         databases = await captured_databases(world, self.publisher)
         ends = monotonic() + (0 if plan.mode is CompareMode.COUNTS else plan.hash_budget_s)
         known = differing.left(world)
-        left, different = known, []
+        left, different, unproved = known, [], 0
+        doubted = bool(uncarried.found(world))
+        since = await comparing.position(world, self.publisher) if doubted else 0
         lost = {each.name for each in differing.given_up(world)}
         for place, database in enumerate(databases):
             # What one database leaves of the time is the others'.
@@ -188,6 +186,7 @@ class Compare(Step):
                 if (database, t.schema, t.table) not in lost
             ]
             left = differing.after(left, database, differ, [t.place for t in result.unproved])
+            unproved += len(result.unproved)
             different += [f"{each.database}: {each.schema}.{each.table}" for each in differ]
             watch.evidence(
                 f"{database}: {result.words()}{_given_up(result, database, lost)}",
@@ -215,6 +214,8 @@ class Compare(Step):
                 ),
             )
         await closing.prove_equal_still(world, watch, self.publisher, self.subscriber)
+        if not unproved:
+            uncarried.proved(world, watch.evidence, since)
         if world.fact(DIFFERENT):
             watch.evidence("what differed before is equal now", key=DIFFERENT, value=[])
         slipped.forget(world, watch)

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from runbook import preflight
 from runbook.preflight import Level, Result
-from runbook.preflight.acceptance import unused
+from runbook.preflight.acceptance import unused, way_through
 from runbook.step import Gate, Refused, Watch
 from runbook.world import World
 from state.records import Json
@@ -79,8 +79,8 @@ def words(result: Result) -> str:
         lines.append(f"  {result.accepted} ({result.key})")
     elif result.remedy:
         lines.append(f"  do: {result.remedy}")
-    if result.survives and not result.accepted:
-        lines.append(f"  or waive {result.key} in the plan: {result.survives}")
+    if through := way_through(result):
+        lines.append(f"  or {through}")
     return "\n".join(lines)
 
 

@@ -265,13 +265,5 @@ class CommitSettled(Step):
             watch.evidence(
                 f"{old_blue.identifier} is kept on {old_blue.engine_version}, and billed"
             )
-        watch.evidence(
-            "no way back is held",
-            key="protection",
-            value={
-                "protected": False,
-                "at": world.now().isoformat(),
-                "text": "committed",
-            },
-        )
+        watch.evidence("no way back is held")
         watch.result(Result.COMMITTED)

@@ -8,7 +8,6 @@ from psycopg import AsyncConnection
 
 from runbook.postgres import replication
 from runbook.roles import Role
-from runbook.sides import held
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import publication_name
 from runbook.steps.effects import SqlEffect, no, yes
@@ -87,12 +86,6 @@ class Detach(Step):
         watch.evidence(
             f"{names}: detached", key=DETACHED, value=[role.value for role in self.subscribers]
         )
-        if held(world).subscriber in self.subscribers:
-            watch.evidence(
-                f"{held(world).subscriber.value} follows nobody",
-                key="protection",
-                value={"protected": False, "at": world.now().isoformat(), "text": "detached"},
-            )
 
 
 def _strays(world: World, subscriber: Role, database: str) -> Effect:

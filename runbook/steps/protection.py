@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook import differing
+from runbook import differing, verdicts
 from runbook.drift import SchemaLook
 from runbook.postgres import replication
 from runbook.roles import Role
-from runbook.sides import Sides
+from runbook.sides import VERIFIED, Sides
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.effects import answered, no
@@ -64,11 +64,12 @@ class VerifyProtection(Step):
             value={"differences": [], "at": world.now().isoformat()},
         )
         refuse_while_rows_differ(world)
-        watch.evidence(
-            f"protected: {Sides.of(self.publisher).journey} now would lose nothing",
-            key="protection",
-            value={"protected": True, "at": world.now().isoformat(), "text": "verified"},
+        since = world.now()
+        watch.evidence("verified", key=VERIFIED, value={"at": since.isoformat()})
+        await verdicts.await_protected(
+            world, watch, since=since, now=f"{serves(self.publisher)}; its slots keep every write."
         )
+        watch.evidence(f"protected: {Sides.of(self.publisher).journey} now would lose nothing")
         watch.result(Result.PROTECTED if self.publisher is Role.NEW_BLUE else Result.ROLLED_BACK)
 
 
@@ -198,16 +199,13 @@ async def confirm_barriers(
         watch.progress(f"not yet confirmed: {', '.join(words)}")
 
 
-PROTECTED_S = 60.0
-"""How long the end of the bake waits for the watch to see the protection."""
-
-
 class Bake(Step):
     """Let the new version prove itself, with the way back held open."""
 
     key = "bake"
     title = "Bake"
     rests = True
+    lasts = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
@@ -233,20 +231,11 @@ class Bake(Step):
                 watch.progress(f"baking, {max(0.0, bake_s - waited):.0f} s left", waited / bake_s)
                 if waited >= bake_s:
                     break
-        limits = world.plan.limits
-        async for waited in watch.until(
-            PROTECTED_S + limits.connect_s, every_s=limits.fast_poll_s, what="the protection"
-        ):
-            verdict = world.fact("protection") or {}
-            if verdict.get("protected"):
-                watch.evidence(self._words)
-                return
-            if verdict.get("lost") or waited >= PROTECTED_S:
-                break
-            watch.progress(f"not protected: {verdict.get('text', 'not looked at yet')}")
-        raise StepFailed(
-            f"The run is not protected: {(world.fact('protection') or {}).get('text')}.",
+        await verdicts.await_protected(
+            world,
+            watch,
+            since=world.now(),
             now=f"{serves(self.publisher)}. {self.subscriber.value.capitalize()} does not have "
             "every write, or that is not known.",
-            todo="m shows what can be mended here. Then run the step again.",
         )
+        watch.evidence(self._words)

@@ -11,6 +11,7 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.steps.beside import LEFT, refuse_unless_alike
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
 from runbook.steps.detach import detached
@@ -66,6 +67,16 @@ class Assess(Step):
             await slipped.refuse_if_written(world, watch, self.away)
         if self.protects:
             await self._can_publish(world)
+        if self.to is not Role.OLD_BLUE:
+            await refuse_unless_alike(
+                world,
+                watch,
+                self.away,
+                self.to,
+                await captured_databases(world, self.away),
+                todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
+                "the step again, which also lets you accept them by name.",
+            )
         await keep_logins(world, watch, self.away)
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
@@ -180,13 +191,29 @@ class OpenSide(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
+        for database in await world.databases(self.role):
+            name_stale_views(world, watch, self.role, database)
+
+
+def refresh_key(role: Role, database: str) -> str:
+    """Return the key of the effect that refreshes a database's materialized views."""
+    return f"{role.slug}/{database}/refresh"
+
+
+def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> None:
+    """Warn of each materialized view that was not refreshed: it shows what it showed before."""
+    key = refresh_key(role, database)
+    skipped = (world.done(key) or {}).get("skipped") or []
+    words = f"{len(skipped)} materialized views of {database} on {role.value} were not refreshed, "
+    words += f"and show what they showed before: {'; '.join(skipped)}. REFRESH them by hand."
+    watch.warning(words if skipped else "", key=key)
 
 
 class RefreshViews(Effect):
     """One database's materialized views: replication does not carry them."""
 
     def __init__(self, world: World, role: Role, database: str) -> None:
-        self.key = f"{role.slug}/{database}/refresh"
+        self.key = refresh_key(role, database)
         self.title = f"refresh the materialized views of {database}"
         self._world = world
         self._role = role
@@ -204,10 +231,12 @@ class RefreshViews(Effect):
         return no("freshness cannot be seen; refreshing again harms nothing")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Refresh them."""
+        """Refresh them, within the fence's limit: the applications wait for it."""
         with answered(self.title, self._role):
             async with self._world.connect(self._role, self._database) as connection:
-                done = await maintenance.refresh_materialized_views(connection)
+                done = await maintenance.refresh_materialized_views(
+                    connection, limit_s=self._world.plan.fence.limit_s
+                )
             return {"refreshed": list(done.done), "skipped": list(done.skipped)}
 
 
@@ -258,6 +287,8 @@ class RollbackSettled(Step):
                 f"{serving.identifier} serves on {serving.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
             )
+        for words in world.fact(LEFT) or ():
+            watch.evidence(f"as accepted before: {words}")
         if held(world).publisher is self.on and world.fact("slots"):
             watch.evidence(
                 "new blue follows, closed: going forward again would lose nothing. Until you go, "

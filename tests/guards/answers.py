@@ -198,6 +198,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "admission": _admission,
     "apply_workers": lambda c, _: [],
     "client_sessions": _sessions,
+    "closed_databases": lambda c, params: [],
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),
     "database_marks": lambda c, _: [{"stats_reset": None, "large_objects": 0}],
     "fence_cluster": _cluster_state,
@@ -219,12 +220,14 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     ],
     "schema_stamp": lambda c, _: [" ".join(sorted(c.here.schema))],
     "sequences": _sequences,
+    "role_grants": lambda c, params: [],
     "settings": _settings,
     "slot_blockers": lambda c, _: [],
     "slot": lambda c, params: [
         _slot_row(c, name, slot) for name, slot in c.cluster.slots.items() if name == params[0]
     ],
     "slot_lags": _slot_lags,
+    "apply_rights": lambda c, params: [],
     "subscription": _subscription,
     "subscriptions": _subscriptions,
     "table_counters": lambda c, _: [
@@ -237,6 +240,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
         }
     ],
     "workers": _workers,
+    "origins": lambda c, _: [],
     "stray_writes": lambda c, _: [],
     "writable_databases": lambda c, params: [
         {

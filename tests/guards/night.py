@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from runbook.session import Session
 from runbook.step import Gate, StepFailed
 from runbook.ways import Way
 from runbook.world import STOPPED_BY_HAND
@@ -77,6 +78,8 @@ PLANS = TemporaryDirectory(prefix="guards-plan-")
 WATCHED_S = 25.0
 """Longer than any figure counts as fresh."""
 
+PROVING = ("verify-protection", "verify-new-blue", "bake")
+
 HELD = ("roll back to blue prime, nothing is lost", "forward again to new blue, nothing is lost")
 """What is said of the way where the run is protected."""
 
@@ -141,11 +144,26 @@ class Night(Machines):
         if following is None or not session.run.open:
             return "nothing to do"
         before = len(session._journal.attempts(self.run))
-        status = process.do(session.advance(following.step, decide or self._yes))
+        status = process.do(self._advance(session, following.step, decide or self._yes))
         if status is None:
             return "killed"
         self._look_after(before)
         return status.value
+
+    async def _advance(
+        self, session: Session, step: str, decide: Callable[[Gate], Awaitable[str | None]]
+    ) -> Status:
+        """Run it; where it asks the watch whether the run is protected, with the watch at work.
+
+        The steps of `protect-first` follow one another from the outage's beginning.
+        """
+        if step not in PROVING and self.settings.order != "protect-first":
+            return await session.advance(step, decide)
+        await session.start_watching()
+        try:
+            return await session.advance(step, decide)
+        finally:
+            await session.stop_watching()
 
     async def _yes(self, gate: Gate) -> str | None:
         """Say yes to a gate, as it is asked for; do by hand what it says was done."""

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.workspace import Workspace
+from tui.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,21 @@ def test_no_credentials(shared: Workspace, lab: dict[str, str]) -> None:
         "no AWS credentials",
         "AWS_PROFILE",
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("lab", "start", "--pace", "nan"),
+        ("lab", "start", "--load", "inf"),
+        ("rehearse", "--auto", "--pace", "inf"),
+        ("compare", "run1", "--wait", "nan"),
+    ],
+)
+def test_numbers_without_an_end_are_refused(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "is no number with an end" in result.output
 
 
 def test_a_plan_with_mistakes_names_file_line_and_key(workspace: Workspace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.applying import MOMENT_S, STUCK, Failures
+from runbook.applying import MOMENT_S, RETRY_S, STUCK, Failures
 
 
 def test_a_lost_connection_is_forgiven_once_the_worker_runs_on() -> None:
@@ -19,12 +19,31 @@ def test_a_lost_connection_is_forgiven_once_the_worker_runs_on() -> None:
 def test_a_worker_that_does_not_come_back_fails() -> None:
     failures = Failures()
     failures.observe("orders", 0, pid=1, confirmed=100, clock=0.0)
-    failures.observe("orders", 1, pid=None, confirmed=100, clock=1.0)
+    failures.observe("orders", 1, pid=None, confirmed=100, clock=10.0)
     assert not failures.failing("orders")
-    failures.observe("orders", 1, pid=None, confirmed=100, clock=1.0 + MOMENT_S)
+    failures.observe("orders", 1, pid=None, confirmed=100, clock=10.0 + MOMENT_S)
     assert failures.failing("orders")
-    failures.observe("orders", 1, pid=3, confirmed=101, clock=3.0)
+    failures.observe("orders", 1, pid=3, confirmed=101, clock=13.0)
     assert not failures.failing("orders")
+
+
+def test_one_that_ends_soon_after_it_came_is_given_until_it_may_come_again() -> None:
+    failures = Failures()
+    failures.observe("orders", 0, pid=1, confirmed=100, clock=0.0)
+    failures.observe("orders", 1, pid=None, confirmed=100, clock=1.0)
+    failures.observe("orders", 1, pid=None, confirmed=100, clock=RETRY_S)
+    assert failures.waits
+    assert not failures.failing("orders")
+    failures.observe("orders", 1, pid=None, confirmed=100, clock=RETRY_S + MOMENT_S)
+    assert failures.failing("orders")
+
+
+def test_one_that_fails_again_at_once_is_given_no_more_than_a_moment() -> None:
+    failures = Failures()
+    failures.observe("orders", 0, pid=1, confirmed=100, clock=0.0)
+    failures.observe("orders", 2, pid=None, confirmed=100, clock=20.0)
+    failures.observe("orders", 2, pid=None, confirmed=100, clock=20.0 + MOMENT_S)
+    assert failures.failing("orders")
 
 
 def test_errors_without_progress_are_of_one_change_however_long_each_try_takes() -> None:

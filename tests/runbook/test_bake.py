@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from runbook import verdicts
+from runbook.board import Board, Protection
 from runbook.looks import clusters
 from runbook.postgres import activity
 from runbook.postgres.activity import Activity
 from runbook.roles import Role
 from runbook.step import StepFailed, Watch
-from runbook.steps.protection import PROTECTED_S, Bake
+from runbook.steps.protection import Bake
 from runbook.steps.traffic import ResumeTraffic
+from runbook.verdicts import SEEN_S
 from runbook.world import World
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
 class Seen:
@@ -29,7 +35,7 @@ class Seen:
     def evidence(self, text: str, *, key: str = "", value: Any = None) -> None:
         self.evidences.append(text)
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         self.waits.append(text)
 
     async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
@@ -41,7 +47,7 @@ def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> World:
     limits = SimpleNamespace(connect_s=5, fast_poll_s=1, start_s=3)
     plan = SimpleNamespace(
         limits=limits,
-        protection=SimpleNamespace(bake_s=0),
+        protection=SimpleNamespace(bake_s=0, fresh_s=10.0),
         traffic=SimpleNamespace(application_roles=roles),
         cluster=SimpleNamespace(region="us-east-1", identifier="orders"),
     )
@@ -54,7 +60,7 @@ def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> World:
         return None
 
     made = SimpleNamespace(
-        plan=plan, fact=facts.get, connect=connect, find=find, bound=str, now=lambda: None
+        plan=plan, fact=facts.get, connect=connect, find=find, bound=str, now=lambda: NOW
     )
     return cast(World, made)
 
@@ -62,20 +68,19 @@ def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> World:
 BAKE = Bake(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
 
 
+def put_up(protected: bool | None, text: str, *, lost: bool = False, age_s: float = 0.0) -> Any:
+    at = NOW - timedelta(seconds=age_s)
+    return Board(protection=Protection(protected, text, (text,), at, lost=lost), at=at).as_json()
+
+
+WELL = put_up(True, "a rollback now would lose nothing")
+
+
 async def test_a_bake_ends_once_the_protection_is_seen() -> None:
-    facts: dict[str, Any] = {"protection": {"protected": None, "text": "looking"}}
-    watch = Seen()
-
-    def fact(key: str) -> Any:
-        found = facts.get(key)
-        if len(watch.waits) == 2:
-            found = {"protected": True}
-        return found
-
-    one = world({})
-    one.fact = fact  # type: ignore[method-assign]
+    watch, one = Seen(), world({})
+    one.live = lambda: WELL if len(watch.waits) == 2 else put_up(None, "looking")  # type: ignore[method-assign]
     await BAKE.verify(one, cast(Watch, watch))
-    assert watch.waits == ["not protected: looking"] * 2
+    assert watch.waits == ["not protected yet: looking"] * 2
     assert watch.evidences == [
         "new blue serves, blue prime follows; branch to rollback or to commit"
     ]
@@ -84,16 +89,29 @@ async def test_a_bake_ends_once_the_protection_is_seen() -> None:
 @pytest.mark.parametrize(
     ("verdict", "looks"),
     [
-        ({"protected": False, "text": "slot x feeds nobody"}, int(PROTECTED_S)),
-        ({"protected": False, "lost": True, "text": "slot x is missing"}, 0),
-        ({"protected": None, "text": "blue prime cannot be asked"}, int(PROTECTED_S)),
+        (put_up(False, "slot x feeds nobody"), int(SEEN_S)),
+        (put_up(False, "slot x is missing", lost=True), 0),
+        (put_up(None, "blue prime cannot be asked"), int(SEEN_S)),
+        (put_up(True, "long ago", age_s=60.0), int(SEEN_S)),
+        (None, int(SEEN_S)),
     ],
 )
-async def test_a_bake_never_calls_followed_what_is_not(verdict: dict[str, Any], looks: int) -> None:
-    watch = Seen()
-    with pytest.raises(StepFailed, match=verdict["text"]):
-        await BAKE.verify(world({"protection": verdict}), cast(Watch, watch))
+async def test_a_bake_never_calls_followed_what_is_not(verdict: Any, looks: int) -> None:
+    watch, one = Seen(), world({})
+    one.live = lambda: verdict  # type: ignore[method-assign]
+    with pytest.raises(StepFailed, match="not protected"):
+        await BAKE.verify(one, cast(Watch, watch))
     assert (len(watch.waits), watch.evidences) == (looks, [])
+
+
+async def test_a_verdict_from_before_the_proof_is_not_the_one_that_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was put up before is of the state before: another setting may be wrong by now."""
+    watch, one = Seen(), world({})
+    one.live = lambda: put_up(True, "as it was", age_s=3.0)  # type: ignore[method-assign]
+    with pytest.raises(StepFailed, match="not protected"):
+        await verdicts.await_protected(one, cast(Watch, watch), since=NOW, now="")
 
 
 RESUME = ResumeTraffic(on=Role.NEW_BLUE, captured=True, phase="upgrade")

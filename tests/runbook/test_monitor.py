@@ -10,10 +10,10 @@ import pytest
 
 from runbook.alarm import Ages, Alarm, Cause, Seen
 from runbook.board import Board, LagView, Protection, Trend, about, from_json
+from runbook.judging import said
 from runbook.looks import trend
 from runbook.looks.patience import AGAIN_S, Patience
 from runbook.looks.schemas import latest
-from runbook.monitor import said
 from runbook.world import World
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -39,14 +39,14 @@ def test_what_went_is_given_a_moment_and_what_was_never_there_none() -> None:
     assert patience.lasting("a", down=True, clock=0.0)
     assert not patience.waits
     assert not patience.lasting("a", down=False, clock=1.0)
-    assert not patience.lasting("a", down=True, clock=2.0)
+    assert not patience.lasting("a", down=True, clock=20.0)
     assert patience.waits
-    assert not patience.lasting("a", down=False, clock=2.1)
+    assert not patience.lasting("a", down=False, clock=20.1)
     assert not patience.waits
-    assert not patience.lasting("a", down=True, clock=3.0)
-    assert patience.lasting("a", down=True, clock=3.0 + AGAIN_S)
+    assert not patience.lasting("a", down=True, clock=30.0)
+    assert patience.lasting("a", down=True, clock=30.0 + AGAIN_S)
     assert not patience.waits
-    assert patience.lasting("a", down=True, clock=3.1 + AGAIN_S)
+    assert patience.lasting("a", down=True, clock=30.1 + AGAIN_S)
 
 
 def line(*values: float | None) -> trend.Line:

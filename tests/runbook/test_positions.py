@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from runbook import plan as plans
+from runbook.differing import DIFFERENT
 from runbook.positions import Position, position, way_back
-from runbook.steps.carry import DIFFERENT
 from runbook.tracks import WayBack, WayUp, steps_of
 from runbook.ways import ways
 from runbook.world import World

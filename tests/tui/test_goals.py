@@ -17,7 +17,8 @@ from runbook.tracks import WayBack, WayUp
 from runbook.ways import Way
 from state.records import TrackEntry
 from state.words import Status, Track
-from tui.cli.goals import FIRST_LOOK_S, Course, Goal, branch
+from tui.cli import goals
+from tui.cli.goals import FIRST_LOOK_S, Course, Goal, branch, seen_protected
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 TO_PRIME = Way(
@@ -103,3 +104,28 @@ async def test_a_way_without_the_step_is_refused_before_it_is_taken() -> None:
     # On the way to a further goal the step is not looked for.
     await branch(cast(Session, session), Course([Goal.ROLLBACK, Goal.FORWARD], "drain"))
     assert session.branched == [TO_PRIME]
+
+
+class Resting:
+    """A session at rest, whose watch says one thing after another."""
+
+    def __init__(self, *said: Protection) -> None:
+        self._said = list(said)
+
+    async def looked(self, limit_s: float = 20.0) -> bool:
+        return True
+
+    def board(self) -> Board:
+        return Board(protection=self._said.pop(0) if self._said[1:] else self._said[0])
+
+
+async def test_a_run_at_rest_is_called_protected_by_the_watch_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(goals, "HELD_S", 0.3)
+    monkeypatch.setattr(goals, "HELD_EVERY_S", 0.01)
+    well, unknown = Protection(True, "well"), Protection(None, "well again, not yet for long")
+    broken = Protection(False, "the apply worker does not run")
+    assert await seen_protected(cast(Session, Resting(unknown, unknown, well)))
+    assert not await seen_protected(cast(Session, Resting(broken)))
+    assert not await seen_protected(cast(Session, Resting(replace(broken, lost=True), well)))

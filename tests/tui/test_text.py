@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.board import Protection, Stage
 from state.records import Sample
 from tests.tui.fake import NOW
 from tui import text
+from tui.widgets import header
 from tui.widgets.lag import sparkline
 
 
@@ -81,3 +83,19 @@ def test_a_sparkline_shows_gaps_for_what_was_not_known() -> None:
 )  # fmt: skip
 def test_ago(seconds: float | None, words: str) -> None:
     assert text.ago(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("stage", "word", "red"),
+    [
+        (Stage.BEFORE, "NOT PROTECTED YET", False),
+        (Stage.MAKING, "NOT PROTECTED YET", False),
+        (Stage.HELD, "NOT PROTECTED", True),
+    ],
+)
+def test_where_nothing_could_be_protected_yet_nothing_is_red(
+    stage: Stage, word: str, red: bool
+) -> None:
+    now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+    said = header.verdict(Protection(False, "why", at=now, stage=stage), now, 10.0)
+    assert (said.word, said.why, "error" in said.style) == (word, "why", red)

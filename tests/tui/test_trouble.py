@@ -310,7 +310,7 @@ async def test_a_step_that_has_ended_meanwhile_is_not_run_again_by_a_late_key() 
     app = scenes.app(model, at="k2f9qa")
     async with app.run_test(size=WIDE) as pilot:
         await enter_run(pilot)
-        app.conduct(model, "subscribe")
+        app.conduct(model, model.checklist().line("subscribe"))
         await until(pilot, lambda: not app.conducting)
         assert not model.called("advance")
         await pilot.press("enter")

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 
-from runbook import differing
+from runbook import comparing, differing, uncarried
+from runbook.roles import Role
 from tests.watch.held import RUN, Held
 
 Act = Callable[[Held], Awaitable[None]]
@@ -111,7 +113,55 @@ async def _outrun(held: Held) -> None:
         await held.new("ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()")
 
 
+FEED = 'Feed "of" another'
+
+
+async def _by_origin(held: Held) -> None:
+    """Write a row that bears an origin, as a tool does that keeps its progress in one."""
+    await held.new(
+        f"SELECT pg_replication_origin_create('{FEED}')",
+        f"SELECT pg_replication_origin_session_setup('{FEED}')",
+        "INSERT INTO public.customer VALUES (77, 'of a feed')",
+    )
+
+
+async def _without_origin(held: Held) -> None:
+    """Take away what brought it, which brings no row back; then prove all rows to be equal."""
+    await held.new(
+        f"SELECT pg_replication_origin_drop('{FEED}')",
+        "DELETE FROM public.customer WHERE id = 77",
+    )
+    seen = held.board.at
+    await held.until(lambda: held.board.at not in (None, seen), "another verdict")
+    await held.says("rows came to new blue")
+    since = await comparing.position(held.world, Role.NEW_BLUE)
+    uncarried.proved(held.world, partial(held.journal.evidence, RUN, "compare"), since)
+
+
 PLANTS = (
+    Plant(
+        "rows that bear an origin",
+        _by_origin,
+        ('rows came to new blue by the replication origin "Feed ""of"" another"',),
+        _without_origin,
+    ),
+    Plant(
+        "subscription on the publisher",
+        _sql(
+            "new",
+            "CREATE SUBSCRIPTION \"From else\" CONNECTION 'dbname=nowhere' PUBLICATION p"
+            " WITH (connect = false)",
+            "ALTER SUBSCRIPTION \"From else\" SET (slot_name = 'nothing')",
+            'ALTER SUBSCRIPTION "From else" ENABLE',
+        ),
+        ('the subscription "From else" in',),
+        _sql(
+            "new",
+            'ALTER SUBSCRIPTION "From else" DISABLE',
+            'ALTER SUBSCRIPTION "From else" SET (slot_name = NONE)',
+            'DROP SUBSCRIPTION "From else"',
+        ),
+    ),
     Plant(
         "subscription disabled",
         _sql("prime", "ALTER SUBSCRIPTION SUBSCRIPTION_OF_RUN DISABLE"),

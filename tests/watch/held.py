@@ -255,6 +255,7 @@ def _journal(path: Path, world_name: str, database: str) -> Journal:
             },
         ),
         ("slots", [world_name]),
+        ("verified", {"at": ""}),
         ("traffic", {"open": True, "on": Role.NEW_BLUE.value}),
     ):
         journal.evidence(RUN, "for-the-test", "", key=key, value=value)

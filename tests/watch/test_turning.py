@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,7 +20,7 @@ from runbook.postgres.schema import Line
 from runbook.roles import Role
 from runbook.sides import Sides
 from tests.postgres.conftest import MASTER
-from tests.watch.causes import FINAL, PLANTS, Plant
+from tests.watch.causes import FINAL, PLANTS, Plant, _let_go, _stand_still
 from tests.watch.held import LIMIT_S, RUN, Held
 
 
@@ -170,6 +171,52 @@ async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_n
     finally:
         following.stop()
         await watching
+
+
+@asynccontextmanager
+async def _anew(held: Held) -> AsyncIterator[Monitor]:
+    """Watch as a process does that has just been started: nothing was seen before."""
+    held.watch.stop()
+    held.watch = Monitor(held.world, held.journal)
+    watching = asyncio.create_task(held.watch.run())
+    try:
+        yield held.watch
+    finally:
+        held.watch.stop()
+        await watching
+
+
+async def test_a_lag_that_nobody_knows_in_seconds_is_not_small(held: Held) -> None:
+    """Apply stands still since before the first look: for how long is known at least."""
+    await _stand_still(held)
+    before = len(held.verdicts())
+    async with _anew(held) as watch:
+        await held.until(
+            lambda: not watch._unseen and any(lag.at_least_s > 1.0 for lag in held.board.lags),
+            "everything looked at",
+        )
+        (lag,) = held.board.lags
+        assert lag.seconds is None
+        assert lag.bytes
+        assert held.board.protection.protected is None
+        assert all(verdict is not True for verdict, _ in held.verdicts()[before:])
+        await _let_go(held)
+        await held.protected()
+
+
+async def test_a_blind_look_for_stray_writes_ends_the_protection(held: Held) -> None:
+    options = "-c default_transaction_read_only=off"
+    with held.pair.client(16, held.database, MASTER, options=options) as stray:
+        stray.execute("BEGIN")
+        stray.execute("INSERT INTO public.customer VALUES (-9, 'never committed')")
+        async with _anew(held):
+            await held.until(
+                lambda: any("cannot be watched" in reason for reason in held.reasons),
+                "stray writes cannot be watched",
+            )
+            assert held.board.protection.protected is None
+            stray.execute("ROLLBACK")
+            await held.protected()
 
 
 async def test_what_only_warns_is_told_and_turns_nothing(held: Held) -> None:

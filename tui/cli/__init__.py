@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import shlex
-import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from importlib import import_module
@@ -16,8 +15,9 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from state.home import open_private
+from tui.cli.finite import Finite
 from tui.cli.guard import GuardedGroup, PrivateLog
-from tui.cli.leaving import send_nowhere
+from tui.cli.streams import OutputLost
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,10 +48,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), USAGE)
         except JournalError as error:
             stop(str(error), FAILED)
-        except BrokenPipeError:
-            # Whoever read it has seen enough, `head` for instance: that is no trouble to report.
-            send_nowhere(sys.stdout)
-            raise SystemExit(FAILED) from None
+        except OutputLost:
+            raise
         except OSError as error:
             stop(_about_a_file(error), FAILED)
         except Exception as error:
@@ -292,9 +290,11 @@ def watch(run: str, as_json: bool) -> None:
 @in_words
 def auto(what: str, **options: Any) -> None:
     """Run without a screen: PLAN begins a run, RUN goes on with one."""
+    from tui.cli.outlet import patient_output
     from tui.cli.unattended import run_unattended
 
-    raise SystemExit(run_async(run_unattended(what, **options)))
+    with patient_output(as_json=options["as_json"]):
+        raise SystemExit(run_async(run_unattended(what, **options)))
 
 
 @main.command()
@@ -303,7 +303,7 @@ def auto(what: str, **options: Any) -> None:
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds to wait for the side that follows, and for rows that change at every look.",
@@ -507,10 +507,10 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
     default="traffic-first",
     show_default=True,
 )
-@click.option("--pace", type=click.FloatRange(0), default=None, help="1: AWS's durations, 0: none.")
+@click.option("--pace", type=Finite(0), default=None, help="1: AWS's durations, 0: none.")
 @click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--tables", type=click.IntRange(0, 20000), default=0, help="Plain tables added.")
-@click.option("--load", type=click.FloatRange(0), default=40.0, show_default=True, help="TPS.")
+@click.option("--load", type=Finite(0), default=40.0, show_default=True, help="TPS.")
 @click.option("--from", "from_version", default="16", show_default=True)
 @click.option("--to", "to_version", default="18", show_default=True)
 @click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")

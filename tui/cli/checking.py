@@ -12,7 +12,7 @@ from runbook import plan as plans
 from runbook import preflight
 from runbook.aws import Aws
 from runbook.preflight import Level, Result
-from runbook.preflight.acceptance import unused
+from runbook.preflight.acceptance import unused, way_through
 from runbook.world import NothingKept, World
 from tui.cli.headless import BLOCKED, DONE, UNKNOWN
 
@@ -60,8 +60,8 @@ def _print(result: Result) -> None:
         return
     if result.remedy:
         click.echo(f"          do:  {result.remedy}")
-    if result.survives:
-        click.echo(f"          or:  waive {result.key} in the plan, and {result.survives}")
+    if through := way_through(result):
+        click.echo(f"          or:  {through}")
 
 
 def _code(results: Sequence[Result]) -> int:

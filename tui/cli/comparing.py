@@ -11,6 +11,7 @@ import click
 
 from runbook import comparing, planning
 from runbook.aws import Aws
+from runbook.sides import held
 from runbook.world import World
 from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
 from tui.cli.workspace import enter_lab, read_journal, refuse_handed_over, write_journal
@@ -54,13 +55,15 @@ async def compare_run(
         world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:
+            since = await comparing.position(world, held(world).publisher) if record else 0
             results = await comparing.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
         finally:
             await world.forget_connections()
         if record:
-            comparing.record(world, results, partial(journal.evidence, found.id, "compare"))
+            keep = partial(journal.evidence, found.id, "compare")
+            comparing.record(world, results, keep, whole=True, since=since)
     verdicts = [result.same for result in results]
     equal = False if False in verdicts else None if None in verdicts else True
     if as_json:

@@ -137,6 +137,17 @@ async def branch(session: Session, course: Course) -> None:
     await session.branch(found[0], "asked for on the command line")
 
 
+async def seen_protected(session: Session) -> bool:
+    """Wait until the watch says that the run is protected; return whether it does."""
+    await session.looked(FIRST_LOOK_S)
+    deadline = time.monotonic() + HELD_S
+    while (found := session.board().protection).protected is not True:
+        if found.lost or time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(HELD_EVERY_S)
+    return True
+
+
 async def _ways_to(session: Session, goal: Goal) -> list[Way]:
     """Return the ways to a goal, one that is available first; at least one."""
     found = [

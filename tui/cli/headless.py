@@ -19,8 +19,9 @@ from runbook.step import Answer, Gate
 from runbook.tracks import name, steps_of
 from state.records import Event, Json
 from state.words import Result, Status, Track
-from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible
-from tui.cli.leaving import on_signals, send_nowhere
+from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
+from tui.cli.leaving import on_signals
+from tui.cli.outlet import Outlet
 
 DONE = 0
 FAILED = 1
@@ -29,6 +30,9 @@ BLOCKED = 3
 UNKNOWN = 4
 
 EVENT_EVERY_S = 0.2
+
+PASSING = frozenset({"wait", "evidence"})
+"""Kinds of events that a slow reader may miss: the journal has them."""
 
 STOPPED = "stopped"
 """The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
@@ -59,23 +63,26 @@ class Printer:
                     "kind": event.kind,
                     "text": event.text,
                     "data": dict(event.data),
-                }
+                },
+                passing=event.kind in PASSING,
             )
         elif event.kind not in ("effect", "evidence"):
-            self._write(f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}")
+            words = f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}"
+            self._write(words, passing=event.kind in PASSING)
 
-    def line(self, value: Mapping[str, Json]) -> None:
+    def line(self, value: Mapping[str, Json], *, passing: bool = False) -> None:
         """Print one JSON object on a line of its own."""
-        self._write(json.dumps(value, ensure_ascii=False, default=str))
+        self._write(json.dumps(value, ensure_ascii=False, default=str), passing=passing)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, passing: bool = False) -> None:
+        if isinstance(sys.stdout, Outlet):
+            sys.stdout.put(text + "\n", passing=passing)
+            return
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
         except OSError:
-            # A pipe or a terminal that is gone is no reason to drop the run.
             self.lost = True
-            send_nowhere(sys.stdout)
 
 
 async def yes_to_all(gate: Gate) -> str | None:
@@ -116,7 +123,11 @@ async def drive(
             course.already = course.stops_at(session.checklist().current) is not None
             if at_once and course.left:
                 await branch_if_possible(session, course)
-            return await _steps(session, decide, Unknowns(session, on_unknown), course)
+            code = await _steps(session, decide, Unknowns(session, on_unknown), course)
+            at_rest = code == DONE and rests(session) is Result.PROTECTED
+            if at_rest and not await seen_protected(session):
+                return FAILED
+            return code
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -252,6 +263,10 @@ def say_what_failed(session: Session) -> None:
             continue
         if line.attempt is not None and line.status.ended and not line.status.done:
             sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
+    protection = session.board().protection
+    if rests(session) is Result.PROTECTED and protection.protected is not True:
+        said = "; ".join(protection.reasons) or protection.text
+        sys.stderr.write(f"Every step is done, and the run is not protected: {said}.\n")
 
 
 def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
@@ -274,11 +289,39 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             phase: _rounded((session.fact(f"downtime.{phase}") or {}).get("seconds"))
             for phase in phases(session)
         },
+        "protection": _protection(session),
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}
             for step in durations(session.checklist())
         ],
+        "warnings": warnings(session),
         **_until(session, course),
+    }
+
+
+def warnings(session: Session) -> list[dict[str, Json]]:
+    """Return what steps that are done did not do, as far as it stands."""
+    return [
+        {"track": line.track.value, "step": line.step, "text": text}
+        for section in session.checklist().sections
+        for line in section.lines
+        for text in line.warnings
+    ]
+
+
+def say_warnings(found: Sequence[Mapping[str, Json]]) -> None:
+    """Print what a person still has to see to, though each step is done."""
+    for warning in found:
+        sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
+
+
+def _protection(session: Session) -> dict[str, Json]:
+    """Return the verdict of the watch, as of when it was made."""
+    found = session.board().protection
+    return {
+        "protected": found.protected,
+        "text": found.text,
+        "at": None if found.at is None else found.at.isoformat(),
     }
 
 
@@ -336,11 +379,16 @@ def result_word(session: Session, code: int) -> str:
     """
     if code != DONE:
         return Result.FAILED.value
-    result, stay = session.result(), session.checklist().current
+    result = rests(session)
+    return STOPPED if result is None else result.value
+
+
+def rests(session: Session) -> Result | None:
+    """Return where the run rests, told by the present stay; None where it is under way."""
+    stay = session.checklist().current
     steps = {step.key: step for step in steps_of(stay.entry.track, session.plan, stay.entry.way)}
     done = [line.step for line in stay.lines if line.status.done and not line.remedy]
-    rests = bool(done) and steps[done[-1]].rests
-    return STOPPED if result is None or not rests else result.value
+    return session.result() if done and steps[done[-1]].rests else None
 
 
 def _rounded(value: float | None) -> float | None:

@@ -16,6 +16,7 @@ from state.errors import JournalError
 from state.records import RunSummary
 from state.words import Environment
 from tui.cli import in_words, print_json, stop
+from tui.cli.finite import Finite
 from tui.text import clean
 
 FAILED = 1
@@ -26,7 +27,7 @@ def options(command: Any) -> Any:
     for option in (
         click.option(
             "--pace",
-            type=click.FloatRange(0),
+            type=Finite(0),
             default=0.05,
             show_default=True,
             help="1: AWS's durations, 0: none.",
@@ -35,7 +36,7 @@ def options(command: Any) -> Any:
         click.option("--tables", type=click.IntRange(0, 20000), default=0),
         click.option(
             "--load",
-            type=click.FloatRange(0),
+            type=Finite(0),
             default=40.0,
             show_default=True,
             help="Transactions a second.",

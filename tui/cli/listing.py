@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -12,8 +14,9 @@ from rich.text import Text
 
 from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import planning
+from runbook import planning, verdicts
 from runbook.aws import Aws
+from runbook.board import Board
 from runbook.checklist import Checklist
 from runbook.outage import downtime
 from runbook.positions import position, way_back
@@ -25,7 +28,7 @@ from state.journal import Journal
 from state.keeping import touched
 from state.records import Handover, RunSummary
 from tui.cli.workspace import lab_gone, read_journal
-from tui.text import clean
+from tui.text import ago, clean, elapsed
 
 PROTECTED = {True: "yes", False: "no", None: "?"}
 
@@ -60,6 +63,12 @@ def runs_json() -> list[dict[str, Any]]:
             "step": row.step,
             "status": row.status.value,
             "protected": row.protected,
+            "protected_seen": {
+                "protected": row.last_protected,
+                "at": None
+                if row.protection_seen_at is None
+                else row.protection_seen_at.isoformat(),
+            },
             "started_at": row.started_at.isoformat(),
             "environment": row.environment.value,
             "result": None if row.result is None else row.result.value,
@@ -102,7 +111,7 @@ def runs_text() -> str:
             name(row.track, row.way),
             row.step,
             _status(row),
-            PROTECTED[row.protected],
+            _protected(row),
             f"{row.started_at.astimezone():%Y-%m-%d %H:%M}",
             row.environment.value,
         )
@@ -113,6 +122,16 @@ def runs_text() -> str:
     ]
     warnings += [f"! run {row.run} was {clean(row.away.words)}" for row in rows if row.away]
     return _printed(table) + "".join(f"{warning}\n" for warning in warnings)
+
+
+def _protected(row: RunSummary) -> str:
+    """Return whether it is protected; what was seen last, and when, where nobody watches now."""
+    if row.protected is not None or row.protection_seen_at is None:
+        return PROTECTED[row.protected]
+    if not row.open:
+        return "-"
+    seen_s = elapsed(row.protection_seen_at, datetime.now(UTC))
+    return f"as seen {ago(seen_s)}: {PROTECTED[row.last_protected]}"
 
 
 def _status(row: RunSummary) -> str:
@@ -129,23 +148,45 @@ def _printed(table: Table) -> str:
     return plain.getvalue()
 
 
-def _read(run: str) -> tuple[Checklist, str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Where a run stands, as the journal tells it."""
+
+    listed: Checklist
+    back: str
+    """The sentence on the way back."""
+    board: Board | None
+    """The last figures that were put up, with the verdict as it stands now."""
+
+
+def _read(run: str) -> _Shown:
     warn_if_touched()
     with read_journal() as journal:
         listed = checklists.read(journal, run)
-        return listed, way_back_of(journal, listed), journal.live(listed.run.id)
+        world = _world(journal, listed)
+        live = journal.live(listed.run.id)
+        board = None
+        if live is not None:
+            board = boards.from_json(live)
+            watched = journal.holder() is not None
+            board = replace(board, protection=verdicts.as_seen(world, board, watched=watched))
+        return _Shown(listed, way_back_of(journal, listed), board)
+
+
+def _world(journal: Journal, listed: Checklist) -> World:
+    plan = planning.of_run(journal, listed.run)
+    return World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
 
 
 def way_back_of(journal: Journal, listed: Checklist) -> str:
     """Return the sentence on the way back from where a run stands."""
-    plan = planning.of_run(journal, listed.run)
-    world = World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
-    return way_back(position(world, journal))
+    return way_back(position(_world(journal, listed), journal))
 
 
 def show_json(run: str) -> dict[str, Any]:
     """Return where a run stands."""
-    listed, back, live = _read(run)
+    shown = _read(run)
+    listed, back = shown.listed, shown.back
     following = listed.next
     return {
         "run": listed.run.id,
@@ -167,13 +208,14 @@ def show_json(run: str) -> dict[str, Any]:
                         "seconds": line.seconds,
                         "attempts": line.attempts,
                         "message": line.attempt.message if line.attempt else "",
+                        "warnings": list(line.warnings),
                     }
                     for line in section.lines
                 ],
             }
             for section in listed.sections
         ],
-        "board": live,
+        "board": None if shown.board is None else shown.board.as_json(),
     }
 
 
@@ -196,7 +238,8 @@ def _at_once(run: str) -> list[str]:
 
 def show_text(run: str) -> str:
     """Return where a run stands, for a person."""
-    listed, back, live = _read(run)
+    shown = _read(run)
+    listed = shown.listed
     lines = [f"run {listed.run.id}  {clean(listed.run.cluster)}  {listed.run.environment.value}"]
     if listed.run.away:
         lines.append(f"{clean(listed.run.away.words)}: this is what was known here then")
@@ -209,11 +252,25 @@ def show_text(run: str) -> str:
             lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
             if line.attempt is not None and line.attempt.message and not line.status.done:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
+            lines += [f"    ! {clean(each)}" for each in line.warnings]
     lines += _at_once(run)
-    lines.append(f"way back from here: {back}")
-    if live is not None:
-        board = boards.from_json(live)
-        verdict = PROTECTED[board.protection.protected]
-        seen = "never" if board.at is None else f"{board.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        lines.append(f"protected: {verdict} ({clean(board.protection.text)}), as seen {seen}")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_way_and_protection(shown)]) + "\n"
+
+
+def _way_and_protection(shown: _Shown) -> list[str]:
+    """Return the way back and the verdict, each as of when it was seen where nobody watches now."""
+    if shown.board is None:
+        return [f"way back from here: {shown.back}"]
+    found = shown.board.protection
+    words = clean(found.text)
+    if found.before_at is None or not shown.listed.run.open:
+        lines = [f"way back from here: {shown.back}"]
+        if shown.listed.run.open:
+            lines.append(f"protected: {PROTECTED[found.protected]} ({words})")
+        return lines
+    age = ago(elapsed(found.before_at, datetime.now(UTC)))
+    return [
+        f"way back as last known, {age}: {shown.back}",
+        f"protected: not known now; as seen {found.before_at.astimezone():%Y-%m-%d %H:%M:%S} "
+        f"({age}): {PROTECTED[found.before]} ({words})",
+    ]

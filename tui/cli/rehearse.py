@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,15 @@ from tui.cli.headless import (
     Printer,
     drive,
     phases,
+    say_warnings,
     say_what_failed,
     summary,
     switchover_seconds,
+    warnings,
     yes_to_all,
 )
+from tui.cli.outlet import patient_output
+from tui.cli.streams import outlive_output
 from tui.cli.workspace import read_journal, write_journal
 
 LIVE_PACE = 0.02
@@ -69,6 +74,12 @@ class Night:
 
 def rehearse(night: Night) -> int:
     """Go through the night and return the exit code."""
+    # Nothing else may write on the terminal while the app draws on it.
+    with patient_output(as_json=night.as_json) if night.alone else nullcontext():
+        return _rehearse(night)
+
+
+def _rehearse(night: Night) -> int:
     pace = night.pace if night.pace is not None else (0.0 if night.alone else LIVE_PACE)
     _say(night, "Starting a lab: real PostgreSQL servers under an imitation of AWS's API …")
     try:
@@ -141,6 +152,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
     printer = Printer(as_json=night.as_json)
     with write_journal() as journal:
         session = Session.start(journal, plans.load(plan_file), plan_file)
+        outlive_output(partial(journal.event, session.run.id, "output"))
         course = Course([Goal(each) for each in (night.track, *night.then)])
         try:
             code = await drive(
@@ -164,6 +176,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
             printer.line(ended)
         else:
             say_what_failed(session)
+            say_warnings(warnings(session))
             _tell(session, ended)
         return code
 

@@ -64,11 +64,14 @@ class BranchScreen(KeyedScreen[None]):
     @work
     async def _look(self) -> None:
         pane = self.query_one(WaysPane)
+        ways, error = [], ""
         try:
-            pane.show(await self.face.engine.call(self.model.ways))
-        except Exception as error:  # the words stand where the ways would
-            pane.show([], str(error) or type(error).__name__)
-        self.refresh_keys()
+            ways = await self.face.engine.call(self.model.ways)
+        except Exception as failed:  # the words stand where the ways would
+            error = str(failed) or type(failed).__name__
+        if not self.ending:
+            pane.show(ways, error)
+            self.refresh_keys()
 
     def why_not(self, action: str) -> str:
         if action != "choose":
@@ -103,7 +106,8 @@ class BranchScreen(KeyedScreen[None]):
         except Exception as error:  # refused in words; the run stays where it was
             self.face.failed(error, "Not branched")
             return
-        self.dismiss(None)
+        if not self.ending:
+            self.dismiss(None)
 
 
 def _question(way: Way, model: RunModel) -> Question:

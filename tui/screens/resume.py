@@ -164,12 +164,14 @@ class ResumeScreen(KeyedScreen[bool]):
         pane.pending, pane.error = None, ""
         self.refresh_keys()
         try:
-            self.picture = await self.face.engine.read(lambda: take(self.model, None, ""))
+            self.picture = await self.face.engine.read(lambda: take(self.model, None, None))
             self._stand(self.picture, None)
             self._take_ways(self.picture)
             pane.pending = await self._findings()
         except Exception as error:  # shown in place of the findings; leaving stays possible
             pane.pending, pane.error = [], str(error) or type(error).__name__
+        if self.ending:
+            return
         pane.selected = 0
         pane.probed_at = self.face.now()
         self._tick()
@@ -190,6 +192,8 @@ class ResumeScreen(KeyedScreen[bool]):
         return await self.face.engine.call(self.model.findings)
 
     def _stand(self, picture: Picture, ways: list[Way] | None, error: str = "") -> None:
+        if self.ending:
+            return
         pane = self.query_one(StandPane)
         pane.watched = not self.model.writable
         pane.stand = Stand(self.model, picture, ways, error)
@@ -240,7 +244,8 @@ class ResumeScreen(KeyedScreen[bool]):
             )
         except Exception as error:  # refused in words; the outcome stays unknown
             self.face.failed(error, "Not recorded")
-        self.action_probe()
+        if not self.ending:
+            self.action_probe()
 
     def action_adopt(self) -> None:
         """Record that the effect happened."""
@@ -258,7 +263,8 @@ class ResumeScreen(KeyedScreen[bool]):
     async def action_branch(self) -> None:
         """Show the ways off the track."""
         await self.face.push_screen_wait(BranchScreen(self.model))
-        self.action_probe()
+        if not self.ending:
+            self.action_probe()
 
     def action_help(self) -> None:
         """Show the help."""
@@ -268,9 +274,11 @@ class ResumeScreen(KeyedScreen[bool]):
         """Go on to the run."""
         self.dismiss(True)
 
-    def action_leave(self) -> None:
+    @work(exclusive=True, group="leave")
+    async def action_leave(self) -> None:
         """Leave the run."""
-        self.dismiss(False)
+        if await self.face.may_leave(self.model):
+            self.dismiss(False)
 
     @on(StandPane.Moved)
     def _moved(self) -> None:

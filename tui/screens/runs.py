@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from textual import work
@@ -104,7 +105,7 @@ class RunsScreen(KeyedScreen[None]):
             self.trouble = ""
         except Exception as error:  # said in place of the runs; the next look may do better
             self.trouble = str(error) or type(error).__name__
-        if self.is_mounted:
+        if self.is_mounted and not self.ending:
             self._draw()
 
     def _draw(self) -> None:
@@ -226,17 +227,17 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
     where = glyphs.ENVIRONMENT[run.environment]
     protected = {
         True: ("✓ yes", "$text-success"),
-        False: ("– no", "$foreground-muted" if not run.open else "bold $text-error"),
-        None: ("? unknown", "bold $text-warning"),
+        False: ("✗ no", "bold $text-error"),
+        None: (_last_seen(run), "bold $text-warning"),
     }[run.protected]
     status = line((f"{mark.glyph} {mark.word}", mark.style))
     if not run.open:
         ending = run.result.value.replace("_", " ") if run.result else "closed"
         status = line((f"■ {ending}", "$foreground-muted"))
-        protected = ("– no", "$foreground-muted") if run.protected is not True else protected
+        protected = ("–", "$foreground-muted")
     elif lab_gone:
         status = line(("■ lab gone", "$foreground-muted"))
-        protected = ("– no", "$foreground-muted")
+        protected = ("–", "$foreground-muted")
     if run.away is not None:
         status = line(("→ handed over", "bold $text-warning"))
     held = run.open and run.slots_held and not lab_gone and run.away is None
@@ -251,3 +252,11 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
         "protected": line(protected),
         "started (UTC)": line((text.day_and_time(run.started_at), "$foreground-muted")),
     }
+
+
+def _last_seen(run: RunSummary) -> str:
+    """Return what was seen last of the protection, where nobody watches now."""
+    if run.protection_seen_at is None or run.last_protected is None:
+        return "? unknown"
+    age = text.age_figure(text.elapsed(run.protection_seen_at, datetime.now(UTC)))
+    return f"{age} ago {'yes' if run.last_protected else 'no'}"

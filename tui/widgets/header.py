@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from runbook.board import Board, Downtime, Protection, stale
+from runbook.board import Board, Downtime, Protection, Stage, stale
 from state.records import Run
 from tui import glyphs, text
 from tui.picture import fresh_limit
@@ -49,6 +49,9 @@ def verdict(protection: Protection, now: datetime, limit: float) -> Verdict:
         return Verdict("PROTECTION UNKNOWN", protection.text, "bold $text-warning")
     if protection.protected:
         return Verdict("PROTECTED", protection.text, "bold $text-success")
+    if protection.stage is not Stage.HELD:
+        style = "$foreground-muted" if protection.stage is Stage.BEFORE else "bold $text-warning"
+        return Verdict("NOT PROTECTED YET", protection.text, style)
     return Verdict("NOT PROTECTED", protection.text, "bold $text-error")
 
 
@@ -120,6 +123,19 @@ class RunHeader(Widget):
         )
         if self.now is None or self.board.at is None:
             return [line(left, ("looking…", "$foreground-muted"))]
+        return [*self._call(cells), *self._known(left, cells)]
+
+    def _call(self, cells: int) -> list[Content]:
+        """Return what a person must do now, before all else."""
+        if not self.board.to_do or not self.run.open:
+            return []
+        rows = text.wrap(text.clean(self.board.to_do), max(20, cells - 4))
+        style = "bold $text-error reverse"
+        return [line((f" ▶ {text.fit(row, cells - 4)}", style)) for row in rows]
+
+    def _known(self, left: Content, cells: int) -> list[Content]:
+        assert self.now is not None
+        wide = cells >= WIDE
         down, style = downtime(self.board.downtime, self.now, short=not wide)
         first = line(left, (down, style))
         if not self.run.open:

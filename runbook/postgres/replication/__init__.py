@@ -12,6 +12,12 @@ from runbook.postgres.replication.lag import (
     lsn_text,
     slot_lags,
 )
+from runbook.postgres.replication.origins import (
+    Origin,
+    origin_positions,
+    origins,
+    passes_over_origins,
+)
 from runbook.postgres.replication.publisher import (
     Slot,
     SlotBlocked,
@@ -29,10 +35,14 @@ from runbook.postgres.replication.publisher import (
     terminate_slot_user,
 )
 from runbook.postgres.replication.role import (
+    closed_databases,
     create_replication_role,
     drop_owned,
     drop_role,
+    granted_in,
     hash_password,
+    let_connect,
+    may_connect,
     role_exists,
     set_password,
     set_password_statement,
@@ -65,6 +75,7 @@ from runbook.postgres.replication.subscriber import (
 
 __all__ = [
     "LagClock",
+    "Origin",
     "Slot",
     "SlotBlocked",
     "SlotBlocker",
@@ -73,6 +84,7 @@ __all__ = [
     "SubscribedTable",
     "Subscription",
     "Worker",
+    "closed_databases",
     "confirmed_past",
     "copy_errors",
     "create_publication",
@@ -90,10 +102,16 @@ __all__ = [
     "emit_barrier",
     "enable_subscription",
     "flushed",
+    "granted_in",
     "hash_password",
     "hold_strays",
+    "let_connect",
     "lsn_text",
+    "may_connect",
+    "origin_positions",
+    "origins",
     "own_mark",
+    "passes_over_origins",
     "publication_exists",
     "publish_strays",
     "published",

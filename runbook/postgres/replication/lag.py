@@ -78,6 +78,7 @@ class LagClock:
         self._keep = keep
         self._lsns: list[int] = []
         self._times: list[float] = []
+        self._first: tuple[float, int] | None = None
 
     def observe(self, at: float, current_lsn: int) -> None:
         """Remember that the publisher's WAL ended at `current_lsn` at the time `at` (seconds)."""
@@ -85,6 +86,9 @@ class LagClock:
             # WAL never shrinks: this is another history (a restored or another server).
             self._lsns.clear()
             self._times.clear()
+            self._first = None
+        if self._first is None:
+            self._first = (at, current_lsn)
         if self._lsns and current_lsn == self._lsns[-1]:
             self._times[-1] = at
             return
@@ -102,6 +106,19 @@ class LagClock:
             return None
         place = bisect_right(self._lsns, confirmed_lsn)
         return None if place == 0 else max(now - self._times[place - 1], 0.0)
+
+    def at_least(self, now: float, confirmed_lsn: int | None) -> float:
+        """Return for how long, at least, something has not been confirmed that was written.
+
+        It says something where `seconds` is None: what was there at the first look, or at the
+        oldest that is remembered, is still not confirmed. A position that is not known is none.
+        """
+        if self._first is None:
+            return 0.0
+        since, lsn = self._first
+        if confirmed_lsn is not None and confirmed_lsn >= lsn:
+            since = self._times[0]
+        return max(now - since, 0.0)
 
 
 def lsn_text(lsn: int) -> str:

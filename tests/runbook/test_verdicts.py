@@ -1,0 +1,104 @@
+"""A verdict is about one capture, for a short time, and of whoever still watches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runbook import differing, uncarried, verdicts
+from runbook.board import Board, Protection
+from runbook.differing import Differing
+from runbook.plan import ProtectionSection
+from runbook.roles import Role
+from runbook.world import World
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+CAPTURE = {
+    "databases": ["orders"],
+    "slots": {"orders": "bp_1"},
+    "publisher": "new blue",
+    "from": {"bp_1": 4096},
+}
+SAID: dict[str, Any] = {"protected": True, "causes": [], "lost": False, "of": {"bp_1": 4096}}
+FACTS: dict[str, Any] = {
+    "switchover": {"called_at": ""},
+    "capture": CAPTURE,
+    "slots": ["bp_1"],
+    "verified": {"at": ""},
+    "protection": SAID,
+}
+WELL = Board(protection=Protection(True, "a rollback now would lose nothing", (), NOW), at=NOW)
+
+
+def world(**facts: Any) -> World:
+    known = {**FACTS, **facts}
+    plan = SimpleNamespace(protection=ProtectionSection())
+    return cast(World, SimpleNamespace(fact=known.get, now=lambda: NOW, plan=plan))
+
+
+TABLE = Differing("orders", "public", "items", 812, 811, "comparison")
+CAME = {"publisher": "new blue", "past": 0, "found": ["rows came"]}
+
+
+def test_what_was_journaled_stands_until_the_journal_says_otherwise() -> None:
+    assert verdicts.is_protected(world())
+    assert not verdicts.is_protected(world(protection=None))
+    assert not verdicts.is_protected(world(detached=[Role.BLUE_PRIME.value]))
+    assert not verdicts.is_protected(world(slots=[]))
+    assert not verdicts.is_protected(world(uncarried=CAME))
+    assert not verdicts.is_protected(world(**{differing.FACT: differing.as_json([TABLE])}))
+
+
+@pytest.mark.parametrize("publisher", [Role.NEW_BLUE, Role.BLUE_PRIME])
+def test_a_verdict_on_another_capture_says_nothing_of_this_one(publisher: Role) -> None:
+    """Slots made anew after a loss, or those of the other direction."""
+    capture = {**CAPTURE, "from": {"bp_1": 8192}, "publisher": publisher.value}
+    made_anew = world(capture=capture, protection={**SAID, "lost": True})
+    assert not verdicts.is_lost(made_anew)
+    assert not verdicts.is_protected(made_anew)
+    assert verdicts.is_lost(world(protection={**SAID, "protected": None, "lost": True}))
+
+
+def test_rows_found_since_the_last_look_end_what_it_said() -> None:
+    known = verdicts.last_known(world(**{differing.FACT: differing.as_json([TABLE])}), WELL)
+    assert known.protected is False
+    assert "public.items" in known.text
+    assert verdicts.last_known(world(), WELL) == WELL.protection
+    dropped = verdicts.last_known(world(slots=[]), WELL)
+    assert (dropped.protected, dropped.text) == (False, "no way back is held")
+
+
+@pytest.mark.parametrize(
+    ("watched", "age_s", "now"), [(True, 0, True), (True, 60, None), (False, 0, None)]
+)
+def test_what_was_seen_is_the_present_only_while_somebody_watches(
+    watched: bool, age_s: float, now: bool | None
+) -> None:
+    at = NOW - timedelta(seconds=age_s)
+    board = replace(WELL, protection=replace(WELL.protection, at=at))
+    seen = verdicts.as_seen(world(), board, watched=watched)
+    assert seen.protected is now
+    assert (seen.before, seen.before_at) == ((True, at) if now is None else (None, None))
+
+
+def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_publisher() -> None:
+    facts: dict[str, Any] = {}
+
+    def keep(text: str, *, key: str = "", value: Any = None) -> None:
+        facts[key] = value
+
+    def now() -> World:
+        return world(**facts)
+
+    uncarried.keep(now(), keep, ["rows came by a"])
+    uncarried.keep(now(), keep, ["rows came by b", "rows came by a"])
+    assert uncarried.found(now()) == ("rows came by a", "rows came by b")
+    assert uncarried.proved_up_to(now()) == 4096
+    uncarried.proved(now(), keep, 9000)
+    assert (uncarried.found(now()), uncarried.proved_up_to(now())) == ((), 9000)
+    turned = {**CAPTURE, "publisher": Role.BLUE_PRIME.value, "from": {"bp_1": 5}}
+    assert uncarried.proved_up_to(world(**facts, capture=turned)) == 5
