@@ -26,6 +26,7 @@ from runbook.clocks import ClockWatch
 from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
 from runbook.judging import Judging
 from runbook.looks import bounds, clusters, origins, production, strays
+from runbook.looks.keys import KeysLook
 from runbook.looks.objects import HeldObjectsLook
 from runbook.looks.patience import AGAIN_S
 from runbook.looks.samples import Samples
@@ -79,6 +80,7 @@ class Monitor:
         self._traffic = TrafficLook(world)
         self._strays = StraysLook(world)
         self._schemas = SchemasLook(world, journal)
+        self._keys = KeysLook(world)
         self._objects = HeldObjectsLook(world, journal)
         self._seen: dict[str, Seen] = {}
         """What each look saw last, by its name."""
@@ -125,6 +127,7 @@ class Monitor:
             "origins": (self._look_at_origins, every),
             "objects": (self._look_at_objects, every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
+            "keys": (self._look_at_keys, every),
             "judge": (self._judge, min(every, 1.0)),
         }
         try:
@@ -294,6 +297,14 @@ class Monitor:
             return
         self._seen["objects"] = await self._objects.look(databases)
         self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
+
+    async def _look_at_keys(self) -> None:
+        capture = self.world.fact("capture")
+        if not capture or self.world.fact("slots") == []:
+            self._seen.pop("keys", None)
+            return
+        self._seen["keys"] = await self._keys.look(list(capture["databases"]))
+        self._pauses["keys"] = max(self._pauses["keys"], self._keys.rest_s)
 
     async def _look_at_bounds(self) -> None:
         capture = self.world.fact("capture")

@@ -22,6 +22,7 @@ from runbook.remedies import fixes
 from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
+from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
@@ -228,6 +229,8 @@ async def _sides(world: World, found: Offered) -> None:
                 for change in drift.changes(*await both(world, database)):
                     await _change(world, database, change, found)
             continue
+        async with found.looking_at(f"the keys of {database}"):
+            await _keys(world, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the subscription in {database}"):
@@ -296,6 +299,18 @@ async def _stopped(world: World, database: str, failing: Pending, found: Offered
         f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
         "security holds after a rollback, too: take it back once nothing is pending.",
     )
+
+
+async def _keys(world: World, database: str, found: Offered) -> None:
+    for table in await keyless(world, database):
+        if (remedy := identify(world, database, table)) is not None:
+            found.add(remedy)
+            continue
+        found.say(
+            f"Give {table} in {database} of {held(world).publisher.value} a key",
+            f"UPDATE and DELETE on it fail there: {table.reason}",
+            by_key(table),
+        )
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:
