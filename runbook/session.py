@@ -18,9 +18,8 @@ from pathlib import Path
 
 import psycopg
 
-from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import holder, planning
+from runbook import holder, planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -144,10 +143,10 @@ class Session:
 
     def board(self) -> Board:
         """Return the live figures: this process's own, or those that the holder published."""
-        if self._watching is not None:
+        if self._watching is not None or self._monitor.board.at is not None:
             return self._monitor.board
-        published = self._journal.live(self.run.id)
-        return Board() if published is None else boards.from_json(published)
+        watched = self._journal.holder() is not None
+        return verdicts.board_as_seen(self._looking, watched=watched) or Board()
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest events after an id, oldest first."""
@@ -220,8 +219,7 @@ class Session:
         try:
             while True:
                 self._busy = step
-                if step in planning.CHECKING:
-                    self._go_by(planning.read_again(self._journal, self.run, self.plan, step))
+                self._go_by(planning.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()

@@ -458,14 +458,14 @@ def show(run: str, as_json: bool) -> None:
 @in_words
 def report(run: str, form: str) -> None:
     """Print the report of RUN: timeline, durations, downtime, decisions, evidence."""
-    from state.home import journal_path
-    from state.journal import Journal
     from state.report import report as write
-    from tui.cli.listing import warn_if_touched
+    from tui.cli.listing import stands
+    from tui.cli.workspace import read_journal
 
-    warn_if_touched()
-    with Journal.open(journal_path(), writer=False) as journal:
-        click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
+    standing = stands(run)
+    with read_journal() as journal:
+        found = journal.run(run).id
+        click.echo(write(journal, found, "md" if form == "md" else "json", stands=standing))
 
 
 def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
