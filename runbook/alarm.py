@@ -20,6 +20,7 @@ class Cause(StrEnum):
     HORIZON = "horizon"
     SEQUENCE = "sequence"
     ROWS = "rows"
+    IDENTITY = "identity"
     ORIGIN = "origin"
     ROLE = "role"
     GRANT = "grant"

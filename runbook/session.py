@@ -26,7 +26,7 @@ from runbook.checklist import Checklist
 from runbook.monitor import Monitor
 from runbook.offers import Offer, Pending, Preview, choices
 from runbook.plan import Plan
-from runbook.positions import position, way_back
+from runbook.positions import position, way_back_now
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.previewing import preview
 from runbook.remedies import offered as remedies
@@ -188,7 +188,7 @@ class Session:
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
-        return way_back(position(self._world, self._journal))
+        return way_back_now(self._world, position(self._world, self._journal))
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from runbook.alarm import Alarm, Cause
 from runbook.board import LagView, about
+from runbook.consumers import in_words, others
 from runbook.looks import trend
 from runbook.looks.patience import Patience
 from runbook.postgres import catalog, replication
@@ -57,8 +58,21 @@ class SlotsLook:
             self._publisher = publisher
         async with self._world.connect(publisher) as connection:
             found = await replication.slot_lags(connection, list(slots))
+            every = await catalog.replication_slots(connection)
         views = tuple(self._view(lag, slots[lag.slot], now) for lag in found)
-        return views, tuple(_warnings(publisher, views, found, now))
+        consumers = [
+            Alarm(
+                Cause.SLOT,
+                slot.database or "",
+                f"consumer {slot.name}",
+                f"the slot {in_words(slot)} on {publisher.value} is not the run's: after a way "
+                "back its reader gets nothing more",
+                False,
+                now,
+            )
+            for slot in others(every, self._world.sql_name())
+        ]
+        return views, (*_warnings(publisher, views, found, now), *consumers)
 
     async def aws_own(self) -> tuple[LagView, ...]:
         """Return AWS's own slots on blue, by which green follows it until the switchover."""

@@ -31,7 +31,7 @@ class TrafficLook:
 
     async def look(self, board: Board) -> tuple[TrafficView, bool]:
         """Return what is seen, and whether it has a new rate."""
-        serving = next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
+        serving = self.serving(board)
         now = self._world.now()
         async with self._world.connect(serving) as connection:
             seen = await activity.look(connection, self._world.plan.traffic.application_roles)
@@ -49,6 +49,10 @@ class TrafficLook:
             self._written = (clock, seen.rows_written, of)
         fence, fence_at = self._fence(board, seen.sessions)
         return TrafficView(fence, fence_at, seen.sessions, rate, at=now), rated
+
+    def serving(self, board: Board) -> Role:
+        """Return the cluster that the applications find."""
+        return next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
 
     def _fence(self, board: Board, sessions: int) -> tuple[Fence, datetime | None]:
         traffic = self._world.fact("traffic")

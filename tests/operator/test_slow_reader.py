@@ -11,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from typing import TextIO
 
+import click
 import pytest
 
 from tests.workspace import until
 from tui.cli.headless import Printer
 from tui.cli.outlet import Outlet, patient_output
-from tui.cli.streams import OutputLost
+from tui.cli.streams import Guarded, OutputLost
 
 LONG = "x" * 1000
 
@@ -101,6 +102,20 @@ def test_a_reader_that_is_gone_is_lost_and_stops_nothing() -> None:
             outlet.write("nor that\n")
         assert told == ["Broken pipe"]
         assert not outlet.close()
+
+
+def test_click_takes_it_for_a_stream_of_text(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, stream = pipe
+    monkeypatch.setattr(sys, "stdout", Guarded(stream))
+    got: list[bytes] = []
+    read_all(reads, got)
+    with patient_output(as_json=False):
+        click.echo("fürs Protokoll")
+        with pytest.raises(TypeError):
+            sys.stdout.write(b"")  # type: ignore[arg-type]
+    until(lambda: b"".join(got) == "fürs Protokoll\n".encode())
 
 
 def test_a_stream_without_a_file_is_written_too() -> None:

@@ -16,6 +16,7 @@ from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
 from runbook.step import Answer, Gate
+from runbook.steps import forced
 from runbook.tracks import name, steps_of
 from state.records import Event, Json
 from state.words import Result, Status, Track
@@ -99,6 +100,17 @@ async def yes_to_all(gate: Gate) -> str | None:
 async def nobody(gate: Gate) -> str | None:
     """Decline: nobody is there to decide."""
     return None
+
+
+def gives_up(typed: str, decide: Decide) -> Decide:
+    """Return what decides as `decide`, and gives writes up where a person typed the name for it."""
+
+    async def decided(gate: Gate) -> str | None:
+        if gate.key == forced.GATE:
+            return typed or None
+        return await decide(gate)
+
+    return decided
 
 
 async def drive(

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runbook import board as boards
 from runbook import checklist as checklists
 from runbook import planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist, Line
 from runbook.outage import downtime
-from runbook.positions import position, way_back
+from runbook.positions import position, way_back_now
 from runbook.tracks import name
 from runbook.world import World
 from state.errors import NoJournal
@@ -174,7 +175,8 @@ def _world(journal: Journal, listed: Checklist) -> World:
 
 def way_back_of(journal: Journal, listed: Checklist) -> str:
     """Return the sentence on the way back from where a run stands."""
-    return way_back(position(_world(journal, listed), journal))
+    world = _world(journal, listed)
+    return way_back_now(world, position(world, journal), fresh=False)
 
 
 def show_json(run: str) -> dict[str, Any]:
@@ -230,6 +232,16 @@ def _at_once(run: str) -> list[str]:
         down = downtime(journal, record.id)
         if record.open and down.started_at is not None and down.ended_at is None:
             lines.append(f"APPLICATIONS DOWN since {down.started_at.astimezone():%H:%M:%S}")
+        if record.open and down.asked_at is not None:
+            lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
+        live = journal.live(record.id)
+        served = None if live is None else boards.from_json(live).production
+        if record.open and served is not None and served.unreached and served.since:
+            age = ago(None if served.at is None else elapsed(served.at, datetime.now(UTC)))
+            lines.append(
+                f"PRODUCTION, as seen {age}: {clean(served.text)}, since "
+                f"{served.since.astimezone():%H:%M:%S}"
+            )
         at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
         if at_work and journal.holder() is None:
             lines.append(

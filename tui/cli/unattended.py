@@ -24,6 +24,7 @@ from tui.cli.headless import (
     Printer,
     already_done,
     drive,
+    gives_up,
     nobody,
     say_warnings,
     say_what_failed,
@@ -46,6 +47,7 @@ async def run_unattended(
     track: str | None,
     until: str,
     yes: bool,
+    typed: str,
     on_unknown: str,
     take_over: bool,
     as_json: bool,
@@ -68,7 +70,7 @@ async def run_unattended(
             try:
                 code = await drive(
                     session,
-                    yes_to_all if yes else nobody,
+                    gives_up(typed, yes_to_all if yes else nobody),
                     course=course,
                     at_once=names_a_run(what),
                     on_unknown=OnUnknown(on_unknown),
