@@ -290,7 +290,7 @@ async def waited(
 
 
 def watched(journal: Journal, attempt: Attempt, stop: asyncio.Event) -> JournalWatch:
-    waits = Waits(journal, "run1", lambda *_: None, stop)
+    waits = Waits(journal, "run1", lambda *_, **__: None, stop)
     return JournalWatch(journal, "run1", attempt, waits, stop, nobody)
 
 
@@ -300,7 +300,7 @@ async def test_a_wait_that_sees_no_progress_says_so(
     clock = Awake()
     monkeypatch.setattr("runbook.waiting.time", clock)
     said: list[str] = []
-    waits = Waits(journal, "run1", lambda text, fraction: said.append(text), asyncio.Event())
+    waits = Waits(journal, "run1", lambda text, *_, **__: said.append(text), asyncio.Event())
     waits.begin("delete-green")
     for text, later in (("DELETING", 0.0), ("DELETING", 20.0), ("DELETING", 200.0), ("gone", 5.0)):
         clock.at += later

@@ -27,6 +27,7 @@ from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     DONE,
     FAILED,
+    NOT_PROTECTED,
     Printer,
     drive,
     phases,
@@ -254,7 +255,7 @@ def _tell(session: Session, ended: dict[str, Any]) -> None:
     ledger = ended["ledger"]
     down = ended["downtime_s"]
     click.echo("")
-    stays = ended["result"] in ("protected", "committed")
+    stays = ended["result"] in ("protected", NOT_PROTECTED, "committed")
     serves = ended["engine"]["to" if stays else "from"]
     click.echo(f"Result: {ended['result']}; {serves} serves")
     for phase, seconds in down.items():
