@@ -68,7 +68,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     for module in (reading, writing):
         if hasattr(module, "now"):
             monkeypatch.setattr(module, "now", machine.now)
-    monkeypatch.setattr("state.telling.now", machine.now)
+    for module in ("telling", "ending"):
+        monkeypatch.setattr(f"state.{module}.now", machine.now)
+    monkeypatch.setattr("state.ending.unset", lambda: machine.since_boot)
     return machine
 
 
@@ -300,7 +302,7 @@ async def test_a_wait_that_sees_no_progress_says_so(
     clock = Awake()
     monkeypatch.setattr("runbook.waiting.time", clock)
     said: list[str] = []
-    waits = Waits(journal, "run1", lambda text, fraction: said.append(text), asyncio.Event())
+    waits = Waits(journal, "run1", lambda text, *_, **__: said.append(text), asyncio.Event())
     waits.begin("delete-green")
     for text, later in (("DELETING", 0.0), ("DELETING", 20.0), ("DELETING", 200.0), ("gone", 5.0)):
         clock.at += later
