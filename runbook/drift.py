@@ -23,6 +23,9 @@ from runbook.world import World
 
 FACT = "drift"
 
+GIVEN_UP = "databases.given-up"
+"""The databases that came after the capture, and that a person leaves behind by name."""
+
 
 class Where(StrEnum):
     """Which side has it."""
@@ -104,6 +107,11 @@ def from_json(value: Any) -> Drift:
     return _DRIFT.validate_python(value)
 
 
+def given_up(world: World) -> list[str]:
+    """Return the databases that are left behind by name."""
+    return list(world.fact(GIVEN_UP) or ())
+
+
 def kept(world: World) -> list[Drift]:
     """Return what the watch found last."""
     return [from_json(each) for each in (world.fact(FACT) or {}).get("drifts", ())]
@@ -144,7 +152,7 @@ def compare(
 
 
 def _unsent(ours: Line, theirs: Line | None) -> bool:
-    return ours.kind == "column" and (theirs is None or theirs.makes != ours.makes)
+    return bool(ours.makes) and (theirs is None or theirs.makes != ours.makes)
 
 
 def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
@@ -152,6 +160,19 @@ def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
     if drift.kind == "version":
         return drift.where is Where.BOTH
     return drift.kind in ("table", "sequence") or ("table", drift.names[:2]) not in whole
+
+
+async def alike_keys(world: World, sides: Sides, database: str) -> set[Key]:
+    """Return what both sides have and is alike, however each writes it."""
+    async with (
+        world.connect(sides.publisher, database) as publisher,
+        world.connect(sides.subscriber, database) as subscriber,
+    ):
+        here, there = await together(schema.lines(publisher), schema.lines(subscriber))
+        pairs = schema.unlike(here, there)
+        same = await alike.same(world, database, subscriber, pairs)
+    both = {line.key for line in here} & {line.key for line in there}
+    return both - (pairs.keys() - same)
 
 
 class SchemaLook:
@@ -178,6 +199,7 @@ class SchemaLook:
         if sides != self._sides:
             self._sides, self._known = sides, {}
         self.stamps_s = self.compared_s = 0.0
+        left_behind = given_up(self._world)
         found = [
             Drift(
                 name,
@@ -188,7 +210,7 @@ class SchemaLook:
                 sides.subscriber.value,
             )
             for name in await self._world.databases(sides.publisher)
-            if name not in databases
+            if name not in databases and name not in left_behind
         ]
         for database in databases:
             found += await self._database(sides, database)

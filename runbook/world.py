@@ -323,6 +323,11 @@ class World:
         """Return what fetches the password of the plan's user when it is needed."""
         return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
 
+    def takes_former_password(self, role: Role) -> bool:
+        """Return whether the role's cluster was last entered with another than the plan's."""
+        session = self._sessions.get(role)
+        return session is not None and session.outdated
+
     async def forget_connections(self) -> None:
         """Close what `connect` kept, so that the next step looks its endpoints up anew.
 

@@ -189,6 +189,6 @@ def _numbers(journal: Path) -> dict[int, Path]:
     found = {}
     for path in journal.parent.iterdir():
         name, infix, number = path.name.rpartition(_INFIX)
-        if infix and name == journal.name and number.isdecimal():
+        if infix and name == journal.name and number.isdecimal() and path.is_file():
             found[int(number)] = path
     return found

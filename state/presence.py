@@ -6,7 +6,10 @@ that. In its place another one may lie. Device and inode tell.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 _Identity = tuple[int, int]
@@ -18,6 +21,19 @@ def _identity(path: Path) -> _Identity | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def refuse_special(*paths: Path) -> None:
+    """Raise `OSError` where a path leads to a pipe, a device or a socket.
+
+    Reading one may never end, nor opening it begin. A path that leads nowhere is for whoever opens
+    it to tell.
+    """
+    for path in paths:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            mode = os.stat(path).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise OSError(errno.EINVAL, "It is a pipe, a device or a socket", str(path))
 
 
 class Presence:

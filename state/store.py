@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from state import backups
 from state.errors import JournalUnusable, NoJournal, Refused
 from state.mark import Mark, MarkFile, digest
-from state.presence import Presence
+from state.presence import Presence, refuse_special
 from state.schema import APPLICATION_ID, known_migrations, migrations
 
 BUSY_TIMEOUT_MS = 10_000
@@ -58,6 +58,7 @@ class Store:
         mark. Raises `JournalUnusable`.
         """
         with plainly(path):
+            refuse_special(path, _beside(path, "-wal"))
             known = mark.read() or _mark_of_backups(path)
             if known.entries and not path.exists():
                 raise _lacking(path, known.entries, 0)
@@ -83,18 +84,17 @@ class Store:
     def open_for_reading(cls, path: Path) -> Store:
         """Open the journal read-only; raise `NoJournal` or `JournalUnusable`."""
         with plainly(path):
+            refuse_special(path, _beside(path, "-wal"))
             try:
                 path.open("rb").close()
             except FileNotFoundError:
                 raise _nothing_there(path, _mark_of_backups(path)) from None
-            # Without a file of its own, WAL needs to create one; in a folder that forbids that,
-            # nobody can be writing either.
+            # WAL needs to create a file; in a folder that forbids that, nobody can be writing.
             frozen = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()
             db = connect(path, "ro&immutable=1" if frozen else "ro")
         try:
             with plainly(path):
-                # A list of runs reads the journal anew every few seconds.
-                _check_whole(db, path, quick=True)
+                _check_whole(db, path, quick=True)  # a list of runs reads it every few seconds
                 if not migrations.applied(db):
                     raise _nothing_there(path, _mark_of_backups(path))
                 if migrations.pending(db):
@@ -228,6 +228,7 @@ def trouble_with(path: Path, known: Mark | None) -> str:
     """Return what is wrong with a journal, or an empty string; raise `NoJournal` without one."""
     try:
         with plainly(path):
+            refuse_special(path)
             known = known or _mark_of_backups(path)
             if not path.exists():
                 raise _nothing_there(path, known)

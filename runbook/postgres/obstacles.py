@@ -24,6 +24,8 @@ class DatabaseFound:
     """`datallowconn`: pg_upgrade refuses a server where it is false."""
     invalid: bool
     """A DROP DATABASE was cut short; pg_upgrade refuses it."""
+    encoding: str
+    """`SQL_ASCII`: none, its text is bytes."""
     may_connect: bool
     """Whether the current user has CONNECT."""
     may_let_in: bool
@@ -136,6 +138,55 @@ class OutdatedExtension:
 
 
 @dataclass(frozen=True, slots=True)
+class ByteName:
+    """A name in a database without an encoding that is not plain ASCII."""
+
+    kind: str
+    bytes: str
+    """In hexadecimal digits."""
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it reads as UTF-8."""
+        try:
+            bytes.fromhex(self.bytes).decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return bytes.fromhex(self.bytes).decode(errors="backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class PathFunction:
+    """A function that is run without a search_path and names something without its schema."""
+
+    kind: str
+    """What uses it: an index, a check, a domain, a generated or a materialized one."""
+    schema: str
+    name: str
+    """The table or view, or the domain, whose schema is empty."""
+    part: str
+    """The index, check or column; empty for a domain or a view."""
+    function: str
+    """As SQL names it, with its arguments."""
+    unqualified: list[str]
+    schemas: list[str]
+    """Where what it names is found."""
+
+    @property
+    def place(self) -> str:
+        """What it belongs to, as people name it."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def refreshed(self) -> bool:
+        """Whether it is run by REFRESH MATERIALIZED VIEW alone."""
+        return self.kind == "materialized view"
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedColumn(Table):
     """A column of a type that pg_upgrade refuses."""
 
@@ -227,6 +278,16 @@ async def partitioned_tables(connection: AsyncConnection) -> list[Table]:
 async def refused_columns(connection: AsyncConnection) -> list[RefusedColumn]:
     """Return the columns for which pg_upgrade refuses the database."""
     return await fetch(connection, RefusedColumn, "refused_columns")
+
+
+async def byte_names(connection: AsyncConnection) -> list[ByteName]:
+    """Return the names of this database that are not plain ASCII, if it has no encoding."""
+    return await fetch(connection, ByteName, "byte_names")
+
+
+async def path_functions(connection: AsyncConnection) -> list[PathFunction]:
+    """Return the functions that apply, ANALYZE or REFRESH could not run as they are."""
+    return await fetch(connection, PathFunction, "path_functions")
 
 
 async def full_sequences(connection: AsyncConnection) -> list[FullSequence]:

@@ -16,6 +16,7 @@ from runbook.preflight import (
     data,
     endpoints,
     extensions,
+    functions,
     identities,
     others,
     parameters,
@@ -23,6 +24,7 @@ from runbook.preflight import (
     roles,
     schema,
     sessions,
+    upgrade,
 )
 from runbook.preflight.check import Check
 from runbook.preflight.look import Look
@@ -41,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     *sessions.CHECKS,
     *identities.CHECKS,
     *schema.CHECKS,
+    *functions.CHECKS,
+    *upgrade.CHECKS,
     *data.CHECKS,
     *extensions.CHECKS,
     *roles.CHECKS,

@@ -60,6 +60,8 @@ class VerifyProtection(Step):
                 now="The slots keep every write, but what the difference touches may not arrive.",
                 todo=f"Make the same change on {self.subscriber.value}, then run the step again.",
             )
+        if self.publisher is Role.NEW_BLUE:
+            watch.evidence(HELD_DATABASES)
         watch.evidence(
             "same schema on both sides",
             key="schema",
@@ -71,8 +73,15 @@ class VerifyProtection(Step):
         await verdicts.await_protected(
             world, watch, since=since, now=f"{serves(self.publisher)}; its slots keep every write."
         )
-        watch.evidence(f"protected: {Sides.of(self.publisher).journey} now would lose nothing")
+        watch.evidence(f"protected: {(world.fact('protection') or {}).get('text', '')}")
         watch.result(Result.PROTECTED if self.publisher is Role.NEW_BLUE else Result.ROLLED_BACK)
+
+
+HELD_DATABASES = (
+    "while the way back is held, no database of new blue can be dropped or renamed (a slot reads "
+    "it: the server refuses), and none that is created is fed"
+)
+"""What whoever runs one database a tenant has to know beforehand."""
 
 
 def serves(role: Role) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from runbook import closing, draining, slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
+from runbook.consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
 from runbook.sides import held
@@ -60,6 +61,13 @@ class Assess(Step):
         watch.evidence(
             f"from {serving.identifier} {serving.engine_version} "
             f"to {target.identifier} {target.engine_version}"
+        )
+        await name_consumers(
+            world,
+            watch,
+            self.away,
+            todo=f"It is not on {self.to.value}: make it anew there before the applications start, "
+            "or its reader misses what they write.",
         )
         if self.to is not Role.OLD_BLUE:
             await self._subscribed(world, watch)

@@ -31,6 +31,7 @@ from runbook.postgres import (
     connect,
     fence,
     maintenance,
+    objects,
     queries,
     replication,
     schema,
@@ -214,6 +215,21 @@ async def _compare(pub_connect: Any, sub_connect: Any, **_: Any) -> Comparison:
     return Comparison(left.database, (row,), 0.1)
 
 
+async def _server_items(connection: SimulatedConnection, *, common: int) -> objects.ServerItems:
+    connection.alive()
+    return objects.ServerItems((), True)
+
+
+async def _no_items(connection: SimulatedConnection, *, common: int) -> list[objects.Item]:
+    connection.alive()
+    return []
+
+
+async def _no_stamp(connection: SimulatedConnection) -> str:
+    connection.alive()
+    return ""
+
+
 # What adoption asks the databases besides.
 
 
@@ -306,6 +322,9 @@ def _instead() -> list[tuple[Any, Any]]:
         (maintenance.analyze, _working("analyze")),
         (maintenance.refresh_materialized_views, _working("refresh")),
         (schema.digest, _digest),
+        (objects.of_server, _server_items),
+        (objects.of_database, _no_items),
+        (objects.stamp, _no_stamp),
         (sequences.results, _results),
         (fence.lock_roles, _roles("lock", fence.lock_roles)),
         (fence.unlock_roles, _roles("unlock", fence.unlock_roles)),

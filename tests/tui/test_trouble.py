@@ -199,6 +199,8 @@ async def test_leaving_inside_the_fence_says_that_the_applications_are_down() ->
     async with app.run_test(size=WIDE) as pilot:
         await sees(pilot, "2 effects")
         await pilot.press("q")
+        await sees(pilot, "Leave the run now?")
+        await pilot.click("#yes")
         await until(pilot, lambda: app.return_code is not None)
     assert "THE APPLICATIONS ARE DOWN since 11:51:07 UTC" in app.goodbye
 

@@ -1,11 +1,13 @@
 -- One row for each thing that both sides must have alike for rows to go from one to the other, and
 -- for an application to find there what it left: kind, names (schema, relation, part) and the whole
 -- as one line of text; the expressions in it once more, each as it stands in the text (terms), and of
--- a column what makes its values (type and collation). Types and expressions are written by the
--- server with every schema named (search_path is pg_catalog). Not included: what may differ between
--- versions or does not matter to replication, such as owners, grants, comments, plain indexes, NOT
--- NULL as a constraint (18); and what a partition has from its parent, or a foreign key for each
+-- a column whose table has rows what makes its values (type, collation). Types and expressions are
+-- written by the server with every schema named (search_path is pg_catalog). Not included: what may
+-- differ between versions or does not matter to replication, such as owners, grants, comments, plain
+-- indexes, NOT NULL as a constraint (18); and what a partition has from its parent, or a foreign key for each
 -- partition that it refers to (conparentid): their names depend on what was there when they were made.
+-- Which of pg_catalog's own types are words of SQL, and so never quoted, differs too (json since 17):
+-- none of them is quoted here.
 -- What is published is what the subscription knows where both are well: the publisher names it by
 -- the publication, the subscriber by the tables of the subscription that are ready.
 WITH relation AS (
@@ -72,7 +74,7 @@ WITH relation AS (
     UNION ALL
     SELECT
         'column', ARRAY[r.nspname, r.relname, a.attname]::text[],
-        format('column %%s.%%I %%s', r.label, a.attname, format_type(a.atttypid, a.atttypmod))
+        format('column %%s.%%I %%s', r.label, a.attname, regexp_replace(format_type(a.atttypid, a.atttypmod), '^"([a-z0-9_]+)"(?!\.)', '\1'))
         || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
         -- From 17 on partitions show the identity of their parent.
         || CASE WHEN r.relispartition THEN '' ELSE CASE a.attidentity
@@ -94,10 +96,10 @@ WITH relation AS (
         END,
         CASE WHEN d.oid IS NULL THEN ARRAY[]::text[]
             ELSE ARRAY[pg_get_expr(d.adbin, d.adrelid)] END,
-        concat_ws(
-            ' ', format_type(a.atttypid, a.atttypmod), nullif(a.attgenerated, '')::text,
+        CASE WHEN r.relkind = 'r' THEN concat_ws(
+            ' ', regexp_replace(format_type(a.atttypid, a.atttypmod), '^"([a-z0-9_]+)"(?!\.)', '\1'), nullif(a.attgenerated, '')::text,
             CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END
-        )
+        ) ELSE '' END
     FROM relation AS r
     JOIN pg_catalog.pg_attribute AS a
         ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -132,7 +134,7 @@ WITH relation AS (
         'sequence', ARRAY[r.nspname, r.relname]::text[],
         format(
             'sequence %%s as %%s increment %%s min %%s max %%s', r.label,
-            format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax
+            regexp_replace(format_type(s.seqtypid, NULL), '^"([a-z0-9_]+)"(?!\.)', '\1'), s.seqincrement, s.seqmin, s.seqmax
         )
         || CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END,
         ARRAY[]::text[], ''
@@ -148,7 +150,7 @@ WITH relation AS (
     UNION ALL
     SELECT
         'type', ARRAY[nspname, typname]::text[],
-        format('type %%s domain %%s', label, format_type(typbasetype, typtypmod))
+        format('type %%s domain %%s', label, regexp_replace(format_type(typbasetype, typtypmod), '^"([a-z0-9_]+)"(?!\.)', '\1'))
         || CASE WHEN typnotnull THEN ' not null' ELSE '' END
         || coalesce(' default ' || pg_get_expr(typdefaultbin, 0), '')
         || coalesce(
@@ -169,7 +171,7 @@ WITH relation AS (
     SELECT 'type', ARRAY[nspname, typname]::text[], format(
         'type %%s composite (%%s)', label,
         (SELECT string_agg(
-            format('%%I %%s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+            format('%%I %%s', a.attname, regexp_replace(format_type(a.atttypid, a.atttypmod), '^"([a-z0-9_]+)"(?!\.)', '\1')), ', ' ORDER BY a.attnum)
          FROM pg_catalog.pg_attribute AS a
          WHERE a.attrelid = user_type.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
     ), ARRAY[]::text[], ''
@@ -179,7 +181,7 @@ WITH relation AS (
     UNION ALL
     SELECT
         'type', ARRAY[nspname, typname]::text[],
-        format('type %%s range of %%s', label, format_type(g.rngsubtype, NULL)),
+        format('type %%s range of %%s', label, regexp_replace(format_type(g.rngsubtype, NULL), '^"([a-z0-9_]+)"(?!\.)', '\1')),
         ARRAY[]::text[], ''
     FROM user_type
     JOIN pg_catalog.pg_range AS g ON g.rngtypid = user_type.oid

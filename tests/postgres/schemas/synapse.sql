@@ -22,3 +22,6 @@ ALTER TABLE event_search REPLICA IDENTITY FULL;
 CREATE TABLE receipts (room varchar NOT NULL, "user" varchar NOT NULL, data text);
 CREATE UNIQUE INDEX receipts_key ON receipts (room, "user");
 ALTER TABLE receipts REPLICA IDENTITY USING INDEX receipts_key;
+CREATE TYPE "Payload" AS (a json, b json[], c "char", d char(2)[], e bit varying(3));
+CREATE DOMAIN payload AS json DEFAULT '{}' CHECK (VALUE ->> 'a' IN ('x', 'y'));
+CREATE TABLE payloads (id int PRIMARY KEY, a json DEFAULT '{"a": 1}', b json[], c payload, d "char");

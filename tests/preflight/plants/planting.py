@@ -263,6 +263,29 @@ def admin(do: str, undo: str) -> Held:
     return hold
 
 
+def without_encoding(*statements: bytes) -> Held:
+    """A database of bytes, beside the test's own."""
+
+    @contextmanager
+    def hold(site: Site, database: str) -> Iterator[None]:
+        with site.blue.session() as connection:
+            connection.execute(
+                "CREATE DATABASE legacy TEMPLATE template0 ENCODING 'SQL_ASCII'"
+                " LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        try:
+            with site.blue.session("legacy") as inside:
+                inside.execute("SET client_encoding = 'SQL_ASCII'")
+                for statement in statements:
+                    inside.execute(statement)
+            yield
+        finally:
+            with site.blue.session() as connection:
+                connection.execute("DROP DATABASE legacy WITH (FORCE)")
+
+    return hold
+
+
 @contextmanager
 def invalid(site: Site, database: str) -> Iterator[None]:
     """A DROP DATABASE that was cut short leaves this behind."""
@@ -321,6 +344,13 @@ def trigger(body: str) -> tuple[str, ...]:
     )
 
 
+SQUASH = (
+    "CREATE FUNCTION squash(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower(t) $$",
+    "CREATE FUNCTION doubled(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS"
+    " $$ BEGIN RETURN squash(t) || squash(t); END $$",
+    "CREATE FUNCTION twice(t text) RETURNS text LANGUAGE sql IMMUTABLE AS"
+    " $$ SELECT /* squash (x) */ public.doubled(t) $$",
+)
 FIRED = ("CREATE TABLE fired (id int PRIMARY KEY)", "CREATE TABLE audit (id int PRIMARY KEY)")
 LONG_NAME = "orders-" + "x" * 44
 ROUTE53: Changes = {"endpoint": {"method": "route53", "hosted_zone_id": "{zone}", "record": RECORD}}

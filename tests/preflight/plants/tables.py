@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from runbook.fix import Mend
-from runbook.preflight import identities, look, replication, schema, sessions
-from tests.preflight.plants.planting import BLOCK, FIRED, WARN, Planted, prepared, session, trigger
+from runbook.preflight import functions, identities, look, replication, schema, sessions, upgrade
+from tests.preflight.plants.planting import (
+    BLOCK,
+    FIRED,
+    SQUASH,
+    WARN,
+    Planted,
+    prepared,
+    session,
+    trigger,
+)
 
 PLANTS: tuple[Planted, ...] = (
     Planted(
@@ -98,6 +107,27 @@ PLANTS: tuple[Planted, ...] = (
         says="spot, raw",
     ),
     Planted(
+        identities.identity_full,
+        WARN,
+        "{db}/public.Reading 1",
+        before=(
+            'CREATE TABLE "Reading 1" (device int, note text)',
+            "CREATE TABLE short (a int)",
+            "CREATE TABLE found (a int)",
+            "CREATE INDEX ON found (a)",
+            'ALTER TABLE "Reading 1" REPLICA IDENTITY FULL',
+            "ALTER TABLE short REPLICA IDENTITY FULL",
+            "ALTER TABLE found REPLICA IDENTITY FULL",
+            "INSERT INTO found SELECT 1 FROM generate_series(1, 11000)",
+            "ANALYZE found",
+        ),
+        sql=(
+            "INSERT INTO \"Reading 1\" SELECT n, 'x' FROM generate_series(1, 12000) AS n",
+            'ANALYZE "Reading 1"',
+        ),
+        says="about 12,000 rows",
+    ),
+    Planted(
         identities.generated,
         BLOCK,
         "{db}/public.made",
@@ -133,6 +163,49 @@ PLANTS: tuple[Planted, ...] = (
         says="audit",
     ),
     Planted(
+        functions.search_path,
+        BLOCK,
+        "{db}/public.label",
+        before=(*SQUASH, "CREATE TABLE label (id int PRIMARY KEY, t text)"),
+        sql=('CREATE INDEX "by squash" ON label (twice(t))',),
+        says="squash",
+        note="an index, through a function of a function",
+    ),
+    Planted(
+        functions.search_path,
+        BLOCK,
+        "{db}/public.label",
+        before=(*SQUASH, "CREATE TABLE label (id int PRIMARY KEY, t text)"),
+        sql=("ALTER TABLE label ADD CHECK (public.twice(t) <> '') NOT VALID",),
+        says="check",
+    ),
+    Planted(
+        functions.search_path,
+        BLOCK,
+        "{db}/public.label",
+        before=(*SQUASH, "CREATE TABLE label (id int PRIMARY KEY, t text)"),
+        sql=("ALTER TABLE label ADD g text GENERATED ALWAYS AS (twice(t)) STORED",),
+        says="generated column g",
+    ),
+    Planted(
+        functions.search_path,
+        WARN,
+        "{db}/public.price_summary",
+        before=(
+            *SQUASH,
+            "CREATE TABLE price (id int PRIMARY KEY, amount numeric)",
+            "CREATE FUNCTION price_total() RETURNS numeric LANGUAGE sql STABLE AS"
+            " 'SELECT sum(amount) FROM price'",
+            "CREATE FUNCTION bound() RETURNS numeric LANGUAGE sql STABLE"
+            " SET search_path = public AS 'SELECT public.price_total()'",
+            "CREATE VIEW total AS SELECT price_total() AS total",
+            "CREATE MATERIALIZED VIEW fine AS SELECT bound()",
+        ),
+        sql=("CREATE MATERIALIZED VIEW price_summary AS SELECT * FROM total",),
+        says="price",
+        note="through a view",
+    ),
+    Planted(
         schema.event_triggers,
         WARN,
         "{db}/watch DDL",
@@ -147,7 +220,50 @@ PLANTS: tuple[Planted, ...] = (
         says="by_day",
     ),
     Planted(
-        schema.upgrade_types,
+        upgrade.upgrade_types,
+        BLOCK,
+        "{db}/public.kept",
+        before=("CREATE TABLE kept (id int PRIMARY KEY)",),
+        sql=("ALTER TABLE kept ADD was pg_catalog.pg_stat_activity",),
+        says="pg_stat_activity",
+        note="a row of the system's own",
+    ),
+    Planted(
+        upgrade.upgrade_objects,
+        BLOCK,
+        '{db}/mon 1.writer "x"',
+        before=(
+            'CREATE SCHEMA "mon 1"',
+            'CREATE VIEW "mon 1".fine AS SELECT buffers_clean FROM pg_stat_bgwriter',
+        ),
+        sql=(
+            'CREATE VIEW "mon 1"."writer ""x""" AS SELECT w.buffers_backend AS mine'
+            " FROM pg_stat_bgwriter AS w",
+        ),
+        says="pg_stat_bgwriter.buffers_backend",
+    ),
+    Planted(
+        upgrade.upgrade_objects,
+        BLOCK,
+        "{db}/public.timed",
+        sql=("CREATE VIEW timed AS SELECT pg_stat_get_checkpoint_write_time() AS t",),
+        says="pg_stat_get_checkpoint_write_time()",
+    ),
+    Planted(
+        upgrade.upgrade_objects,
+        BLOCK,
+        "{db}/public.child",
+        before=(
+            "CREATE TABLE parent (id int PRIMARY KEY, note text NOT NULL)",
+            "CREATE TABLE child () INHERITS (parent)",
+            "ALTER TABLE child ADD PRIMARY KEY (id)",
+        ),
+        sql=("ALTER TABLE child ALTER note DROP NOT NULL",),
+        plan={"upgrade": {"target_version": "18.4"}},
+        says="note may be NULL",
+    ),
+    Planted(
+        upgrade.upgrade_types,
         BLOCK,
         "{db}/public.calls",
         before=("CREATE TABLE calls (id int PRIMARY KEY, kind regclass)",),
