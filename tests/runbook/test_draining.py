@@ -1,4 +1,4 @@
-"""How long a subscriber needs: by what it applied, never by bytes alone, and never good if unknown."""
+"""How long a subscriber needs: by what it applied, not by bytes alone; unknown is not good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a signal to a run without a screen says: what stays, and whether the applications are down."""
+"""What a signal to a run without a screen says: what stays, and who is down."""
 
 from __future__ import annotations
 
