@@ -34,6 +34,7 @@ from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
+from runbook.server_log import apply_said
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
@@ -135,7 +136,15 @@ async def described(world: World, found: Offered) -> list[Offer]:
 
 
 async def _fixes(world: World, found: Offered) -> None:
-    for remedy in fixes.offered(world)[:MOST_FIXES]:
+    every = fixes.offered(world)
+    if len(every) > MOST_FIXES:
+        found.say(
+            f"Then {len(every) - MOST_FIXES} more mends of the preflight",
+            f"{MOST_FIXES} of {len(every)} are looked at here at a time",
+            "They are offered when these are done and the preflight was run again. The SQL of all: "
+            "blueprime check PLAN --json.",
+        )
+    for remedy in every[:MOST_FIXES]:
         async with found.looking_at(remedy.title):
             (wave,) = await remedy.effects(world)
             if (await wave[0].probe()).answer is Answer.YES:
@@ -178,13 +187,8 @@ async def _sides(world: World, found: Offered) -> None:
         async with found.looking_at(f"the schemas of {database}"):
             await _schema(world, database, found)
         if stopped and len(found.remedies) == before:
-            subscriber = held(world).subscriber.value
-            found.say(
-                f"Find out why apply in {database} stops",
-                f"the apply worker of {database} on {subscriber} does not run, "
-                "and what it fails at cannot be told from here",
-                BY_LOG.format(subscriber=subscriber),
-            )
+            async with found.looking_at(f"the log that says why apply in {database} stops"):
+                await _by_log(world, database, found)
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
             continue
@@ -209,6 +213,7 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
         with suppress(psycopg.errors.InsufficientPrivilege):
             if (failing := await failing_at(world, database)) is not None:
                 await _stopped(world, database, failing, found)
+                return True
     return seen.enabled and seen.worker_pid is None
 
 
@@ -229,6 +234,21 @@ async def _stopped(world: World, database: str, failing: Pending, found: Offered
         f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
         "security holds after a rollback, too: take it back once nothing is pending.",
     )
+
+
+async def _by_log(world: World, database: str, found: Offered) -> None:
+    """Say what the server's log says of a worker that fails, where nothing else tells the cause."""
+    subscriber = held(world).subscriber
+    said = await apply_said(world, subscriber, database)
+    why = f"the apply worker of {database} on {subscriber.value} fails; "
+    if said.error:
+        why += f"its last error in the server's log: {said.error}"
+    elif said.unread:
+        why += f"its log could not be read: {said.unread}"
+    else:
+        why += "what it fails at cannot be told from here"
+    words = BY_LOG.format(subscriber=subscriber.value)
+    found.say(f"Mend what stops apply in {database}", why, words)
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:
