@@ -73,6 +73,10 @@ BESIDE = Rest(
 """What applications need beside their rows: a difference loses no row, and the banner says it."""
 
 
+KEYS = "keys"
+"""The look at tables without a key: it costs no row of the way back, and the banner says it."""
+
+
 class Limits(Protocol):
     """When a figure is too much, or too old: the section `protection` of the plan."""
 
@@ -159,10 +163,11 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
     beside = _fresh(BESIDE, looked, limits, now)
-    alarms = beside.alarms if not beside.unknown else ()
+    failing = looked.seen.get(KEYS, Seen()).alarms
+    alarms = (*failing, *(beside.alarms if not beside.unknown else ()))
     return Protection(
         True,
-        _banner(kept.sides, beside),
+        "; but ".join([_banner(kept.sides, beside), *(each.words for each in failing[:NAMED])]),
         tuple(alarm.words for alarm in alarms),
         now,
         causes=tuple(alarm.key for alarm in alarms),

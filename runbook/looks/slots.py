@@ -89,8 +89,10 @@ class SlotsLook:
             self._memory.observe(clock, lag.current_lsn)
         self._lags[lag.slot].observe(clock, lag.bytes)
         self._safe[lag.slot].observe(clock, lag.safe_wal_size)
-        going, caught_up_in_s = trend.of_lag(lag.bytes, self._lags[lag.slot].rate())
         idle = lag.bytes is not None and not lag.active
+        past = self._lags[lag.slot]
+        grows = past.grows(trend.AT_LEAST_S if idle else trend.UNREAD_S)
+        going, caught_up_in_s = trend.of_lag(lag.bytes, past.rate(), grows=grows)
         return LagView(
             database=database,
             slot=lag.slot,

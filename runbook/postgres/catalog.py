@@ -68,6 +68,18 @@ class TableWithoutIdentity(Table):
     full_possible: bool
     """Whether each column surely has equality, so that REPLICA IDENTITY FULL would do."""
 
+    @property
+    def own_key(self) -> str:
+        """The SQL that gives it a key that is made up, which rewrites it under a lock."""
+        column = f"ALTER TABLE {self} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY"
+        if not self.deferrable:
+            return f"{column} PRIMARY KEY;"
+        name = quoted(f"row_id_{self.name}")
+        return (
+            f"{column} CONSTRAINT {name} UNIQUE; "
+            f"ALTER TABLE {self} REPLICA IDENTITY USING INDEX {name};"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FullIdentity(Table):

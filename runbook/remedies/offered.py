@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
 
 from runbook import differing, unlike
+from runbook.drift import given_up
 from runbook.offers import Offer
-from runbook.permission import objection
+from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
-from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.cures import by_log, cure
+from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
+from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
+from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
-from runbook.remedies.rights import RunAsOwner, refusal
 from runbook.remedies.schema import SchemaChange, unmended
 from runbook.remedies.stopped import failing_at
 from runbook.remedies.stopping import STOPS, both
-from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
-from runbook.server_log import apply_said
+from runbook.serving import Seen
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
@@ -51,15 +54,6 @@ FIRST = ("schema", "enum", "sequence", *STOPS)
 """What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
 """
 
-BY_LOG = (
-    "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
-    "a conflict names table and key, a missing right the role, a full disk the file.\n"
-    "2. Only where it names a conflicting row: on {subscriber}, SET default_transaction_read_only "
-    "= off, then DELETE that row. Where it says permission denied, cannot SET ROLE or row-level "
-    "security: grant what is missing.\n"
-    "3. Apply goes on by itself, a few seconds later."
-)
-
 UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
 
 
@@ -74,6 +68,13 @@ class Offered:
         """Offer a remedy, once."""
         if all(remedy.key != each.key for each in self.remedies):
             self.remedies.append(remedy)
+
+    def take(self, cure: Remedy | Offer | None) -> None:
+        """Offer what there is: a remedy, words, or nothing."""
+        if isinstance(cure, Remedy):
+            self.add(cure)
+        elif cure is not None:
+            self.by_hand.append(cure)
 
     def say(self, title: str, why: str, words: str) -> None:
         """Offer words, where blueprime cannot do it itself."""
@@ -92,7 +93,8 @@ class Offered:
 async def offered(world: World, journal: Journal) -> Offered:
     """Return what is offered where the run stands now; looks alone."""
     found = Offered()
-    if why := await objection(world):
+    why, seen = await objection_and_look(world)
+    if why:
         name = world.plan.cluster.identifier
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
@@ -100,7 +102,7 @@ async def offered(world: World, journal: Journal) -> Offered:
         await _fixes(world, found)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world):
+    elif _following(world) and not _silent(world, seen, found) and await _lets_in(world, found):
         await _sides(world, found)
         await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
@@ -165,6 +167,55 @@ def _following(world: World) -> bool:
     )
 
 
+def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
+    """Say which side does not answer; return whether one does not.
+
+    Nothing can be told of what differs then, and each further look would wait for it in vain.
+    """
+    silent = [
+        each
+        for role in (held(world).publisher, held(world).subscriber)
+        if (each := seen.get(role)) is not None
+        and each.admission is None
+        and not each.password_refused
+    ]
+    for each in silent:
+        name = f"{each.role.value} ({each.cluster.identifier})"
+        why = each.unknown or "AWS lists no instance of it that is available"
+        words = f"Bring {name} back; what is wrong between the sides is looked at then."
+        if each.role is Role.NEW_BLUE:
+            words += (
+                " If it does not come back, the forced way takes blue prime instead, and says what "
+                f"that gives up: b, or blueprime auto {world.run} --track forced --typed "
+                f"{world.plan.cluster.identifier}."
+            )
+        found.say(f"{name} does not answer", why, words)
+    return bool(silent)
+
+
+async def _lets_in(world: World, found: Offered) -> bool:
+    """Offer the password that a rotation has set on the publisher alone; return whether one gets
+    into the subscriber at all."""
+    subscriber, user = held(world).subscriber, world.plan.credentials.user
+    refused = former = False
+    async with found.looking_at(subscriber.value):
+        refused = await locked_out(world, subscriber)
+        former = world.takes_former_password(subscriber)
+    if not (refused or former):
+        return True
+    why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
+    if former or (await world.cluster(subscriber)).master_username == user:
+        found.add(SetPassword(why=why, user=user, by_api=refused))
+    else:
+        found.say(
+            f"Set the password of {user} on {subscriber.value}",
+            f"{why}, and none that is known here",
+            f"As its master user: ALTER ROLE {quoted(user)} PASSWORD, with the present one. The "
+            "master user's own: aws rds modify-db-cluster --master-user-password.",
+        )
+    return not refused
+
+
 async def _sides(world: World, found: Offered) -> None:
     capture = world.fact("capture") or {}
     lost: dict[str, str] = {}
@@ -174,12 +225,16 @@ async def _sides(world: World, found: Offered) -> None:
             size = await cost(world, list(lost))
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    async with found.looking_at("the databases"):
+        await _databases(world, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
                 for change in drift.changes(*await both(world, database)):
                     await _change(world, database, change, found)
             continue
+        async with found.looking_at(f"the keys of {database}"):
+            await _keys(world, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the subscription in {database}"):
@@ -188,7 +243,7 @@ async def _sides(world: World, found: Offered) -> None:
             await _schema(world, database, found)
         if stopped and len(found.remedies) == before:
             async with found.looking_at(f"the log that says why apply in {database} stops"):
-                await _by_log(world, database, found)
+                found.take(await by_log(world, database))
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
             continue
@@ -196,6 +251,16 @@ async def _sides(world: World, found: Offered) -> None:
         found.add(Recopy(why, each.database, each.schema, each.table))
         if each in differing.left(world):
             found.add(GiveUp(why, each.database, each.schema, each.table))
+
+
+async def _databases(world: World, found: Offered, captured: Collection[str]) -> None:
+    """Offer what can be done about databases that came after the capture."""
+    sides, known = held(world), {*captured, *given_up(world)}
+    for name in await world.databases(sides.publisher):
+        if name not in known:
+            why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
+            found.add(GiveUpDatabase(why, name))
+            found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
 async def _subscription(world: World, database: str, found: Offered) -> bool:
@@ -212,43 +277,21 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
             if (failing := await failing_at(world, database)) is not None:
-                await _stopped(world, database, failing, found)
+                found.take(await cure(world, database, failing))
                 return True
     return seen.enabled and seen.worker_pid is None
 
 
-async def _stopped(world: World, database: str, failing: Pending, found: Offered) -> None:
-    """Offer what lets apply get past the transaction that it fails at."""
-    if (refused := await refusal(world, database, failing)) is None:
-        if (row := await stray_row(world, database, failing)) is not None:
-            found.add(row)
-        return
-    if refused.option_helps:
-        found.add(RunAsOwner(why=refused.why, database=database))
-        return
-    subscriber = held(world).subscriber.value
-    found.say(
-        f"Grant in {database} of {subscriber} what apply lacks",
-        refused.why,
-        f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
-        f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
-        "security holds after a rollback, too: take it back once nothing is pending.",
-    )
-
-
-async def _by_log(world: World, database: str, found: Offered) -> None:
-    """Say what the server's log says of a worker that fails, where nothing else tells the cause."""
-    subscriber = held(world).subscriber
-    said = await apply_said(world, subscriber, database)
-    why = f"the apply worker of {database} on {subscriber.value} fails; "
-    if said.error:
-        why += f"its last error in the server's log: {said.error}"
-    elif said.unread:
-        why += f"its log could not be read: {said.unread}"
-    else:
-        why += "what it fails at cannot be told from here"
-    words = BY_LOG.format(subscriber=subscriber.value)
-    found.say(f"Mend what stops apply in {database}", why, words)
+async def _keys(world: World, database: str, found: Offered) -> None:
+    for table in await keyless(world, database):
+        if (remedy := identify(world, database, table)) is not None:
+            found.add(remedy)
+            continue
+        found.say(
+            f"Give {table} in {database} of {held(world).publisher.value} a key",
+            f"UPDATE and DELETE on it fail there: {table.reason}",
+            by_key(table),
+        )
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:

@@ -243,6 +243,8 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "workers": _workers,
     "origins": lambda c, _: [],
     "stray_writes": lambda c, _: [],
+    "quote_all": lambda c, _: ["on"],
+    "tables_without_identity": lambda c, _: [],
     "writable_databases": lambda c, params: [
         {
             "database": name,

@@ -43,6 +43,14 @@ def test_all_is_well() -> None:
     assert say().protected is True
 
 
+def test_production_that_fails_for_want_of_a_key_is_in_the_banner_of_a_way_that_holds() -> None:
+    words = "UPDATE and DELETE fail on t in orders of new blue"
+    verdict = say(seeing("keys", found(Cause.IDENTITY, words, breaks=False)))
+    assert verdict.protected is True
+    assert verdict.text.endswith(f"; but {words}")
+    assert words in verdict.reasons
+
+
 @pytest.mark.parametrize(
     ("lag", "reason"),
     [
