@@ -232,6 +232,8 @@ class MasterPermissions:
     """The attribute, or membership in `rds_replication`: slots may be made and used."""
     create_in_database: bool
     """CREATE on the database, which CREATE PUBLICATION needs."""
+    own_database: bool
+    """Whether it may ALTER DATABASE ... SET, by which a cluster is held read-only."""
     publish_all_tables: bool
     """FOR ALL TABLES is for superusers; on Aurora for `rds_superuser`."""
     create_subscription: bool
