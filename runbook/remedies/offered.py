@@ -16,9 +16,9 @@ from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
-from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.cures import by_log, cure
 from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
@@ -30,11 +30,9 @@ from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
-from runbook.remedies.rights import RunAsOwner, refusal
 from runbook.remedies.schema import SchemaChange, unmended
 from runbook.remedies.stopped import failing_at
 from runbook.remedies.stopping import STOPS, both
-from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
@@ -56,15 +54,6 @@ FIRST = ("schema", "enum", "sequence", *STOPS)
 """What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
 """
 
-BY_LOG = (
-    "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
-    "a conflict names table and key, a missing right the role, a full disk the file.\n"
-    "2. Only where it names a conflicting row: on {subscriber}, SET default_transaction_read_only "
-    "= off, then DELETE that row. Where it says permission denied, cannot SET ROLE or row-level "
-    "security: grant what is missing.\n"
-    "3. Apply goes on by itself, a few seconds later."
-)
-
 UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
 
 
@@ -79,6 +68,13 @@ class Offered:
         """Offer a remedy, once."""
         if all(remedy.key != each.key for each in self.remedies):
             self.remedies.append(remedy)
+
+    def take(self, cure: Remedy | Offer | None) -> None:
+        """Offer what there is: a remedy, words, or nothing."""
+        if isinstance(cure, Remedy):
+            self.add(cure)
+        elif cure is not None:
+            self.by_hand.append(cure)
 
     def say(self, title: str, why: str, words: str) -> None:
         """Offer words, where blueprime cannot do it itself."""
@@ -142,7 +138,15 @@ async def described(world: World, found: Offered) -> list[Offer]:
 
 
 async def _fixes(world: World, found: Offered) -> None:
-    for remedy in fixes.offered(world)[:MOST_FIXES]:
+    every = fixes.offered(world)
+    if len(every) > MOST_FIXES:
+        found.say(
+            f"Then {len(every) - MOST_FIXES} more mends of the preflight",
+            f"{MOST_FIXES} of {len(every)} are looked at here at a time",
+            "They are offered when these are done and the preflight was run again. The SQL of all: "
+            "blueprime check PLAN --json.",
+        )
+    for remedy in every[:MOST_FIXES]:
         async with found.looking_at(remedy.title):
             (wave,) = await remedy.effects(world)
             if (await wave[0].probe()).answer is Answer.YES:
@@ -238,13 +242,8 @@ async def _sides(world: World, found: Offered) -> None:
         async with found.looking_at(f"the schemas of {database}"):
             await _schema(world, database, found)
         if stopped and len(found.remedies) == before:
-            subscriber = held(world).subscriber.value
-            found.say(
-                f"Find out why apply in {database} stops",
-                f"the apply worker of {database} on {subscriber} does not run, "
-                "and what it fails at cannot be told from here",
-                BY_LOG.format(subscriber=subscriber),
-            )
+            async with found.looking_at(f"the log that says why apply in {database} stops"):
+                found.take(await by_log(world, database))
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
             continue
@@ -278,27 +277,9 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
             if (failing := await failing_at(world, database)) is not None:
-                await _stopped(world, database, failing, found)
+                found.take(await cure(world, database, failing))
+                return True
     return seen.enabled and seen.worker_pid is None
-
-
-async def _stopped(world: World, database: str, failing: Pending, found: Offered) -> None:
-    """Offer what lets apply get past the transaction that it fails at."""
-    if (refused := await refusal(world, database, failing)) is None:
-        if (row := await stray_row(world, database, failing)) is not None:
-            found.add(row)
-        return
-    if refused.option_helps:
-        found.add(RunAsOwner(why=refused.why, database=database))
-        return
-    subscriber = held(world).subscriber.value
-    found.say(
-        f"Grant in {database} of {subscriber} what apply lacks",
-        refused.why,
-        f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
-        f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
-        "security holds after a rollback, too: take it back once nothing is pending.",
-    )
 
 
 async def _keys(world: World, database: str, found: Offered) -> None:
