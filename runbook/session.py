@@ -184,7 +184,7 @@ class Session:
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
-        return way_back_now(self._world, position(self._world, self._journal))
+        return way_back_now(self._world, position(self._world, self._journal), fresh=False)
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""

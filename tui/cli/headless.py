@@ -96,9 +96,11 @@ def gives_up(typed: str, decide: Decide) -> Decide:
     """Return what decides as `decide`, and gives writes up where a person typed the name for it."""
 
     async def decided(gate: Gate) -> str | None:
-        if gate.key == forced.GATE:
-            return typed or None
-        return await decide(gate)
+        if gate.key != forced.GATE:
+            return await decide(gate)
+        if not typed:
+            sys.stderr.write(f"This is decided by a person alone: --typed {gate.must_type}\n")
+        return typed or None
 
     return decided
 

@@ -184,11 +184,11 @@ class RunScreen(KeyedScreen[None]):
             if stamp not in self._asked and item.status is not Status.RUNNING:
                 self._asked.add(stamp)
                 self._take_preview(stamp)
-        stamp = (picture.checklist.current.entry.id, "", 0, "end")
-        if following is not None:
-            stamp = _stamp(following)
-        # What stands open also depends on the protection, which changes without any step.
-        stamp = (*stamp[:3], f"{stamp[3]} {picture.board.protection.protected}")
+        end = (picture.checklist.current.entry.id, "", 0, "end")
+        stamp = end if following is None else _stamp(following)
+        # What stands open also depends on what is watched, which changes without any step.
+        seen = (picture.board.protection.protected, picture.board.production.state)
+        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
         if self._ways_asked != stamp:
             self._ways_asked = stamp
             self._take_ways(stamp)
