@@ -53,7 +53,7 @@ class BenchWorld:
         if key:
             self.facts[key] = value
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         raise AssertionError(text)
 
     async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:

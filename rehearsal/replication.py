@@ -240,6 +240,10 @@ def large_objects(connection: Connection[Any]) -> LargeObjects:
     return (row[0], row[1], row[2], row[3])
 
 
+QUIETLY = "SET session_replication_role = replica"
+"""The users' event triggers do not fire on what AWS takes away."""
+
+
 def drop_subscriptions(green: Server) -> None:
     """Drop the deployment's subscriptions without asking blue, which may be gone."""
     name = sql.Identifier(SUBSCRIPTION)
@@ -251,6 +255,7 @@ def drop_subscriptions(green: Server) -> None:
         databases = [dbname for (dbname,) in connection.execute(query, [SUBSCRIPTION])]
     for dbname in databases:
         with green.connect(dbname) as connection:
+            connection.execute(QUIETLY)
             connection.execute(sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(name))
             connection.execute(sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(name))
             connection.execute(sql.SQL("DROP SUBSCRIPTION {}").format(name))
@@ -260,6 +265,7 @@ def drop_publications(server: Server) -> None:
     """Drop the deployment's publications and DDL watch from every database."""
     for dbname in server.databases():
         with server.connect(dbname) as connection:
+            connection.execute(QUIETLY)
             connection.execute(
                 "DROP EVENT TRIGGER IF EXISTS rds_note_command;"
                 "DROP EVENT TRIGGER IF EXISTS rds_note_drop;"

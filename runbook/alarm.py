@@ -20,7 +20,11 @@ class Cause(StrEnum):
     HORIZON = "horizon"
     SEQUENCE = "sequence"
     ROWS = "rows"
+    IDENTITY = "identity"
     ORIGIN = "origin"
+    ROLE = "role"
+    GRANT = "grant"
+    CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,12 @@ class Alarm:
         return f"{self.cause} {self.database} {self.subject}"
 
 
+def cause_of(key: str) -> Cause | None:
+    """Return what an alarm is about by its key, or None for a key that is no alarm's."""
+    word = key.split(" ", 1)[0]
+    return Cause(word) if word in frozenset(Cause) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a look found, or why it could not look."""
@@ -54,6 +64,8 @@ class Seen:
     alarms: tuple[Alarm, ...] = ()
     unknown: str = "not looked at yet"
     """Why nothing is known; empty where it is."""
+    counted: str = ""
+    """What was found, by kind, where that is worth a sentence of its own."""
 
     @property
     def breaking(self) -> tuple[Alarm, ...]:

@@ -6,12 +6,12 @@ journal, so that a second operator, or a script, sees what the first one sees.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from runbook.alarm import Alarm
 
@@ -186,6 +186,8 @@ class Downtime:
     """Whether a change that lets them in was asked for, and not yet seen to have done so."""
     clock_set_s: float = 0.0
     """By how much the clock was set meanwhile, which is no time that passed."""
+    asked_at: datetime | None = None
+    """Since when a person is asked to stop them by hand, and may have done so; None: nobody is."""
 
     def seconds(self, now: datetime) -> float | None:
         """Return its length so far, or None where there was none."""
@@ -214,6 +216,9 @@ class Board:
     waiting: str = ""
     """What the running step waits for, with what was last seen."""
     waiting_fraction: float | None = None
+    """How much of the whole is done, 0 to 1."""
+    to_do: str = ""
+    """What a person must do now, the applications waiting for it, or empty."""
     deployment: str = ""
     """Status of the blue/green deployment in AWS's words, or empty."""
     green_lags: tuple[LagView, ...] = ()
@@ -228,6 +233,11 @@ class Board:
     """Who went on with the run since this journal, or empty."""
     at: datetime | None = None
 
+    def waits_for(self, text: str, fraction: float | None, *, to_do: bool = False) -> Board:
+        """Return it with what the running step waits for; `to_do`: for a person, who must act."""
+        calls = text if to_do else ""
+        return replace(self, waiting=text, waiting_fraction=fraction, to_do=calls)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         value: dict[str, Any] = _BOARD.dump_python(self, mode="json")
@@ -241,8 +251,11 @@ AHEAD_S = 2.0
 
 
 def from_json(value: Any) -> Board:
-    """Return the board that `as_json` wrote."""
-    return _BOARD.validate_python(value)
+    """Return the board that `as_json` wrote; one that says nothing where it cannot be read."""
+    try:
+        return _BOARD.validate_python(value)
+    except ValidationError:
+        return Board(protection=Protection(None, "the figures that were kept cannot be read"))
 
 
 def age(at: datetime | None, now: datetime | None = None) -> float | None:

@@ -5,7 +5,7 @@ Every screen and every JSON output draws from this, so that a watcher sees what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runbook import planning
@@ -16,6 +16,7 @@ from runbook.tracks import steps_of
 from state.journal import Journal
 from state.rebasing import present
 from state.records import Attempt, Run, TrackEntry
+from state.standing import standing
 from state.words import Status, Track
 
 
@@ -34,6 +35,12 @@ class Line:
     attempt: Attempt | None
     """The latest attempt, with its effects."""
     attempts: int
+    warnings: tuple[str, ...] = ()
+    """What it did not do, though it is done, as far as that still stands."""
+    continues: bool = False
+    """Whether the next step follows by itself."""
+    lasts: bool = False
+    """Whether what it has begun goes on, though it is done: until the run takes another way."""
 
     @property
     def remedy(self) -> bool:
@@ -78,6 +85,16 @@ class Checklist:
         lines = (line for line in self.current.lines if not line.remedy)
         return next((line for line in lines if not line.status.done), None)
 
+    @property
+    def flow(self) -> tuple[Line, ...]:
+        """The lines that one key would run, one after another, up to the next stop.
+
+        The first is `next`; another follows for as long as each says that the next one does.
+        """
+        left = [line for line in self.current.lines if not line.remedy and not line.status.done]
+        stop = next((place for place, line in enumerate(left) if not line.continues), len(left))
+        return tuple(left[: stop + 1])
+
     def line(self, step: str) -> Line:
         """Return a line of the current section by its step's key."""
         return next(line for line in self.current.lines if line.step == step)
@@ -90,6 +107,9 @@ def read(journal: Journal, run: str) -> Checklist:
     attempts: dict[int, dict[str, list[Attempt]]] = {}
     for attempt in journal.attempts(record.id):
         attempts.setdefault(attempt.entry, {}).setdefault(attempt.step, []).append(attempt)
+    warned: dict[int | None, tuple[str, ...]] = {}
+    for seen in standing(journal, record.id):
+        warned[seen.attempt] = (*warned.get(seen.attempt, ()), str(seen.value))
     entries = present(journal.entries(record.id))
     sections = []
     for entry in entries:
@@ -97,7 +117,10 @@ def read(journal: Journal, run: str) -> Checklist:
         remedies = {key: rebuilt(journal.fact(record.id, key)) for key in tried if is_remedy(key)}
         steps = steps_of(entry.track, plan, entry.way)
         lines = _lines(entry, steps, tried, last=entry is entries[-1])
-        sections.append(Section(entry, tuple(_with_remedies(entry, lines, tried, remedies))))
+        placed = _with_remedies(entry, lines, tried, remedies)
+        sections.append(
+            Section(entry, tuple(_with_warnings(each, tried, warned) for each in placed))
+        )
     return Checklist(record, tuple(sections))
 
 
@@ -109,6 +132,8 @@ def _lines(
     for step in steps:
         tried = attempts.get(step.key, [])
         line = _line(entry, step.key, step, tried)
+        if last and step.lasts and line.status is Status.SUCCEEDED:
+            line = replace(line, lasts=True)
         if ready and not line.status.done:
             ready = False
             if line.status is Status.PENDING:
@@ -131,7 +156,18 @@ def _line(entry: TrackEntry, key: str, step: Step | None, tried: list[Attempt]) 
         status=tried[-1].status if tried else Status.PENDING,
         attempt=tried[-1] if tried else None,
         attempts=len(tried),
+        continues=step.continues if step else False,
     )
+
+
+def _with_warnings(
+    line: Line,
+    tried: Mapping[str, Sequence[Attempt]],
+    warned: Mapping[int | None, tuple[str, ...]],
+) -> Line:
+    """Put to a step what its attempts did not do."""
+    words = [text for each in tried.get(line.step, ()) for text in warned.get(each.id, ())]
+    return replace(line, warnings=tuple(words)) if words else line
 
 
 def _with_remedies(

@@ -29,7 +29,7 @@ async def prove_equal_still(world: World, watch: Watch, publisher: Role, subscri
     Keeps a look at the subscriber, which must not move from now on either. Raises `StepFailed`
     naming what was written: nothing is lost yet, since the subscriber still follows.
     """
-    # What cannot be told of is compared again before the subscriber is opened.
+    # What cannot be told of is compared again before the subscriber is opened: see `prove_closed`.
     written, _ = await _written_since(world, watch, publisher)
     if written:
         raise StepFailed(
@@ -72,10 +72,13 @@ async def prove_closed(world: World, watch: Watch, role: Role, successor: Role) 
     Raises `StepFailed` naming tables and counts, until a person has accepted exactly that.
     """
     reasons, doubted = await _written_since(world, watch, role)
-    found = await _moved_since(world, watch, (successor, role), doubted)
-    words = "; ".join((*reasons, *map(words_of, found.tables)))
+    found, compared = await _moved_since(world, watch, (successor, role), doubted)
+    words = "; ".join((*reasons, *found.reasons, *map(words_of, found.tables)))
     if not words:
-        watch.evidence(f"nothing was written on {role.value} since it was fenced")
+        by_rows = f": every row of {', '.join(compared)} equals {successor.value}'s"
+        watch.evidence(
+            f"nothing was written on {role.value} since it was fenced{by_rows if compared else ''}"
+        )
         return
     if world.accepted(accept_key("late-writes", words)):
         watch.evidence(f"accepted by a person, stays behind: {words}")
@@ -95,16 +98,20 @@ async def _written_since(
     """Name who may write on a fenced cluster, and what was written there since the proof.
 
     Beside it the databases of which it cannot be told: in them are sessions of other roles (as
-    monitoring has) that may hold counts back, or the statistics were lost.
+    monitoring has) that may hold counts back, or the statistics were lost; all of them where no
+    look from inside the fence is kept.
     """
     kept, frozen = fencing.kept_sample(world, role), world.fact(f"marks.{role.slug}")
-    if kept is None or frozen is None:
-        watch.evidence(f"no look at {role.value} from inside the fence is kept to hold it against")
-        return (), set()
     roles = world.plan.traffic.application_roles or None
     mended = bool(world.fact(differing.MENDED))
     async with fencing.connections(world, role) as opened:
         now = await fence.sample(opened)
+        if kept is None or frozen is None:
+            watch.evidence(
+                f"no look at {role.value} from inside the fence is kept to hold it against"
+            )
+            present, _ = fence.named(now, now, application_roles=roles)
+            return tuple(present), set(now.counters)
         verdict = fence.compare_samples(kept, now, application_roles=roles, own_changes=mended)
         if verdict.proved:
             return (), set()
@@ -122,35 +129,54 @@ async def _written_since(
 
 async def _moved_since(
     world: World, watch: Watch, sides: tuple[Role, Role], doubted: set[str]
-) -> Found:
+) -> tuple[Found, list[str]]:
     """Compare the rows of both sides where it is in doubt whether they have parted since.
 
     `sides`: the successor, whose own counters are held against those after the comparison, and the
-    one that is closed.
+    one that is closed. Beside what was found are the databases whose rows were compared: all of
+    them where no look at the successor is kept.
     """
     kept = fencing.kept_sample(world, sides[0].identity)
-    if kept is not None:
-        async with fencing.connections(world, sides[0]) as opened:
-            now = await fence.sample(opened)
-        was, rows = fencing.rows_of(kept), fencing.rows_of(now)
-        doubted = doubted | {n for n in was.keys() & rows.keys() if was[n] != rows[n]}
-    return await compare_rows(world, watch, sides, sorted(doubted)) if doubted else Found()
+    async with fencing.connections(world, sides[0]) as opened:
+        now = await fence.sample(opened)
+    rows = fencing.rows_of(now)
+    was = {} if kept is None else fencing.rows_of(kept)
+    gone = tuple(
+        f"database {name} of {sides[0].value} is gone" for name in sorted(was.keys() - rows.keys())
+    )
+    doubted = doubted | {name for name in rows if was.get(name) != rows[name]}
+    both = sorted(doubted & rows.keys())
+    found = await compare_rows(world, watch, sides, both) if both else Found()
+    return Found((*gone, *found.reasons), found.tables), both
 
 
 async def name_what_stays(world: World, watch: Watch, closed: Role) -> None:
     """Name what was written on a closed cluster between its last look and the applications' return.
 
-    They are in on the other one by now, and are not held up for it: a person must hear of it.
+    They are in on the other one by now, and are not held up for it: a person must hear of it, and
+    of not knowing it as well.
     """
+    key = f"{closed.slug}.written"
     try:
-        written, _ = await _written_since(world, watch, closed)
+        written, doubted = await _written_since(world, watch, closed)
     except (CannotConnect, WrongServer, psycopg.Error, OSError) as error:
-        watch.evidence(f"{closed.value} does not answer, and takes no write: {error}")
+        watch.warning(
+            f"Whether anything was written on {closed.value} behind the fence, and on no other "
+            f"cluster, is not known: it could not be looked at ({error}).",
+            key=key,
+        )
         return
     if written:
-        watch.evidence(
+        watch.warning(
             f"WRITTEN on {closed.value} behind the fence, and on no other cluster: "
-            f"{'; '.join(written)}",
-            key=f"{closed.slug}.written",
-            value="; ".join(written),
+            f"{'; '.join(written)}.",
+            key=key,
         )
+    elif doubted:
+        watch.warning(
+            f"Whether anything was written on {closed.value} behind the fence, and on no other "
+            f"cluster, cannot be told of: {', '.join(sorted(doubted))}.",
+            key=key,
+        )
+    else:
+        watch.warning("", key=key)

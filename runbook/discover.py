@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
@@ -10,15 +11,17 @@ from string import Template
 import psycopg
 from pydantic import ValidationError
 
+from runbook.arguments import hold_secret
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, EngineVersion
 from runbook.plan import CredentialsSection
 from runbook.plan_template import TEMPLATE
+from runbook.plan_words import plainly
 from runbook.postgres import catalog
 from runbook.postgres import connect as pg
 from runbook.preflight.data import KINDS
 from runbook.step import Refused, StepFailed
-from runbook.versions import blue_green_since, blue_green_support
+from runbook.versions import blue_green_since, blue_green_support, numbers
 
 CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
@@ -72,6 +75,8 @@ async def discover(
     Raise `Refused` when there is no such cluster or upgrade, `AwsError` and `StepFailed` in words
     when AWS or the server cannot be asked. Nothing is changed.
     """
+    _refuse_secrets("--stop-command", stop_command)
+    _refuse_secrets("--start-command", start_command)
     identity = await aws.identity()
     cluster = await _cluster(aws, identifier)
     await _require_target(aws, cluster, target_version)
@@ -134,8 +139,7 @@ def _credentials(**values: str) -> CredentialsSection:
         return CredentialsSection.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            f"{item['loc'][0]} {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_input=False)
+            f"{item['loc'][0]} {plainly(item)}" for item in error.errors(include_input=False)
         )
         # What was given is not repeated, nor kept in the chain: it may be a password.
         raise Refused(
@@ -166,6 +170,15 @@ async def _cluster(aws: Aws, identifier: str) -> Cluster:
 async def _require_target(aws: Aws, cluster: Cluster, target: str) -> None:
     source = await aws.rds.engine_version(cluster.engine_version)
     targets = _major_first(source)
+    if re.match(r"\d+(\.|$)", target) and numbers(target) <= numbers(cluster.engine_version):
+        is_now = "is already on" if numbers(target) == numbers(cluster.engine_version) else "is on"
+        raise Refused(
+            f"{cluster.identifier} {is_now} {cluster.engine_version}: there is nothing to upgrade "
+            f"to {target}.",
+            now="Nothing was changed, and no plan was written.",
+            todo="To go on with a run: blueprime runs names it. To go higher, name the version "
+            f"with --target-version{_of(targets)}.",
+        )
     if source is None or target not in {t.version for t in source.upgrade_targets}:
         valid = f"Valid targets: {', '.join(targets)}." if targets else "AWS lists no target."
         raise Refused(
@@ -186,6 +199,20 @@ async def _require_target(aws: Aws, cluster: Cluster, target: str) -> None:
                     else "choose a newer target."
                 ),
             )
+
+
+def _of(targets: Sequence[str]) -> str:
+    return f" ({', '.join(targets)})" if targets else ""
+
+
+def _refuse_secrets(option: str, words: Sequence[str]) -> None:
+    if hold_secret(words):
+        # Nor is it repeated here.
+        raise Refused(
+            f"{option} holds a password or key in clear, which ps shows and a plan never keeps.",
+            now="Nothing was changed, and no plan was written.",
+            todo="Let the command take it from a file or a variable of the environment.",
+        )
 
 
 def _major_first(source: EngineVersion | None) -> list[str]:
@@ -315,6 +342,7 @@ _LIFELIKE = """\
 # clone_s = 3600
 # instance_s = 3600
 # drain_s = 900
+# mend_s = 14400      # one statement of a mend, or ANALYZE of one table
 # poll_s = 5.0        # the pause between two looks at AWS
 # fast_poll_s = 0.5   # the pause inside the fence, where every second is downtime"""
 

@@ -5,7 +5,7 @@ The fact `drift` holds what the watch found last, with its time, while the way b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
@@ -13,14 +13,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from runbook import alike
 from runbook.postgres import schema
-from runbook.postgres.schema import Line
+from runbook.postgres.schema import Key, Line
 from runbook.postgres.statement import quoted
 from runbook.postgres.together import together
 from runbook.sides import Sides
 from runbook.world import World
 
 FACT = "drift"
+
+GIVEN_UP = "databases.given-up"
+"""The databases that came after the capture, and that a person leaves behind by name."""
 
 
 class Where(StrEnum):
@@ -49,6 +53,9 @@ class Drift:
     """How it reads on the publisher; empty where it is not there."""
     there: str = ""
     """How it reads on the subscriber."""
+    unsent: bool = False
+    """Whether rows that were there before have values that replication does not carry: those of a
+    column that was added, or made anew by a change of its type."""
 
     @property
     def breaks(self) -> bool:
@@ -100,22 +107,34 @@ def from_json(value: Any) -> Drift:
     return _DRIFT.validate_python(value)
 
 
+def given_up(world: World) -> list[str]:
+    """Return the databases that are left behind by name."""
+    return list(world.fact(GIVEN_UP) or ())
+
+
 def kept(world: World) -> list[Drift]:
     """Return what the watch found last."""
     return [from_json(each) for each in (world.fact(FACT) or {}).get("drifts", ())]
 
 
 def compare(
-    database: str, sides: Sides, here: Sequence[Line], there: Sequence[Line]
+    database: str,
+    sides: Sides,
+    here: Sequence[Line],
+    there: Sequence[Line],
+    same: Collection[Key] = (),
 ) -> list[Drift]:
-    """Return how two readings of a schema differ; what belongs to a missing table goes with it."""
-    left, right = _by_name(here), _by_name(there)
+    """Return how two readings of a schema differ; what belongs to a missing table goes with it.
+
+    `same` are those that are known to be the same, although they are not written alike.
+    """
+    left, right = ({line.key: line for line in lines} for lines in (here, there))
     found = []
     for key in sorted(left.keys() | right.keys()):
-        texts = left.get(key, ""), right.get(key, "")
-        if texts[0] == texts[1]:
+        ours, theirs = left.get(key), right.get(key)
+        if ours and theirs and (ours.text == theirs.text or key in same):
             continue
-        where = Where.BOTH if all(texts) else Where.PUBLISHER if texts[0] else Where.SUBSCRIBER
+        where = Where.BOTH if ours and theirs else Where.PUBLISHER if ours else Where.SUBSCRIBER
         found.append(
             Drift(
                 database,
@@ -123,12 +142,17 @@ def compare(
                 where,
                 sides.publisher.value,
                 sides.subscriber.value,
-                here=texts[0],
-                there=texts[1],
+                here=ours.words if ours else "",
+                there=theirs.words if theirs else "",
+                unsent=ours is not None and _unsent(ours, theirs),
             )
         )
     whole = {(d.kind, d.names) for d in found if d.where is not Where.BOTH}
     return [d for d in found if _of_its_own(d, whole)]
+
+
+def _unsent(ours: Line, theirs: Line | None) -> bool:
+    return bool(ours.makes) and (theirs is None or theirs.makes != ours.makes)
 
 
 def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
@@ -138,8 +162,17 @@ def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
     return drift.kind in ("table", "sequence") or ("table", drift.names[:2]) not in whole
 
 
-def _by_name(lines: Sequence[Line]) -> dict[tuple[str, tuple[str, ...]], str]:
-    return {(line.kind, tuple(line.names)): line.text for line in lines}
+async def alike_keys(world: World, sides: Sides, database: str) -> set[Key]:
+    """Return what both sides have and is alike, however each writes it."""
+    async with (
+        world.connect(sides.publisher, database) as publisher,
+        world.connect(sides.subscriber, database) as subscriber,
+    ):
+        here, there = await together(schema.lines(publisher), schema.lines(subscriber))
+        pairs = schema.unlike(here, there)
+        same = await alike.same(world, database, subscriber, pairs)
+    both = {line.key for line in here} & {line.key for line in there}
+    return both - (pairs.keys() - same)
 
 
 class SchemaLook:
@@ -147,7 +180,8 @@ class SchemaLook:
 
     First a stamp of the catalogs on each side: where none has moved since the last look, what was
     found then stands. Else a digest of the schema, made by the servers; and only where the digests
-    differ are the schemas read and compared line by line.
+    differ are the schemas read and compared line by line. What is written otherwise and is the same
+    does not count (`alike`).
     """
 
     def __init__(self, world: World, publication: str) -> None:
@@ -165,6 +199,7 @@ class SchemaLook:
         if sides != self._sides:
             self._sides, self._known = sides, {}
         self.stamps_s = self.compared_s = 0.0
+        left_behind = given_up(self._world)
         found = [
             Drift(
                 name,
@@ -175,7 +210,7 @@ class SchemaLook:
                 sides.subscriber.value,
             )
             for name in await self._world.databases(sides.publisher)
-            if name not in databases
+            if name not in databases and name not in left_behind
         ]
         for database in databases:
             found += await self._database(sides, database)
@@ -204,7 +239,9 @@ class SchemaLook:
                 here, there = await together(
                     *(schema.lines(end, side=side, publication=name) for end, side in ends)
                 )
-                drifts = compare(database, sides, here, there)
+                pairs = schema.unlike(here, there)
+                same = await alike.same(self._world, database, subscriber, pairs)
+                drifts = compare(database, sides, here, there, same)
             self._known[database] = (stamps, drifts)
             self.compared_s += monotonic() - stamped
             return drifts

@@ -122,16 +122,19 @@ async def _written(since: Marks, opened: Connections) -> tuple[str, ...]:
 async def refuse_if_open(world: World, on: Role, *, now: str) -> None:
     """Look once more, right before what rests on it, whether a fence that was proved stands.
 
-    One look where nothing has moved since the proof. Otherwise a window of the plan's length must
-    be quiet: what was written before the pivot is carried to green like any other write. Raises
-    `StepFailed` naming who writes; `now` says in words what is true then.
+    One look where nothing has moved since the proof. Otherwise, and where no look of the proof is
+    kept, a window of the plan's length must be quiet: what was written before the pivot is carried
+    to green like any other write. Raises `StepFailed` naming who writes; `now` says in words what
+    is true then.
     """
     kept = kept_sample(world, on)
-    if kept is None:
-        return
     roles = world.plan.traffic.application_roles or None
+    verdict = FenceVerdict(None, ("no look from inside the fence is kept",))
+    written: tuple[str, ...] = ()
     async with connections(world, on) as opened:
-        verdict = fence.compare_samples(kept, await fence.sample(opened), application_roles=roles)
+        if kept is not None:
+            now_seen = await fence.sample(opened)
+            verdict = fence.compare_samples(kept, now_seen, application_roles=roles)
         for _ in range(STILL_WINDOWS):
             if verdict.proved:
                 return
@@ -142,9 +145,9 @@ async def refuse_if_open(world: World, on: Role, *, now: str) -> None:
             written = () if verdict.proved else await _written(frozen, opened)
     if verdict.proved:
         return
+    does_not = "was proved, and does not stand any more" if kept else "does not stand"
     raise StepFailed(
-        f"The fence on {on.value} was proved, and does not stand any more: "
-        f"{'; '.join((*written, *reasons_of(verdict)))}.",
+        f"The fence on {on.value} {does_not}: {'; '.join((*written, *reasons_of(verdict)))}.",
         now=now,
         todo="Stop what is named, then run the step again; or branch.",
     )
@@ -174,7 +177,10 @@ async def moved_on_old_blue(world: World, watch: Watch) -> set[str]:
         return set()
     watch.evidence("marks of old blue taken anew", key=OLD_BLUE_MARKS, value=taken.as_json())
     before = world.fact(f"marks.{Role.BLUE.slug}")
-    return set() if before is None else set(marks.moved(Marks.from_json(before), taken))
+    if before is None:
+        # Without marks from inside the fence nothing tells which has moved.
+        return set(now.counters)
+    return set(marks.moved(Marks.from_json(before), taken))
 
 
 def kept_sample(world: World, role: Role) -> FenceSample | None:

@@ -71,9 +71,19 @@ DEPLOYMENT: tuple[str, tuple[Hazard, ...]] = (
                 "cluster.auto-scaling",
                 "cluster.deletion-protection",
                 "endpoints.proxy",
+                "endpoints.data-api",
             ),
             proof=("tests/preflight/test_cluster.py::test_deletion_protection_is_told",),
             unproved="custom endpoints: the lab's clusters have none",
+        ),
+        Hazard(
+            "Policies that name a resource id",
+            "Every cluster of a run has another id: logins by IAM token are refused on new blue, "
+            "and on blue prime after a rollback.",
+            checks=("endpoints.iam",),
+            then="green's id is asked for right before the switchover, blue prime's is told when "
+            "it is there",
+            proof=("tests/runbook/test_by_hand.py::test_what_a_clone_needs_is_told_with_its_id",),
         ),
         Hazard(
             "AVAILABLE too early",

@@ -62,7 +62,19 @@ RESTS = (
         "the publisher's other sources cannot be looked at",
     ),
 )
-"""Every look besides that at the slots. Whoever adds one adds a line here."""
+"""Every look that protection rests on besides that at the slots. Whoever adds one adds a line."""
+
+BESIDE = Rest(
+    "objects",
+    "roles, grants and code were not compared lately",
+    "roles, grants and code cannot be compared",
+    own_rhythm=True,
+)
+"""What applications need beside their rows: a difference loses no row, and the banner says it."""
+
+
+KEYS = "keys"
+"""The look at tables without a key: it costs no row of the way back, and the banner says it."""
 
 
 class Limits(Protocol):
@@ -138,11 +150,7 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     lags, unknowns = lag_alarms(looked.lags, kept.slots, limits, now)
     reasons: list[Alarm] = []
     for rest in RESTS:
-        seen = looked.seen.get(rest.name, Seen())
-        own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
-        if stale(seen.at, now, max(limits.fresh_s, own_s)):
-            unknowns.append(rest.late)
-            continue
+        seen = _fresh(rest, looked, limits, now)
         reasons += seen.breaking[:NAMED]
         if seen.unknown:
             unknowns.append(seen.unknown)
@@ -154,7 +162,37 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     if not kept.verified:
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
-    return Protection(True, f"{kept.sides.journey} now would lose nothing", (), now)
+    beside = _fresh(BESIDE, looked, limits, now)
+    failing = looked.seen.get(KEYS, Seen()).alarms
+    alarms = (*failing, *(beside.alarms if not beside.unknown else ()))
+    return Protection(
+        True,
+        "; but ".join([_banner(kept.sides, beside), *(each.words for each in failing[:NAMED])]),
+        tuple(alarm.words for alarm in alarms),
+        now,
+        causes=tuple(alarm.key for alarm in alarms),
+    )
+
+
+def _fresh(rest: Rest, looked: Looked, limits: Limits, now: datetime) -> Seen:
+    """Return what a look saw; where it was not made lately, nothing but that."""
+    seen = looked.seen.get(rest.name, Seen())
+    own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
+    if stale(seen.at, now, max(limits.fresh_s, own_s)):
+        return Seen(unknown=rest.late)
+    return seen
+
+
+def _banner(sides: Sides, beside: Seen) -> str:
+    """Return what taking the way would cost now, all rows having arrived."""
+    if beside.unknown:
+        return f"{sides.journey} now would lose no row; {beside.unknown}"
+    if not beside.counted:
+        return f"{sides.journey} now would lose nothing"
+    return (
+        f"{sides.journey} now would lose no row, but on {sides.subscriber.value} differ: "
+        f"{beside.counted}"
+    )
 
 
 def by_journal(kept: Kept, now: datetime) -> Protection | None:
@@ -223,18 +261,28 @@ class Steady:
     """Lets a verdict get worse at once, and better only once it was seen to stay so."""
 
     def __init__(self) -> None:
+        self._of: object = None
+        self._was_well = False
         self._worse: Protection | None = None
         """What was last said of a way that had been made and was not well; None: nothing since."""
         self._well_since: float | None = None
 
-    def take(self, found: Protection, clock: float) -> Protection:
-        """Return what may be said, of what was found now. `clock` is monotonic, in seconds."""
+    def take(self, found: Protection, clock: float, of: object = None) -> Protection:
+        """Return what may be said, of what was found now.
+
+        `clock` is monotonic, in seconds. `of` tells one capture from another: what was not well of
+        the one says nothing of the next.
+        """
+        if of != self._of:
+            self._of, self._was_well, self._worse = of, False, None
         if found.protected is not True:
             self._well_since = None
             # A way that is being made, or that nobody has looked at yet, was not unwell.
-            if found.stage is Stage.HELD and not found.looking:
+            known = found.protected is False or self._was_well
+            if known and found.stage is Stage.HELD and not found.looking:
                 self._worse = found
             return found
+        self._was_well = True
         if self._worse is None:
             return found
         if self._well_since is None:

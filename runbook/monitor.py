@@ -23,9 +23,11 @@ from runbook import clocks, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, ClusterView, Fence, Production, TrafficView, stale
 from runbook.clocks import ClockWatch
-from runbook.judge import RESTS, Looked, lag_alarms, row_alarms
+from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
 from runbook.judging import Judging
 from runbook.looks import bounds, clusters, origins, production, strays
+from runbook.looks.keys import KeysLook
+from runbook.looks.objects import HeldObjectsLook
 from runbook.looks.patience import AGAIN_S
 from runbook.looks.samples import Samples
 from runbook.looks.schemas import SchemasLook, latest
@@ -52,6 +54,9 @@ RHYTHMS = 3.0
 """After so many times what a look and the pause after it take, the next one has not come to its
 end in time."""
 
+LOOKS = (*RESTS, BESIDE)
+"""The looks that end in what the judge is told."""
+
 BOUNDS_EVERY_S = 30.0
 """The pause between two looks at how far sequences have come."""
 
@@ -66,7 +71,7 @@ class Monitor:
         self.world = world
         self._journal = journal
         self.board = Board()
-        self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in RESTS)}
+        self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
         self._judging = Judging(world, journal)
         self._slots = SlotsLook(world)
@@ -75,6 +80,8 @@ class Monitor:
         self._traffic = TrafficLook(world)
         self._strays = StraysLook(world)
         self._schemas = SchemasLook(world, journal)
+        self._keys = KeysLook(world)
+        self._objects = HeldObjectsLook(world, journal)
         self._seen: dict[str, Seen] = {}
         """What each look saw last, by its name."""
         self._pauses: dict[str, float] = {}
@@ -97,9 +104,9 @@ class Monitor:
             if name in self._alarms:
                 self._alarms[name].set()
 
-    def waiting(self, text: str, fraction: float | None) -> None:
+    def waiting(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
         """Show what the running step waits for."""
-        self.board = replace(self.board, waiting=text, waiting_fraction=fraction)
+        self.board = self.board.waits_for(text, fraction, to_do=to_do)
 
     def stop(self) -> None:
         """Let each look under way come to its end, and begin no other."""
@@ -118,7 +125,9 @@ class Monitor:
             "schemas": (self._look_at_schemas, every),
             "strays": (self._look_for_strays, every),
             "origins": (self._look_at_origins, every),
+            "objects": (self._look_at_objects, every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
+            "keys": (self._look_at_keys, every),
             "judge": (self._judge, min(every, 1.0)),
         }
         try:
@@ -136,9 +145,7 @@ class Monitor:
         self._judging.begin_with(known)
         self._ages.begin_with(known.alarms)
         self.board = replace(
-            known,
-            waiting="",
-            waiting_fraction=None,
+            known.waits_for("", None),
             journal_error="",
             strays_since=None,
             protection=self._judging.looking(),
@@ -196,7 +203,7 @@ class Monitor:
         elif look == "clusters":
             views = tuple(replace(view, error=words) for view in self.board.clusters)
             self.board = replace(self.board, clusters=views)
-        for rest in RESTS:
+        for rest in LOOKS:
             if rest.name == look:
                 self._seen[look] = Seen(self.world.now(), (), f"{rest.failed}: {words}")
         await self.world.forget_connections()
@@ -244,7 +251,7 @@ class Monitor:
         self._again_soon("workers", self._workers.waits)
         if self._workers.subscribed and not before:
             # Only now there is something that can be compared and watched: at once.
-            self._wake("schemas", "strays", "origins")
+            self._wake("schemas", "strays", "origins", "objects")
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
@@ -282,6 +289,22 @@ class Monitor:
         self._seen["origins"], came = await origins.look(self.world)
         keep = partial(self._journal.evidence, self.world.run, "monitor")
         uncarried.keep(self.world, keep, came)
+
+    async def _look_at_objects(self) -> None:
+        databases = self._databases()
+        if not databases:
+            self._seen.pop("objects", None)
+            return
+        self._seen["objects"] = await self._objects.look(databases)
+        self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
+
+    async def _look_at_keys(self) -> None:
+        capture = self.world.fact("capture")
+        if not capture or self.world.fact("slots") == []:
+            self._seen.pop("keys", None)
+            return
+        self._seen["keys"] = await self._keys.look(list(capture["databases"]))
+        self._pauses["keys"] = max(self._pauses["keys"], self._keys.rest_s)
 
     async def _look_at_bounds(self) -> None:
         capture = self.world.fact("capture")
@@ -386,7 +409,7 @@ class Monitor:
         Schemas can only be compared, and stray writes watched, once the subscriptions were seen;
         and a lag has seconds once what was there at the first look is confirmed.
         """
-        begun = self._workers.subscribed and not {rest.name for rest in RESTS} <= self._seen.keys()
+        begun = self._workers.subscribed and not {rest.name for rest in LOOKS} <= self._seen.keys()
         limit_s = self.world.plan.protection.lag_limit_s
         unclear = any(
             lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s

@@ -23,6 +23,8 @@ class Preview:
     """Why it would be skipped, or why not everything can be known yet; else empty."""
     there: tuple[tuple[str, str], ...] = ()
     """Changes that were seen to have happened and would not be made again: title, what was seen."""
+    passed: tuple[str, ...] = ()
+    """Who has passed its other gates lately, and when, which it does not ask again."""
 
 
 @dataclass(frozen=True, slots=True)

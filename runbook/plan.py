@@ -7,9 +7,7 @@ each error names the file, the key and the line.
 from __future__ import annotations
 
 import re
-import shlex
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,23 +17,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
 
-from state.masking import masked
-
-
-class PlanError(Exception):
-    """A plan that cannot be used; each problem as `file:line: key: what is wrong`."""
-
-    def __init__(self, path: Path, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.path = path
-        self.problems = problems
+from runbook.arguments import hold_secret
+from runbook.plan_words import PlanError as PlanError
+from runbook.plan_words import placed, problem, read
 
 
 class Order(StrEnum):
@@ -83,8 +71,7 @@ def _reference_only(value: str) -> str:
 
 
 def _no_secret(words: tuple[str, ...]) -> tuple[str, ...]:
-    line = shlex.join(words)
-    if masked(line) != line:
+    if hold_secret(words):
         # Nor is it repeated here.
         raise ValueError(
             "holds a password or key in clear, which ps would show and a plan never keeps: let the "
@@ -97,25 +84,61 @@ Command = Annotated[tuple[str, ...], AfterValidator(_no_secret)]
 """An argument list, run without a shell."""
 
 
+def _shaped(pattern: str, words: str) -> AfterValidator:
+    """Return a check of a whole text by a pattern, told in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(words)
+        return value
+
+    return AfterValidator(check)
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+# Beyond these ends a figure is a slip that would wait without end or let anything pass.
+Pause = Annotated[float, Field(gt=0, le=5 * MINUTE)]
+Short = Annotated[float, Field(gt=0, le=HOUR)]
+Wait = Annotated[float, Field(gt=0, le=7 * DAY)]
+Patience = Annotated[float, Field(ge=0, le=30 * DAY)]
+"""Seconds, like those above; 0 is none at all."""
+
+
 class _Section(BaseModel):
     # Names and arguments are taken as they stand; what is refused may be a password.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class ClusterSection(_Section):
     """The production cluster."""
 
-    identifier: Annotated[str, Field(pattern=r"^[A-Za-z](?:-?[A-Za-z0-9]+)*$", max_length=63)]
-    resource_id: Annotated[str, Field(pattern=r"^cluster-\S+$")]
+    identifier: Annotated[
+        str,
+        _shaped(
+            r"(?=.{1,63}$)[A-Za-z](?:-?[A-Za-z0-9]+)*",
+            "must be the name of a cluster: a letter, then letters, digits and single hyphens, "
+            "63 at most",
+        ),
+    ]
+    resource_id: Annotated[
+        str, _shaped(r"cluster-\S+", 'must be what AWS calls DbClusterResourceId: "cluster-..."')
+    ]
     """`DbClusterResourceId`, the name that never changes."""
     region: Annotated[str, Field(min_length=1)]
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    account: Annotated[
+        str, _shaped(r"[0-9]{12}", "must be the 12 digits of an AWS account, in quotes")
+    ]
 
 
 class UpgradeSection(_Section):
     """What green becomes, and what comes first after the capture."""
 
-    target_version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
+    target_version: Annotated[
+        str, _shaped(r"[0-9]+(\.[0-9]+)*", 'must be a version, in quotes: "17.7"')
+    ]
     order: Order = Order.TRAFFIC_FIRST
     cluster_parameter_group: str = ""
     """The group of the new family for green; empty: blueprime makes one from blue's own values."""
@@ -144,7 +167,7 @@ class TrafficSection(_Section):
     stop_command: Command = ()
     """Must be safe to repeat, like the next."""
     start_command: Command = ()
-    command_timeout_s: PositiveFloat = 60.0
+    command_timeout_s: Short = 60.0
     application_roles: tuple[str, ...] = ()
     """The database roles that the applications log in with: watched, and named when seen."""
     lock_roles: bool = True
@@ -162,19 +185,25 @@ class TrafficSection(_Section):
 class FenceSection(_Section):
     """How long nothing must be seen to write before the fence counts as proved."""
 
-    window_s: PositiveFloat = 2.0
-    limit_s: PositiveFloat = 120.0
+    window_s: Annotated[float, Field(gt=0, le=MINUTE)] = 2.0
+    limit_s: Short = 120.0
+
+    @model_validator(mode="after")
+    def _within(self) -> FenceSection:
+        if self.window_s >= self.limit_s:
+            raise ValueError("window_s must be shorter than limit_s, or no fence is ever proved")
+        return self
 
 
 class ProtectionSection(_Section):
     """When the run may call itself protected."""
 
-    lag_limit_bytes: PositiveInt = 64 * 1024 * 1024
-    lag_limit_s: PositiveFloat = 30.0
-    fresh_s: PositiveFloat = 10.0
+    lag_limit_bytes: Annotated[int, Field(gt=0, le=1 << 40)] = 64 * 1024 * 1024
+    lag_limit_s: Short = 30.0
+    fresh_s: Short = 10.0
     """A figure older than this is unknown."""
-    sample_every_s: PositiveFloat = 1.0
-    bake_s: NonNegativeFloat = 0.0
+    sample_every_s: Pause = 1.0
+    bake_s: Patience = 0.0
     """How long an unattended run watches before it goes on; a person decides otherwise."""
 
 
@@ -184,7 +213,7 @@ class EndpointSection(_Section):
     method: EndpointMethod = EndpointMethod.RENAME
     hosted_zone_id: str = ""
     record: str = ""
-    ttl_s: PositiveInt = 5
+    ttl_s: Annotated[int, Field(gt=0, le=DAY)] = 5
     command: Command = ()
     """Gets the host and port of the cluster to serve as its last two arguments."""
 
@@ -219,11 +248,11 @@ class CompareSection(_Section):
     """How far blue prime is compared with new blue inside the rollback's fence."""
 
     mode: CompareMode = CompareMode.ALL
-    hash_budget_s: NonNegativeFloat = 60.0
+    hash_budget_s: Patience = 60.0
     """Contents are compared as far as this many seconds reach, the smallest tables first."""
     sampled_share: float = Field(default=0.02, gt=0, le=1)
     """Of the rows of large tables, how many are compared where the mode is `sampled`."""
-    parallel: PositiveInt = 4
+    parallel: Annotated[int, Field(gt=0, le=64)] = 4
     """Connections to each side."""
 
 
@@ -238,30 +267,32 @@ class CommitSection(_Section):
 class LimitsSection(_Section):
     """How long each wait may take, in seconds."""
 
-    parameter_settle_s: NonNegativeFloat = 300
+    parameter_settle_s: Patience = 300
     """AWS asks for five minutes between making a parameter group and its first use."""
-    create_deployment_s: PositiveFloat = 4 * 3600
-    catch_up_s: PositiveFloat = 300
+    create_deployment_s: Wait = 4 * 3600
+    catch_up_s: Wait = 300
     """For green to follow blue closely before the applications are stopped."""
-    delete_deployment_s: PositiveFloat = 3600
-    switchover_grace_s: PositiveFloat = 900
+    delete_deployment_s: Wait = 3600
+    switchover_grace_s: Wait = 900
     """Beyond the switchover's own timeout, to see how it ended."""
-    clone_s: PositiveFloat = 3600
-    instance_s: PositiveFloat = 3600
-    rename_s: PositiveFloat = 1800
-    capture_s: PositiveFloat = 60
-    drain_s: PositiveFloat = 900
-    subscribe_s: PositiveFloat = 900
-    connect_s: PositiveFloat = 120
-    start_s: NonNegativeFloat = 300
+    clone_s: Wait = 3600
+    instance_s: Wait = 3600
+    rename_s: Wait = 1800
+    capture_s: Wait = 60
+    drain_s: Wait = 900
+    subscribe_s: Wait = 900
+    mend_s: Wait = 4 * 3600
+    """For one statement that works on a whole table: of a mend, or ANALYZE on green."""
+    connect_s: Wait = 120
+    start_s: Patience = 300
     """For the applications to be seen again, where a person starts them; the run goes on then."""
-    patience_s: NonNegativeFloat = 60
+    patience_s: Patience = 60
     """How long a call is asked for again while AWS refuses it for a state that passes."""
-    late_effect_s: NonNegativeFloat = 30
+    late_effect_s: Patience = 30
     """How long after a call whose answer was lost its change may still appear in AWS's answers."""
-    poll_s: PositiveFloat = 5.0
+    poll_s: Pause = 5.0
     """The pause between two looks at AWS."""
-    fast_poll_s: PositiveFloat = 0.5
+    fast_poll_s: Pause = 0.5
     """The pause inside the fence, where every second is downtime."""
 
 
@@ -283,7 +314,7 @@ def _acknowledgement(value: str) -> str:
 class Waive(_Section):
     """A block that the plan lets through, where it can be survived."""
 
-    check: Annotated[str, Field(pattern=rf"^{_CHECK}$")]
+    check: Annotated[str, _shaped(_CHECK, "must be the key of a check: family.name")]
     subject: Annotated[str, Field(min_length=1)]
     gives_up: Annotated[str, Field(min_length=10)]
     """What is lost by it, in the operator's words: it stands in the report."""
@@ -316,28 +347,23 @@ class Plan(_Section):
 
 def load(path: Path) -> Plan:
     """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanError(path, [f"{path}: cannot be read: {error.strerror or error}"]) from error
-    except UnicodeDecodeError as error:
-        raise PlanError(path, [f"{path}: is not UTF-8 text"]) from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError(path, [f"{path}: is not valid TOML: {error}"]) from error
+    text, data = read(path)
     try:
         plan = Plan.model_validate(data)
     except ValidationError as error:
-        raise PlanError(path, [_problem(path, text, item) for item in error.errors()]) from error
+        raise PlanError(path, [problem(path, text, item) for item in error.errors()]) from error
     if problems := _misnamed(path, text, plan):
         raise PlanError(path, problems)
     return plan
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    """Return the plan that a journal kept."""
-    return Plan.model_validate(data)
+    """Return the plan that a journal kept; raise `PlanError` where it is none for this version."""
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        kept = Path("the plan that the journal keeps")
+        raise PlanError(kept, [problem(kept, "", item) for item in error.errors()]) from error
 
 
 def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:
@@ -346,7 +372,7 @@ def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:
 
     can_waive = waivable()
     problems = [
-        _at(path, text, ["acknowledge", number], f"no check is named {value}")
+        placed(path, text, ["acknowledge", number], f"no check is named {value}")
         for number, value in enumerate(plan.acknowledge)
         if value not in DATA_KINDS and value.partition(":")[0] not in can_waive
     ]
@@ -355,53 +381,5 @@ def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:
             possible = ", ".join(key for key, waives in can_waive.items() if waives)
             words = "cannot be waived" if waiver.check in can_waive else "is no check"
             words = f"{waiver.check} {words}; these can be: {possible}"
-            problems.append(_at(path, text, ["waive", number, "check"], words))
+            problems.append(placed(path, text, ["waive", number, "check"], words))
     return problems
-
-
-def _problem(path: Path, text: str, item: Any) -> str:
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        message = "is no key of a plan"
-    elif item["type"] == "missing":
-        message = "is missing"
-    return _at(path, text, item["loc"], message)
-
-
-def _at(path: Path, text: str, keys: Sequence[str | int], message: str) -> str:
-    line = _line_of(text, keys)
-    place = f"{path}:{line}" if line else str(path)
-    return f"{place}: {'.'.join(map(str, keys)) or 'plan'}: {message}"
-
-
-_HEADING = re.compile(r"(\[\[?)\s*\"?([^\]\"\[]+?)\"?\s*\]")
-
-
-def _line_of(text: str, keys: Sequence[str | int]) -> int:
-    """Return the line that sets a key, else the one of its section's heading, else 0.
-
-    A number after the section's name counts the `[[sections]]` of that name, or the values of a
-    list at the top.
-    """
-    section = str(keys[0]) if keys else ""
-    place = next((key for key in keys[1:2] if isinstance(key, int)), 0)
-    names = [key for key in keys[1:] if isinstance(key, str)]
-    wanted = names[0] if names else ""
-    heading = 0
-    inside = ""
-    met = -1
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if match := _HEADING.match(stripped):
-            inside = match[2]
-            if inside == section:
-                met = met + 1 if match[1] == "[[" else place
-                if met == place:
-                    heading = number
-            continue
-        name = stripped.split("=", 1)[0].strip().strip('"') if "=" in stripped else ""
-        if not inside and name == section:
-            return number
-        if inside == section and met == place and wanted and name == wanted:
-            return number
-    return heading

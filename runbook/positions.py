@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from runbook import differing, verdicts
-from runbook.alarm import Cause
+from runbook.alarm import Cause, cause_of
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
@@ -140,7 +140,7 @@ def _unlike(world: World) -> bool:
 def _only_rows(world: World) -> bool:
     """Return whether nothing else than rows stood in the way when the watch last looked."""
     causes = verdicts.journaled(world).get("causes") or ()
-    return all(str(cause).startswith(Cause.ROWS) for cause in causes)
+    return all(cause_of(str(cause)) is Cause.ROWS for cause in causes)
 
 
 def _on_new_blue(world: World, *, forward: bool = False) -> Position:

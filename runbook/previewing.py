@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runbook.looked import UNREACHABLE, seen_there
 from runbook.offers import Preview
 from runbook.permission import objection
-from runbook.step import Step, StepFailed
+from runbook.step import Gate, Step, StepFailed
 from runbook.world import World
+from state.records import Decision
+
+Standing = Callable[[Gate], Decision | None]
+"""Returns the decision by which a gate was passed lately, so that it is not asked again."""
 
 
-async def preview(world: World, step: Step, *, is_next: bool) -> Preview:
+async def preview(world: World, step: Step, standing: Standing, *, is_next: bool) -> Preview:
     """Return a step's gates and changes as far as they can be known now.
 
     Of a step to come it is not told what is there, nor whether it would be refused: those before
@@ -21,6 +25,7 @@ async def preview(world: World, step: Step, *, is_next: bool) -> Preview:
         if reason := await step.skip(world):
             return Preview(step.key, (), (), f"will be skipped: {reason}")
         gates = tuple(await step.gates(world))
+        decided = [each for gate in gates if (each := standing(gate)) is not None]
         waves = await step.effects(world)
         there = await seen_there(waves) if is_next else {}
         refused = await objection(world) if is_next and waves else ""
@@ -30,10 +35,11 @@ async def preview(world: World, step: Step, *, is_next: bool) -> Preview:
     effects = [effect for wave in waves for effect in wave]
     return Preview(
         step.key,
-        gates,
+        tuple(gate for gate in gates if standing(gate) is None),
         tuple((each.title, each.preview()) for each in effects if each.key not in there),
         _note(effects, refused),
         tuple((each.title, there[each.key]) for each in effects if each.key in there),
+        tuple(f"{each.gate}: by {each.who} at {each.at:%H:%M:%S} UTC" for each in decided),
     )
 
 

@@ -27,11 +27,11 @@ from runbook.step import (
     StepFailed,
     Wave,
 )
-from runbook.waiting import JournalWatch, Notice, Stopped
+from runbook.waiting import JournalWatch, Notice, Stopped, Waits
 from runbook.world import World
 from state.errors import JournalUnusable
 from state.journal import Journal
-from state.records import Attempt
+from state.records import Attempt, Decision
 from state.records import Effect as Record
 from state.words import Outcome, Status
 
@@ -73,6 +73,8 @@ class Runner:
         self.permission = permission or Permission(world, journal, who=who)
         self._notice = notice
         self._stop = asyncio.Event()
+        self._waits = Waits(journal, world.run, notice, self._stop)
+        world.pause = self._waits.pause
         self.leaving = False
         """Whether no further effect and no further step is to be started."""
         self.refused = False
@@ -106,6 +108,7 @@ class Runner:
             attempt = self.journal.begin_attempt(self.world.run, step.key)
             return self._failed(attempt, failure)
         attempt = self.journal.begin_attempt(self.world.run, step.key)
+        self._waits.begin(step.key)
         return await self._try(step, attempt, decide)
 
     async def _try(self, step: Step, attempt: Attempt, decide: Decide) -> Status:
@@ -114,18 +117,20 @@ class Runner:
                 if self.leaving:
                     raise Stopped
                 await self._perform_wave(attempt, wave)
-            await self._verify(step, attempt, decide)
+            done_but = await self._verify(step, attempt, decide)
             self._close_unlisted(attempt)
         except (StepFailed, *UNREACHABLE) as failure:
             return self._failed(attempt, failure)
         except Unclear as unclear:
             return self._end(attempt, Status.UNKNOWN, str(unclear))
         except Stopped:
+            how = "blueprime was left meanwhile" if self.leaving else f"{self.who} stopped the wait"
+            waited = f" ({self._waits.said})" if self._waits.said else ""
             return self._end(
                 attempt,
                 Status.FAILED,
-                ("blueprime was left meanwhile" if self.leaving else f"{self.who} stopped the wait")
-                + ". What was asked for may still be under way. Run the step again to go on.",
+                f"{how}{waited}. What was asked for may still be under way. Run the step again to "
+                "go on.",
             )
         except asyncio.CancelledError:
             self._end(
@@ -152,19 +157,22 @@ class Runner:
             if not step.continues:
                 # Inside the fence the next step follows at once, with the same endpoints.
                 await self.world.forget_connections()
-        return self._end(attempt, Status.SUCCEEDED, "")
+        return self._end(attempt, Status.SUCCEEDED, done_but)
 
-    async def _verify(self, step: Step, attempt: Attempt, decide: Decide) -> None:
-        """Verify a step, anew where a connection was lost: it only reads."""
+    async def _verify(self, step: Step, attempt: Attempt, decide: Decide) -> str:
+        """Verify a step, anew where a connection was lost: it only reads.
+
+        Returns what the step that is done did not do, in words.
+        """
 
         async def ask(gate: Gate) -> bool:
             return await self._pass(step, gate, decide)
 
-        watch = JournalWatch(self.journal, self.world.run, attempt, self._notice, self._stop, ask)
+        watch = JournalWatch(self.journal, self.world.run, attempt, self._waits, self._stop, ask)
         for pause in LOST_LOOK_PAUSES_S:
             try:
                 await step.verify(self.world, watch)
-                return
+                return watch.done_but
             except psycopg.Error as error:
                 if not _connection_lost(error) or self._stop.is_set():
                     raise
@@ -172,6 +180,7 @@ class Runner:
                 await self.world.forget_connections()
                 await asyncio.sleep(pause)
         await step.verify(self.world, watch)
+        return watch.done_but
 
     def _failed(self, attempt: Attempt, failure: BaseException) -> Status:
         self.refused = isinstance(failure, Refused)
@@ -201,29 +210,30 @@ class Runner:
 
     async def _pass(self, step: Step, gate: Gate, decide: Decide) -> bool:
         """Have a gate decided unless a decision stands; return whether it was passed."""
-        if self._stands(gate):
+        if self.standing(gate) is not None:
             return True
         # Whoever comes back after a lost terminal reads what was being asked.
         self.journal.event(self.world.run, "gate", f"asked: {gate.question}", {"gate": gate.key})
         typed = await decide(gate)
         if typed is None or (gate.must_type and typed != gate.must_type):
-            self.journal.event(
-                self.world.run, "decision", f"declined: {gate.question}", {"gate": gate.key}
-            )
+            told = {"gate": gate.key, "step": step.key, "who": self.who, "declined": True}
+            self.journal.event(self.world.run, "decision", f"declined: {gate.question}", told)
             return False
         self.journal.decide(self.world.run, step.key, gate.key, who=self.who, typed=typed)
         return True
 
-    def _stands(self, gate: Gate) -> bool:
-        """Return whether the gate was passed lately on this stay on the track."""
+    def standing(self, gate: Gate) -> Decision | None:
+        """Return the decision by which a gate was passed lately on this stay on the track."""
         entry = self.journal.entries(self.world.run)[-1]
         now = self.world.now()
-        return any(
-            decision.gate == gate.key
-            and decision.entry == entry.id
-            and not stale(decision.at, now, gate.valid_s)
-            for decision in self.journal.decisions(self.world.run)
+        passed = (
+            each
+            for each in self.journal.decisions(self.world.run)
+            if each.gate == gate.key
+            and each.entry == entry.id
+            and not stale(each.at, now, gate.valid_s)
         )
+        return next(passed, None)
 
     async def _perform_wave(self, attempt: Attempt, wave: Wave) -> None:
         # Every member is let to its end, so that no outcome is lost because another one failed.
@@ -278,6 +288,10 @@ class Runner:
         except StepFailed as failure:
             self.journal.settle(intent, Outcome.FAILED, {"error": _words(failure)})
             raise
+        except Stopped:
+            # Raised between two tries alone, where nothing that was asked for is under way.
+            self.journal.settle(intent, Outcome.FAILED, {"error": "the wait was stopped"})
+            raise
         except asyncio.CancelledError:
             self.journal.settle(intent, Outcome.UNKNOWN, {"error": "closed before the answer"})
             raise
@@ -309,13 +323,10 @@ class Runner:
         left = limit - (self.world.now() - sent).total_seconds()
         deadline = time.monotonic() + min(left, limit)
         while finding.answer is Answer.NO and time.monotonic() < deadline:
-            self._notice(
+            await self._waits.pause(
                 f"{effect.title} was asked for before; it is given time to appear: {finding.seen}",
-                None,
+                self.world.plan.limits.fast_poll_s,
             )
-            if self._stop.is_set():
-                raise Stopped
-            await asyncio.sleep(self.world.plan.limits.fast_poll_s)
             finding = await effect.probe()
         return finding
 
@@ -357,16 +368,13 @@ class Runner:
             started = time.monotonic()
             waited = 0.0
             while waiting := await effect.settled():
-                self._notice(waiting, None)
-                if self._stop.is_set():
-                    raise Stopped
                 if waited > effect.settle_limit_s:
                     raise StepFailed(
                         f"{effect.title}: {waiting} after {effect.settle_limit_s:.0f} s.",
                         now="The change was accepted and may still complete.",
                         todo="Look at it in the console, then run the step again to go on waiting.",
                     )
-                await asyncio.sleep(self.world.plan.limits.fast_poll_s)
+                await self._waits.pause(waiting, self.world.plan.limits.fast_poll_s)
                 waited = time.monotonic() - started
 
 

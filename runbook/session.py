@@ -18,9 +18,8 @@ from pathlib import Path
 
 import psycopg
 
-from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import holder, planning
+from runbook import holder, planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -41,6 +40,7 @@ from runbook.world import World
 from state.errors import HandedOver
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
+from state.stays import on_stay
 from state.words import Outcome, Result, Status, Track
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -143,18 +143,22 @@ class Session:
 
     def board(self) -> Board:
         """Return the live figures: this process's own, or those that the holder published."""
-        if self._watching is not None:
+        if self._watching is not None or self._monitor.board.at is not None:
             return self._monitor.board
-        published = self._journal.live(self.run.id)
-        return Board() if published is None else boards.from_json(published)
+        watched = self._journal.holder() is not None
+        return verdicts.board_as_seen(self._looking, watched=watched) or Board()
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest events after an id, oldest first."""
         return self._journal.events(self.run.id, after=after, limit=limit)
 
-    def evidences(self, step: str) -> list[Evidence]:
-        """Return what a step saw, oldest first."""
-        return self._journal.evidences(self.run.id, step)
+    def evidences(self, step: str, entry: int | None = None) -> list[Evidence]:
+        """Return what a step saw, oldest first: on one stay, by its id, or on any."""
+        found = self._journal.evidences(self.run.id, step)
+        if entry is None:
+            return found
+        attempts, entries = self._journal.attempts, self._journal.entries
+        return on_stay(entry, found, attempts(self.run.id), entries(self.run.id))
 
     def decisions(self) -> list[Decision]:
         """Return what was decided, oldest first."""
@@ -195,7 +199,8 @@ class Session:
         following = self.checklist().next
         is_next = following is not None and following.step == step
         try:
-            return await preview(self._looking, self._step(step), is_next=is_next)
+            found, standing = self._step(step), self._runner.standing
+            return await preview(self._looking, found, standing, is_next=is_next)
         finally:
             await self._looking.forget_connections()
 
@@ -214,8 +219,7 @@ class Session:
         try:
             while True:
                 self._busy = step
-                if step in planning.CHECKING:
-                    self._go_by(planning.read_again(self._journal, self.run, self.plan, step))
+                self._go_by(planning.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()

@@ -211,8 +211,14 @@ async def _since_the_fence(
     if kept is None:
         await _moved_on_old_blue(world, watch, look=equal_to is Role.OLD_BLUE and not returning)
         doubt = f"no look at {publisher.identity.value} from inside the fence is kept"
-        databases = await world.databases(publisher)
-        return await _settle_by_rows(world, watch, (equal_to, publisher), databases, doubt)
+        async with fencing.connections(world, publisher) as opened:
+            now = await fence.sample(opened)
+        roles = world.plan.traffic.application_roles or None
+        inside, _ = fence.named(now, now, application_roles=roles)
+        rows = await _settle_by_rows(
+            world, watch, (equal_to, publisher), sorted(now.counters), doubt
+        )
+        return Found((*inside, *rows.reasons), rows.tables, rows.notes)
     # Old blue is looked at meanwhile: it costs the fence no time of its own. On the way back to it
     # its lock may be gone; it is held against the marks from here then.
     looking = asyncio.create_task(

@@ -161,8 +161,19 @@ class Watch(Protocol):
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
         """Keep what was seen. With a `key`, later steps read `value` through `World.fact`."""
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
-        """Say where a wait stands; journaled as a heartbeat, at most every few seconds."""
+    def warning(self, text: str, *, key: str) -> None:
+        """Say what the step, though it is done, did not do; it stands until it is taken back.
+
+        The checklist, the report and the summary show it. An empty `text` takes back what an
+        earlier look kept under the `key`.
+        """
+
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
+        """Say where a wait stands; journaled as a heartbeat, at most every few seconds.
+
+        `fraction` lies between 0 and 1. With `to_do` the text is what a person must do now, the
+        applications waiting for it: it is shown above everything else.
+        """
 
     def result(self, result: Result) -> None:
         """Say where the run rests now; a later branch may change it."""
@@ -191,6 +202,8 @@ class Step(ABC):
     """Whether the next step follows by itself: inside the fence every second counts."""
     rests: bool = False
     """Whether the run rests with a result once it is done."""
+    lasts: bool = False
+    """Whether what it begins goes on after it, until the run takes another way."""
 
     async def skip(self, world: World) -> str:
         """Return why the step is not needed here, or an empty string."""

@@ -20,7 +20,7 @@ from runbook.steps.abort import (
     DeleteParameterGroup,
     ReopenBlue,
 )
-from runbook.steps.capture import Capture, DropCapture, HoldAgain
+from runbook.steps.capture import Capture, HoldAgain
 from runbook.steps.carry import Compare, Drain, SyncSequences
 from runbook.steps.clone import Clone, CloneInstances, DeleteDeployment, HoldOldBlue
 from runbook.steps.commit import (
@@ -32,6 +32,7 @@ from runbook.steps.commit import (
     SnapshotOldBlue,
 )
 from runbook.steps.detach import Detach
+from runbook.steps.drop_capture import DropCapture
 from runbook.steps.endpoint import SwitchEndpoint
 from runbook.steps.forced import (
     ApplyReceived,

@@ -126,6 +126,19 @@ def unreached(world: World, *, fresh: bool = True) -> Production | None:
     return found if found.unreached and not (fresh and late) else None
 
 
+def board_as_seen(world: World, *, watched: bool) -> Board | None:
+    """Return the figures that were put up last, for whoever only reads; None where none ever were.
+
+    Every output that does not watch by itself takes them from here: the same ones, with the same
+    verdict.
+    """
+    value = world.live()
+    if value is None:
+        return None
+    board = boards.from_json(value)
+    return replace(board, protection=as_seen(world, board, watched=watched))
+
+
 def present(world: World) -> Protection:
     """Return the verdict that the watch of this run has put up, if it is fresh; else not known."""
     value = world.live()

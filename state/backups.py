@@ -49,7 +49,11 @@ def trouble_in(db: sqlite3.Connection, *, quick: bool = False) -> str:
     `quick` leaves out whether indexes agree with their tables: half the time, 4 ms a megabyte.
     """
     check = "quick_check" if quick else "integrity_check"
-    found = [str(row[0]) for row in db.execute(f"PRAGMA {check}(3)").fetchall()]
+    try:
+        found = [str(row[0]) for row in db.execute(f"PRAGMA {check}(3)").fetchall()]
+    except UnicodeDecodeError as error:
+        # Raised for the very words in which SQLite tells what is wrong, where they quote it.
+        return f"a text in it is no UTF-8 any more ({error.reason})"
     return "" if found == ["ok"] else "; ".join(found)
 
 
@@ -67,6 +71,16 @@ def keep(db: sqlite3.Connection, journal: Path) -> Path | None:
     copy(db, made)
     for number in sorted(numbers)[: max(0, len(numbers) + 1 - KEPT)]:
         numbers[number].unlink(missing_ok=True)
+    return made
+
+
+def keep_anew(db: sqlite3.Connection, journal: Path) -> Path:
+    """Copy an open journal whose file is not the one of its name any more; no copy goes for it.
+
+    Raises OSError or sqlite3.Error.
+    """
+    made = _path(journal, max(_numbers(journal), default=0) + 1)
+    copy(db, made)
     return made
 
 
@@ -96,7 +110,7 @@ def kept(journal: Path) -> list[Backup]:
 
 def look(path: Path) -> Backup:
     """Return what a copy holds, and whether it is sound."""
-    number = int(path.name.rpartition("-")[2])
+    called = number(path)
     try:
         made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
@@ -104,9 +118,14 @@ def look(path: Path) -> Backup:
             trouble = trouble_in(db)
             if not trouble and db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 trouble = "it is no journal of blueprime"
-            return Backup(path, number, 0 if trouble else entries(db), made_at, trouble)
+            return Backup(path, called, 0 if trouble else entries(db), made_at, trouble)
     except (OSError, sqlite3.Error) as error:
-        return Backup(path, number, 0, datetime.fromtimestamp(0, UTC), str(error))
+        return Backup(path, called, 0, datetime.fromtimestamp(0, UTC), str(error))
+
+
+def number(path: Path) -> int:
+    """Return the number that a copy's path bears."""
+    return int(path.name.rpartition("-")[2])
 
 
 def put_back(backup: Backup, journal: Path) -> Path | None:
@@ -170,6 +189,6 @@ def _numbers(journal: Path) -> dict[int, Path]:
     found = {}
     for path in journal.parent.iterdir():
         name, infix, number = path.name.rpartition(_INFIX)
-        if infix and name == journal.name and number.isdecimal():
+        if infix and name == journal.name and number.isdecimal() and path.is_file():
             found[int(number)] = path
     return found

@@ -21,6 +21,7 @@ from sqlite_utils import Database
 
 from state.errors import BadHandover, Refused
 from state.lock import user
+from state.presence import refuse_special
 from state.records import Handover, Json, Run
 from state.slices import Slice, Time, cut, ids_of, lay, lay_run, refuse_fork
 from state.telling import insert, tell
@@ -85,6 +86,7 @@ def read_parcel(path: Path) -> Parcel:
 
     Raises `BadHandover` for one that is damaged, changed, or of a newer version; `OSError`.
     """
+    refuse_special(path)
     data = path.read_bytes()
     try:
         head = json.loads(data, parse_constant=_refuse_constant)

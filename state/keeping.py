@@ -14,7 +14,8 @@ from state.errors import JournalHeld, JournalUnusable
 from state.journal import named_holder
 from state.lock import lock_path, take_flock
 from state.mark import Mark, MarkFile, digest
-from state.store import Store, altered, connect, plainly, trouble_with
+from state.presence import refuse_special
+from state.store import Store, altered, changed_since, connect, plainly, trouble_with
 from state.words import Custody
 
 
@@ -44,16 +45,23 @@ class Restored:
 
 def inspect(path: Path) -> Inspection:
     """Look the journal and its backups through; writes nothing, and needs no lock."""
-    found = tuple(backups.kept(path))
-    trouble = trouble_with(path, _mark(path))
+    with plainly(path):
+        found, known = tuple(backups.kept(path)), _mark(path)
+    trouble = trouble_with(path, known)
     return Inspection(path, trouble, 0 if trouble else _entries(path), found)
 
 
 def touched(path: Path) -> bool:
     """Return whether a journal that nobody writes is not as blueprime left it. Cheap, for lists."""
     with plainly(path):
+        refuse_special(path)
         known = _mark(path)
         return path.exists() and known is not None and altered(path, known)
+
+
+def trouble_of_changes(path: Path) -> str:
+    """Return what is said of a journal that is not as blueprime left it, or an empty text."""
+    return str(changed_since(path)) if touched(path) else ""
 
 
 def restore(path: Path, number: int | None = None) -> Restored:
@@ -154,6 +162,7 @@ def _alone(path: Path) -> Iterator[MarkFile]:
 
 def _mark(path: Path) -> Mark | None:
     try:
+        refuse_special(lock_path(path))
         descriptor = os.open(lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None

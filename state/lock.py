@@ -20,6 +20,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from state.errors import JournalHeld
+from state.presence import refuse_special
 from state.records import Holder
 from state.times import from_text, now, to_text
 
@@ -30,6 +31,7 @@ def lock_path(journal: Path) -> Path:
 
 def take_flock(path: Path) -> int | None:
     """Return the descriptor that holds the lock file of `path`, or None if another holds it."""
+    refuse_special(lock_path(path))
     descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,13 +78,13 @@ class Reader:
 
     def entries(self, run: str) -> list[TrackEntry]:
         """Return the run's way over the tracks, first to last."""
-        rows = self._store.rows("SELECT * FROM track_entry WHERE run = ? ORDER BY id", [run])
-        return [_entry(row) for row in rows]
+        query = "SELECT * FROM track_entry WHERE run = ? ORDER BY id"
+        return self._store.records(_entry, query, [run])
 
     def handovers(self, run: str) -> list[Handover]:
         """Return how the right to act on the run passed to and from this machine, in order."""
-        rows = self._store.rows("SELECT * FROM handover WHERE run = ? ORDER BY id", [run])
-        return [_handover(row) for row in rows]
+        query = "SELECT * FROM handover WHERE run = ? ORDER BY id"
+        return self._store.records(_handover, query, [run])
 
     def attempts(self, run: str) -> list[Attempt]:
         """Return every attempt with its effects, in order."""
@@ -92,8 +92,8 @@ class Reader:
 
     def decisions(self, run: str) -> list[Decision]:
         """Return what was decided at gates, in order."""
-        rows = self._store.rows("SELECT * FROM decision WHERE run = ? ORDER BY id", [run])
-        return [_decision(row) for row in rows]
+        query = "SELECT * FROM decision WHERE run = ? ORDER BY id"
+        return self._store.records(_decision, query, [run])
 
     def evidences(
         self, run: str, step: str | None = None, *, key: str | None = None
@@ -122,16 +122,18 @@ class Reader:
 
     def live(self, run: str) -> dict[str, Any] | None:
         """Return the figures that the run's holder put up last, or None if it never did."""
-        rows = self._store.rows("SELECT value FROM board WHERE run = ?", [run])
-        return _object(rows[0]["value"]) if rows else None
+        query = "SELECT value FROM board WHERE run = ?"
+        found = self._store.records(lambda row: _object(row["value"]), query, [run])
+        return found[0] if found else None
 
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
-        rows = self._store.rows(
+        newest = self._store.records(
+            _event,
             "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?",
             [run, after, limit],
         )
-        return [_event(row) for row in reversed(rows)]
+        return newest[::-1]
 
     def samples_of(
         self,
@@ -141,13 +143,13 @@ class Reader:
         since: datetime | None = None,
     ) -> list[Sample]:
         """Return the measured values by time; of one kind, one subject, from `since` on."""
-        rows = self._store.rows(
+        return self._store.records(
+            _sample,
             "SELECT at, kind, subject, value FROM sample WHERE run = ? "
             "AND kind = coalesce(?, kind) AND subject = coalesce(?, subject) AND at >= ? "
             "ORDER BY at, id",
             [run, kind, subject, to_text(since) if since else ""],
         )
-        return [_sample(row) for row in rows]
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -167,26 +169,30 @@ class Reader:
 
     def _runs(self, clause: str, *parameters: object) -> list[Run]:
         with self._store.reading():
-            rows = self._store.rows(f"{_RUN} {clause}", parameters)
-            away = {row["run"]: _handover(row) for row in self._store.rows(_AWAY)}
-        return [_run(row, away.get(row["id"])) for row in rows]
+            away = {each.run: each for each in self._store.records(_handover, _AWAY)}
+            return self._store.records(
+                lambda row: _run(row, away.get(row["id"])), f"{_RUN} {clause}", parameters
+            )
 
     def _attempts(self, clause: str, *parameters: object) -> list[Attempt]:
         with self._store.reading():
             unheld = self.holder() is None
-            attempts = self._store.rows(f"{_ATTEMPT} {clause} ORDER BY attempt.id", parameters)
-            effects: dict[int, list[Effect]] = {attempt["id"]: [] for attempt in attempts}
-            for row in self._store.rows(
+            effects: dict[int, list[Effect]] = {}
+            for effect in self._store.records(
+                _effect,
                 f"SELECT effect.* FROM effect JOIN attempt ON attempt.id = attempt {clause} "  # noqa: S608
                 "ORDER BY effect.id",
                 parameters,
             ):
-                effects[row["attempt"]].append(_effect(row))
-        return [_attempt(row, effects[row["id"]], unheld=unheld) for row in attempts]
+                effects.setdefault(effect.attempt, []).append(effect)
+            return self._store.records(
+                lambda row: _attempt(row, effects.get(row["id"], []), unheld=unheld),
+                f"{_ATTEMPT} {clause} ORDER BY attempt.id",
+                parameters,
+            )
 
     def _evidences(self, clause: str, *parameters: object) -> list[Evidence]:
-        rows = self._store.rows(f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
-        return [_evidence(row) for row in rows]
+        return self._store.records(_evidence, f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
 
     def _latest(self, run: str, key: str) -> Evidence | None:
         latest = "WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1"
@@ -228,8 +234,11 @@ class Reader:
         findings = []
         if kept := self._latest(run, "protection"):
             findings.append(_finding(kept.value, kept.at))
-        for row in self._store.rows("SELECT at, value FROM board WHERE run = ?", [run]):
-            findings.append(_finding(_object(row["value"]).get("protection"), from_text(row["at"])))
+        findings += self._store.records(
+            lambda row: _finding(_object(row["value"]).get("protection"), from_text(row["at"])),
+            "SELECT at, value FROM board WHERE run = ?",
+            [run],
+        )
         # What was seen before a clock was set back is not the latest for the rest of the night.
         timely = [finding for finding in findings if not _ahead(finding[1])]
         return max(timely or findings, key=lambda finding: finding[1], default=(None, None))

@@ -20,9 +20,10 @@ def markdown(report: dict[str, Any]) -> str:
     lines = [
         *_head(report),
         *_open_questions(_present(report["tracks"])),
+        *_warnings(report["warnings"]),
         *_timeline(report["tracks"]),
         *_handovers(report["handovers"]),
-        *_decisions(report["decisions"]),
+        *_decisions(report["decisions"], report["declined"]),
         *_changes(report["tracks"]),
         *_evidence(report["evidence"]),
         *_measured(report["samples"]),
@@ -59,11 +60,16 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
             ("ended", ended),
             ("result", result),
             *_downtimes(report),
+            *((_plain(label), _plain(words)) for label, words in _stands(report)),
             ("plan", _plain(run["plan_path"])),
         ],
     )
     yield "Times are UTC."
     yield ""
+
+
+def _stands(report: dict[str, Any]) -> Sequence[Sequence[str]]:
+    return report["stands"]["words"] if "stands" in report else ()
 
 
 def _downtimes(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -107,6 +113,13 @@ def _open_questions(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
             questions.append(f"- {where}: how it ended.")
     if questions:
         yield from ("## Not known", "", *questions, "")
+
+
+def _warnings(warnings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Say what steps that are done did not do."""
+    if warnings:
+        told = [f"- {_plain(each['step'])}: {_plain(str(each['value']))}" for each in warnings]
+        yield from ("## Done, but", "", *told, "")
 
 
 def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -155,8 +168,12 @@ def _handovers(handovers: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
 
 
-def _decisions(decisions: Sequence[dict[str, Any]]) -> Iterator[str]:
-    if not decisions:
+def _decisions(
+    decisions: Sequence[dict[str, Any]], declined: Sequence[dict[str, Any]]
+) -> Iterator[str]:
+    """Tell what was decided at gates, in the order of time: what was typed, or that it was a no."""
+    told = [*decisions, *({**each, "typed": "declined"} for each in declined)]
+    if not told:
         return
     yield from ("## Decisions", "")
     yield from _table(
@@ -166,7 +183,7 @@ def _decisions(decisions: Sequence[dict[str, Any]]) -> Iterator[str]:
                 _moment(decision["at"]),
                 *(_plain(decision[member]) for member in ("step", "gate", "who", "typed")),
             )
-            for decision in decisions
+            for decision in sorted(told, key=lambda each: str(each["at"]))
         ],
     )
 
@@ -204,8 +221,14 @@ def _evidence(evidence: Sequence[dict[str, Any]]) -> Iterator[str]:
         return
     yield from ("## Evidence", "")
     yield from _table(
-        ("at", "step", "seen"),
-        [(_clock(each["at"]), _plain(each["step"]), _plain(each["text"])) for each in told],
+        ("at", "track", "step", "seen"),
+        [
+            (
+                _clock(each["at"]),
+                *(_plain(each[member]) for member in ("track", "step", "text")),
+            )
+            for each in told
+        ],
     )
 
 

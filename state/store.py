@@ -7,29 +7,32 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
 from state import backups
 from state.errors import JournalUnusable, NoJournal, Refused
 from state.mark import Mark, MarkFile, digest
+from state.presence import Presence, refuse_special
 from state.schema import APPLICATION_ID, known_migrations, migrations
 
 BUSY_TIMEOUT_MS = 10_000
 
 _log = logging.getLogger("blueprime.journal")
 
+PUT_BACK = "blueprime journal restore"
 RESTORE = (
     "See what there is: blueprime journal check. Put the newest sound backup in its place: "
-    "blueprime journal restore; what was done since is found by looking when the run goes on. "
+    f"{PUT_BACK}; what was done since is found by looking when the run goes on. "
     "Without a sound one, move all of its files away: blueprime adopt CLUSTER rebuilds the run."
 )
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Store:
@@ -44,6 +47,8 @@ class Store:
         self._mark = mark
         self._lock = threading.RLock()
         self._commits = 0
+        self._presence = Presence(path, _beside(path, "-wal"))
+        self._elsewhere: JournalUnusable | None = None
 
     @classmethod
     def open_for_writing(cls, path: Path, mark: MarkFile) -> Store:
@@ -53,6 +58,7 @@ class Store:
         mark. Raises `JournalUnusable`.
         """
         with plainly(path):
+            refuse_special(path, _beside(path, "-wal"))
             known = mark.read() or _mark_of_backups(path)
             if known.entries and not path.exists():
                 raise _lacking(path, known.entries, 0)
@@ -78,18 +84,17 @@ class Store:
     def open_for_reading(cls, path: Path) -> Store:
         """Open the journal read-only; raise `NoJournal` or `JournalUnusable`."""
         with plainly(path):
+            refuse_special(path, _beside(path, "-wal"))
             try:
                 path.open("rb").close()
             except FileNotFoundError:
                 raise _nothing_there(path, _mark_of_backups(path)) from None
-            # Without a file of its own, WAL needs to create one; in a folder that forbids that,
-            # nobody can be writing either.
+            # WAL needs to create a file; in a folder that forbids that, nobody can be writing.
             frozen = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()
             db = connect(path, "ro&immutable=1" if frozen else "ro")
         try:
             with plainly(path):
-                # A list of runs reads the journal anew every few seconds.
-                _check_whole(db, path, quick=True)
+                _check_whole(db, path, quick=True)  # a list of runs reads it every few seconds
                 if not migrations.applied(db):
                     raise _nothing_there(path, _mark_of_backups(path))
                 if migrations.pending(db):
@@ -110,8 +115,10 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
+            # The digest of another file in its place is no mark of this one.
+            elsewhere = bool(self._presence.gone())
             self.db.close()
-            if self._mark is None:
+            if self._mark is None or elsewhere:
                 return
             # Where a watcher keeps the -wal alive, the file is not all there is of the journal.
             known = self._mark.read()
@@ -134,6 +141,7 @@ class Store:
                 # Part of a larger block, which ends with all of it or with nothing.
                 yield self.db
                 return
+            self._refuse_elsewhere()
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
@@ -146,10 +154,30 @@ class Store:
                     raise Refused(str(error)) from error
                 raise
             self._commits += 1
+            # In a file that nobody can open any more it is not kept.
+            self._refuse_elsewhere()
             # What is committed is committed, whether or not the mark can follow it.
             with suppress(OSError):
                 if self._mark is not None:
                     self._mark.write(Mark(entries))
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise `JournalUnusable` where the file that is open is not the one of its name."""
+        if self._elsewhere is None and (what := self._presence.gone()):
+            self._elsewhere = self._rescued(what)
+        if self._elsewhere is not None:
+            raise self._elsewhere
+
+    def _rescued(self, what: str) -> JournalUnusable:
+        """Keep a copy of what is open, though it has no name any more; say what became of it."""
+        try:
+            kept = backups.keep_anew(self.db.conn, self.path)
+            now = f"All that was written stands in {kept.name} beside it."
+            todo = f"Put that in its place, then resume: {PUT_BACK} --backup {backups.number(kept)}"
+        except (OSError, sqlite3.Error) as error:
+            now, todo = f"No copy of it could be kept ({error}).", RESTORE
+        now = f"Nothing further is done; what was asked of the clusters stands. {now}"
+        return JournalUnusable(self.path, f"While it was open, {what}.", now=now, todo=todo)
 
     def keep_backup(self) -> None:
         """Keep a copy; that it cannot be kept is no reason to leave a run alone in the night."""
@@ -163,6 +191,18 @@ class Store:
         """Return the rows of a query; inside `writing` or `reading`, of that transaction."""
         with self._lock, plainly(self.path):
             return list(self.db.query(sql, parameters))
+
+    def records(
+        self, make: Callable[[Row], T], sql: str, parameters: Sequence[object] = ()
+    ) -> list[T]:
+        """Return what `make` makes of each row of a query.
+
+        Raises `JournalUnusable` where a row holds what was never written.
+        """
+        try:
+            return [make(row) for row in self.rows(sql, parameters)]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise damaged(self.path, f"an entry cannot be read ({error})") from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -188,6 +228,7 @@ def trouble_with(path: Path, known: Mark | None) -> str:
     """Return what is wrong with a journal, or an empty string; raise `NoJournal` without one."""
     try:
         with plainly(path):
+            refuse_special(path)
             known = known or _mark_of_backups(path)
             if not path.exists():
                 raise _nothing_there(path, known)
@@ -263,7 +304,7 @@ def _check_kept(db: Database, path: Path, known: Mark, *, changed: bool) -> int:
     if (found := backups.entries(db.conn)) < known.entries:
         raise _lacking(path, known.entries, found)
     if changed:
-        raise _changed(path)
+        raise changed_since(path)
     return found
 
 
@@ -291,7 +332,8 @@ def altered(path: Path, known: Mark) -> bool:
     return bool(known.digest) and _whole_in_itself(path) and digest(path) != known.digest
 
 
-def _changed(path: Path) -> JournalUnusable:
+def changed_since(path: Path) -> JournalUnusable:
+    """Return what is said of a journal that is not as blueprime left it."""
     return JournalUnusable(
         path,
         "It is not as blueprime left it: bytes in it have changed since.",
@@ -326,6 +368,8 @@ def plainly(path: Path) -> Iterator[None]:
     """Turn the errors of the file system and of SQLite into words for a person."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise damaged(path, f"a text in it is no UTF-8 any more ({error.reason})") from error
     except sqlite3.DatabaseError as error:
         raise _in_words(path, error) from error
     except OSError as error:
@@ -339,7 +383,8 @@ def plainly(path: Path) -> Iterator[None]:
 
 def _in_words(path: Path, error: sqlite3.DatabaseError) -> JournalUnusable:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    undecodable = str(error).startswith("Could not decode")
+    if undecodable or code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return damaged(path, str(error))
     now = "What was to be written is not in the journal; what stood there before, is."
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tomllib
 import traceback
 from pathlib import Path
 
 import pytest
 
+from runbook.arguments import hold_secret
 from runbook.needs import as_file
 from runbook.plan import EndpointMethod, Order, Plan, PlanError, StopMethod, from_json, load
 
@@ -76,7 +80,7 @@ def test_a_plan_survives_the_journal(tmp_path: Path) -> None:
         ),
         ('identifier = "orders"', 'identifier = "orders-"', "plan.toml:5: cluster.identifier:", ""),
         ('"cluster-ABC123"', '"orders"', "plan.toml:6: cluster.resource_id:", ""),
-        ('"471100000815"', "471100000815", "plan.toml:8: cluster.account:", "string"),
+        ('"471100000815"', "471100000815", "plan.toml:8: cluster.account:", "text in quotes"),
         ('"471100000815"', '"4711"', "plan.toml:8: cluster.account:", ""),
         ('account = "471100000815"\n', "", "plan.toml:4: cluster.account:", "is missing"),
         ('"18.4"', '"latest"', "plan.toml:11: upgrade.target_version:", ""),
@@ -242,3 +246,130 @@ def test_what_is_accepted_wrongly_is_told_with_its_line(
     (problem,) = _problems(tmp_path, WAIVED.replace(before, after))
     assert problem.startswith(place), problem
     assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("fence", ("window_s = inf", "window_s = 1e9", "window_s = nan", "limit_s = inf")),
+        ("fence", ("window_s = 30\nlimit_s = 30",)),
+        ("protection", ("lag_limit_s = inf", "lag_limit_s = 1e7", "fresh_s = inf", "bake_s = inf")),
+        ("protection", (f"lag_limit_bytes = {10**23}", "lag_limit_bytes = 2_000_000_000_000")),
+        ("protection", ("lag_limit_bytes = 1.5", "sample_every_s = 4000", "bake_s = -1")),
+        ("compare", ("parallel = 1000000", "parallel = 0", "hash_budget_s = nan")),
+        ("compare", ("sampled_share = nan", "sampled_share = 2")),
+        ("limits", ("poll_s = inf", "clone_s = 1e12", "patience_s = nan", "late_effect_s = inf")),
+        ("endpoint", ("ttl_s = 9_999_999_999", f"ttl_s = {2**70}")),
+    ],
+)
+def test_figures_that_wait_without_end_or_let_anything_pass_are_refused(
+    tmp_path: Path, section: str, values: tuple[str, ...]
+) -> None:
+    for value in values:
+        (problem,) = _problems(tmp_path, f"{GOOD}\n[{section}]\n{value}\n")
+        assert problem.startswith("plan.toml:"), problem
+        assert f"{section}" in problem
+        assert " must be " in problem, problem
+
+
+OF_ANY_TYPE = (
+    '"text"',
+    "true",
+    "7",
+    "7.5",
+    "[1]",
+    "{a = 1}",
+    "2026-11-30",
+    "nan",
+    '""',
+    "[]",
+    "[[]]",
+)
+JARGON = re.compile(
+    r"input|valid|tuple|pattern|instance|dictionary|parse|fractional|{|pydantic", re.I
+)
+
+
+@pytest.mark.parametrize("section", [name for name in Plan.model_fields if name != "version"])
+def test_whatever_stands_at_a_key_is_refused_in_plain_words(tmp_path: Path, section: str) -> None:
+    """No word of the library that checks it: who reads it knows TOML and the plan, no more."""
+    made = tomllib.loads(WAIVED)
+    kind = Plan.model_fields[section].annotation
+    keys = getattr(kind, "model_fields", {})
+    tried = [{**made, section: tomllib.loads(f"a = {value}")["a"]} for value in OF_ANY_TYPE]
+    for key in keys:
+        for value in OF_ANY_TYPE:
+            within = {**made.get(section, {}), key: tomllib.loads(f"a = {value}")["a"]}
+            tried.append({**made, section: within})
+    refused = 0
+    for data in tried:
+        try:
+            from_json(data)
+        except PlanError as error:
+            refused += 1
+            for problem in error.problems:
+                words = problem.partition(": ")[2].partition(": ")[2]
+                assert words
+                assert not JARGON.search(words), problem
+    assert refused > len(tried) // 3
+
+
+def test_a_file_of_any_editor_and_none_without_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert load(path).cluster.identifier == "orders"
+    (problem,) = _problems(tmp_path, f"a = {'[' * 5000}{']' * 5000}")
+    assert problem == "plan.toml: is nested too deeply to be a plan"
+    (problem,) = _problems(tmp_path, GOOD + "#" * (1 << 20))
+    assert "and is no plan" in problem
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for endless in (Path("/dev/zero"), pipe, tmp_path):
+        with pytest.raises(PlanError, match="is no file"):
+            load(endless)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sh", "-c", "PGPASSWORD=hunter2 psql -c 'select 1'"),
+        ("env", "DB_PASS=hunter2", "stop"),
+        ("psql", "host=h user=u password=hunter2"),
+        ("psql", "postgres://u:hunter2@h/db"),
+        ("curl", "https://bob:hunter2@host/stop"),
+        ("scale", "--password", "hunter2"),
+        ("scale", "--password=hunter2"),
+        ("scale", "--db-pass", "hunter2"),
+        ("scale", "--pw=hunter2"),
+        ("scale", "--token", "hunter2"),
+        ("scale", "--api-key=hunter2"),
+        ("scale", "--secret", "hunter2"),
+        ("vault", "token=hunter2"),
+        ("mysql", "-phunter2"),
+        ("/usr/bin/curl", "-u", "bob:hunter2", "http://x"),
+        ("sh", "-c", "curl --user bob:hunter2 http://x"),
+        ("curl", "-H", "Authorization: Bearer hunter2"),
+        ("x", "AWS_SECRET_ACCESS_KEY=hunter2"),
+    ],
+)
+def test_a_secret_among_arguments_is_seen(words: tuple[str, ...]) -> None:
+    assert hold_secret(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("true",),
+        ("scale", "--password", "env:PW"),
+        ("scale", "--password-file", "/run/secrets/pw", "--token-file=/run/t"),
+        ("scale", "PGPASSFILE=/run/q", "--secret-id", "orders", "--secret-arn=arn:aws:x"),
+        ("psql", "-w", "--no-password", "orders"),
+        ("ssh", "-p", "5432", "bastion", "sudo systemctl stop orders"),
+        ("docker", "exec", "-u", "1000:1000", "app", "stop"),
+        ("env", "PWD=/srv", "COMPASS=north", "stop", "--bypass", "yes"),
+        ("kubectl", "scale", "deploy/orders", "--replicas=0", "--token", ""),
+    ],
+)
+def test_what_only_names_where_a_secret_is_is_taken(words: tuple[str, ...]) -> None:
+    assert not hold_secret(words)

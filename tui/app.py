@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,34 +16,40 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from rich.segment import Segment, Segments
 from textual import events, on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 
+from runbook.checklist import Line
 from runbook.plan import PlanError
 from runbook.step import Gate
 from state.errors import JournalHeld, JournalUnusable
 from state.masking import masked
 from state.records import RunSummary
 from state.words import Status
-from tui import keys, text
+from tui import keys, questions, text
 from tui.engine import Engine
 from tui.model import OnlyToWatch, Preview, RunModel
 from tui.parting import parting
+from tui.pressing import PressGuard
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Consent, Question
 from tui.screens.leaving import Leaving
+from tui.screens.looking import stamp_of
 from tui.screens.notice import Notice
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.small import COLUMNS, ROWS, TooSmall
-from tui.terminal import SurvivingDriver
+from tui.surroundings import Surroundings
+from tui.terminal import Continued, SurvivingDriver
 from tui.theme import DAY, NIGHT
 
 _log = logging.getLogger("blueprime.app")
@@ -54,6 +59,12 @@ TERMINAL_S = 1.0
 
 LOOKS_S = 0.4
 """After so long it is said what leaving waits for."""
+
+NOT_SUSPENDED = (
+    "ctrl+z does not suspend blueprime: the watch, and a step that runs, would stand still while "
+    "the applications may be waiting. Open another terminal for other work. q leaves; nothing is "
+    "undone, and blueprime resume comes back."
+)
 
 SETTLE_S = 60.0
 """How long leaving waits for the effect in flight."""
@@ -72,7 +83,7 @@ class Doors:
     """Whether a run is a rehearsal whose lab, and with it its clusters, is there no more."""
 
 
-class BlueprimeApp(App[None]):
+class BlueprimeApp(Surroundings):
     """The face of blueprime.
 
     With `at` a run is opened at once, with `plan` one is started; leaving it leaves the app then.
@@ -81,6 +92,7 @@ class BlueprimeApp(App[None]):
 
     TITLE = "blueprime"
     ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [Binding("ctrl+z", "stay", show=False, priority=True)]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     CSS = """
     Screen { background: $background; }
@@ -125,6 +137,9 @@ class BlueprimeApp(App[None]):
         self.engine = Engine()
         self.conducting = ""
         """The step that this process runs now, or empty."""
+        self.asking = ""
+        """The step whose gate waits for an answer in a dialog, or empty."""
+        self.guard = PressGuard()
         self.halted = ""
         """Why nothing can be done any more in this process: the journal failed under an act."""
         self.goodbye = ""
@@ -133,7 +148,6 @@ class BlueprimeApp(App[None]):
         self._model: RunModel | None = None
         self._answers: set[Future[str | None]] = set()
         self._leaving = False
-        self._title = ""
 
     def list_runs(self) -> list[RunSummary]:
         """Return the runs of the workspace; on the engine's thread."""
@@ -248,13 +262,15 @@ class BlueprimeApp(App[None]):
     # Acting.
 
     @work(group="conduct")
-    async def conduct(self, model: RunModel, step: str) -> None:
-        """Run a step; a second one is refused while one runs."""
+    async def conduct(self, model: RunModel, line: Line) -> None:
+        """Run a step as it was shown; a second one is refused while one runs."""
+        step = line.step
 
         async def advance() -> Status | None:
             following = (await self.engine.read(model.checklist)).next
-            if following is None or following.step != step:
-                # The key was pressed at a picture that is older than the step's end.
+            if following is None or stamp_of(following) != stamp_of(line):
+                # The key was pressed at a picture that is older than what is true now.
+                self.say_once(f"{step}: the checklist has gone on meanwhile; nothing was done")
                 return None
             return await self.engine.call(
                 lambda: model.advance(step, lambda gate: self._decide(model, gate))
@@ -288,6 +304,11 @@ class BlueprimeApp(App[None]):
         finally:
             self.conducting = ""
 
+    def say_once(self, words: str) -> None:
+        """Say why a key did nothing; a key that is held says it once."""
+        if not any(each.message == words for each in self._notifications):
+            self.notify(words, severity="warning", timeout=3, markup=False)
+
     def failed(self, error: Exception, heading: str) -> None:
         """Say that an act was refused; where the journal is at fault, do nothing more from here.
 
@@ -316,36 +337,41 @@ class BlueprimeApp(App[None]):
 
     @work
     async def _ask_person(self, model: RunModel, gate: Gate, answer: Future[str | None]) -> None:
-        question = await self._question(model, gate)
-        self.bell()
-        consent: Consent | None = await self.push_screen_wait(ConfirmDialog(question))
+        step = self.asking = await self.engine.read(model.busy) or self.conducting
+        try:
+            question = await self._question(model, step, gate)
+            self.bell()
+            consent: Consent | None = await self.push_screen_wait(ConfirmDialog(question))
+        finally:
+            self.asking = ""
         self._answers.discard(answer)
         if not answer.done():
             answer.set_result(None if consent is None else consent.typed)
 
-    async def _question(self, model: RunModel, gate: Gate) -> Question:
-        step = await self.engine.read(model.busy) or self.conducting
-        run = model.run
-        undo = ""
-        calls: tuple[str, ...] = ()
+    async def _question(self, model: RunModel, step: str, gate: Gate) -> Question:
+        preview: Preview | None = None
         with suppress(StopIteration, KeyError):
-            preview: Preview = await self.engine.call(lambda: model.preview(step))
-            calls = tuple(title for title, _ in preview.effects)
-            undo = (await self.engine.read(model.checklist)).line(step).undo
-        return Question(
-            heading=f"{step} on {run.cluster}",
-            question=gate.question,
-            facts=(
-                ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
-                ("Reversible", gate.reversible),
-                ("Undo", undo),
-            ),
-            calls=calls,
-            must_type=gate.must_type,
-            yes=gate.yes or f"Run {step}",
-        )
+            preview = await self.engine.call(lambda: model.preview(step))
+        checklist = await self.engine.read(model.checklist)
+        return questions.of_gate(model.run, step, gate, checklist, preview)
 
     # Leaving.
+
+    async def may_leave(self, model: RunModel) -> bool:
+        """Return whether a run may be left; where somebody is needed now, a person is asked."""
+        board = await self.engine.read(model.board)
+        busy = await self.engine.read(model.busy) or self.conducting
+        asked = questions.of_leaving(model.run, board, busy) if model.writable else None
+        return asked is None or await self.push_screen_wait(ConfirmDialog(asked)) is not None
+
+    @work(exclusive=True, group="leave")
+    async def ask_to_leave(self, model: RunModel, *, out: bool = False) -> None:
+        """Leave a run, or blueprime with `out`, if it may be left."""
+        if await self.may_leave(model):
+            if out:
+                self.leave()
+            else:
+                self.leave_run(model)
 
     @work
     async def leave_run(self, model: RunModel) -> None:
@@ -392,6 +418,12 @@ class BlueprimeApp(App[None]):
         self.retitle("")
         return self.goodbye
 
+    @on(Continued)
+    def _continued(self) -> None:
+        """Heed nothing that was typed for a shell while the process was stopped."""
+        self.guard.start_anew(monotonic())
+        self.say_once("blueprime stood still; what was typed meanwhile is not heeded")
+
     @on(LeaveAsked)
     def _leave_asked(self, message: LeaveAsked) -> None:
         driver = self._driver
@@ -402,7 +434,15 @@ class BlueprimeApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave as `q` does: the palette's and Textual's own way out."""
-        self.leave()
+        if self._model is None or self._leaving:
+            self.leave()
+        else:
+            self.ask_to_leave(self._model, out=True)
+
+    def action_stay(self) -> None:
+        """Say that ctrl+z suspends nothing; what is typed for a shell is answered by the notice."""
+        if not isinstance(self.screen, Notice):
+            self.push_screen(Notice("Not suspended", NOT_SUSPENDED))
 
     # The terminal.
 
@@ -413,37 +453,6 @@ class BlueprimeApp(App[None]):
             self.push_screen(TooSmall())
         elif covered and not small:
             self.pop_screen()
-
-    def retitle(self, words: str) -> None:
-        """Show the step and its state in the terminal's window title."""
-        title = f"{words} · blueprime" if words else "blueprime"
-        if title != self._title:
-            self._title = title
-            self._write_title(title)
-
-    def _write_title(self, title: str | None) -> None:
-        """Set the window title; with None, give the terminal its old one back."""
-        if self._driver is None or self.is_headless or self.is_web:
-            return
-        if title is None:
-            self._driver.write("\x1b[23;0t")
-        else:
-            self._driver.write(f"\x1b]2;{text.clean(title)}\x07")
-
-    def copy(self, words: str, name: str) -> None:
-        """Copy words to the clipboard of the terminal, and save them, as not every terminal can."""
-        self.copy_to_clipboard(words)
-        self._save(words, name)
-
-    @work
-    async def _save(self, words: str, name: str) -> None:
-        path = self.home / "copies" / f"{name}-{self.now():%Y%m%dT%H%M%SZ}.txt"
-        try:
-            await asyncio.to_thread(_write_private, path, words)
-        except OSError as error:
-            self.notify(f"Copied; not saved: {error}", severity="warning", markup=False)
-        else:
-            self.notify(f"Copied, and saved as {path}", markup=False)
 
     def _fatal_error(self) -> None:
         """End the app after what nobody foresaw, and say where.
@@ -463,25 +472,8 @@ class BlueprimeApp(App[None]):
         for key in keys.at(place):
             if key.palette and isinstance(screen, KeyedScreen):
                 yield SystemCommand(
-                    f"{key.label.capitalize()} ({key.shown})", key.says, _command(screen, key)
+                    f"{key.label.capitalize()} ({key.shown})", key.says, screen.command(key)
                 )
         yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
         if place not in ("run", "runs", "resume"):
             yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.leave)
-
-
-def _command(screen: KeyedScreen[object], key: keys.Key) -> Callable[[], Awaitable[None]]:
-    async def act() -> None:
-        if why := screen.why_not(key.action):
-            screen.notify(f"{key.label}: {why}", severity="warning", timeout=3, markup=False)
-        else:
-            await screen.run_action(key.action)
-
-    return act
-
-
-def _write_private(path: Path, words: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(words)

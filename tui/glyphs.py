@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook.board import ClusterView, Fence
+from runbook.checklist import Line
 from runbook.step import Risk
 from state.words import Environment, Status
 
@@ -33,6 +34,11 @@ STATUS: dict[Status, Mark] = {
     Status.UNKNOWN: Mark("?", "unknown", "bold $text-warning", "may or may not have happened"),
     Status.SKIPPED: Mark("–", "skipped", "$foreground-muted", "not needed here"),
 }
+
+WARNED = Mark("!", "done, but", "bold $text-warning", "done, and not all that it was for")
+LASTS = Mark("✓", "goes on", "$text-success", "begun, and lasts until you take another way")
+ASKS = Mark("▸", "asks you", "bold $text-warning reverse", "waits for your answer in a dialog")
+CALLS = Mark("!", "ACT NOW", "bold $text-error reverse", "waits for what you do elsewhere")
 
 FENCE: dict[Fence, Mark] = {
     Fence.OPEN: Mark("◇", "open", "$text-success", "applications can write"),
@@ -84,3 +90,10 @@ def cluster(view: ClusterView) -> Mark:
     if view.serves:
         return SERVES
     return FROZEN if view.frozen else STANDBY
+
+
+def mark_of(line: Line) -> Mark:
+    """Return how a step of the checklist looks; one that left something undone is not just done."""
+    if line.status.done and line.warnings:
+        return WARNED
+    return LASTS if line.lasts else STATUS[line.status]

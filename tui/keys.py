@@ -30,6 +30,8 @@ class Key:
     footer: bool = False
     """At most seven a place: more do not fit into 80 columns."""
     palette: bool = True
+    guarded: bool = False
+    """Whether a press counts only if it was meant for what the screen shows."""
 
     @property
     def keys_shown(self) -> str:
@@ -72,6 +74,7 @@ def _key(
         says,
         footer="footer" in flags,
         palette="bare" not in flags,
+        guarded="guarded" in flags,
     )
 
 
@@ -82,7 +85,16 @@ KEYS: tuple[Key, ...] = (
     _key("runs", "start", "n", "n", "new run", "Start a run from a plan file.", "footer"),
     _key("runs", "refresh", "f5", "F5", "refresh", "Read the list of runs again.", "footer"),
     _key("runs", "help", "question_mark,f1", "?", "help", "Show what the keys do.", "footer"),
-    _key("runs", "leave", "q", "q", "quit", "Leave blueprime. Nothing is undone.", "footer"),
+    _key(
+        "runs",
+        "leave",
+        "q",
+        "q",
+        "quit",
+        "Leave blueprime. Nothing is undone.",
+        "footer",
+        "guarded",
+    ),
     # A run.
     _key(
         "run",
@@ -92,8 +104,9 @@ KEYS: tuple[Key, ...] = (
         "run",
         "Run the step that is ready (never the one merely selected).",
         "footer",
+        "guarded",
     ),
-    _key("run", "retry", "r", "r", "retry", "Try the failed step again.", "footer"),
+    _key("run", "retry", "r", "r", "retry", "Try the failed step again.", "footer", "guarded"),
     _key(
         "run",
         "branch",
@@ -123,6 +136,7 @@ KEYS: tuple[Key, ...] = (
         "leave",
         "Leave the run. Nothing is undone; what AWS is doing goes on.",
         "footer",
+        "guarded",
     ),
     _key(
         "run",
@@ -219,7 +233,7 @@ KEYS: tuple[Key, ...] = (
     _key(
         "resume", "help", "question_mark,f1", "?", "help", "Show keys, signs and words.", "footer"
     ),
-    _key("resume", "leave", "q", "q", "leave", "Leave. Nothing is undone.", "footer"),
+    _key("resume", "leave", "q", "q", "leave", "Leave. Nothing is undone.", "footer", "guarded"),
     _key("resume", "probe", "f5", "F5", "look again", "Probe the unknown effects again."),
     # The ways off a track.
     _key("branch", "choose", "enter", "enter", "choose", "Ask once more, then branch.", "footer"),

@@ -46,8 +46,8 @@ class RunModel(Protocol):
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id above `after`, oldest first; all for -1."""
 
-    def evidences(self, step: str) -> list[Evidence]:
-        """Return what was seen by a step, oldest first."""
+    def evidences(self, step: str, entry: int | None = None) -> list[Evidence]:
+        """Return what was seen by a step, oldest first: on one stay, by its id, or on any."""
 
     def decisions(self) -> list[Decision]:
         """Return what was decided, oldest first."""

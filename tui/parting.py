@@ -12,7 +12,7 @@ def parting(model: RunModel, step: str) -> str:
     """Return what a person must know on leaving: what goes on, and the way to come back."""
     board, run = model.board(), model.run
     lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
-    lines += _applications(board.downtime)
+    lines += applications(board.downtime)
     rehearsed = run.environment is Environment.REHEARSAL
     alive = [
         f"{view.role} {view.name} ({view.status})"
@@ -32,7 +32,8 @@ def parting(model: RunModel, step: str) -> str:
     return "\n".join(lines)
 
 
-def _applications(clock: Downtime) -> list[str]:
+def applications(clock: Downtime) -> list[str]:
+    """Return what is to be said of applications that are down, or not yet seen to be back."""
     if clock.started_at is None or clock.ended_at is not None:
         return []
     since = f"since {text.at(clock.started_at)} UTC"

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from runbook.board import Board
 from runbook.checklist import Checklist
+from runbook.steps.identify import Preflight
 from state.records import Event, Evidence, Run, Sample
 from tui.model import RunModel
+
+Place = tuple[int, str]
+"""A line of the checklist: the id of its stay on a track, and its step."""
 
 SPARK_MINUTES = 5.0
 """How much of the past a sparkline shows."""
@@ -29,13 +33,13 @@ class Picture:
     lag: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     """Bytes of lag over the last minutes, by database."""
     writes: tuple[Sample, ...] = ()
-    notes: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[Place, str] = field(default_factory=dict)
     """What stands beside a step in the checklist: the preflight's counts."""
-    evidence_of: str = ""
+    evidence_of: Place | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
-def take(model: RunModel, before: Picture | None, selected: str) -> Picture:
+def take(model: RunModel, before: Picture | None, selected: Place | None) -> Picture:
     """Look at the run, reading again only what has changed since the picture before."""
     version = model.data_version()
     board = model.board()
@@ -53,34 +57,46 @@ def take(model: RunModel, before: Picture | None, selected: str) -> Picture:
             writes=tuple(model.samples("writes_per_s", None, SPARK_MINUTES)),
         )
     if picture.evidence_of != selected or before is None or before.version != version:
-        seen = tuple(model.evidences(selected)) if selected else ()
+        seen = tuple(model.evidences(selected[1], selected[0])) if selected else ()
         picture = replace(picture, evidence_of=selected, evidence=seen)
     return picture
 
 
 def _whole(model: RunModel, before: Picture | None, version: int) -> Picture:
+    checklist = model.checklist()
     picture = Picture(
-        checklist=model.checklist(),
+        checklist=checklist,
         board=model.board(),
         busy=model.busy(),
         events=_tail(model, before.events if before else ()),
         version=version,
-        notes=_notes(model),
+        notes=_notes(model, checklist),
     )
     if before is None:
         return picture
     return replace(picture, lag=before.lag, writes=before.writes)
 
 
-def _notes(model: RunModel) -> dict[str, str]:
-    """Return how many checks of the last preflight passed, warned and did not let it pass."""
-    kept = [seen.value for seen in model.evidences("preflight") if seen.key == "preflight"]
+def _notes(model: RunModel, checklist: Checklist) -> dict[Place, str]:
+    """Return how many checks of each stay's last preflight passed, warned and did not pass it."""
+    places = [
+        (line.entry, line.step)
+        for section in checklist.sections
+        for line in section.lines
+        if line.step == Preflight.key and line.attempts
+    ]
+    notes = {place: _counts(model, place) for place in places}
+    return {place: note for place, note in notes.items() if note}
+
+
+def _counts(model: RunModel, place: Place) -> str:
+    entry, step = place
+    kept = [seen.value for seen in model.evidences(step, entry) if seen.key == step]
     if not kept:
-        return {}
+        return ""
     counts = Counter(str(result["level"]) for result in kept[-1])
     words = (("pass", "ok"), ("warn", "warn"), ("block", "block"), ("unknown", "unknown"))
-    said = [f"{counts[level]} {word}" for level, word in words if counts[level]]
-    return {"preflight": " ".join(said)}
+    return " ".join(f"{counts[level]} {word}" for level, word in words if counts[level])
 
 
 def _tail(model: RunModel, known: tuple[Event, ...]) -> tuple[Event, ...]:

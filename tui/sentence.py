@@ -21,6 +21,10 @@ WAY_FORWARD = "way forward"
 """What it begins with after a rollback from which one may go forward again."""
 
 
+LOOKING_S = 10.0
+"""After so long without an answer of what a step would do, one may run it unseen, and is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """What enter does now: whether it acts, and the words for it."""
@@ -31,16 +35,31 @@ class Press:
     target: str
     then: str
     """After the dash: what happens."""
+    calls: bool = False
+    """Whether the run waits for a person, who is to be told before all else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the screen knows beside the checklist when it says what enter does."""
+
+    busy: str = ""
+    """The step that runs, or empty."""
+    asking: str = ""
+    """The step that waits for an answer in a dialog, or empty."""
+    to_do: str = ""
+    """What a person must do now, the applications waiting for it, or empty."""
+    heard: bool = False
+    """Whether somebody has said that they know."""
+    preview: Preview | None = None
+    error: str = ""
+    """Why there is no preview."""
+    looking_s: float = 0.0
+    """For how long the preview has been looked for."""
 
 
 def press(
-    checklist: Checklist,
-    *,
-    busy: str,
-    writable: bool,
-    holder: Holder | None,
-    preview: Preview | None,
-    preview_error: str = "",
+    checklist: Checklist, standing: Standing, *, writable: bool = True, holder: Holder | None = None
 ) -> Press:
     """Return what enter does where the run stands."""
     if not checklist.run.open:
@@ -49,8 +68,14 @@ def press(
         return Press(False, "", "", f"this run is over: {ending}. b shows what is left to do")
     if not writable:
         return Press(False, "", "", f"watching only: {held_by(holder, checklist.run.away)}")
-    if busy:
-        return Press(False, "", text.clean(busy), "is running; x stops its wait")
+    if standing.asking:
+        words = "waits for your answer in the dialog; esc declines, and changes nothing"
+        return Press(False, "", text.clean(standing.asking), words, calls=True)
+    if standing.busy and standing.to_do:
+        bell = "" if standing.heard else " · enter stops the bell"
+        return Press(False, "", "", f"{text.clean(standing.to_do)}{bell}", calls=True)
+    if standing.busy:
+        return Press(False, "", text.clean(standing.busy), "is running; x stops its wait")
     following = checklist.next
     if following is None:
         track = checklist.current.entry.track.value
@@ -59,7 +84,48 @@ def press(
     if undecided(following):
         return Press(True, "decide", target, "shows what is unknown, and performs nothing")
     verb = "run" if following.status is Status.READY else "try again"
-    return Press(True, verb, target, does(following, preview, preview_error))
+    if standing.preview is None and not standing.error:
+        if standing.looking_s < LOOKING_S:
+            return Press(False, "", target, f"is being looked at: {looking_at(standing)}")
+        words = f"asks before it runs unseen: {looking_at(standing)}"
+        return Press(True, verb, target, words)
+    return Press(True, verb, target, will_do(checklist, standing.preview, standing.error))
+
+
+def looking_at(standing: Standing) -> str:
+    """Return what is looked for and since when, in words."""
+    return f"what AWS and the servers have of it, for {text.duration(standing.looking_s)} so far"
+
+
+def will_do(checklist: Checklist, preview: Preview | None, error: str = "") -> str:
+    """Return what one enter runs: the step that is ready, and those that follow by themselves."""
+    first, *others = checklist.flow
+    words = does(first, preview, error)
+    # What follows stands first: where there is no room for all, it is not what is cut.
+    return f"then, by themselves: {chain(others)}. It begins with: {words}" if others else words
+
+
+def chain(lines: Sequence[Line]) -> str:
+    """Return steps one after another; of those that cannot be undone, that they cannot."""
+    return " → ".join(
+        f"{text.clean(line.step)} ({glyphs.RISK[line.risk].word})"
+        if line.risk in (Risk.PIVOT, Risk.DESTRUCTIVE)
+        else text.clean(line.step)
+        for line in lines
+    )
+
+
+def must_be_confirmed(checklist: Checklist, standing: Standing) -> bool:
+    """Return whether enter asks first by itself, the step that is ready asking nothing.
+
+    So it is where several steps would run, where one cannot be undone, and where nobody has seen
+    what the step would do.
+    """
+    flow, preview = checklist.flow, standing.preview
+    if preview is None and not standing.error:
+        return True
+    grave = any(line.risk in (Risk.PIVOT, Risk.DESTRUCTIVE) for line in flow)
+    return (len(flow) > 1 or grave) and not (preview and preview.gates)
 
 
 def undecided(item: Line) -> bool:

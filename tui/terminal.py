@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sys
 import termios
+from contextlib import suppress
 from typing import IO, Any
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 
 class LossyFile:
@@ -51,6 +53,10 @@ def drawn_on(usual: IO[str]) -> IO[str]:
     return usual if usual.isatty() or out is None or not out.isatty() else out
 
 
+class Continued(Message):
+    """The process goes on after it was stopped."""
+
+
 class SurvivingDriver(LinuxDriver):
     """Textual's driver for a Unix terminal, which outlives that terminal."""
 
@@ -68,6 +74,13 @@ class SurvivingDriver(LinuxDriver):
         except termios.error:
             return True
         return False
+
+    def _sigcont_application(self, *args: Any) -> None:
+        """Go on after a stop: what was typed meanwhile was meant for a shell."""
+        with suppress(termios.error):
+            termios.tcflush(self.fileno, termios.TCIFLUSH)
+        super()._sigcont_application(*args)
+        self._app.post_message(Continued())
 
     def let_go(self) -> None:
         """Stop reading, and drop what would be written."""

@@ -47,6 +47,7 @@ def restore(control: Control, params: Params) -> Shape:
         control.background(
             f"clone {source.identifier} to {cluster.identifier}",
             lambda: _copy(control, source, cluster, "clone" if copied_on_write else "full-copy"),
+            of=cluster,
         )
         return {"DBCluster": cluster_shape(control, cluster)}
 

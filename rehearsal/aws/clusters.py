@@ -113,7 +113,7 @@ def create(control: Control, params: Params) -> Shape:
             cluster.status = "available"
             control.event(cluster, "DB cluster created.", "creation")
 
-        control.background(f"create cluster {cluster.identifier}", work)
+        control.background(f"create cluster {cluster.identifier}", work, of=cluster)
         return {"DBCluster": cluster_shape(control, cluster)}
 
 
@@ -204,7 +204,7 @@ def _rename(control: Control, cluster: Cluster, new_name: str) -> None:
                 cluster, f"Renamed cluster from {old_name} to {new_name}.", "notification"
             )
 
-    control.background(f"rename {cluster.identifier} to {new_name}", work)
+    control.background(f"rename {cluster.identifier} to {new_name}", work, of=cluster)
 
 
 def _settle(control: Control, cluster: Cluster, params: Params, before: dict[str, Any]) -> None:
@@ -224,7 +224,7 @@ def _settle(control: Control, cluster: Cluster, params: Params, before: dict[str
                 control.fleet.set_password(cluster.resource_id, cluster.master, password)
         cluster.status = "available"
 
-    control.background(f"modify {cluster.identifier}", work)
+    control.background(f"modify {cluster.identifier}", work, of=cluster)
 
 
 @action("DeleteDBCluster")
@@ -267,13 +267,19 @@ def _delete(control: Control, cluster: Cluster) -> Shape:
                 control.pace.wait(0.02)
         forget_cluster(control, cluster)
 
-    control.background(f"delete {cluster.identifier}", work)
+    control.background(f"delete {cluster.identifier}", work, of=cluster)
     return {"DBCluster": cluster_shape(control, cluster)}
 
 
 def forget_cluster(control: Control, cluster: Cluster) -> None:
     """Remove a cluster with its volume, its members and its endpoints."""
-    control.fleet.destroy(cluster.resource_id)
+    try:
+        control.fleet.destroy(cluster.resource_id)
+    finally:
+        _forget_record(control, cluster)
+
+
+def _forget_record(control: Control, cluster: Cluster) -> None:
     with control.lock:
         for member in cluster.instances:
             member.gone = True

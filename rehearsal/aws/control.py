@@ -209,10 +209,19 @@ class Control:
                 source_type, source = events.DEPLOYMENT, resource.identifier
         self.events.write(source_type, source, self.arn(resource), message, category)
 
-    def background(self, title: str, work: Callable[[], None]) -> None:
-        """Run the rest of an action in a thread; a failure is logged with its title.
+    def background(
+        self,
+        title: str,
+        work: Callable[[], None],
+        *,
+        of: Cluster | Instance | Deployment | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Run the rest of an action in a thread.
 
-        Called with the lock held, the work begins after the action has made its answer.
+        A failure is logged with its title, written as an event of the resource that it is `of`, and
+        told to `failed`, with the lock held. Called with the lock held, the work begins after the
+        action has made its answer.
         """
 
         def run() -> None:
@@ -222,8 +231,14 @@ class Control:
                 work()
             except Stopped:
                 _log.info("%s: stopped with the lab", title)
-            except Exception:
+            except Exception as error:
                 _log.exception("%s failed", title)
+                words = f"{title} failed: {type(error).__name__}: {' '.join(str(error).split())}"
+                with self.lock:
+                    if of is not None:
+                        self.event(of, words, "failure")
+                    if failed is not None:
+                        failed(words)
 
         worker = threading.Thread(target=run, name=title, daemon=True)
         with self.lock:

@@ -67,7 +67,9 @@ def create(control: Control, params: Params) -> Shape:
         )
         control.deployments.append(deployment)
         shape = deployment_shape(control, deployment)
-        control.background(f"create deployment {name}", lambda: provision(control, deployment))
+        control.background(
+            f"create deployment {name}", lambda: provision(control, deployment), of=deployment
+        )
         return {"BlueGreenDeployment": shape}
 
 
@@ -104,6 +106,8 @@ def delete(control: Control, params: Params) -> Shape:
         control.background(
             f"delete deployment {deployment.name}",
             lambda: _delete(control, deployment, with_target=with_target),
+            of=deployment,
+            failed=lambda words: _not_deleted(deployment, words),
         )
         return {"BlueGreenDeployment": deployment_shape(control, deployment)}
 
@@ -121,3 +125,13 @@ def _delete(control: Control, deployment: Deployment, *, with_target: bool) -> N
     with control.lock:
         control.deployments.remove(deployment)
         control.event(deployment, "Blue/green deployment deleted.", "deletion")
+
+
+def _not_deleted(deployment: Deployment, words: str) -> None:
+    """Tell by its status that a deployment stays: it may be deleted once more."""
+    deployment.status, deployment.details, deployment.deleted = "INVALID_CONFIGURATION", words, None
+    green = deployment.target
+    if green and not green.gone:
+        green.status = "available"
+        for member in green.instances:
+            member.status = "available"

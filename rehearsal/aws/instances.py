@@ -87,7 +87,7 @@ def create(control: Control, params: Params) -> Shape:
             is_writer=cluster.writer is None,
         )
         add_instance(control, instance)
-        control.background(f"create {identifier}", lambda: _start(control, instance))
+        control.background(f"create {identifier}", lambda: _start(control, instance), of=instance)
         return {"DBInstance": instance_shape(control, instance)}
 
 
@@ -166,7 +166,7 @@ def reboot(control: Control, params: Params) -> Shape:
                 instance.status = "available"
                 control.event(instance, "DB instance restarted", "availability")
 
-        control.background(f"reboot {instance.identifier}", work)
+        control.background(f"reboot {instance.identifier}", work, of=instance)
         return {"DBInstance": instance_shape(control, instance)}
 
 
@@ -234,7 +234,7 @@ def _apply_pending(control: Control, instance: Instance) -> None:
             instance.status = "available"
             control.event(instance, "DB instance restarted", "availability")
 
-    control.background(f"modify {instance.identifier}", work)
+    control.background(f"modify {instance.identifier}", work, of=instance)
 
 
 @action("DeleteDBInstance")
@@ -257,7 +257,7 @@ def delete(control: Control, params: Params) -> Shape:
                 pass
             forget_instance(control, instance)
 
-        control.background(f"delete {instance.identifier}", work)
+        control.background(f"delete {instance.identifier}", work, of=instance)
         return {"DBInstance": instance_shape(control, instance)}
 
 

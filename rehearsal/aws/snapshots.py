@@ -90,7 +90,7 @@ def take_snapshot(
             if cluster.status == "backing-up":
                 cluster.status = "available"
 
-    control.background(f"snapshot {name}", work)
+    control.background(f"snapshot {name}", work, of=cluster)
     return snapshot
 
 

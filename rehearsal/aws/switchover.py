@@ -36,7 +36,10 @@ def switch_over(control: Control, params: Params) -> Shape:
         deployment.details = None
         shape = deployment_shape(control, deployment)
         control.background(
-            f"switch over {deployment.name}", lambda: _Switchover(control, deployment, timeout_s)()
+            f"switch over {deployment.name}",
+            lambda: _Switchover(control, deployment, timeout_s)(),
+            of=deployment,
+            failed=lambda words: _broken(deployment, words),
         )
         return {"BlueGreenDeployment": shape}
 
@@ -48,6 +51,12 @@ def _check_members(deployment: Deployment) -> None:
                 name = side.identifier if side else pair.source.identifier
                 kind = "DB cluster" if isinstance(pair.source, Cluster) else "DB instance"
                 raise errors.deployment_state(f"{kind} {name} is not in available state")
+
+
+def _broken(deployment: Deployment, words: str) -> None:
+    """Tell by its status that a switchover ended where nobody foresaw it."""
+    if deployment.status == "SWITCHOVER_IN_PROGRESS":
+        deployment.status, deployment.details = "SWITCHOVER_FAILED", words
 
 
 class _Switchover:

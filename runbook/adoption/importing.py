@@ -11,7 +11,7 @@ from runbook.adoption.stays import Past, Seen, Stay
 from runbook.adoption.taking import Adoption, Ended
 from runbook.board import Board
 from runbook.steps.abort import DeleteGreen
-from runbook.steps.capture import DropCapture
+from runbook.steps.drop_capture import DropCapture
 from state.journal import Journal
 from state.rebasing import ADOPT
 from state.records import Run

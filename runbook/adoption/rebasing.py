@@ -19,8 +19,8 @@ Every other fact is emptied, and known again only where the adoption or a later 
 - who serves, who may log in: `traffic`, `endpoint`, `roles.able`, `roles.locked`, `serving.*`;
 - the switchover and its fence: `switchover`, `switchover.returned`, `fence`, `fence.*`;
 - whether another journal went on: `left-behind`;
-- marks of a cluster that stood still: `marks.*`, `freeze.unproved`, `old-blue.*`, `closed.lost`,
-  `new-blue.written`, `blue-prime.written`;
+- marks of a cluster that stood still: `marks.*`, `freeze.unproved`, `old-blue.*`, `closed.lost`;
+- what steps that are done did not do: `warning.*`;
 - what travels: `capture`, `capture.*`, `slots`, `subscribed`, `detached`, `conflicts`;
 - how alike the sides are: `schema`, `drift`, `compare.*`, `tables.*`, `protection`;
 - what a remedy is rebuilt from: `remedy/*`.

@@ -14,9 +14,9 @@ from runbook.adoption.upgrading import until_capture, whole
 from runbook.plan import EndpointMethod
 from runbook.roles import Role
 from runbook.step import Step
-from runbook.steps.capture import DropCapture
 from runbook.steps.carry import Drain
 from runbook.steps.detach import Detach
+from runbook.steps.drop_capture import DropCapture
 from runbook.steps.endpoint import SwitchEndpoint
 from runbook.steps.remove import DeleteOwnDeployment
 from runbook.steps.rollback import Assess

@@ -66,6 +66,7 @@ class Cluster:
     subnet_group: str
     security_groups: tuple[str, ...]
     iam_auth: bool
+    data_api: bool
     deletion_protection: bool
     backup_retention_days: int
     clone_group_id: str
@@ -132,6 +133,7 @@ class Cluster:
                 row["VpcSecurityGroupId"] for row in raw.get("VpcSecurityGroups", ())
             ),
             iam_auth=bool(raw.get("IAMDatabaseAuthenticationEnabled")),
+            data_api=bool(raw.get("HttpEndpointEnabled")),
             deletion_protection=bool(raw.get("DeletionProtection")),
             backup_retention_days=int(raw.get("BackupRetentionPeriod") or 0),
             clone_group_id=raw.get("CloneGroupId", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from runbook import drift
+from runbook import differing, drift, unsent
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import age
 from runbook.drift import Drift, SchemaLook
@@ -37,7 +37,17 @@ class SchemasLook:
         if self._look is None:
             self._look = SchemaLook(self._world, publication_name(self._world))
         now = self._world.now()
-        found = await self._look.look(held(self._world), databases)
+        sides = held(self._world)
+        found = await self._look.look(sides, databases)
+        before = drift.kept(self._world) if self._drifts is None else self._drifts
+        if (
+            tables := await unsent.counted(self._world, sides.publisher, before, found)
+        ) is not None:
+            words = "; ".join(each.words for each in tables) or "no table is known to differ"
+            value = differing.as_json(tables)
+            self._journal.evidence(
+                self._world.run, "monitor", words, key=differing.FACT, value=value
+            )
         self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
         if found != self._drifts and (found or drift.kept(self._world)):
             self._keep(found, now)

@@ -55,14 +55,32 @@ class TableWithoutIdentity(Table):
     replica_identity: str
     """`pg_class.relreplident`: d, n, i."""
     reason: str
-    size_bytes: int
-    """As of the last VACUUM or ANALYZE, without TOAST."""
+    deferrable: bool
+    """Whether it has a primary key that is checked late, and so is none for replication."""
+    size_bytes: int | None
+    """As of the last VACUUM or ANALYZE, without TOAST; None: there was none."""
+    rows: int
+    """As of the last VACUUM or ANALYZE, else as far as statistics reach."""
     writes: int
     """Rows updated and deleted as far as statistics reach."""
     index: str | None
     """A unique index that could be its identity, or None."""
     full_possible: bool
     """Whether each column surely has equality, so that REPLICA IDENTITY FULL would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FullIdentity(Table):
+    """A table with REPLICA IDENTITY FULL and no primary key to find its rows by."""
+
+    rows: int
+    """As of the last VACUUM or ANALYZE, else as far as statistics reach."""
+    size_bytes: int | None
+    """As of the last VACUUM or ANALYZE, without TOAST; None: there was none."""
+    writes: int
+    """Rows updated and deleted as far as statistics reach."""
+    indexed: bool
+    """Whether apply, from 16 on, may find its rows by an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +278,11 @@ async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
 async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
     """Return published tables whose UPDATE and DELETE would fail."""
     return await fetch(connection, TableWithoutIdentity, "tables_without_identity")
+
+
+async def identity_full(connection: AsyncConnection) -> list[FullIdentity]:
+    """Return tables with REPLICA IDENTITY FULL and no primary key, the largest first."""
+    return await fetch(connection, FullIdentity, "identity_full")
 
 
 async def identity_full_without_equality(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from runbook.postgres import parts
+from runbook.postgres import parts, renames
 from runbook.postgres.parts import Definition, Name, Parts, shown
 
 
@@ -24,6 +24,13 @@ class Change:
     note: str = ""
     """What a person has to know of it."""
     destructive: bool = False
+    reads: tuple[str, str] = ("", "")
+    """How it reads on both sides, the publisher first, as far as that is text."""
+
+    @property
+    def mark(self) -> list[str]:
+        """Return what tells this difference from another of the same kind and name."""
+        return [*self.reads, *(statement.as_string(None) for statement in self.statements)]
 
     @property
     def alone(self) -> bool:
@@ -43,7 +50,8 @@ class NewTables:
 
 def new_tables(ours: Parts, theirs: Parts) -> NewTables:
     """Return what makes the tables that only the publisher has."""
-    missing = [name for name in ours.tables if name not in theirs.tables]
+    renamed = renames.tables(ours, theirs)
+    missing = [name for name in ours.tables if name not in theirs.tables and name not in renamed]
     found = NewTables()
     for name in missing:
         if odd := _odd(name, ours):
@@ -71,12 +79,27 @@ def new_tables(ours: Parts, theirs: Parts) -> NewTables:
 
 
 def changes(ours: Parts, theirs: Parts) -> list[Change]:
-    """Return the other changes: first what others need, last what takes something away."""
-    return [
+    """Return the other changes: first what others need, last what takes something away.
+
+    What is written with a name that is still another on the subscriber follows once it is renamed.
+    """
+    counters = [*_renamed(ours, theirs, "sequence", renames.sequences(ours, theirs))]
+    tables = [*_renamed(ours, theirs, "table", renames.tables(ours, theirs))]
+    columns = [*_renamed_columns(ours, theirs)]
+    first = [
         *_schemas(ours, theirs),
         *_enums(ours, theirs),
         *_sequences(ours, theirs),
+        *counters,
+        # Rows that bear the former names may wait for a column that is missing: that one first.
         *_columns(ours, theirs),
+        *tables,
+        *columns,
+    ]
+    if counters or tables or columns:
+        return first
+    return [
+        *first,
         *_constraints(ours, theirs),
         *_indexes(ours, theirs),
         *_dropped(ours, theirs),
@@ -144,11 +167,12 @@ def _enums(ours: Parts, theirs: Parts) -> Iterator[Change]:
 
 
 def _sequences(ours: Parts, theirs: Parts) -> Iterator[Change]:
+    renamed = renames.sequences(ours, theirs)
     for name, made in sorted(ours.sequences.items()):
         owned = made["owned"]
         if owned and (owned[0], owned[1]) not in theirs.tables:
             continue
-        if name not in theirs.sequences:
+        if name not in theirs.sequences and name not in renamed:
             yield Change(
                 "sequence", name, f"Make the sequence {shown(name)}",
                 [*parts.create_sequence(name, made)],
@@ -157,11 +181,12 @@ def _sequences(ours: Parts, theirs: Parts) -> Iterator[Change]:
 
 
 def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
+    renamed = renames.columns(ours, theirs)
     for (schema, table, column), made in sorted(
         ours.columns.items(), key=lambda item: (item[0][:2], item[1]["position"])
     ):
         name, words = (schema, table), shown((schema, table, column))
-        if name not in theirs.tables:
+        if name not in theirs.tables or (schema, table, column) in renamed:
             continue
         other = theirs.columns.get((schema, table, column))
         if other is None:
@@ -178,6 +203,45 @@ def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
         else:
             sides = (ours.side, theirs.side)
             yield from _settings((schema, table, column), made, other, sides)
+
+
+def _renamed(ours: Parts, theirs: Parts, kind: str, pairs: Mapping[Name, Name]) -> Iterator[Change]:
+    word = SQL("TABLE") if kind == "table" else SQL("SEQUENCE")
+    for name, former in sorted(pairs.items()):
+        title = f"Rename the {kind} {shown(former)} to {shown(name)}"
+        statements = _renaming(word, former, name)
+        yield Change(f"rename-{kind}", name, title, statements, _renamed_note(ours, theirs))
+
+
+def _renamed_columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
+    for part, previous in sorted(renames.columns(ours, theirs).items()):
+        rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
+            Identifier(*part[:2]), Identifier(previous), Identifier(part[2])
+        )
+        title = f"Rename the column {shown((*part[:2], previous))} to {shown(part[2:])}"
+        yield Change("rename-column", part, title, [rename], _renamed_note(ours, theirs))
+
+
+def _renamed_note(ours: Parts, theirs: Parts) -> str:
+    return (
+        f"{ours.side} renamed it: what {theirs.side} holds in it stays. Rows that {ours.side} "
+        "writes under the new name stop apply until it is renamed here, too; none of them is lost."
+    )
+
+
+def _renaming(word: SQL, former: Name, name: Name) -> list[Composable]:
+    statements: list[Composable] = []
+    if name[0] != former[0]:
+        statements.append(
+            SQL("ALTER {} {} SET SCHEMA {}").format(word, Identifier(*former), Identifier(name[0]))
+        )
+    if name[1] != former[1]:
+        statements.append(
+            SQL("ALTER {} {} RENAME TO {}").format(
+                word, Identifier(name[0], former[1]), Identifier(name[1])
+            )
+        )
+    return statements
 
 
 def _column(name: Name, column: str, made: Definition, ours: Parts) -> Change:
@@ -235,6 +299,7 @@ def _settings(
         yield Change(
             "column-settings", part, f"Give {shown(part)} the default and NOT NULL of {sides[0]}",
             settings, "SET NOT NULL needs every row to have a value: once the lag is 0.",
+            reads=(str(made["default"]), str(other["default"])),
         )  # fmt: skip
 
 
@@ -251,20 +316,26 @@ def _constraints(ours: Parts, theirs: Parts) -> Iterator[Change]:
             "constraint", part, f"Give {shown(part[:2])} the constraint {shown(part[2:])}",
             [*drop, parts.add_constraint(part, made)],
             f"It fails where rows on {theirs.side} do not fit: once the lag is 0.",
+            reads=(made["definition"], other["definition"] if other else ""),
         )  # fmt: skip
 
 
 def _indexes(ours: Parts, theirs: Parts) -> Iterator[Change]:
     for part, made in sorted(ours.indexes.items()):
-        if part[:2] in theirs.tables and made["unique"] and part not in theirs.indexes:
+        other = theirs.indexes.get(part)
+        if part[:2] not in theirs.tables or not made["unique"]:
+            continue
+        if other is None or other["definition"] != made["definition"]:
+            drop = [SQL("DROP INDEX {}").format(Identifier(part[0], part[2]))] if other else []
             yield Change(
                 "index", part, f"Give {shown(part[:2])} the unique index {shown(part[2:])}",
-                [parts.served(made["definition"])],
+                [*drop, parts.served(made["definition"])],
                 "Apply waits for the table while it is built.",
+                reads=(made["definition"], other["definition"] if other else ""),
             )  # fmt: skip
     for name, table in sorted(ours.tables.items()):
-        other = theirs.tables.get(name)
-        if other is None or other["identity"] == table["identity"]:
+        there = theirs.tables.get(name)
+        if there is None or there["identity"] == table["identity"]:
             continue
         identity = [*parts.replica_identity(name, ours)] or [
             SQL("ALTER TABLE {} REPLICA IDENTITY DEFAULT").format(Identifier(*name))

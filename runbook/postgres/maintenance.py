@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from time import monotonic
 from typing import LiteralString
 
 import psycopg
@@ -16,8 +17,8 @@ from runbook.postgres.catalog import Table
 from runbook.postgres.queries import fetch
 from runbook.postgres.statement import Statement
 
-Progress = Callable[[str, float], None]
-"""Called with the object just done and the fraction of all work done, 0 to 1."""
+Progress = Callable[[str, float], Awaitable[None]]
+"""Awaited with the object just done and the fraction of all work done, 0 to 1; it may raise."""
 
 _GONE = ("08", "57P")
 """SQLSTATEs of a connection or a server that is going away."""
@@ -35,6 +36,7 @@ class Done:
 class _Analyzable(Table):
     size_bytes: int
     unanalyzed: bool
+    untried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,26 @@ async def unanalyzed(connection: AsyncConnection) -> list[str]:
     return [str(table) for table in found if table.unanalyzed]
 
 
-async def analyze(connection: AsyncConnection, progress: Progress | None = None) -> Done:
-    """ANALYZE every table of this database, the largest first, without a limit of time."""
+async def untried(connection: AsyncConnection) -> list[str]:
+    """Return tables whose ANALYZE calls functions, and has not been seen to succeed on this server.
+
+    From 17 on it runs with a safe search_path, and fails where such a function leans on another
+    (https://www.postgresql.org/docs/17/release-17.html).
+    """
+    found = await fetch(connection, _Analyzable, "analyzable_tables")
+    return [str(table) for table in found if table.untried]
+
+
+async def analyze(
+    connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float = 0.0
+) -> Done:
+    """ANALYZE every table of this database, the largest first; each within the limit, if any."""
     found = await fetch(connection, _Analyzable, "analyzable_tables")
     whole = sum(table.size_bytes for table in found) or 1
     done: list[str] = []
     skipped: list[str] = []
     worked = 0
-    async with _unhurried(connection) as warnings:
+    async with unhurried(connection, limit_s) as warnings:
         for table in found:
             warnings.clear()
             statement = Statement(_on("ANALYZE {table}", table), transactional=False)
@@ -70,34 +84,40 @@ async def analyze(connection: AsyncConnection, progress: Progress | None = None)
                 done.append(str(table))
             worked += table.size_bytes
             if progress:
-                progress(str(table), worked / whole)
+                await progress(str(table), worked / whole)
     return Done(tuple(done), tuple(skipped))
 
 
 async def refresh_materialized_views(
-    connection: AsyncConnection, progress: Progress | None = None
+    connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float | None = None
 ) -> Done:
-    """Refresh every populated materialized view, each after those it reads from."""
+    """Refresh every populated materialized view, each after those it reads from.
+
+    `limit_s`: how many seconds all of them together may take; what does not fit is skipped.
+    """
+    ends = None if limit_s is None else monotonic() + limit_s
     views = {view.oid: view for view in await fetch(connection, _View, "materialized_views")}
     order = TopologicalSorter({oid: view.reads_from for oid, view in views.items()})
     chosen = [views[oid] for oid in order.static_order() if views[oid].populated]
     done: list[str] = []
     skipped: list[str] = []
-    async with _unhurried(connection):
+    async with unhurried(connection):
         for place, view in enumerate(chosen, start=1):
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
-            if problem := await _refused(connection, statement):
+            if await _time_is_up(connection, ends):
+                skipped.append(f"{view}: the {limit_s:.0f} s for all of them were over")
+            elif problem := await _refused(connection, statement):
                 skipped.append(f"{view}: {problem}")
             else:
                 done.append(str(view))
             if progress:
-                progress(str(view), place / len(chosen))
+                await progress(str(view), place / len(chosen))
     return Done(tuple(done), tuple(skipped))
 
 
 @asynccontextmanager
-async def _unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
-    """Lift the session's limit of time; collect the warnings that the server gives meanwhile."""
+async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncIterator[list[str]]:
+    """Give each statement another limit (0: none); collect what the server warns of meanwhile."""
     warnings: list[str] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -107,7 +127,10 @@ async def _unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
     limits = await connection.execute("SELECT current_setting('statement_timeout')")
     row = await limits.fetchone()
     assert row is not None
-    await connection.execute("SET statement_timeout = 0")
+    await connection.execute(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
+        (str(round(limit_s * 1000)),),
+    )
     connection.add_notice_handler(note)
     try:
         yield warnings
@@ -115,6 +138,18 @@ async def _unhurried(connection: AsyncConnection) -> AsyncIterator[list[str]]:
         connection.remove_notice_handler(note)
         if not connection.closed:
             await connection.execute("SELECT set_config('statement_timeout', %s, false)", (row[0],))
+
+
+async def _time_is_up(connection: AsyncConnection, ends: float | None) -> bool:
+    """Give the next statement of the session what is left until `ends`; tell if that is nothing."""
+    if ends is None:
+        return False
+    left_ms = int((ends - monotonic()) * 1000)
+    if left_ms > 0:
+        await connection.execute(
+            "SELECT pg_catalog.set_config('statement_timeout', %s, false)", (str(left_ms),)
+        )
+    return left_ms <= 0
 
 
 async def _refused(connection: AsyncConnection, statement: Statement) -> str:

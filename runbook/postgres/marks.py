@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
+from runbook.postgres.connect import of_the_cluster
 from runbook.postgres.fence import LATE, ClientSession, none_ended
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
@@ -111,7 +112,7 @@ class _Database:
 
 async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     """Take the marks through one connection to each database."""
-    first = next(iter(connections.values()))
+    first = of_the_cluster(connections)
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
@@ -181,16 +182,19 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
 
 
 def moved(before: Marks, after: Marks) -> list[str]:
-    """Return the databases in which something has surely changed between two takings."""
+    """Return the databases in which something has changed between two takings, or may have.
+
+    Counts that only come late say nothing yet, and do not count.
+    """
 
     def only(marks: Marks, name: str) -> Marks:
         return replace(marks, databases={name: marks.databases[name]}, prepared=())
 
-    return [
-        name
-        for name, _, _ in _both(before, after)
-        if compare(only(before, name), only(after, name)).same is False
-    ]
+    def may_have(name: str) -> bool:
+        verdict = compare(only(before, name), only(after, name))
+        return not verdict.same and not verdict.late
+
+    return [name for name, _, _ in _both(before, after) if may_have(name)]
 
 
 async def _take(connection: AsyncConnection) -> DatabaseMarks:

@@ -11,7 +11,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import INTERNAL_ROLES, Table
-from runbook.postgres.queries import fetch, load
+from runbook.postgres.queries import fetch, fetch_values, load
 from runbook.postgres.statement import quoted
 
 
@@ -24,8 +24,12 @@ class DatabaseFound:
     """`datallowconn`: pg_upgrade refuses a server where it is false."""
     invalid: bool
     """A DROP DATABASE was cut short; pg_upgrade refuses it."""
+    encoding: str
+    """`SQL_ASCII`: none, its text is bytes."""
     may_connect: bool
     """Whether the current user has CONNECT."""
+    may_let_in: bool
+    """Whether a role that the user makes may have CONNECT: by PUBLIC, or by a grant of his."""
     collation_then: str | None
     """Version of the default collation when the database was made; None: it has none."""
     collation_now: str | None
@@ -134,6 +138,55 @@ class OutdatedExtension:
 
 
 @dataclass(frozen=True, slots=True)
+class ByteName:
+    """A name in a database without an encoding that is not plain ASCII."""
+
+    kind: str
+    bytes: str
+    """In hexadecimal digits."""
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it reads as UTF-8."""
+        try:
+            bytes.fromhex(self.bytes).decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return bytes.fromhex(self.bytes).decode(errors="backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class PathFunction:
+    """A function that is run without a search_path and names something without its schema."""
+
+    kind: str
+    """What uses it: an index, a check, a domain, a generated or a materialized one."""
+    schema: str
+    name: str
+    """The table or view, or the domain, whose schema is empty."""
+    part: str
+    """The index, check or column; empty for a domain or a view."""
+    function: str
+    """As SQL names it, with its arguments."""
+    unqualified: list[str]
+    schemas: list[str]
+    """Where what it names is found."""
+
+    @property
+    def place(self) -> str:
+        """What it belongs to, as people name it."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def refreshed(self) -> bool:
+        """Whether it is run by REFRESH MATERIALIZED VIEW alone."""
+        return self.kind == "materialized view"
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedColumn(Table):
     """A column of a type that pg_upgrade refuses."""
 
@@ -202,6 +255,11 @@ async def cron_jobs(connection: AsyncConnection) -> list[CronJob]:
     return await fetch(connection, CronJob, "cron_jobs")
 
 
+async def iam_roles(connection: AsyncConnection) -> list[str]:
+    """Return the roles that log in with IAM tokens: from Aurora's `rds_iam`."""
+    return await fetch_values(connection, "iam_roles")
+
+
 async def repack_leftovers(connection: AsyncConnection) -> list[Table]:
     """Return the work tables of pg_repack, and the tables that bear its trigger."""
     return await fetch(connection, Table, "repack_leftovers")
@@ -220,6 +278,16 @@ async def partitioned_tables(connection: AsyncConnection) -> list[Table]:
 async def refused_columns(connection: AsyncConnection) -> list[RefusedColumn]:
     """Return the columns for which pg_upgrade refuses the database."""
     return await fetch(connection, RefusedColumn, "refused_columns")
+
+
+async def byte_names(connection: AsyncConnection) -> list[ByteName]:
+    """Return the names of this database that are not plain ASCII, if it has no encoding."""
+    return await fetch(connection, ByteName, "byte_names")
+
+
+async def path_functions(connection: AsyncConnection) -> list[PathFunction]:
+    """Return the functions that apply, ANALYZE or REFRESH could not run as they are."""
+    return await fetch(connection, PathFunction, "path_functions")
 
 
 async def full_sequences(connection: AsyncConnection) -> list[FullSequence]:

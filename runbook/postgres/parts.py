@@ -6,14 +6,15 @@ named; names go through psycopg.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, fetch_values
+from runbook.postgres.schema import Key
 from runbook.postgres.statement import quoted
 
 Definition = dict[str, Any]
@@ -62,9 +63,12 @@ class Parts:
 
 
 async def read(connection: AsyncConnection, side: str) -> Parts:
-    """Return the parts of this database's schemas: one query."""
+    """Return the parts of this database's schemas: one query, every name in it quoted."""
     found = Parts(side)
-    for row in await fetch(connection, _Row, "schema_parts"):
+    async with connection.transaction():
+        await fetch_values(connection, "quote_all")
+        rows = await fetch(connection, _Row, "schema_parts")
+    for row in rows:
         match row.kind:
             case "schema":
                 found.schemas[row.schema] = row.definition
@@ -81,6 +85,39 @@ async def read(connection: AsyncConnection, side: str) -> Parts:
             case "index":
                 found.indexes[row.schema, row.name, row.part] = row.definition
     return found
+
+
+_WRITTEN = ("type", "collation", "default", "definition")
+"""What of a part is text that each version writes its own way."""
+
+
+def unlike(ours: Parts, theirs: Parts) -> bool:
+    """Return whether the sides write anything otherwise that both have."""
+    return any(
+        made.get(key) != there[part].get(key)
+        for here, there in _texts(ours, theirs)
+        for part, made in here.items()
+        if part in there
+        for key in _WRITTEN
+    )
+
+
+def agree(ours: Parts, theirs: Parts, alike: Container[Key]) -> None:
+    """Let the subscriber's parts be written as the publisher's where they are known to be alike."""
+    for kind, (here, there) in zip(
+        ("column", "constraint", "index"), _texts(ours, theirs), strict=True
+    ):
+        for part, made in here.items():
+            if part in there and (kind, part) in alike:
+                there[part].update({key: made[key] for key in _WRITTEN if key in made})
+
+
+def _texts(
+    ours: Parts, theirs: Parts
+) -> Iterator[tuple[dict[Part, Definition], dict[Part, Definition]]]:
+    yield ours.columns, theirs.columns
+    yield ours.constraints, theirs.constraints
+    yield ours.indexes, theirs.indexes
 
 
 def served(text: str) -> SQL:

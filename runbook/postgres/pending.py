@@ -8,16 +8,25 @@ not applied. Format: "Logical Replication Message Formats", protocol version 1.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from runbook.postgres.replication.lag import lsn_text
 from runbook.postgres.statement import Statement
 
 MOST_CHANGES = 10_000
-"""So many changes are read: a longer transaction is looked into by a person."""
+"""So many changes of a transaction are read, and no more of a longer one."""
+
+MOST_WAL = 256 * 1024**2
+"""So many bytes of WAL are decoded: the server writes out what it has decoded before it answers."""
+
+_LARGEST = 1024**2
+"""A message that is longer, in bytes, is not fetched, nor what comes after it."""
+
+_BATCH = 50
 
 Values = dict[str, str | None]
 
@@ -30,6 +39,20 @@ class Change:
     table: str
     new: Values | None
     old: Values | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The first transaction that was not applied, as far as it was read."""
+
+    changes: Sequence[Change]
+    whole: bool
+    """Whether these are all of its changes."""
+
+    @property
+    def tables(self) -> set[tuple[str, str]]:
+        """The tables that it changes, by schema and name."""
+        return {(change.schema, change.table) for change in self.changes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +83,36 @@ async def applied(connection: AsyncConnection, subscription: str) -> int:
 
 
 async def failing(
-    connection: AsyncConnection, slot: str, publication: str, applied_lsn: int
-) -> list[Change]:
-    """Return the changes of the first transaction behind a position; the slot does not move.
+    connection: AsyncConnection, slot: str, publication: str, *, applied_lsn: int, from_lsn: int
+) -> Pending:
+    """Return the first transaction behind a position; the slot does not move.
 
+    `from_lsn` is what the slot has confirmed. The server counts `upto_nchanges` at the end of a
+    transaction alone, so the answer is fetched in pieces, and reading ends where enough is known.
     Raises what the server does where the slot is in use (ObjectInUse).
     """
-    cursor = await connection.execute(
-        "SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes("
-        "%s, NULL, %s, 'proto_version', '1', 'publication_names', %s)",
-        (slot, MOST_CHANGES, Identifier(publication).as_string(None)),
-    )
-    for end_lsn, changes in _transactions(data for (data,) in await cursor.fetchall()):
-        if end_lsn > applied_lsn:
-            return changes
-    return []
+    reading = _Reading(applied_lsn, connection.info.encoding)
+    upto = max(applied_lsn, from_lsn) + MOST_WAL
+    async with connection.transaction(), connection.cursor(name="blueprime_pending") as cursor:
+        await cursor.execute(
+            "SELECT CASE WHEN pg_catalog.octet_length(data) <= %s THEN data END "
+            "FROM pg_catalog.pg_logical_slot_peek_binary_changes("
+            "%s, %s, %s, 'proto_version', '1', 'publication_names', %s)",
+            (
+                _LARGEST,
+                slot,
+                lsn_text(upto),
+                MOST_CHANGES,
+                Identifier(publication).as_string(None),
+            ),
+        )
+        while rows := await cursor.fetchmany(_BATCH):
+            for (message,) in rows:
+                if message is None or len(reading.changes) >= MOST_CHANGES:
+                    return Pending(reading.changes, whole=False)
+                if reading.ends_with(message):
+                    return Pending(reading.changes, whole=True)
+    return Pending(reading.changes, whole=False)
 
 
 async def stray(connection: AsyncConnection, changes: Sequence[Change]) -> Stray | None:
@@ -167,42 +205,57 @@ async def _freed(
     return False
 
 
-def _transactions(messages: Iterable[bytes]) -> Iterator[tuple[int, list[Change]]]:
-    """Cut messages into transactions, each with the position behind its commit."""
-    relations: dict[int, tuple[str, str, list[str], set[str]]] = {}
-    changes: list[Change] = []
-    for message in messages:
-        reader = _Reader(message)
+class _Reading:
+    """Reads messages up to the end of the first transaction that was not applied."""
+
+    def __init__(self, applied_lsn: int, encoding: str) -> None:
+        self.changes: list[Change] = []
+        self._encoding = encoding
+        self._applied_lsn = applied_lsn
+        self._applied = False
+        self._relations: dict[int, tuple[str, str, list[str], set[str]]] = {}
+
+    def ends_with(self, message: bytes) -> bool:
+        """Take in a message; return whether it is the end of that transaction."""
+        reader = _Reader(message, self._encoding)
         match reader.letter():
             case "B":
-                changes = []
+                # The position of its commit: what was applied ends behind it.
+                self._applied = reader.int64() < self._applied_lsn
             case "R":
-                oid, schema, table = reader.int32(), reader.text(), reader.text()
-                reader.letter()
-                listed = [reader.column() for _ in range(reader.int16())]
-                names = [name for name, _ in listed]
-                relations[oid] = (schema, table, names, {name for name, key in listed if key})
-            case "I" | "U" | "D" as kind:
-                schema, table, columns, identity = relations[reader.int32()]
-                tuples = {}
-                while (letter := reader.letter()) in ("K", "O", "N"):
-                    tuples[letter] = reader.tuple(columns)
-                new = tuples.get("N")
-                old = tuples.get("K") or tuples.get("O") or (new if kind == "U" else None)
-                if old is not None:
-                    # An update without an old tuple has left the key as it was.
-                    old = {name: value for name, value in old.items() if name in identity}
-                changes.append(Change(schema, table, new, old))
+                self._relation(reader)
+            case "I" | "U" | "D" as kind if not self._applied:
+                self.changes.append(self._change(reader, kind))
             case "C":
-                reader.skip(1 + 8)
-                yield reader.int64(), changes
+                return not self._applied
+        return False
+
+    def _relation(self, reader: _Reader) -> None:
+        oid, schema, table = reader.int32(), reader.text(), reader.text()
+        reader.letter()
+        listed = [reader.column() for _ in range(reader.int16())]
+        names = [name for name, _ in listed]
+        self._relations[oid] = (schema, table, names, {name for name, key in listed if key})
+
+    def _change(self, reader: _Reader, kind: str) -> Change:
+        schema, table, columns, identity = self._relations[reader.int32()]
+        tuples = {}
+        while (letter := reader.letter()) in ("K", "O", "N"):
+            tuples[letter] = reader.tuple(columns)
+        new = tuples.get("N")
+        old = tuples.get("K") or tuples.get("O") or (new if kind == "U" else None)
+        if old is not None:
+            # An update without an old tuple has left the key as it was.
+            old = {name: value for name, value in old.items() if name in identity}
+        return Change(schema, table, new, old)
 
 
 class _Reader:
     """Reads one message."""
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes, encoding: str) -> None:
         self._message = bytes(message)
+        self._encoding = encoding
         self._at = 0
 
     def skip(self, count: int) -> bytes:
@@ -227,7 +280,7 @@ class _Reader:
         end = self._message.index(b"\0", self._at)
         piece = self.skip(end - self._at)
         self.skip(1)
-        return piece.decode()
+        return piece.decode(self._encoding)
 
     def column(self) -> tuple[str, bool]:
         """Return a column's name, and whether it is part of the replica identity."""
@@ -244,5 +297,5 @@ class _Reader:
                 case "n":
                     values[column] = None
                 case "t":
-                    values[column] = self.skip(self.int32()).decode()
+                    values[column] = self.skip(self.int32()).decode(self._encoding)
         return values

@@ -109,6 +109,16 @@ class Statement:
             return cursor
 
 
+def at_most(limit_s: float, *, transactional: bool = True) -> Statement:
+    """Return what gives the statements after it so many seconds each, in place of the session's.
+
+    In a transaction it holds to its end, else until the session's limit is set back.
+    """
+    how = SQL("SET LOCAL") if transactional else SQL("SET")
+    milliseconds = literal(max(1, round(limit_s * 1000)))
+    return Statement(SQL("{} statement_timeout = {}").format(how, milliseconds))
+
+
 def compose(template: LiteralString, /, **parts: str | Composable) -> Composed:
     """Fill a template's `{name}`s: a plain string stands for an identifier."""
     return SQL(template).format(

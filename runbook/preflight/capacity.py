@@ -8,7 +8,15 @@ from runbook.fix import Fix, Mend
 from runbook.postgres import catalog
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, settings
-from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.result import Result, block, passed, unseen, warn
+from runbook.preflight.rows import sized
+
+_QUOTAS = {
+    "DBClusters": "DB clusters",
+    "DBInstances": "DB instances",
+    "DBClusterParameterGroups": "DB cluster parameter groups",
+}
+"""Quota, by the API's name -> as Service Quotas names it."""
 
 _LAST_CHEAP_CLONE = 15
 _MUCH_WAL_BYTES = 1024**3
@@ -28,6 +36,15 @@ async def quotas(look: Look) -> AsyncIterator[Result]:
         "DBInstances": instances * (1 if done else 2),
         "DBClusterParameterGroups": 0 if done or look.plan.upgrade.cluster_parameter_group else 1,
     }
+    needed = {name: need for name, need in needed.items() if need}
+    missing = [name for name in needed if name not in found]
+    for name in missing:
+        yield unseen(
+            name,
+            f"AWS does not say how much of the quota is used; {needed[name]} more are needed.",
+            f"Look at it in Service Quotas ({_QUOTAS[name]}).",
+            survives="a quota that is used up stops the run in the middle",
+        )
     short = [
         (name, found[name].limit - found[name].used, need)
         for name, need in needed.items()
@@ -39,7 +56,7 @@ async def quotas(look: Look) -> AsyncIterator[Result]:
             f"{need} more are needed, {free} are free of {found[name].limit}.",
             "Raise the quota in Service Quotas, or delete what is no longer used.",
         )
-    if not short:
+    if not short and not missing:
         yield passed(look.plan.cluster.account, "room for green and blue prime")
 
 
@@ -70,7 +87,15 @@ async def slot_limit(look: Look) -> AsyncIterator[Result]:
     """max_slot_wal_keep_size limits what a slot may hold back."""
     group = (await look.cluster()).parameter_group
     found = (await look.server(settings)).get("max_slot_wal_keep_size")
-    if found is None or int(found.value) < 0:
+    if found is None:
+        yield unseen(
+            group,
+            "The server does not say its max_slot_wal_keep_size.",
+            "Look at it in the cluster parameter group.",
+            survives="a slot that is too far behind loses its WAL, and the way back with it",
+        )
+        return
+    if int(found.value) < 0:
         yield passed(group, "no limit to the WAL that a slot keeps")
         return
     yield warn(
@@ -98,12 +123,10 @@ async def kept_wal(look: Look) -> AsyncIterator[Result]:
         or slot.wal_status in ("unreserved", "lost")
     ]
     for slot in heavy:
-        kept = (
-            "an unknown amount" if slot.retained_bytes is None else f"{slot.retained_bytes} bytes"
-        )
+        kept = "an unknown amount" if slot.retained_bytes is None else sized(slot.retained_bytes)
         yield warn(
             slot.name,
-            f"The {slot.slot_type} slot keeps {kept} bytes of WAL ({slot.wal_status}).",
+            f"The {slot.slot_type} slot keeps {kept} of WAL ({slot.wal_status}).",
             "Let its reader catch up, or, if nobody needs it: "
             f"SELECT pg_drop_replication_slot('{slot.name}');",
             fix=None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),

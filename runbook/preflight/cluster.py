@@ -8,7 +8,7 @@ from runbook.aws.errors import AccessDenied
 from runbook.aws.facts import Deployment
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
-from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.traces import run_of_deployment
 from runbook.versions import blue_green_since, blue_green_support, numbers
 
@@ -268,8 +268,11 @@ async def auto_scaling(look: Look) -> AsyncIterator[Result]:
     try:
         count = await look.scaling_policies()
     except AccessDenied as error:
-        yield warn(
-            cluster.identifier, f"Auto Scaling could not be looked at: {error.what}", error.todo
+        yield unseen(
+            cluster.identifier,
+            f"Auto Scaling could not be looked at: {error.what}",
+            error.todo,
+            survives="readers may come while green is made, and its policies are lost",
         )
         return
     if count:
@@ -290,8 +293,11 @@ async def zero_etl(look: Look) -> AsyncIterator[Result]:
     try:
         names = await look.integrations()
     except AccessDenied as error:
-        yield warn(
-            cluster.identifier, f"Integrations could not be looked at: {error.what}", error.todo
+        yield unseen(
+            cluster.identifier,
+            f"Integrations could not be looked at: {error.what}",
+            error.todo,
+            survives="AWS refuses the switchover where a zero-ETL integration is there",
         )
         return
     for name in names:
@@ -304,31 +310,52 @@ async def zero_etl(look: Look) -> AsyncIterator[Result]:
         yield passed(cluster.identifier, "no zero-ETL integration")
 
 
-_PUBLISHED_IN_FLIGHT = {13: 21, 14: 18, 15: 13, 16: 9, 17: 5}
+_IN_FLIGHT_SENT = {13: 21, 14: 18, 15: 13, 16: 9, 17: 5}
 """Major -> the first minor in which changes of transactions that were open while a publication or a
 slot was made are decoded in full (PostgreSQL's release notes of May 2025)."""
+
+_SENDS_ON = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
+"""Major -> the first minor without what that mend brought: a walsender that fails for good with
+`invalid memory alloc request size` (PostgreSQL's release notes of August 2025, commit d87d07b)."""
 
 
 @check(
     "cluster.slot-race",
     why="Slots that are made while transactions are open may miss some of their changes in such "
-    "minors. blueprime makes its own while nothing runs; AWS makes those for green under load.",
+    "minors, or can be read no more after much DDL. blueprime makes its own while nothing runs; "
+    "AWS makes those for green under load.",
 )
 async def slot_race(look: Look) -> AsyncIterator[Result]:
-    """Blue runs a minor with a known race at the creation of slots and publications."""
+    """Blue or green would publish with a minor whose slots lose changes, or stand still."""
     cluster = await look.cluster()
-    major, minor = numbers(cluster.engine_version)
-    fixed = _PUBLISHED_IN_FLIGHT.get(major)
-    if fixed is not None and minor < fixed:
-        yield warn(
-            cluster.identifier,
-            f"{cluster.engine_version} may lose changes of transactions that are open while a "
-            "slot is made.",
-            f"Update it to {major}.{fixed} or later first, or make the deployment while nothing "
-            "writes.",
-        )
-    else:
-        yield passed(cluster.identifier, f"{cluster.engine_version} has no known race")
+    clear = True
+    for subject, number, role in (
+        (cluster.identifier, cluster.engine_version, "blue"),
+        (look.plan.upgrade.target_version, look.plan.upgrade.target_version, "new blue"),
+    ):
+        if result := _racing(subject, number, role):
+            clear = False
+            yield result
+    if clear:
+        yield passed(cluster.identifier, "neither version has a known fault of its slots")
+
+
+def _racing(subject: str, number: str, role: str) -> Result | None:
+    major, minor = numbers(number)
+    sends_on = _SENDS_ON.get(major)
+    if sends_on is None or minor >= sends_on:
+        return None
+    fault = (
+        "may lose changes of transactions that are open while a slot is made"
+        if minor < _IN_FLIGHT_SENT[major]
+        else "may fail to send any more (invalid memory alloc request size) where tables are made "
+        "or altered while other transactions run"
+    )
+    return warn(
+        subject,
+        f"{number}, which {role} runs, {fault}.",
+        f"Take {major}.{sends_on} or later, or make the deployment while nothing writes.",
+    )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from runbook.aws.errors import AccessDenied
 from runbook.needs import missing_commands
 from runbook.plan import EndpointMethod
+from runbook.postgres import obstacles
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
-from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.result import Result, block, passed, unseen, warn
+from runbook.preflight.rows import some
+from runbook.roles import Role
 
 
 @check(
@@ -76,7 +79,12 @@ async def proxy(look: Look) -> AsyncIterator[Result]:
     try:
         names = await look.proxies()
     except AccessDenied as error:
-        yield warn(cluster.identifier, f"Proxies could not be looked at: {error.what}", error.todo)
+        yield unseen(
+            cluster.identifier,
+            f"Proxies could not be looked at: {error.what}",
+            error.todo,
+            survives="a proxy that leads to blue does not follow a rollback",
+        )
         return
     for name in names:
         yield warn(
@@ -89,4 +97,60 @@ async def proxy(look: Look) -> AsyncIterator[Result]:
         yield passed(cluster.identifier, "no RDS proxy leads to it")
 
 
-CHECKS: tuple[Check, ...] = (commands, route53, proxy)
+@check(
+    "endpoints.iam",
+    why="A policy for logins by IAM token names a cluster's resource id, and every cluster of a "
+    "run has another one: new blue refuses the applications from the switchover on, blue prime "
+    "after a rollback.",
+)
+async def iam(look: Look) -> AsyncIterator[Result]:
+    """Applications log in with IAM tokens."""
+    roles = await look.server(obstacles.iam_roles)
+    blue = await look.cluster()
+    if not roles:
+        yield passed(blue.identifier, "no role logs in with IAM tokens")
+        return
+    ids = [f"blue {blue.resource_id}"]
+    ids += [f"{role.value} {known}" for role in _LATER if (known := look.world.bound(role))]
+    others = [role.value for role in _LATER if not look.world.bound(role)]
+    plan = look.plan.cluster
+    yield warn(
+        # Asked for anew as soon as another id is known.
+        f"{blue.identifier}/{len(ids)} known",
+        f"{some(roles)} may log in with IAM tokens. Resource ids: {', '.join(ids)}"
+        + (f"; {' and '.join(others)}: not made yet." if others else "."),
+        "Let the policies allow rds-db:connect on each of them, or on all: "
+        f"{_arn(plan.region)}:rds-db:{plan.region}:{plan.account}:dbuser:*/{roles[0]}. The run "
+        "names the ids of green and of blue prime once they are there.",
+    )
+
+
+_LATER = (Role.GREEN, Role.BLUE_PRIME)
+
+
+def _arn(region: str) -> str:
+    """Return the beginning of an ARN in a Region's partition."""
+    prefixes = {"us-gov-": "aws-us-gov", "cn-": "aws-cn"}
+    return f"arn:{next((v for k, v in prefixes.items() if region.startswith(k)), 'aws')}"
+
+
+@check(
+    "endpoints.data-api",
+    why="A clone has no Data API until somebody enables it: after a rollback its clients are "
+    "refused.",
+)
+async def data_api(look: Look) -> AsyncIterator[Result]:
+    """The Data API is enabled on blue."""
+    blue = await look.cluster()
+    if blue.data_api:
+        yield warn(
+            blue.identifier,
+            "The Data API is enabled; blue prime is made without it.",
+            "Once blue prime is there, aws rds enable-http-endpoint --resource-arn <its arn>: the "
+            "step clone prints it. Its clients name the cluster by its ARN, which changes, too.",
+        )
+    else:
+        yield passed(blue.identifier, "the Data API is not enabled")
+
+
+CHECKS: tuple[Check, ...] = (commands, route53, proxy, iam, data_api)

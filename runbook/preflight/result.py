@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,7 +45,9 @@ class Result:
     fix: Fix | None = None
     """The mend that blueprime can make itself, if there is one."""
     survives: str = ""
-    """For a block: what is given up where the plan waives it; empty, it cannot be waived."""
+    """What is given up where the plan waives a block, or acknowledges by name that something could
+    not be looked at; empty, it does not let it through.
+    """
     accepted: str = ""
     """How the plan lets a warning or a block through; empty, it does not."""
 
@@ -99,3 +102,20 @@ def unknown(subject: str, error: Exception) -> Result:
             text = f"{type(error).__name__}: {text}"
         remedy = "Remove the obstacle, then run the checks again."
     return Result("", "", Level.UNKNOWN, subject, f"It could not be looked at: {text}", "", remedy)
+
+
+def unseen(subject: str, text: str, remedy: str, *, survives: str) -> Result:
+    """Return what could not be looked at, though the rest could.
+
+    The plan lets it through by its name alone: `survives` says what nobody has looked at then.
+    """
+    return Result("", "", Level.UNKNOWN, subject, text, remedy=remedy, survives=survives)
+
+
+def grouped(results: Iterable[Result]) -> list[list[Result]]:
+    """Return results in groups of one check, level and reason, each where its first one stands."""
+    groups: dict[tuple[object, ...], list[Result]] = {}
+    for result in results:
+        alike = (result.key, result.level, result.why, bool(result.accepted))
+        groups.setdefault(alike, []).append(result)
+    return list(groups.values())

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.postgres import catalog, obstacles
+from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, Unseen
 from runbook.preflight.result import Result, block, passed, unknown, warn
+from runbook.preflight.rows import some
+from runbook.versions import numbers
 
 _NEEDED = {
     "replication": "GRANT rds_replication TO {user};",
@@ -148,7 +151,7 @@ async def unnamed(look: Look) -> AsyncIterator[Result]:
     why="A database that cannot be entered gets no publication, no slot and no way back.",
 )
 async def connect(look: Look) -> AsyncIterator[Result]:
-    """The plan's user may not connect to a database."""
+    """The plan's user may not connect to a database, or not let the replication's role in."""
     user = look.plan.credentials.user
     closed = [
         each
@@ -161,8 +164,100 @@ async def connect(look: Look) -> AsyncIterator[Result]:
             f"{user} may not connect to it.",
             f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
         )
-    if not closed:
-        yield passed(user, "may connect to every database")
+    shut = [
+        each
+        for each in await look.server(obstacles.databases)
+        if each.accepts and not each.may_let_in and each not in closed and each.name != "template1"
+    ]
+    for each in shut:
+        yield block(
+            each.name,
+            f"CONNECT is not for PUBLIC there, and {user} may not grant it: the role of the "
+            "replication could not enter.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)} WITH GRANT OPTION;",
+        )
+    if not closed and not shut:
+        yield passed(user, "may connect to every database, and let others in")
+
+
+@check(
+    "roles.apply",
+    why="A change that PostgreSQL does not let apply write stops it, with every table of the "
+    "database: it tries again for ever, and the way back ends there.",
+    waivable=True,
+)
+async def apply(look: Look) -> AsyncIterator[Result]:
+    """A table that apply may not write: its owner's rights, forced row-level security, or no way
+    to become the owner.
+    """
+    back, forward = [
+        numbers(version)[0]
+        for version in (
+            (await look.cluster()).engine_version,
+            look.plan.upgrade.target_version,
+        )
+    ]
+    clear = True
+    for database, found in (await look.databases(apply_rights)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for result in _refused(database, found, back, forward):
+            clear = False
+            yield result
+    if clear:
+        yield passed(look.plan.cluster.identifier, "apply may write every table, both ways")
+
+
+def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -> list[Result]:
+    """Return what stops apply, on blue prime and on new blue after a rollback."""
+    results = []
+    way_back, way_forward = mode(found, back), mode(found, forward)
+    for table in way_back.refused:
+        results.append(
+            block(
+                f"{database}/{table.schema}.{table.name}",
+                f"Apply on blue prime would say: {_said(table, way_back)}.",
+                _granted(database, table, way_back),
+                survives="apply stops at the first change of the table that needs the right, and "
+                "with it the way back",
+            )
+        )
+    for table in way_forward.refused:
+        if table not in way_back.refused:
+            results.append(
+                warn(
+                    f"{database}/{table.schema}.{table.name}",
+                    f"After a rollback, apply on new blue would say: {_said(table, way_forward)}.",
+                    _granted(database, table, way_forward),
+                )
+            )
+    for how, side in ((way_back, "blue prime"), (way_forward, "new blue")):
+        if how.refused_otherwise:
+            first = how.refused_otherwise[0]
+            names = some(str(table) for table in how.refused_otherwise)
+            results.append(
+                warn(
+                    f"{database}/run_as_owner",
+                    f"The subscription of {side} is made with run_as_owner = true, since apply "
+                    f"could not write as the owners of {names}; it would say: "
+                    f"{'; '.join(first.refusals(as_owner=True))}.",
+                    f"Nothing, if {first.user} may run what these tables' owners have defined on "
+                    "them (triggers ENABLE ALWAYS, expressions of indexes and checks). Otherwise "
+                    f"in database {database}: {' '.join(first.grants(as_owner=True))}",
+                )
+            )
+            break
+    return results
+
+
+def _said(table: ApplyRights, how: Mode) -> str:
+    return "; ".join(table.refusals(as_owner=how.as_owner))
+
+
+def _granted(database: str, table: ApplyRights, how: Mode) -> str:
+    return f"In database {database}: {' '.join(table.grants(as_owner=how.as_owner))}"
 
 
 @check(
@@ -185,4 +280,4 @@ async def read_only(look: Look) -> AsyncIterator[Result]:
         yield passed(look.plan.cluster.identifier, "no role is exempt from read-only")
 
 
-CHECKS: tuple[Check, ...] = (master, connect, application, unnamed, read_only)
+CHECKS: tuple[Check, ...] = (master, connect, apply, application, unnamed, read_only)

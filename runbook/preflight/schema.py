@@ -14,100 +14,6 @@ from runbook.preflight.rows import each, some
 
 _MANY_SEQUENCES = 1000
 
-_REFUSES_UNPUBLISHED_IDENTITY = 18
-"""From this major on a publisher refuses UPDATE and DELETE where a generated column that is not
-published belongs to REPLICA IDENTITY FULL (tried on 18)."""
-
-
-@check(
-    "schema.identity",
-    why="Once it is published, UPDATE and DELETE on such a table fail on the publisher, which is "
-    "production; INSERT works, so it shows late.",
-    waivable=True,
-)
-async def identity(look: Look) -> AsyncIterator[Result]:
-    """A table has no usable replica identity, mostly for want of a primary key."""
-
-    def say(database: str, table: catalog.TableWithoutIdentity) -> Result:
-        names = (table.schema, table.name)
-        index = f"USING INDEX {quoted(table.index)}" if table.index else "FULL"
-        fix = None
-        if table.index:
-            fix = Fix(Mend.IDENTITY_INDEX, database, (*names, table.index))
-        elif table.full_possible:
-            fix = Fix(Mend.IDENTITY_FULL, database, names)
-        return block(
-            f"{database}/{table.schema}.{table.name}",
-            f"{table.reason}; {table.writes} updates and deletes so far, about {table.size_bytes} "
-            "bytes.",
-            f"In database {database}, best: ALTER TABLE {table} ADD PRIMARY KEY (…); or"
-            f"{'' if table.index else ', slow for many updates'}: "
-            f"ALTER TABLE {table} REPLICA IDENTITY {index};",
-            fix=fix,
-            # A publication for all tables cannot leave one out; one that only grows needs none.
-            survives=""
-            if table.writes
-            else "UPDATE and DELETE on it fail, on production too, until the run has ended",
-        )
-
-    async for result in each(
-        look, catalog.tables_without_identity, say, "every table has a usable replica identity"
-    ):
-        yield result
-
-
-@check(
-    "schema.equality",
-    why="With REPLICA IDENTITY FULL rows are found by comparing every column; a type without "
-    "equality makes apply fail.",
-)
-async def equality(look: Look) -> AsyncIterator[Result]:
-    """REPLICA IDENTITY FULL on a table with json, point, xml or the like."""
-
-    def say(database: str, table: catalog.TableWithoutEquality) -> Result:
-        names = (table.schema, table.name)
-        add = "" if table.keyed else f"ALTER TABLE {table} ADD PRIMARY KEY (…); and "
-        return block(
-            f"{database}/{table.schema}.{table.name}",
-            f"REPLICA IDENTITY FULL, and no equality for: {', '.join(table.columns)}.",
-            f"In database {database}: {add}ALTER TABLE {table} REPLICA IDENTITY DEFAULT;",
-            fix=Fix(Mend.IDENTITY_DEFAULT, database, names) if table.keyed else None,
-        )
-
-    async for result in each(
-        look,
-        catalog.identity_full_without_equality,
-        say,
-        "no FULL identity over a type without equality",
-    ):
-        yield result
-
-
-@check(
-    "schema.generated",
-    why="Generated columns are not published: what tells rows apart would be missing, so apply "
-    "stops, or UPDATE and DELETE fail on production.",
-)
-async def generated(look: Look) -> AsyncIterator[Result]:
-    """A generated column is part of a replica identity."""
-    target = int(look.plan.upgrade.target_version.split(".")[0])
-
-    def say(database: str, table: obstacles.GeneratedIdentity) -> Result | None:
-        if table.in_full and target < _REFUSES_UNPUBLISHED_IDENTITY:
-            return None
-        kind = "REPLICA IDENTITY FULL" if table.in_full else "its replica identity"
-        return block(
-            f"{database}/{table.schema}.{table.name}",
-            f"{kind} includes generated columns: {', '.join(table.columns)}.",
-            f"In database {database}: give it an identity of plain columns, e.g. ALTER TABLE "
-            f"{table} ADD UNIQUE (…); and ALTER TABLE {table} REPLICA IDENTITY USING INDEX …;",
-        )
-
-    async for result in each(
-        look, obstacles.generated_identities, say, "no generated column tells rows apart"
-    ):
-        yield result
-
 
 @check(
     "schema.triggers",
@@ -182,27 +88,6 @@ async def partitions(look: Look) -> AsyncIterator[Result]:
             )
     if clear:
         yield passed(look.plan.cluster.identifier, "no partitioned tables")
-
-
-@check(
-    "schema.upgrade-types",
-    why="pg_upgrade refuses such columns, and green is not made.",
-)
-async def upgrade_types(look: Look) -> AsyncIterator[Result]:
-    """A column of a type whose values do not survive an upgrade."""
-
-    def say(database: str, column: obstacles.RefusedColumn) -> Result:
-        return block(
-            f"{database}/{column.schema}.{column.name}",
-            f"Its column {column.column} holds {column.type}.",
-            f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
-            "TYPE text;",
-        )
-
-    async for result in each(
-        look, obstacles.refused_columns, say, "no column of a type that an upgrade refuses"
-    ):
-        yield result
 
 
 @check(
@@ -302,13 +187,9 @@ async def sequence_bounds(look: Look) -> AsyncIterator[Result]:
 
 
 CHECKS: tuple[Check, ...] = (
-    identity,
-    equality,
-    generated,
     triggers,
     event_triggers,
     partitions,
-    upgrade_types,
     collations,
     foreign_servers,
     sequences,

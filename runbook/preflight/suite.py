@@ -16,12 +16,15 @@ from runbook.preflight import (
     data,
     endpoints,
     extensions,
+    functions,
+    identities,
     others,
     parameters,
     replication,
     roles,
     schema,
     sessions,
+    upgrade,
 )
 from runbook.preflight.check import Check
 from runbook.preflight.look import Look
@@ -38,7 +41,10 @@ CHECKS: tuple[Check, ...] = (
     *capacity.CHECKS,
     *replication.CHECKS,
     *sessions.CHECKS,
+    *identities.CHECKS,
     *schema.CHECKS,
+    *functions.CHECKS,
+    *upgrade.CHECKS,
     *data.CHECKS,
     *extensions.CHECKS,
     *roles.CHECKS,

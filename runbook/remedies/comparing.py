@@ -12,8 +12,10 @@ from runbook.differing import Differing
 from runbook.postgres.parts import Name, shown
 from runbook.remedies.recopy import RowsEffect
 from runbook.remedies.stopping import stopped_by
+from runbook.remedies.striking import strike
 from runbook.sides import held
 from runbook.step import Answer, StepFailed, Watch
+from runbook.steps.effects import unknown
 from runbook.world import World
 
 
@@ -23,9 +25,15 @@ async def compare_rows(world: World, watch: Watch, database: str, schema: str, t
     if missing := await stopped_by(world, database):
         compare_later(world, watch, database, [(schema, table)], missing)
         return
-    finding = await RowsEffect(world, held(world), database, schema, table).probe()
+    try:
+        finding = await RowsEffect(world, held(world), database, schema, table).probe()
+    except StepFailed as error:
+        finding = unknown(error.what.rstrip("."))
     if finding.answer is Answer.YES:
         watch.evidence(f"the rows of {name} are equal on both sides")
+        if any(each.name == (database, schema, table) for each in differing.left(world)):
+            words = f"{database}: {schema}.{table} does not count as differing any more"
+            strike(world, watch, (database, schema, table), words)
         return
     if finding.answer is Answer.UNKNOWN:
         found = Differing(database, schema, table, None, None, differing.CHANGE)

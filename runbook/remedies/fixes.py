@@ -99,6 +99,7 @@ class FixEffect(SqlEffect):
             title=title,
             probe=probe,
             transaction=mends.in_transaction(one),
+            limit_s=world.plan.limits.mend_s,
         )
         self._one = one
 

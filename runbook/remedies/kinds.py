@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.fixes import Fixing
+from runbook.remedies.identity import Identify
+from runbook.remedies.objects import AcceptUnlike, MakeAlike
+from runbook.remedies.password import SetPassword
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
+from runbook.remedies.rights import RunAsOwner
 from runbook.remedies.schema import SchemaChange
 from runbook.remedies.stray import StrayRow
 from runbook.remedies.striking import GiveUp
@@ -15,7 +20,11 @@ from state.records import Json
 
 KINDS: dict[str, type[Remedy]] = {
     kind.what: kind
-    for kind in (Fixing, Recopy, GiveUp, Enable, SchemaChange, NewTables, StrayRow, Rebuild)
+    for kind in (
+        *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
+        *(SchemaChange, NewTables, StrayRow, Rebuild),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
+    )
 }
 
 

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
 
-from runbook import differing
+from runbook import differing, unlike
+from runbook.drift import given_up
 from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
+from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.databases import by_hand as by_hand_of
+from runbook.remedies.holding import holding, kept
+from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.kinds import rebuilt
+from runbook.remedies.objects import AcceptUnlike, by_hand
+from runbook.remedies.objects import remedies as making_alike
+from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
-from runbook.remedies.schema import SchemaChange
+from runbook.remedies.rights import RunAsOwner, refusal
+from runbook.remedies.schema import SchemaChange, unmended
+from runbook.remedies.stopped import failing_at
 from runbook.remedies.stopping import STOPS, both
 from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
@@ -33,6 +44,7 @@ from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
 from runbook.steps.detach import detached
+from runbook.unlike import ObjectsLook
 from runbook.world import World
 from state.journal import Journal
 from state.words import Status
@@ -46,9 +58,10 @@ FIRST = ("schema", "enum", "sequence", *STOPS)
 
 BY_LOG = (
     "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
-    "a conflict names table and key, a full disk the file.\n"
-    "2. A row in the way: on {subscriber}, SET default_transaction_read_only = off, then DELETE "
-    "it.\n"
+    "a conflict names table and key, a missing right the role, a full disk the file.\n"
+    "2. Only where it names a conflicting row: on {subscriber}, SET default_transaction_read_only "
+    "= off, then DELETE that row. Where it says permission denied, cannot SET ROLE or row-level "
+    "security: grant what is missing.\n"
     "3. Apply goes on by itself, a few seconds later."
 )
 
@@ -91,8 +104,11 @@ async def offered(world: World, journal: Journal) -> Offered:
         return found
     if world.fact("switchover") is None and not switchover_asked(world, journal):
         await _fixes(world, found)
-    elif _following(world) and not _silent(world, seen, found):
+        if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
+            await _beside(world, found, Role.BLUE, Role.GREEN)
+    elif _following(world) and not _silent(world, seen, found) and await _lets_in(world, found):
         await _sides(world, found)
+        await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
     return found
 
@@ -155,7 +171,9 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     silent = [
         each
         for role in (held(world).publisher, held(world).subscriber)
-        if (each := seen.get(role)) is not None and each.admission is None
+        if (each := seen.get(role)) is not None
+        and each.admission is None
+        and not each.password_refused
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
@@ -171,6 +189,29 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     return bool(silent)
 
 
+async def _lets_in(world: World, found: Offered) -> bool:
+    """Offer the password that a rotation has set on the publisher alone; return whether one gets
+    into the subscriber at all."""
+    subscriber, user = held(world).subscriber, world.plan.credentials.user
+    refused = former = False
+    async with found.looking_at(subscriber.value):
+        refused = await locked_out(world, subscriber)
+        former = world.takes_former_password(subscriber)
+    if not (refused or former):
+        return True
+    why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
+    if former or (await world.cluster(subscriber)).master_username == user:
+        found.add(SetPassword(why=why, user=user, by_api=refused))
+    else:
+        found.say(
+            f"Set the password of {user} on {subscriber.value}",
+            f"{why}, and none that is known here",
+            f"As its master user: ALTER ROLE {quoted(user)} PASSWORD, with the present one. The "
+            "master user's own: aws rds modify-db-cluster --master-user-password.",
+        )
+    return not refused
+
+
 async def _sides(world: World, found: Offered) -> None:
     capture = world.fact("capture") or {}
     lost: dict[str, str] = {}
@@ -180,12 +221,16 @@ async def _sides(world: World, found: Offered) -> None:
             size = await cost(world, list(lost))
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    async with found.looking_at("the databases"):
+        await _databases(world, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
                 for change in drift.changes(*await both(world, database)):
-                    _change(world, database, change, found)
+                    await _change(world, database, change, found)
             continue
+        async with found.looking_at(f"the keys of {database}"):
+            await _keys(world, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the subscription in {database}"):
@@ -209,6 +254,16 @@ async def _sides(world: World, found: Offered) -> None:
             found.add(GiveUp(why, each.database, each.schema, each.table))
 
 
+async def _databases(world: World, found: Offered, captured: Collection[str]) -> None:
+    """Offer what can be done about databases that came after the capture."""
+    sides, known = held(world), {*captured, *given_up(world)}
+    for name in await world.databases(sides.publisher):
+        if name not in known:
+            why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
+            found.add(GiveUpDatabase(why, name))
+            found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
+
+
 async def _subscription(world: World, database: str, found: Offered) -> bool:
     """Offer what mends a database's subscription; return whether its worker is down."""
     name, subscriber = publication_name(world), held(world).subscriber
@@ -222,9 +277,40 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
     elif seen.worker_pid is None or seen.apply_error_count:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
-            if (row := await stray_row(world, database)) is not None:
-                found.add(row)
+            if (failing := await failing_at(world, database)) is not None:
+                await _stopped(world, database, failing, found)
     return seen.enabled and seen.worker_pid is None
+
+
+async def _stopped(world: World, database: str, failing: Pending, found: Offered) -> None:
+    """Offer what lets apply get past the transaction that it fails at."""
+    if (refused := await refusal(world, database, failing)) is None:
+        if (row := await stray_row(world, database, failing)) is not None:
+            found.add(row)
+        return
+    if refused.option_helps:
+        found.add(RunAsOwner(why=refused.why, database=database))
+        return
+    subscriber = held(world).subscriber.value
+    found.say(
+        f"Grant in {database} of {subscriber} what apply lacks",
+        refused.why,
+        f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
+        f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
+        "security holds after a rollback, too: take it back once nothing is pending.",
+    )
+
+
+async def _keys(world: World, database: str, found: Offered) -> None:
+    for table in await keyless(world, database):
+        if (remedy := identify(world, database, table)) is not None:
+            found.add(remedy)
+            continue
+        found.say(
+            f"Give {table} in {database} of {held(world).publisher.value} a key",
+            f"UPDATE and DELETE on it fail there: {table.reason}",
+            by_key(table),
+        )
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:
@@ -232,32 +318,47 @@ async def _schema(world: World, database: str, found: Offered) -> None:
     changes = drift.changes(ours, theirs)
     first = [each for each in changes if each.kind in FIRST]
     for change in first:
-        _change(world, database, change, found)
-    await _new_tables(world, database, drift.new_tables(ours, theirs), found)
+        await _change(world, database, change, found)
+    renamed = {each.name for each in changes if each.kind == "rename-table"}
+    await _new_tables(world, database, drift.new_tables(ours, theirs), renamed, found)
     for change in changes:
         if change not in first:
-            _change(world, database, change, found)
+            await _change(world, database, change, found)
 
 
-def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
+async def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
     sides = held(world)
+    title = f"{change.title} in {database}"
     if not change.statements:
-        found.say(f"{change.title} in {database}", "the two sides differ in it", change.note)
+        found.say(title, "the two sides differ in it", change.note)
         return
-    found.add(
-        SchemaChange(
-            why=change.note
-            or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
-            database=database,
-            kind=change.kind,
-            name=list(change.name),
-            words=change.title,
-            destructive=change.destructive,
-        )
+    remedy = SchemaChange(
+        why=change.note or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
+        database=database,
+        kind=change.kind,
+        name=list(change.name),
+        words=change.title,
+        destructive=change.destructive,
     )
+    if words := await holding(world, database, change):
+        found.say(title, f"only {sides.subscriber.value} has it", kept(change, words))
+    elif world.fact(unmended(remedy.key)) == change.mark:
+        words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
+        here, there = change.reads
+        found.say(
+            title, words, f"{sides.publisher.value}: {here}\n{sides.subscriber.value}: {there}"
+        )
+    else:
+        found.add(remedy)
 
 
-async def _new_tables(world: World, database: str, new: drift.NewTables, found: Offered) -> None:
+async def _new_tables(
+    world: World,
+    database: str,
+    new: drift.NewTables,
+    renamed: Collection[tuple[str, ...]],
+    found: Offered,
+) -> None:
     publisher, subscriber = held(world).publisher, held(world).subscriber
     for table, odd in new.by_hand.items():
         found.say(
@@ -268,7 +369,8 @@ async def _new_tables(world: World, database: str, new: drift.NewTables, found: 
             f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
             "3. Look here again: taking it in with its rows is offered then.",
         )
-    waiting = await not_taken_in(world, database)
+    # A table that is renamed on the subscriber goes on receiving.
+    waiting = [each for each in await not_taken_in(world, database) if each not in renamed]
     if any(table in waiting for table in new.by_hand) or not (waiting or new.names):
         return
     missing = new.names
@@ -287,6 +389,27 @@ async def _new_tables(world: World, database: str, new: drift.NewTables, found: 
             taken=[list(table) for table in waiting],
         )
     )
+
+
+async def _beside(world: World, found: Offered, source: Role, target: Role) -> None:
+    """Offer what is not alike beside the rows: made so, by hand, or accepted by name."""
+    async with found.looking_at("roles, grants and code"):
+        databases = (world.fact("capture") or {}).get("databases")
+        look = ObjectsLook(world)
+        every = await look.look(source, target, databases or await world.databases(target))
+        left = unlike.fresh(every, unlike.known(world) or {})
+        made = making_alike(left, look)
+        for remedy in made:
+            found.add(remedy)
+        done = {(each.database, each.kind, tuple(each.names)) for each in made}
+        for each in left:
+            if (each.database, each.kind, each.names) not in done:
+                found.say(f"Make {each.name} alike", each.words, by_hand(each))
+        if left:
+            pairs = {each.key: each.pair() for each in left}
+            words = [each.words for each in left]
+            why = f"{unlike.counted(left)} are not alike"
+            found.add(AcceptUnlike(why, source.value, target.value, pairs, words))
 
 
 async def _unfinished(world: World, journal: Journal, found: Offered) -> None:

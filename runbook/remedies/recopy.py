@@ -177,6 +177,8 @@ class RowsEffect(Effect):
         """Make the chosen groups equal; return how many were not, and the longest hold."""
         mended, longest = 0, 0.0
         for part in range(chosen.parts):
+            # What was made equal before stays: between two parts it may be stopped.
+            await self._world.pause(f"{self.title}: part {part + 1} of {chosen.parts}", 0.0)
             await self._lock(here, table)
             locked_at = time.monotonic()
             try:
@@ -261,10 +263,10 @@ class RowsEffect(Effect):
                 connection = await self._world.connector(target, self._database)()
                 stack.push_async_callback(connection.close)
                 await connection.execute(
-                    "SELECT set_config('statement_timeout', '0', false), "
+                    "SELECT set_config('statement_timeout', %s, false), "
                     # Whatever becomes of this process, writers are not held for long.
                     "set_config('idle_in_transaction_session_timeout', %s, false)",
-                    (f"{2 * HOLD_S:.0f}s",),
+                    (f"{self._world.plan.limits.mend_s:.0f}s", f"{2 * HOLD_S:.0f}s"),
                 )
                 opened.append(connection)
             yield opened[0], opened[1]

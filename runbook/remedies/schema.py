@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import ClassVar
 
 from psycopg.sql import SQL, Composable, Composed
 
-from runbook.postgres import drift
+from runbook.postgres import drift, replication
 from runbook.postgres.drift import Change
 from runbook.postgres.parts import Name, Parts
 from runbook.postgres.statement import Statement, quoted
+from runbook.remedies.catching_up import caught_up
 from runbook.remedies.comparing import compare_rows
+from runbook.remedies.holding import holding, kept
 from runbook.remedies.remedy import Remedy
-from runbook.remedies.stopping import both
+from runbook.remedies.stopping import SOON_S, both
 from runbook.sides import held
-from runbook.step import Finding, Gate, Watch, Wave
+from runbook.step import Finding, Gate, StepFailed, Watch, Wave
+from runbook.steps.capture import publication_name
 from runbook.steps.effects import SqlEffect, no, unknown, yes
 from runbook.world import World
+from state.records import Json
+
+RENAMES = ("rename-column", "rename-table")
+
+BEFORE_RENAMES = ("column", "enum-value", "enum-labels")
+"""What apply may stand at, with rows behind it that bear a name from before a rename."""
+
+ROWS_AFTER = ("column", *RENAMES)
+"""After these the table's rows are compared: what was there before them was not replicated."""
 
 WRITABLE = Statement(SQL("SET LOCAL transaction_read_only = off"))
 """The subscriber is read-only to clients by default: this transaction is not."""
@@ -53,6 +66,7 @@ class PartsEffect(SqlEffect):
             title=title,
             probe=nothing,
             transaction=not alone,
+            limit_s=world.plan.limits.mend_s,
         )
         self._left = left
 
@@ -96,11 +110,13 @@ class SchemaChange(Remedy):
     async def effects(self, world: World) -> list[Wave]:
         change = self._among(*await both(world, self.database))
         subscriber = held(world).subscriber
+        if change is not None and (words := await holding(world, self.database, change)):
+            raise StepFailed(f"{words}.", now="Nothing was changed.", todo=kept(change, "It stays"))
 
         def left(ours: Parts, theirs: Parts) -> str:
             return "the two sides differ in it" if self._among(ours, theirs) else ""
 
-        effect = PartsEffect(
+        effect = (RenameEffect if self.kind in RENAMES else PartsEffect)(
             world,
             self.database,
             () if change is None else change.statements,
@@ -118,11 +134,69 @@ class SchemaChange(Remedy):
         return None
 
     async def verify(self, world: World, watch: Watch) -> None:
-        watch.evidence(f"done on {held(world).subscriber.value}: {self.title}")
-        if self.kind == "column":
-            ours, _ = await both(world, self.database)
+        ours, theirs = await both(world, self.database)
+        subscriber = held(world).subscriber.value
+        if (left := self._among(ours, theirs)) is not None:
+            watch.evidence("", key=unmended(self.key), value=left.mark)
+            raise StepFailed(
+                f"{self.title} was done on {subscriber}, and the two sides still differ in it.",
+                now=f"It stands on {subscriber} as the SQL made it. Not protected, as long as the "
+                "sides differ; it is not offered again, unless one of them changes.",
+                todo="Compare how both sides write it, which blueprime show names, and make them "
+                "alike by hand.",
+            )
+        watch.evidence(f"done on {subscriber}: {self.title}")
+        if self.kind in ROWS_AFTER:
             for schema, table in leaves(ours, (self.name[0], self.name[1])):
                 await compare_rows(world, watch, self.database, schema, table)
+
+
+def unmended(key: str) -> str:
+    """Return the fact that keeps of a remedy what it did not bring to an end."""
+    return f"{key}.unmended"
+
+
+class RenameEffect(PartsEffect):
+    """A rename on the subscriber, once no row that bears the former name is on its way any more."""
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Wait for those rows, or for apply to stand at the first one of the new name."""
+        sides, limit_s = held(self.world), self.world.plan.limits.drain_s
+        (failed, _), began = await self._failures(), monotonic()
+        while not await caught_up(
+            self.world, sides, self._database, limit_s=SOON_S, only_look=True
+        ):
+            count, down = await self._failures()
+            if count != failed if count is not None else down:
+                await self._refuse_if_stopped_otherwise()
+                break
+            if monotonic() - began > limit_s:
+                raise StepFailed(
+                    f"Rows that {sides.publisher.value} wrote before it renamed this are still on "
+                    f"their way to {sides.subscriber.value}.",
+                    now="Nothing was renamed: they could not be applied any more.",
+                    todo="Look at the lag, then try again.",
+                )
+        return await super().perform()
+
+    async def _refuse_if_stopped_otherwise(self) -> None:
+        """Refuse where apply may stand at something else, with former names behind it."""
+        changes = drift.changes(*await both(self.world, self._database))
+        if first := [each.title for each in changes if each.kind in BEFORE_RENAMES]:
+            raise StepFailed(
+                f"Apply in {self._database} stands at something else: {'; '.join(first)}.",
+                now="Nothing was renamed: rows that bear the former name may wait behind it.",
+                todo="Mend that first, then try this again.",
+            )
+
+    async def _failures(self) -> tuple[int | None, bool]:
+        name, subscriber = publication_name(self.world), held(self.world).subscriber
+        async with self.world.connect(subscriber, self._database) as connection:
+            found = await replication.subscription(connection, name)
+        if found is None:
+            return None, True
+        # Below 15 nobody counts failures: a worker that is not there has failed.
+        return found.apply_error_count, found.worker_pid is None
 
 
 def leaves(found: Parts, table: Name) -> list[Name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.drift import alike_keys
 from runbook.postgres import drift, parts
 from runbook.postgres.parts import Parts, shown
 from runbook.postgres.together import together
@@ -11,8 +12,8 @@ from runbook.sides import held
 from runbook.world import World
 
 STOPS = (
-    *("enum-value", "enum-labels", "column", "column-type", "column-settings"),
-    *("drop-constraint", "drop-index"),
+    *("enum-value", "enum-labels", "column", "rename-column", "rename-table"),
+    *("column-type", "column-settings", "drop-constraint", "drop-index"),
 )
 """Changes without which a row of the publisher may be refused. So may one of a table that is
 missing: apply looks for the table before it asks whether the subscription has it."""
@@ -30,6 +31,8 @@ async def both(world: World, database: str) -> tuple[Parts, Parts]:
 
     sides = held(world)
     ours, theirs = await together(read(sides.publisher), read(sides.subscriber))
+    if parts.unlike(ours, theirs):
+        parts.agree(ours, theirs, await alike_keys(world, sides, database))
     return ours, theirs
 
 

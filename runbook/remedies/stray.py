@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
 from runbook.postgres import pending, replication
-from runbook.postgres.pending import Stray
+from runbook.postgres.pending import Pending, Stray
 from runbook.postgres.rows import quoted_table
 from runbook.postgres.statement import Statement, quoted
 from runbook.remedies.catching_up import caught_up
@@ -20,14 +17,9 @@ from runbook.remedies.remedy import Remedy
 from runbook.remedies.schema import WRITABLE
 from runbook.sides import held
 from runbook.step import Finding, Gate, Risk, StepFailed, Watch, Wave
-from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.effects import SqlEffect, no, yes
 from runbook.world import World
 
-BETWEEN_TRIES_S = 7.0
-"""A failed worker is tried again after `wal_retrieve_retry_interval`, 5 s by default."""
-
-LOOK_EVERY_S = 0.1
 APPLIED_S = 30.0
 
 
@@ -87,6 +79,8 @@ class StrayRow(Remedy):
             key=f"{subscriber.slug}/{self.key}",
             title=f"delete the row in the way on {subscriber.value}: {self.words}",
             probe=probe,
+            # Without an index on its key the whole table is read.
+            limit_s=world.plan.limits.mend_s,
         )
         return [[effect]]
 
@@ -102,38 +96,16 @@ class StrayRow(Remedy):
         )
 
 
-async def stray_row(world: World, database: str) -> StrayRow | None:
-    """Return the row that a database's apply worker fails at, where it fails and can be told.
-
-    Waits at most for a moment between two tries of the worker, in which its slot can be read.
-    """
-    name, sides = publication_name(world), held(world)
-    databases = await captured_databases(world, sides.publisher)
-    slot = slot_name(world, databases, database)
-    async with world.connect(sides.subscriber, database) as connection:
-        applied = await pending.applied(connection, name)
-    deadline = time.monotonic() + BETWEEN_TRIES_S
-    async with world.connect(sides.publisher, database) as connection:
-        reached = await replication.flushed(connection)
-        while time.monotonic() < deadline:
-            found = await replication.slot(connection, slot)
-            if found is None or (found.confirmed_flush_lsn or 0) >= reached:
-                return None
-            if not found.active:
-                # The worker may have come back at that very moment.
-                with suppress(errors.ObjectInUse):
-                    changes = await pending.failing(connection, slot, name, applied)
-                    break
-            await asyncio.sleep(LOOK_EVERY_S)
-        else:
-            return None
-    async with world.connect(sides.subscriber, database) as connection:
-        row = await pending.stray(connection, changes)
+async def stray_row(world: World, database: str, failing: Pending) -> StrayRow | None:
+    """Return the row of the subscriber that is in the way of a transaction, or None."""
+    subscriber = held(world).subscriber
+    async with world.connect(subscriber, database) as connection:
+        row = await pending.stray(connection, failing.changes)
     if row is None:
         return None
     return StrayRow(
         why=f"the apply worker of {database} fails: a row that somebody wrote on "
-        f"{sides.subscriber.value} has the key of one that new blue inserts",
+        f"{subscriber.value} has the key of one that {held(world).publisher.value} inserts",
         database=database,
         schema=row.schema,
         table=row.table,

@@ -128,6 +128,7 @@ class NewTables(Remedy):
             key=f"{subscriber.slug}/{self.key}/empty/{shown(table)}",
             title=f"empty {shown(table)} in {self.database} on {subscriber.value}",
             probe=probe,
+            limit_s=world.plan.limits.mend_s,
         )
 
     async def verify(self, world: World, watch: Watch) -> None:

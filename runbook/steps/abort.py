@@ -10,8 +10,9 @@ from runbook.plan import StopMethod
 from runbook.roles import Role
 from runbook.serving import Door, door_fact
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
-from runbook.steps.effects import CommandEffect, no, yes
-from runbook.steps.green import deployment
+from runbook.steps.command import CommandEffect
+from runbook.steps.effects import no, yes
+from runbook.steps.green import Deletion, deployment
 from runbook.steps.logins import STOPPING, locked_roles
 from runbook.steps.parameters import LISTED_S, target_group
 from runbook.steps.patient import PatientEffect
@@ -160,7 +161,7 @@ class DeleteGreen(Step):
         return waves
 
     async def verify(self, world: World, watch: Watch) -> None:
-        limits = world.plan.limits
+        limits, deletion = world.plan.limits, Deletion(world)
         kept_since: float | None = None
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="green to be gone"
@@ -176,10 +177,10 @@ class DeleteGreen(Step):
             if kept_since and time.monotonic() - kept_since > limits.late_effect_s:
                 watch.evidence("the deployment is gone; green stays, by somebody's hand")
                 return
-            watch.progress(
-                f"deployment {found.status if found else 'gone'}, "
-                f"green {green.status if green else 'gone'}"
-            )
+            state = f"{found.status} {found.status_details}".rstrip() if found else "gone"
+            watch.progress(f"deployment {state}, green {green.status if green else 'gone'}")
+            if found is not None:
+                deletion.look(found)
 
 
 class DeleteParameterGroup(Step):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection
 
 from runbook import slipped
-from runbook.postgres import catalog, replication
+from runbook.postgres import replication
 from runbook.postgres.replication import SlotBlocker
 from runbook.roles import Role
 from runbook.sides import VERIFIED, held
@@ -99,6 +99,10 @@ class Capture(Step):
         ]
         first += [self._publication(world, database) for database in databases]
         slots = [self._slot(world, databases, database) for database in databases]
+        async with world.connect(self.publisher) as connection:
+            closed = await replication.closed_databases(connection, databases)
+        # They need the role, and hold no slot up.
+        slots += [self._entry(world, database) for database in closed]
         blocking = await self._blockers(world)
         if blocking and world.accepted(blockers.gate_key(blocking)):
             ends = [blockers.EndBlocker(world, self.publisher, each) for each in blocking]
@@ -121,6 +125,25 @@ class Capture(Step):
             [replication.create_publication(name)],
             key=f"{name}/{database}/publication",
             title=f"create publication {name} in {database}",
+            probe=probe,
+            stake=None,
+        )
+
+    def _entry(self, world: World, database: str) -> Effect:
+        """Return what lets the role into a database that is closed to PUBLIC."""
+        role = replication_role(world)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            may = await replication.may_connect(connection, role, database)
+            return (yes if may else no)(f"{role} may {'' if may else 'not '}connect to {database}")
+
+        return SqlEffect(
+            world,
+            self.publisher,
+            "",
+            [replication.let_connect(role, database)],
+            key=f"{role}/{database}/connect",
+            title=f"let {role} connect to {database}, which is closed to PUBLIC",
             probe=probe,
             stake=None,
         )
@@ -246,116 +269,3 @@ class SlotEffect(SqlEffect):
 async def _role_there(connection: AsyncConnection, role: str) -> Finding:
     there = await replication.role_exists(connection, role)
     return (yes if there else no)(f"role {role} {'exists' if there else 'is not there'}")
-
-
-class DropCapture(Step):
-    """Give the publisher its disk back: slots, publications and the role go."""
-
-    key = "drop-capture"
-    title = "Drop the capture"
-    why = "An abandoned slot keeps WAL and stops vacuum until the disk is full."
-    risk = Risk.DESTRUCTIVE
-    undo = "None: the way back through these slots has ended."
-
-    def __init__(self, *publishers: Role, doomed: bool = False) -> None:
-        """`doomed` clusters are deleted next: with one that has no instance left its slots go."""
-        self.publishers = publishers
-        self.doomed = doomed
-
-    async def _there(self, world: World) -> list[Role]:
-        """Return the publishers whose cluster exists: with another its slots are gone."""
-        look = world.answers if self.doomed else world.find
-        return [role for role in self.publishers if await look(role)]
-
-    async def skip(self, world: World) -> str:
-        return "" if await self._there(world) else "no capture was made"
-
-    async def effects(self, world: World) -> Sequence[Wave]:
-        waves: list[Wave] = []
-        for publisher in await self._there(world):
-            databases = await captured_databases(world, publisher)
-            waves += [
-                [self._slot(world, publisher, databases, database) for database in databases],
-                [self._publication(world, publisher, database) for database in databases],
-                [self._role(world, publisher)],
-            ]
-        return waves
-
-    def _slot(
-        self, world: World, publisher: Role, databases: Sequence[str], database: str
-    ) -> Effect:
-        name = slot_name(world, databases, database)
-
-        async def probe(connection: AsyncConnection) -> Finding:
-            found = await replication.slot(connection, name)
-            return no(f"slot {name} is there") if found else yes(f"there is no slot {name}")
-
-        return SqlEffect(
-            world,
-            publisher,
-            "",
-            [replication.terminate_slot_user(name), replication.drop_slot(name)],
-            key=self._key(publisher, f"{name}/drop"),
-            title=f"drop slot {name} of {database} on {publisher.value}",
-            probe=probe,
-            transaction=False,
-        )
-
-    def _key(self, publisher: Role, key: str) -> str:
-        """Return an effect's key: alike names on two clusters need to be told apart."""
-        return key if len(self.publishers) == 1 else f"{publisher.slug}/{key}"
-
-    def _publication(self, world: World, publisher: Role, database: str) -> Effect:
-        name = publication_name(world)
-
-        async def probe(connection: AsyncConnection) -> Finding:
-            there = await replication.publication_exists(connection, name)
-            return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
-
-        return SqlEffect(
-            world,
-            publisher,
-            database,
-            [replication.drop_publication(name)],
-            key=self._key(publisher, f"{name}/{database}/publication/drop"),
-            title=f"drop publication {name} in {database} on {publisher.value}",
-            probe=probe,
-        )
-
-    def _role(self, world: World, publisher: Role) -> Effect:
-        role = replication_role(world)
-
-        async def probe(connection: AsyncConnection) -> Finding:
-            there = await replication.role_exists(connection, role)
-            return (no if there else yes)(f"role {role} {'exists' if there else 'is gone'}")
-
-        return SqlEffect(
-            world,
-            publisher,
-            "",
-            [replication.drop_role(role)],
-            key=self._key(publisher, f"{role}/drop"),
-            title=f"drop role {role} on {publisher.value}",
-            probe=probe,
-        )
-
-    async def verify(self, world: World, watch: Watch) -> None:
-        looked = await self._there(world)
-        for publisher in looked:
-            async with world.connect(publisher) as connection:
-                left = [
-                    slot.name
-                    for slot in await catalog.replication_slots(connection)
-                    if slot.name.startswith(world.sql_name()) and not slot.temporary
-                ]
-            if left:
-                raise StepFailed(
-                    f"Slots of this run are still on {publisher.value}: {', '.join(left)}.",
-                    now="They keep WAL there.",
-                    todo="Run the step again.",
-                )
-        on = " or ".join(role.value for role in looked)
-        if held(world).publisher in self.publishers:
-            watch.evidence(f"no slot of this run is left on {on}", key="slots", value=[])
-        else:
-            watch.evidence(f"no slot of this run is left on {on}")

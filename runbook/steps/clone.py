@@ -25,6 +25,7 @@ from runbook.step import (
     Wave,
 )
 from runbook.steps import freeze, remake
+from runbook.steps.by_hand import after_clone
 from runbook.steps.effects import Settled, SqlEffect, no, unknown, yes
 from runbook.steps.freeze import compare_marks
 from runbook.steps.green import deployment, required_deployment
@@ -243,13 +244,16 @@ async def _await_clone(world: World, watch: Watch) -> None:
                 key="role.blue-prime",
                 value={"resource_id": found.resource_id, "name": name},
             )
-        watch.progress(f"{name} {found.status}", found.percent_progress)
+        percent = found.percent_progress
+        watch.progress(f"{name} {found.status}", None if percent is None else percent / 100)
         if found.failed:
             raise _clone_failed(name, found.status)
         if found.available:
             old_blue = await world.cluster(Role.OLD_BLUE)
             for difference in carried_differences(old_blue, found):
                 watch.evidence(f"differs from old blue: {difference}")
+            for todo in after_clone(world, old_blue, found):
+                watch.evidence(todo)
             await compare_marks(world, watch, "after the clone")
             return
 

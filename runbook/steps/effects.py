@@ -1,24 +1,20 @@
-"""The kinds of effect that steps are made of: an API call, SQL on one database, a command."""
+"""The kinds of effect that most steps are made of: an API call, and SQL on one database."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shlex
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.sql import SQL
 
 from runbook.aws import Aws, Call
-from runbook.plan import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.postgres.statement import Statement
+from runbook.postgres.statement import Statement, at_most
 from runbook.roles import Role
 from runbook.step import Ambiguous, Answer, Effect, Finding, Stake, Stakes, StepFailed
 from runbook.world import World
-from state.masking import masked
 from state.records import Json
 
 Look = Callable[[], Awaitable[Finding]]
@@ -62,10 +58,14 @@ def answered(title: str, on: Role) -> Iterator[None]:
         first = str(error).strip().partition("\n")[0]
         if error.diag.severity_nonlocalized != "ERROR":
             raise Ambiguous(f"the connection was lost: {first}") from error
+        cancelled = isinstance(error, psycopg.errors.QueryCanceled)
         raise StepFailed(
             f"{title}: the server refused: {first} ({error.sqlstate}).",
             now="What was not committed before was rolled back.",
-            todo="Mend the cause, then run the step again.",
+            todo="It took longer than it may (of a mend: mend_s in the plan's limits), or somebody "
+            "cancelled it. See what holds it up, then run the step again."
+            if cancelled
+            else "Mend the cause, then run the step again.",
         ) from error
 
 
@@ -118,7 +118,8 @@ class ApiEffect(Effect):
 class SqlEffect(Effect):
     """SQL on one database of one role, in one transaction unless a statement forbids it.
 
-    Unless told otherwise, it changes what is inside the role's cluster.
+    Unless told otherwise, it changes what is inside the role's cluster. `limit_s` is how long each
+    statement may take where it works on whole tables; the session's own limit is for short ones.
     """
 
     def __init__(
@@ -134,10 +135,15 @@ class SqlEffect(Effect):
         transaction: bool = True,
         stake: Stake | None = Stake.CHANGE,
         lasting: bool = False,
+        limit_s: float | None = None,
     ) -> None:
         self.key = key
         self.title = title
         self.stakes = None if stake is None else Stakes(stake, role, lasting)
+        if limit_s is not None:
+            longer = at_most(limit_s, transactional=transaction)
+            back = () if transaction else (Statement(SQL("RESET statement_timeout")),)
+            statements = [longer, *statements, *back]
         self.world = world
         self._role = role
         self._database = database
@@ -173,66 +179,3 @@ class SqlEffect(Effect):
             for statement in self._statements:
                 await statement.execute(connection)
         return {}
-
-
-class CommandEffect(Effect):
-    """The operator's own command, run without a shell. It must be safe to repeat.
-
-    It has blueprime's environment, AWS's variables included, less the database's password.
-    """
-
-    def __init__(
-        self, plan: Plan, argv: Sequence[str], *, key: str, title: str, stakes: Stakes
-    ) -> None:
-        self.key = key
-        self.title = title
-        self.stakes = stakes
-        self._argv = tuple(argv)
-        self._timeout_s = plan.traffic.command_timeout_s
-        self._withheld = plan.credentials.password.removeprefix("env:")
-
-    def preview(self) -> str:
-        """Return the command line, secrets masked."""
-        return masked(shlex.join(self._argv))
-
-    async def probe(self) -> Finding:
-        """Say no: whether it has run cannot be seen, and it is safe to repeat."""
-        return no("whether the command has run cannot be seen; it is safe to repeat")
-
-    async def perform(self) -> Mapping[str, Json]:
-        """Run it to its end; a non-zero exit is a failure with its last words."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._argv,
-                env={name: os.environ[name] for name in os.environ if name != self._withheld},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                # A hang-up or Ctrl-C of the terminal is for blueprime, which lets it settle.
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise StepFailed(
-                f"The command {self._argv[0]} cannot be started: {error.strerror}.",
-                now="It did not run.",
-                todo="Correct the command in the plan, or run it by hand; then run the step again.",
-            ) from error
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), self._timeout_s)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise StepFailed(
-                f"The command {self._argv[0]} did not end within {self._timeout_s:.0f} s.",
-                now="It was killed; what it had done is not known here.",
-                todo="Look at what it does, then run the step again: it is safe to repeat.",
-            ) from None
-        if process.returncode != 0:
-            words = output.decode(errors="replace").strip().splitlines()[-3:]
-            raise StepFailed(
-                f"The command {self._argv[0]} ended with exit code {process.returncode}: "
-                f"{' / '.join(words) or 'no output'}.",
-                now="What it had done until then is not known here.",
-                todo="Mend the cause, then run the step again: the command is safe to repeat.",
-            )
-        return {"exit": 0}

@@ -22,7 +22,8 @@ from runbook.step import (
     Wave,
 )
 from runbook.steps.clone import blue_prime_name
-from runbook.steps.effects import CommandEffect, no, unknown, yes
+from runbook.steps.command import CommandEffect
+from runbook.steps.effects import no, unknown, yes
 from runbook.steps.patient import PatientEffect
 from runbook.steps.traffic import still_stopped
 from runbook.world import World

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from runbook.aws import Call
@@ -16,6 +17,7 @@ from runbook.world import RUN_TAG, World
 PROVISIONING = "PROVISIONING"
 AVAILABLE = "AVAILABLE"
 INVALID = "INVALID_CONFIGURATION"
+DELETING = "DELETING"
 
 STEADY_LOOKS = 3
 """Looks in a row that must find green available: AWS has shown it too early."""
@@ -64,6 +66,34 @@ async def blue_by_its_name(world: World) -> Cluster:
             f"{world.plan.cluster.identifier}.",
         )
     return blue
+
+
+class Deletion:
+    """The deletion of a deployment that AWS has accepted, look by look."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._begun = False
+        self._asked = time.monotonic()
+
+    def look(self, found: Deployment) -> None:
+        """Fail where AWS has given the deletion up, or does not begin it.
+
+        Its describes trail what it has accepted for a moment.
+        """
+        if found.status == DELETING:
+            self._begun = True
+            return
+        waited = time.monotonic() - self._asked
+        if self._begun or waited > self._world.plan.limits.late_effect_s:
+            what = "is not deleted any more" if self._begun else "is not being deleted"
+            raise StepFailed(
+                f"The deployment {found.identifier} {what}: it is {found.status}. "
+                f"{found.status_details}".rstrip(),
+                now="Nothing else was changed.",
+                todo="Look at its events in the console and mend what they name. Then run the step "
+                "again, which asks AWS once more.",
+            )
 
 
 class CreateDeployment(Step):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -59,10 +58,13 @@ class PatientEffect(ApiEffect):
         self._patience_s = limits.patience_s if patience_s is None else patience_s
         self._every_s = limits.poll_s
         self._worth = worth
-        self._still_held = world.still_held
+        self._world = world
 
     async def perform(self) -> Mapping[str, Json]:
-        """Make the call until it is accepted, its effect is seen, or the patience is over."""
+        """Make the call until it is accepted, its effect is seen, or the patience is over.
+
+        Between two tries nothing is under way, and the operator may stop the wait.
+        """
         deadline = time.monotonic() + self._patience_s
         refused = 0
         while True:
@@ -73,13 +75,19 @@ class PatientEffect(ApiEffect):
                 if not refusal.passing or time.monotonic() >= deadline:
                     raise
                 refused += 1
-                await asyncio.sleep(self._every_s)
+                left_s = max(0.0, deadline - time.monotonic())
+                await self._world.pause(
+                    f"{self.title}: AWS refuses it so far ({refusal.code}: "
+                    f"{refusal.message.rstrip('.')}); it is asked again for "
+                    f"{left_s:.0f} s at most",
+                    self._every_s,
+                )
                 finding = await self.probe()
                 if finding.answer is Answer.YES:
                     return {"seen": finding.seen, **finding.detail}
                 if finding.answer is Answer.UNKNOWN or not await self._worth_waiting():
                     raise
-                await self._still_held()
+                await self._world.still_held()
 
     async def _worth_waiting(self) -> bool:
         return self._worth is None or await self._worth()

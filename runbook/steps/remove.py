@@ -10,7 +10,7 @@ from runbook.aws.facts import Cluster, Instance
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.steps.effects import Look, Settled, no, yes
-from runbook.steps.green import deployment
+from runbook.steps.green import Deletion, deployment
 from runbook.steps.parameters import target_group
 from runbook.steps.patient import PatientEffect
 from runbook.world import RUN_TAG, World
@@ -260,7 +260,7 @@ class DeleteOwnDeployment(Step):
         ]
 
     async def verify(self, world: World, watch: Watch) -> None:
-        limits = world.plan.limits
+        limits, going = world.plan.limits, Deletion(world)
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
         ):
@@ -268,7 +268,8 @@ class DeleteOwnDeployment(Step):
             if found is None:
                 watch.evidence("the deployment is gone")
                 return
-            watch.progress(f"deployment {found.status}")
+            watch.progress(f"deployment {found.status} {found.status_details}".rstrip())
+            going.look(found)
 
 
 class DeleteCreated(Step):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runbook import closing, slipped
+from runbook import closing, draining, slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
+from runbook.consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.steps.beside import LEFT, refuse_unless_alike
 from runbook.steps.capture import captured_databases, publication_name, slot_name
 from runbook.steps.clone import read_only_effect
 from runbook.steps.detach import detached
@@ -38,7 +40,7 @@ class Assess(Step):
         self.title = f"Assess the way {'forward' if to is Role.NEW_BLUE else 'back'}"
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        return slipped.lost_gates(world) if self.to is Role.OLD_BLUE else ()
+        return slipped.lost_gates(world) if self.to is Role.OLD_BLUE else draining.gates(world)
 
     async def verify(self, world: World, watch: Watch) -> None:
         found = await deployment(world)
@@ -60,12 +62,29 @@ class Assess(Step):
             f"from {serving.identifier} {serving.engine_version} "
             f"to {target.identifier} {target.engine_version}"
         )
+        await name_consumers(
+            world,
+            watch,
+            self.away,
+            todo=f"It is not on {self.to.value}: make it anew there before the applications start, "
+            "or its reader misses what they write.",
+        )
         if self.to is not Role.OLD_BLUE:
             await self._subscribed(world, watch)
         else:
             await slipped.refuse_if_written(world, watch, self.away)
         if self.protects:
             await self._can_publish(world)
+        if self.to is not Role.OLD_BLUE:
+            await refuse_unless_alike(
+                world,
+                watch,
+                self.away,
+                self.to,
+                await captured_databases(world, self.away),
+                todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
+                "the step again, which also lets you accept them by name.",
+            )
         await keep_logins(world, watch, self.away)
 
     async def _subscribed(self, world: World, watch: Watch) -> None:
@@ -95,6 +114,9 @@ class Assess(Step):
                     todo="Take the way that finishes protecting first, or mend the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
+        if (world.fact("traffic") or {}).get("open", True):
+            now = f"Nothing was changed: {serves(self.away)} as before."
+            await draining.refuse_if_slow(world, watch, self.away, self.to, now=now)
 
     async def _can_publish(self, world: World) -> None:
         """Refuse where the capture would fail inside the fence, with the applications down."""
@@ -180,13 +202,29 @@ class OpenSide(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
+        for database in await world.databases(self.role):
+            name_stale_views(world, watch, self.role, database)
+
+
+def refresh_key(role: Role, database: str) -> str:
+    """Return the key of the effect that refreshes a database's materialized views."""
+    return f"{role.slug}/{database}/refresh"
+
+
+def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> None:
+    """Warn of each materialized view that was not refreshed: it shows what it showed before."""
+    key = refresh_key(role, database)
+    skipped = (world.done(key) or {}).get("skipped") or []
+    words = f"{len(skipped)} materialized views of {database} on {role.value} were not refreshed, "
+    words += f"and show what they showed before: {'; '.join(skipped)}. REFRESH them by hand."
+    watch.warning(words if skipped else "", key=key)
 
 
 class RefreshViews(Effect):
     """One database's materialized views: replication does not carry them."""
 
     def __init__(self, world: World, role: Role, database: str) -> None:
-        self.key = f"{role.slug}/{database}/refresh"
+        self.key = refresh_key(role, database)
         self.title = f"refresh the materialized views of {database}"
         self._world = world
         self._role = role
@@ -204,10 +242,12 @@ class RefreshViews(Effect):
         return no("freshness cannot be seen; refreshing again harms nothing")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Refresh them."""
+        """Refresh them, within the fence's limit: the applications wait for it."""
         with answered(self.title, self._role):
             async with self._world.connect(self._role, self._database) as connection:
-                done = await maintenance.refresh_materialized_views(connection)
+                done = await maintenance.refresh_materialized_views(
+                    connection, limit_s=self._world.plan.fence.limit_s
+                )
             return {"refreshed": list(done.done), "skipped": list(done.skipped)}
 
 
@@ -258,6 +298,8 @@ class RollbackSettled(Step):
                 f"{serving.identifier} serves on {serving.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
             )
+        for words in world.fact(LEFT) or ():
+            watch.evidence(f"as accepted before: {words}")
         if held(world).publisher is self.on and world.fact("slots"):
             watch.evidence(
                 "new blue follows, closed: going forward again would lose nothing. Until you go, "

@@ -8,6 +8,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from runbook.postgres import catalog, replication
+from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
 from runbook.roles import Role
 from runbook.step import (
     Answer,
@@ -246,6 +247,7 @@ class SubscriptionEffect(Effect):
                 f"  PUBLICATION {self._name}",
                 f"  WITH (slot_name = '{self._slot}', create_slot = false, "
                 f"copy_data = {str(self._copy_data).lower()});",
+                "  -- and run_as_owner = true, from 16 on, where a table's owner may not write it",
             )
         )
 
@@ -288,6 +290,9 @@ class SubscriptionEffect(Effect):
             async with self._world.connect(self._subscriber, self._database) as connection:
                 found = await replication.subscription(connection, self._name)
                 await replication.publish_strays(self._name).execute(connection)
+                major = connection.info.server_version // 10000
+                as_owner = mode(await apply_rights(connection), major).run_as_owner
+                as_owner = as_owner and major >= AS_OWNER_SINCE
                 if found is None:
                     statements = [
                         replication.create_subscription(
@@ -297,17 +302,19 @@ class SubscriptionEffect(Effect):
                             slot_name=self._slot,
                             enabled=True,
                             copy_data=self._copy_data,
-                            server_major=connection.info.server_version // 10000,
+                            server_major=major,
+                            run_as_owner=as_owner,
                         )
                     ]
                 else:
                     statements = [
                         replication.set_subscription_connection(self._name, conninfo),
+                        *([run_as_owner(self._name)] if as_owner else []),
                         replication.enable_subscription(self._name),
                     ]
                 for statement in statements:
                     await statement.execute(connection)
-            return {}
+            return {"run_as_owner": True} if as_owner else {}
 
 
 def replication_sslmode(sslmode: str) -> str:

@@ -27,7 +27,8 @@ from runbook.step import (
     Watch,
     Wave,
 )
-from runbook.steps.effects import CommandEffect, answered, no, yes
+from runbook.steps.command import CommandEffect
+from runbook.steps.effects import answered, no, yes
 from runbook.steps.logins import able, locked_roles
 from runbook.steps.switch import pivot_gate
 from runbook.world import STOPPED_BY_HAND, World
@@ -334,7 +335,8 @@ class ResumeTraffic(Step):
                 break
             watch.progress(
                 f"START THE APPLICATIONS NOW: they are let in on {self.on.value}; waiting for a "
-                f"session of {', '.join(names[:3])}"
+                f"session of {', '.join(names[:3])}",
+                to_do=True,
             )
         return False
 

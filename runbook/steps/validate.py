@@ -11,6 +11,8 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.alike import compare_databases, compare_schemas
+from runbook.steps.beside import keep_printed, refuse_unless_alike
 from runbook.steps.checks import check
 from runbook.steps.effects import answered, no, unknown, yes
 from runbook.steps.green import AVAILABLE, refuse_invalid, required_deployment
@@ -84,15 +86,13 @@ class ValidateGreen(Step):
                 now="Green is not in use; blue serves.",
                 todo="Reboot these instances, then run the step again.",
             )
-        databases = await world.databases(Role.GREEN)
-        expected = world.fact("databases") or []
-        if sorted(databases) != sorted(expected):
-            raise StepFailed(
-                f"Green has the databases {', '.join(databases)}, blue had {', '.join(expected)}.",
-                now="Green is not in use; blue serves.",
-                todo="If databases came or went meanwhile, branch to abort and start again.",
-            )
+        databases = await compare_databases(world, watch)
         watch.evidence(f"version {green.engine_version}, {len(databases)} databases, in-sync")
+        await compare_schemas(world, watch, databases)
+        if world.plan.upgrade.analyze_green:
+            for database in databases:
+                await _name_unanalyzed(world, watch, database)
+        await keep_printed(world, watch, Role.BLUE, Role.GREEN)
         await _lag_known(world, watch)
 
 
@@ -100,7 +100,7 @@ class AnalyzeEffect(Effect):
     """Statistics for one database of green: a major upgrade before version 18 loses them."""
 
     def __init__(self, world: World, database: str) -> None:
-        self.key = f"green/{database}/analyze"
+        self.key = _analyze_key(database)
         self.title = f"analyze {database} on green"
         self._world = world
         self._database = database
@@ -112,19 +112,52 @@ class AnalyzeEffect(Effect):
         )
 
     async def probe(self) -> Finding:
-        """Look whether every table with rows has statistics."""
+        """Look whether every table with rows has statistics, and ANALYZE is known to work there."""
         async with self._world.connect(Role.GREEN, self._database) as connection:
             missing = await maintenance.unanalyzed(connection)
+            untried = await maintenance.untried(connection)
         if missing:
             return no(f"{len(missing)} tables have no statistics, e.g. {missing[0]}")
+        if untried:
+            return no(f"ANALYZE of {len(untried)} tables calls functions, e.g. of {untried[0]}")
         return yes("every table has statistics")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Analyze them one by one: a lost connection loses one table's work at most."""
+        """Analyze them one by one: a lost connection loses one table's work at most.
+
+        Between two tables the operator may stop it.
+        """
+
+        async def told(table: str, fraction: float) -> None:
+            await self._world.pause(f"{self.title}: {table} is done, {fraction:.0%} of all", 0.0)
+
         with answered(self.title, Role.GREEN):
             async with self._world.connect(Role.GREEN, self._database) as connection:
-                done = await maintenance.analyze(connection)
+                done = await maintenance.analyze(
+                    connection, told, limit_s=self._world.plan.limits.mend_s
+                )
             return {"analyzed": len(done.done), "skipped": list(done.skipped)}
+
+
+def _analyze_key(database: str) -> str:
+    return f"green/{database}/analyze"
+
+
+async def _name_unanalyzed(world: World, watch: Watch, database: str) -> None:
+    """Warn of each table of green that could not be analyzed: production would have it so."""
+    key = _analyze_key(database)
+    refused = list((world.done(key) or {}).get("skipped") or [])
+    async with world.connect(Role.GREEN, database) as connection:
+        missing = await maintenance.unanalyzed(connection)
+    refused += [
+        f"{table}: it has no statistics"
+        for table in missing
+        if not any(text.startswith(f"{table}: ") for text in refused)
+    ]
+    words = f"{len(refused)} tables of {database} on green could not be analyzed: "
+    words += f"{'; '.join(refused)}. Mend what is named and ANALYZE them before the switchover: "
+    words += "queries on them would be planned without what ANALYZE finds."
+    watch.warning(words if refused else "", key=key)
 
 
 async def _lags(world: World) -> list[SlotLag]:
@@ -202,6 +235,16 @@ class ReadyToSwitch(Step):
             f"deployment {found.identifier} is {found.status} {found.status_details}".rstrip()
         )
         await check(world, watch)
+        await compare_schemas(world, watch, await compare_databases(world, watch))
+        await refuse_unless_alike(
+            world,
+            watch,
+            Role.BLUE,
+            Role.GREEN,
+            await world.databases(Role.GREEN),
+            todo="Mend it on green: m, or blueprime mend, shows what can be made alike; then run "
+            "the step again, which also lets you accept them by name.",
+        )
         await _follows(world, watch)
         await keep_logins(world, watch, Role.BLUE)
 

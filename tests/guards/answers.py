@@ -198,6 +198,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "admission": _admission,
     "apply_workers": lambda c, _: [],
     "client_sessions": _sessions,
+    "closed_databases": lambda c, params: [],
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),
     "database_marks": lambda c, _: [{"stats_reset": None, "large_objects": 0}],
     "fence_cluster": _cluster_state,
@@ -212,6 +213,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "role_settings": [],
         }
     ],
+    "publications": lambda c, params: [],
     "replication_slots": _slots_found,
     "schema_fingerprint": lambda c, _: [
         {"kind": "table", "names": name.split("."), "text": f"table {name}"}
@@ -219,12 +221,14 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     ],
     "schema_stamp": lambda c, _: [" ".join(sorted(c.here.schema))],
     "sequences": _sequences,
+    "role_grants": lambda c, params: [],
     "settings": _settings,
     "slot_blockers": lambda c, _: [],
     "slot": lambda c, params: [
         _slot_row(c, name, slot) for name, slot in c.cluster.slots.items() if name == params[0]
     ],
     "slot_lags": _slot_lags,
+    "apply_rights": lambda c, params: [],
     "subscription": _subscription,
     "subscriptions": _subscriptions,
     "table_counters": lambda c, _: [
@@ -239,6 +243,8 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "workers": _workers,
     "origins": lambda c, _: [],
     "stray_writes": lambda c, _: [],
+    "quote_all": lambda c, _: ["on"],
+    "tables_without_identity": lambda c, _: [],
     "writable_databases": lambda c, params: [
         {
             "database": name,

@@ -12,7 +12,7 @@ from psycopg.sql import SQL
 from runbook.postgres import catalog, replication
 from runbook.postgres.parts import Parts
 from runbook.postgres.statement import Statement
-from runbook.remedies import reading, rebuild, stopping, stray, tables
+from runbook.remedies import reading, rebuild, stopped, stopping, tables
 from runbook.sides import Sides, held
 from runbook.step import Effect, Finding
 from runbook.steps.capture import publication_name
@@ -25,7 +25,7 @@ async def _alike(world: Any, database: str) -> tuple[Parts, Parts]:
     return Parts(sides.publisher.value), Parts(sides.subscriber.value)
 
 
-async def _no_row(world: Any, database: str) -> None:
+async def _none_failing(world: Any, database: str) -> None:
     return None
 
 
@@ -88,7 +88,7 @@ class _MayRead(Effect):
 
 REMEDIES: tuple[tuple[Any, Any], ...] = (
     (stopping.both, _alike),
-    (stray.stray_row, _no_row),
+    (stopped.failing_at, _none_failing),
     (tables.not_taken_in, _none_left),
     (tables.await_ready, _ready),
     (catalog.published_tables, _no_sizes),

@@ -31,6 +31,7 @@ from runbook.postgres import (
     connect,
     fence,
     maintenance,
+    objects,
     queries,
     replication,
     schema,
@@ -191,8 +192,13 @@ async def _unanalyzed(connection: SimulatedConnection) -> list[str]:
     return [] if connection.here.analyzed else ["public.orders"]
 
 
+async def _untried(connection: SimulatedConnection) -> list[str]:
+    connection.alive()
+    return []
+
+
 def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
-    async def work(connection: SimulatedConnection, progress: Any = None) -> maintenance.Done:
+    async def work(connection: SimulatedConnection, *_: Any, **more: Any) -> maintenance.Done:
         await connection.change(name, (), {}, name)
         return maintenance.Done(("public.orders",), ())
 
@@ -207,6 +213,21 @@ async def _compare(pub_connect: Any, sub_connect: Any, **_: Any) -> Comparison:
     same = set(ours) == set(theirs)
     row = TableResult("public", "orders", len(ours), len(theirs), How.HASHED, same)
     return Comparison(left.database, (row,), 0.1)
+
+
+async def _server_items(connection: SimulatedConnection, *, common: int) -> objects.ServerItems:
+    connection.alive()
+    return objects.ServerItems((), True)
+
+
+async def _no_items(connection: SimulatedConnection, *, common: int) -> list[objects.Item]:
+    connection.alive()
+    return []
+
+
+async def _no_stamp(connection: SimulatedConnection) -> str:
+    connection.alive()
+    return ""
 
 
 # What adoption asks the databases besides.
@@ -256,10 +277,10 @@ async def _command(*argv: str, **_: Any) -> Any:
     if fault is Fault.KILL_AFTER_CALL:
         raise Killed
 
-    async def communicate() -> tuple[bytes, None]:
-        return b"done", None
+    async def wait() -> int:
+        return 1 if failed else 0
 
-    return SimpleNamespace(communicate=communicate, returncode=1 if failed else 0)
+    return SimpleNamespace(wait=wait, returncode=1 if failed else 0)
 
 
 async def _no_preflight(world: Any, *, progress: Any = None) -> list[Any]:
@@ -297,9 +318,13 @@ def _instead() -> list[tuple[Any, Any]]:
         (queries.fetch_values, _fetch_values),
         (compare.compare_databases, _compare),
         (maintenance.unanalyzed, _unanalyzed),
+        (maintenance.untried, _untried),
         (maintenance.analyze, _working("analyze")),
         (maintenance.refresh_materialized_views, _working("refresh")),
         (schema.digest, _digest),
+        (objects.of_server, _server_items),
+        (objects.of_database, _no_items),
+        (objects.stamp, _no_stamp),
         (sequences.results, _results),
         (fence.lock_roles, _roles("lock", fence.lock_roles)),
         (fence.unlock_roles, _roles("unlock", fence.unlock_roles)),

@@ -5,10 +5,30 @@ from __future__ import annotations
 import resource
 import sqlite3
 import subprocess
+import tomllib
 from collections import Counter
 from typing import Any
 
+from runbook import plan as plans
+from state.journal import Journal
+from state.records import Run
+from state.words import Environment
+from tests.test_plan import GOOD
 from tests.workspace import Workspace, until
+
+
+def a_run(journal: Journal) -> Run:
+    """Open a run of the good plan in a journal: nothing is done, and every look can read it."""
+    return journal.start_run(
+        "run1",
+        cluster="orders",
+        cluster_resource_id="cluster-A",
+        account="471100000815",
+        region="us-east-1",
+        environment=Environment.AWS,
+        plan=plans.from_json(tomllib.loads(GOOD)).as_json(),
+        plan_path="/plans/orders.toml",
+    )
 
 
 def rows(workspace: Workspace, query: str) -> list[tuple[Any, ...]]:

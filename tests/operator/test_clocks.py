@@ -20,10 +20,11 @@ from runbook.clocks import Clocks, ClockWatch, Jump
 from runbook.monitor import Monitor
 from runbook.runner import Runner
 from runbook.step import Gate, StepFailed
-from runbook.waiting import JournalWatch, Stopped
+from runbook.waiting import JournalWatch, Stopped, Waits
 from runbook.world import World
 from state import reading, writing
 from state.journal import Journal
+from state.records import Attempt
 from state.words import Outcome, Status
 from tests.state.invented import start
 
@@ -212,7 +213,7 @@ def test_protection_seen_in_the_future_is_unknown_in_the_list(
 
 def runner(journal: Journal, machine: Machine) -> Any:
     world = SimpleNamespace(run="run1", now=machine.now)
-    return Runner(cast(World, world), journal, who="ann", notice=lambda *_: None)
+    return Runner(cast(World, world), journal, who="ann", notice=lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ async def waited(
     clock = Awake()
     monkeypatch.setattr("runbook.waiting.time", clock)
     attempt = journal.begin_attempt("run1", "await-green")
-    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, asyncio.Event(), nobody)
+    watch = watched(journal, attempt, asyncio.Event())
     count = 0
 
     async def pause(waiter: Any, every_s: float) -> None:
@@ -288,6 +289,28 @@ async def waited(
     return count
 
 
+def watched(journal: Journal, attempt: Attempt, stop: asyncio.Event) -> JournalWatch:
+    waits = Waits(journal, "run1", lambda *_: None, stop)
+    return JournalWatch(journal, "run1", attempt, waits, stop, nobody)
+
+
+async def test_a_wait_that_sees_no_progress_says_so(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Awake()
+    monkeypatch.setattr("runbook.waiting.time", clock)
+    said: list[str] = []
+    waits = Waits(journal, "run1", lambda text, fraction: said.append(text), asyncio.Event())
+    waits.begin("delete-green")
+    for text, later in (("DELETING", 0.0), ("DELETING", 20.0), ("DELETING", 200.0), ("gone", 5.0)):
+        clock.at += later
+        waits.say(text)
+    assert said == ["DELETING", "DELETING", "DELETING (no change for 4 min)", "gone"]
+    beats = [event for event in journal.events("run1") if event.kind == "wait"]
+    assert [event.data["step"] for event in beats] == ["delete-green"] * len(beats)
+    assert len(beats) == 4
+
+
 async def test_a_process_that_was_stopped_in_a_wait_waits_on(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +328,7 @@ async def test_a_wait_whose_look_was_held_up_takes_one_more_before_it_fails(
 async def test_a_wait_can_be_stopped_at_any_time(journal: Journal) -> None:
     attempt = journal.begin_attempt("run1", "await-green")
     stop = asyncio.Event()
-    watch = JournalWatch(journal, "run1", attempt, lambda *_: None, stop, nobody)
+    watch = watched(journal, attempt, stop)
     with pytest.raises(Stopped):
         await look_on(watch, stop.set, limit_s=HOUR, every_s=HOUR)
 

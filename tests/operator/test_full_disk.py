@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.operator.nights import (
     ended,
     fill_the_disk,
@@ -31,6 +33,7 @@ def test_a_disk_that_is_full_stops_before_and_after_an_effect(workspace: Workspa
     assert rows(workspace, "SELECT 1 FROM effect") == []
 
     (run,) = rows(workspace, "SELECT id FROM run")[0]
+    _its_file_is_taken_away(workspace, run)
     # Where the answer is lost it looks what became of the call: time enough to fill the disk in.
     workspace.run("lab", "fault", "lose-response", "SwitchoverBlueGreenDeployment", "1")
     after = workspace.start("auto", run, "--yes", "--json")
@@ -53,6 +56,17 @@ def test_a_disk_that_is_full_stops_before_and_after_an_effect(workspace: Workspa
     assert left_unknown(workspace) == []
     no_call_twice(workspace)
     nothing_lost(workspace)
+
+
+def _its_file_is_taken_away(workspace: Workspace, run: str) -> None:
+    """Remove the journal in mid-run: it stops there, and goes on from the copy that it names."""
+    going = workspace.start("auto", run, "--yes", "--json")
+    reaches(workspace, "SELECT 1 FROM attempt WHERE step = 'create-deployment'", going)
+    (workspace.home / "journal.db").unlink()
+    said = ended(going, 1, "journal.db was removed", "what was asked of the clusters stands")
+    (number,) = re.findall(r"blueprime journal restore --backup (\d+)", said)
+    workspace.run("journal", "restore", "--backup", number)
+    assert rows(workspace, "SELECT 1 FROM attempt WHERE step = 'create-deployment'")
 
 
 def _put_back_what_is_damaged(workspace: Workspace, run: str) -> None:

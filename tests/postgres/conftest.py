@@ -125,13 +125,18 @@ async def hashed(connection: AsyncConnection, table: ComparedTable) -> str | Non
     return digest.hash
 
 
+_verifiers: dict[str, str] = {}
+
+
 def _role(connection: psycopg.Connection[Any], name: str, attributes: str) -> None:
-    verifier = connection.pgconn.encrypt_password(
-        SECRET.encode(), name.encode(), b"scram-sha-256"
-    ).decode()
+    """Make a role, with the same verifier on both servers, as one that was copied."""
+    if name not in _verifiers:
+        _verifiers[name] = connection.pgconn.encrypt_password(
+            SECRET.encode(), name.encode(), b"scram-sha-256"
+        ).decode()
     connection.execute(
         SQL("CREATE ROLE {} LOGIN {} PASSWORD {}").format(
-            Identifier(name), SQL(attributes), verifier
+            Identifier(name), SQL(attributes), _verifiers[name]
         )
     )
 

@@ -104,7 +104,7 @@ class Night:
             rds=self.rds, password=lambda *_, **__: master_password, perform=self._perform
         )
         self.world = World(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
-        self.runner = Runner(self.world, journal, who="ada", notice=lambda text, fraction: None)
+        self.runner = Runner(self.world, journal, who="ada", notice=lambda *_, **__: None)
         self.asked: list[Gate] = []
         self.bind(Role.GREEN, GREEN)
 

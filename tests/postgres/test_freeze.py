@@ -16,6 +16,7 @@ from runbook.steps.clone import Clone, CloneInstances, HoldOldBlue
 from runbook.steps.rollback import CloseSide
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.world import World
+from state.standing import standing
 from state.words import Status
 from tests.postgres.conftest import MASTER, Pair
 from tests.postgres.fenced import CAPTURE, PRIME, Night, fenced_night, plan_for
@@ -236,6 +237,57 @@ async def test_a_write_on_new_blue_after_another_was_opened_is_named(night: Nigh
     assert len(named) == 1
     assert "new blue behind the fence, and on no other cluster" in named[0]
     assert NAMED in named[0]
+
+
+@pytest.mark.parametrize(
+    ("lost", "major", "words"),
+    [
+        ("fence.new-blue", 18, "public.t: 3 rows here"),
+        ("marks.new-blue", 18, "public.t: 3 rows here"),
+        ("fence.blue-prime", 16, "public.t: 2 rows here, 3 rows on"),
+    ],
+)
+async def test_without_a_kept_look_the_rows_of_both_sides_are_the_only_verdict(
+    night: Night, lost: str, major: int, words: str
+) -> None:
+    await compared(night)
+    night.keep(lost, None)
+    await night.succeeds(CLOSE)
+    told = [text for text in night.seen("close-new-blue") if "every row of" in text]
+    assert told
+    assert night.database in told[0]
+    night.write(major, f"SET default_transaction_read_only = off; {INSERT}")
+    message = await night.fails(CLOSE, "may have parted since they were compared")
+    assert words in message or NAMED in message
+
+
+@pytest.mark.parametrize("lost", ["fence.new-blue", "marks.new-blue"])
+async def test_what_cannot_be_told_of_the_closed_side_is_a_warning_not_silence(
+    night: Night, lost: str
+) -> None:
+    await compared(night)
+    await night.succeeds(CLOSE)
+    night.keep(lost, None)
+    status, message = await night.run(RESUME)
+    assert status is Status.SUCCEEDED
+    assert "behind the fence, and on no other cluster, cannot be told" in message
+    assert [each.step for each in standing(night.journal, "k3f9qa")] == ["resume-traffic"]
+
+
+async def test_a_closed_side_that_cannot_be_looked_at_is_not_said_to_take_no_write(
+    night: Night,
+) -> None:
+    await compared(night)
+    await night.succeeds(CLOSE)
+    night.pair.servers[18].stop()
+    try:
+        status, message = await night.run(RESUME)
+    finally:
+        night.pair.servers[18].start()
+    assert status is Status.SUCCEEDED, message
+    assert "Whether anything was written on new blue behind the fence" in message
+    assert "is not known: it could not be looked at" in message
+    assert not any("takes no write" in text for text in night.seen("resume-traffic"))
 
 
 async def test_old_blue_that_does_not_answer_holds_nothing_up(

@@ -238,6 +238,22 @@ async def test_a_writer_that_comes_back_before_the_pivot_stops_it(night: Night, 
     assert await pivot.effects(night.world)
 
 
+async def test_a_pivot_without_a_kept_look_asks_for_a_quiet_window(night: Night, job: str) -> None:
+    night.rds.deployed = SimpleNamespace(
+        identifier="bgd-1", status="AVAILABLE", status_details="", target=""
+    )
+    night.keep("deployment", {"identifier": "bgd-1"})
+    await night.fenced()
+    night.keep("fence.blue", None)
+    pivot = Switchover()
+    assert await pivot.effects(night.world)
+    with comes_and_goes(INSERT)(night, job):
+        status, message = await night.run(pivot)
+    assert status is Status.FAILED
+    assert "The fence on blue does not stand: " in message
+    assert "table public.t: " in message
+
+
 # Between the proof and the capture, on new blue.
 
 

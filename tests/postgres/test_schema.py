@@ -11,7 +11,7 @@ from tests.postgres.conftest import Open, Pair
 
 
 async def texts(connection: AsyncConnection) -> list[str]:
-    return [line.text for line in await schema.lines(connection)]
+    return [line.words for line in await schema.lines(connection)]
 
 
 FINGERPRINT = """

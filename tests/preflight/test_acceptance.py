@@ -10,8 +10,7 @@ import pytest
 
 from runbook import preflight
 from runbook.plan import Plan, Waive
-from runbook.preflight import Level, Result, acceptance
-from runbook.preflight import schema as schemas
+from runbook.preflight import Level, Result, acceptance, identities
 from runbook.step import Gate, Refused
 from runbook.steps import checks
 from tests.preflight.conftest import Site
@@ -50,19 +49,28 @@ def test_a_block_is_waived_only_where_it_can_be_survived(site: Site) -> None:
     (unknown,) = acceptance.settle([replace(BLOCKED, level=Level.UNKNOWN)], plan)
     assert unknown.stops
     assert acceptance.unused([GOOD], plan) == [WAIVER]
+    blind = replace(BLOCKED, level=Level.UNKNOWN)
+    (whole,) = acceptance.settle([blind], _plan(site.plan, acknowledge=(blind.key,)))
+    assert whole.stops
+    (named,) = acceptance.settle([blind], _plan(site.plan, acknowledge=(blind.name,)))
+    assert "not looked at" in named.accepted
+    (outage,) = acceptance.settle(
+        [replace(blind, survives="")], _plan(site.plan, acknowledge=(blind.name,))
+    )
+    assert outage.stops
     (acknowledged,) = acceptance.settle([GRAVE], _plan(plan, acknowledge=("schema.identity",)))
     assert acknowledged.stops
 
 
 async def test_a_table_that_is_updated_cannot_be_waived(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE TABLE log (note text)", "INSERT INTO log VALUES ('a')")
-    (found,) = await site.ask(schemas.identity)
+    (found,) = await site.ask(identities.identity)
     assert found.survives
     with site.blue.session(database) as connection:
         connection.execute("UPDATE log SET note = 'b'")
         connection.execute("SELECT pg_stat_force_next_flush()")
         connection.execute("SELECT 1")
-        (found,) = await site.ask(schemas.identity)
+        (found,) = await site.ask(identities.identity)
     assert not found.survives
 
 
@@ -80,7 +88,7 @@ class Told:
         if key:
             self.facts[key] = value
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         pass
 
     async def passes(self, gate: Gate) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook.plan import Plan
-from runbook.preflight import data, look, parameters, replication, roles, schema, sessions
+from runbook.preflight import data, identities, look, parameters, replication, roles, sessions
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Site
@@ -19,10 +19,10 @@ KEYED = 'CREATE TABLE "Kunde ""1""" (id int PRIMARY KEY, note text)'
 
 async def test_an_identity_makes_a_table_usable(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE TABLE t (id int NOT NULL, UNIQUE (id))")
-    result = await site.fires(schema.identity, BLOCK, f"{database}/public.t")
-    assert "ADD PRIMARY KEY" in result.remedy
+    result = await site.fires(identities.identity, BLOCK, f"{database}/public.t")
+    assert 'REPLICA IDENTITY USING INDEX "t_id_key"' in result.remedy
     site.blue.run(database, "ALTER TABLE t REPLICA IDENTITY USING INDEX t_id_key")
-    await site.quiet(schema.identity)
+    await site.quiet(identities.identity)
 
 
 async def test_an_acknowledged_kind_is_told_and_lets_through(site: Site, database: str) -> None:
@@ -142,6 +142,22 @@ async def test_a_user_without_permissions(site: Site, database: str) -> None:
     assert any("sequences cannot be set" in text for text in texts)
 
 
+async def test_a_table_that_apply_may_write_neither_as_its_owner_nor_as_the_plans_user(
+    site: Site, database: str
+) -> None:
+    site.blue.run(database, KEYED)
+    limited = site.changed("credentials", user="limited")
+    result = await site.fires(roles.apply, BLOCK, f'{database}/public.Kunde "1"', limited)
+    assert 'role "limited" cannot SET ROLE to "postgres"' in result.text
+    assert 'GRANT "postgres" TO "limited";' in result.remedy
+    site.blue.run(
+        database,
+        'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON "Kunde ""1""" TO limited',
+    )
+    result = await site.fires(roles.apply, WARN, f"{database}/run_as_owner", limited)
+    assert "run_as_owner = true" in result.text
+
+
 async def test_a_session_of_a_role_that_the_plan_does_not_name(site: Site) -> None:
     await site.quiet(roles.unnamed)
     with site.blue.session(user="limited"):
@@ -160,7 +176,7 @@ async def test_a_database_that_refuses_is_unknown_and_the_others_are_seen(
         admin.execute("GRANT CONNECT ON DATABASE template1 TO limited")
         try:
             results = await site.ask(
-                schema.identity,
+                identities.identity,
                 Plan.model_validate(
                     limited.as_json()
                     | {

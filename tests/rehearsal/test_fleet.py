@@ -353,6 +353,15 @@ def test_large_objects_degrade_a_deployment_and_temporary_tables_do_not(
     assert any("large object" in reason for reason in fleet.guardrails(blue, green))
 
 
+REFUSING = """
+    SET default_transaction_read_only = off;
+    CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
+        'BEGIN IF tg_tag !~ ''EVENT TRIGGER|REFRESH'' THEN RAISE unique_violation; END IF; END';
+    CREATE EVENT TRIGGER log_ddl ON ddl_command_start EXECUTE FUNCTION log_ddl();
+"""
+"""As a log of DDL does whose key is taken already."""
+
+
 def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
     fleet: Fleet, blue: str, green: str
 ) -> None:
@@ -364,8 +373,14 @@ def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
     fleet.kill(blue)
     fleet.start(blue)
     assert fleet.replication_state(blue, green).degraded == seen
+    for volume in (blue, green):
+        with connect(fleet, volume) as connection:
+            for statement in REFUSING.split(";\n"):
+                connection.execute(statement.encode())
     fleet.detach(blue, green)
     for volume in (blue, green):
+        with connect(fleet, volume) as connection:
+            connection.execute("DROP EVENT TRIGGER log_ddl")
         clean(fleet, volume)
         writable(fleet, volume)
 

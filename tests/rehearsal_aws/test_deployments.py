@@ -186,7 +186,27 @@ def _server_trouble(lab: Lab) -> str:
     return "replicate was refused"
 
 
-@pytest.mark.parametrize("arrange", [_pending_reboot, _few_workers, _own_slot, _server_trouble])
+def _blue_was_killed(lab: Lab) -> str:
+    lab.fleet.refuses.add("other_replication")
+    return "Creation of blue/green deployment failed: other_replication was refused"
+
+
+def _nothing_can_be_tidied(lab: Lab) -> str:
+    lab.fleet.refuses |= {"replicate", "destroy"}
+    return "replicate was refused"
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        _pending_reboot,
+        _few_workers,
+        _own_slot,
+        _server_trouble,
+        _blue_was_killed,
+        _nothing_can_be_tidied,
+    ],
+)
 def test_a_creation_that_fails_later_says_why(lab: Lab, arrange: Callable[[Lab], str]) -> None:
     target_group(lab)
     text = arrange(lab)
@@ -242,6 +262,33 @@ def test_deleting_before_the_switchover_can_take_green_along(lab: Lab, available
     assert [row["DBClusterIdentifier"] for row in clusters] == ["orders"]
     assert [what for what, _ in lab.fleet.calls].count("detach") == 1
     assert len(lab.client().describe_db_instances()["DBInstances"]) == 2
+
+
+def test_a_deletion_that_fails_is_told_by_status_and_event_and_can_be_asked_for_again(
+    lab: Lab, available: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    green = see(lab, available)["Target"]
+    lab.client().modify_db_cluster(DBClusterIdentifier=green, DeletionProtection=False)
+
+    def detach(blue_id: str, green_id: str) -> None:
+        raise RuntimeError("duplicate key value\nin ddl_log")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(lab.fleet, "detach", detach)
+        delete(lab, available, DeleteTarget=True)
+        found = reach(lab, available, "INVALID_CONFIGURATION")
+    words = f"delete deployment {found['BlueGreenDeploymentName']} failed: RuntimeError: "
+    words += "duplicate key value in ddl_log"
+    assert found["StatusDetails"] == words
+    assert lab.cluster(green.rpartition(":")[2])["Status"] == "available"
+    seen = lab.client().describe_events(
+        SourceIdentifier=available, SourceType="blue-green-deployment"
+    )["Events"]
+    assert (seen[-1]["Message"], seen[-1]["EventCategories"]) == (words, ["failure"])
+    delete(lab, available, DeleteTarget=True)
+    lab.settle()
+    clusters = lab.client().describe_db_clusters()["DBClusters"]
+    assert [row["DBClusterIdentifier"] for row in clusters] == ["orders"]
 
 
 def test_deleting_before_the_switchover_can_leave_green_alone(lab: Lab, available: str) -> None:

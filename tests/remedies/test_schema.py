@@ -22,7 +22,7 @@ def same_schema(bench: Bench) -> bool:
         ours, theirs = (
             {
                 text
-                for kind, _, text in each.execute(
+                for kind, _, text, *_ in each.execute(
                     load("schema_fingerprint", each.info.server_version).encode(),
                     {"side": "", "publication": ""},
                 )

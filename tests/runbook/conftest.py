@@ -127,6 +127,6 @@ def runner(journal: Journal) -> Runner:
         cast(World, world),
         journal,
         who="ada",
-        notice=lambda text, fraction: None,
+        notice=lambda text, fraction, to_do=False: None,
         permission=Granted(cast(World, world), journal, who="ada"),
     )

@@ -35,7 +35,7 @@ class Seen:
     def evidence(self, text: str, *, key: str = "", value: Any = None) -> None:
         self.evidences.append(text)
 
-    def progress(self, text: str, fraction: float | None = None) -> None:
+    def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         self.waits.append(text)
 
     async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
 
 from runbook import runner as runners
+from runbook.aws import AwsRefused, Call
 from runbook.looked import seen_there
 from runbook.postgres.connect import CannotConnect
 from runbook.runner import Runner
-from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
+from runbook.step import Ambiguous, Answer, Finding, Gate, Refused, StepFailed, Watch
+from runbook.steps.patient import PatientEffect
 from runbook.world import World
 from state.journal import Journal
 from state.records import Effect
+from state.standing import standing
 from state.words import Outcome, Status
 from tests.runbook.conftest import FakeEffect, FakeStep
 
@@ -45,6 +50,29 @@ async def test_the_intent_is_on_disk_before_the_effect_happens(
     assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
     assert seen == [("bgd", None)]
     assert [(e.key, e.outcome) for e in effects(journal)] == [("bgd", Outcome.SUCCEEDED)]
+
+
+async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_it_is_mended(
+    runner: Runner, journal: Journal
+) -> None:
+    said = ["17 tables were skipped", "", ""]
+
+    async def verify(world: World, watch: Watch) -> None:
+        watch.warning(said.pop(0), key="green/analyze")
+
+    step = FakeStep("validate-green", verify=verify)
+    assert await runner.run_step(step, yes) is Status.SUCCEEDED
+    attempt = journal.attempts("k3f9qa")[-1]
+    assert attempt.message == "Done, but: 17 tables were skipped"
+    assert [(each.step, each.value) for each in standing(journal, "k3f9qa")] == [
+        ("validate-green", "17 tables were skipped")
+    ]
+    for _ in said.copy():
+        assert await runner.run_step(step, yes) is Status.SUCCEEDED
+        assert journal.attempts("k3f9qa")[-1].message == ""
+    assert standing(journal, "k3f9qa") == []
+    told = [each.text for each in journal.evidences("k3f9qa", "validate-green")]
+    assert told == ["17 tables were skipped", "mended meanwhile"]
 
 
 async def test_what_has_happened_already_is_adopted_and_not_done_twice(
@@ -391,3 +419,39 @@ async def test_a_look_that_the_server_answers_with_an_error_is_not_repeated(
 
     assert await runner.run_step(FakeStep(verify=refuse), yes) is Status.FAILED
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_call_that_aws_refuses_for_its_state_is_given_up_when_the_wait_is_stopped(
+    runner: Runner, journal: Journal, leaves: bool
+) -> None:
+    refused = AwsRefused("InvalidBlueGreenDeploymentStateFault", "It is PROVISIONING.")
+    calls = 0
+    said: list[str] = []
+    runner._waits._notice = lambda text, fraction: said.append(text)
+
+    async def perform(call: Call) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            (runner.leave if leaves else runner.stop_waiting)()
+        raise refused
+
+    async def probe() -> Finding:
+        return Finding(Answer.NO, "it is PROVISIONING")
+
+    world = cast(Any, runner.world)
+    world.aws = SimpleNamespace(perform=perform)
+    world.still_held = world.forget_connections
+    world.plan.limits.patience_s, world.plan.limits.poll_s = 3600.0, 0.001
+    effect = PatientEffect(
+        world, Call("rds", "Delete", {}), key="bgd/delete", title="delete bgd", probe=probe
+    )
+    assert await runner.run_step(FakeStep("delete-green", waves=[[effect]]), yes) is Status.FAILED
+    assert calls == 3
+    message = journal.attempts("k3f9qa")[-1].message
+    assert ("blueprime was left" if leaves else "ada stopped the wait") in message
+    assert "delete bgd: AWS refuses it so far (InvalidBlueGreenDeploymentStateFault: " in message
+    (record,) = effects(journal)
+    assert record.outcome is Outcome.FAILED
+    assert any("it is asked again for 3" in text for text in said)

@@ -16,7 +16,8 @@ from runbook.postgres.statement import quoted
 from state import masking
 from tests.secrets.treasure import Treasure, punctuated, random_word, spellings
 from tui import text
-from tui.cli.guard import Guarded, PrivateLog
+from tui.cli.guard import PrivateLog
+from tui.cli.streams import Guarded
 
 KEPT = "orders", "production", "production-1", "Billing & Søn", "a b", "true"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from state.journal import Journal, JournalUnusable, NoJournal
+from state.keeping import accept
 from state.lock import lock_path
 from tests.state.invented import start
 from tests.state.processes import heard, other_process
@@ -210,3 +211,17 @@ def test_a_journal_that_cannot_be_opened_leaves_the_lock_free(path: Path) -> Non
             Journal.open(path)
     path.unlink()
     Journal.open(path).close()
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "journal.db.lock"])
+def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(path: Path, name: str) -> None:
+    with Journal.open(path) as journal:
+        start(journal)
+    path.with_name(name).unlink(missing_ok=True)
+    os.mkfifo(path.with_name(name))
+    opens = [lambda: Journal.open(path), lambda: accept(path)]
+    if name != "journal.db.lock":
+        opens.append(lambda: Journal.open(path, writer=False))
+    for opening in opens:
+        with pytest.raises(JournalUnusable, match="It is a pipe, a device or a socket"):
+            opening()

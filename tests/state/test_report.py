@@ -24,6 +24,21 @@ def test_the_report_of_a_night(journal: Journal, tmp_path: Path, fmt: Format) ->
     assert told == golden.read_text(), f"if this is as it should be: cp {actual} {golden}"
 
 
+def test_what_steps_did_not_do_is_told_until_it_is_mended(journal: Journal) -> None:
+    run = start(journal, "k2f9", cluster="orders").id
+    for words in ("2 tables of `orders` were not analyzed: a | b", ""):
+        journal.evidence(run, "validate-green", words, key="warning.mended", value=words)
+    words = "2 views of orders were not refreshed: public.| `v`"
+    journal.evidence(run, "open-blue-prime", words, key="warning.refresh", value=words)
+    (told,) = json.loads(report(journal, run, "json"))["warnings"]
+    assert (told["step"], told["value"]) == ("open-blue-prime", words)
+    page = report(journal, run, "md")
+    chapter = page.split("## Done, but\n")[1].split("##")[0]
+    assert chapter.strip() == (
+        "- open-blue-prime: 2 views of orders were not refreshed: public.\\| \\`v\\`"
+    )
+
+
 def test_the_report_is_the_same_from_a_journal_that_is_watched(
     journal: Journal, path: Path
 ) -> None:

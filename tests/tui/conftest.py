@@ -12,12 +12,13 @@ from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from tui import pressing
 from tui.app import BlueprimeApp
 from tui.screens.run import RunScreen
 from tui.widgets.keybar import KeyHint
 from tui.widgets.nextline import NextLine
 
-DEADLINE_S = 120.0
+DEADLINE_S = 15.0
 """It only ends a test that fails."""
 
 
@@ -29,6 +30,13 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
     assert "NO_COLOR" not in os.environ
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let keys follow one another as fast as a test presses them; the guard has its own tests."""
+    monkeypatch.setattr(pressing, "BURST_S", 0.0)
+    monkeypatch.setattr(pressing, "REACTION_S", 0.0)
 
 
 async def until(
@@ -66,7 +74,7 @@ def _has_evidence(screen: object) -> bool:
     """
     if not isinstance(screen, RunScreen):
         return True
-    return screen.picture is not None and screen.picture.evidence_of == screen._selected_step()
+    return screen.picture is not None and screen.picture.evidence_of == screen._selected()
 
 
 async def still(pilot: Pilot[None]) -> None:
@@ -95,7 +103,7 @@ async def settled(pilot: Pilot[None]) -> None:
         screen = pilot.app.screen
         if not isinstance(screen, RunScreen) or screen.picture is None:
             return False
-        asked = screen._asked <= set(screen._previews)
+        asked = set(screen._asked) <= set(screen._previews)
         ways = screen._ways_asked == (screen._ways[0] if screen._ways else None)
         return asked and ways
 

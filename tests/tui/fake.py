@@ -57,6 +57,8 @@ class Script:
     gates: tuple[Gate, ...] = ()
     note: str = ""
     there: tuple[tuple[str, str], ...] = ()
+    continues: bool = False
+    lasts: bool = False
 
 
 @dataclass
@@ -177,6 +179,8 @@ class FakeRun:
                         status,
                         attempt,
                         state.number if state else 0,
+                        continues=script.continues,
+                        lasts=script.lasts and last and status is Status.SUCCEEDED,
                     )
                 )
         at = ago(1800 - 600 * (entry - 1))
@@ -218,8 +222,9 @@ class FakeRun:
         found = [event for event in self.history if event.id > after]
         return found if limit < 0 else found[-limit:]
 
-    def evidences(self, step: str) -> list[Evidence]:
-        return self.seen.get(step, [])
+    def evidences(self, step: str, entry: int | None = None) -> list[Evidence]:
+        seen = self.seen.get(step, [])
+        return seen if entry in (None, len(self.before) + 1) else []
 
     def decisions(self) -> list[Decision]:
         return []

@@ -160,6 +160,9 @@ async def go_on(pilot: Pilot[None], until_step: str = "") -> None:
         if step == "?":
             await consent(pilot)
             continue
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        await until(pilot, lambda screen=screen: screen._press().acts, f"{step} was looked at")  # type: ignore[misc]
         await pilot.press("enter")
         await until(
             pilot,

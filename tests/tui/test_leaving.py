@@ -46,6 +46,9 @@ async def test_leaving_waits_for_the_step_in_flight() -> None:
         await pilot.press("enter")
         await sees(pilot, "bake is running")
         await pilot.press("q")
+        await sees(pilot, "bake is running. The change in flight is let to its end")
+        assert app.return_code is None
+        await pilot.click("#yes")
         await until(pilot, lambda: app.return_code is not None)
     assert model.closed
     assert model.tried["bake"].status.done, "the step was let to its end"
@@ -82,7 +85,9 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.tui import scenes
+from tui import pressing
 from tui.cli.open import run_until_left
+pressing.BURST_S = pressing.REACTION_S = 0.0
 model = scenes.protected()
 model.hold = {hold}
 code = run_until_left(scenes.app(model, at="k2f9qa"))

@@ -149,6 +149,8 @@ async def test_an_unknown_step_without_unknown_effects_can_be_run_again() -> Non
         await enter_run(pilot)
         await sees(pilot, "enter: try again switchover")
         await pilot.press("enter")
+        await sees(pilot, "Run switchover: Switch over?")
+        await pilot.click("#yes")
         await until(pilot, lambda: model.called("advance"))
 
 

@@ -271,3 +271,30 @@ async def test_a_transaction_that_stays_open_does_not_blind_it(
                 await held.until(lambda goal=goal: looks >= goal, "a look")  # type: ignore[misc]
         stray.execute("COMMIT")
     await held.says("rows differ: public.customer")
+
+
+async def test_a_column_that_somebody_made_by_hand_counts_until_its_rows_were_compared(
+    held: Held,
+) -> None:
+    """Its older values were not replicated, whoever made it there."""
+    await held.new(
+        "INSERT INTO public.customer SELECT g, 'n' FROM generate_series(1, 3) g",
+        "ALTER TABLE public.customer ADD COLUMN serial_no bigserial",
+    )
+    await held.says("column public.customer.serial_no")
+    await held.prime("ALTER TABLE public.customer ADD COLUMN serial_no bigserial")
+    table = (held.database, "public", "customer")
+    await held.until(lambda: not drift.kept(held.world), "the schemas are alike")
+    await held.says("rows may differ: public.customer")
+    assert [each.name for each in differing.left(held.world)] == [table]
+
+
+async def test_a_table_without_a_key_is_said_at_once_and_does_not_pass_for_all_well(
+    held: Held,
+) -> None:
+    table = "CREATE TABLE public.import_26 (line text)"
+    await held.new(table)
+    await held.warns("UPDATE and DELETE fail on")
+    await held.new("DROP TABLE public.import_26")
+    await held.protected()
+    await held.until(lambda: "but" not in held.board.protection.text, "all is well")

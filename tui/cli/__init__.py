@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import shlex
-import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from state.home import open_private
+from tui.cli.finite import Finite
 from tui.cli.guard import GuardedGroup, LaterGroup, PrivateLog
-from tui.cli.leaving import send_nowhere
+from tui.cli.streams import OutputLost
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,10 +47,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), USAGE)
         except JournalError as error:
             stop(str(error), FAILED)
-        except BrokenPipeError:
-            # Whoever read it has seen enough, `head` for instance: that is no trouble to report.
-            send_nowhere(sys.stdout)
-            raise SystemExit(FAILED) from None
+        except OutputLost:
+            raise
         except OSError as error:
             stop(_about_a_file(error), FAILED)
         except Exception as error:
@@ -299,9 +297,11 @@ def watch(run: str, as_json: bool) -> None:
 @in_words
 def auto(what: str, **options: Any) -> None:
     """Run without a screen: PLAN begins a run, RUN goes on with one."""
+    from tui.cli.outlet import patient_output
     from tui.cli.unattended import run_unattended
 
-    raise SystemExit(run_async(run_unattended(what, **options)))
+    with patient_output(as_json=options["as_json"]):
+        raise SystemExit(run_async(run_unattended(what, **options)))
 
 
 @main.command()
@@ -310,7 +310,7 @@ def auto(what: str, **options: Any) -> None:
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds to wait for the side that follows, and for rows that change at every look.",
@@ -458,14 +458,14 @@ def show(run: str, as_json: bool) -> None:
 @in_words
 def report(run: str, form: str) -> None:
     """Print the report of RUN: timeline, durations, downtime, decisions, evidence."""
-    from state.home import journal_path
-    from state.journal import Journal
     from state.report import report as write
-    from tui.cli.listing import warn_if_touched
+    from tui.cli.listing import stands
+    from tui.cli.workspace import read_journal
 
-    warn_if_touched()
-    with Journal.open(journal_path(), writer=False) as journal:
-        click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
+    standing = stands(run)
+    with read_journal() as journal:
+        found = journal.run(run).id
+        click.echo(write(journal, found, "md" if form == "md" else "json", stands=standing))
 
 
 def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -500,14 +500,15 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
     default="traffic-first",
     show_default=True,
 )
-@click.option("--pace", type=click.FloatRange(0), default=None, help="1: AWS's durations, 0: none.")
+@click.option("--pace", type=Finite(0), default=None, help="1: AWS's durations, 0: none.")
 @click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--tables", type=click.IntRange(0, 20000), default=0, help="Plain tables added.")
-@click.option("--load", type=click.FloatRange(0), default=40.0, show_default=True, help="TPS.")
+@click.option("--load", type=Finite(0), default=40.0, show_default=True, help="TPS.")
 @click.option("--from", "from_version", default="16", show_default=True)
 @click.option("--to", "to_version", default="18", show_default=True)
 @click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
+@click.option("--lab", type=click.Choice(["use", "replace"]), help="Of a lab that runs already.")
 @click.option("--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
 @in_words

@@ -7,44 +7,16 @@ import os
 import resource
 import sys
 import traceback
-from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from state.home import open_private
+from state.home import journal_path, open_private
 from state.masking import masked, masked_by_value, remember_environment
+from tui.cli.streams import OutputLost, guarded, quiet
 from tui.text import clean
-
-
-class Guarded:
-    """A text stream that masks secrets and escapes what does not print, whoever writes to it.
-
-    Standard output and error stand behind it: tracebacks, warnings, a server's words, the report.
-    What is read by programs is masked by the secrets' values alone: JSON has to stay JSON, and
-    `lab env` has to set the lab's own dummy credentials.
-    """
-
-    def __init__(self, stream: TextIO, mask: Callable[[str], str] = masked) -> None:
-        self._stream = stream
-        self._mask = mask
-
-    def write(self, text: str) -> int:
-        """Write a text as a terminal may have it."""
-        if not isinstance(text, str):
-            raise TypeError(f"a text stream takes str, not {type(text).__name__}")
-        self._stream.write(clean(self._mask(text), lines=True))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write each."""
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 class GuardedFormatter(logging.Formatter):
@@ -61,15 +33,34 @@ class GuardedGroup(click.Group):
         """Run the command line; what nobody foresaw ends it as Python would, but guarded."""
         remember_environment(os.environ)
         _leave_no_core()
+        guards = guarded(masked_by_value)
         out, err = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = Guarded(out, masked_by_value), Guarded(err)
+        sys.stdout, sys.stderr = guards
         try:
             return super().main(*args, **options)
-        except Exception:
-            traceback.print_exc()
+        except OutputLost as lost:
+            if not quiet(lost):
+                click.echo(f"Not everything could be printed: {lost.strerror}.", err=True)
+            raise SystemExit(1) from None
+        except Exception as error:
+            if words := _of_a_changed_journal():
+                click.echo(f"{words}\nMet with: {type(error).__name__}: {error}", err=True)
+            else:
+                traceback.print_exc()
             raise SystemExit(1) from None
         finally:
             sys.stdout, sys.stderr = out, err
+
+
+def _of_a_changed_journal() -> str:
+    """Return that the journal was changed from outside, if so: what is read was never written."""
+    from state.errors import JournalError
+    from state.keeping import trouble_of_changes
+
+    try:
+        return trouble_of_changes(journal_path())
+    except JournalError:
+        return ""
 
 
 def _leave_no_core() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from pydantic import ValidationError
 
 from runbook import checklist as checklists
 from runbook import needs, planning
@@ -18,7 +17,7 @@ from runbook import plan as plans
 from runbook.board import Downtime
 from runbook.checklist import Checklist
 from runbook.outage import downtime
-from runbook.plan import Plan
+from runbook.plan import Plan, PlanError
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel
 from state.home import home
@@ -230,9 +229,9 @@ def _unpacked(parcel: Parcel) -> Iterator[_Found]:
         run = aside.accept(parcel, plan_path=Path())
         try:
             plan = planning.of_run(aside, run)
-        except ValidationError as error:
+        except PlanError as error:
             raise BadHandover(
-                f"Its plan is none that this version knows: {error.errors()[0]['msg']}. Nothing "
+                f"Its plan is none that this version knows: {error.problems[0]}. Nothing "
                 "was taken over. Use the version of blueprime that wrote it."
             ) from error
         listed = checklists.read(aside, run.id)

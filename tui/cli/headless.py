@@ -21,7 +21,8 @@ from runbook.tracks import name, steps_of
 from state.records import Event, Json
 from state.words import Result, Status, Track
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
-from tui.cli.leaving import on_signals, send_nowhere
+from tui.cli.leaving import on_signals
+from tui.cli.outlet import Outlet
 
 DONE = 0
 FAILED = 1
@@ -31,8 +32,14 @@ UNKNOWN = 4
 
 EVENT_EVERY_S = 0.2
 
+PASSING = frozenset({"wait", "evidence"})
+"""Kinds of events that a slow reader may miss: the journal has them."""
+
 STOPPED = "stopped"
 """The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
+
+NOT_PROTECTED = "not_protected"
+"""The word for a run that rests with the way back held, and the watch does not say it holds."""
 
 
 class OnUnknown(StrEnum):
@@ -60,23 +67,26 @@ class Printer:
                     "kind": event.kind,
                     "text": event.text,
                     "data": dict(event.data),
-                }
+                },
+                passing=event.kind in PASSING,
             )
         elif event.kind not in ("effect", "evidence"):
-            self._write(f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}")
+            words = f"{event.at.astimezone():%H:%M:%S} {event.kind:<10} {event.text}"
+            self._write(words, passing=event.kind in PASSING)
 
-    def line(self, value: Mapping[str, Json]) -> None:
+    def line(self, value: Mapping[str, Json], *, passing: bool = False) -> None:
         """Print one JSON object on a line of its own."""
-        self._write(json.dumps(value, ensure_ascii=False, default=str))
+        self._write(json.dumps(value, ensure_ascii=False, default=str), passing=passing)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, passing: bool = False) -> None:
+        if isinstance(sys.stdout, Outlet):
+            sys.stdout.put(text + "\n", passing=passing)
+            return
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
         except OSError:
-            # A pipe or a terminal that is gone is no reason to drop the run.
             self.lost = True
-            send_nowhere(sys.stdout)
 
 
 async def yes_to_all(gate: Gate) -> str | None:
@@ -279,9 +289,8 @@ def say_what_failed(session: Session) -> None:
 def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
     """Return the object that ends an unattended run, less the ledger's verdict."""
     production = session.fact("production") or {}
-    upgrade = session.fact("downtime.upgrade") or {}
     switchover_s = switchover_seconds(session)
-    upgrade_s = upgrade.get("seconds")
+    upgrade_s = (session.fact("downtime.upgrade") or {}).get("seconds")
     added = None if upgrade_s is None or switchover_s is None else upgrade_s - switchover_s
     return {
         "run": session.run.id,
@@ -296,13 +305,31 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             phase: _rounded((session.fact(f"downtime.{phase}") or {}).get("seconds"))
             for phase in phases(session)
         },
+        "way_back": session.way_back(),
         "protection": _protection(session),
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}
             for step in durations(session.checklist())
         ],
+        "warnings": warnings(session),
         **_until(session, course),
     }
+
+
+def warnings(session: Session) -> list[dict[str, Json]]:
+    """Return what steps that are done did not do, as far as it stands."""
+    return [
+        {"track": line.track.value, "step": line.step, "text": text}
+        for section in session.checklist().sections
+        for line in section.lines
+        for text in line.warnings
+    ]
+
+
+def say_warnings(found: Sequence[Mapping[str, Json]]) -> None:
+    """Print what a person still has to see to, though each step is done."""
+    for warning in found:
+        sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
 
 
 def _protection(session: Session) -> dict[str, Json]:
@@ -370,6 +397,8 @@ def result_word(session: Session, code: int) -> str:
     if code != DONE:
         return Result.FAILED.value
     result = rests(session)
+    if result is Result.PROTECTED and session.board().protection.protected is not True:
+        return NOT_PROTECTED
     return STOPPED if result is None else result.value
 
 

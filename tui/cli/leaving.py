@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+
+from tui.cli.streams import send_nowhere
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -53,10 +53,3 @@ def let_go_of_lost_terminal() -> None:
             except termios.error as error:
                 if error.args[0] == errno.EIO:
                     send_nowhere(stream)
-
-
-def send_nowhere(stream: TextIO) -> None:
-    """Have what a stream is given vanish: the journal has it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

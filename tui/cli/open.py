@@ -17,8 +17,10 @@ from state.journal import Journal
 from state.records import RunSummary
 from tui.app import BlueprimeApp, Doors
 from tui.cli.headless import USAGE
+from tui.cli.streams import writes_utf8
 from tui.cli.workspace import LAB_GONE, enter_lab, lab_gone, read_journal, write_journal
 from tui.model import OnlyToWatch, RunModel
+from tui.terminal import drawn_on
 
 
 class Workspace:
@@ -76,6 +78,15 @@ def open_app(
         click.echo(
             "The app needs a terminal, and there is none here. Nothing was begun. "
             "Without one: blueprime auto PLAN|RUN, runs, show, report, watch --json.",
+            err=True,
+        )
+        return USAGE
+    if not writes_utf8(drawn_on(sys.__stderr__ or sys.stderr)):
+        click.echo(
+            "The app draws with characters that this terminal's encoding does not have, as Python "
+            "is told it (PYTHONIOENCODING, LC_ALL, LANG). Nothing was begun. With LC_ALL=C.UTF-8 "
+            "and without PYTHONIOENCODING it opens; blueprime auto, runs, show and report go as "
+            "they are.",
             err=True,
         )
         return USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,15 +26,18 @@ from tui.cli.headless import (
     drive,
     gives_up,
     nobody,
+    say_warnings,
     say_what_failed,
     say_what_is_unknown,
     summary,
     unknown_changes,
+    warnings,
     yes_to_all,
 )
+from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
 
-LAST_WORD_S = 5.0
+LAST_WORD_S = 20.0
 """How long the end of an unattended run waits for a look at protection."""
 
 
@@ -59,6 +63,7 @@ async def run_unattended(
         # What was done before this process is the report's to tell.
         after = _last_event(journal, what)
         session = _open(journal, what)
+        outlive_output(partial(journal.event, session.run.id, "output"))
         printer = Printer(as_json=as_json)
         course = Course(goals, until)
         try:
@@ -137,6 +142,7 @@ def _open(journal: Journal, what: str) -> Session:
 
 def _say_how_it_ended(session: Session, code: int, course: Course) -> None:
     say_what_failed(session)
+    say_warnings(warnings(session))
     if words := already_done(session, course):
         click.echo(words)
     click.echo(f"way back from here: {session.way_back()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual import events
@@ -28,6 +29,14 @@ class KeyedScreen(Screen[R], Generic[R]):
         """Return the app as what it is."""
         return cast("BlueprimeApp", self.app)
 
+    @property
+    def ending(self) -> bool:
+        """Whether the screen is on its way out: what it has asked for may be answered after that.
+
+        Whoever awaits on a screen asks this afterwards, before anything is drawn on it.
+        """
+        return not self.is_running or not self.display
+
     def live_header(self, model: RunModel) -> LiveHeader:
         """Return a header for a screen that covers the run's own."""
         face = self.face
@@ -51,11 +60,24 @@ class KeyedScreen(Screen[R], Generic[R]):
 
     def on_key(self, event: events.Key) -> None:
         key = keys.pressed(self.PLACE, event.key)
-        if key is not None and (why := self.why_not(key.action)):
+        # Heard on every screen: what closes a dialog must not act on what was beneath it.
+        untimely = self.face.guard.heard(event.key, event.time)
+        if key is None:
+            return
+        if why := self.why_not(key.action) or (untimely if key.guarded else ""):
             event.stop()
-            self.notify(
-                f"{key.shown} {key.label}: {why}", severity="warning", timeout=3, markup=False
-            )
+            self.face.say_once(f"{key.shown} {key.label}: {why}")
+
+    def command(self, key: keys.Key) -> Callable[[], Awaitable[None]]:
+        """Return what the palette calls in place of a key."""
+
+        async def act() -> None:
+            if why := self.why_not(key.action):
+                self.face.say_once(f"{key.label}: {why}")
+            else:
+                await self.run_action(key.action)
+
+        return act
 
     def refresh_keys(self) -> None:
         """Draw the footer's keys as they stand now."""

@@ -8,7 +8,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
 
-from runbook.tracks import WayBack
+from runbook.tracks import WayBack, WayUp
 from state.words import Track
 from tui import keys, text
 from tui.model import RunModel, Way
@@ -64,11 +64,14 @@ class BranchScreen(KeyedScreen[None]):
     @work
     async def _look(self) -> None:
         pane = self.query_one(WaysPane)
+        ways, error = [], ""
         try:
-            pane.show(await self.face.engine.call(self.model.ways))
-        except Exception as error:  # the words stand where the ways would
-            pane.show([], str(error) or type(error).__name__)
-        self.refresh_keys()
+            ways = await self.face.engine.call(self.model.ways)
+        except Exception as failed:  # the words stand where the ways would
+            error = str(failed) or type(failed).__name__
+        if not self.ending:
+            pane.show(ways, error)
+            self.refresh_keys()
 
     def why_not(self, action: str) -> str:
         if action != "choose":
@@ -103,7 +106,8 @@ class BranchScreen(KeyedScreen[None]):
         except Exception as error:  # refused in words; the run stays where it was
             self.face.failed(error, "Not branched")
             return
-        self.dismiss(None)
+        if not self.ending:
+            self.dismiss(None)
 
 
 def _question(way: Way, model: RunModel) -> Question:
@@ -116,7 +120,8 @@ def _question(way: Way, model: RunModel) -> Question:
             ("How long it takes", way.time),
             (
                 "Reversible",
-                "This alone changes nothing in AWS: each step of the track asks for itself. "
+                "This alone changes nothing in AWS. Enter then runs the first step; the steps up "
+                "to the next stop follow it by themselves, and are named and asked for before. "
                 + (f"It ends the way {_ends(way)}." if final else "The history is kept."),
             ),
             ("Steps", " → ".join(way.steps)),
@@ -134,7 +139,9 @@ def _ends(way: Way) -> str:
 
 def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
     mark = ("✓ available", "$text-success") if way.available else ("✗ not from here", "$text-error")
-    best = " · recommended" if way.recommended else ""
+    # Not an advice to leave: where all is well nobody has to take it.
+    led = "way forward" if way.way == WayUp.FORWARD else "way back"
+    best = f" · the {led}" if way.recommended else ""
     head = line(
         ("› " if selected else "  ", "bold $text-primary"),
         (text.clean(way.title), "bold" if way.available else "bold $foreground-muted"),

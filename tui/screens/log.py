@@ -43,7 +43,8 @@ class LogScreen(KeyedScreen[None]):
         """Read everything that is new."""
         last = self.events[-1].id if self.events else 0
         self.events += await self.face.engine.read(lambda: self.model.events(last, -1))
-        self._draw()
+        if not self.ending:
+            self._draw()
 
     def action_filter(self) -> None:
         """Ask for the text to look for."""

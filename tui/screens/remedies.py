@@ -59,11 +59,14 @@ class RemediesScreen(KeyedScreen[None]):
         pane = self.query_one(OffersPane)
         pane.show(None)
         self.refresh_keys()
+        offers, error = [], ""
         try:
-            pane.show(await self.face.engine.call(self.model.remedies))
-        except Exception as error:  # the words stand where the remedies would
-            pane.show([], str(error) or type(error).__name__)
-        self.refresh_keys()
+            offers = await self.face.engine.call(self.model.remedies)
+        except Exception as failed:  # the words stand where the remedies would
+            error = str(failed) or type(failed).__name__
+        if not self.ending:
+            pane.show(offers, error)
+            self.refresh_keys()
 
     def why_not(self, action: str) -> str:
         if action != "choose":
@@ -102,7 +105,8 @@ class RemediesScreen(KeyedScreen[None]):
         if status is not None and status is not Status.READY:
             how = glyphs.STATUS[status]
             self.notify(f"{how.word}: {text.clean(offer.title)}", markup=False)
-        self.action_look()
+        if not self.ending:
+            self.action_look()
 
 
 def _question(offer: Offer, model: RunModel) -> Question:

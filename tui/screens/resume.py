@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.message import Message
 
 from runbook.step import Answer
+from state.words import Status
 from tui import keys, text
 from tui.model import Pending, RunModel, Way
 from tui.picture import Picture, take
@@ -81,8 +82,7 @@ class StandPane(Pane):
             words = "Watched only: what is unknown is probed and decided where the run is held."
             rows += [line((row, "$foreground-muted")) for row in text.wrap(words, cells)]
         elif not self.pending:
-            words = "No effect is unknown. Enter goes on to the run, and performs nothing."
-            rows += [line(("✓ ", "$text-success"), row) for row in text.wrap(words, cells - 2)]
+            rows += self._none_unknown(cells)
         else:
             rows += self._unknown(self.pending, cells, len(rows))
         if self.stand:
@@ -90,6 +90,18 @@ class StandPane(Pane):
         if item := self.chosen():
             rows += [line(), *_call(item, cells)]
         return joined(rows)
+
+    def _none_unknown(self, cells: int) -> list[Content]:
+        words = "No effect is unknown. Enter goes on to the run, and performs nothing."
+        following = self.stand.picture.checklist.next if self.stand else None
+        if following is None or following.status is not Status.UNKNOWN:
+            return [line(("✓ ", "$text-success"), row) for row in text.wrap(words, cells - 2)]
+        words = (
+            f"No effect is unknown. {text.clean(following.step)} itself was cut off, so how it "
+            "would have ended is: run again, it looks at each change first. Enter goes on to the "
+            "run, and performs nothing."
+        )
+        return [line(("? ", "bold $text-warning"), row) for row in text.wrap(words, cells - 2)]
 
     def _unknown(self, pending: list[Pending], cells: int, top: int) -> list[Content]:
         count = len(pending)
@@ -164,12 +176,14 @@ class ResumeScreen(KeyedScreen[bool]):
         pane.pending, pane.error = None, ""
         self.refresh_keys()
         try:
-            self.picture = await self.face.engine.read(lambda: take(self.model, None, ""))
+            self.picture = await self.face.engine.read(lambda: take(self.model, None, None))
             self._stand(self.picture, None)
             self._take_ways(self.picture)
             pane.pending = await self._findings()
         except Exception as error:  # shown in place of the findings; leaving stays possible
             pane.pending, pane.error = [], str(error) or type(error).__name__
+        if self.ending:
+            return
         pane.selected = 0
         pane.probed_at = self.face.now()
         self._tick()
@@ -190,6 +204,8 @@ class ResumeScreen(KeyedScreen[bool]):
         return await self.face.engine.call(self.model.findings)
 
     def _stand(self, picture: Picture, ways: list[Way] | None, error: str = "") -> None:
+        if self.ending:
+            return
         pane = self.query_one(StandPane)
         pane.watched = not self.model.writable
         pane.stand = Stand(self.model, picture, ways, error)
@@ -240,7 +256,8 @@ class ResumeScreen(KeyedScreen[bool]):
             )
         except Exception as error:  # refused in words; the outcome stays unknown
             self.face.failed(error, "Not recorded")
-        self.action_probe()
+        if not self.ending:
+            self.action_probe()
 
     def action_adopt(self) -> None:
         """Record that the effect happened."""
@@ -258,7 +275,8 @@ class ResumeScreen(KeyedScreen[bool]):
     async def action_branch(self) -> None:
         """Show the ways off the track."""
         await self.face.push_screen_wait(BranchScreen(self.model))
-        self.action_probe()
+        if not self.ending:
+            self.action_probe()
 
     def action_help(self) -> None:
         """Show the help."""
@@ -268,9 +286,11 @@ class ResumeScreen(KeyedScreen[bool]):
         """Go on to the run."""
         self.dismiss(True)
 
-    def action_leave(self) -> None:
+    @work(exclusive=True, group="leave")
+    async def action_leave(self) -> None:
         """Leave the run."""
-        self.dismiss(False)
+        if await self.face.may_leave(self.model):
+            self.dismiss(False)
 
     @on(StandPane.Moved)
     def _moved(self) -> None:

@@ -6,6 +6,9 @@ only looked at: enter acts on the position, and the line above the footer says w
 
 from __future__ import annotations
 
+from datetime import datetime
+from time import monotonic
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,19 +17,23 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from runbook.board import Board
 from runbook.checklist import Checklist, Line
 from state.words import Status
-from tui import keys, text
+from tui import glyphs, keys, text
+from tui.glyphs import Mark
 from tui.keys import Key
-from tui.model import Preview, RunModel, Way
-from tui.picture import Picture, fresh_limit, take
-from tui.screens.base import KeyedScreen
+from tui.model import Preview, RunModel
+from tui.picture import Picture, Place, fresh_limit, take
+from tui.questions import of_steps
 from tui.screens.branch import BranchScreen
+from tui.screens.confirm import ConfirmDialog
 from tui.screens.help import HelpScreen
 from tui.screens.log import LogScreen
+from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.note import NoteDialog
 from tui.screens.remedies import RemediesScreen
-from tui.sentence import Press, held_by, press, undecided, way_back
+from tui.sentence import Press, Standing, held_by, must_be_confirmed, press, undecided, way_back
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import Detail, DetailPane, plain
@@ -39,6 +46,7 @@ from tui.widgets.pane import Pane, line
 from tui.widgets.traffic import TrafficPane
 
 POLL_BUSY_S = 0.2
+RING_EVERY_S = 5
 TABS = {"1": "Checklist", "2": "Step", "3": "Clusters", "4": "Lag", "5": "Journal"}
 _FIRST: dict[str, type[Widget]] = {
     "1": ChecklistPane,
@@ -49,7 +57,7 @@ _FIRST: dict[str, type[Widget]] = {
 }
 
 
-class RunScreen(KeyedScreen[None]):
+class RunScreen(LookingScreen):
     """One run, to act on or to watch."""
 
     PLACE = "run"
@@ -67,29 +75,11 @@ class RunScreen(KeyedScreen[None]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, RunScreen.PictureTaken)
 
-    class PreviewTaken(Message):
-        """A step's preview, or why there is none."""
-
-        def __init__(self, stamp: Stamp, preview: Preview | None, error: str) -> None:
-            super().__init__()
-            self.stamp, self.preview, self.error = stamp, preview, error
-
-    class WaysTaken(Message):
-        """The ways off the track, or why they are not known."""
-
-        def __init__(self, stamp: Stamp, ways: list[Way], error: str) -> None:
-            super().__init__()
-            self.stamp, self.ways, self.error = stamp, ways, error
-
     def __init__(self, model: RunModel) -> None:
-        super().__init__()
-        self.model = model
-        self.picture: Picture | None = None
+        super().__init__(model)
         self.trouble = ""
-        self._previews: dict[Stamp, tuple[Preview | None, str]] = {}
-        self._asked: set[Stamp] = set()
-        self._ways: tuple[Stamp, list[Way], str] | None = None
-        self._ways_asked: Stamp | None = None
+        self._heard = ""
+        """The call to a person that somebody has said they know of."""
         self._pane = "1"
         self._second = 0
 
@@ -117,12 +107,13 @@ class RunScreen(KeyedScreen[None]):
 
     @work(group="look")
     async def _look(self) -> None:
-        before, selected = self.picture, self._selected_step()
+        before, selected = self.picture, self._selected()
         try:
             picture = await self.face.engine.read(lambda: take(self.model, before, selected))
         except Exception as error:  # whatever a look runs into, the screen stays, and says so
             self.trouble = text.clean(f"{type(error).__name__}: {error}")
-            self._tick()
+            if not self.ending:
+                self._tick()
         else:
             self.trouble = ""
             if picture is not before:
@@ -132,12 +123,15 @@ class RunScreen(KeyedScreen[None]):
 
     @on(PictureTaken)
     def _draw(self, message: PictureTaken) -> None:
-        self.picture = picture = message.picture
+        before, self.picture = self.picture, message.picture
+        picture = message.picture
+        if before is not None and before.busy and not picture.busy:
+            self.look_again(before.busy)
         self.query_one(ChecklistPane).show(
             picture.checklist, picture.notes, self._track_title(), self.face.now()
         )
         self.query_one(JournalPane).show(picture.events)
-        self._ask()
+        self.look_up(picture)
         self._draw_detail()
         self._tick()
         self.face.retitle(self._window_title())
@@ -161,69 +155,36 @@ class RunScreen(KeyedScreen[None]):
         header = self.query_one(RunHeader)
         header.run = picture.checklist.run
         header.show(picture.board, now)
-        self.query_one(ChecklistPane).tick(now)
+        self.query_one(ChecklistPane).tick(now, self._marks(picture.board))
         self.query_one(ClustersPane).show(picture.board, now, limit)
         self.query_one(LagPane).show(picture.board, picture.lag, now, limit)
         self.query_one(TrafficPane).show(picture.board, picture.writes, now, limit)
-        self.query_one(NextLine).show(self._press(), self._way_back())
-
-    def _draw_detail(self) -> None:
-        self.query_one(DetailPane).show(self._detail())
-
-    # What is looked up beside the picture: previews and ways, asked once for each state of affairs.
-
-    def _ask(self) -> None:
-        picture = self.picture
-        if picture is None or not picture.checklist.run.open:
-            return
+        does = self._press()
+        self.query_one(NextLine).show(does, self._way_back())
         following = picture.checklist.next
-        for item in (self.query_one(ChecklistPane).line_selected(), following):
-            if item is None or item.status.done or item.entry != picture.checklist.current.entry.id:
-                continue
-            stamp = _stamp(item)
-            if stamp not in self._asked and item.status is not Status.RUNNING:
-                self._asked.add(stamp)
-                self._take_preview(stamp)
-        end = (picture.checklist.current.entry.id, "", 0, "end")
-        stamp = end if following is None else _stamp(following)
-        # What stands open also depends on what is watched, which changes without any step.
-        seen = (picture.board.protection.protected, picture.board.production.state)
-        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
-        if self._ways_asked != stamp:
-            self._ways_asked = stamp
-            self._take_ways(stamp)
+        self.face.guard.shows(
+            (stamp_of(following), does) if does.acts and following else None, monotonic()
+        )
+        self._ring(picture.board.to_do, now)
 
-    @work(group="preview")
-    async def _take_preview(self, stamp: Stamp) -> None:
-        try:
-            preview = await self.face.engine.call(lambda: self.model.preview(stamp[1]))
-        except Exception as error:  # shown where the preview would stand
-            self.post_message(self.PreviewTaken(stamp, None, str(error) or type(error).__name__))
-        else:
-            self.post_message(self.PreviewTaken(stamp, preview, ""))
+    def _ring(self, to_do: str, now: datetime) -> None:
+        """Ring for a person until somebody says that they know, or nothing is to do any more."""
+        self._heard = self._heard if to_do else ""
+        if to_do and not self._heard and int(now.timestamp()) % RING_EVERY_S == 0:
+            self.face.bell()
 
-    @work(group="ways")
-    async def _take_ways(self, stamp: Stamp) -> None:
-        try:
-            ways = await self.face.engine.call(self.model.ways)
-        except Exception as error:  # shown where the way back would stand
-            self.post_message(self.WaysTaken(stamp, [], str(error) or type(error).__name__))
-        else:
-            self.post_message(self.WaysTaken(stamp, ways, ""))
+    def _marks(self, board: Board) -> dict[str, Mark]:
+        """Return how steps are marked that wait for a person."""
+        marks = {self.face.asking: glyphs.ASKS} if self.face.asking else {}
+        return {**marks, self._busy(): glyphs.CALLS} if board.to_do else marks
 
-    @on(PreviewTaken)
-    def _keep_preview(self, message: PreviewTaken) -> None:
-        self._previews[message.stamp] = (message.preview, message.error)
-        if message.error:
-            self._asked.discard(message.stamp)
+    def redraw(self) -> None:
+        """Draw what was looked up."""
         self._draw_detail()
         self._tick()
 
-    @on(WaysTaken)
-    def _keep_ways(self, message: WaysTaken) -> None:
-        if message.stamp == self._ways_asked:
-            self._ways = (message.stamp, message.ways, message.error)
-        self._tick()
+    def _draw_detail(self) -> None:
+        self.query_one(DetailPane).show(self._detail())
 
     # Words for where the run stands.
 
@@ -240,28 +201,28 @@ class RunScreen(KeyedScreen[None]):
     def _checklist(self) -> Checklist | None:
         return self.picture.checklist if self.picture else None
 
-    def _selected_step(self) -> str:
-        item = self.query_one(ChecklistPane).line_selected()
-        return item.step if item else ""
+    def _selected(self) -> Place | None:
+        return self.query_one(ChecklistPane).selected
 
     def _detail(self) -> Detail | None:
         picture = self.picture
         item = self.query_one(ChecklistPane).line_selected()
         if picture is None or item is None:
             return None
-        preview, error = self._previews.get(_stamp(item), (None, ""))
+        preview, error, looking_s = self.preview_of(item)
         if not picture.checklist.run.open:
             preview = Preview(item.step, (), (), "Nothing: this run is over.")
         following = picture.checklist.next
         elsewhere = following is not None and following.step != item.step
         acts = following.step if following is not None and elsewhere else ""
-        evidence = picture.evidence if picture.evidence_of == item.step else ()
+        evidence = picture.evidence if picture.evidence_of == (item.entry, item.step) else ()
         return Detail(
             line=item,
             acts=acts,
             board=picture.board,
             preview=preview,
             preview_error=error,
+            looking_s=looking_s,
             evidence=evidence,
             now=self.face.now(),
         )
@@ -274,17 +235,18 @@ class RunScreen(KeyedScreen[None]):
         checklist = self._checklist()
         if checklist is None or self.picture is None:
             return Press(False, "", "", "looking where the run stands…")
-        following = checklist.next
-        preview, error = (None, "")
-        if following is not None:
-            preview, error = self._previews.get(_stamp(following), (None, ""))
         return press(
             checklist,
-            busy=self._busy(),
+            self._standing(checklist),
             writable=self.model.writable,
             holder=self.model.holder,
-            preview=preview,
-            preview_error=error,
+        )
+
+    def _standing(self, checklist: Checklist) -> Standing:
+        preview, error, looking_s = self.preview_of(checklist.next)
+        to_do = self.picture.board.to_do if self.picture else ""
+        return Standing(
+            self._busy(), self.face.asking, to_do, bool(self._heard), preview, error, looking_s
         )
 
     def _busy(self) -> str:
@@ -343,12 +305,17 @@ class RunScreen(KeyedScreen[None]):
         if action not in ("advance", "retry", "branch"):
             return ""
         if busy:
-            return f"{busy} is running"
+            calling = bool(self.picture and self.picture.board.to_do) and not self._heard
+            return "" if calling and action == "advance" else f"{busy} is running"
         if action != "branch" and not checklist.run.open:
             return "this run is over"
         if action == "advance" and following is None:
             return "every step of this track is done"
-        return self._why_no_retry(following) if action == "retry" else ""
+        if action == "retry" and (why := self._why_no_retry(following)):
+            return why
+        does = self._press()
+        looked = action == "branch" or does.acts or not does.target
+        return "" if looked else f"{does.target} {does.then}; nothing was done"
 
     def _why_no_retry(self, following: Line | None) -> str:
         if following is None or following.status not in (Status.FAILED, Status.UNKNOWN):
@@ -362,21 +329,32 @@ class RunScreen(KeyedScreen[None]):
             return self._press().verb or "run"
         return key.label
 
+    @work(group="advance", exclusive=True)
     async def action_advance(self) -> None:
+        """Run the step that is ready, as the screen says; ask where it asks nothing itself."""
+        if self.picture is not None and self.picture.board.to_do:
+            self._heard = self.picture.board.to_do
+            self._tick()
+            return
         checklist = self._checklist()
         following = checklist.next if checklist else None
-        if following is None:
+        if checklist is None or following is None or not self._press().acts:
             return
         if undecided(following):
             self.face.show_resume(self.model)
-        else:
-            self.query_one(ChecklistPane).follow()
-            self.face.conduct(self.model, following.step)
-            self._tick()
-            self.refresh_keys()
+            return
+        standing = self._standing(checklist)
+        if must_be_confirmed(checklist, standing):
+            asked = of_steps(self.model.run, checklist, standing)
+            if await self.face.push_screen_wait(ConfirmDialog(asked)) is None:
+                return
+        self.query_one(ChecklistPane).follow()
+        self.face.conduct(self.model, following)
+        self._tick()
+        self.refresh_keys()
 
     async def action_retry(self) -> None:
-        await self.action_advance()
+        self.action_advance()
 
     def action_branch(self) -> None:
         self.face.push_screen(BranchScreen(self.model))
@@ -406,7 +384,7 @@ class RunScreen(KeyedScreen[None]):
         self.notify("Asked to stop waiting. What AWS is doing goes on.")
 
     def action_leave(self) -> None:
-        self.face.leave_run(self.model)
+        self.face.ask_to_leave(self.model)
 
     def action_copy(self) -> None:
         if detail := self._detail():
@@ -421,14 +399,15 @@ class RunScreen(KeyedScreen[None]):
         checklist.focus()
 
     @on(ChecklistPane.Selected)
-    def _selected(self) -> None:
-        self._ask()
+    def _select(self) -> None:
+        if self.picture is not None:
+            self.look_up(self.picture)
         self._draw_detail()
         self._look_at_evidence()
 
     @work(group="evidence")
     async def _look_at_evidence(self) -> None:
-        before, selected = self.picture, self._selected_step()
+        before, selected = self.picture, self._selected()
         picture = await self.face.engine.read(lambda: take(self.model, before, selected))
         self.post_message(self.PictureTaken(picture))
 
@@ -460,11 +439,3 @@ class RunScreen(KeyedScreen[None]):
                 )
             )
         self.query_one("#tabs", Static).update(Content("").join(parts))
-
-
-Stamp = tuple[int, str, int, str]
-"""A state of affairs of one step: stay on a track, step, attempts so far, status."""
-
-
-def _stamp(item: Line) -> Stamp:
-    return (item.entry, item.step, item.attempts, item.status.value)

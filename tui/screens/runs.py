@@ -105,7 +105,7 @@ class RunsScreen(KeyedScreen[None]):
             self.trouble = ""
         except Exception as error:  # said in place of the runs; the next look may do better
             self.trouble = str(error) or type(error).__name__
-        if self.is_mounted:
+        if self.is_mounted and not self.ending:
             self._draw()
 
     def _draw(self) -> None:

@@ -37,4 +37,4 @@ class TooSmall(KeyedModal[None]):
 
     def action_leave(self) -> None:
         """Leave blueprime."""
-        self.face.leave()
+        self.face.run_worker(self.face.action_quit())

@@ -18,13 +18,14 @@ from runbook.checklist import Checklist, Line, Section
 from runbook.tracks import name
 from state.words import Status
 from tui import glyphs, text
+from tui.glyphs import Mark
+from tui.picture import Place
 from tui.widgets.pane import Pane, joined, line
-
-Place = tuple[int, str]
-"""A line of the checklist: the id of its stay on a track, and its step."""
 
 BELOW = 2
 """So many lines below the selected step are brought into view with it."""
+
+NO_MARKS: Mapping[str, Mark] = {}
 
 _WORD = 9
 _TIME = 6
@@ -43,13 +44,14 @@ class ChecklistPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Checklist", id=id)
         self.checklist: Checklist | None = None
-        self.notes: Mapping[str, str] = {}
+        self.notes: Mapping[Place, str] = {}
+        self.marks: Mapping[str, Mark] = {}
         self.selected: Place | None = None
         self.now = datetime.now(UTC)
         self._rows: list[Place | None] = []
 
     def show(
-        self, checklist: Checklist, notes: Mapping[str, str], title: str, now: datetime
+        self, checklist: Checklist, notes: Mapping[Place, str], title: str, now: datetime
     ) -> None:
         """Draw a newer checklist, with what stands beside its steps.
 
@@ -64,9 +66,9 @@ class ChecklistPane(Pane):
             self.call_after_refresh(self._reveal)
         self.redraw()
 
-    def tick(self, now: datetime) -> None:
-        """Let the duration of a running step go on."""
-        self.now = now
+    def tick(self, now: datetime, marks: Mapping[str, Mark] = NO_MARKS) -> None:
+        """Let durations go on; `marks` has the steps that wait for a person."""
+        self.now, self.marks = now, marks
         self.redraw()
 
     def line_selected(self) -> Line | None:
@@ -115,11 +117,13 @@ class ChecklistPane(Pane):
         self._rows.append(place)
 
     def _row(self, item: Line, selected: bool, cells: int) -> Content:
-        mark = glyphs.STATUS[item.status]
+        mark = glyphs.mark_of(item)
+        if item.entry == self._present():
+            mark = self.marks.get(item.step, mark)
         tries = f" ×{item.attempts}" if item.attempts > 1 else ""
         room = cells - 3 - 1 - _WORD - 1 - _TIME
         name = text.shorten(text.clean(item.step), room - len(tries)) + tries
-        note = text.clean(self.notes.get(item.step, "")) if item.attempts else ""
+        note = text.clean(self.notes.get((item.entry, item.step), "")) if item.attempts else ""
         note = text.shorten(f" {note}", room - text.width(name)) if note else ""
         row = line(
             ("›" if selected else " ", "bold $text-primary"),
@@ -134,7 +138,12 @@ class ChecklistPane(Pane):
         )
         return row.stylize("on $panel") if selected else row
 
+    def _present(self) -> int:
+        return self.checklist.current.entry.id if self.checklist else 0
+
     def _seconds(self, item: Line) -> float | None:
+        if item.lasts and item.attempt is not None:
+            return text.elapsed(item.attempt.started_at, self.now)
         if item.attempt is not None and item.status is Status.RUNNING:
             return text.elapsed(item.attempt.started_at, self.now)
         return None if item.status is Status.SKIPPED else item.seconds

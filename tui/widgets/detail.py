@@ -32,6 +32,8 @@ class Detail:
     board: Board = field(default_factory=Board)
     preview: Preview | None = None
     preview_error: str = ""
+    looking_s: float = 0.0
+    """For how long the preview has been looked for."""
     evidence: tuple[Evidence, ...] = ()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -95,7 +97,7 @@ def _risk(step: Line, cells: int) -> Iterable[Content]:
 
 def _state(detail: Detail, cells: int) -> Iterable[Content]:
     step = detail.line
-    mark = glyphs.STATUS[step.status]
+    mark = glyphs.mark_of(step)
     words = [mark.word]
     if step.attempt is not None:
         if step.attempts > 1:
@@ -153,10 +155,19 @@ def bar(fraction: float, cells: int) -> str:
 
 def _gates(detail: Detail, cells: int) -> Iterable[Content]:
     preview = detail.preview
-    if preview is None or not preview.gates or detail.line.status.done:
+    if preview is None or detail.line.status.done:
+        return
+    if preview.passed:
+        yield Content()
+        yield line(("Asked already", "bold"), ("  and not asked again", "$foreground-muted"))
+        for words in preview.passed:
+            yield from _wrapped(text.clean(words), cells, "", indent=2)
+    if not preview.gates:
         return
     yield Content()
-    yield line(("Asks first", "bold"))
+    # A step before it may ask the same, and its answer stands for a while.
+    asked = "  unless it was decided on the way here" if detail.acts else ""
+    yield line(("Asks first", "bold"), (asked, "$foreground-muted"))
     for gate in preview.gates:
         typed = f" (type {text.clean(gate.must_type)})" if gate.must_type else ""
         yield from _wrapped(f"{text.clean(gate.question)}{typed}", cells, "", indent=2)
@@ -183,7 +194,10 @@ def _calls(detail: Detail, cells: int) -> Iterable[Content]:
     if preview is None:
         if not step.status.ended and step.status is not Status.RUNNING:
             yield Content()
-            yield line(("Will run", "bold"), ("  looking…", "$foreground-muted"))
+            since = text.duration(detail.looking_s)
+            yield line(("Will run", "bold"), (f"  looking for {since}…", "$foreground-muted"))
+            words = "asked: AWS and the servers, what of it is there already; no answer yet"
+            yield from _wrapped(words, cells, "$foreground-muted", indent=2)
         return
     if step.status is Status.RUNNING:
         there = frozenset(effect.title for effect in done)

@@ -140,6 +140,19 @@ class RunHeader(Widget):
         )
         if self.now is None or self.board.at is None:
             return [line(left, ("looking…", "$foreground-muted"))]
+        return [*self._call(cells), *self._known(left, cells)]
+
+    def _call(self, cells: int) -> list[Content]:
+        """Return what a person must do now, before all else."""
+        if not self.board.to_do or not self.run.open:
+            return []
+        rows = text.wrap(text.clean(self.board.to_do), max(20, cells - 4))
+        style = "bold $text-error reverse"
+        return [line((f" ▶ {text.fit(row, cells - 4)}", style)) for row in rows]
+
+    def _known(self, left: Content, cells: int) -> list[Content]:
+        assert self.now is not None
+        wide = cells >= WIDE
         down, style = downtime(self.board.downtime, self.now, short=not wide)
         first = line(left, (down, style))
         if not self.run.open:
@@ -192,6 +205,9 @@ def downtime(clock: Downtime, now: datetime, *, short: bool = False) -> tuple[st
     are seen to be let in.
     """
     seconds = clock.seconds(now)
+    if clock.asked_at is not None:
+        passed = text.clock(max(0.0, (now - clock.asked_at).total_seconds()))
+        return f"APPLICATIONS MAY BE DOWN {passed}", "bold $text-warning"
     if seconds is None:
         return ("downtime none" if short else "applications never stopped"), "$foreground-muted"
     total = f", {text.clock(clock.earlier_s + seconds)} in all" if clock.earlier_s else ""

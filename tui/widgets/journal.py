@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from textual import events
 from textual.content import Content
 
 from state.records import Event
@@ -19,22 +20,51 @@ _STYLES = {
 }
 
 
+BELOW = "newer lines below · end goes there"
+
+
 class JournalPane(Pane):
     """Draws the newest events; it stays at the end unless somebody scrolled up to read."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Journal · times are UTC", id=id)
         self.events: Sequence[Event] = ()
+        self._reading = False
+        """Whether somebody has scrolled up, and not come back to the end since."""
 
-    def show(self, events: Sequence[Event]) -> None:
-        """Draw newer events."""
-        if events == self.events:
+    def show(self, newer: Sequence[Event]) -> None:
+        """Draw newer events; where somebody reads further up, say that there are some."""
+        if newer == self.events:
             return
-        reading = self.max_scroll_y - self.scroll_offset.y > 1
-        self.events = events
+        self.events = newer
         self.redraw()
-        if not reading:
-            self.call_after_refresh(self.scroll_end, animate=False)
+        self.call_after_refresh(self._stay)
+        if self._reading:
+            self.border_subtitle = Content(BELOW)
+
+    def release_anchor(self) -> None:
+        """Let the end go: called whenever a person scrolls; with all in sight, nobody reads on."""
+        super().release_anchor()
+        if self.max_scroll_y > 0:
+            self._reading = True
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._stay)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """See whether the reader has come back to the end."""
+        super().watch_scroll_y(old_value, new_value)
+        if self._reading and new_value >= self.max_scroll_y:
+            self._stay()
+
+    def _stay(self) -> None:
+        """Hold on to the end, unless somebody reads further up, which a resize is not."""
+        if self._reading and self.scroll_y < self.max_scroll_y:
+            return
+        self._reading = False
+        self.border_subtitle = Content("")
+        self.scroll_end(animate=False)
 
     def draw(self, cells: int) -> Content:
         if not self.events:
@@ -42,7 +72,7 @@ class JournalPane(Pane):
         return joined(rows(self.events, cells))
 
 
-def rows(events: Iterable[Event], cells: int) -> list[Content]:
+def rows(told: Iterable[Event], cells: int) -> list[Content]:
     """Return events as lines, one each, shortened to the width."""
     head = 8 + 1 + _KIND + 1
     return [
@@ -53,5 +83,5 @@ def rows(events: Iterable[Event], cells: int) -> list[Content]:
             " ",
             text.shorten(text.clean(event.text), cells - head),
         )
-        for event in events
+        for event in told
     ]

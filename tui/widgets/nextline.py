@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.content import Content
 from textual.widgets import Static
 
 from tui import text
@@ -39,20 +40,31 @@ class NextLine(Static):
     def _draw(self) -> None:
         press = self._press
         cells = max(20, self.size.width - 2)
-        head = line(
-            ("enter", "bold $text-primary" if press.acts else "$foreground-muted"),
-            (": " if press.acts else " does nothing now: ", "$foreground-muted"),
-            f"{press.verb} " if press.verb else "",
-            (press.target, "bold"),
-            (" — " if press.acts else " ") if press.target else "",
-        )
+        head = _head(press)
         first, *rest = _fitted(f"{head.plain}{press.then}", cells)
         if not first.startswith(head.plain.rstrip()):
             head = line()
-        rows = [line(head, first[len(head.plain) :]), *(line(row) for row in rest)]
+        loud = "bold $text-warning reverse" if press.calls else ""
+        rows = [
+            line(head, (first[len(head.plain) :], loud)),
+            *(line((row, loud)) for row in rest),
+        ]
         style = "" if " loses nothing" in self._back else "$text-warning"
         rows += [line((row, style)) for row in _fitted(self._back, cells)]
         self.update(joined(rows))
+
+
+def _head(press: Press) -> Content:
+    if press.calls:
+        # A person is waited for: what enter does is not what has to be said.
+        return line((f"{press.target} " if press.target else "", "bold $text-warning reverse"))
+    return line(
+        ("enter", "bold $text-primary" if press.acts else "$foreground-muted"),
+        (": " if press.acts else " does nothing now: ", "$foreground-muted"),
+        f"{press.verb} " if press.verb else "",
+        (press.target, "bold"),
+        (" — " if press.acts else " ") if press.target else "",
+    )
 
 
 def _fitted(words: str, cells: int) -> list[str]:

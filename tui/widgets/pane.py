@@ -66,4 +66,6 @@ class Pane(VerticalScroll, can_focus=True):
         content = self.draw(cells)
         if not content.is_same(self._shown):
             self._shown = content
-            self.query_one(".body", Static).update(content)
+            # A pane that is being removed has lost its body already.
+            for body in self.query(".body").results(Static):
+                body.update(content)

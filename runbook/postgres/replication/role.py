@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed
 
+from runbook.postgres.queries import fetch_values
 from runbook.postgres.statement import MASK, Statement, block, compose, literal, with_private
 
 
@@ -15,6 +17,11 @@ def create_replication_role(name: str) -> Statement:
 
     It gets the REPLICATION attribute where the current user may give it, else membership in
     `rds_replication`, Aurora's stand-in for it.
+
+    Its walsender has no timeout of its own: a subscriber that applies one long transaction does not
+    answer meanwhile, and what it has applied would be lost and begun again, for ever. A dead one is
+    known by TCP (documentation, "wal_sender_timeout", "tcp_keepalives_idle"). Settings of the role
+    hold whatever the subscriber's own connection string is made into.
     """
     return Statement(
         block(
@@ -27,6 +34,10 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
         GRANT rds_replication TO {name};
     END;
+    ALTER ROLE {name} SET wal_sender_timeout = 0;
+    ALTER ROLE {name} SET tcp_keepalives_idle = 60;
+    ALTER ROLE {name} SET tcp_keepalives_interval = 10;
+    ALTER ROLE {name} SET tcp_keepalives_count = 6;
 END
 """,
                 name=name,
@@ -73,9 +84,54 @@ async def set_password(connection: AsyncConnection, name: str, password: str) ->
     return at
 
 
+async def closed_databases(connection: AsyncConnection, databases: Sequence[str]) -> list[str]:
+    """Return those of the databases that nobody enters without a CONNECT of his own."""
+    return await fetch_values(connection, "closed_databases", (list(databases),))
+
+
+def let_connect(name: str, database: str) -> Statement:
+    """Return GRANT CONNECT ON DATABASE ... TO a role."""
+    return Statement(
+        compose("GRANT CONNECT ON DATABASE {database} TO {name}", database=database, name=name)
+    )
+
+
+async def may_connect(connection: AsyncConnection, name: str, database: str) -> bool:
+    """Return whether a role is there and may enter a database."""
+    cursor = await connection.execute(
+        "SELECT pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') "
+        "FROM pg_catalog.pg_roles AS r, pg_catalog.pg_database AS d "
+        "WHERE r.rolname = %s AND d.datname = %s",
+        (name, database),
+    )
+    return await cursor.fetchone() == (True,)
+
+
+async def granted_in(connection: AsyncConnection, name: str) -> list[str]:
+    """Return the databases in which a role owns or was granted something; "": the whole server."""
+    return await fetch_values(connection, "role_grants", (name,))
+
+
 def drop_owned(name: str) -> Statement:
-    """Return DROP OWNED BY, if the role exists; `drop_role` needs it in each database first."""
-    return Statement(_if_role_exists(name, compose("DROP OWNED BY {name}", name=name)))
+    """Return DROP OWNED BY, if the role exists; `drop_role` needs it in each of `granted_in`.
+
+    It takes away what the role has in the current database and of the whole server. Only a member
+    of the role may do so (documentation, "DROP OWNED"); from 16 on whoever makes a role administers
+    it, and is no member.
+    """
+    return Statement(
+        _if_role_exists(
+            name,
+            compose(
+                """IF NOT pg_catalog.pg_has_role({literal}, 'USAGE') THEN
+            GRANT {name} TO CURRENT_USER;
+        END IF;
+        DROP OWNED BY {name}""",
+                literal=literal(name),
+                name=name,
+            ),
+        )
+    )
 
 
 def drop_role(name: str) -> Statement:

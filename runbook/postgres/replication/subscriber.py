@@ -97,6 +97,7 @@ def create_subscription(
     connect: bool = True,
     copy_data: bool = False,
     disable_on_error: bool = False,
+    run_as_owner: bool = False,
 ) -> Statement:
     """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing unless told to.
 
@@ -108,6 +109,8 @@ def create_subscription(
     is an error to it too: a restart or failover of the publisher, even an orderly one, disables the
     subscription for good, and the slot fills the publisher's disk. So it is off: a conflict shows
     in `apply_error_count` and in lag, and the worker returns by itself to a publisher that does.
+
+    `run_as_owner` (16) lets apply write as the subscription's owner, not as each table's.
     """
     options: dict[str, str | bool] = {
         "connect": connect,
@@ -122,6 +125,8 @@ def create_subscription(
         options["disable_on_error"] = disable_on_error
     if server_major >= 16:
         options["origin"] = "none"
+        if run_as_owner:
+            options["run_as_owner"] = True
     return _with_conninfo(
         compose("CREATE SUBSCRIPTION {name} CONNECTION ", name=name),
         conninfo,

@@ -1,6 +1,8 @@
 -- Whether a table has statistics is told by `reltuples` (-1: never analyzed or vacuumed) and
 -- `pg_stats`, which shows those of tables that the user may read. A partitioned table has
--- statistics of its own, which autovacuum never makes.
+-- statistics of its own, which autovacuum never makes. `untried`: ANALYZE calls functions there, of
+-- an index or of extended statistics, and has not been seen to succeed on this server: what a major
+-- upgrade carried over does not tell that the functions still work.
 SELECT
     n.nspname AS schema,
     c.relname AS name,
@@ -8,7 +10,16 @@ SELECT
     c.relkind <> 'p' AND pg_relation_size(c.oid) > 0 AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_stats AS s
         WHERE s.schemaname = n.nspname AND s.tablename = c.relname
-    ) AS unanalyzed
+    ) AS unanalyzed,
+    coalesce(
+        pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)
+    ) IS NULL AND (
+        EXISTS (
+            SELECT FROM pg_catalog.pg_index AS i
+            WHERE i.indrelid = c.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+        )
+        OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxrelid = c.oid)
+    ) AS untried
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm', 'p')

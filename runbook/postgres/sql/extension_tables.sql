@@ -7,6 +7,7 @@ SELECT
         SELECT FROM pg_catalog.pg_index AS i
         WHERE i.indrelid = c.oid
           AND i.indisvalid
+          AND i.indimmediate
           AND ((c.relreplident = 'd' AND i.indisprimary)
                OR (c.relreplident = 'i' AND i.indisreplident))
     ) AS identified

@@ -26,6 +26,7 @@ WHERE t.relreplident = 'f'
    OR EXISTS (
        SELECT FROM pg_catalog.pg_index AS i
        WHERE i.indrelid = t.oid
+         AND i.indimmediate
          AND ((t.relreplident = 'd' AND i.indisprimary)
               OR (t.relreplident = 'i' AND i.indisreplident))
          AND g.attnum = ANY (i.indkey)

@@ -61,7 +61,7 @@ SELECT
     array_agg(f.attname ORDER BY f.attnum) AS columns,
     EXISTS (
         SELECT FROM pg_catalog.pg_index AS i
-        WHERE i.indrelid = f.relid AND i.indisprimary AND i.indisvalid
+        WHERE i.indrelid = f.relid AND i.indisprimary AND i.indisvalid AND i.indimmediate
     ) AS keyed
 FROM full_column AS f
 JOIN unequal AS u ON u.root = f.atttypid

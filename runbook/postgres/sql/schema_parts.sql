@@ -16,7 +16,7 @@ WITH relation AS (
       )
 )
 SELECT 'table' AS kind, nspname AS schema, relname AS name, '' AS part, jsonb_build_object(
-    'kind', relkind, 'persistence', relpersistence, 'identity', relreplident,
+    'number', oid::bigint, 'kind', relkind, 'persistence', relpersistence, 'identity', relreplident,
     'partition_key', CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
     'parent', (
         SELECT jsonb_build_array(pn.nspname, p.relname)

@@ -1,4 +1,5 @@
--- 'd' is the primary key, so a table without one has none; 'i' is an index, which may have been
+-- 'd' is the primary key, so a table without one has none, and so has one whose key is checked at
+-- commit (DEFERRABLE), which PostgreSQL takes for no identity; 'i' is an index, which may have been
 -- dropped (the letter stays) or be invalid.
 WITH comparable AS MATERIALIZED (
     SELECT t.oid
@@ -20,12 +21,22 @@ SELECT
     c.relname AS name,
     c.relreplident::text AS replica_identity,
     CASE c.relreplident
-        WHEN 'd' THEN 'it has no primary key'
+        WHEN 'd' THEN CASE
+            WHEN k.relid IS NULL THEN 'it has no primary key'
+            WHEN k.deferrable THEN 'its primary key is DEFERRABLE, which is no replica identity'
+            ELSE 'the index of its primary key is invalid'
+        END
         WHEN 'n' THEN 'its REPLICA IDENTITY is NOTHING'
         ELSE 'the index of its REPLICA IDENTITY is gone or invalid'
     END AS reason,
-    -- Not pg_table_size, which waits for whoever holds the table.
-    c.relpages::bigint * current_setting('block_size')::int AS size_bytes,
+    k.relid IS NOT NULL AND k.deferrable AS deferrable,
+    -- Not pg_table_size, which waits for whoever holds the table. No page and no row: nobody has
+    -- counted yet.
+    nullif(c.relpages, 0)::bigint * current_setting('block_size')::int AS size_bytes,
+    CASE
+        WHEN c.reltuples > 0 THEN c.reltuples::bigint
+        ELSE pg_stat_get_live_tuples(c.oid)
+    END AS rows,
     coalesce(
         pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid), 0
     )::bigint AS writes,
@@ -63,6 +74,11 @@ SELECT
     ) AS full_possible
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN (
+    SELECT indrelid AS relid, NOT indimmediate AS deferrable
+    FROM pg_catalog.pg_index
+    WHERE indisprimary
+) AS k ON k.relid = c.oid
 WHERE c.relkind = 'r'
   AND c.relpersistence = 'p'
   AND n.nspname <> 'information_schema'
@@ -76,6 +92,7 @@ WHERE c.relkind = 'r'
       SELECT FROM pg_catalog.pg_index AS i
       WHERE i.indrelid = c.oid
         AND i.indisvalid
+        AND i.indimmediate
         AND ((c.relreplident = 'd' AND i.indisprimary)
              OR (c.relreplident = 'i' AND i.indisreplident))
   )

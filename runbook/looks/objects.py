@@ -1,0 +1,89 @@
+"""Roles, grants and code that are not alike on both held sides, kept as a fact while they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from runbook import drift, unlike
+from runbook.alarm import Alarm, Cause, Seen
+from runbook.looks.schemas import REST
+from runbook.postgres.statement import quoted
+from runbook.roles import Role
+from runbook.sides import held
+from runbook.steps.beside import ACCEPTED
+from runbook.unlike import ObjectsLook, Unlike
+from runbook.world import World
+from state.journal import Journal
+
+PAUSE_S = 5.0
+"""The least pause between two looks: it reads all roles of both servers."""
+
+FACT = "objects.unlike"
+"""What the watch found last, in words, with its time."""
+
+
+class HeldObjectsLook:
+    """Compares what applications need beside their rows, and keeps in the journal what changes."""
+
+    def __init__(self, world: World, journal: Journal) -> None:
+        self._world, self._journal = world, journal
+        self._look = ObjectsLook(world)
+        self._said: list[str] | None = None
+        self.rest_s = PAUSE_S
+        """The pause that the last look asks for."""
+
+    async def look(self, databases: Sequence[str]) -> Seen:
+        """Return every item that is not alike, as alarms that break no protection of rows."""
+        sides, now = held(self._world), self._world.now()
+        every = await self._look.look(sides.publisher, sides.subscriber, databases)
+        self.rest_s = max(PAUSE_S, REST * self._look.compared_s)
+        alike = unlike.known(self._world)
+        if alike is None:
+            # The run began before anybody looked: only what two versions print is let pass.
+            alike = unlike.printed(every)
+            self._journal.evidence(
+                self._world.run, "monitor", unlike.taken(alike), key=unlike.KNOWN, value=alike
+            )
+        found = unlike.fresh(every, alike)
+        self._keep(found)
+        alarms = [
+            Alarm(each.cause, each.database, each.name, each.words, False, now) for each in found
+        ]
+        if not self._look.passwords:
+            words = unlike.NO_PASSWORDS.format(
+                source=sides.publisher.value, target=sides.subscriber.value
+            )
+            alarms.append(Alarm(Cause.ROLE, "", "passwords", words, False, now))
+        if self._world.takes_former_password(sides.subscriber):
+            alarms.append(former_password(self._world, sides.subscriber, now))
+        counted = [unlike.counted(found)]
+        accepted = set(self._world.fact(ACCEPTED) or ())
+        if taken := [each for each in every if each not in found and each.key in accepted]:
+            counted.append(f"{len(taken)} accepted by name")
+        for name in drift.given_up(self._world):
+            words = f"database {quoted(name)} is given up by name: it would be left behind"
+            alarms.append(Alarm(Cause.SCHEMA, name, "given up", words, False, now))
+            counted.append(f"database {name} given up")
+        return Seen(now, tuple(alarms), "", counted="; ".join(filter(None, counted)))
+
+    def _keep(self, found: Sequence[Unlike]) -> None:
+        words = [each.words for each in found]
+        if words != self._said and (words or (self._world.fact(FACT) or {}).get("items")):
+            head = (
+                f"not alike on both sides: {unlike.counted(found)}"
+                if found
+                else ("roles, grants and code are alike on both sides again")
+            )
+            value = {"at": self._world.now().isoformat(), "items": words}
+            self._journal.evidence(self._world.run, "monitor", head, key=FACT, value=value)
+        self._said = words
+
+
+def former_password(world: World, role: Role, now: datetime) -> Alarm:
+    """Return that a cluster was not reached by a rotation of the plan's user's password."""
+    user = quoted(world.plan.credentials.user)
+    words = (
+        f"{role.value} takes the former password of {user} alone: it was changed on the other side"
+    )
+    return Alarm(Cause.ROLE, "", f"former password of {role.slug}", words, False, now)

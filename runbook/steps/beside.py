@@ -1,0 +1,112 @@
+"""What is not alike beside the rows, looked at before the applications are moved."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import psycopg
+
+from runbook import unlike
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.roles import Role
+from runbook.step import Gate, Refused, StepFailed, Watch
+from runbook.unlike import ObjectsLook, Unlike
+from runbook.world import World
+
+LEFT = "objects.left"
+"""What is not alike and was accepted before the latest move, in words: the report names each."""
+
+
+async def keep_printed(world: World, watch: Watch, source: Role, target: Role) -> None:
+    """Let what two versions print differently count as alike, as it stands right after the upgrade.
+
+    Nobody has changed it by then: the target was made from the source.
+    """
+    if unlike.known(world) is not None:
+        return
+    look = ObjectsLook(world)
+    alike = unlike.printed(await look.look(source, target, await world.databases(target)))
+    watch.evidence(unlike.taken(alike), key=unlike.KNOWN, value=alike)
+
+
+async def refuse_unless_alike(
+    world: World, watch: Watch, source: Role, target: Role, databases: Sequence[str], *, todo: str
+) -> None:
+    """Name what applications would miss on the target; go on where a person accepts just that.
+
+    A source that cannot be asked does not hold up a way off it: that is said instead.
+    """
+    look = ObjectsLook(world)
+    try:
+        every = await look.look(source, target, databases)
+    except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+        words = " ".join(str(error).split())
+        watch.evidence(f"roles, grants and code were not compared: {words}")
+        return
+    if not look.passwords:
+        watch.evidence(unlike.NO_PASSWORDS.format(source=source.value, target=target.value))
+    found = unlike.fresh(every, unlike.known(world) or {})
+    if not found:
+        _keep_left(world, watch, every, target)
+        return
+    words_of = [each.words for each in found]
+    number = hashlib.sha256("\n".join(words_of).encode()).hexdigest()[:8]
+    if not await watch.passes(accepting(f"accept-unlike/{number}", words_of, target.value)):
+        raise Refused(
+            f"{target.value} is not alike beside the rows ({unlike.counted(found)}): "
+            f"{'; '.join(words_of[:NAMED])}{'; …' if words_of[NAMED:] else ''}.",
+            now=f"Nothing was changed. {source.value.capitalize()} serves as before.",
+            todo=todo,
+        )
+    keep_accepted(world, watch, {each.key: each.pair() for each in found}, words_of)
+    _keep_left(world, watch, every, target)
+
+
+def _keep_left(world: World, watch: Watch, every: Sequence[Unlike], target: Role) -> None:
+    accepted = set(world.fact(ACCEPTED) or ())
+    left = [each for each in every if each.key in accepted]
+    watch.evidence(
+        f"{target.value} will serve without being alike in: {unlike.counted(left)}"
+        if left
+        else f"roles, grants and code of {target.value} are as they have to be",
+        key=LEFT,
+        value=[each.words for each in left],
+    )
+
+
+ACCEPTED = "objects.accepted"
+"""The keys of all that was accepted by name, whether or not it is still so."""
+
+NAMED = 5
+"""So many are named in a sentence; the gate and the report name all."""
+
+
+def accepting(key: str, words: Sequence[str], target: str) -> Gate:
+    """Return the decision to leave these items as they are on the target."""
+    return Gate(
+        key=key,
+        question="\n".join(
+            [
+                f"Accept that {len(words)} things are not alike beside the rows:",
+                *(f"· {w}" for w in words),
+            ]
+        ),
+        reversible=f"Nothing is changed by it. Applications find {target} as it is there.",
+        yes="Accept",
+        valid_s=0.0,
+    )
+
+
+def keep_accepted(
+    world: World, watch: Watch, pairs: Mapping[str, list[str]], words: Sequence[str]
+) -> None:
+    """Let the pairs count as alike from now on; the report names each."""
+    for one in words:
+        watch.evidence(f"accepted by name: {one}")
+    watch.evidence("", key=ACCEPTED, value=sorted({*(world.fact(ACCEPTED) or ()), *pairs}))
+    watch.evidence(
+        f"{len(words)} things that are not alike beside the rows were accepted by name",
+        key=unlike.KNOWN,
+        value={**(unlike.known(world) or {}), **pairs},
+    )

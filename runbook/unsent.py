@@ -1,0 +1,68 @@
+"""Columns whose older values replication did not carry: their tables' rows may differ.
+
+A column that is added on the publisher, or gets another type, has values there in rows that nobody
+writes any more; on the subscriber they are missing, whoever makes the column there and how. So the
+table counts among those that differ from the moment the difference is seen until its rows were
+compared, or until the publisher takes the change back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from psycopg import AsyncConnection
+
+from runbook import differing
+from runbook.differing import Differing
+from runbook.drift import Drift
+from runbook.roles import Role
+from runbook.world import World
+
+Table = tuple[str, str, str]
+"""Database, schema, name."""
+
+
+def tables(found: Sequence[Drift]) -> set[Table]:
+    """Return the tables with such a column."""
+    return {_table(each) for each in found if each.unsent}
+
+
+async def counted(
+    world: World, publisher: Role, before: Sequence[Drift], now: Sequence[Drift]
+) -> list[Differing] | None:
+    """Return the tables that are known to differ after a comparison, or None: as before it.
+
+    `before` is what the last comparison found.
+    """
+    known = differing.left(world)
+    late = tables(now)
+    counts = {each.name for each in (*known, *differing.given_up(world))}
+    new = [Differing(*table, None, None, differing.CHANGE) for table in sorted(late - counts)]
+    gone = [each for each in before if each.unsent and _table(each) not in late]
+    back = {_table(each) for each in gone} - {
+        _table(each) for each in gone if await _there(world, publisher, each)
+    }
+    kept = [each for each in known if each.name not in back or each.found_by != differing.CHANGE]
+    return [*kept, *new] if new or len(kept) < len(known) else None
+
+
+def _table(drift: Drift) -> Table:
+    return drift.database, drift.names[0], drift.names[1]
+
+
+async def _there(world: World, publisher: Role, drift: Drift) -> bool:
+    """Return whether the publisher has the column."""
+    async with world.connect(publisher, drift.database) as connection:
+        return await has_column(connection, drift.names)
+
+
+async def has_column(connection: AsyncConnection, names: Collection[str]) -> bool:
+    """Return whether a column (schema, table, name) is there."""
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a "
+        "JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid "
+        "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relname = %s AND a.attname = %s AND NOT a.attisdropped)",
+        tuple(names),
+    )
+    return await cursor.fetchone() == (True,)

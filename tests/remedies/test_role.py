@@ -1,0 +1,57 @@
+"""The replication role: let into a closed database, and dropped with all it was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from runbook.postgres import replication
+from runbook.roles import Role
+from runbook.step import Effect
+from runbook.steps.capture import Capture
+from runbook.steps.drop_capture import DropCapture
+from runbook.world import World
+from tests.remedies.conftest import Bench
+
+CLOSED = "REVOKE CONNECT ON DATABASE {} FROM PUBLIC"
+
+
+async def _perform(waves: Sequence[Sequence[Effect]]) -> None:
+    for effect in [each for wave in waves for each in wave]:
+        await effect.perform()
+        assert (await effect.probe()).answer.value == "yes", effect.title
+
+
+async def test_the_role_enters_a_closed_database_and_is_dropped_with_its_grants(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.here(SQL(CLOSED).format(Identifier(bench.database)).as_string(None))
+    bench.here("CREATE TABLE t (id int PRIMARY KEY)")
+    await _perform(await Capture(Role.NEW_BLUE, Role.OLD_BLUE).effects(bench.world))
+    may = "SELECT has_database_privilege(%s, current_database(), 'CONNECT')"
+    assert bench.here(may, bench.name) == [(True,)]
+    bench.here(SQL("GRANT SELECT ON t TO {}").format(Identifier(bench.name)).as_string(None))
+
+    async def there(world: World, role: Role) -> bool:
+        return True
+
+    monkeypatch.setattr(World, "find", there)
+    await _perform(await DropCapture(Role.NEW_BLUE).effects(bench.world))
+    assert bench.here("SELECT FROM pg_roles WHERE rolname = %s", bench.name) == []
+
+
+async def test_whoever_made_the_role_alone_may_drop_what_it_owns(bench: Bench) -> None:
+    maker = f"blueprime_{bench.run}_maker"
+    bench.here(
+        f"CREATE ROLE {maker} CREATEROLE; GRANT CONNECT ON DATABASE postgres TO {maker} WITH GRANT "
+        f"OPTION; SET ROLE {maker}; CREATE ROLE {bench.name}; "
+        f"GRANT CONNECT ON DATABASE postgres TO {bench.name}"
+    )
+    owned = replication.drop_owned(bench.name).text()
+    try:
+        bench.here(f"SET ROLE {maker}; {owned}; DROP ROLE {bench.name}")
+    finally:
+        bench.here(f"DROP OWNED BY {maker}")
+    assert bench.here("SELECT FROM pg_roles WHERE rolname = %s", bench.name) == []

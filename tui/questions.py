@@ -1,0 +1,99 @@
+"""What is asked before a key acts: by a step's own gate, before several steps, before leaving."""
+
+from __future__ import annotations
+
+from runbook.board import Board, Downtime
+from runbook.checklist import Checklist, Line
+from runbook.step import Gate, Risk
+from state.records import Run
+from tui import text
+from tui.model import Preview
+from tui.parting import applications
+from tui.screens.confirm import Question
+from tui.sentence import Standing, chain, looking_at
+
+
+def of_gate(
+    run: Run, step: str, gate: Gate, checklist: Checklist, preview: Preview | None
+) -> Question:
+    """Return what a step's own gate asks, with all that a yes runs."""
+    lines = [line for line in checklist.current.lines if line.step == step]
+    return Question(
+        heading=f"{step} on {run.cluster}",
+        question=gate.question,
+        facts=(
+            *_then(step, checklist),
+            ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
+            ("Reversible", gate.reversible),
+            ("Undo", lines[0].undo if lines else ""),
+        ),
+        calls=tuple(title for title, _ in preview.effects) if preview else (),
+        must_type=gate.must_type,
+        yes=gate.yes or f"Run {step}",
+    )
+
+
+def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
+    """Return what is asked before steps run that ask nothing themselves."""
+    flow = checklist.flow
+    first = flow[0]
+    calls = tuple(title for title, _ in standing.preview.effects) if standing.preview else ()
+    several = len(flow) > 1
+    unseen = f"{looking_at(standing)}; no answer yet" if standing.preview is None else ""
+    return Question(
+        heading=f"{first.step} on {run.cluster}",
+        question=f"Run {len(flow)} steps, {first.step} to {flow[-1].step}, without a further stop?"
+        if several
+        else f"Run {first.step}: {first.title}?",
+        facts=(
+            *_then(first.step, checklist),
+            ("Cannot be undone", _final(flow)),
+            ("Not known", unseen and f"what {first.step} would change. Looked for: {unseen}"),
+            ("Undo", first.undo),
+        ),
+        calls=calls,
+        yes=f"Run {len(flow)} steps" if several else f"Run {first.step}",
+    )
+
+
+def of_leaving(run: Run, board: Board, busy: str) -> Question | None:
+    """Return what is asked before a run is left that needs somebody now; None: nothing does."""
+    down = applications(board.downtime)
+    if not run.open or not (busy or down):
+        return None
+    going = (
+        f"{busy} is running. The change in flight is let to its end; no further one is started."
+        if busy
+        else ""
+    )
+    return Question(
+        heading=f"Leave run {run.id} of {run.cluster}",
+        question="Leave the run now?",
+        facts=(
+            ("Applications", " ".join(down) or _up(board.downtime)),
+            ("Now", going),
+            ("To do", board.to_do),
+            ("Then", "Nothing is undone, and what AWS is doing goes on without anybody looking."),
+            ("To come back", f"blueprime resume {run.id}"),
+        ),
+        yes="Leave",
+    )
+
+
+def _then(step: str, checklist: Checklist) -> tuple[tuple[str, str], ...]:
+    flow = checklist.flow
+    if len(flow) < 2 or flow[0].step != step:
+        return ()
+    return (("Runs, one after another", chain(flow)),)
+
+
+def _final(flow: tuple[Line, ...]) -> str:
+    return "; ".join(
+        f"{line.step}: {text.clean(line.title)}" for line in flow if line.risk is Risk.DESTRUCTIVE
+    )
+
+
+def _up(clock: Downtime) -> str:
+    if clock.asked_at is not None:
+        return "may be stopped already, by hand"
+    return "were never stopped" if clock.started_at is None else "were let in again"

@@ -1,0 +1,126 @@
+"""What the run screen looks up beside its picture: previews and ways.
+
+Each is asked for once for each state of affairs, and kept under it: what is shown of a step, and
+what a key does, never belongs to another one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual import on, work
+from textual.message import Message
+
+from runbook.checklist import Line
+from state.words import Status
+from tui.model import Preview, RunModel, Way
+from tui.picture import Picture
+from tui.screens.base import KeyedScreen
+from tui.widgets.checklist import ChecklistPane
+
+Stamp = tuple[int, str, int, str]
+"""A state of affairs of one step: stay on a track, step, attempts so far, status."""
+
+
+def stamp_of(item: Line) -> Stamp:
+    """Return the state of affairs of a step."""
+    return (item.entry, item.step, item.attempts, item.status.value)
+
+
+class LookingScreen(KeyedScreen[None]):
+    """A screen of one run that looks up what its steps would do and which ways lead off."""
+
+    class PreviewTaken(Message):
+        """A step's preview, or why there is none."""
+
+        def __init__(self, stamp: Stamp, preview: Preview | None, error: str) -> None:
+            super().__init__()
+            self.stamp, self.preview, self.error = stamp, preview, error
+
+    class WaysTaken(Message):
+        """The ways off the track, or why they are not known."""
+
+        def __init__(self, stamp: Stamp, ways: list[Way], error: str) -> None:
+            super().__init__()
+            self.stamp, self.ways, self.error = stamp, ways, error
+
+    def __init__(self, model: RunModel) -> None:
+        super().__init__()
+        self.model = model
+        self.picture: Picture | None = None
+        self._previews: dict[Stamp, tuple[Preview | None, str]] = {}
+        self._asked: dict[Stamp, datetime] = {}
+        """When each preview was asked for that has not failed."""
+        self._ways: tuple[Stamp, list[Way], str] | None = None
+        self._ways_asked: Stamp | None = None
+
+    def redraw(self) -> None:
+        """Draw what was looked up."""
+
+    def look_again(self, step: str) -> None:
+        """Forget what was looked up of a step: it was acted on since, if only by an answer."""
+        for stamp in [each for each in self._asked if each[1] == step]:
+            del self._asked[stamp]
+            self._previews.pop(stamp, None)
+
+    def preview_of(self, item: Line | None) -> tuple[Preview | None, str, float]:
+        """Return a step's preview, why there is none, and for how many seconds it is looked for."""
+        if item is None:
+            return None, "", 0.0
+        stamp = stamp_of(item)
+        asked = self._asked.get(stamp)
+        looking = 0.0 if asked is None else max(0.0, (self.face.now() - asked).total_seconds())
+        return (*self._previews.get(stamp, (None, "")), looking)
+
+    def look_up(self, picture: Picture) -> None:
+        """Look up what is not known yet of the selected step, the next one, and the ways."""
+        if not picture.checklist.run.open:
+            return
+        following = picture.checklist.next
+        for item in (self.query_one(ChecklistPane).line_selected(), following):
+            if item is None or item.status.done or item.entry != picture.checklist.current.entry.id:
+                continue
+            stamp = stamp_of(item)
+            if stamp not in self._asked and item.status is not Status.RUNNING:
+                self._asked[stamp] = self.face.now()
+                self._take_preview(stamp)
+        stamp = (picture.checklist.current.entry.id, "", 0, "end")
+        if following is not None:
+            stamp = stamp_of(following)
+        # What stands open also depends on the protection, which changes without any step.
+        seen = (picture.board.protection.protected, picture.board.production.state)
+        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
+        if self._ways_asked != stamp:
+            self._ways_asked = stamp
+            self._take_ways(stamp)
+
+    @work(group="preview")
+    async def _take_preview(self, stamp: Stamp) -> None:
+        try:
+            preview = await self.face.engine.call(lambda: self.model.preview(stamp[1]))
+        except Exception as error:  # shown where the preview would stand
+            self.post_message(self.PreviewTaken(stamp, None, str(error) or type(error).__name__))
+        else:
+            self.post_message(self.PreviewTaken(stamp, preview, ""))
+
+    @work(group="ways")
+    async def _take_ways(self, stamp: Stamp) -> None:
+        try:
+            ways = await self.face.engine.call(self.model.ways)
+        except Exception as error:  # shown where the way back would stand
+            self.post_message(self.WaysTaken(stamp, [], str(error) or type(error).__name__))
+        else:
+            self.post_message(self.WaysTaken(stamp, ways, ""))
+
+    @on(PreviewTaken)
+    def _keep_preview(self, message: PreviewTaken) -> None:
+        self._previews[message.stamp] = (message.preview, message.error)
+        if message.error:
+            self._asked.pop(message.stamp, None)
+        self.redraw()
+
+    @on(WaysTaken)
+    def _keep_ways(self, message: WaysTaken) -> None:
+        if message.stamp == self._ways_asked:
+            self._ways = (message.stamp, message.ways, message.error)
+        self.redraw()
