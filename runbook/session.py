@@ -356,8 +356,8 @@ class Session:
         """
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            protection = self.board().protection
-            if protection.at is not None and not protection.looking:
+            found, served = self.board().protection, self.board().production
+            if found.at is not None and not found.looking and served.at is not None:
                 return True
             await asyncio.sleep(LOOKED_EVERY_S)
         return False

@@ -11,12 +11,12 @@ import pytest
 
 from runbook import serving
 from runbook.board import Board, ClusterView, LagView, Production, Serving
-from runbook.looks.production import Witness, answers, does_not, news
+from runbook.looks.production import Asked, Witness, does_not, news
 from runbook.roles import Role
 from runbook.step import Gate, Refused
 from runbook.steps import forced
 from runbook.world import World
-from tui.cli.headless import gives_up, yes_to_all
+from tui.cli.deciding import gives_up, yes_to_all
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 VIEW = ClusterView("new blue", "orders", "18.4", "available", 1, 1, at=NOW)
@@ -50,7 +50,7 @@ def test_it_is_called_down_by_who_can_tell_and_else_unseen(
 
 
 def test_since_when_stays_and_each_change_is_news_once() -> None:
-    well = answers(VIEW, "new blue", NOW)
+    well = Asked(Role.NEW_BLUE, Board((VIEW,)), None, NOW, 10.0).answers()
     down = does_not(well, VIEW, "new blue", REFUSED, DEAF, NOW)
     later = does_not(down, VIEW, "new blue", REFUSED, DEAF, NOW + timedelta(seconds=9))
     assert (down.since, later.since) == (NOW, NOW)
@@ -58,6 +58,15 @@ def test_since_when_stays_and_each_change_is_news_once() -> None:
     assert news(down, later) == ""
     assert "answers again" in news(later, well)
     assert news(Production(), well) == ""
+
+
+def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
+    old = replace(HEARS, at=NOW - timedelta(seconds=11))
+    for witness in (old, replace(HEARS, role="new blue")):
+        found = Asked(Role.NEW_BLUE, Board((VIEW,)), witness, NOW, 10.0).does_not(NO_NAME)
+        assert found.state is Serving.SILENT
+    heard = Asked(Role.NEW_BLUE, Board((VIEW,)), HEARS, NOW, 10.0).does_not(NO_NAME)
+    assert heard.state is Serving.CUT
 
 
 def world(admission: object = None, board: Board | None = None) -> World:

@@ -15,8 +15,7 @@ from runbook.offers import Pending
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
-from runbook.step import Answer, Gate
-from runbook.steps import forced
+from runbook.step import Answer
 from runbook.tracks import name, steps_of
 from state.records import Event, Json
 from state.words import Result, Status, Track
@@ -87,32 +86,6 @@ class Printer:
             sys.stdout.flush()
         except OSError:
             self.lost = True
-
-
-async def yes_to_all(gate: Gate) -> str | None:
-    """Pass a gate as `--yes` told us to: what must be typed is typed.
-
-    What only a person can know is declined.
-    """
-    return None if gate.by_person else gate.must_type or "yes"
-
-
-async def nobody(gate: Gate) -> str | None:
-    """Decline: nobody is there to decide."""
-    return None
-
-
-def gives_up(typed: str, decide: Decide) -> Decide:
-    """Return what decides as `decide`, and gives writes up where a person typed the name for it."""
-
-    async def decided(gate: Gate) -> str | None:
-        if gate.key != forced.GATE:
-            return await decide(gate)
-        if not typed:
-            sys.stderr.write(f"This is decided by a person alone: --typed {gate.must_type}\n")
-        return typed or None
-
-    return decided
 
 
 async def drive(
