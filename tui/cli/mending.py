@@ -13,7 +13,7 @@ from runbook.session import Session
 from state.records import Json
 from state.words import REMEDY, Status
 from tui.cli import BLOCKED, DONE, FAILED, UNKNOWN, print_json
-from tui.cli.headless import nobody, yes_to_all
+from tui.cli.deciding import nobody, yes_to_all
 from tui.cli.leaving import on_signals
 from tui.cli.workspace import enter_lab, open_session, read_journal, write_journal
 

@@ -88,7 +88,8 @@ class LookingScreen(KeyedScreen[None]):
         if following is not None:
             stamp = stamp_of(following)
         # What stands open also depends on the protection, which changes without any step.
-        stamp = (*stamp[:3], f"{stamp[3]} {picture.board.protection.protected}")
+        seen = (picture.board.protection.protected, picture.board.production.state)
+        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
         if self._ways_asked != stamp:
             self._ways_asked = stamp
             self._take_ways(stamp)
