@@ -159,13 +159,15 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
     beside = _fresh(BESIDE, looked, limits, now)
-    alarms = beside.alarms if not beside.unknown else ()
+    if beside.unknown:
+        why = (beside.unknown,)
+        return Protection(True, _banner(kept.sides, beside), why, now, causes=why)
     return Protection(
         True,
         _banner(kept.sides, beside),
-        tuple(alarm.words for alarm in alarms),
+        tuple(alarm.words for alarm in beside.alarms),
         now,
-        causes=tuple(alarm.key for alarm in alarms),
+        causes=tuple(alarm.key for alarm in beside.alarms),
     )
 
 
