@@ -20,6 +20,7 @@ class Cause(StrEnum):
     HORIZON = "horizon"
     SEQUENCE = "sequence"
     ROWS = "rows"
+    IDENTITY = "identity"
     ORIGIN = "origin"
     ROLE = "role"
     GRANT = "grant"
@@ -47,6 +48,12 @@ class Alarm:
     def key(self) -> str:
         """What it is, figures aside."""
         return f"{self.cause} {self.database} {self.subject}"
+
+
+def cause_of(key: str) -> Cause | None:
+    """Return what an alarm is about by its key, or None for a key that is no alarm's."""
+    word = key.split(" ", 1)[0]
+    return Cause(word) if word in frozenset(Cause) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ pair says nothing any more. What the servers cannot prove, a person may take for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from psycopg import AsyncConnection
@@ -66,8 +66,3 @@ async def same(
     told = frozenset(key for key, pair in pairs.items() if Alike.of(database, pair) in known)
     open_ = {key: pair for key, pair in pairs.items() if key not in told}
     return told | await schema.proved(connection, open_)
-
-
-def sentence(database: str, pair: Sequence[Line], sides: tuple[str, str]) -> str:
-    """Say in one line how two sides write a part."""
-    return f"{database}: {pair[0].words} on {sides[0]}, but on {sides[1]}: {pair[1].words}"

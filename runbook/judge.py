@@ -73,6 +73,10 @@ BESIDE = Rest(
 """What applications need beside their rows: a difference loses no row, and the banner says it."""
 
 
+KEYS = "keys"
+"""The look at tables without a key: it costs no row of the way back, and the banner says it."""
+
+
 class Limits(Protocol):
     """When a figure is too much, or too old: the section `protection` of the plan."""
 
@@ -159,15 +163,16 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
     beside = _fresh(BESIDE, looked, limits, now)
-    if beside.unknown:
-        why = (beside.unknown,)
-        return Protection(True, _banner(kept.sides, beside), why, now, causes=why)
+    failing = looked.seen.get(KEYS, Seen()).alarms
+    alarms = (*failing, *(beside.alarms if not beside.unknown else ()))
+    # What is not known beside the rows is said, and said anew once it is.
+    unknown = (beside.unknown,) if beside.unknown else ()
     return Protection(
         True,
-        _banner(kept.sides, beside),
-        tuple(alarm.words for alarm in beside.alarms),
+        "; but ".join([_banner(kept.sides, beside), *(each.words for each in failing[:NAMED])]),
+        (*(alarm.words for alarm in alarms), *unknown),
         now,
-        causes=tuple(alarm.key for alarm in beside.alarms),
+        causes=(*(alarm.key for alarm in alarms), *unknown),
     )
 
 
@@ -258,18 +263,28 @@ class Steady:
     """Lets a verdict get worse at once, and better only once it was seen to stay so."""
 
     def __init__(self) -> None:
+        self._of: object = None
+        self._was_well = False
         self._worse: Protection | None = None
         """What was last said of a way that had been made and was not well; None: nothing since."""
         self._well_since: float | None = None
 
-    def take(self, found: Protection, clock: float) -> Protection:
-        """Return what may be said, of what was found now. `clock` is monotonic, in seconds."""
+    def take(self, found: Protection, clock: float, of: object = None) -> Protection:
+        """Return what may be said, of what was found now.
+
+        `clock` is monotonic, in seconds. `of` tells one capture from another: what was not well of
+        the one says nothing of the next.
+        """
+        if of != self._of:
+            self._of, self._was_well, self._worse = of, False, None
         if found.protected is not True:
             self._well_since = None
             # A way that is being made, or that nobody has looked at yet, was not unwell.
-            if found.stage is Stage.HELD and not found.looking:
+            known = found.protected is False or self._was_well
+            if known and found.stage is Stage.HELD and not found.looking:
                 self._worse = found
             return found
+        self._was_well = True
         if self._worse is None:
             return found
         if self._well_since is None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
 
 from runbook.postgres.statement import quoted
 from state.masking import masked, remember
@@ -289,13 +292,39 @@ async def _attempt(
         try:
             await prove(connection, target)
             await connection.execute(
-                "SELECT pg_catalog.set_config('default_transaction_read_only', %s, false)",
-                ("on" if read_only else "off",),
+                "SELECT pg_catalog.set_config('default_transaction_read_only', %s, false),"
+                " pg_catalog.set_config('client_encoding', %s, false)",
+                ("on" if read_only else "off", _encoding(connection)),
             )
+            # By itself psycopg takes JSON for UTF-8.
+            set_json_loads(partial(_json, connection.info.encoding), connection)
         except BaseException:
             await connection.close()
             raise
         return connection
+
+
+def _encoding(connection: AsyncConnection) -> str:
+    """Return the client's encoding, by which every byte of the database goes there and back.
+
+    The server converts nothing for a database in SQL_ASCII, and refuses what is no valid text of
+    the client's encoding: in LATIN1 each byte is (postgresql.org/docs, "Character Set Support").
+    """
+    ascii_only = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+    return "LATIN1" if ascii_only else "UTF8"
+
+
+def _json(encoding: str, data: str | bytes) -> Any:
+    return json.loads(data if isinstance(data, str) else bytes(data).decode(encoding))
+
+
+def of_the_cluster(connections: Mapping[str, AsyncConnection]) -> AsyncConnection:
+    """Return the one of a cluster's connections by which to read what its databases share.
+
+    Through one in LATIN1, names of roles and databases beyond ASCII would not be those that every
+    other connection reads.
+    """
+    return min(connections.values(), key=lambda each: each.info.encoding != "utf-8")
 
 
 async def _instance_identifier(connection: AsyncConnection) -> str | None:

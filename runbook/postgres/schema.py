@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
 from runbook.postgres.queries import fetch, fetch_values, load
@@ -124,21 +124,11 @@ async def proved(
             for term in line.terms
         }
     )
-    if not wanted:
+    try:
+        printed = await _printed(connection, wanted) if wanted else {}
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
+        # No temporary tables for us there.
         return frozenset()
-    printed: dict[tuple[str, ...], frozenset[str]] = {}
-    async with connection.transaction(force_rollback=True):
-        await fetch_values(connection, "quote_all")
-        await connection.execute(load("reprint", connection.info.server_version).encode())
-        cursor = await connection.execute(
-            "SELECT pg_temp.blueprime_reprint(kind, schema, name, term)\n"
-            "FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
-            " WITH ORDINALITY AS asked (kind, schema, name, term, place)\n"
-            "ORDER BY place",
-            [list(column) for column in zip(*wanted, strict=True)],
-        )
-        for each, (rounds,) in zip(wanted, await cursor.fetchall(), strict=True):
-            printed[each] = frozenset(rounds)
 
     def same(key: Key, left: str, right: str) -> bool:
         kind, names = key
@@ -150,6 +140,24 @@ async def proved(
         for key, (left, right) in asked.items()
         if all(same(key, *terms) for terms in zip(left.terms, right.terms, strict=True))
     )
+
+
+async def _printed(
+    connection: AsyncConnection, asked: Sequence[tuple[str, ...]]
+) -> dict[tuple[str, ...], frozenset[str]]:
+    """Return how the server prints terms (kind, schema, name, text), in all rounds."""
+    async with connection.transaction(force_rollback=True):
+        await fetch_values(connection, "quote_all")
+        await connection.execute(load("reprint", connection.info.server_version).encode())
+        cursor = await connection.execute(
+            "SELECT pg_temp.blueprime_reprint(kind, schema, name, term)\n"
+            "FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
+            " WITH ORDINALITY AS asked (kind, schema, name, term, place)\n"
+            "ORDER BY place",
+            [list(column) for column in zip(*asked, strict=True)],
+        )
+        rows = await cursor.fetchall()
+    return {each: frozenset(rounds) for each, (rounds,) in zip(asked, rows, strict=True)}
 
 
 async def stamp(connection: AsyncConnection) -> str:

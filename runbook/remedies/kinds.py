@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.fixes import Fixing
+from runbook.remedies.identity import Identify
 from runbook.remedies.objects import AcceptUnlike, MakeAlike
 from runbook.remedies.password import SetPassword
 from runbook.remedies.rebuild import Rebuild
@@ -20,7 +21,7 @@ from state.records import Json
 KINDS: dict[str, type[Remedy]] = {
     kind.what: kind
     for kind in (
-        *(Fixing, Recopy, GiveUp, Enable, RunAsOwner),
+        *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
         *(SchemaChange, NewTables, StrayRow, Rebuild),
         *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
     )

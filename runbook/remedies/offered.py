@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ import psycopg
 from runbook import differing, unlike
 from runbook.drift import given_up
 from runbook.offers import Offer
-from runbook.permission import objection
+from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -22,6 +22,7 @@ from runbook.remedies import fixes
 from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
+from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
@@ -38,6 +39,7 @@ from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
+from runbook.serving import Seen
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
@@ -95,7 +97,8 @@ class Offered:
 async def offered(world: World, journal: Journal) -> Offered:
     """Return what is offered where the run stands now; looks alone."""
     found = Offered()
-    if why := await objection(world):
+    why, seen = await objection_and_look(world)
+    if why:
         name = world.plan.cluster.identifier
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
@@ -103,7 +106,7 @@ async def offered(world: World, journal: Journal) -> Offered:
         await _fixes(world, found)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world) and await _lets_in(world, found):
+    elif _following(world) and not _silent(world, seen, found) and await _lets_in(world, found):
         await _sides(world, found)
         await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
@@ -160,6 +163,32 @@ def _following(world: World) -> bool:
     )
 
 
+def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
+    """Say which side does not answer; return whether one does not.
+
+    Nothing can be told of what differs then, and each further look would wait for it in vain.
+    """
+    silent = [
+        each
+        for role in (held(world).publisher, held(world).subscriber)
+        if (each := seen.get(role)) is not None
+        and each.admission is None
+        and not each.password_refused
+    ]
+    for each in silent:
+        name = f"{each.role.value} ({each.cluster.identifier})"
+        why = each.unknown or "AWS lists no instance of it that is available"
+        words = f"Bring {name} back; what is wrong between the sides is looked at then."
+        if each.role is Role.NEW_BLUE:
+            words += (
+                " If it does not come back, the forced way takes blue prime instead, and says what "
+                f"that gives up: b, or blueprime auto {world.run} --track forced --typed "
+                f"{world.plan.cluster.identifier}."
+            )
+        found.say(f"{name} does not answer", why, words)
+    return bool(silent)
+
+
 async def _lets_in(world: World, found: Offered) -> bool:
     """Offer the password that a rotation has set on the publisher alone; return whether one gets
     into the subscriber at all."""
@@ -200,6 +229,8 @@ async def _sides(world: World, found: Offered) -> None:
                 for change in drift.changes(*await both(world, database)):
                     await _change(world, database, change, found)
             continue
+        async with found.looking_at(f"the keys of {database}"):
+            await _keys(world, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the subscription in {database}"):
@@ -268,6 +299,18 @@ async def _stopped(world: World, database: str, failing: Pending, found: Offered
         f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
         "security holds after a rollback, too: take it back once nothing is pending.",
     )
+
+
+async def _keys(world: World, database: str, found: Offered) -> None:
+    for table in await keyless(world, database):
+        if (remedy := identify(world, database, table)) is not None:
+            found.add(remedy)
+            continue
+        found.say(
+            f"Give {table} in {database} of {held(world).publisher.value} a key",
+            f"UPDATE and DELETE on it fail there: {table.reason}",
+            by_key(table),
+        )
 
 
 async def _schema(world: World, database: str, found: Offered) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from psycopg import AsyncConnection
 
 from runbook import differing, verdicts
+from runbook.draining import Pace
 from runbook.drift import SchemaLook
 from runbook.postgres import replication
 from runbook.roles import Role
@@ -184,6 +186,7 @@ async def confirm_barriers(
         for database in databases
     }
     workers = Workers(world, subscriber, now)
+    paces = {database: Pace(lsn) for database, lsn in wanted.items()}
     async for _ in watch.until(
         limit_s,
         every_s=min(0.1, world.plan.limits.fast_poll_s),
@@ -203,9 +206,12 @@ async def confirm_barriers(
             )
             watch.evidence(f"confirmed past the barrier: {positions}")
             return
-        troubles = [await workers.trouble(database) for database in behind]
-        words = (f"{name}{trouble}" for name, trouble in zip(behind, troubles, strict=True))
-        watch.progress(f"not yet confirmed: {', '.join(words)}")
+        words = []
+        for database in behind:
+            trouble = await workers.trouble(database)
+            paces[database].saw(monotonic(), workers.received(database))
+            words.append(f"{database}{trouble}: {paces[database].words}")
+        watch.progress(f"not yet confirmed: {'; '.join(words)}")
 
 
 class Bake(Step):

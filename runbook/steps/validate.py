@@ -11,6 +11,7 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.steps.alike import compare_databases, compare_schemas
 from runbook.steps.beside import keep_printed, refuse_unless_alike
 from runbook.steps.checks import check
 from runbook.steps.effects import answered, no, unknown, yes
@@ -85,15 +86,9 @@ class ValidateGreen(Step):
                 now="Green is not in use; blue serves.",
                 todo="Reboot these instances, then run the step again.",
             )
-        databases = await world.databases(Role.GREEN)
-        expected = world.fact("databases") or []
-        if sorted(databases) != sorted(expected):
-            raise StepFailed(
-                f"Green has the databases {', '.join(databases)}, blue had {', '.join(expected)}.",
-                now="Green is not in use; blue serves.",
-                todo="If databases came or went meanwhile, branch to abort and start again.",
-            )
+        databases = await compare_databases(world, watch)
         watch.evidence(f"version {green.engine_version}, {len(databases)} databases, in-sync")
+        await compare_schemas(world, watch, databases)
         if world.plan.upgrade.analyze_green:
             for database in databases:
                 await _name_unanalyzed(world, watch, database)
@@ -240,6 +235,7 @@ class ReadyToSwitch(Step):
             f"deployment {found.identifier} is {found.status} {found.status_details}".rstrip()
         )
         await check(world, watch)
+        await compare_schemas(world, watch, await compare_databases(world, watch))
         await refuse_unless_alike(
             world,
             watch,

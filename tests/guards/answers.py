@@ -213,6 +213,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "role_settings": [],
         }
     ],
+    "publications": lambda c, params: [],
     "replication_slots": _slots_found,
     "schema_fingerprint": lambda c, _: [
         {"kind": "table", "names": name.split("."), "text": f"table {name}"}
@@ -242,6 +243,8 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "workers": _workers,
     "origins": lambda c, _: [],
     "stray_writes": lambda c, _: [],
+    "quote_all": lambda c, _: ["on"],
+    "tables_without_identity": lambda c, _: [],
     "writable_databases": lambda c, params: [
         {
             "database": name,

@@ -43,6 +43,14 @@ def test_all_is_well() -> None:
     assert say().protected is True
 
 
+def test_production_that_fails_for_want_of_a_key_is_in_the_banner_of_a_way_that_holds() -> None:
+    words = "UPDATE and DELETE fail on t in orders of new blue"
+    verdict = say(seeing("keys", found(Cause.IDENTITY, words, breaks=False)))
+    assert verdict.protected is True
+    assert verdict.text.endswith(f"; but {words}")
+    assert words in verdict.reasons
+
+
 @pytest.mark.parametrize(
     ("lag", "reason"),
     [
@@ -271,6 +279,17 @@ def test_a_way_that_was_being_made_is_protected_at_once() -> None:
     for found in (MAKING, replace(BROKEN, protected=None, looking=True)):
         steady.take(found, 0.0)
     assert steady.take(WELL_NOW, 0.1).protected is True
+
+
+def test_a_first_look_that_failed_and_a_former_capture_delay_nothing() -> None:
+    steady = Steady()
+    unknown = replace(BROKEN, protected=None)
+    steady.take(unknown, 0.0, "first")
+    assert steady.take(WELL_NOW, 0.1, "first").protected is True
+    steady.take(unknown, 0.2, "first")
+    assert steady.take(WELL_NOW, 0.3, "first").protected is None
+    steady.take(BROKEN, 0.4, "first")
+    assert steady.take(WELL_NOW, 0.5, "second").protected is True
 
 
 @given(st.lists(st.tuples(st.sampled_from([WELL_NOW, BROKEN, MAKING]), st.floats(0.0, 20.0))))

@@ -287,3 +287,14 @@ async def test_a_column_that_somebody_made_by_hand_counts_until_its_rows_were_co
     await held.until(lambda: not drift.kept(held.world), "the schemas are alike")
     await held.says("rows may differ: public.customer")
     assert [each.name for each in differing.left(held.world)] == [table]
+
+
+async def test_a_table_without_a_key_is_said_at_once_and_does_not_pass_for_all_well(
+    held: Held,
+) -> None:
+    table = "CREATE TABLE public.import_26 (line text)"
+    await held.new(table)
+    await held.warns("UPDATE and DELETE fail on")
+    await held.new("DROP TABLE public.import_26")
+    await held.protected()
+    await held.until(lambda: "but" not in held.board.protection.text, "all is well")
