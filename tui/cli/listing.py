@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runbook import board as boards
 from runbook import checklist as checklists
 from runbook import planning, verdicts
 from runbook.aws import Aws
