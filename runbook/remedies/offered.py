@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import psycopg
 
 from runbook import differing, unlike
-from runbook.drift import given_up
 from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
@@ -17,16 +16,11 @@ from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.parts import Name, shown
 from runbook.postgres.statement import quoted
-from runbook.remedies import fixes
+from runbook.remedies import beside, fixes
 from runbook.remedies.cures import by_log, cure
-from runbook.remedies.databases import GiveUpDatabase
-from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.kinds import rebuilt
-from runbook.remedies.objects import AcceptUnlike, by_hand
-from runbook.remedies.objects import remedies as making_alike
-from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
@@ -42,7 +36,6 @@ from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
 from runbook.steps.detach import detached
-from runbook.unlike import ObjectsLook
 from runbook.world import World
 from state.journal import Journal
 from state.words import Status
@@ -101,10 +94,12 @@ async def offered(world: World, journal: Journal) -> Offered:
     if world.fact("switchover") is None and not switchover_asked(world, journal):
         await _fixes(world, found)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
-            await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world) and not _silent(world, seen, found) and await _lets_in(world, found):
+            await beside.beside(world, found, Role.BLUE, Role.GREEN)
+    elif (
+        _following(world) and not _silent(world, seen, found) and await beside.lets_in(world, found)
+    ):
         await _sides(world, found)
-        await _beside(world, found, held(world).publisher, held(world).subscriber)
+        await beside.beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
     return found
 
@@ -193,29 +188,6 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     return bool(silent)
 
 
-async def _lets_in(world: World, found: Offered) -> bool:
-    """Offer the password that a rotation has set on the publisher alone; return whether one gets
-    into the subscriber at all."""
-    subscriber, user = held(world).subscriber, world.plan.credentials.user
-    refused = former = False
-    async with found.looking_at(subscriber.value):
-        refused = await locked_out(world, subscriber)
-        former = world.takes_former_password(subscriber)
-    if not (refused or former):
-        return True
-    why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
-    if former or (await world.cluster(subscriber)).master_username == user:
-        found.add(SetPassword(why=why, user=user, by_api=refused))
-    else:
-        found.say(
-            f"Set the password of {user} on {subscriber.value}",
-            f"{why}, and none that is known here",
-            f"As its master user: ALTER ROLE {quoted(user)} PASSWORD, with the present one. The "
-            "master user's own: aws rds modify-db-cluster --master-user-password.",
-        )
-    return not refused
-
-
 async def _sides(world: World, found: Offered) -> None:
     capture = world.fact("capture") or {}
     lost: dict[str, str] = {}
@@ -226,7 +198,7 @@ async def _sides(world: World, found: Offered) -> None:
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
     async with found.looking_at("the databases"):
-        await _databases(world, found, capture.get("databases", ()))
+        await beside.databases(world, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
@@ -251,16 +223,6 @@ async def _sides(world: World, found: Offered) -> None:
         found.add(Recopy(why, each.database, each.schema, each.table))
         if each in differing.left(world):
             found.add(GiveUp(why, each.database, each.schema, each.table))
-
-
-async def _databases(world: World, found: Offered, captured: Collection[str]) -> None:
-    """Offer what can be done about databases that came after the capture."""
-    sides, known = held(world), {*captured, *given_up(world)}
-    for name in await world.databases(sides.publisher):
-        if name not in known:
-            why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
-            found.add(GiveUpDatabase(why, name))
-            found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
 async def _subscription(world: World, database: str, found: Offered) -> bool:
@@ -370,27 +332,6 @@ async def _new_tables(
             taken=[list(table) for table in waiting],
         )
     )
-
-
-async def _beside(world: World, found: Offered, source: Role, target: Role) -> None:
-    """Offer what is not alike beside the rows: made so, by hand, or accepted by name."""
-    async with found.looking_at("roles, grants and code"):
-        databases = (world.fact("capture") or {}).get("databases")
-        look = ObjectsLook(world)
-        every = await look.look(source, target, databases or await world.databases(target))
-        left = unlike.fresh(every, unlike.known(world) or {})
-        made = making_alike(left, look)
-        for remedy in made:
-            found.add(remedy)
-        done = {(each.database, each.kind, tuple(each.names)) for each in made}
-        for each in left:
-            if (each.database, each.kind, each.names) not in done:
-                found.say(f"Make {each.name} alike", each.words, by_hand(each))
-        if left:
-            pairs = {each.key: each.pair() for each in left}
-            words = [each.words for each in left]
-            why = f"{unlike.counted(left)} are not alike"
-            found.add(AcceptUnlike(why, source.value, target.value, pairs, words))
 
 
 async def _unfinished(world: World, journal: Journal, found: Offered) -> None:
