@@ -45,7 +45,7 @@ from state.journal import Journal
 from state.words import Status
 
 MOST_FIXES = 50
-"""So many of the preflight's mends are looked at: a person goes through them one by one."""
+"""So many of the preflight's mends are offered at a time; how many more there are is said."""
 
 FIRST = ("schema", "enum", "sequence", *STOPS)
 """What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
@@ -89,15 +89,18 @@ class Offered:
             self.say(f"Look at {what} again", f"it could not be looked at: {words}", "")
 
 
-async def offered(world: World, journal: Journal) -> Offered:
-    """Return what is offered where the run stands now; looks alone."""
+async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
+    """Return what is offered where the run stands now; looks alone.
+
+    `only` is the key of the one that is asked for: of the preflight's no other is looked at.
+    """
     found = Offered()
     if why := await objection(world):
         name = world.plan.cluster.identifier
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
     if world.fact("switchover") is None and not switchover_asked(world, journal):
-        await _fixes(world, found)
+        await _fixes(world, found, only)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
     elif _following(world):
@@ -135,8 +138,17 @@ async def described(world: World, found: Offered) -> list[Offer]:
     return [*offers, *found.by_hand]
 
 
-async def _fixes(world: World, found: Offered) -> None:
-    for remedy in fixes.offered(world)[:MOST_FIXES]:
+async def _fixes(world: World, found: Offered, only: str) -> None:
+    every = [each for each in fixes.offered(world) if only in ("", each.key)]
+    for place, remedy in enumerate(every):
+        if len(found.remedies) == MOST_FIXES:
+            found.say(
+                f"Look again for {len(every) - place} more",
+                f"the preflight found {len(every)} things that can be mended; these are "
+                f"the first {MOST_FIXES} that are still to be",
+                f"blueprime mend {world.run} all takes each that asks for no decision.",
+            )
+            return
         async with found.looking_at(remedy.title):
             (wave,) = await remedy.effects(world)
             if (await wave[0].probe()).answer is Answer.YES:
