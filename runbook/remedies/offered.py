@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
 
 from runbook import differing, unlike
+from runbook.drift import differences
 from runbook.offers import Offer
 from runbook.permission import objection
 from runbook.positions import switchover_asked
@@ -50,6 +51,9 @@ MOST_FIXES = 50
 FIRST = ("schema", "enum", "sequence", *STOPS)
 """What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
 """
+
+ONLY_NAMED = ("type", "sequence", "trigger", "extension")
+"""Kinds of what differs that not every change of is made here: domains, for instance."""
 
 BY_LOG = (
     "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
@@ -269,6 +273,24 @@ async def _schema(world: World, database: str, found: Offered) -> None:
     for change in changes:
         if change not in first:
             await _change(world, database, change, found)
+    await _by_hand(world, database, changes, found)
+
+
+async def _by_hand(
+    world: World, database: str, changes: Sequence[drift.Change], found: Offered
+) -> None:
+    """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
+    sides = held(world)
+    named = {each.name for each in changes}
+    for each in (await differences(world, sides, database))[0]:
+        if each.kind in ONLY_NAMED and each.breaks and each.names not in named:
+            found.say(
+                f"Make {each.subject} in {database} alike",
+                each.words,
+                f"Make the same change on {sides.subscriber.value}, by hand: SET "
+                "default_transaction_read_only = off; then the SQL that changed it on "
+                f"{sides.publisher.value}.",
+            )
 
 
 async def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
