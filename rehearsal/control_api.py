@@ -43,7 +43,9 @@ class ControlApi:
         self._workload = workload
         self._target_version = target_version
         self._secret_arn = secret_arn
-        self._production_port = control.cluster(options.cluster).port
+        production = control.cluster(options.cluster)
+        # The port stays with the name, which leads nowhere while it is between two clusters.
+        self._production_port, self._master = production.port, production.master
         self.url = ""
         self._routes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
@@ -75,7 +77,7 @@ class ControlApi:
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
             "PGHOST": HOST,
             "PGPORT": str(self._production_port),
-            "PGUSER": self._control.cluster(self._options.cluster).master,
+            "PGUSER": self._master,
             "PGDATABASE": "postgres",
             "PGSSLMODE": "disable",
             "PGPASSFILE": str(self._folder / "pgpass"),

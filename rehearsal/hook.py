@@ -13,9 +13,12 @@ import json
 import os
 import socket
 import sys
+import time
 
 READY = "ready.json"
 TIMEOUT_S = 60.0
+GLANCE_S = 1.0
+"""After this long without an answer it is looked whether the lab's process stands still."""
 
 
 class LabError(Exception):
@@ -33,10 +36,14 @@ def ask(
     *,
     timeout_s: float = TIMEOUT_S,
 ) -> dict[str, object]:
-    """Call the control API of the lab that lives in a state folder, and return its answer."""
+    """Call the control API of the lab that lives in a state folder, and return its answer.
+
+    Raise `LabGone` where there is none, `LabError` where it refuses, is stopped, or takes longer.
+    """
     try:
         with open(os.path.join(folder, READY), encoding="utf-8") as file:
-            port = json.load(file)["port"]
+            ready = json.load(file)
+            port, pid = ready["port"], ready["pid"]
         with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
             content = json.dumps(body or {}).encode()
             head = (
@@ -44,7 +51,7 @@ def ask(
                 f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
             )
             connection.sendall(head.encode() + content)
-            status, answer = _read(connection)
+            status, answer = _read(connection, pid, timeout_s)
     except TimeoutError:
         raise LabError(
             f"The lab in {folder} did not answer in {timeout_s:g} s; look at its log lab.log there."
@@ -56,14 +63,38 @@ def ask(
     return answer
 
 
-def _read(connection: socket.socket) -> tuple[int, dict[str, object]]:
+def _read(connection: socket.socket, pid: int, timeout_s: float) -> tuple[int, dict[str, object]]:
     received = b""
-    while data := connection.recv(65536):
+    connection.settimeout(GLANCE_S)
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            data = connection.recv(65536)
+        except TimeoutError:
+            if _stands_still(pid):
+                raise LabError(
+                    f"The lab's process {pid} was stopped by a signal, and stands still with all "
+                    f"of its clusters' endpoints. Let it go on with: kill -CONT {pid}"
+                ) from None
+            if time.monotonic() > deadline:
+                raise
+            continue
+        if not data:
+            break
         received += data
     head, _, content = received.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1])
     answer: dict[str, object] = json.loads(content)
     return status, answer
+
+
+def _stands_still(pid: int) -> bool:
+    """Tell whether a process was stopped (SIGSTOP, ctrl-z); False where there is no proc(5)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
 
 
 def main(arguments: list[str]) -> int:

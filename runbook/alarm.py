@@ -50,6 +50,12 @@ class Alarm:
         return f"{self.cause} {self.database} {self.subject}"
 
 
+def cause_of(key: str) -> Cause | None:
+    """Return what an alarm is about by its key, or None for a key that is no alarm's."""
+    word = key.split(" ", 1)[0]
+    return Cause(word) if word in frozenset(Cause) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a look found, or why it could not look."""

@@ -109,6 +109,37 @@ class TrafficView:
     at: datetime | None = None
 
 
+class Serving(StrEnum):
+    """Whether the cluster that serves answers."""
+
+    UNKNOWN = "unknown"
+    ANSWERS = "answers"
+    DOWN = "down"
+    SILENT = "silent"
+    """It cannot be reached from here, and nobody else has heard of it."""
+    CUT = "cut off"
+    """It cannot be reached from here, and somebody else hears of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """The cluster that serves, as it answers or does not."""
+
+    state: Serving = Serving.UNKNOWN
+    text: str = ""
+    """What is known where it does not answer."""
+    role: str = ""
+    name: str = ""
+    since: datetime | None = None
+    """Since when it does not answer."""
+    at: datetime | None = None
+
+    @property
+    def unreached(self) -> bool:
+        """Whether it was looked for and did not answer."""
+        return self.state in (Serving.DOWN, Serving.SILENT, Serving.CUT)
+
+
 class Stage(StrEnum):
     """How far the way has come that the protection is about."""
 
@@ -155,6 +186,8 @@ class Downtime:
     """Whether a change that lets them in was asked for, and not yet seen to have done so."""
     clock_set_s: float = 0.0
     """By how much the clock was set meanwhile, which is no time that passed."""
+    asked_at: datetime | None = None
+    """Since when a person is asked to stop them by hand, and may have done so; None: nobody is."""
 
     def seconds(self, now: datetime) -> float | None:
         """Return its length so far, or None where there was none."""
@@ -177,6 +210,9 @@ class Board:
         default_factory=lambda: Protection(None, "nothing was measured yet")
     )
     downtime: Downtime = field(default_factory=Downtime)
+    production: Production = field(default_factory=Production)
+    last_lags: tuple[LagView, ...] = ()
+    """The slots as they were last measured: what is known once the publisher does not answer."""
     waiting: str = ""
     """What the running step waits for, with what was last seen."""
     waiting_fraction: float | None = None
@@ -237,6 +273,14 @@ def stale(at: datetime | None, now: datetime, limit: float) -> bool:
     """Return whether a figure was seen too long ago to stand, or nobody can tell how long ago."""
     seconds = age(at, now)
     return seconds is None or seconds > limit
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was seen, in one unit."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def about(seconds: float) -> str:

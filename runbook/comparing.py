@@ -12,6 +12,7 @@ from runbook import differing, uncarried
 from runbook.differing import Differing
 from runbook.postgres import replication
 from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
+from runbook.postgres.confirming import Patience
 from runbook.postgres.statement import quoted
 from runbook.roles import Role
 from runbook.sides import held
@@ -26,7 +27,7 @@ FACT = "compare.live"
 """The latest comparison while baking: when, and what it found of each database."""
 
 WAIT_S = 60.0
-"""How long one table is waited for: until the subscriber confirms, until its rows stand still."""
+"""How long subscribers are waited for in vain, in all, and one table's rows to stand still."""
 
 KEYS_KEPT = 100
 """Of each table, so many keys at most go into the journal, and never whole rows."""
@@ -68,6 +69,7 @@ async def compare_live(
             todo=f"It covers {', '.join(map(quoted, captured))}.",
         )
     chosen = [name for name in captured if not databases or name in databases]
+    patience = Patience(wait_s)
     left, right = await world.target(sides.publisher), await world.target(sides.subscriber)
     found = []
     for place, database in enumerate(chosen):
@@ -83,6 +85,7 @@ async def compare_live(
                 slot=slot_name(world, captured, database),
                 tables=tables,
                 wait_s=wait_s,
+                patience=patience,
                 progress=told,
             )
         )

@@ -23,6 +23,9 @@ from runbook.world import World
 
 FACT = "drift"
 
+GIVEN_UP = "databases.given-up"
+"""The databases that came after the capture, and that a person leaves behind by name."""
+
 
 class Where(StrEnum):
     """Which side has it."""
@@ -102,6 +105,11 @@ _DRIFT = TypeAdapter(Drift)
 def from_json(value: Any) -> Drift:
     """Return the drift that `as_json` wrote."""
     return _DRIFT.validate_python(value)
+
+
+def given_up(world: World) -> list[str]:
+    """Return the databases that are left behind by name."""
+    return list(world.fact(GIVEN_UP) or ())
 
 
 def kept(world: World) -> list[Drift]:
@@ -194,6 +202,7 @@ class SchemaLook:
         if sides != self._sides:
             self._sides, self._known = sides, {}
         self.stamps_s = self.compared_s = 0.0
+        left_behind = given_up(self._world)
         found = [
             Drift(
                 name,
@@ -204,7 +213,7 @@ class SchemaLook:
                 sides.subscriber.value,
             )
             for name in await self._world.databases(sides.publisher)
-            if name not in databases
+            if name not in databases and name not in left_behind
         ]
         for database in databases:
             found += await self._database(sides, database)

@@ -261,18 +261,28 @@ class Steady:
     """Lets a verdict get worse at once, and better only once it was seen to stay so."""
 
     def __init__(self) -> None:
+        self._of: object = None
+        self._was_well = False
         self._worse: Protection | None = None
         """What was last said of a way that had been made and was not well; None: nothing since."""
         self._well_since: float | None = None
 
-    def take(self, found: Protection, clock: float) -> Protection:
-        """Return what may be said, of what was found now. `clock` is monotonic, in seconds."""
+    def take(self, found: Protection, clock: float, of: object = None) -> Protection:
+        """Return what may be said, of what was found now.
+
+        `clock` is monotonic, in seconds. `of` tells one capture from another: what was not well of
+        the one says nothing of the next.
+        """
+        if of != self._of:
+            self._of, self._was_well, self._worse = of, False, None
         if found.protected is not True:
             self._well_since = None
             # A way that is being made, or that nobody has looked at yet, was not unwell.
-            if found.stage is Stage.HELD and not found.looking:
+            known = found.protected is False or self._was_well
+            if known and found.stage is Stage.HELD and not found.looking:
                 self._worse = found
             return found
+        self._was_well = True
         if self._worse is None:
             return found
         if self._well_since is None:

@@ -53,7 +53,7 @@ class Judging:
         found = judge(kept, looked, self._world.plan.protection, now)
         if found.protected is None and first:
             found = self.looking()
-        return self._steady.take(found, time.monotonic())
+        return self._steady.take(found, time.monotonic(), verdicts.of_capture(self._world))
 
     def keep(self, protection: Protection) -> None:
         """Journal a verdict that says something else than the one before."""

@@ -21,11 +21,11 @@ import psycopg
 from runbook import board as boards
 from runbook import clocks, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
-from runbook.board import Board, Fence, TrafficView
+from runbook.board import Board, ClusterView, Fence, Production, TrafficView, stale
 from runbook.clocks import ClockWatch
 from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
 from runbook.judging import Judging
-from runbook.looks import bounds, clusters, origins, strays
+from runbook.looks import bounds, clusters, origins, production, strays
 from runbook.looks.keys import KeysLook
 from runbook.looks.objects import HeldObjectsLook
 from runbook.looks.patience import AGAIN_S
@@ -38,6 +38,7 @@ from runbook.looks.workers import WorkersLook
 from runbook.outage import downtime
 from runbook.positions import switchover_asked
 from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.detach import detached
@@ -70,7 +71,7 @@ class Monitor:
         self.world = world
         self._journal = journal
         self.board = Board()
-        self._unseen = {"clusters", "lags", *(rest.name for rest in LOOKS)}
+        self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
         self._judging = Judging(world, journal)
         self._slots = SlotsLook(world)
@@ -198,6 +199,7 @@ class Monitor:
             )
         elif look == "traffic":
             self.board = replace(self.board, traffic=replace(self.board.traffic, error=words))
+            self._unreached(str(error))
         elif look == "clusters":
             views = tuple(replace(view, error=words) for view in self.board.clusters)
             self.board = replace(self.board, clusters=views)
@@ -228,7 +230,8 @@ class Monitor:
         green = await self._green.aws_own() if before else ()
         self.board = replace(self.board, green_lags=green)
         views, warnings = await self._slots.held()
-        self.board = replace(self.board, lags=views)
+        known = views if views and all(lag.bytes is not None for lag in views) else None
+        self.board = replace(self.board, lags=views, last_lags=known or self.board.last_lags)
         self._seen["slots"] = Seen(self.world.now(), warnings, "")
         self._again_soon("lags", self._slots.waits)
         self._samples.keep_lags(views, self.world.now())
@@ -313,12 +316,36 @@ class Monitor:
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.board)
         self.board = replace(self.board, traffic=view)
+        role = self._traffic.serving(self.board)
+        self._production(production.answers(self._view(role), role.value, self.world.now()))
         if rated and view.at is not None:
             cluster = self.world.plan.cluster.identifier
             self._samples.keep([Sample(view.at, "writes_per_s", cluster, view.writes_per_s)])
 
+    def _view(self, role: Role) -> ClusterView | None:
+        return next((view for view in self.board.clusters if view.role == role.value), None)
+
+    def _unreached(self, error: str) -> None:
+        """Say what is known of the cluster that serves, which did not answer."""
+        now, role = self.world.now(), self._traffic.serving(self.board)
+        witness = self._workers.witness
+        if role is held(self.world).subscriber or (
+            witness is not None and stale(witness.at, now, self.world.plan.protection.fresh_s)
+        ):
+            witness = None
+        before, view = self.board.production, self._view(role)
+        self._production(production.does_not(before, view, role.value, error, witness, now))
+
+    def _production(self, found: Production) -> None:
+        """Put up whether the cluster that serves answers, and journal that it changed."""
+        words = production.news(self.board.production, found)
+        self.board = replace(self.board, production=found)
+        if words:
+            self._journal.evidence(self.world.run, "monitor", words)
+            self._wake("judge")
+
     def _watch_clocks(self) -> None:
-        """Forget every figure when the clocks have parted: their ages mean nothing any more."""
+        """Forget every figure when the clocks have parted: their ages mean nothing."""
         jump = self._clocks.look()
         if jump is None:
             return

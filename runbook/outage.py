@@ -13,10 +13,11 @@ from datetime import datetime
 
 from runbook import clocks
 from runbook.board import Downtime
+from runbook.plan import StopMethod
 from runbook.steps.abort import ReopenBlue
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.tracks import name
-from runbook.world import asked_to_stop
+from runbook.world import STOPPED_BY_HAND, stopped_by_hand
 from state.journal import Journal
 from state.rebasing import bases
 from state.records import Attempt, Evidence, Json, TrackEntry
@@ -68,17 +69,40 @@ def downtime(journal: Journal, run: str) -> Downtime:
     """Return the clock of a run's latest outage, with the sum of those before it."""
     attempts, entries = journal.attempts(run), journal.entries(run)
     found = _since_the_start(journal, run, attempts, entries)
+    asked_at = _being_asked(journal, run, attempts, entries)
     if not found:
-        return Downtime()
+        return Downtime(asked_at=asked_at)
     last = found[-1]
     return Downtime(
-        last.began.at,
-        None if last.ended is None else last.ended.at,
+        asked_at=None if last.ended is None else asked_at,
+        started_at=last.began.at,
+        ended_at=None if last.ended is None else last.ended.at,
         track=last.began.track,
         earlier_s=sum(outage.seconds for outage in found[:-1]),
         letting_in=last.ended is None and _letting_in(attempts, last.began),
         clock_set_s=last.clock_set_s,
     )
+
+
+def _being_asked(
+    journal: Journal, run: str, attempts: Sequence[Attempt], entries: Sequence[TrackEntry]
+) -> datetime | None:
+    """Return since when a person is asked to stop the applications by hand, and may have done so.
+
+    The question comes right after the step's first decision, and waits for its own answer.
+    """
+    plan = journal.run(run).plan.get("traffic") or {}
+    if plan.get("stop") != StopMethod.MANUAL or not entries:
+        return None
+    made = [
+        each
+        for each in journal.decisions(run)
+        if each.entry == entries[-1].id and each.step == StopTraffic.key
+    ]
+    begun = any(each.entry == entries[-1].id and each.step == StopTraffic.key for each in attempts)
+    if not made or begun or any(each.gate.startswith(STOPPED_BY_HAND) for each in made):
+        return None
+    return made[-1].at
 
 
 def _since_the_start(
@@ -92,7 +116,7 @@ def _since_the_start(
     asked = {
         entry.id: at
         for entry in entries
-        if (at := asked_to_stop(journal.decisions(run), entry.id)) is not None
+        if (at := stopped_by_hand(journal, run, entry.id)) is not None
     }
     read_anew, emptied = bases(entries), [seen.id for seen in traffic if seen.value is None]
     found: list[Outage] = []

@@ -28,11 +28,16 @@ async def objection(world: World) -> str:
 
     Raises what AWS says where it cannot be asked.
     """
+    return (await objection_and_look(world))[0]
+
+
+async def objection_and_look(world: World) -> tuple[str, dict[Role, Seen]]:
+    """Return the same, and what the clusters said, who were asked for it."""
     clusters = await serving.own_clusters(world)
     if (mark := holder.left_behind(world, clusters)) is not None:
-        return f"this journal was left behind: the run is held by {mark.words}"
+        return f"this journal was left behind: the run is held by {mark.words}", {}
     seen = await serving.look(world, clusters)
-    return "; ".join(serving.disagreements(world, seen, ()))
+    return "; ".join(serving.disagreements(world, seen, ())), seen
 
 
 class Permission:

@@ -30,6 +30,46 @@ def of_run(journal: Keeper, run: Run) -> Plan:
     return plans.from_json(journal.fact(run.id, FACT) or run.plan)
 
 
+IGNORED = "plan.ignored"
+"""What was last seen to be edited in the plan file and is not gone by."""
+
+
+def for_step(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+    """Return the plan that a step goes by: read again before a checking step, else the current one.
+
+    An edit that is not read is told once, with when it would be.
+    """
+    if step in CHECKING:
+        return read_again(journal, run, current, step)
+    edited = _edited(run, current)
+    if edited != (journal.fact(run.id, IGNORED) or ""):
+        words = (
+            f"the plan file was edited ({edited}), and this run does not go by it: it is read "
+            f"before {' and '.join(CHECKING)} alone"
+            if edited
+            else "the plan file is what this run goes by again"
+        )
+        journal.evidence(run.id, step, words, key=IGNORED, value=edited)
+    return current
+
+
+def _edited(run: Run, current: Plan) -> str:
+    """Return which sections of the plan file are not what the run goes by, or an empty text."""
+    path = Path(run.plan_path)
+    if not path.exists():
+        return ""
+    try:
+        found = plans.load(path)
+    except PlanError:
+        return "it is no valid plan now"
+    return _changed(current, found)
+
+
+def _changed(old: Plan, new: Plan) -> str:
+    was, now = old.as_json(), new.as_json()
+    return ", ".join(section for section in now if now[section] != was.get(section))
+
+
 def read_again(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
     """Return the plan file's plan, journaled, if it has changed; else the current one.
 
@@ -55,9 +95,6 @@ def read_again(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
             now="Nothing was changed; the run goes by the plan that it began with.",
             todo="Put the plan of this run back, or start a run of its own for the other cluster.",
         )
-    old, new = current.as_json(), found.as_json()
-    changed = ", ".join(section for section in new if new[section] != old.get(section))
-    journal.evidence(
-        run.id, step, f"the plan was read again; changed: {changed}", key=FACT, value=new
-    )
+    words = f"the plan was read again; changed: {_changed(current, found)}"
+    journal.evidence(run.id, step, words, key=FACT, value=found.as_json())
     return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from runbook import differing, verdicts
-from runbook.alarm import Cause
+from runbook.alarm import Cause, cause_of
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
@@ -68,6 +68,17 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
+FORCED_FROM = (
+    Position.PROTECTED,
+    Position.NOT_PROTECTED,
+    Position.ROWS_DIFFER,
+    Position.WAY_LOST,
+    Position.ROLLING_BACK,
+    Position.ROLLBACK_BLOCKED,
+)
+"""The positions in which new blue has the last word, and blue prime most of it."""
+
+
 def position(world: World, journal: Journal) -> Position:
     """Return where the run stands, by its journal."""
     if world.fact(LEFT_BEHIND):
@@ -108,7 +119,7 @@ def _of(
     if entry.track is Track.UPGRADE and not forward:
         return _of_upgrade(world, journal, attempts)
     moved = _endpoint(entry, attempts)
-    if moved is Status.SUCCEEDED and entry.way == WayBack.FOR_GOOD:
+    if moved is Status.SUCCEEDED and entry.way in (WayBack.FOR_GOOD, WayBack.FORCED):
         return Position.ROLLED_BACK
     if moved is Status.SUCCEEDED:
         return _on_new_blue(world, forward=True) if forward else _on_blue_prime(world)
@@ -129,7 +140,7 @@ def _unlike(world: World) -> bool:
 def _only_rows(world: World) -> bool:
     """Return whether nothing else than rows stood in the way when the watch last looked."""
     causes = verdicts.journaled(world).get("causes") or ()
-    return all(str(cause).startswith(Cause.ROWS) for cause in causes)
+    return all(cause_of(str(cause)) is Cause.ROWS for cause in causes)
 
 
 def _on_new_blue(world: World, *, forward: bool = False) -> Position:
@@ -235,3 +246,16 @@ def way_back(where: Position) -> str:
         Position.ABORTED: "none is needed: blue serves as before",
         Position.LEFT_BEHIND: "not known here: another journal went on with the run",
     }[where]
+
+
+def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
+    """Return the same where the cluster that serves answers; else what is left then.
+
+    `fresh` says that it must have been looked for lately.
+    """
+    if where in FORCED_FROM and verdicts.unreached(world, fresh=fresh) is not None:
+        return (
+            "none that loses nothing while new blue does not answer; the forced way to blue prime "
+            "(b, or --track forced) says what it gives up"
+        )
+    return way_back(where)

@@ -76,6 +76,8 @@ class Seen:
     """None: it has no instance to ask, or did not answer."""
     unknown: str = ""
     """Why it could not be asked though an instance of it is up; else empty."""
+    password_refused: bool = False
+    """Whether it answers, and takes none of the passwords that are known."""
 
 
 _NONE: Mapping[Role, Seen] = {}
@@ -148,7 +150,8 @@ async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
         if not any(instance.available for instance in instances):
             return Seen(role, cluster, None)
         words = str(error).strip().partition("\n")[0] or f"no answer in {ANSWERS_S:.0f} s"
-        return Seen(role, cluster, None, words)
+        refused = isinstance(error, CannotConnect) and error.password_refused
+        return Seen(role, cluster, None, words, password_refused=refused)
     return Seen(role, cluster, found)
 
 

@@ -18,16 +18,15 @@ from pathlib import Path
 
 import psycopg
 
-from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import holder, planning
+from runbook import holder, planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
 from runbook.monitor import Monitor
 from runbook.offers import Offer, Pending, Preview, choices
 from runbook.plan import Plan
-from runbook.positions import position, way_back
+from runbook.positions import position, way_back_now
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.previewing import preview
 from runbook.remedies import offered as remedies
@@ -144,10 +143,10 @@ class Session:
 
     def board(self) -> Board:
         """Return the live figures: this process's own, or those that the holder published."""
-        if self._watching is not None:
+        if self._watching is not None or self._monitor.board.at is not None:
             return self._monitor.board
-        published = self._journal.live(self.run.id)
-        return Board() if published is None else boards.from_json(published)
+        watched = self._journal.holder() is not None
+        return verdicts.board_as_seen(self._looking, watched=watched) or Board()
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest events after an id, oldest first."""
@@ -189,7 +188,7 @@ class Session:
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
-        return way_back(position(self._world, self._journal))
+        return way_back_now(self._world, position(self._world, self._journal))
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
@@ -220,8 +219,7 @@ class Session:
         try:
             while True:
                 self._busy = step
-                if step in planning.CHECKING:
-                    self._go_by(planning.read_again(self._journal, self.run, self.plan, step))
+                self._go_by(planning.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()

@@ -34,6 +34,15 @@ from runbook.steps.commit import (
 from runbook.steps.detach import Detach
 from runbook.steps.drop_capture import DropCapture
 from runbook.steps.endpoint import SwitchEndpoint
+from runbook.steps.forced import (
+    ApplyReceived,
+    CutOff,
+    ForcedAssess,
+    ForcedEndpoint,
+    ForcedOpen,
+    ForcedSettled,
+    SequencesAhead,
+)
 from runbook.steps.green import AwaitGreen, CreateDeployment
 from runbook.steps.identify import Identify, Preflight
 from runbook.steps.parameters import PrepareParameters
@@ -60,6 +69,8 @@ class WayBack(StrEnum):
     PROTECT_THEN_BLUE_PRIME = "protect-then-blue-prime"
     FOR_GOOD = "blue-prime-for-good"
     """To blue prime, with no way forward held, whatever the plan says."""
+    FORCED = "forced"
+    """To blue prime while new blue does not answer: what it did not send is given up."""
     STAY = "stay"
     """Blue prime serves on, after going forward was called off."""
     SETTLE = "settle"
@@ -201,6 +212,8 @@ def rollback(plan: Plan, way: str = WayBack.BLUE_PRIME) -> list[Step]:
             return [*turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
         case WayBack.OLD_BLUE:
             return to_old_blue()
+        case WayBack.FORCED:
+            return forced()
         case WayBack.STAY:
             return [*stay(Role.BLUE_PRIME), settled]
         case WayBack.SETTLE:
@@ -233,6 +246,29 @@ def to_old_blue() -> list[Step]:
         ),
         DropCapture(Role.NEW_BLUE),
         RollbackSettled(on=Role.OLD_BLUE),
+    ]
+
+
+def forced() -> list[Step]:
+    """New blue does not answer: blue prime takes over with what it has received."""
+    return [
+        ForcedAssess(),
+        *flowing(
+            CutOff(on=Role.NEW_BLUE),
+            ApplyReceived(),
+            Detach(Role.BLUE_PRIME),
+            SequencesAhead(),
+            ForcedOpen(Role.BLUE_PRIME),
+            ForcedEndpoint(away=Role.NEW_BLUE, to=Role.BLUE_PRIME),
+        ),
+        ResumeTraffic(
+            on=Role.BLUE_PRIME,
+            closed=(Role.NEW_BLUE,),
+            captured=False,
+            phase="rollback",
+            leaves=Role.NEW_BLUE,
+        ),
+        ForcedSettled(),
     ]
 
 
@@ -271,7 +307,7 @@ TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {
 
 def name(track: Track, way: str = "") -> str:
     """Return what a stay on a track is called where one word must do."""
-    return way if way in (WayUp.FORWARD, WayBack.SETTLE) else track.value
+    return way if way in (WayUp.FORWARD, WayBack.SETTLE, WayBack.FORCED) else track.value
 
 
 def ways_of() -> list[tuple[Track, str]]:

@@ -128,7 +128,7 @@ class Unlike:
         if left:
             parts.append(f"{', '.join(left)} only on {self.source.value}")
         if right:
-            parts.append(f"{', '.join(right)} only on {self.target.value}")
+            parts.append(f"{', '.join(right)} only on {self.target.value}, and would come back")
         return f"is not the same: {'; '.join(parts)}"
 
     def pair(self) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from runbook import board as boards
 from runbook import differing, uncarried
-from runbook.board import Board, Protection, stale
+from runbook.board import Board, Production, Protection, stale
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.judge import Kept, by_journal, row_alarms
@@ -114,6 +114,29 @@ def as_seen(world: World, board: Board, *, watched: bool) -> Protection:
     if watched and not stale(last.at, world.now(), world.plan.protection.fresh_s):
         return last
     return replace(last, protected=None, looking=False, before=last.protected, before_at=last.at)
+
+
+def unreached(world: World, *, fresh: bool = True) -> Production | None:
+    """Return the cluster that serves, if it was looked for (lately, if `fresh`) in vain."""
+    value = world.live()
+    if value is None:
+        return None
+    found = boards.from_json(value).production
+    late = stale(found.at, world.now(), world.plan.protection.fresh_s)
+    return found if found.unreached and not (fresh and late) else None
+
+
+def board_as_seen(world: World, *, watched: bool) -> Board | None:
+    """Return the figures that were put up last, for whoever only reads; None where none ever were.
+
+    Every output that does not watch by itself takes them from here: the same ones, with the same
+    verdict.
+    """
+    value = world.live()
+    if value is None:
+        return None
+    board = boards.from_json(value)
+    return replace(board, protection=as_seen(world, board, watched=watched))
 
 
 def present(world: World) -> Protection:

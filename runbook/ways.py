@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runbook.positions import Position, position, way_back
+from runbook import verdicts
+from runbook.positions import FORCED_FROM, Position, position, way_back_now
+from runbook.steps import forced
 from runbook.tracks import WayBack, WayUp, name, steps_of
 from runbook.world import World
 from state.journal import Journal
@@ -48,6 +50,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
     """Return every way off the current track, the recommended one first."""
     where = position(world, journal)
     entry = journal.entries(world.run)[-1]
+    down = verdicts.unreached(world)
     before = where is Position.BEFORE_SWITCHOVER
     to_old_blue = where in (
         Position.BEFORE_TRAFFIC,
@@ -97,8 +100,10 @@ def ways(world: World, journal: Journal) -> list[Way]:
             if where is Position.ROWS_DIFFER
             else "nothing: blue prime has every write",
             "a minute or so, the applications being down",
-            available=where in (Position.PROTECTED, Position.ROWS_DIFFER),
-            why_not={
+            available=where in (Position.PROTECTED, Position.ROWS_DIFFER) and down is None,
+            why_not=f"{down.text}; the forced way (--track forced) says what it would give up"
+            if down is not None
+            else {
                 Position.WAY_LOST: "a slot is gone: blue prime misses writes, for good",
                 Position.FORWARD_NOT_PROTECTED: "first the next steps here: they feed blue prime",
                 Position.ROLLING_BACK: "the run is on it: its next step goes on",
@@ -107,8 +112,9 @@ def ways(world: World, journal: Journal) -> list[Way]:
                 where,
                 "it serves already" if back else "blue prime does not have every write yet",
             ),
-            recommended=where is Position.PROTECTED,
+            recommended=where is Position.PROTECTED and down is None,
         ),
+        _forced(world, where, entry.way),
         _way(
             world,
             Track.ROLLBACK,
@@ -239,8 +245,32 @@ def ways(world: World, journal: Journal) -> list[Way]:
     ]
     if where is Position.LEFT_BEHIND:
         found = [replace(way, why_not="this journal was left behind") for way in found]
-    found = [replace(way, here=way_back(where)) for way in found]
+    found = [replace(way, here=way_back_now(world, where)) for way in found]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
+
+
+def _forced(world: World, where: Position, way: str) -> Way:
+    """Return the way to blue prime for when new blue does not answer."""
+    production = verdicts.unreached(world)
+    fed = bool(world.fact("subscribed")) and where in FORCED_FROM
+    gone = where is Position.WAY_LOST
+    return _way(
+        world,
+        Track.ROLLBACK,
+        WayBack.FORCED,
+        "Force the way to blue prime: new blue is given up",
+        "what new blue acknowledged and did not send. Last known: "
+        + forced.loss(world)
+        + ("; and what the lost slot did not keep" if gone else ""),
+        "a minute or so; new blue is not asked for anything",
+        available=fed and production is not None and way != WayBack.FORCED,
+        why_not="the run is on it"
+        if way == WayBack.FORCED
+        else "blue prime does not follow new blue"
+        if not fed
+        else "new blue answers, or was not looked for yet: the ordinary way gives nothing up",
+        recommended=False,
+    )
 
 
 def _way(

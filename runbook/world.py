@@ -24,7 +24,7 @@ from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
 from state.rebasing import tried
-from state.records import Attempt, Decision, Effect, Json, TrackEntry
+from state.records import Attempt, Decision, Effect, Json, Sample, TrackEntry
 from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
@@ -51,6 +51,32 @@ def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
     return None
 
 
+def stopped_by_hand(journal: Kept, run: str, entry: int) -> datetime | None:
+    """Return from when on a person has stopped the applications on a stay; None: nobody was asked.
+
+    That is when writes were last seen between the question and the answer, as far as they were
+    looked for, and else when the question came: from then on they may have been down.
+    """
+    decisions = journal.decisions(run)
+    asked = asked_to_stop(decisions, entry)
+    if asked is None:
+        return None
+    answered = next(
+        each.at
+        for each in decisions
+        if each.entry == entry and each.gate.startswith(STOPPED_BY_HAND)
+    )
+    last, before = asked, asked
+    for sample in journal.samples_of(run, "writes_per_s", None, asked):
+        if sample.at > answered:
+            break
+        if sample.value:
+            # A rate is that of the time since the sample before it.
+            last = before
+        before = sample.at
+    return last
+
+
 async def _sleep(words: str, seconds: float) -> None:
     """Wait, where nobody hears what for nor stops it."""
     await asyncio.sleep(seconds)
@@ -68,6 +94,9 @@ class Kept(Protocol):
     def decisions(self, run: str) -> list[Decision]: ...
     def entries(self, run: str) -> list[TrackEntry]: ...
     def live(self, run: str) -> dict[str, Json] | None: ...
+    def samples_of(
+        self, run: str, kind: str | None, subject: str | None, since: datetime | None
+    ) -> list[Sample]: ...
 
 
 class NothingKept:
@@ -87,6 +116,11 @@ class NothingKept:
 
     def live(self, run: str) -> dict[str, Json] | None:
         return None
+
+    def samples_of(
+        self, run: str, kind: str | None, subject: str | None, since: datetime | None
+    ) -> list[Sample]:
+        return []
 
 
 class World:
@@ -168,13 +202,13 @@ class World:
         )
 
     def downtime_started(self) -> datetime | None:
-        """Return when the present stay on the track first asked the applications to stop.
+        """Return when the present stay on the track first stopped the applications.
 
-        A person who stops them by hand begins when asked to, before saying that it is done.
+        A person who stops them by hand has begun before saying that it is done.
         """
         stop = self._first_stop()
         entry = self._journal.entries(self.run)[-1]
-        asked = asked_to_stop(self._journal.decisions(self.run), entry.id)
+        asked = stopped_by_hand(self._journal, self.run, entry.id)
         moments = [] if stop is None else [stop.intent_at]
         return min([*moments, *([] if asked is None else [asked])], default=None)
 
@@ -288,6 +322,11 @@ class World:
     def password_for(self, target: pg.Target) -> pg.Password:
         """Return what fetches the password of the plan's user when it is needed."""
         return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
+
+    def takes_former_password(self, role: Role) -> bool:
+        """Return whether the role's cluster was last entered with another than the plan's."""
+        session = self._sessions.get(role)
+        return session is not None and session.outdated
 
     async def forget_connections(self) -> None:
         """Close what `connect` kept, so that the next step looks its endpoints up anew.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from state.reading import Reader
-from state.records import Attempt, Effect, Evidence, Handover, Json, Run, TrackEntry
+from state.records import Attempt, Effect, Event, Evidence, Handover, Json, Run, TrackEntry
 from state.report_markdown import markdown
 from state.standing import standing
+from state.stays import stays
 from state.times import to_text
 
 VERSION = 1
@@ -24,9 +26,14 @@ DOWNTIMES = ("upgrade", "rollback", *LATER)
 Format = Literal["md", "json"]
 
 
-def report(journal: Reader, run: str, fmt: Format) -> str:
-    """Return the report of a run, by its id or a prefix; raise `NoSuchRun`."""
-    content = collect(journal, run)
+def report(
+    journal: Reader, run: str, fmt: Format, *, stands: Mapping[str, Any] | None = None
+) -> str:
+    """Return the report of a run, by its id or a prefix; raise `NoSuchRun`.
+
+    `stands` is where it stands now, as whoever knows the procedure says: the way back, the verdict.
+    """
+    content = {**collect(journal, run), **({} if stands is None else {"stands": stands})}
     if fmt == "md":
         return markdown(content)
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
@@ -40,6 +47,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
     with journal.snapshot():
         record = journal.run(run)
         facts = journal.facts(record.id)
+        told = journal.events(record.id, limit=-1)
         return {
             "report": VERSION,
             "run": _run(record),
@@ -62,7 +70,8 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
                 }
                 for decision in journal.decisions(record.id)
             ],
-            "evidence": [_evidence(evidence) for evidence in journal.evidences(record.id)],
+            "declined": [_declined(event) for event in told if event.data.get("declined")],
+            "evidence": _seen(journal, record.id),
             "facts": {key: fact.value for key, fact in facts.items()},
             "events": [
                 {
@@ -71,7 +80,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
                     "text": event.text,
                     "data": event.data,
                 }
-                for event in journal.events(record.id, limit=-1)
+                for event in told
             ],
             "samples": _samples(journal, record.id),
         }
@@ -159,6 +168,23 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "text": evidence.text,
         "value": evidence.value,
     }
+
+
+def _seen(journal: Reader, run: str) -> list[dict[str, Any]]:
+    """Return all evidence, each with the stay on a track to which it belongs."""
+    entries = journal.entries(run)
+    seen = journal.evidences(run)
+    places = {entry.id: place for place, entry in enumerate(entries)}
+    return [
+        {**_evidence(each), "stay": places.get(stay), "track": entries[places[stay]].track}
+        for each, stay in zip(seen, stays(seen, journal.attempts(run), entries), strict=True)
+    ]
+
+
+def _declined(event: Event) -> dict[str, Any]:
+    """Return a gate that was not passed: what was asked, and who said no."""
+    asked = {name: str(event.data.get(name, "")) for name in ("step", "gate", "who")}
+    return {"at": to_text(event.at), **asked, "question": event.text.removeprefix("declined: ")}
 
 
 def _downtime(fact: Evidence | None) -> Json:

@@ -23,7 +23,7 @@ def markdown(report: dict[str, Any]) -> str:
         *_warnings(report["warnings"]),
         *_timeline(report["tracks"]),
         *_handovers(report["handovers"]),
-        *_decisions(report["decisions"]),
+        *_decisions(report["decisions"], report["declined"]),
         *_changes(report["tracks"]),
         *_evidence(report["evidence"]),
         *_measured(report["samples"]),
@@ -60,11 +60,16 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
             ("ended", ended),
             ("result", result),
             *_downtimes(report),
+            *((_plain(label), _plain(words)) for label, words in _stands(report)),
             ("plan", _plain(run["plan_path"])),
         ],
     )
     yield "Times are UTC."
     yield ""
+
+
+def _stands(report: dict[str, Any]) -> Sequence[Sequence[str]]:
+    return report["stands"]["words"] if "stands" in report else ()
 
 
 def _downtimes(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -163,8 +168,12 @@ def _handovers(handovers: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
 
 
-def _decisions(decisions: Sequence[dict[str, Any]]) -> Iterator[str]:
-    if not decisions:
+def _decisions(
+    decisions: Sequence[dict[str, Any]], declined: Sequence[dict[str, Any]]
+) -> Iterator[str]:
+    """Tell what was decided at gates, in the order of time: what was typed, or that it was a no."""
+    told = [*decisions, *({**each, "typed": "declined"} for each in declined)]
+    if not told:
         return
     yield from ("## Decisions", "")
     yield from _table(
@@ -174,7 +183,7 @@ def _decisions(decisions: Sequence[dict[str, Any]]) -> Iterator[str]:
                 _moment(decision["at"]),
                 *(_plain(decision[member]) for member in ("step", "gate", "who", "typed")),
             )
-            for decision in decisions
+            for decision in sorted(told, key=lambda each: str(each["at"]))
         ],
     )
 
@@ -212,8 +221,14 @@ def _evidence(evidence: Sequence[dict[str, Any]]) -> Iterator[str]:
         return
     yield from ("## Evidence", "")
     yield from _table(
-        ("at", "step", "seen"),
-        [(_clock(each["at"]), _plain(each["step"]), _plain(each["text"])) for each in told],
+        ("at", "track", "step", "seen"),
+        [
+            (
+                _clock(each["at"]),
+                *(_plain(each[member]) for member in ("track", "step", "text")),
+            )
+            for each in told
+        ],
     )
 
 

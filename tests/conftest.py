@@ -31,4 +31,4 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = Workspace(tmp_path / "home")
     made.home.mkdir()
     yield made
-    made.run("lab", "stop", expect=None)
+    made.stop_lab()

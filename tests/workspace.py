@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rehearsal.hook import ask
+from rehearsal.lab import LOCK
+
 LIMIT_S = 400
 NONE: Mapping[str, str] = {}
 
@@ -70,15 +73,23 @@ class Workspace:
     def lab(self, *options: str) -> None:
         self.run("lab", "start", "--pace", "0", "--lives-with", str(os.getpid()), *options)
 
+    def ask_lab(self, name: str, *, timeout_s: float = LIMIT_S) -> dict[str, Any]:
+        """Ask the lab itself, as its commands do, without the second that a command begins with."""
+        return ask(str(self.home / "lab"), name, timeout_s=timeout_s)
+
     def lab_environment(self) -> dict[str, str]:
         """Return what `eval "$(blueprime lab env)"` sets."""
-        lines = self.run("lab", "env").stdout.splitlines()
-        pairs = (line.removeprefix("export ").split("=", 1) for line in lines)
-        return {name: shlex.split(value)[0] for name, value in pairs}
+        found: dict[str, str] = self.ask_lab("status")["env"]
+        return found
+
+    def stop_lab(self) -> None:
+        """Stop the lab, if there is one; a lab that is stopped already is no trouble."""
+        if (self.home / "lab" / LOCK).exists():
+            self.run("lab", "stop", expect=None)
 
     def plan(self, *options: str) -> Path:
         """Write a plan for the lab's cluster, as an operator would for a real one."""
-        found = self.json("lab", "status", "--json")
+        found = self.ask_lab("status")
         path = self.home / "plan.toml"
         hooks = found["hooks"]
         self.run(
@@ -96,13 +107,12 @@ class Workspace:
 
         The mark that says who holds the run is left out: whoever goes on puts it anew.
         """
-        calls = self.json("lab", "calls", "--json")
+        calls = self.ask_lab("calls")["calls"]
         made = ((call["action"], json.dumps(call["target"])) for call in calls)
         return [(action, target) for action, target in made if action != "AddTagsToResource"]
 
     def ledger(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.json("lab", "ledger", "--json")
-        return found
+        return self.ask_lab("ledger")
 
 
 NIGHT = ("--auto", "--json", "--pace", "0", "--lives-with", str(os.getpid()))

@@ -94,4 +94,6 @@ def _final(flow: tuple[Line, ...]) -> str:
 
 
 def _up(clock: Downtime) -> str:
+    if clock.asked_at is not None:
+        return "may be stopped already, by hand"
     return "were never stopped" if clock.started_at is None else "were let in again"

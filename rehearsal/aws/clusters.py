@@ -273,7 +273,13 @@ def _delete(control: Control, cluster: Cluster) -> Shape:
 
 def forget_cluster(control: Control, cluster: Cluster) -> None:
     """Remove a cluster with its volume, its members and its endpoints."""
-    control.fleet.destroy(cluster.resource_id)
+    try:
+        control.fleet.destroy(cluster.resource_id)
+    finally:
+        _forget_record(control, cluster)
+
+
+def _forget_record(control: Control, cluster: Cluster) -> None:
     with control.lock:
         for member in cluster.instances:
             member.gone = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -12,9 +13,13 @@ from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.instances import add_instance
 from rehearsal.aws.models import Cluster, Deployment, Instance, suffix
+from rehearsal.aws.pace import Stopped
 from rehearsal.aws.parameters import evaluate, server_settings
 from rehearsal.aws.prerequisites import late_refusal
+from rehearsal.ground import ServerError
 from rehearsal.replication import Task
+
+_log = logging.getLogger(__name__)
 
 DURATIONS = {
     Task.CREATING_READ_REPLICA: "green-replica",
@@ -40,21 +45,40 @@ def tasks_of(version: str, target_version: str) -> dict[str, str]:
 
 def provision(control: Control, deployment: Deployment) -> None:
     """Make green, or end in INVALID_CONFIGURATION with the reason; then watch the replication."""
-    refusal = late_refusal(control, deployment)
+    try:
+        refusal = _refusal(control, deployment)
+        if refusal is not None:
+            with control.pace.at_least("green-replica"):
+                deployment.tasks[Task.CREATING_READ_REPLICA.value] = "IN_PROGRESS"
+            _fail(control, deployment, refusal)
+            return
+        _make(control, deployment)
+    except Stopped:
+        raise
+    except Exception as error:
+        # Whatever fails, blue's death among it, AWS ends its work and says so.
+        _fail(control, deployment, f"Creation of blue/green deployment failed: {error}")
+        raise
+    _watch(control, deployment)
+
+
+def _refusal(control: Control, deployment: Deployment) -> str | None:
     if control.orders.take(fates.GREEN_FAILS):
-        refusal = fates.GREEN_REASON
-    if refusal is not None:
-        with control.pace.at_least("green-replica"):
-            deployment.tasks[Task.CREATING_READ_REPLICA.value] = "IN_PROGRESS"
-        _fail(control, deployment, refusal)
-        return
+        return fates.GREEN_REASON
+    return late_refusal(control, deployment)
+
+
+def _make(control: Control, deployment: Deployment) -> None:
     green = _new_green(control, deployment)
     try:
         _Making(control, deployment, green)()
-    except Exception as error:
+    except BaseException:
         deployment.target = None
-        forget_cluster(control, green)
-        _fail(control, deployment, f"Creation of blue/green deployment failed: {error}")
+        try:
+            forget_cluster(control, green)
+        except ServerError:
+            # Why green was not made is what counts; what is left of it goes with the lab.
+            _log.exception("green %s could not be removed", green.identifier)
         raise
     with control.lock:
         for pair in deployment.pairs:
@@ -68,14 +92,13 @@ def provision(control: Control, deployment: Deployment) -> None:
         )
     if green.writer:
         fates.green_member(control, green.writer)
-    _watch(control, deployment)
 
 
 def _fail(control: Control, deployment: Deployment, reason: str) -> None:
     with control.lock:
-        for name, status in deployment.tasks.items():
-            if status == "IN_PROGRESS":
-                deployment.tasks[name] = "FAILED"
+        begun = [name for name, status in deployment.tasks.items() if status == "IN_PROGRESS"]
+        for name in begun or list(deployment.tasks)[:1]:
+            deployment.tasks[name] = "FAILED"
         for pair in deployment.pairs:
             pair.target = None
         deployment.status = "INVALID_CONFIGURATION"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from state.records import Attempt, Decision, Json, TrackEntry
+from state.records import Attempt, Decision, Json, Sample, TrackEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ class Draft:
     def live(self, run: str) -> dict[str, Json] | None:
         """Return None: nothing was put up for what is being found out."""
         return None
+
+    def samples_of(
+        self, run: str, kind: str | None, subject: str | None, since: datetime | None
+    ) -> list[Sample]:
+        """Return nothing: nobody measured."""
+        return []
 
     def entries(self, run: str) -> list[TrackEntry]:
         """Return none: the track is what is being found out."""

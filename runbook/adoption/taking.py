@@ -365,8 +365,9 @@ def _locked(scene: Scene) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _doubt_plan(scene: Scene) -> None:
     scene.doubt(
         "the commands that stop and start the applications, and how a rollback leads them back",
-        "the plan was discovered anew: traffic is manual, the endpoint method is rename; correct "
-        "it before the run goes on, or give the plan of the run with --plan",
+        "the plan was discovered anew: traffic is manual, the endpoint method is rename; if that "
+        "is not so, do not go on: adopt again with the plan of the run, or this one corrected, as "
+        "--plan. An edit of the file alone is read before preflight and ready-to-switch only",
     )
     scene.doubt(
         "which roles the applications use, beyond those that may log in somewhere now",

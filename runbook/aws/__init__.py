@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ from runbook.aws.facts import Identity
 from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
 from runbook.aws.scaling import Scaling
-from runbook.aws.secrets import Secrets
+from runbook.aws.secrets import Fetched, Secrets
 from state.words import Environment
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ class Aws:
         self.route53 = Route53(self._clients)
         self.scaling = Scaling(self._clients)
         self.secrets = Secrets(self._clients)
+        self._taken: dict[tuple[str, int, str], str] = {}
 
     @property
     def environment(self) -> Environment:
@@ -76,15 +76,9 @@ class Aws:
         """
         return await self._clients.write(call)
 
-    def password(
-        self, credentials: CredentialsSection, *, host: str, port: int
-    ) -> Callable[[], Awaitable[str | None]]:
+    def password(self, credentials: CredentialsSection, *, host: str, port: int) -> Fetched:
         """Return what fetches the database password when it is needed; None means `~/.pgpass`."""
-
-        async def fetch() -> str | None:
-            return await self.secrets.follow(credentials, host=host, port=port)
-
-        return fetch
+        return Fetched(self.secrets, credentials, (host, port, credentials.user), self._taken)
 
 
 def _loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from runbook.aws.clients import Clients
-from runbook.aws.errors import PasswordMissing
+from runbook.aws.errors import AwsError, PasswordMissing
 from state.masking import remember
 
 if TYPE_CHECKING:
@@ -40,11 +40,34 @@ class Secrets:
             return _from_environment(reference.removeprefix("env:"))
         return await self._from_secret(reference)
 
-    async def _from_secret(self, arn: str) -> str:
+    async def others(self, credentials: CredentialsSection) -> list[str]:
+        """Return the passwords that a rotation has left behind, or is about to put in force.
+
+        Secrets Manager keeps both beside the current one, under staging labels. Empty where the
+        plan refers to something else, or AWS does not let one read them.
+
+        Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+        """
+        if not credentials.password.startswith("arn:"):
+            return []
+        found = []
+        for stage in ("AWSPREVIOUS", "AWSPENDING"):
+            try:
+                password = await self._from_secret(credentials.password, stage)
+            except AwsError:
+                continue
+            remember(password)
+            found.append(password)
+        return found
+
+    async def _from_secret(self, arn: str, stage: str = "AWSCURRENT") -> str:
         # A secret may live in another region than the cluster; its ARN says where.
         region = arn.split(":")[3]
         answer = await self._clients.read(
-            "secretsmanager", "GetSecretValue", {"SecretId": arn}, region=region
+            "secretsmanager",
+            "GetSecretValue",
+            {"SecretId": arn, "VersionStage": stage},
+            region=region,
         )
         text = str(answer.get("SecretString") or "")
         try:
@@ -59,6 +82,50 @@ class Secrets:
                 todo='Store the password as plain text, or as JSON with the key "password".',
             )
         return password
+
+
+class Fetched:
+    """Fetches the plan's password for one server, and knows which others it may still take.
+
+    `taken` are the passwords that this process connected with, by host, port and user: they are
+    kept in memory alone.
+    """
+
+    def __init__(
+        self,
+        secrets: Secrets,
+        credentials: CredentialsSection,
+        server: tuple[str, int, str],
+        taken: dict[tuple[str, int, str], str],
+    ) -> None:
+        self._secrets = secrets
+        self._credentials = credentials
+        self._server = server
+        self._taken = taken
+        self.outdated = False
+
+    @property
+    def _fleeting(self) -> bool:
+        """Whether each connection has a token of its own."""
+        return bool(self._credentials.password == "iam")  # noqa: S105 - it refers to one
+
+    async def __call__(self) -> str | None:
+        host, port, _ = self._server
+        return await self._secrets.follow(self._credentials, host=host, port=port)
+
+    async def others(self) -> list[str]:
+        """Return what the server took before, then what the reference held and will hold."""
+        if self._fleeting:
+            return []
+        own = [self._taken[self._server]] if self._server in self._taken else []
+        # Names move: the former password of one server may be known by the name of another.
+        every = [*own, *self._taken.values(), *await self._secrets.others(self._credentials)]
+        return list(dict.fromkeys(every))
+
+    def took(self, password: str) -> None:
+        """Remember what the server has taken."""
+        if password and not self._fleeting:
+            self._taken[self._server] = password
 
 
 def _from_environment(name: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from runbook import unlike
+from runbook import drift, unlike
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.looks.schemas import REST
+from runbook.postgres.statement import quoted
+from runbook.roles import Role
 from runbook.sides import held
+from runbook.steps.beside import ACCEPTED
 from runbook.unlike import ObjectsLook, Unlike
 from runbook.world import World
 from state.journal import Journal
@@ -51,7 +55,17 @@ class HeldObjectsLook:
                 source=sides.publisher.value, target=sides.subscriber.value
             )
             alarms.append(Alarm(Cause.ROLE, "", "passwords", words, False, now))
-        return Seen(now, tuple(alarms), "", counted=unlike.counted(found))
+        if self._world.takes_former_password(sides.subscriber):
+            alarms.append(former_password(self._world, sides.subscriber, now))
+        counted = [unlike.counted(found)]
+        accepted = set(self._world.fact(ACCEPTED) or ())
+        if taken := [each for each in every if each not in found and each.key in accepted]:
+            counted.append(f"{len(taken)} accepted by name")
+        for name in drift.given_up(self._world):
+            words = f"database {quoted(name)} is given up by name: it would be left behind"
+            alarms.append(Alarm(Cause.SCHEMA, name, "given up", words, False, now))
+            counted.append(f"database {name} given up")
+        return Seen(now, tuple(alarms), "", counted="; ".join(filter(None, counted)))
 
     def _keep(self, found: Sequence[Unlike]) -> None:
         words = [each.words for each in found]
@@ -64,3 +78,12 @@ class HeldObjectsLook:
             value = {"at": self._world.now().isoformat(), "items": words}
             self._journal.evidence(self._world.run, "monitor", head, key=FACT, value=value)
         self._said = words
+
+
+def former_password(world: World, role: Role, now: datetime) -> Alarm:
+    """Return that a cluster was not reached by a rotation of the plan's user's password."""
+    user = quoted(world.plan.credentials.user)
+    words = (
+        f"{role.value} takes the former password of {user} alone: it was changed on the other side"
+    )
+    return Alarm(Cause.ROLE, "", f"former password of {role.slug}", words, False, now)

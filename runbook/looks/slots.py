@@ -9,6 +9,7 @@ from datetime import datetime
 
 from runbook.alarm import Alarm, Cause
 from runbook.board import LagView, about
+from runbook.consumers import in_words, others
 from runbook.looks import trend
 from runbook.looks.patience import Patience
 from runbook.postgres import catalog, replication
@@ -57,8 +58,21 @@ class SlotsLook:
             self._publisher = publisher
         async with self._world.connect(publisher) as connection:
             found = await replication.slot_lags(connection, list(slots))
+            every = await catalog.replication_slots(connection)
         views = tuple(self._view(lag, slots[lag.slot], now) for lag in found)
-        return views, tuple(_warnings(publisher, views, found, now))
+        consumers = [
+            Alarm(
+                Cause.SLOT,
+                slot.database or "",
+                f"consumer {slot.name}",
+                f"the slot {in_words(slot)} on {publisher.value} is not the run's: after a way "
+                "back its reader gets nothing more",
+                False,
+                now,
+            )
+            for slot in others(every, self._world.sql_name())
+        ]
+        return views, (*_warnings(publisher, views, found, now), *consumers)
 
     async def aws_own(self) -> tuple[LagView, ...]:
         """Return AWS's own slots on blue, by which green follows it until the switchover."""
@@ -75,8 +89,10 @@ class SlotsLook:
             self._memory.observe(clock, lag.current_lsn)
         self._lags[lag.slot].observe(clock, lag.bytes)
         self._safe[lag.slot].observe(clock, lag.safe_wal_size)
-        going, caught_up_in_s = trend.of_lag(lag.bytes, self._lags[lag.slot].rate())
         idle = lag.bytes is not None and not lag.active
+        past = self._lags[lag.slot]
+        grows = past.grows(trend.AT_LEAST_S if idle else trend.UNREAD_S)
+        going, caught_up_in_s = trend.of_lag(lag.bytes, past.rate(), grows=grows)
         return LagView(
             database=database,
             slot=lag.slot,

@@ -22,7 +22,8 @@ class TrafficLook:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._written: tuple[float, int, str] | None = None
+        self._written: tuple[float, int, object] | None = None
+        """When it was counted, the count, and of what: a rate never spans a fence."""
 
     def forget(self) -> None:
         """Begin anew: the clocks have parted."""
@@ -30,14 +31,14 @@ class TrafficLook:
 
     async def look(self, board: Board) -> tuple[TrafficView, bool]:
         """Return what is seen, and whether it has a new rate."""
-        serving = next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
+        serving = self.serving(board)
         now = self._world.now()
         async with self._world.connect(serving) as connection:
             seen = await activity.look(connection, self._world.plan.traffic.application_roles)
         clock = time.monotonic()
         last, rated = self._written, True
-        rate = None
-        if last is not None and last[2] == serving.value:
+        of, rate = (serving, self._world.fact("traffic"), self._world.fact("fence")), None
+        if last is not None and last[2] == of:
             elapsed, gained = clock - last[0], seen.rows_written - last[1]
             if elapsed < RATE_OVER_S:
                 rate, rated = board.traffic.writes_per_s, False
@@ -45,9 +46,13 @@ class TrafficLook:
                 # Statistics that went down were reset: no rate can be told then.
                 rate = gained / elapsed if gained >= 0 else None
         if rated:
-            self._written = (clock, seen.rows_written, serving.value)
+            self._written = (clock, seen.rows_written, of)
         fence, fence_at = self._fence(board, seen.sessions)
         return TrafficView(fence, fence_at, seen.sessions, rate, at=now), rated
+
+    def serving(self, board: Board) -> Role:
+        """Return the cluster that the applications find."""
+        return next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
 
     def _fence(self, board: Board, sessions: int) -> tuple[Fence, datetime | None]:
         traffic = self._world.fact("traffic")

@@ -15,6 +15,11 @@ AT_LEAST_S = 4.0
 SMALL_BYTES = 1 << 20
 """A lag below this is that of a subscriber that keeps up: it comes and goes with each write."""
 
+UNREAD_S = 12.0
+"""A reader confirms at least every `wal_receiver_status_interval`, which is 10 s: a lag that only
+grows for longer is one that nobody makes smaller.
+https://www.postgresql.org/docs/current/runtime-config-replication.html"""
+
 SHARE_A_MINUTE = 0.1
 """A lag that changes by less than this share of itself a minute is steady."""
 
@@ -34,6 +39,13 @@ class Line:
         while self._seen and clock - self._seen[0][0] > OVER_S:
             self._seen.popleft()
 
+    def grows(self, over_s: float) -> bool:
+        """Return whether it has only grown for so long."""
+        if not self._seen or self._seen[-1][0] - self._seen[0][0] < over_s:
+            return False
+        late = [value for at, value in self._seen if self._seen[-1][0] - at <= over_s]
+        return late == sorted(late) and late[-1] > late[0]
+
     def rate(self) -> float | None:
         """Return by how much it grows a second (least squares), or None."""
         if len(self._seen) < 3 or self._seen[-1][0] - self._seen[0][0] < AT_LEAST_S:
@@ -45,12 +57,17 @@ class Line:
         return sum((at - middle) * (value - mean) for at, value in self._seen) / spread
 
 
-def of_lag(lag: int | None, rate: float | None) -> tuple[Trend, float | None]:
-    """Return where a lag in bytes is going, and in how many seconds it is gone at that rate."""
+def of_lag(
+    lag: int | None, rate: float | None, *, grows: bool = False
+) -> tuple[Trend, float | None]:
+    """Return where a lag in bytes is going, and in how many seconds it is gone at that rate.
+
+    `grows` says that it only grew of late: then it is no small lag that comes and goes.
+    """
     if lag is None:
         return Trend.UNKNOWN, None
     if lag < SMALL_BYTES:
-        return Trend.STEADY, None
+        return Trend.FALLING_BEHIND if grows else Trend.STEADY, None
     if rate is None:
         return Trend.UNKNOWN, None
     if abs(rate) * 60 < lag * SHARE_A_MINUTE:

@@ -9,6 +9,7 @@ from runbook.alarm import Alarm, Cause, Seen
 from runbook.applying import RETRY_S, Failures, failing_words
 from runbook.board import Board, LagView
 from runbook.looks.patience import Patience
+from runbook.looks.production import HEARS_S, Witness
 from runbook.postgres import replication
 from runbook.postgres.replication import Worker
 from runbook.roles import Role
@@ -31,6 +32,8 @@ class WorkersLook:
         self._subscriber: Role | None = None
         self._failures = Failures()
         self._patience = Patience()
+        self.witness: Witness | None = None
+        """What its workers tell of the publisher; None: they could not be asked."""
         self.subscribed = False
         """Whether every database was last seen to have its subscription, well or not."""
 
@@ -41,6 +44,7 @@ class WorkersLook:
 
     async def look(self, board: Board) -> Seen:
         """Return what is wrong; `board` says what is known of the subscriber's cluster."""
+        self.witness = None
         seen, self.subscribed = await self._look(board)
         return seen
 
@@ -60,6 +64,12 @@ class WorkersLook:
             return _nobody(f"{subscriber.value} {stage}", now), self.subscribed
         async with self._world.connect(subscriber) as connection:
             rows = await replication.workers(connection, publication_name(self._world))
+        hears = any(
+            row.worker_pid is not None and row.silent_s is not None and row.silent_s <= HEARS_S
+            for row in rows
+        )
+        if rows:
+            self.witness = Witness(hears, subscriber.value, now)
         found = {row.database: row for row in rows}
         alarms: list[Alarm] = []
         databases = (self._world.fact("capture") or {}).get("databases", ())

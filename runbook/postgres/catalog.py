@@ -70,6 +70,20 @@ class TableWithoutIdentity(Table):
 
 
 @dataclass(frozen=True, slots=True)
+class FullIdentity(Table):
+    """A table with REPLICA IDENTITY FULL and no primary key to find its rows by."""
+
+    rows: int
+    """As of the last VACUUM or ANALYZE, else as far as statistics reach."""
+    size_bytes: int | None
+    """As of the last VACUUM or ANALYZE, without TOAST; None: there was none."""
+    writes: int
+    """Rows updated and deleted as far as statistics reach."""
+    indexed: bool
+    """Whether apply, from 16 on, may find its rows by an index."""
+
+
+@dataclass(frozen=True, slots=True)
 class TableWithoutEquality(Table):
     """A table with REPLICA IDENTITY FULL and columns whose types have no equality: apply fails."""
 
@@ -264,6 +278,11 @@ async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
 async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
     """Return published tables whose UPDATE and DELETE would fail."""
     return await fetch(connection, TableWithoutIdentity, "tables_without_identity")
+
+
+async def identity_full(connection: AsyncConnection) -> list[FullIdentity]:
+    """Return tables with REPLICA IDENTITY FULL and no primary key, the largest first."""
+    return await fetch(connection, FullIdentity, "identity_full")
 
 
 async def identity_full_without_equality(

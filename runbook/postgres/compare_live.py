@@ -16,7 +16,7 @@ from psycopg import errors
 
 from runbook.postgres import compare
 from runbook.postgres.compare import Connect, Progress
-from runbook.postgres.replication import lsn_text, slot_lags
+from runbook.postgres.confirming import Confirmation, NotConfirmed, Patience
 from runbook.postgres.rowdiff import DifferingKey, Kind, LiveComparison, TableDifference
 from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
 from runbook.postgres.rowlook import NOTHING, Buckets, Key, Looker, Row, Seen, TableLook
@@ -53,8 +53,6 @@ _APART_S = 1.0
 """Between the two looks that find a row standing still and different. What is committed
 asynchronously is seen before it is in the WAL, for three times `wal_writer_delay`: 0.6 s."""
 
-_POLL_S = 0.05
-
 _LOOK_ERRORS = (
     errors.QueryCanceled,
     errors.LockNotAvailable,
@@ -65,10 +63,6 @@ _LOOK_ERRORS = (
 """What leaves one table undecided: it is too slow, locked, gone, changed or hidden by a policy."""
 
 
-class NotConfirmed(Exception):
-    """The subscriber did not confirm what was written before a look, within the time."""
-
-
 async def differing_keys(
     pub_connect: Connect,
     sub_connect: Connect,
@@ -76,13 +70,14 @@ async def differing_keys(
     slot: str,
     tables: Collection[tuple[str, str]] | None = None,
     wait_s: float = 60.0,
+    patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> LiveComparison:
     """Compare one database on two servers, of which the publisher may be written meanwhile.
 
     `slot` is the publisher's slot that feeds the subscriber; `tables` are (schema, name), None: all
-    that replication carries. `wait_s` bounds each wait for the subscriber, and how long rows that
-    change at every look are looked at. Only reads, one short query at a time on each side.
+    that replication carries. `wait_s` bounds how long rows that change at every look are looked at, and,
+    unless a `patience` is shared with other databases, all waits in vain for the subscriber. Only reads, one short query at a time on each side.
 
     A row is told as different if, in two looks at least a second apart, the publisher's did not
     change while the subscriber confirmed past a position taken after reading it, and the
@@ -99,7 +94,7 @@ async def differing_keys(
             return looker
 
         left, right = await together(opened(pub_connect), opened(sub_connect))
-        work = _Live(left, right, slot, wait_s, progress)
+        work = _Live(left, right, slot, wait_s, patience or Patience(wait_s), progress)
         await work.compare(tables)
         database = left.connection.info.dbname
         return LiveComparison(
@@ -119,11 +114,17 @@ class _Live:
     """A comparison under way."""
 
     def __init__(
-        self, left: Looker, right: Looker, slot: str, wait_s: float, progress: Progress | None
+        self,
+        left: Looker,
+        right: Looker,
+        slot: str,
+        wait_s: float,
+        patience: Patience,
+        progress: Progress | None,
     ) -> None:
         self._left = left
         self._right = right
-        self._slot = slot
+        self._confirmation = Confirmation(left, right.connection, slot, patience, self._tell)
         self._wait_s = wait_s
         self._progress = progress
         self._salt = Salt()
@@ -308,19 +309,7 @@ class _Live:
 
     async def _confirmed(self) -> None:
         """Wait until the subscriber has confirmed what the publisher has flushed by now."""
-        lsn = await self._left.flushed()
-        ends = monotonic() + self._wait_s
-        while True:
-            (lag,) = await slot_lags(self._left.connection, [self._slot])
-            if lag.confirmed_flush_lsn is not None and lag.confirmed_flush_lsn >= lsn:
-                return
-            if monotonic() >= ends or lag.reason:
-                raise NotConfirmed(
-                    f"the subscriber did not confirm past {lsn_text(lsn)} within "
-                    f"{self._wait_s:.0f} s: {lag.reason or 'it is behind'}"
-                )
-            self._tell(f"waiting until the subscriber has confirmed past {lsn_text(lsn)}")
-            await asyncio.sleep(_POLL_S)
+        await self._confirmation.of_all_flushed()
 
     def _differs(
         self,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
 
 from runbook.postgres.statement import quoted
 from state.masking import masked, remember
@@ -19,6 +22,21 @@ APPLICATION_NAME = "blueprime"
 
 Password = Callable[[], Awaitable[str | None]]
 """Fetches the password when a connection is opened. None: libpq looks in `~/.pgpass`."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A password that may be changed on one of several clusters while another keeps the former."""
+
+    outdated: bool
+    """Whether the server that was connected to last takes another one than the plan refers to."""
+
+    async def others(self) -> Sequence[str]:
+        """Return what the same reference held before, or is about to hold, the likeliest first."""
+
+    def took(self, password: str) -> None:
+        """Take note of the password that a server has taken."""
+
 
 _SETTINGS = {
     "search_path": "pg_catalog",
@@ -42,8 +60,14 @@ _LONGEST_PAUSE_S = 2.0
 
 # libpq hands out no SQLSTATE for a connection that failed, so the cause is read from the message.
 # A server that speaks another language than English is then tried until the deadline.
+_REFUSED = "password authentication failed"
 _FINAL_CAUSES = (
-    ("password authentication failed", "check the password that the plan refers to"),
+    (
+        _REFUSED,
+        "check the password that the plan refers to; where it was changed on another cluster "
+        "alone, m, or blueprime mend, says how this one gets it, and in ~/.pgpass each host and "
+        "port may have a line of its own",
+    ),
     ("no password supplied", "name a password in the plan's credentials, or add one to ~/.pgpass"),
     ("PAM authentication failed", "check the IAM token's user, Region and policy"),
     ("no pg_hba.conf entry", "check sslmode (Aurora 17 and later refuses plain connections)"),
@@ -82,6 +106,11 @@ class Target:
 class CannotConnect(Exception):
     """No connection could be made, in the words that a person reads; never a password."""
 
+    def __init__(self, words: str, *, password_refused: bool = False) -> None:
+        super().__init__(words)
+        self.password_refused = password_refused
+        """Whether the server answered, and takes another password."""
+
 
 class WrongServer(Exception):
     """What answers is another server than the one meant, and was so until the deadline."""
@@ -99,7 +128,8 @@ async def connect(
 
     The proof: the server's major version is the target's, and where the server knows its own name
     (`aurora_db_instance_identifier()`, on Aurora) it is one of the target's instances. After a
-    switchover or a rename DNS may lag, so a mismatch is tried again until the deadline.
+    switchover or a rename DNS may lag, so a mismatch is tried again until the deadline. A server
+    that refuses the password may be one that a rotation has not reached, or has reached first.
 
     Raises `CannotConnect` (at once where waiting cannot help) and `WrongServer`.
     """
@@ -108,17 +138,46 @@ async def connect(
     while True:
         problem: CannotConnect | WrongServer
         try:
-            return await _attempt(target, password, database, ends, read_only=read_only)
+            connection = await _attempt(target, password, database, ends, read_only=read_only)
+            if isinstance(password, Remembering):
+                password.took(connection.info.password)
+                password.outdated = False
+            return connection
         except WrongServer as error:
             problem = error
         except (psycopg.OperationalError, TimeoutError, OSError) as error:
             problem = _cannot_connect(target, database, error)
+            if problem.password_refused and isinstance(password, Remembering):
+                found = await _with_another(target, password, database, ends, read_only=read_only)
+                if found is not None:
+                    return found
             if _final_advice(error) is not None:
                 raise problem from None
         if monotonic() + pause >= ends:
             raise problem
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+async def _with_another(
+    target: Target, password: Remembering, database: str, ends: float, *, read_only: bool
+) -> AsyncConnection | None:
+    """Try the other passwords of the same reference; return None where none of them is taken."""
+    for other in await password.others():
+
+        async def this(value: str = other) -> str:
+            return value
+
+        try:
+            connection = await _attempt(target, this, database, ends, read_only=read_only)
+        except (psycopg.OperationalError, TimeoutError, OSError) as error:
+            if _REFUSED not in str(error):
+                return None
+            continue
+        password.took(other)
+        password.outdated = True
+        return connection
+    return None
 
 
 async def prove(connection: AsyncConnection, target: Target) -> None:
@@ -170,6 +229,11 @@ class Session:
                 )
             self._connections[database] = kept
             return kept
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the server takes another password than the plan refers to."""
+        return isinstance(self._password, Remembering) and self._password.outdated
 
     @property
     def databases(self) -> list[str]:
@@ -228,13 +292,39 @@ async def _attempt(
         try:
             await prove(connection, target)
             await connection.execute(
-                "SELECT pg_catalog.set_config('default_transaction_read_only', %s, false)",
-                ("on" if read_only else "off",),
+                "SELECT pg_catalog.set_config('default_transaction_read_only', %s, false),"
+                " pg_catalog.set_config('client_encoding', %s, false)",
+                ("on" if read_only else "off", _encoding(connection)),
             )
+            # By itself psycopg takes JSON for UTF-8.
+            set_json_loads(partial(_json, connection.info.encoding), connection)
         except BaseException:
             await connection.close()
             raise
         return connection
+
+
+def _encoding(connection: AsyncConnection) -> str:
+    """Return the client's encoding, by which every byte of the database goes there and back.
+
+    The server converts nothing for a database in SQL_ASCII, and refuses what is no valid text of
+    the client's encoding: in LATIN1 each byte is (postgresql.org/docs, "Character Set Support").
+    """
+    ascii_only = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+    return "LATIN1" if ascii_only else "UTF8"
+
+
+def _json(encoding: str, data: str | bytes) -> Any:
+    return json.loads(data if isinstance(data, str) else bytes(data).decode(encoding))
+
+
+def of_the_cluster(connections: Mapping[str, AsyncConnection]) -> AsyncConnection:
+    """Return the one of a cluster's connections by which to read what its databases share.
+
+    Through one in LATIN1, names of roles and databases beyond ASCII would not be those that every
+    other connection reads.
+    """
+    return min(connections.values(), key=lambda each: each.info.encoding != "utf-8")
 
 
 async def _instance_identifier(connection: AsyncConnection) -> str | None:
@@ -259,7 +349,8 @@ def _cannot_connect(target: Target, database: str, error: BaseException) -> Cann
     cause = masked(" ".join(str(error).split())) or "no answer in time"
     return CannotConnect(
         f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {cause}. "
-        f"{advice[0].upper()}{advice[1:]}."
+        f"{advice[0].upper()}{advice[1:]}.",
+        password_refused=_REFUSED in str(error),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Protocol
@@ -22,6 +22,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
+from runbook.postgres.connect import of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
 from runbook.postgres.together import together
@@ -168,7 +169,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     was read is gone from the sessions or still there, and if it is gone, its counts are in. The
     window between two samples is from the end of the first to the beginning of the second.
     """
-    first = next(iter(connections.values()))
+    first = of_the_cluster(connections)
     internal = list(INTERNAL_ROLES)
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
@@ -186,7 +187,10 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
         sessions=tuple(sessions),
         writers=tuple(writers),
         prepared=tuple(prepared),
-        counters={each.database: each for each in counters},
+        counters={
+            name: replace(each, database=name)
+            for name, each in zip(connections, counters, strict=True)
+        },
         running=tuple(cluster.running),
         workers=tuple(workers),
     )

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
+from runbook.postgres.connect import of_the_cluster
 from runbook.postgres.fence import LATE, ClientSession, none_ended
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
@@ -111,7 +112,7 @@ class _Database:
 
 async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     """Take the marks through one connection to each database."""
-    first = next(iter(connections.values()))
+    first = of_the_cluster(connections)
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))

@@ -24,6 +24,8 @@ class DatabaseFound:
     """`datallowconn`: pg_upgrade refuses a server where it is false."""
     invalid: bool
     """A DROP DATABASE was cut short; pg_upgrade refuses it."""
+    encoding: str
+    """`SQL_ASCII`: none, its text is bytes."""
     may_connect: bool
     """Whether the current user has CONNECT."""
     may_let_in: bool
@@ -133,6 +135,27 @@ class OutdatedExtension:
     name: str
     installed: str
     current: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByteName:
+    """A name in a database without an encoding that is not plain ASCII."""
+
+    kind: str
+    bytes: str
+    """In hexadecimal digits."""
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it reads as UTF-8."""
+        try:
+            bytes.fromhex(self.bytes).decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return bytes.fromhex(self.bytes).decode(errors="backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +278,11 @@ async def partitioned_tables(connection: AsyncConnection) -> list[Table]:
 async def refused_columns(connection: AsyncConnection) -> list[RefusedColumn]:
     """Return the columns for which pg_upgrade refuses the database."""
     return await fetch(connection, RefusedColumn, "refused_columns")
+
+
+async def byte_names(connection: AsyncConnection) -> list[ByteName]:
+    """Return the names of this database that are not plain ASCII, if it has no encoding."""
+    return await fetch(connection, ByteName, "byte_names")
 
 
 async def path_functions(connection: AsyncConnection) -> list[PathFunction]:

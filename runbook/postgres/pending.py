@@ -91,7 +91,7 @@ async def failing(
     transaction alone, so the answer is fetched in pieces, and reading ends where enough is known.
     Raises what the server does where the slot is in use (ObjectInUse).
     """
-    reading = _Reading(applied_lsn)
+    reading = _Reading(applied_lsn, connection.info.encoding)
     upto = max(applied_lsn, from_lsn) + MOST_WAL
     async with connection.transaction(), connection.cursor(name="blueprime_pending") as cursor:
         await cursor.execute(
@@ -208,15 +208,16 @@ async def _freed(
 class _Reading:
     """Reads messages up to the end of the first transaction that was not applied."""
 
-    def __init__(self, applied_lsn: int) -> None:
+    def __init__(self, applied_lsn: int, encoding: str) -> None:
         self.changes: list[Change] = []
+        self._encoding = encoding
         self._applied_lsn = applied_lsn
         self._applied = False
         self._relations: dict[int, tuple[str, str, list[str], set[str]]] = {}
 
     def ends_with(self, message: bytes) -> bool:
         """Take in a message; return whether it is the end of that transaction."""
-        reader = _Reader(message)
+        reader = _Reader(message, self._encoding)
         match reader.letter():
             case "B":
                 # The position of its commit: what was applied ends behind it.
@@ -252,8 +253,9 @@ class _Reading:
 class _Reader:
     """Reads one message."""
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes, encoding: str) -> None:
         self._message = bytes(message)
+        self._encoding = encoding
         self._at = 0
 
     def skip(self, count: int) -> bytes:
@@ -278,7 +280,7 @@ class _Reader:
         end = self._message.index(b"\0", self._at)
         piece = self.skip(end - self._at)
         self.skip(1)
-        return piece.decode()
+        return piece.decode(self._encoding)
 
     def column(self) -> tuple[str, bool]:
         """Return a column's name, and whether it is part of the replica identity."""
@@ -295,5 +297,5 @@ class _Reader:
                 case "n":
                     values[column] = None
                 case "t":
-                    values[column] = self.skip(self.int32()).decode()
+                    values[column] = self.skip(self.int32()).decode(self._encoding)
         return values

@@ -17,7 +17,8 @@ KINDS = {
     "sequences": "their positions do not replicate; a rollback carries them over inside its fence",
     "large_objects": "they do not replicate: what is written to them after the switchover is lost "
     "by a rollback, and any change on blue degrades the deployment",
-    "unlogged_tables": "they do not replicate: a rollback finds them as of the switchover",
+    "unlogged_tables": "they do not replicate, and no copy of the cluster has their rows: the "
+    "upgrade empties them, and so does a rollback",
     "materialized_views": "a rollback refreshes them; REFRESH on blue may break the deployment",
 }
 """Kind -> what becomes of it."""
@@ -86,4 +87,41 @@ async def databases(look: Look) -> AsyncIterator[Result]:
         yield passed(look.plan.cluster.identifier, f"every database is open: {names}")
 
 
-CHECKS: tuple[Check, ...] = (acknowledged, databases)
+@check(
+    "data.encoding",
+    why="Without an encoding text is bytes: what is no UTF-8 can be replicated, but not be read, "
+    "compared or copied again by blueprime, also in the middle of a rollback.",
+)
+async def encoding(look: Look) -> AsyncIterator[Result]:
+    """A database has no encoding (SQL_ASCII), or even names in it that are no UTF-8."""
+    clear = True
+    found = {each.name: each for each in await look.server(obstacles.databases)}
+    for database, names in (await look.databases(obstacles.byte_names)).items():
+        if isinstance(names, Unseen):
+            clear = False
+            yield unknown(database, names.error)
+            continue
+        if found[database].encoding != "SQL_ASCII":
+            continue
+        clear = False
+        if broken := [each for each in names if not each.decodes]:
+            yield block(
+                database,
+                "It has no encoding (SQL_ASCII), and names that are no UTF-8: "
+                f"{some(f'{each.kind} {each}' for each in broken)}.",
+                f"In database {database}, with client_encoding = SQL_ASCII: rename each (ALTER … "
+                "RENAME TO …).",
+            )
+        else:
+            yield warn(
+                database,
+                "It has no encoding (SQL_ASCII). Whether its rows are UTF-8 was not looked at: "
+                "tables with others cannot be compared, nor copied again.",
+                "Move it into a database of UTF8, or of the encoding that its text has, before "
+                "the upgrade: pg_dump --encoding=…; or rely on replication alone for it.",
+            )
+    if clear:
+        yield passed(look.plan.cluster.identifier, "every database has an encoding")
+
+
+CHECKS: tuple[Check, ...] = (acknowledged, databases, encoding)

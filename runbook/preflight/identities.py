@@ -9,8 +9,16 @@ from runbook.postgres import catalog, obstacles
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
-from runbook.preflight.result import Result, block
+from runbook.preflight.result import Result, block, warn
 from runbook.preflight.rows import counted, each, sized
+from runbook.versions import numbers
+
+_MANY_ROWS = 10_000
+"""A table of fewer rows is read in a few milliseconds."""
+
+_FULL_BY_INDEX_SINCE = 16
+"""From this major on apply finds a row of a table with REPLICA IDENTITY FULL by any btree index
+(PostgreSQL's release notes of 16)."""
 
 _REFUSES_UNPUBLISHED_IDENTITY = 18
 """From this major on a publisher refuses UPDATE and DELETE where a generated column that is not
@@ -111,6 +119,35 @@ async def equality(look: Look) -> AsyncIterator[Result]:
 
 
 @check(
+    "schema.identity-full",
+    why="Apply looks for each changed row in the whole table: many updates of many rows take it "
+    "hours, in which the slot keeps WAL and a rollback waits with the applications stopped.",
+)
+async def identity_full(look: Look) -> AsyncIterator[Result]:
+    """A table of many rows has REPLICA IDENTITY FULL, and no index to find them by."""
+    source = numbers((await look.cluster()).engine_version)[0]
+
+    def say(database: str, table: catalog.FullIdentity) -> Result | None:
+        if table.rows < _MANY_ROWS or (table.indexed and source >= _FULL_BY_INDEX_SINCE):
+            return None
+        writes = counted(table.writes, "update or delete", "updates and deletes")
+        below = ", which below 16 uses no other index than the primary key" * table.indexed
+        return warn(
+            f"{database}/{table.schema}.{table.name}",
+            f"REPLICA IDENTITY FULL over {_size(table.rows, table.size_bytes)}; {writes} so far, "
+            f"each a read of the whole table by apply{below}.",
+            f"In database {database}, with columns that tell rows apart: ALTER TABLE {table} ADD "
+            "PRIMARY KEY (…); or for each statement that changes many of its rows, wait until "
+            "blue prime has followed.",
+        )
+
+    async for result in each(
+        look, catalog.identity_full, say, "no large table without a key to find its rows by"
+    ):
+        yield result
+
+
+@check(
     "schema.generated",
     why="Generated columns are not published: what tells rows apart would be missing, so apply "
     "stops, or UPDATE and DELETE fail on production.",
@@ -137,4 +174,4 @@ async def generated(look: Look) -> AsyncIterator[Result]:
         yield result
 
 
-CHECKS: tuple[Check, ...] = (identity, equality, generated)
+CHECKS: tuple[Check, ...] = (identity, equality, identity_full, generated)

@@ -24,7 +24,7 @@ from runbook.aws.facts import (
     Quota,
 )
 from runbook.aws.route53 import Record
-from runbook.postgres import apply_rights, catalog, obstacles
+from runbook.postgres import apply_rights, catalog, obstacles, removed
 from runbook.postgres import connect as pg
 from runbook.roles import Role
 from runbook.traces import Region
@@ -90,10 +90,12 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     apply_rights.apply_rights,
     catalog.data_kinds,
     catalog.enabled_always_triggers,
+    catalog.identity_full,
     catalog.identity_full_without_equality,
     catalog.master_permissions,
     catalog.publications,
     catalog.tables_without_identity,
+    obstacles.byte_names,
     obstacles.cron_jobs,
     obstacles.event_triggers,
     obstacles.extension_tables,
@@ -106,6 +108,7 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     obstacles.refused_columns,
     obstacles.repack_leftovers,
     obstacles.stale_collations,
+    removed.refused_objects,
 )
 
 
@@ -305,6 +308,7 @@ class Look:
             for query in queries:
                 try:
                     answers[query] = await query(connection)
-                except psycopg.Error as error:
+                # A name that is no UTF-8, in a database without an encoding, cannot be read.
+                except (psycopg.Error, UnicodeDecodeError) as error:
                     answers[query] = Unseen(error)
         return answers

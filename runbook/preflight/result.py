@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -109,3 +110,12 @@ def unseen(subject: str, text: str, remedy: str, *, survives: str) -> Result:
     The plan lets it through by its name alone: `survives` says what nobody has looked at then.
     """
     return Result("", "", Level.UNKNOWN, subject, text, remedy=remedy, survives=survives)
+
+
+def grouped(results: Iterable[Result]) -> list[list[Result]]:
+    """Return results in groups of one check, level and reason, each where its first one stands."""
+    groups: dict[tuple[object, ...], list[Result]] = {}
+    for result in results:
+        alike = (result.key, result.level, result.why, bool(result.accepted))
+        groups.setdefault(alike, []).append(result)
+    return list(groups.values())

@@ -91,27 +91,6 @@ async def partitions(look: Look) -> AsyncIterator[Result]:
 
 
 @check(
-    "schema.upgrade-types",
-    why="pg_upgrade refuses such columns, and green is not made.",
-)
-async def upgrade_types(look: Look) -> AsyncIterator[Result]:
-    """A column of a type whose values do not survive an upgrade."""
-
-    def say(database: str, column: obstacles.RefusedColumn) -> Result:
-        return block(
-            f"{database}/{column.schema}.{column.name}",
-            f"Its column {column.column} holds {column.type}.",
-            f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
-            "TYPE text;",
-        )
-
-    async for result in each(
-        look, obstacles.refused_columns, say, "no column of a type that an upgrade refuses"
-    ):
-        yield result
-
-
-@check(
     "schema.collations",
     why="Text is sorted another way than its indexes are: rows are not found, and unique keys "
     "let doubles in. An upgrade, or the clone, changes the library again.",
@@ -211,7 +190,6 @@ CHECKS: tuple[Check, ...] = (
     triggers,
     event_triggers,
     partitions,
-    upgrade_types,
     collations,
     foreign_servers,
     sequences,

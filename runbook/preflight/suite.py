@@ -24,6 +24,7 @@ from runbook.preflight import (
     roles,
     schema,
     sessions,
+    upgrade,
 )
 from runbook.preflight.check import Check
 from runbook.preflight.look import Look
@@ -43,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     *identities.CHECKS,
     *schema.CHECKS,
     *functions.CHECKS,
+    *upgrade.CHECKS,
     *data.CHECKS,
     *extensions.CHECKS,
     *roles.CHECKS,

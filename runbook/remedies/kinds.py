@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.fixes import Fixing
 from runbook.remedies.identity import Identify
 from runbook.remedies.objects import AcceptUnlike, MakeAlike
+from runbook.remedies.password import SetPassword
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
@@ -21,7 +23,7 @@ KINDS: dict[str, type[Remedy]] = {
     for kind in (
         *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
         *(SchemaChange, NewTables, StrayRow, Rebuild),
-        *(MakeAlike, AcceptUnlike),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
     )
 }
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
 
 from runbook import differing, unlike
-from runbook.drift import differences
+from runbook.drift import differences, given_up
 from runbook.offers import Offer
-from runbook.permission import objection
+from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -19,11 +19,14 @@ from runbook.postgres.parts import Name, shown
 from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
 from runbook.remedies import fixes
+from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.databases import by_hand as by_hand_of
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
+from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy, is_remedy
@@ -36,6 +39,7 @@ from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
+from runbook.serving import Seen
 from runbook.sides import held
 from runbook.step import Ambiguous, Answer, Gate, StepFailed
 from runbook.steps.capture import publication_name
@@ -99,7 +103,8 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
     `only` is the key of the one that is asked for: of the preflight's no other is looked at.
     """
     found = Offered()
-    if why := await objection(world):
+    why, seen = await objection_and_look(world)
+    if why:
         name = world.plan.cluster.identifier
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
@@ -107,7 +112,7 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
         await _fixes(world, found, only)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await _beside(world, found, Role.BLUE, Role.GREEN)
-    elif _following(world):
+    elif _following(world) and not _silent(world, seen, found) and await _lets_in(world, found):
         await _sides(world, found)
         await _beside(world, found, held(world).publisher, held(world).subscriber)
     await _unfinished(world, journal, found)
@@ -173,6 +178,55 @@ def _following(world: World) -> bool:
     )
 
 
+def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
+    """Say which side does not answer; return whether one does not.
+
+    Nothing can be told of what differs then, and each further look would wait for it in vain.
+    """
+    silent = [
+        each
+        for role in (held(world).publisher, held(world).subscriber)
+        if (each := seen.get(role)) is not None
+        and each.admission is None
+        and not each.password_refused
+    ]
+    for each in silent:
+        name = f"{each.role.value} ({each.cluster.identifier})"
+        why = each.unknown or "AWS lists no instance of it that is available"
+        words = f"Bring {name} back; what is wrong between the sides is looked at then."
+        if each.role is Role.NEW_BLUE:
+            words += (
+                " If it does not come back, the forced way takes blue prime instead, and says what "
+                f"that gives up: b, or blueprime auto {world.run} --track forced --typed "
+                f"{world.plan.cluster.identifier}."
+            )
+        found.say(f"{name} does not answer", why, words)
+    return bool(silent)
+
+
+async def _lets_in(world: World, found: Offered) -> bool:
+    """Offer the password that a rotation has set on the publisher alone; return whether one gets
+    into the subscriber at all."""
+    subscriber, user = held(world).subscriber, world.plan.credentials.user
+    refused = former = False
+    async with found.looking_at(subscriber.value):
+        refused = await locked_out(world, subscriber)
+        former = world.takes_former_password(subscriber)
+    if not (refused or former):
+        return True
+    why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
+    if former or (await world.cluster(subscriber)).master_username == user:
+        found.add(SetPassword(why=why, user=user, by_api=refused))
+    else:
+        found.say(
+            f"Set the password of {user} on {subscriber.value}",
+            f"{why}, and none that is known here",
+            f"As its master user: ALTER ROLE {quoted(user)} PASSWORD, with the present one. The "
+            "master user's own: aws rds modify-db-cluster --master-user-password.",
+        )
+    return not refused
+
+
 async def _sides(world: World, found: Offered) -> None:
     capture = world.fact("capture") or {}
     lost: dict[str, str] = {}
@@ -182,6 +236,8 @@ async def _sides(world: World, found: Offered) -> None:
             size = await cost(world, list(lost))
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    async with found.looking_at("the databases"):
+        await _databases(world, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
@@ -211,6 +267,16 @@ async def _sides(world: World, found: Offered) -> None:
         found.add(Recopy(why, each.database, each.schema, each.table))
         if each in differing.left(world):
             found.add(GiveUp(why, each.database, each.schema, each.table))
+
+
+async def _databases(world: World, found: Offered, captured: Collection[str]) -> None:
+    """Offer what can be done about databases that came after the capture."""
+    sides, known = held(world), {*captured, *given_up(world)}
+    for name in await world.databases(sides.publisher):
+        if name not in known:
+            why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
+            found.add(GiveUpDatabase(why, name))
+            found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
 async def _subscription(world: World, database: str, found: Offered) -> bool:

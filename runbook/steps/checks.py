@@ -6,12 +6,13 @@ It runs before anything is made and once more right before the pivot; weeks may 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from runbook import preflight
 from runbook.preflight import Level, Result
 from runbook.preflight.acceptance import unused, way_through
+from runbook.preflight.result import grouped
 from runbook.step import Gate, Refused, Watch
 from runbook.world import World
 from state.records import Json
@@ -29,6 +30,9 @@ ACCEPTED = "preflight.accepted"
 """The warnings that a person has accepted in this run, by name."""
 
 _ORDER = (Level.BLOCK, Level.UNKNOWN, Level.WARN)
+_ASKED = 10
+"""So many warnings of one check stand in the question whether to accept them."""
+
 _NAMED = 5
 """So many results are named in a sentence."""
 
@@ -133,7 +137,7 @@ async def _ask(world: World, watch: Watch, results: Sequence[Result]) -> None:
         question="\n".join(
             [
                 f"Accept {len(asking)} warnings of the preflight:",
-                *(f"· {result.subject}: {result.text}" for result in asking),
+                *_bullets(asking),
             ]
         ),
         reversible="Nothing is changed by it. The plan's acknowledge accepts them for good.",
@@ -152,6 +156,15 @@ async def _ask(world: World, watch: Watch, results: Sequence[Result]) -> None:
         key=ACCEPTED,
         value=names,
     )
+
+
+def _bullets(results: Sequence[Result]) -> Iterator[str]:
+    """Yield a line for each result, and for many of one check how many more there are."""
+    for group in grouped(results):
+        for result in group[:_ASKED]:
+            yield f"· {result.subject}: {result.text}"
+        if len(group) > _ASKED:
+            yield f"· and {len(group) - _ASKED} more of {group[0].key}, each in the evidence"
 
 
 def _list(items: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
+from runbook.consumers import name_consumers
 from runbook.postgres import catalog, replication
 from runbook.roles import Role
 from runbook.sides import held
@@ -154,6 +155,12 @@ class DropCapture(Step):
                     now="They keep WAL there.",
                     todo="Run the step again.",
                 )
+            await name_consumers(
+                world,
+                watch,
+                publisher,
+                todo="It stays, and a slot keeps WAL as long as nobody reads it.",
+            )
         on = " or ".join(role.value for role in looked)
         if held(world).publisher in self.publishers:
             watch.evidence(f"no slot of this run is left on {on}", key="slots", value=[])

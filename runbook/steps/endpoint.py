@@ -150,6 +150,10 @@ class SwitchEndpoint(Step):
                 key="endpoint",
                 value={"on": self.to.value},
             )
+        await self._closed(world, watch)
+
+    async def _closed(self, world: World, watch: Watch) -> None:
+        """Fail if applications are still on the cluster that they are led away from."""
         await still_stopped(world, self.away)
 
 

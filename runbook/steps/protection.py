@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from psycopg import AsyncConnection
 
 from runbook import differing, verdicts
+from runbook.draining import Pace
 from runbook.drift import SchemaLook
 from runbook.postgres import replication
 from runbook.roles import Role
@@ -58,6 +60,8 @@ class VerifyProtection(Step):
                 now="The slots keep every write, but what the difference touches may not arrive.",
                 todo=f"Make the same change on {self.subscriber.value}, then run the step again.",
             )
+        if self.publisher is Role.NEW_BLUE:
+            watch.evidence(HELD_DATABASES)
         watch.evidence(
             "same schema on both sides",
             key="schema",
@@ -69,8 +73,15 @@ class VerifyProtection(Step):
         await verdicts.await_protected(
             world, watch, since=since, now=f"{serves(self.publisher)}; its slots keep every write."
         )
-        watch.evidence(f"protected: {Sides.of(self.publisher).journey} now would lose nothing")
+        watch.evidence(f"protected: {(world.fact('protection') or {}).get('text', '')}")
         watch.result(Result.PROTECTED if self.publisher is Role.NEW_BLUE else Result.ROLLED_BACK)
+
+
+HELD_DATABASES = (
+    "while the way back is held, no database of new blue can be dropped or renamed (a slot reads "
+    "it: the server refuses), and none that is created is fed"
+)
+"""What whoever runs one database a tenant has to know beforehand."""
 
 
 def serves(role: Role) -> str:
@@ -175,6 +186,7 @@ async def confirm_barriers(
         for database in databases
     }
     workers = Workers(world, subscriber, now)
+    paces = {database: Pace(lsn) for database, lsn in wanted.items()}
     async for _ in watch.until(
         limit_s,
         every_s=min(0.1, world.plan.limits.fast_poll_s),
@@ -194,9 +206,12 @@ async def confirm_barriers(
             )
             watch.evidence(f"confirmed past the barrier: {positions}")
             return
-        troubles = [await workers.trouble(database) for database in behind]
-        words = (f"{name}{trouble}" for name, trouble in zip(behind, troubles, strict=True))
-        watch.progress(f"not yet confirmed: {', '.join(words)}")
+        words = []
+        for database in behind:
+            trouble = await workers.trouble(database)
+            paces[database].saw(monotonic(), workers.received(database))
+            words.append(f"{database}{trouble}: {paces[database].words}")
+        watch.progress(f"not yet confirmed: {'; '.join(words)}")
 
 
 class Bake(Step):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runbook import closing, slipped
+from runbook import closing, draining, slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
+from runbook.consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
 from runbook.sides import held
@@ -39,7 +40,7 @@ class Assess(Step):
         self.title = f"Assess the way {'forward' if to is Role.NEW_BLUE else 'back'}"
 
     async def gates(self, world: World) -> Sequence[Gate]:
-        return slipped.lost_gates(world) if self.to is Role.OLD_BLUE else ()
+        return slipped.lost_gates(world) if self.to is Role.OLD_BLUE else draining.gates(world)
 
     async def verify(self, world: World, watch: Watch) -> None:
         found = await deployment(world)
@@ -60,6 +61,13 @@ class Assess(Step):
         watch.evidence(
             f"from {serving.identifier} {serving.engine_version} "
             f"to {target.identifier} {target.engine_version}"
+        )
+        await name_consumers(
+            world,
+            watch,
+            self.away,
+            todo=f"It is not on {self.to.value}: make it anew there before the applications start, "
+            "or its reader misses what they write.",
         )
         if self.to is not Role.OLD_BLUE:
             await self._subscribed(world, watch)
@@ -106,6 +114,9 @@ class Assess(Step):
                     todo="Take the way that finishes protecting first, or mend the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
+        if (world.fact("traffic") or {}).get("open", True):
+            now = f"Nothing was changed: {serves(self.away)} as before."
+            await draining.refuse_if_slow(world, watch, self.away, self.to, now=now)
 
     async def _can_publish(self, world: World) -> None:
         """Refuse where the capture would fail inside the fence, with the applications down."""

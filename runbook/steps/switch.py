@@ -96,7 +96,7 @@ class Switchover(Step):
                         },
                     ),
                     key=f"{identifier}/switchover",
-                    title=f"switch over {identifier}, giving up after {timeout} s",
+                    title=f"switch over {identifier} (within {timeout} s, else AWS puts all back)",
                     probe=probe,
                     keep=lambda _: {"called_at": world.now().isoformat()},
                     worth=worth_waiting,

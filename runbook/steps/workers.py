@@ -28,6 +28,11 @@ class Workers:
         self._now = now
         self._counted_first: dict[str, int] = {}
         self._looked: dict[str, tuple[float, str]] = {}
+        self._received: dict[str, int | None] = {}
+
+    def received(self, database: str) -> int | None:
+        """Return up to where a database's worker had received at the latest look, in bytes."""
+        return self._received.get(database)
 
     async def trouble(self, database: str) -> str:
         """Return what keeps a database's worker, in words that follow its name, or nothing.
@@ -57,6 +62,7 @@ class Workers:
                 todo="Find out who did that. A disabled one: ALTER SUBSCRIPTION … ENABLE there, "
                 "then run the step again. One that is gone: stay on the new version.",
             )
+        self._received[database] = found.received_lsn
         count = found.apply_error_count or 0
         errors = count - self._counted_first.setdefault(database, count)
         if errors >= ERRORS:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.adopt.lost import NOTHING, adopt, nothing_lost
 from tests.handover.test_machines import Machine
+from tests.nights.test_two_journals import BLOCKED, take_the_marks_away
 from tests.nights.test_ways_back import lead_by_command
 from tests.workspace import Workspace
 
@@ -73,11 +74,17 @@ def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: P
     assert "Read anew from the clusters" in report
 
     assert gone_on(workspace, run, "--track", "forward") == "protected"
-    calls = workspace.json("lab", "calls", "--json")
-    told = other.run("auto", run, "--track", "settle", "--yes", expect=None)
-    assert told.returncode != 0
+    way_back = workspace.json("show", run, "--json")["way_back"]
+    assert way_back == "roll back to blue prime, nothing is lost"
+    calls = workspace.ask_lab("calls")
+    settle = ("auto", run, "--track", "settle", "--yes")
+    told = other.run(*settle, expect=BLOCKED)
     assert "journal was left behind" in told.stderr
-    assert workspace.json("lab", "calls", "--json") == calls, "nothing was changed"
+    assert workspace.ask_lab("calls") == calls, "nothing was changed"
+    take_the_marks_away(env)
+    calls = workspace.ask_lab("calls")
+    other.run(*settle, expect=BLOCKED)
+    assert workspace.ask_lab("calls") == calls, "without marks the clusters tell"
     nothing_lost(workspace)
 
 

@@ -63,6 +63,28 @@ async def test_from_secrets_manager_in_the_arns_own_region(
     assert await _password(aws, arn) == expected
 
 
+async def test_what_a_rotation_left_behind_and_is_about_to_set_is_known(aws: Aws, lab: Lab) -> None:
+    arn = _store(lab, json.dumps({"password": "the first"}))
+    section = CredentialsSection(user="postgres", password=arn)
+    fetch = aws.password(section, host="orders.example", port=5432)
+    assert await fetch.others() == []
+    client = lab.client("secretsmanager", region="eu-central-1")
+    client.put_secret_value(SecretId=arn, SecretString=json.dumps({"password": "the second"}))
+    assert await fetch() == "the second"
+    assert await fetch.others() == ["the first"]
+    # What a server took is tried first, whatever the secret says by then.
+    fetch.took("an older one")
+    again = aws.password(section, host="orders.example", port=5432)
+    assert await again.others() == ["an older one", "the first"]
+
+
+async def test_a_token_is_not_kept(aws: Aws) -> None:
+    section = CredentialsSection(user="postgres", password="iam")
+    fetch = aws.password(section, host="orders.example", port=5432)
+    fetch.took("a token")
+    assert await fetch.others() == []
+
+
 async def test_a_secret_without_password(aws: Aws, lab: Lab) -> None:
     arn = _store(lab, json.dumps({"username": "postgres", "token": "battery"}))
     with pytest.raises(PasswordMissing) as caught:

@@ -213,6 +213,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
             "role_settings": [],
         }
     ],
+    "publications": lambda c, params: [],
     "replication_slots": _slots_found,
     "schema_fingerprint": lambda c, _: [
         {"kind": "table", "names": name.split("."), "text": f"table {name}"}

@@ -57,7 +57,14 @@ class SimulatedConnection:
         self.generation = cluster.generation
         self.closed = False
         version = cluster.major * 10000
-        self.info = SimpleNamespace(dbname=database, host=host, port=5432, server_version=version)
+        self.info = SimpleNamespace(
+            password="",
+            dbname=database,
+            host=host,
+            port=5432,
+            server_version=version,
+            encoding="utf-8",
+        )
         self._together: list[tuple[str, Sequence[Any], Row, str]] | None = None
 
     async def close(self) -> None:

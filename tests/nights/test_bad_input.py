@@ -125,7 +125,9 @@ def test_a_block_is_mended_in_the_plan_and_the_run_goes_on(
     assert json.loads(told[-1])["result"] == "aborted"
 
 
-def test_a_journal_that_another_process_holds(workspace: Workspace) -> None:
+def test_a_journal_that_another_process_holds_and_then_a_lab_that_is_gone(
+    workspace: Workspace,
+) -> None:
     workspace.lab()
     plan = workspace.plan()
     env = workspace.lab_environment()
@@ -137,15 +139,21 @@ def test_a_journal_that_another_process_holds(workspace: Workspace) -> None:
     first.kill()
     first.communicate()
 
-
-def test_a_lab_that_is_gone(workspace: Workspace) -> None:
-    workspace.lab()
-    plan = workspace.plan()
-    env = workspace.lab_environment()
-    run = workspace.last_line("auto", str(plan), "--until", "preflight", "--yes", "--json", env=env)
     workspace.run("lab", "stop")
-    said(workspace.run("auto", run["run"], "--yes", expect=1), "There is no lab", "lab start")
+    run = workspace.json("runs", "--json")[0]["run"]
+    said(workspace.run("auto", run, "--yes", expect=1), "There is no lab", "lab start")
     said(workspace.run("check", str(plan), expect=4, env=env), "Nobody answers at")
+
+
+def test_what_the_lab_s_environment_is_printed_as_sets_it(
+    shared: Workspace, lab: dict[str, str]
+) -> None:
+    printed = shared.run("lab", "env").stdout
+    shell = subprocess.run(
+        ["sh", "-c", f"{printed}\nexec env -0"], capture_output=True, text=True, check=True, env={}
+    )
+    found = dict(line.split("=", 1) for line in shell.stdout.split("\0") if line)
+    assert {name: found.get(name) for name in lab} == lab
 
 
 def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:

@@ -85,6 +85,10 @@ def test_a_step_that_is_done_is_never_gone_past(workspace: Workspace) -> None:
     nothing_is_done(workspace, run, "--until", "capture")
     assert auto(workspace, run)["result"] == "rolled_back"
     nothing_is_done(workspace, run, "--track", "rollback", "--until", "bake", result="rolled_back")
+    (listed,) = workspace.json("runs", "--json")
+    # Protected again, its way forward is held by slots, and the run is open.
+    assert (listed["run"], listed["open"], listed["result"]) == (run, True, "rolled_back")
+    assert listed["slots_held"]
 
 
 def test_a_skipped_step_is_a_done_one(workspace: Workspace) -> None:

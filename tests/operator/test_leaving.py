@@ -10,6 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.nights.test_invariants import (
+    a_dropped_slot_is_named,
+    drop_slot,
+    no_rollback_without_its_slot,
+)
 from tests.operator.nights import (
     ended,
     left_unknown,
@@ -62,6 +67,10 @@ def test_left_by_signals_killed_and_watched_through_a_night(
     assert left_unknown(workspace) == []
     no_call_twice(workspace)
     nothing_lost(workspace)
+
+    drop_slot(workspace.lab_environment(), f"blueprime_{run}_1")
+    no_rollback_without_its_slot(workspace, run)
+    a_dropped_slot_is_named(workspace, run)
 
 
 def _the_terminal_is_closed_in_a_wait(workspace: Workspace, plan: Path) -> None:

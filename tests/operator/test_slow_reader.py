@@ -104,17 +104,18 @@ def test_a_reader_that_is_gone_is_lost_and_stops_nothing() -> None:
         assert not outlet.close()
 
 
-def test_a_command_that_prints_is_not_led_to_write_bytes(
+def test_click_takes_it_for_a_stream_of_text(
     pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads, stream = pipe
+    monkeypatch.setattr(sys, "stdout", Guarded(stream))
     got: list[bytes] = []
     read_all(reads, got)
-    monkeypatch.setattr(sys, "stdout", Guarded(stream))
     with patient_output(as_json=False):
-        click.echo("begun")
-        click.echo("done")
-    until(lambda: b"".join(got) == b"begun\ndone\n")
+        click.echo("fürs Protokoll")
+        with pytest.raises(TypeError):
+            sys.stdout.write(b"")  # type: ignore[arg-type]
+    until(lambda: b"".join(got) == "fürs Protokoll\n".encode())
 
 
 def test_a_stream_without_a_file_is_written_too() -> None:

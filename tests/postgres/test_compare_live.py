@@ -179,12 +179,18 @@ async def test_a_subscriber_that_stands_still_leaves_it_undecided(
     async with following(pair, opened, database) as link:
         await replication.disable_subscription(NAME).execute(link.subscriber)
         await link.publisher.execute("UPDATE public.account SET balance = -1 WHERE id = 5")
-        found = await compared(wait_s=0.5)
+        await link.publisher.execute("DELETE FROM public.keyless WHERE v = 7")
+        said: list[str] = []
+        found = await compared(wait_s=0.5, progress=lambda what, done: said.append(what))
         assert found.different == ()
         assert found.same is None
-        ((schema, table, reason),) = found.undecided
-        assert (schema, table) == ("public", "account")
-        assert "did not confirm past" in reason
+        assert {table for _, table, _ in found.undecided} == {"account", "keyless"}
+        reasons = [reason for _, _, reason in found.undecided]
+        assert all("did not confirm past" in reason for reason in reasons)
+        assert all("its subscription is disabled" in reason for reason in reasons)
+        # The first table alone was waited for.
+        assert sum("within 0 s" in reason or "within 1 s" in reason for reason in reasons) == 1
+        assert sum("since it was waited for" in reason for reason in reasons) == 1
         await replication.enable_subscription(NAME).execute(link.subscriber)
         await link.caught_up()
         assert (await compared()).same is True

@@ -70,6 +70,43 @@ async def test_a_refused_password_is_final_and_not_told(pair: Pair) -> None:
     assert "Wr0ng" not in str(caught.value)
 
 
+class Rotated:
+    """A password that was changed elsewhere: this server may take one of the others."""
+
+    def __init__(self, *others: str) -> None:
+        self.outdated = False
+        self.taken: list[str] = []
+        self._others = others
+
+    async def __call__(self) -> str:
+        return "the new one"
+
+    async def others(self) -> list[str]:
+        return list(self._others)
+
+    def took(self, password: str) -> None:
+        self.taken.append(password)
+
+
+async def test_a_server_that_a_rotation_has_not_reached_is_entered_by_the_former_password(
+    pair: Pair,
+) -> None:
+    password = Rotated("a wrong one", SECRET)
+    session = Session(pair.target(16), password, deadline_s=LONG_S)
+    async with session:
+        connection = await session.on("postgres")
+        assert (await (await connection.execute("SELECT 1")).fetchone()) == (1,)
+        assert session.outdated
+    assert password.taken == [SECRET]
+
+
+async def test_a_server_that_takes_none_of_them_says_so_at_once(pair: Pair) -> None:
+    with pytest.raises(CannotConnect, match="password") as caught:
+        await connect(pair.target(16), Rotated("wrong"), "postgres", deadline_s=LONG_S)
+    assert caught.value.password_refused
+    assert "wrong" not in str(caught.value)
+
+
 async def test_a_server_that_is_away_is_tried_until_the_deadline(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

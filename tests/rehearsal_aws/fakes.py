@@ -52,6 +52,7 @@ class FakeFleet:
         self.volumes[new_id] = self.volumes[source_id]
 
     def destroy(self, resource_id: str) -> None:
+        self._maybe_refuse("destroy")
         self.volumes.pop(resource_id, None)
         self.up.discard(resource_id)
 
@@ -87,6 +88,7 @@ class FakeFleet:
         self._note("password", resource_id)
 
     def other_replication(self, resource_id: str) -> list[str]:
+        self._maybe_refuse("other_replication")
         return self.leftovers
 
     def replicate(

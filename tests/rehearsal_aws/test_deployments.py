@@ -186,7 +186,27 @@ def _server_trouble(lab: Lab) -> str:
     return "replicate was refused"
 
 
-@pytest.mark.parametrize("arrange", [_pending_reboot, _few_workers, _own_slot, _server_trouble])
+def _blue_was_killed(lab: Lab) -> str:
+    lab.fleet.refuses.add("other_replication")
+    return "Creation of blue/green deployment failed: other_replication was refused"
+
+
+def _nothing_can_be_tidied(lab: Lab) -> str:
+    lab.fleet.refuses |= {"replicate", "destroy"}
+    return "replicate was refused"
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        _pending_reboot,
+        _few_workers,
+        _own_slot,
+        _server_trouble,
+        _blue_was_killed,
+        _nothing_can_be_tidied,
+    ],
+)
 def test_a_creation_that_fails_later_says_why(lab: Lab, arrange: Callable[[Lab], str]) -> None:
     target_group(lab)
     text = arrange(lab)

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from rehearsal import lab
-from rehearsal.lab import LabError, LabGone, Options
+from rehearsal.lab import LabError, LabGone, LabRuns, Options
 from tests.rehearsal_aws.conftest import until
 from tests.rehearsal_aws.night import Night, client
 
@@ -86,6 +86,36 @@ def test_a_lab_that_cannot_be_says_why(options: Options, text: str) -> None:
         lab.start(options)
 
 
+def test_a_lab_without_what_it_needs_names_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "find_spec", lambda name: None if name == "moto" else object())
+    with pytest.raises(LabError, match=r"needs moto, which .* lacks\. Nothing was started") as said:
+        lab.start(Options())
+    assert "-m pip install 'blueprime[lab]'" in str(said.value)
+    assert not lab._held(lab.folder())
+
+
+def test_status_is_told_between_two_renames_and_of_a_process_that_stands_still(
+    running: dict[str, Any],
+) -> None:
+    rds = Night(running).rds
+    rds.modify_db_cluster(
+        DBClusterIdentifier="orders", NewDBClusterIdentifier="aside", ApplyImmediately=True
+    )
+    until(lambda: [each["identifier"] for each in lab.status()["clusters"]] == ["aside"])
+    assert lab.env() == running["env"], "the name comes back to the same port"
+    rds.modify_db_cluster(
+        DBClusterIdentifier="aside", NewDBClusterIdentifier="orders", ApplyImmediately=True
+    )
+    until(lambda: [each["identifier"] for each in lab.status()["clusters"]] == ["orders"])
+    os.kill(running["pid"], signal.SIGSTOP)
+    try:
+        with pytest.raises(LabError, match=f"kill -CONT {running['pid']}"):
+            lab.status()
+    finally:
+        os.kill(running["pid"], signal.SIGCONT)
+    assert lab.status()["pid"] == running["pid"]
+
+
 def test_a_killed_lab_leaves_no_server_and_the_next_one_starts(running: dict[str, Any]) -> None:
     folder = lab.folder()
     base = (folder / "servers").resolve()
@@ -102,7 +132,7 @@ def test_a_killed_lab_leaves_no_server_and_the_next_one_starts(running: dict[str
         lab.traffic("stop")
     again = lab.start(Options(load=40, lives_with=os.getpid()))
     assert again["pid"] != running["pid"]
-    with pytest.raises(LabError, match="runs already"):
+    with pytest.raises(LabRuns, match="runs already"):
         lab.start(Options())
 
 
@@ -338,6 +368,7 @@ def test_stopping_leaves_no_process_and_no_port(running: dict[str, Any]) -> None
     ports = [cluster["port"] for cluster in running["clusters"]]
     ports.append(int(running["endpoint_url"].rpartition(":")[2]))
     assert all(listens(port) for port in ports)
+    os.kill(running["pid"], signal.SIGSTOP)  # it is stopped all the same
     lab.stop()
     assert not base.exists()
     assert processes_below(base) == []

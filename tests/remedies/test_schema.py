@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from runbook import verdicts
 from runbook.postgres.queries import load
 from runbook.remedies.schema import PartsEffect
 from state.words import Status
@@ -301,7 +302,7 @@ async def test_a_lost_slot_is_replaced_by_a_full_copy(bench: Bench) -> None:
     bench.settle()
     for table in ("t", "c", "n"):
         assert bench.rows(table)[0] == bench.rows(table)[1]
-    assert bench.session.fact("protection")["lost"] is False
+    assert not verdicts.is_lost(bench.world)
     assert bench.session.way_back().startswith("finish protecting")
     assert await bench.session.remedies() == []
 

@@ -281,6 +281,17 @@ def test_a_way_that_was_being_made_is_protected_at_once() -> None:
     assert steady.take(WELL_NOW, 0.1).protected is True
 
 
+def test_a_first_look_that_failed_and_a_former_capture_delay_nothing() -> None:
+    steady = Steady()
+    unknown = replace(BROKEN, protected=None)
+    steady.take(unknown, 0.0, "first")
+    assert steady.take(WELL_NOW, 0.1, "first").protected is True
+    steady.take(unknown, 0.2, "first")
+    assert steady.take(WELL_NOW, 0.3, "first").protected is None
+    steady.take(BROKEN, 0.4, "first")
+    assert steady.take(WELL_NOW, 0.5, "second").protected is True
+
+
 @given(st.lists(st.tuples(st.sampled_from([WELL_NOW, BROKEN, MAKING]), st.floats(0.0, 20.0))))
 def test_what_is_said_is_never_better_than_what_was_found(
     course: list[tuple[Protection, float]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -59,6 +60,7 @@ class Told:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.run = start(journal).id
+        self.live: Any = None
         self.facts: dict[str, Any] = {
             "switchover": {},
             "traffic": {"open": True},
@@ -69,7 +71,16 @@ class Told:
     @property
     def world(self) -> World:
         plan = plans.from_json(PLAN | self.facts.get("plan", {}))
-        return cast(World, SimpleNamespace(run=self.run, fact=self.facts.get, plan=plan))
+        return cast(
+            World,
+            SimpleNamespace(
+                run=self.run,
+                fact=self.facts.get,
+                plan=plan,
+                live=lambda: self.live,
+                now=lambda: datetime(2026, 11, 23, 3, 0, tzinfo=UTC),
+            ),
+        )
 
     def stays(self, *stays: Stay) -> None:
         """Write down a run's stays, the first of them on the track that it began on."""

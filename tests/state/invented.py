@@ -1,5 +1,8 @@
 """Runs that never were."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from state.journal import Journal
 from state.records import Run
 from state.words import Environment, Track
@@ -13,6 +16,7 @@ def start(
     cluster: str = "orders",
     track: Track = Track.UPGRADE,
     environment: Environment = Environment.REHEARSAL,
+    plan: Mapping[str, Any] | None = None,
 ) -> Run:
     return journal.start_run(
         run,
@@ -21,7 +25,7 @@ def start(
         account="471100000815",
         region="us-east-1",
         environment=environment,
-        plan={"cluster": {"name": cluster}, "connect": {"password": "env:ORDERS_PASSWORD"}},
+        plan=plan or {"cluster": {"name": cluster}, "connect": {"password": "env:ORDERS_PASSWORD"}},
         plan_path="/plans/orders.toml",
         track=track,
     )

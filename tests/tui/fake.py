@@ -179,8 +179,8 @@ class FakeRun:
                         status,
                         attempt,
                         state.number if state else 0,
-                        script.continues,
-                        script.lasts and last and status is Status.SUCCEEDED,
+                        continues=script.continues,
+                        lasts=script.lasts and last and status is Status.SUCCEEDED,
                     )
                 )
         at = ago(1800 - 600 * (entry - 1))

@@ -14,7 +14,7 @@ async def test_the_recommended_way_comes_first_with_its_price() -> None:
     async with scenes.app(scenes.failed(), at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        text = await sees(pilot, "recommended", "why not")
+        text = await sees(pilot, "available · the way back", "why not")
         first = next(line for line in text.splitlines() if "›" in line)
         assert "Finish protecting, then roll back to blue prime" in first
         assert "✓ available" in first
@@ -27,7 +27,7 @@ async def test_branching_asks_once_more_and_keeps_the_reason() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "recommended")
+        await sees(pilot, "available · the way back")
         await pilot.press("enter")
         await sees(pilot, "Put the run of orders onto the track rollback")
         focused = pilot.app.focused
@@ -48,7 +48,7 @@ async def test_letters_go_to_the_reason_and_enter_there_leads_to_the_yes() -> No
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "recommended")
+        await sees(pilot, "available · the way back")
         await pilot.press("enter")
         await sees(pilot, "Put the run of orders onto the track rollback")
         await pilot.press(*"slow", "enter", "enter")
@@ -61,7 +61,7 @@ async def test_a_way_that_is_not_there_cannot_be_chosen_and_says_why() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "recommended")
+        await sees(pilot, "available · the way back")
         await pilot.press("j", "j")
         await until(pilot, lambda: dim(pilot, "choose"))
         await pilot.press("enter")
@@ -94,7 +94,7 @@ async def test_a_refused_branch_is_told_and_the_screen_stays() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "recommended")
+        await sees(pilot, "available · the way back")
         await pilot.press("enter")
         await sees(pilot, "Put the run of orders")
         await pilot.click("#yes")
@@ -106,5 +106,7 @@ async def test_the_protection_stays_in_sight() -> None:
     async with scenes.app(scenes.failed(), at="k2f9qa").run_test(size=WIDE) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "recommended", "NOT PROTECTED: capture held", "downtime 00:00:28.4")
+        await sees(
+            pilot, "available · the way back", "NOT PROTECTED: capture held", "downtime 00:00:28.4"
+        )
         assert "REHEARSAL" in shown(pilot.app)

@@ -87,7 +87,7 @@ def test_gate(snap_compare: Compare, size: tuple[int, int]) -> None:
 @on_both_sizes
 def test_branch(snap_compare: Compare, size: tuple[int, int]) -> None:
     app = scenes.app(scenes.failed(), at="k2f9qa")
-    before = going("b", until=("recommended", "NOT PROTECTED"))
+    before = going("b", until=("the way back", "NOT PROTECTED"))
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 

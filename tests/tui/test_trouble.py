@@ -180,6 +180,7 @@ async def test_each_block_of_the_preflight_stands_with_its_remedy(size: tuple[in
     ("clock", "words"),
     [
         (Downtime(), "applications never stopped"),
+        (Downtime(asked_at=ago(7.4)), "APPLICATIONS MAY BE DOWN 00:00:07.4"),
         (Downtime(ago(7.4), track="upgrade"), "APPLICATIONS DOWN 00:00:07.4"),
         (Downtime(ago(7.4), letting_in=True), "LETTING APPLICATIONS IN 00:00:07.4"),
         (Downtime(ago(60), ago(50), "upgrade"), "downtime 00:00:10.0 upgrade"),
@@ -198,6 +199,8 @@ async def test_leaving_inside_the_fence_says_that_the_applications_are_down() ->
     async with app.run_test(size=WIDE) as pilot:
         await sees(pilot, "2 effects")
         await pilot.press("q")
+        await sees(pilot, "Leave the run now?")
+        await pilot.click("#yes")
         await until(pilot, lambda: app.return_code is not None)
     assert "THE APPLICATIONS ARE DOWN since 11:51:07 UTC" in app.goodbye
 

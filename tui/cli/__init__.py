@@ -8,7 +8,6 @@ import logging
 import shlex
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -16,7 +15,7 @@ import click
 
 from state.home import open_private
 from tui.cli.finite import Finite
-from tui.cli.guard import GuardedGroup, PrivateLog
+from tui.cli.guard import GuardedGroup, LaterGroup, PrivateLog
 from tui.cli.streams import OutputLost
 
 P = ParamSpec("P")
@@ -265,7 +264,9 @@ def watch(run: str, as_json: bool) -> None:
 @click.argument("what", metavar="PLAN|RUN")
 @click.option(
     "--track",
-    type=click.Choice(["upgrade", "rollback", "forward", "settle", "commit", "abort", "cleanup"]),
+    type=click.Choice(
+        ["upgrade", "rollback", "forced", "forward", "settle", "commit", "abort", "cleanup"]
+    ),
 )
 @click.option(
     "--until",
@@ -277,6 +278,12 @@ def watch(run: str, as_json: bool) -> None:
     "`stopped` then, unless the run rests there.",
 )
 @click.option("--yes", "yes", is_flag=True, help="Pass every gate, typed confirmations included.")
+@click.option(
+    "--typed",
+    default="",
+    metavar="CLUSTER",
+    help="The cluster's name, for the forced way alone: it gives up writes, and --yes never does.",
+)
 @click.option(
     "--on-unknown",
     type=click.Choice(["stop", "adopt", "retry"]),
@@ -451,28 +458,14 @@ def show(run: str, as_json: bool) -> None:
 @in_words
 def report(run: str, form: str) -> None:
     """Print the report of RUN: timeline, durations, downtime, decisions, evidence."""
-    from state.home import journal_path
-    from state.journal import Journal
     from state.report import report as write
-    from tui.cli.listing import warn_if_touched
+    from tui.cli.listing import stands
+    from tui.cli.workspace import read_journal
 
-    warn_if_touched()
-    with Journal.open(journal_path(), writer=False) as journal:
-        click.echo(write(journal, journal.run(run).id, "md" if form == "md" else "json"))
-
-
-class _Later(click.Group):
-    """Loads the commands of the module of its name when one of them is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._loaded())
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return self._loaded().get(cmd_name)
-
-    def _loaded(self) -> dict[str, click.Command]:
-        commands: dict[str, click.Command] = import_module(f"tui.cli.{self.name}").COMMANDS
-        return commands
+    standing = stands(run)
+    with read_journal() as journal:
+        found = journal.run(run).id
+        click.echo(write(journal, found, "md" if form == "md" else "json", stands=standing))
 
 
 def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -515,6 +508,7 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
 @click.option("--to", "to_version", default="18", show_default=True)
 @click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
+@click.option("--lab", type=click.Choice(["use", "replace"]), help="Of a lab that runs already.")
 @click.option("--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
 @in_words
@@ -525,11 +519,11 @@ def rehearse(**options: Any) -> None:
     raise SystemExit(rehearse(Night(**options)))
 
 
-@main.group(cls=_Later)
+@main.group(cls=LaterGroup)
 def journal() -> None:
     """The journal's file: check it, put a backup back."""
 
 
-@main.group(cls=_Later)
+@main.group(cls=LaterGroup)
 def lab() -> None:
     """The rehearsal lab: an imitation of AWS over real PostgreSQL servers."""

@@ -13,6 +13,7 @@ from runbook import preflight
 from runbook.aws import Aws
 from runbook.preflight import Level, Result
 from runbook.preflight.acceptance import unused, way_through
+from runbook.preflight.result import grouped
 from runbook.world import NothingKept, World
 from tui.cli.headless import BLOCKED, DONE, UNKNOWN
 
@@ -34,8 +35,8 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
         rows = [result.as_json() for result in results]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return _code(results)
-    for result in results:
-        _print(result)
+    for group in grouped(results):
+        _print(group)
     for waiver in unused(results, plan):
         click.echo(f"! nothing answers to the waiver of {waiver.check}: {waiver.subject}")
     if asking := [result for result in results if result.asks]:
@@ -43,25 +44,51 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
             f"{len(asking)} warnings are not acknowledged; a run asks for them, or the plan names "
             "them in acknowledge:"
         )
-        for result in asking:
-            click.echo(f"  {json.dumps(result.name, ensure_ascii=False)},")
+        for group in grouped(asking):
+            for name in _names(group):
+                click.echo(f"  {json.dumps(name, ensure_ascii=False)},")
     counts = {level: sum(1 for r in results if r.level is level) for level in Level}
     click.echo(", ".join(f"{count} {level.value}" for level, count in counts.items()))
     return _code(results)
 
 
-def _print(result: Result) -> None:
-    click.echo(f"{_SIGNS[result.level]} {result.level.value:<7} {result.subject}: {result.text}")
-    if result.level is Level.PASS:
+SHOWN = 10
+"""So many results of one check are printed one by one; `--json` has them all."""
+
+
+def _names(group: Sequence[Result]) -> list[str]:
+    """Return what a plan acknowledges a group by: each by its name, or many by their check."""
+    return [group[0].key] if len(group) > SHOWN else [result.name for result in group]
+
+
+def _print(group: Sequence[Result]) -> None:
+    """Print results of one check and level: why it matters once, then each object."""
+    first = group[0]
+    sign = f"{_SIGNS[first.level]} {first.level.value:<7}"
+    if len(group) == 1:
+        click.echo(f"{sign} {first.subject}: {first.text}")
+        if first.why:
+            click.echo(f"          why: {first.why}")
+        _print_mend(first, "          ")
         return
-    click.echo(f"          why: {result.why}")
+    click.echo(f"{sign} {first.key}: {len(group)} found")
+    if first.why:
+        click.echo(f"          why: {first.why}")
+    for result in group[:SHOWN]:
+        click.echo(f"        · {result.subject}: {result.text}")
+        _print_mend(result, "            ")
+    if len(group) > SHOWN:
+        click.echo(f"          and {len(group) - SHOWN} more, which --json prints too")
+
+
+def _print_mend(result: Result, indent: str) -> None:
     if result.accepted:
-        click.echo(f"          {result.accepted}")
+        click.echo(f"{indent}{result.accepted}")
         return
-    if result.remedy:
-        click.echo(f"          do:  {result.remedy}")
+    if result.remedy and result.level is not Level.PASS:
+        click.echo(f"{indent}do:  {result.remedy}")
     if through := way_through(result):
-        click.echo(f"          or:  {through}")
+        click.echo(f"{indent}or:  {through}")
 
 
 def _code(results: Sequence[Result]) -> int:

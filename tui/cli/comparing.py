@@ -11,8 +11,11 @@ import click
 
 from runbook import comparing, planning
 from runbook.aws import Aws
+from runbook.looked import UNREACHABLE, first_line
 from runbook.sides import held
+from runbook.step import StepFailed
 from runbook.world import World
+from state.records import Json
 from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
 from tui.cli.workspace import enter_lab, read_journal, refuse_handed_over, write_journal
 
@@ -39,6 +42,23 @@ class Teller:
             click.echo(f"{fraction:4.0%}  {words}", err=True)
 
 
+def _not_compared(run: str, error: BaseException, printer: Printer, *, as_json: bool) -> int:
+    """Say why nothing is known of the rows; return the exit code."""
+    if isinstance(error, StepFailed):
+        words = "\n".join((error.what, error.now, error.todo))
+    else:
+        words = (
+            f"Not compared: {first_line(error)}\nWhether the rows are equal is not known; nothing "
+            "was changed.\nSee that both sides can be reached, then compare again."
+        )
+    if as_json:
+        line: dict[str, Json] = {"kind": "comparison", "run": run, "equal": None, "databases": []}
+        printer.line({**line, "recorded": False, "error": words})
+    else:
+        click.echo(words, err=True)
+    return UNKNOWN
+
+
 async def compare_run(
     run: str, *, databases: Sequence[str], wait_s: float, record: bool, as_json: bool
 ) -> int:
@@ -59,6 +79,9 @@ async def compare_run(
             results = await comparing.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
+        except (StepFailed, *UNREACHABLE) as error:
+            # Exit code 1 says that rows differ, and that was not seen.
+            return _not_compared(found.id, error, printer, as_json=as_json)
         finally:
             await world.forget_connections()
         if record:

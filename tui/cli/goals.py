@@ -37,6 +37,7 @@ class Goal(StrEnum):
 
     UPGRADE = "upgrade"
     ROLLBACK = "rollback"
+    FORCED = "forced"
     FORWARD = "forward"
     SETTLE = "settle"
     COMMIT = "commit"
@@ -155,7 +156,10 @@ async def _ways_to(session: Session, goal: Goal) -> list[Way]:
         for way in await session.ways()
         if way.name == goal.value and way.way not in NEVER_UNATTENDED
     ]
-    return sorted(found, key=lambda way: not way.available) or [_no_way(goal)]
+    # Where none is open, what is said is why not to where every write would be.
+    first = tracks.WayBack.BLUE_PRIME
+    found.sort(key=lambda way: (not way.available, way.way != first))
+    return found or [_no_way(goal)]
 
 
 def _may_open(session: Session) -> bool:

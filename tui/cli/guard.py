@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,17 @@ class PrivateLog(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Say nothing: a disk too full for the log is named by the journal, not by a traceback."""
+
+
+class LaterGroup(click.Group):
+    """Loads the commands of the module of its name when one of them is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._loaded())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._loaded().get(cmd_name)
+
+    def _loaded(self) -> dict[str, click.Command]:
+        commands: dict[str, click.Command] = import_module(f"tui.cli.{self.name}").COMMANDS
+        return commands

@@ -16,6 +16,7 @@ from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
 from runbook.step import Answer, Gate
+from runbook.steps import forced
 from runbook.tracks import name, steps_of
 from state.records import Event, Json
 from state.words import Result, Status, Track
@@ -36,6 +37,9 @@ PASSING = frozenset({"wait", "evidence"})
 
 STOPPED = "stopped"
 """The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
+
+NOT_PROTECTED = "not_protected"
+"""The word for a run that rests with the way back held, and the watch does not say it holds."""
 
 
 class OnUnknown(StrEnum):
@@ -96,6 +100,17 @@ async def yes_to_all(gate: Gate) -> str | None:
 async def nobody(gate: Gate) -> str | None:
     """Decline: nobody is there to decide."""
     return None
+
+
+def gives_up(typed: str, decide: Decide) -> Decide:
+    """Return what decides as `decide`, and gives writes up where a person typed the name for it."""
+
+    async def decided(gate: Gate) -> str | None:
+        if gate.key == forced.GATE:
+            return typed or None
+        return await decide(gate)
+
+    return decided
 
 
 async def drive(
@@ -272,9 +287,8 @@ def say_what_failed(session: Session) -> None:
 def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
     """Return the object that ends an unattended run, less the ledger's verdict."""
     production = session.fact("production") or {}
-    upgrade = session.fact("downtime.upgrade") or {}
     switchover_s = switchover_seconds(session)
-    upgrade_s = upgrade.get("seconds")
+    upgrade_s = (session.fact("downtime.upgrade") or {}).get("seconds")
     added = None if upgrade_s is None or switchover_s is None else upgrade_s - switchover_s
     return {
         "run": session.run.id,
@@ -289,6 +303,7 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             phase: _rounded((session.fact(f"downtime.{phase}") or {}).get("seconds"))
             for phase in phases(session)
         },
+        "way_back": session.way_back(),
         "protection": _protection(session),
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}
@@ -380,6 +395,8 @@ def result_word(session: Session, code: int) -> str:
     if code != DONE:
         return Result.FAILED.value
     result = rests(session)
+    if result is Result.PROTECTED and session.board().protection.protected is not True:
+        return NOT_PROTECTED
     return STOPPED if result is None else result.value
 
 

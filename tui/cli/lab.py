@@ -12,9 +12,6 @@ import click
 
 from rehearsal import lab
 from rehearsal.lab import LabError
-from state.errors import JournalError
-from state.records import RunSummary
-from state.words import Environment
 from tui.cli import in_words, print_json, stop
 from tui.cli.finite import Finite
 from tui.text import clean
@@ -86,7 +83,9 @@ def start(**chosen: Any) -> None:
 @in_words
 def stop_() -> None:
     """Stop the lab: no process and no port is left."""
-    left = _open_runs()
+    from tui.cli.workspace import open_runs_of_lab
+
+    left = open_runs_of_lab()
     for run in left:
         click.echo(
             f"Run {run.run} of {clean(run.cluster)} is open at {run.track.value}: its clusters go "
@@ -98,22 +97,6 @@ def stop_() -> None:
     with _said_plainly():
         lab.stop()
     click.echo("The lab is down.")
-
-
-def _open_runs() -> list[RunSummary]:
-    """Return the open rehearsals of the workspace that live in the lab which runs now."""
-    from tui.cli.workspace import lab_gone, read_journal
-
-    try:
-        with read_journal() as journal:
-            runs = journal.runs()
-    except JournalError:
-        return []
-    return [
-        run
-        for run in runs
-        if run.open and run.environment is Environment.REHEARSAL and not lab_gone(run)
-    ]
 
 
 @click.command()

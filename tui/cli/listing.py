@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +17,9 @@ from runbook import checklist as checklists
 from runbook import planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
-from runbook.checklist import Checklist
+from runbook.checklist import Checklist, Line
 from runbook.outage import downtime
-from runbook.positions import position, way_back
+from runbook.positions import position, way_back_now
 from runbook.tracks import name
 from runbook.world import World
 from state.errors import NoJournal
@@ -164,12 +164,7 @@ def _read(run: str) -> _Shown:
     with read_journal() as journal:
         listed = checklists.read(journal, run)
         world = _world(journal, listed)
-        live = journal.live(listed.run.id)
-        board = None
-        if live is not None:
-            board = boards.from_json(live)
-            watched = journal.holder() is not None
-            board = replace(board, protection=verdicts.as_seen(world, board, watched=watched))
+        board = verdicts.board_as_seen(world, watched=journal.holder() is not None)
         return _Shown(listed, way_back_of(journal, listed), board)
 
 
@@ -180,7 +175,8 @@ def _world(journal: Journal, listed: Checklist) -> World:
 
 def way_back_of(journal: Journal, listed: Checklist) -> str:
     """Return the sentence on the way back from where a run stands."""
-    return way_back(position(_world(journal, listed), journal))
+    world = _world(journal, listed)
+    return way_back_now(world, position(world, journal), fresh=False)
 
 
 def show_json(run: str) -> dict[str, Any]:
@@ -209,6 +205,7 @@ def show_json(run: str) -> dict[str, Any]:
                         "attempts": line.attempts,
                         "message": line.attempt.message if line.attempt else "",
                         "warnings": list(line.warnings),
+                        "goes_on": line.lasts,
                     }
                     for line in section.lines
                 ],
@@ -219,6 +216,14 @@ def show_json(run: str) -> dict[str, Any]:
     }
 
 
+def stands(run: str) -> dict[str, Any]:
+    """Return the way back from where a run stands and the verdict, for its report."""
+    shown = _read(run)
+    found = None if shown.board is None else shown.board.as_json()["protection"]
+    words = [line.split(": ", 1) for line in _way_and_protection(shown)]
+    return {"way_back": shown.back, "protection": found, "words": words}
+
+
 def _at_once(run: str) -> list[str]:
     """Return what must be known first: whether applications are down, and whether it runs on."""
     lines = []
@@ -227,6 +232,16 @@ def _at_once(run: str) -> list[str]:
         down = downtime(journal, record.id)
         if record.open and down.started_at is not None and down.ended_at is None:
             lines.append(f"APPLICATIONS DOWN since {down.started_at.astimezone():%H:%M:%S}")
+        if record.open and down.asked_at is not None:
+            lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
+        live = journal.live(record.id)
+        served = None if live is None else boards.from_json(live).production
+        if record.open and served is not None and served.unreached and served.since:
+            age = ago(None if served.at is None else elapsed(served.at, datetime.now(UTC)))
+            lines.append(
+                f"PRODUCTION, as seen {age}: {clean(served.text)}, since "
+                f"{served.since.astimezone():%H:%M:%S}"
+            )
         at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
         if at_work and journal.holder() is None:
             lines.append(
@@ -248,13 +263,25 @@ def show_text(run: str) -> str:
         called = name(entry.track, entry.way)
         lines.append(called if entry.way in ("", called) else f"{called} {entry.way}")
         for line in section.lines:
-            seconds = "" if line.seconds is None else f"{line.seconds:.1f}s"
-            lines.append(f"  {line.status.value:<10} {line.step:<24} {seconds}")
+            lines.append(f"  {_word(line):<10} {line.step:<24} {_time(line)}".rstrip())
             if line.attempt is not None and line.attempt.message and not line.status.done:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
             lines += [f"    ! {clean(each)}" for each in line.warnings]
+    if shown.board is not None and shown.board.to_do and listed.run.open:
+        lines.append(f"TO DO NOW: {clean(shown.board.to_do)}")
     lines += _at_once(run)
     return "\n".join([*lines, *_way_and_protection(shown)]) + "\n"
+
+
+def _word(line: Line) -> str:
+    """Return how a step stands; of what lasts, that it has begun and goes on."""
+    return "goes on" if line.lasts else line.status.value
+
+
+def _time(line: Line) -> str:
+    if line.lasts and line.attempt is not None:
+        return f"since {line.attempt.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return "" if line.seconds is None else f"{line.seconds:.1f}s"
 
 
 def _way_and_protection(shown: _Shown) -> list[str]:

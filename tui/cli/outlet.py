@@ -6,6 +6,7 @@ to them. The run must not stand still for that, least of all with the applicatio
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import sys
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from tui.cli.streams import Guarded, OutputLost
+
+_log = logging.getLogger("blueprime.outlet")
 
 BOUND = 1_000_000
 """How many characters wait for a reader before lines are left out."""
@@ -82,6 +85,9 @@ class Outlet:
 
     def put(self, text: str, *, passing: bool = False) -> None:
         """Take a text; one that is `passing` may be left out where the reader is slow."""
+        if not isinstance(text, str):
+            # Whoever tries what kind of stream it is must not take it for one of bytes.
+            raise TypeError(f"a text stream takes str, not {type(text).__name__}")
         with self._changed:
             lost = self._lost
             if text and lost is None:
@@ -143,7 +149,8 @@ class Outlet:
         while (text := self._next()) is not None:
             try:
                 self._hand_over(text)
-            except (OSError, ValueError) as error:
+            except Exception as error:
+                _log.exception("output is lost")
                 number = getattr(error, "errno", None)
                 with self._changed:
                     self._lost = OutputLost(number, getattr(error, "strerror", "") or str(error))

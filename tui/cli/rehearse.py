@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from rehearsal import lab
-from rehearsal.lab import LabError, LabGone
+from rehearsal.lab import LabError, LabGone, LabRuns
 from runbook import plan as plans
 from runbook.aws import Aws
 from runbook.discover import discover
@@ -27,6 +27,7 @@ from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     DONE,
     FAILED,
+    NOT_PROTECTED,
     Printer,
     drive,
     phases,
@@ -39,7 +40,9 @@ from tui.cli.headless import (
 )
 from tui.cli.outlet import patient_output
 from tui.cli.streams import outlive_output
-from tui.cli.workspace import read_journal, write_journal
+from tui.cli.workspace import open_runs_of_lab, read_journal, write_journal
+
+USE, REPLACE = "use", "replace"
 
 LIVE_PACE = 0.02
 """How fast the lab's AWS is when a person watches: minutes become seconds."""
@@ -62,6 +65,8 @@ class Night:
     to_version: str
     postgres: tuple[str, ...]
     keep: bool
+    lab: str | None
+    """What becomes of a lab that runs already: `use`, `replace`, or None: that is asked."""
     lives_with: int | None
     as_json: bool
 
@@ -80,21 +85,11 @@ def rehearse(night: Night) -> int:
 
 
 def _rehearse(night: Night) -> int:
-    pace = night.pace if night.pace is not None else (0.0 if night.alone else LIVE_PACE)
-    _say(night, "Starting a lab: real PostgreSQL servers under an imitation of AWS's API …")
     try:
-        lab.start(
-            lab.Options(
-                pace=pace,
-                databases=night.databases,
-                tables=night.tables,
-                load=night.load,
-                from_version=night.from_version,
-                to_version=night.to_version,
-                postgres=night.postgres,
-                lives_with=night.lives_with or _outlived_by(night),
-            )
-        )
+        _begin_lab(night)
+    except LabRuns:
+        click.echo(_already(night), err=True)
+        return FAILED
     except LabError as error:
         click.echo(str(error), err=True)
         return FAILED
@@ -119,6 +114,47 @@ def _rehearse(night: Night) -> int:
             # A lab that has died meanwhile needs no stopping.
             with suppress(LabGone):
                 lab.stop()
+
+
+def _begin_lab(night: Night) -> None:
+    """Start a lab, or use or replace the one that runs, as asked; raise `LabRuns` if not asked."""
+    if night.lab == USE and lab.up_since() is not None and not open_runs_of_lab():
+        _say(night, "The lab that runs is used as it is.")
+        return
+    if night.lab == REPLACE and lab.up_since() is not None:
+        _say(night, "The lab that runs is stopped, and its clusters with it.")
+        lab.stop()
+    pace = night.pace if night.pace is not None else (0.0 if night.alone else LIVE_PACE)
+    _say(night, "Starting a lab: real PostgreSQL servers under an imitation of AWS's API …")
+    lab.start(
+        lab.Options(
+            pace=pace,
+            databases=night.databases,
+            tables=night.tables,
+            load=night.load,
+            from_version=night.from_version,
+            to_version=night.to_version,
+            postgres=night.postgres,
+            lives_with=night.lives_with or _outlived_by(night),
+        )
+    )
+
+
+def _already(night: Night) -> str:
+    """Return what lives in the lab that runs already, and each way on from there."""
+    anew = "begin anew, and lose that lab's clusters: blueprime rehearse --lab replace"
+    head = f"A lab runs already in {lab.folder()}"
+    if runs := open_runs_of_lab():
+        run = runs[0]
+        return (
+            f"{head}, and run {run.run} lives in it, on track {run.track.value}. Nothing was "
+            f"changed. Either go on with that run: blueprime resume {run.run}, or without a "
+            f"screen: blueprime auto {run.run} --yes; or {anew}."
+        )
+    return (
+        f"{head}, and no open run lives in it. Nothing was changed. Either go on with that lab: "
+        f"blueprime rehearse --lab use; or {anew}."
+    )
 
 
 def _outlived_by(night: Night) -> int | None:
@@ -219,7 +255,7 @@ def _tell(session: Session, ended: dict[str, Any]) -> None:
     ledger = ended["ledger"]
     down = ended["downtime_s"]
     click.echo("")
-    stays = ended["result"] in ("protected", "committed")
+    stays = ended["result"] in ("protected", NOT_PROTECTED, "committed")
     serves = ended["engine"]["to" if stays else "from"]
     click.echo(f"Result: {ended['result']}; {serves} serves")
     for phase, seconds in down.items():

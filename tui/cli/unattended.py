@@ -24,6 +24,7 @@ from tui.cli.headless import (
     Printer,
     already_done,
     drive,
+    gives_up,
     nobody,
     say_warnings,
     say_what_failed,
@@ -36,7 +37,7 @@ from tui.cli.headless import (
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
 
-LAST_WORD_S = 5.0
+LAST_WORD_S = 20.0
 """How long the end of an unattended run waits for a look at protection."""
 
 
@@ -46,6 +47,7 @@ async def run_unattended(
     track: str | None,
     until: str,
     yes: bool,
+    typed: str,
     on_unknown: str,
     take_over: bool,
     as_json: bool,
@@ -68,7 +70,7 @@ async def run_unattended(
             try:
                 code = await drive(
                     session,
-                    yes_to_all if yes else nobody,
+                    gives_up(typed, yes_to_all if yes else nobody),
                     course=course,
                     at_once=names_a_run(what),
                     on_unknown=OnUnknown(on_unknown),

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from runbook.session import Session
-from state.errors import HandedOver
+from state.errors import HandedOver, JournalError
 from state.home import journal_path
 from state.journal import Journal
 from state.records import Run, RunSummary
@@ -66,6 +66,17 @@ def lab_gone(run: Run | RunSummary) -> bool:
     if endpoint and endpoint == _given_endpoint:
         return not _listens(endpoint)
     return since is None or run.started_at < since
+
+
+def open_runs_of_lab() -> list[RunSummary]:
+    """Return the workspace's open rehearsals that live in the lab which runs now, newest first."""
+    try:
+        with read_journal() as journal:
+            runs = journal.runs()
+    except JournalError:
+        return []
+    rehearsals = [run for run in runs if run.environment is Environment.REHEARSAL and run.open]
+    return [run for run in rehearsals if not lab_gone(run)]
 
 
 def _listens(endpoint: str) -> bool:

@@ -8,7 +8,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
 
-from runbook.tracks import WayBack
+from runbook.tracks import WayBack, WayUp
 from state.words import Track
 from tui import keys, text
 from tui.model import RunModel, Way
@@ -120,7 +120,8 @@ def _question(way: Way, model: RunModel) -> Question:
             ("How long it takes", way.time),
             (
                 "Reversible",
-                "This alone changes nothing in AWS: each step of the track asks for itself. "
+                "This alone changes nothing in AWS. Enter then runs the first step; the steps up "
+                "to the next stop follow it by themselves, and are named and asked for before. "
                 + (f"It ends the way {_ends(way)}." if final else "The history is kept."),
             ),
             ("Steps", " → ".join(way.steps)),
@@ -138,7 +139,9 @@ def _ends(way: Way) -> str:
 
 def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
     mark = ("✓ available", "$text-success") if way.available else ("✗ not from here", "$text-error")
-    best = " · recommended" if way.recommended else ""
+    # Not an advice to leave: where all is well nobody has to take it.
+    led = "way forward" if way.way == WayUp.FORWARD else "way back"
+    best = f" · the {led}" if way.recommended else ""
     head = line(
         ("› " if selected else "  ", "bold $text-primary"),
         (text.clean(way.title), "bold" if way.available else "bold $foreground-muted"),

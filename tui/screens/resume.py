@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.message import Message
 
 from runbook.step import Answer
+from state.words import Status
 from tui import keys, text
 from tui.model import Pending, RunModel, Way
 from tui.picture import Picture, take
@@ -81,8 +82,7 @@ class StandPane(Pane):
             words = "Watched only: what is unknown is probed and decided where the run is held."
             rows += [line((row, "$foreground-muted")) for row in text.wrap(words, cells)]
         elif not self.pending:
-            words = "No effect is unknown. Enter goes on to the run, and performs nothing."
-            rows += [line(("✓ ", "$text-success"), row) for row in text.wrap(words, cells - 2)]
+            rows += self._none_unknown(cells)
         else:
             rows += self._unknown(self.pending, cells, len(rows))
         if self.stand:
@@ -90,6 +90,18 @@ class StandPane(Pane):
         if item := self.chosen():
             rows += [line(), *_call(item, cells)]
         return joined(rows)
+
+    def _none_unknown(self, cells: int) -> list[Content]:
+        words = "No effect is unknown. Enter goes on to the run, and performs nothing."
+        following = self.stand.picture.checklist.next if self.stand else None
+        if following is None or following.status is not Status.UNKNOWN:
+            return [line(("✓ ", "$text-success"), row) for row in text.wrap(words, cells - 2)]
+        words = (
+            f"No effect is unknown. {text.clean(following.step)} itself was cut off, so how it "
+            "would have ended is: run again, it looks at each change first. Enter goes on to the "
+            "run, and performs nothing."
+        )
+        return [line(("? ", "bold $text-warning"), row) for row in text.wrap(words, cells - 2)]
 
     def _unknown(self, pending: list[Pending], cells: int, top: int) -> list[Content]:
         count = len(pending)

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from runbook.board import Board, Downtime, Protection, Stage, stale
+from runbook.board import Board, Downtime, Protection, Serving, Stage, stale
 from state.records import Run
 from tui import glyphs, text
 from tui.picture import fresh_limit
@@ -53,6 +53,23 @@ def verdict(protection: Protection, now: datetime, limit: float) -> Verdict:
         style = "$foreground-muted" if protection.stage is Stage.BEFORE else "bold $text-warning"
         return Verdict("NOT PROTECTED YET", protection.text, style)
     return Verdict("NOT PROTECTED", protection.text, "bold $text-error")
+
+
+UNREACHED = {
+    Serving.DOWN: ("PRODUCTION DOWN", "bold $text-error reverse"),
+    Serving.SILENT: ("PRODUCTION DOES NOT ANSWER", "bold $text-error"),
+    Serving.CUT: ("PRODUCTION NOT SEEN FROM HERE", "bold $text-warning"),
+}
+
+
+def production(board: Board, now: datetime, limit: float) -> Verdict | None:
+    """Return the banner where the cluster that serves does not answer: that comes first."""
+    found = board.production
+    if not found.unreached or stale(found.at, now, limit) or board.left_behind:
+        return None
+    word, style = UNREACHED[found.state]
+    since = f", since {text.at(found.since)} UTC" if found.since else ""
+    return Verdict(word, f"{found.text}{since}. b shows the ways from here", style)
 
 
 def known_now(protection: Protection, now: datetime, limit: float) -> Protection:
@@ -143,6 +160,8 @@ class RunHeader(Widget):
             said = Verdict(f"CLOSED: {words}", "", "bold $foreground-muted")
         elif self.run.away is not None:
             said = Verdict("HANDED OVER", f"it was {self.run.away.words}", "bold $text-warning")
+        elif (lost := production(self.board, self.now, self.limit)) is not None:
+            said = lost
         else:
             said = verdict(self.board.protection, self.now, self.limit)
         why = text.clean(said.why)
@@ -186,6 +205,9 @@ def downtime(clock: Downtime, now: datetime, *, short: bool = False) -> tuple[st
     are seen to be let in.
     """
     seconds = clock.seconds(now)
+    if clock.asked_at is not None:
+        passed = text.clock(max(0.0, (now - clock.asked_at).total_seconds()))
+        return f"APPLICATIONS MAY BE DOWN {passed}", "bold $text-warning"
     if seconds is None:
         return ("downtime none" if short else "applications never stopped"), "$foreground-muted"
     total = f", {text.clock(clock.earlier_s + seconds)} in all" if clock.earlier_s else ""

@@ -32,9 +32,6 @@ class JournalPane(Pane):
         self._reading = False
         """Whether somebody has scrolled up, and not come back to the end since."""
 
-    def on_mount(self) -> None:
-        self.anchor()
-
     def show(self, newer: Sequence[Event]) -> None:
         """Draw newer events; where somebody reads further up, say that there are some."""
         if newer == self.events:
@@ -46,9 +43,9 @@ class JournalPane(Pane):
             self.border_subtitle = Content(BELOW)
 
     def release_anchor(self) -> None:
-        """Let the end go, as a person scrolls; where all is in sight there is nothing to read."""
+        """Let the end go: called whenever a person scrolls; with all in sight, nobody reads on."""
+        super().release_anchor()
         if self.max_scroll_y > 0:
-            super().release_anchor()
             self._reading = True
 
     def on_resize(self, event: events.Resize) -> None:
@@ -67,7 +64,7 @@ class JournalPane(Pane):
             return
         self._reading = False
         self.border_subtitle = Content("")
-        self.anchor()
+        self.scroll_end(animate=False)
 
     def draw(self, cells: int) -> Content:
         if not self.events:

@@ -113,10 +113,11 @@ class LagPane(Pane):
             for row in text.wrap(text.clean(why), cells - 2)
             if why
         ]
+        peak = highest(past, self.now)
+        scale = "" if peak is None else f"{AXIS} {text.volume(round(peak))}"
+        words = " · ".join(part for part in (going(view) if not why else "", scale) if part)
         rows += [
-            line("  ", (row, "$foreground-muted"))
-            for row in text.wrap(going(view), cells - 2)
-            if row and not why
+            line("  ", (row, "$foreground-muted")) for row in text.wrap(words, cells - 2) if row
         ]
         return rows
 
@@ -149,6 +150,9 @@ def _marked(mark: str, words: str, style: str, cells: int) -> list[Content]:
     ]
 
 
+AXIS = f"{SPARK_MINUTES:.0f} min, top"
+"""What the bars are drawn against: how much of the past, and before the value of the highest."""
+
 HOLD = timedelta(seconds=30)
 """How long a measured value stands in a sparkline where no newer one follows."""
 
@@ -162,29 +166,47 @@ def _ago(view: LagView, age: float | None) -> str:
 
 
 def sparkline(samples: Sequence[Sample], cells: int, now: datetime) -> str:
-    """Return the last minutes as bars, each span its largest value; a gap where unknown."""
+    """Return the last minutes as bars, the last one what is so now; a gap where unknown.
+
+    A span in which the value fell to zero shows zero, however high it was besides: an outage is
+    shorter than a span. Every other one shows its largest value.
+    """
     if cells <= 0:
         return ""
     start = now - timedelta(minutes=SPARK_MINUTES)
     span = timedelta(minutes=SPARK_MINUTES) / cells
-    values = [_value(samples, start + span * index, span) for index in range(cells)]
-    top = max((value for value in values if value is not None), default=0.0)
-    return "".join(_bar(value, top) for value in values)
+    spans = [_values(samples, start + span * index, span) for index in range(cells)]
+    top = max((value for values in spans for value in values if value is not None), default=0.0)
+    last = spans[-1][-1] if spans[-1] else None
+    return "".join(_bar(_shown(values), top) for values in spans[:-1]) + _bar(last, top)
 
 
-def _value(samples: Sequence[Sample], start: datetime, span: timedelta) -> float | None:
-    """Return the largest value of a span, or None where half of it or more was unknown."""
+def highest(samples: Sequence[Sample], now: datetime) -> float | None:
+    """Return what the highest bar stands for: the largest value of the last minutes, if known."""
+    start = now - timedelta(minutes=SPARK_MINUTES)
+    known = [each.value for each in samples if each.at >= start and each.value is not None]
+    return max(known, default=None)
+
+
+def _values(samples: Sequence[Sample], start: datetime, span: timedelta) -> list[float | None]:
+    """Return the values of a span, or the one that was held at its beginning."""
     inside = [sample.value for sample in samples if start <= sample.at < start + span]
-    if not inside:
-        before = [sample for sample in samples if start - HOLD < sample.at < start]
-        inside = [before[-1].value] if before else [None]
-    known = [value for value in inside if value is not None]
-    return max(known) if 2 * len(known) > len(inside) else None
+    if inside:
+        return inside
+    return [sample.value for sample in samples if start - HOLD < sample.at < start][-1:]
+
+
+def _shown(values: Sequence[float | None]) -> float | None:
+    """Return the value that stands for a span; None where half of it or more was unknown."""
+    known = [value for value in values if value is not None]
+    if 2 * len(known) <= len(values):
+        return None
+    return min(known) if min(known) <= 0 else max(known)
 
 
 def _bar(value: float | None, top: float) -> str:
     if value is None:
         return glyphs.GAP
-    if top <= 0:
+    if top <= 0 or value <= 0:
         return glyphs.BARS[0]
     return glyphs.BARS[min(len(glyphs.BARS) - 1, int(value / top * len(glyphs.BARS)))]

@@ -10,7 +10,7 @@ from textual.content import Content
 from runbook.board import Board, Fence, stale
 from state.records import Sample
 from tui import glyphs, text
-from tui.widgets.lag import sparkline
+from tui.widgets.lag import AXIS, highest, sparkline
 from tui.widgets.pane import Pane, joined, line
 
 
@@ -53,6 +53,9 @@ class TrafficPane(Pane):
             ),
             self._fence(cells, old),
         ]
+        if (peak := highest(self.samples, self.now)) is not None:
+            words = f"{AXIS} {peak:,.0f} rows/s; a bar at the bottom: it came to 0 meanwhile"
+            rows.insert(1, line((text.shorten(words, cells), "$foreground-muted")))
         if traffic.error:
             rows += [
                 line(("? " if i == 0 else "  ", "$text-warning"), (row, "$text-warning"))

@@ -17,6 +17,11 @@ def create_replication_role(name: str) -> Statement:
 
     It gets the REPLICATION attribute where the current user may give it, else membership in
     `rds_replication`, Aurora's stand-in for it.
+
+    Its walsender has no timeout of its own: a subscriber that applies one long transaction does not
+    answer meanwhile, and what it has applied would be lost and begun again, for ever. A dead one is
+    known by TCP (documentation, "wal_sender_timeout", "tcp_keepalives_idle"). Settings of the role
+    hold whatever the subscriber's own connection string is made into.
     """
     return Statement(
         block(
@@ -29,6 +34,10 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
         GRANT rds_replication TO {name};
     END;
+    ALTER ROLE {name} SET wal_sender_timeout = 0;
+    ALTER ROLE {name} SET tcp_keepalives_idle = 60;
+    ALTER ROLE {name} SET tcp_keepalives_interval = 10;
+    ALTER ROLE {name} SET tcp_keepalives_count = 6;
 END
 """,
                 name=name,

@@ -208,6 +208,18 @@ def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statemen
     return with_private(before, conninfo, after, shown=shown, secret=password)
 
 
+async def applying(connection: AsyncConnection) -> int:
+    """Return how many apply workers of the server are amid a transaction."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity "
+        "WHERE backend_type LIKE 'logical replication %' AND xact_start IS NOT NULL "
+        "AND backend_type <> 'logical replication launcher'"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 @dataclass(frozen=True, slots=True)
 class SubscribedTable:
     """A table that a subscription takes."""

@@ -2,6 +2,7 @@ SELECT
     d.datname AS name,
     d.datallowconn AS accepts,
     d.datconnlimit = -2 AS invalid,
+    pg_encoding_to_char(d.encoding) AS encoding,
     has_database_privilege(d.oid, 'CONNECT') AS may_connect,
     has_database_privilege('public', d.oid, 'CONNECT')
         OR has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION') AS may_let_in,

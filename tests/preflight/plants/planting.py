@@ -263,6 +263,29 @@ def admin(do: str, undo: str) -> Held:
     return hold
 
 
+def without_encoding(*statements: bytes) -> Held:
+    """A database of bytes, beside the test's own."""
+
+    @contextmanager
+    def hold(site: Site, database: str) -> Iterator[None]:
+        with site.blue.session() as connection:
+            connection.execute(
+                "CREATE DATABASE legacy TEMPLATE template0 ENCODING 'SQL_ASCII'"
+                " LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        try:
+            with site.blue.session("legacy") as inside:
+                inside.execute("SET client_encoding = 'SQL_ASCII'")
+                for statement in statements:
+                    inside.execute(statement)
+            yield
+        finally:
+            with site.blue.session() as connection:
+                connection.execute("DROP DATABASE legacy WITH (FORCE)")
+
+    return hold
+
+
 @contextmanager
 def invalid(site: Site, database: str) -> Iterator[None]:
     """A DROP DATABASE that was cut short leaves this behind."""

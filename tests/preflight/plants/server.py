@@ -17,6 +17,7 @@ from tests.preflight.plants.planting import (
     proxied,
     session,
     setting,
+    without_encoding,
 )
 
 PLANTS: tuple[Planted, ...] = (
@@ -57,6 +58,14 @@ PLANTS: tuple[Planted, ...] = (
         "{db}",
         held=invalid,
         says="cut short",
+    ),
+    Planted(data.encoding, WARN, "legacy", held=without_encoding(), says="SQL_ASCII"),
+    Planted(
+        data.encoding,
+        BLOCK,
+        "legacy",
+        held=without_encoding(b'CREATE TABLE "stra\xdfe" (id int PRIMARY KEY)'),
+        says="stra\\xdfe",
     ),
     Planted(
         extensions.named,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbook.fix import Mend
-from runbook.preflight import functions, identities, look, replication, schema, sessions
+from runbook.preflight import functions, identities, look, replication, schema, sessions, upgrade
 from tests.preflight.plants.planting import (
     BLOCK,
     FIRED,
@@ -107,6 +107,27 @@ PLANTS: tuple[Planted, ...] = (
         says="spot, raw",
     ),
     Planted(
+        identities.identity_full,
+        WARN,
+        "{db}/public.Reading 1",
+        before=(
+            'CREATE TABLE "Reading 1" (device int, note text)',
+            "CREATE TABLE short (a int)",
+            "CREATE TABLE found (a int)",
+            "CREATE INDEX ON found (a)",
+            'ALTER TABLE "Reading 1" REPLICA IDENTITY FULL',
+            "ALTER TABLE short REPLICA IDENTITY FULL",
+            "ALTER TABLE found REPLICA IDENTITY FULL",
+            "INSERT INTO found SELECT 1 FROM generate_series(1, 11000)",
+            "ANALYZE found",
+        ),
+        sql=(
+            "INSERT INTO \"Reading 1\" SELECT n, 'x' FROM generate_series(1, 12000) AS n",
+            'ANALYZE "Reading 1"',
+        ),
+        says="about 12,000 rows",
+    ),
+    Planted(
         identities.generated,
         BLOCK,
         "{db}/public.made",
@@ -199,7 +220,50 @@ PLANTS: tuple[Planted, ...] = (
         says="by_day",
     ),
     Planted(
-        schema.upgrade_types,
+        upgrade.upgrade_types,
+        BLOCK,
+        "{db}/public.kept",
+        before=("CREATE TABLE kept (id int PRIMARY KEY)",),
+        sql=("ALTER TABLE kept ADD was pg_catalog.pg_stat_activity",),
+        says="pg_stat_activity",
+        note="a row of the system's own",
+    ),
+    Planted(
+        upgrade.upgrade_objects,
+        BLOCK,
+        '{db}/mon 1.writer "x"',
+        before=(
+            'CREATE SCHEMA "mon 1"',
+            'CREATE VIEW "mon 1".fine AS SELECT buffers_clean FROM pg_stat_bgwriter',
+        ),
+        sql=(
+            'CREATE VIEW "mon 1"."writer ""x""" AS SELECT w.buffers_backend AS mine'
+            " FROM pg_stat_bgwriter AS w",
+        ),
+        says="pg_stat_bgwriter.buffers_backend",
+    ),
+    Planted(
+        upgrade.upgrade_objects,
+        BLOCK,
+        "{db}/public.timed",
+        sql=("CREATE VIEW timed AS SELECT pg_stat_get_checkpoint_write_time() AS t",),
+        says="pg_stat_get_checkpoint_write_time()",
+    ),
+    Planted(
+        upgrade.upgrade_objects,
+        BLOCK,
+        "{db}/public.child",
+        before=(
+            "CREATE TABLE parent (id int PRIMARY KEY, note text NOT NULL)",
+            "CREATE TABLE child () INHERITS (parent)",
+            "ALTER TABLE child ADD PRIMARY KEY (id)",
+        ),
+        sql=("ALTER TABLE child ALTER note DROP NOT NULL",),
+        plan={"upgrade": {"target_version": "18.4"}},
+        says="note may be NULL",
+    ),
+    Planted(
+        upgrade.upgrade_types,
         BLOCK,
         "{db}/public.calls",
         before=("CREATE TABLE calls (id int PRIMARY KEY, kind regclass)",),

@@ -1,0 +1,100 @@
+"""Whether the cluster that serves answers; and if it does not, whether it is down or only unseen.
+
+Two witnesses are asked besides the cluster itself: AWS, and the subscriber, whose apply workers are
+connected to it from another place than this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runbook.board import ClusterView, Production, Serving
+
+HEARS_S = 35.0
+"""A publisher that has nothing to send says so every 30 s (half of `wal_sender_timeout`): one that
+was heard of within this time runs, as far as its subscriber can tell."""
+
+_TURNED_AWAY = (
+    "connection refused",
+    "connection reset",
+    "server closed the connection",
+    "terminating connection",
+    "the database system is",
+)
+"""What only a host that was reached can answer: there, no server takes connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What the subscriber's apply workers tell of the cluster that serves."""
+
+    hears: bool
+    """Whether one of them has heard of it lately."""
+    role: str
+    at: datetime
+
+
+def answers(view: ClusterView | None, role: str, now: datetime) -> Production:
+    """Return that it does."""
+    return Production(Serving.ANSWERS, "", role, view.name if view else "", None, now)
+
+
+def does_not(
+    before: Production,
+    view: ClusterView | None,
+    role: str,
+    error: str,
+    witness: Witness | None,
+    now: datetime,
+) -> Production:
+    """Return what is known of a cluster that does not answer, and since when it does not.
+
+    `view` is AWS's word on it, `error` what connecting said, `witness` a recent one or None.
+    """
+    known = before.at is not None and before.role == role
+    since = before.since if known and before.since is not None else now
+    name = view.name if view else ""
+    who = f"{name} ({role})" if name else role
+    gone = _gone(view)
+    turned_away = any(words in error.lower() for words in _TURNED_AWAY)
+    if gone:
+        state, words = Serving.DOWN, f"{who} is down: {gone}"
+    elif witness is not None and witness.hears:
+        state = Serving.CUT
+        words = (
+            f"{who} cannot be reached from here, but {witness.role} hears of it: it is not certain "
+            "that production is down"
+        )
+    elif turned_away and witness is not None:
+        state = Serving.DOWN
+        words = f"{who} takes no connections, and {witness.role} hears nothing of it either"
+    elif turned_away:
+        state, words = Serving.DOWN, f"{who} takes no connections"
+    else:
+        state = Serving.SILENT
+        also = f", and {witness.role} hears nothing of it either" if witness is not None else ""
+        words = (
+            f"{who} cannot be reached from here{also}: whether production is down is not certain"
+        )
+    return Production(state, words, role, name, since, now)
+
+
+def news(before: Production, found: Production) -> str:
+    """Return what is worth a line of the journal when it changes, or an empty string."""
+    if found.state is before.state:
+        return ""
+    if found.unreached:
+        return f"production: {found.text}"
+    return f"production: {found.name} ({found.role}) answers again" if before.unreached else ""
+
+
+def _gone(view: ClusterView | None) -> str:
+    """Return what AWS says that leaves no server to answer; empty where it says none of that."""
+    if view is None or view.error or view.at is None:
+        return ""
+    if view.status in ("gone", "deleting", "failed", "stopped", "stopping", "inaccessible"):
+        return f"AWS calls it {view.status}"
+    if not view.instances_available:
+        return "AWS lists no instance of it that is available"
+    return ""

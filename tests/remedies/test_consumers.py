@@ -1,0 +1,53 @@
+"""Slots and publications of others on new blue: named while baking and before a way back."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from runbook.alarm import Cause
+from runbook.consumers import consumers
+from runbook.looks.slots import SlotsLook
+from runbook.roles import Role
+from runbook.step import Watch
+from runbook.steps.drop_capture import DropCapture
+from runbook.world import World
+from tests.remedies.conftest import Bench
+
+
+class _Told:
+    def __init__(self) -> None:
+        self.warned: dict[str, str] = {}
+
+    def warning(self, text: str, *, key: str) -> None:
+        self.warned[key] = text
+
+    def evidence(self, text: str, **more: Any) -> None:
+        pass
+
+
+async def test_what_others_have_made_is_named_and_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.follow(prepare="CREATE TABLE account (id int PRIMARY KEY)")
+    assert (await consumers(bench.world, Role.NEW_BLUE)).words == ""
+    bench.here("CREATE PUBLICATION dbz_publication FOR TABLE account")
+    bench.here("CREATE PUBLICATION rds_theirs FOR TABLE account")
+    bench.here("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')")
+    found = await consumers(bench.world, Role.NEW_BLUE)
+    assert found.publications == [f"dbz_publication in {bench.database}"]
+    assert found.slots == [f"debezium (pgoutput in {bench.database}, not read now)"]
+    _, alarms = await SlotsLook(bench.world).held()
+    assert [(each.cause, each.subject, each.breaks) for each in alarms] == [
+        (Cause.SLOT, "consumer debezium", False)
+    ]
+
+    async def there(world: World, role: Role) -> bool:
+        return True
+
+    monkeypatch.setattr(World, "find", there)
+    monkeypatch.setattr(World, "sql_name", lambda world, suffix="": "blueprime_gone")
+    told = _Told()
+    await DropCapture(Role.NEW_BLUE).verify(bench.world, cast(Watch, told))
+    assert "debezium" in told.warned["consumers/new-blue"]

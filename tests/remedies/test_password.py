@@ -1,0 +1,121 @@
+"""A rotated password: the side that a rotation has not reached is watched on, and given it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from runbook import unlike
+from runbook.aws import Aws, Call
+from runbook.aws.facts import Cluster
+from runbook.aws.rds import Rds
+from runbook.postgres import connect as pg
+from runbook.roles import Role
+from runbook.world import World
+from state.words import Status
+from tests.postgres.conftest import MASTER, SECRET, Pair
+from tests.remedies.conftest import Bench, yes
+
+NEW = "rotated 'in' 2026 🔑"
+
+
+class Fetched:
+    """What the plan refers to, and what it referred to before."""
+
+    def __init__(self, *former: str) -> None:
+        self.outdated = False
+        self._former = former
+
+    async def __call__(self) -> str:
+        return NEW
+
+    async def others(self) -> tuple[str, ...]:
+        return self._former
+
+    def took(self, password: str) -> None:
+        pass
+
+
+def set_password(pair: Pair, major: int, password: str) -> None:
+    with pair.admin(major) as connection:
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), MASTER.encode(), b"scram-sha-256"
+        ).decode()
+        connection.execute(SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(MASTER), verifier))
+
+
+@pytest.fixture
+def rotated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Lend a run whose user has another password on the publisher from now on."""
+    bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
+    bench.fact(unlike.KNOWN, {})
+    kept = {
+        major: bench.ask(major, "SELECT rolpassword FROM pg_authid WHERE rolname = %s", MASTER)
+        for major in (16, 18)
+    }
+    set_password(bench.pair, 18, NEW)
+    monkeypatch.setattr(World, "password_for", lambda world, target: Fetched(SECRET))
+    yield bench
+    for major, ((verifier,),) in kept.items():
+        with bench.pair.admin(major) as connection:
+            connection.execute(
+                SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(MASTER), verifier)
+            )
+
+
+async def test_the_side_that_follows_is_entered_by_the_former_password_and_given_the_new_one(
+    rotated: Bench,
+) -> None:
+    offer = await rotated.offer("password")
+    assert "blue prime does not take the password" in offer.why
+    assert NEW not in str(offer)
+    assert await rotated.session.mend(offer.key, yes) is Status.SUCCEEDED
+    target = rotated.pair.target(16, role="blue prime")
+
+    async def new() -> str:
+        return NEW
+
+    await (await pg.connect(target, new, rotated.database, deadline_s=20.0)).close()
+    assert [key for key in await rotated.offers() if key.startswith("remedy/password/")] == []
+    for kept in rotated.journal.path.parent.glob("journal.db*"):
+        assert NEW.encode() not in kept.read_bytes()
+
+
+async def test_a_side_that_takes_none_is_given_it_through_aws(
+    rotated: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(World, "password_for", lambda world, target: Fetched())
+    made: list[Call] = []
+
+    async def perform(aws: Aws, call: Call) -> dict[str, object]:
+        made.append(call)
+        if call.action == "ModifyDBCluster":
+            set_password(rotated.pair, 16, str(call.parameters["MasterUserPassword"]))
+        return {}
+
+    monkeypatch.setattr(Aws, "perform", perform)
+
+    async def instances(rds: Rds, cluster: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(available=True, status="available", identifier=f"{cluster}-1")]
+
+    async def cluster(world: World, role: Role) -> Cluster:
+        (found,) = await world.rds.clusters_of([world.resource_id(role)])
+        return replace(found, master_username=user)
+
+    monkeypatch.setattr(Rds, "instances", instances)
+    monkeypatch.setattr(World, "cluster", cluster)
+    user = "somebody else"
+    offers = await rotated.offers()
+    assert f"Set the password of {MASTER} on blue prime" in offers, "told, though not made here"
+    user = MASTER
+    offer = await rotated.offer("password")
+    assert "ModifyDBCluster" in str(offer.effects)
+    assert NEW not in str(offer)
+    assert await rotated.session.mend(offer.key, yes) is Status.SUCCEEDED
+    assert [call.action for call in made if call.action != "AddTagsToResource"] == [
+        "ModifyDBCluster"
+    ]

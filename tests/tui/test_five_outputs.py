@@ -1,0 +1,176 @@
+"""One night, walked step by step: screen, `show`, `watch`, report and exit line say the same."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from runbook.board import Board, from_json
+from tests.tui.conftest import enter_run, sees, settled, shown, until
+from tests.tui.fake import now as frozen
+from tests.workspace import Workspace
+from tui.app import BlueprimeApp, Doors
+from tui.cli import open as opening
+from tui.screens.run import RunScreen
+from tui.widgets.header import RunHeader, downtime
+
+UPGRADE = ("validate-green", "switchover", "capture", "resume-traffic", "clone", "bake")
+ROLLBACK = ("compare", "switch-endpoint", "settled")
+
+WORD = {True: "yes", False: "no", None: "?"}
+
+
+@pytest.fixture
+def night(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Start a lab with its traffic, and let this process find both as the command line would."""
+    workspace.lab()
+    workspace.plan()
+    workspace.run("lab", "traffic", "start")
+    for name, value in {**workspace.environment, **workspace.lab_environment()}.items():
+        if name not in os.environ or name.startswith("BLUE"):
+            monkeypatch.setenv(name, value)
+    return workspace
+
+
+def watched(workspace: Workspace, run: str) -> Board:
+    """Return the first board that a watching script is told."""
+    process = workspace.start("watch", run, "--json")
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            told = json.loads(line)
+            if told["kind"] == "board":
+                return from_json(told["board"])
+    finally:
+        process.kill()
+        process.communicate()
+    raise AssertionError("no board was told")
+
+
+def same(step: str, figures: Mapping[str, Any]) -> None:
+    """Hold what several outputs say of one thing against each other."""
+    first = next(iter(figures.values()))
+    assert all(each == first for each in figures.values()), f"after {step}: {figures}"
+
+
+def ended(board: Board) -> tuple[datetime | None, datetime | None]:
+    return board.downtime.started_at, board.downtime.ended_at
+
+
+async def on_screen(workspace: Workspace, run: str) -> tuple[str, Board, str, int]:
+    """Return what a second operator sees: text, figures, the way back, and how much was decided."""
+    doors = opening.Workspace()
+    app = BlueprimeApp(
+        Doors(doors.list_runs, doors.open_run, doors.start_run),
+        home=workspace.home,
+        at=run,
+        watch=True,
+    )
+    try:
+        async with app.run_test(size=(160, 48)) as pilot:
+            screen: RunScreen = await enter_run(pilot)
+            await settled(pilot)
+            assert screen.picture is not None
+            await until(pilot, lambda: screen._ways is not None)
+            assert screen._ways is not None
+            board = screen.picture.board
+            header = screen.query_one(RunHeader)
+            clock, _ = downtime(board.downtime, header.now or frozen())
+            await sees(pilot, clock.split(" 00:")[0])
+            here = screen._ways[1][0].here
+            decided = len(screen.model.decisions())
+            text = shown(app)
+            app.leave()
+            await until(pilot, lambda: app.return_code is not None, "left")
+            return text, board, here, decided
+    finally:
+        doors.close()
+
+
+async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
+    run = line["run"]
+    listed = workspace.json("show", run, "--json")
+    words = workspace.run("show", run).stdout
+    told = workspace.json("report", run, "--format", "json")
+    page = workspace.run("report", run).stdout
+    script = watched(workspace, run)
+    text, seen, here, decided = await on_screen(workspace, run)
+    board = from_json(listed["board"])
+
+    same(
+        step,
+        {
+            "exit line": line["way_back"],
+            "show --json": listed["way_back"],
+            "report": told["stands"]["way_back"],
+            "screen": here,
+        },
+    )
+    assert f": {listed['way_back']}\n" in words, words
+    assert listed["way_back"].split(":")[0] in page
+
+    # Nobody watches any more: what was said last is said of then, by everybody.
+    verdicts = [each.protection for each in (board, script, seen)]
+    same(
+        step,
+        {
+            "exit line": line["protection"]["protected"],
+            "show --json": verdicts[0].before,
+            "watch": verdicts[1].before,
+            "screen": verdicts[2].before,
+            "report": told["stands"]["protection"]["before"],
+        },
+    )
+    assert [each.protected for each in verdicts] == [None] * 3
+    same(step, {"exit line": line["protection"]["text"], "show": board.protection.text})
+    same(step, {"show": board.protection.text, "watch": script.protection.text})
+    assert f": {WORD[line['protection']['protected']]} ({board.protection.text})" in words
+    assert board.protection.text.split("`")[0] in page.replace("\\", "")
+    assert "PROTECTION UNKNOWN" in text
+    assert " PROTECTED" not in text.replace("NOT PROTECTED", "")
+
+    same(step, {"show": ended(board), "watch": ended(script), "screen": ended(seen)})
+    down = board.downtime.started_at is not None and board.downtime.ended_at is None
+    same(
+        step,
+        {
+            "clock": down,
+            "show": "APPLICATIONS DOWN since" in words,
+            "screen": "APPLICATIONS DOWN" in text,
+        },
+    )
+    for phase, fact in told["downtime"].items():
+        assert line["downtime_s"].get(phase) == (fact and round(fact["seconds"], 3)), (step, phase)
+    latest = told["outages"][-1] if told["outages"] else None
+    if not down and latest is not None:
+        assert board.downtime.ended_at == datetime.fromisoformat(latest["ended_at"])
+        assert board.downtime.started_at == datetime.fromisoformat(latest["started_at"])
+
+    same(step, {"show": board.lags, "watch": script.lags, "screen": seen.lags})
+    same(step, {"show": board.traffic, "watch": script.traffic, "screen": seen.traffic})
+    same(step, {"report": len(told["decisions"]), "screen": decided})
+    assert page.count("| yes |") + page.count("| orders |") >= decided
+
+
+async def test_five_outputs_say_the_same_at_every_step(night: Workspace) -> None:
+    line = night.last_line(
+        *("auto", str(night.home / "plan.toml"), "--until", UPGRADE[0], "--yes", "--json")
+    )
+    run = line["run"]
+    await agree(night, UPGRADE[0], line)
+    for step in UPGRADE[1:]:
+        line = night.last_line("auto", run, "--until", step, "--yes", "--json")
+        await agree(night, step, line)
+    assert line["result"] == "protected"
+    for step in ROLLBACK:
+        line = night.last_line(
+            *("auto", run, "--track", "rollback", "--until", step, "--yes", "--json")
+        )
+        await agree(night, step, line)
+    assert line["result"] == "rolled_back"
+    assert night.ledger()["missing"] == 0
