@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 import psycopg
 
 from runbook import differing, unlike
-from runbook.drift import differences, given_up
+from runbook.drift import given_up
 from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
-from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.postgres.parts import Name, shown
 from runbook.postgres.pending import Pending
 from runbook.postgres.statement import quoted
-from runbook.remedies import fixes
+from runbook.remedies import fixes, schemas
 from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.databases import by_hand as by_hand_of
-from runbook.remedies.holding import holding, kept
-from runbook.remedies.identity import by_key, identify, keyless
+from runbook.remedies.gathering import UNSEEN, Offered
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
 from runbook.remedies.password import SetPassword, locked_out
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
-from runbook.remedies.remedy import Remedy, is_remedy
+from runbook.remedies.remedy import is_remedy
 from runbook.remedies.rights import RunAsOwner, refusal
-from runbook.remedies.schema import SchemaChange, unmended
 from runbook.remedies.stopped import failing_at
-from runbook.remedies.stopping import STOPS, both
+from runbook.remedies.stopping import both
 from runbook.remedies.stray import stray_row
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
-from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
 from runbook.serving import Seen
 from runbook.sides import held
-from runbook.step import Ambiguous, Answer, Gate, StepFailed
+from runbook.step import Answer, Gate
 from runbook.steps.capture import publication_name
 from runbook.steps.detach import detached
 from runbook.unlike import ObjectsLook
@@ -52,13 +46,6 @@ from state.words import Status
 MOST_FIXES = 50
 """So many of the preflight's mends are offered at a time; how many more there are is said."""
 
-FIRST = ("schema", "enum", "sequence", *STOPS)
-"""What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
-"""
-
-ONLY_NAMED = ("type", "sequence", "trigger", "extension")
-"""Kinds of what differs that not every change of is made here: domains, for instance."""
-
 BY_LOG = (
     "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
     "a conflict names table and key, a missing right the role, a full disk the file.\n"
@@ -67,34 +54,6 @@ BY_LOG = (
     "security: grant what is missing.\n"
     "3. Apply goes on by itself, a few seconds later."
 )
-
-UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
-
-
-@dataclass
-class Offered:
-    """What is offered: remedies in the order in which they are to be taken, and words."""
-
-    remedies: list[Remedy] = field(default_factory=list)
-    by_hand: list[Offer] = field(default_factory=list)
-
-    def add(self, remedy: Remedy) -> None:
-        """Offer a remedy, once."""
-        if all(remedy.key != each.key for each in self.remedies):
-            self.remedies.append(remedy)
-
-    def say(self, title: str, why: str, words: str) -> None:
-        """Offer words, where blueprime cannot do it itself."""
-        self.by_hand.append(Offer("", title, why, by_hand=words))
-
-    @asynccontextmanager
-    async def looking_at(self, what: str) -> AsyncIterator[None]:
-        """Look at something; where that fails, say so instead of offering nothing."""
-        try:
-            yield
-        except UNSEEN as error:
-            words = str(error).strip().partition("\n")[0]
-            self.say(f"Look at {what} again", f"it could not be looked at: {words}", "")
 
 
 async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
@@ -242,16 +201,16 @@ async def _sides(world: World, found: Offered) -> None:
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
                 for change in drift.changes(*await both(world, database)):
-                    await _change(world, database, change, found)
+                    await schemas.offer(world, database, change, found)
             continue
         async with found.looking_at(f"the keys of {database}"):
-            await _keys(world, database, found)
+            await schemas.keys(world, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the subscription in {database}"):
             stopped = await _subscription(world, database, found)
         async with found.looking_at(f"the schemas of {database}"):
-            await _schema(world, database, found)
+            await schemas.schemas(world, database, found)
         if stopped and len(found.remedies) == before:
             subscriber = held(world).subscriber.value
             found.say(
@@ -313,114 +272,6 @@ async def _stopped(world: World, database: str, failing: Pending, found: Offered
         f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
         f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
         "security holds after a rollback, too: take it back once nothing is pending.",
-    )
-
-
-async def _keys(world: World, database: str, found: Offered) -> None:
-    for table in await keyless(world, database):
-        if (remedy := identify(world, database, table)) is not None:
-            found.add(remedy)
-            continue
-        found.say(
-            f"Give {table} in {database} of {held(world).publisher.value} a key",
-            f"UPDATE and DELETE on it fail there: {table.reason}",
-            by_key(table),
-        )
-
-
-async def _schema(world: World, database: str, found: Offered) -> None:
-    ours, theirs = await both(world, database)
-    changes = drift.changes(ours, theirs)
-    first = [each for each in changes if each.kind in FIRST]
-    for change in first:
-        await _change(world, database, change, found)
-    renamed = {each.name for each in changes if each.kind == "rename-table"}
-    await _new_tables(world, database, drift.new_tables(ours, theirs), renamed, found)
-    for change in changes:
-        if change not in first:
-            await _change(world, database, change, found)
-    await _by_hand(world, database, changes, found)
-
-
-async def _by_hand(
-    world: World, database: str, changes: Sequence[drift.Change], found: Offered
-) -> None:
-    """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
-    sides = held(world)
-    named = {each.name for each in changes}
-    for each in (await differences(world, sides, database))[0]:
-        if each.kind in ONLY_NAMED and each.breaks and each.names not in named:
-            found.say(
-                f"Make {each.subject} in {database} alike",
-                each.words,
-                f"Make the same change on {sides.subscriber.value}, by hand: SET "
-                "default_transaction_read_only = off; then the SQL that changed it on "
-                f"{sides.publisher.value}.",
-            )
-
-
-async def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
-    sides = held(world)
-    title = f"{change.title} in {database}"
-    if not change.statements:
-        found.say(title, "the two sides differ in it", change.note)
-        return
-    remedy = SchemaChange(
-        why=change.note or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
-        database=database,
-        kind=change.kind,
-        name=list(change.name),
-        words=change.title,
-        destructive=change.destructive,
-    )
-    if words := await holding(world, database, change):
-        found.say(title, f"only {sides.subscriber.value} has it", kept(change, words))
-    elif world.fact(unmended(remedy.key)) == change.mark:
-        words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
-        here, there = change.reads
-        found.say(
-            title, words, f"{sides.publisher.value}: {here}\n{sides.subscriber.value}: {there}"
-        )
-    else:
-        found.add(remedy)
-
-
-async def _new_tables(
-    world: World,
-    database: str,
-    new: drift.NewTables,
-    renamed: Collection[tuple[str, ...]],
-    found: Offered,
-) -> None:
-    publisher, subscriber = held(world).publisher, held(world).subscriber
-    for table, odd in new.by_hand.items():
-        found.say(
-            f"Make {shown(table)} in {database} on {subscriber.value}",
-            f"{publisher.value} has it and {subscriber.value} has not; it cannot be written "
-            f"faithfully here: {odd}",
-            f"1. pg_dump --schema-only --table={quoted('.'.join(table))} from {publisher.value}.\n"
-            f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
-            "3. Look here again: taking it in with its rows is offered then.",
-        )
-    # A table that is renamed on the subscriber goes on receiving.
-    waiting = [each for each in await not_taken_in(world, database) if each not in renamed]
-    if any(table in waiting for table in new.by_hand) or not (waiting or new.names):
-        return
-    missing = new.names
-    filled: list[Name] = []
-    for table in waiting:
-        if table not in missing and await has_rows(world, subscriber, database, table):
-            filled.append(table)
-    names = ", ".join(map(shown, waiting or missing))
-    found.add(
-        NewTables(
-            why=f"{subscriber.value} does not receive {names}; without a copy of its rows they are "
-            "lost on a rollback, with lag 0 and no error",
-            database=database,
-            missing=[list(table) for table in missing],
-            filled=[list(table) for table in filled],
-            taken=[list(table) for table in waiting],
-        )
     )
 
 
