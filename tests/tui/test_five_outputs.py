@@ -169,20 +169,25 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     assert page.count("| yes |") + page.count("| orders |") >= decided
 
 
-async def test_five_outputs_say_the_same_at_every_step(night: Workspace) -> None:
+async def go_on(night: Workspace, what: str, step: str, *options: str) -> dict[str, Any]:
+    """Go on until after a step, and hold the outputs against each other there."""
     env = night.lab_environment()
+    line = night.last_line("auto", what, *options, "--until", step, "--yes", "--json", env=env)
+    await agree(night, step, line)
+    return line
 
-    async def go_on(what: str, step: str, *options: str) -> dict[str, Any]:
-        line = night.last_line("auto", what, *options, "--until", step, "--yes", "--json", env=env)
-        await agree(night, step, line)
-        return line
 
-    line = await go_on(str(night.home / "plan.toml"), UPGRADE[0])
-    run = line["run"]
+async def test_five_outputs_say_the_same_on_the_way_up(night: Workspace) -> None:
+    line = await go_on(night, str(night.home / "plan.toml"), UPGRADE[0])
     for step in UPGRADE[1:]:
-        line = await go_on(run, step)
+        line = await go_on(night, line["run"], step)
     assert line["result"] == "protected"
+
+
+@pytest.mark.chaos
+async def test_five_outputs_say_the_same_on_the_way_back(night: Workspace) -> None:
+    line = await go_on(night, str(night.home / "plan.toml"), UPGRADE[-1])
     for step in ROLLBACK:
-        line = await go_on(run, step, "--track", "rollback")
+        line = await go_on(night, line["run"], step, "--track", "rollback")
     assert line["result"] == "rolled_back"
     assert night.ledger()["missing"] == 0
