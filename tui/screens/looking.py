@@ -92,8 +92,8 @@ class LookingScreen(KeyedScreen[None]):
         stamp = (picture.checklist.current.entry.id, "", 0, "end")
         if following is not None:
             stamp = stamp_of(following)
-        # What stands open also depends on the protection, which changes without any step, on whether
-        # production answers, and on what a step has asked for meanwhile.
+        # What stands open also depends on the protection, which changes without any step, whether
+        # production answers, and what a step has asked for meanwhile.
         seen = picture.board.protection
         serves = picture.board.production.state
         made = following.attempt.effects if following and following.attempt else ()
