@@ -6,6 +6,7 @@ A capability that catches more of one is written into its row; docs/hazards.md f
 from __future__ import annotations
 
 from runbook.hazard import Hazard
+from runbook.hazard_beside import BESIDE
 from runbook.hazard_deployment import DEPLOYMENT
 
 FENCE = "tests/postgres/test_fence.py"
@@ -167,6 +168,7 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
             ),
         ),
     ),
+    ("Beside the rows", BESIDE),
     (
         "The fence",
         (

@@ -289,20 +289,17 @@ class Monitor:
         self._seen["objects"] = await self._objects.look(databases)
         self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
 
+    def _captured(self) -> list[str]:
+        """Return the databases whose slots are held."""
+        gone = self.world.fact("slots") == []
+        return [] if gone else list((self.world.fact("capture") or {}).get("databases", ()))
+
     async def _look_at_keys(self) -> None:
-        capture = self.world.fact("capture")
-        if not capture or self.world.fact("slots") == []:
-            self._seen.pop("keys", None)
-            return
-        self._seen["keys"] = await self._keys.look(list(capture["databases"]))
+        self._seen["keys"] = await self._keys.look(self._captured())
         self._pauses["keys"] = max(self._pauses["keys"], self._keys.rest_s)
 
     async def _look_at_bounds(self) -> None:
-        capture = self.world.fact("capture")
-        if not capture or self.world.fact("slots") == []:
-            self._seen.pop("bounds", None)
-            return
-        self._seen["bounds"] = await bounds.look(self.world, list(capture["databases"]))
+        self._seen["bounds"] = await bounds.look(self.world, self._captured())
 
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.board)

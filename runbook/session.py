@@ -259,7 +259,7 @@ class Session:
         self._idle.clear()
         self._runner.permission.begin()
         try:
-            found = await remedies.offered(self._world, self._journal)
+            found = await remedies.offered(self._world, self._journal, only=key)
             remedy = next((each for each in found.remedies if each.key == key), None)
             if remedy is None:
                 raise StepFailed(

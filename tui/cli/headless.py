@@ -17,10 +17,11 @@ from runbook.runner import Decide
 from runbook.session import Session, durations
 from runbook.step import Answer
 from runbook.tracks import name, steps_of
+from state.errors import JournalUnusable
 from state.records import Event, Json
 from state.words import Result, Status, Track
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
-from tui.cli.leaving import on_signals
+from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
 
 DONE = 0
@@ -97,18 +98,20 @@ async def drive(
     at_once: bool = False,
     on_unknown: OnUnknown = OnUnknown.STOP,
     after: int = 0,
+    stays: str = NOTHING_UNDONE,
 ) -> int:
     """Run a session on its track, and onto others, one after another; return the exit code.
 
     `course` says where to, and after which step to stop; it is gone on with. `at_once` goes to the
     first goal right away where a way leads there from the present position. `on_unknown` decides
     changes of which no look can tell; each is decided once, and unknown again it stops. Events
-    beyond the one with the id `after` are printed.
+    beyond the one with the id `after` are printed. `stays` says what becomes of the clusters where
+    it is left on a signal.
     """
     tail = Tail(session, printer, after)
     following = asyncio.create_task(tail.follow())
     try:
-        with on_signals(partial(_leave, session)):
+        with on_signals(partial(leave, session, stays)):
             await session.start_watching()
             course.already = course.stops_at(session.checklist().current) is not None
             if at_once and course.left:
@@ -118,18 +121,13 @@ async def drive(
             if at_rest and not await seen_protected(session):
                 return FAILED
             return code
+    except JournalUnusable:
+        sys.stderr.write(if_down(session))
+        raise
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         tail.print_new()
-
-
-def _leave(session: Session, name: str) -> None:
-    sys.stderr.write(
-        f"{name}: leaving run {session.run.id}. Nothing is undone; the change in flight, if any, "
-        "is let settle. A second signal ends blueprime at once.\n"
-    )
-    session.leave(name)
 
 
 class Tail:
