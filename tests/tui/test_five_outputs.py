@@ -23,7 +23,7 @@ from tui.cli.workspace import read_journal
 from tui.screens.run import RunScreen
 from tui.widgets.header import RunHeader, downtime
 
-UPGRADE = ("validate-green", "capture", "resume-traffic", "bake")
+UPGRADE = ("validate-green", "capture", "bake")
 ROLLBACK = ("compare", "settled")
 
 WORD = {True: "yes", False: "no", None: "?"}

@@ -92,14 +92,13 @@ class LookingScreen(KeyedScreen[None]):
         stamp = (picture.checklist.current.entry.id, "", 0, "end")
         if following is not None:
             stamp = stamp_of(following)
-        # What stands open also depends on the protection, which changes without any step, whether
-        # production answers, and what a step has asked for meanwhile.
-        seen = picture.board.protection
-        serves = picture.board.production.state
+        # What stands open also depends on the protection and on whether production answers, which
+        # change without any step, and on what a step has asked for meanwhile.
         made = following.attempt.effects if following and following.attempt else ()
         outcomes = [effect.outcome for effect in made]
-        words = f"{stamp[3]} {seen.protected} {seen.stage} {serves} {outcomes}"
-        stamp = (*stamp[:3], words)
+        held = picture.board.protection
+        seen = (held.protected, held.stage, picture.board.production.state, outcomes)
+        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
         if self._ways_asked != stamp:
             self._ways_asked = stamp
             self._take_ways(stamp)
