@@ -128,12 +128,8 @@ class Reader:
 
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
-        newest = self._store.records(
-            _event,
-            "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?",
-            [run, after, limit],
-        )
-        return newest[::-1]
+        newest = "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?"
+        return self._store.records(_event, newest, [run, after, limit])[::-1]
 
     def samples_of(
         self,
