@@ -428,7 +428,7 @@ async def test_a_call_that_aws_refuses_for_its_state_is_given_up_when_the_wait_i
     refused = AwsRefused("InvalidBlueGreenDeploymentStateFault", "It is PROVISIONING.")
     calls = 0
     said: list[str] = []
-    runner._waits._notice = lambda text, fraction: said.append(text)
+    runner._waits._notice = lambda text, *_, **__: said.append(text)
 
     async def perform(call: Call) -> None:
         nonlocal calls
