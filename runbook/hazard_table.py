@@ -6,6 +6,7 @@ A capability that catches more of one is written into its row; docs/hazards.md f
 from __future__ import annotations
 
 from runbook.hazard import Hazard
+from runbook.hazard_beside import BESIDE
 from runbook.hazard_deployment import DEPLOYMENT
 
 FENCE = "tests/postgres/test_fence.py"
@@ -65,6 +66,17 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 "baking: not protected, with what differs named",
                 proof=(*DRIFT, f"{REMEDIES}::test_a_new_table_is_made_taken_in_and_equal"),
                 todo="`m`: it is made on blue prime first, then taken in with its rows.",
+            ),
+            Hazard(
+                "Rows that bear a replication origin",
+                "What another tool or a subscription brings to new blue does not travel "
+                "(origin = none); lag 0.",
+                then="what has written by an origin since the slots began, and subscriptions on "
+                "new blue, are watched while baking: not protected, with what brought them named, "
+                "until a comparison of all rows passes",
+                proof=(TURNING,),
+                todo="End what brings them. `compare --record` names the tables; `m` copies their "
+                "rows; another comparison that passes ends it.",
             ),
             Hazard(
                 "Data that logical replication does not carry",
@@ -156,6 +168,7 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
             ),
         ),
     ),
+    ("Beside the rows", BESIDE),
     (
         "The fence",
         (

@@ -165,12 +165,14 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     beside = _fresh(BESIDE, looked, limits, now)
     failing = looked.seen.get(KEYS, Seen()).alarms
     alarms = (*failing, *(beside.alarms if not beside.unknown else ()))
+    # What is not known beside the rows is said, and said anew once it is.
+    unknown = (beside.unknown,) if beside.unknown else ()
     return Protection(
         True,
         "; but ".join([_banner(kept.sides, beside), *(each.words for each in failing[:NAMED])]),
-        tuple(alarm.words for alarm in alarms),
+        (*(alarm.words for alarm in alarms), *unknown),
         now,
-        causes=tuple(alarm.key for alarm in alarms),
+        causes=(*(alarm.key for alarm in alarms), *unknown),
     )
 
 

@@ -225,8 +225,8 @@ def remedies(found: Sequence[Unlike], look: ObjectsLook) -> list[MakeAlike]:
     for each in found:
         if each.kind == "password" or making.statements(each, 18):
             why = each.words
-            if each.kind == "role" and each.there is None and each.here and each.here["LOGIN"]:
-                why += "; where its password cannot be read, it is set by hand after that"
+            if each.kind == "role" and each.there is None and not look.passwords:
+                why += "; its password cannot be read: set it by hand after that, or it has none"
             made.append(
                 MakeAlike(
                     why=why,

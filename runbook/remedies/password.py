@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from runbook import unlike
 from runbook.aws import Call
 from runbook.postgres import connect as pg
 from runbook.postgres.connect import CannotConnect
@@ -16,6 +17,7 @@ from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Answer, Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
 from runbook.steps.effects import answered, no, unknown, yes
+from runbook.unlike import ObjectsLook
 from runbook.world import World
 from state.records import Json
 
@@ -47,6 +49,18 @@ class SetPassword(Remedy):
                 todo="AWS takes a moment to set it: try again.",
             )
         watch.evidence(f"{subscriber} takes the present password of {self.user}")
+        await self._take_for_alike(world, watch)
+
+    async def _take_for_alike(self, world: World, watch: Watch) -> None:
+        """Let what both servers keep of it count as alike: it is the same one, in another form."""
+        sides = held(world)
+        for each in await ObjectsLook(world).look(sides.publisher, sides.subscriber, []):
+            if (each.kind, each.names) == ("password", (self.user,)):
+                watch.evidence(
+                    "it is kept in another form on either side, and counts as alike",
+                    key=unlike.KNOWN,
+                    value={**(unlike.known(world) or {}), each.key: each.pair()},
+                )
 
 
 class PasswordAlike(Effect):

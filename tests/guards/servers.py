@@ -58,7 +58,12 @@ class SimulatedConnection:
         self.closed = False
         version = cluster.major * 10000
         self.info = SimpleNamespace(
-            dbname=database, host=host, port=5432, server_version=version, encoding="utf-8"
+            password="",
+            dbname=database,
+            host=host,
+            port=5432,
+            server_version=version,
+            encoding="utf-8",
         )
         self._together: list[tuple[str, Sequence[Any], Row, str]] | None = None
 

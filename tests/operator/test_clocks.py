@@ -17,6 +17,7 @@ from runbook import clocks, outage
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Board, ClusterView, Downtime, Fence, LagView, Protection, TrafficView, age
 from runbook.clocks import Clocks, ClockWatch, Jump
+from runbook.judge import BESIDE, RESTS
 from runbook.monitor import Monitor
 from runbook.runner import Runner
 from runbook.step import Gate, StepFailed
@@ -169,8 +170,10 @@ def test_no_figure_from_before_a_jump_is_shown_as_fresh(
     assert board.traffic.writes_per_s is None
     assert board.traffic.fence is Fence.UNKNOWN
     assert all(view.at is None and view.error for view in board.clusters)
-    looks = watch._looks()
-    assert [look.at for look in (looks.workers, looks.schemas, looks.strays)] == [None] * 3
+    seen = watch._looked().seen
+    assert [seen.get(rest.name, Seen()).at for rest in (*RESTS, BESIDE)] == [None] * (
+        len(RESTS) + 1
+    )
     assert watch._traffic._written is None, "no rate is taken over the jump"
     tail = journal.events("run1")[-1]
     assert (tail.kind, tail.text.split(";")[0]) == ("clock", said)
@@ -185,7 +188,7 @@ def test_a_schema_compared_before_the_clock_was_set_back_gives_way(
     machine.is_set(-HOUR)
     drift = Alarm(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
     watch._seen["schemas"] = Seen(machine.now(), (drift,), "")
-    assert watch._looks().schemas.alarms == (drift,)
+    assert watch._looked().seen["schemas"].alarms == (drift,)
 
 
 def test_an_age_in_the_future_is_not_known(machine: Machine) -> None:
@@ -234,7 +237,7 @@ def test_no_gate_stands_that_has_grown_old_or_lies_in_the_future(
     journal.decide("run1", "switchover", "pivot", who="ann", typed="orders")
     event(machine)
     gate = Gate("pivot", "Switch over?", "no", must_type="orders", valid_s=1800)
-    assert runner(journal, machine)._stands(gate) is stands
+    assert (runner(journal, machine).standing(gate) is not None) is stands
 
 
 class Awake:
@@ -292,7 +295,7 @@ async def waited(
 
 
 def watched(journal: Journal, attempt: Attempt, stop: asyncio.Event) -> JournalWatch:
-    waits = Waits(journal, "run1", lambda *_: None, stop)
+    waits = Waits(journal, "run1", lambda *_, **__: None, stop)
     return JournalWatch(journal, "run1", attempt, waits, stop, nobody)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from runbook.postgres import objects
-from tests.postgres.conftest import Open, Pair
+from tests.postgres.conftest import SECRET, Open, Pair
 
 ROLES = ('o"w ner', "Grüp 🚚", "app % role", "other")
 
@@ -106,6 +107,22 @@ async def both(opened: Open, database: str) -> list[dict[Any, objects.Item]]:
         assert server.passwords
         found.append({item.key: item for item in (*items, *server.items)})
     return found
+
+
+async def test_a_plain_role_sees_the_same_and_that_it_sees_no_passwords(
+    rich: str, opened: Open, pair: Pair, application: str
+) -> None:
+    new, _ = await both(opened, rich)
+    connection = await psycopg.AsyncConnection.connect(
+        host="127.0.0.1", port=pair.target(18).port, user=application, password=SECRET,
+        dbname=rich, autocommit=True, options="-c search_path=pg_catalog",
+    )  # fmt: skip
+    async with connection:
+        items = await objects.of_database(connection, common=16)
+        server = await objects.of_server(connection, common=16)
+    assert not server.passwords
+    seen = {item.key: item.made for item in (*items, *server.items)}
+    assert seen == {key: item.made for key, item in new.items() if key[0] != "password"}
 
 
 async def test_what_is_alike_is_read_alike_by_both_versions(rich: str, opened: Open) -> None:

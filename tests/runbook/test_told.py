@@ -41,7 +41,7 @@ async def test_no_wait_is_more_than_done(
     runner: Runner, told: float | None, shown: float | None
 ) -> None:
     heard: list[tuple[str, float | None]] = []
-    runner._waits._notice = lambda text, fraction, to_do=False: heard.append((text, fraction))  # type: ignore[assignment]
+    runner._waits._notice = lambda text, fraction, *, to_do=False: heard.append((text, fraction))  # type: ignore[assignment]
 
     async def verify(world: World, watch: Watch) -> None:
         watch.progress("copying", told)

@@ -15,8 +15,7 @@ from runbook.offers import Pending
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
-from runbook.step import Answer, Gate
-from runbook.steps import forced
+from runbook.step import Answer
 from runbook.tracks import name, steps_of
 from state.errors import JournalUnusable
 from state.records import Event, Json
@@ -88,30 +87,6 @@ class Printer:
             sys.stdout.flush()
         except OSError:
             self.lost = True
-
-
-async def yes_to_all(gate: Gate) -> str | None:
-    """Pass a gate as `--yes` told us to: what must be typed is typed.
-
-    What only a person can know is declined.
-    """
-    return None if gate.by_person else gate.must_type or "yes"
-
-
-async def nobody(gate: Gate) -> str | None:
-    """Decline: nobody is there to decide."""
-    return None
-
-
-def gives_up(typed: str, decide: Decide) -> Decide:
-    """Return what decides as `decide`, and gives writes up where a person typed the name for it."""
-
-    async def decided(gate: Gate) -> str | None:
-        if gate.key == forced.GATE:
-            return typed or None
-        return await decide(gate)
-
-    return decided
 
 
 async def drive(

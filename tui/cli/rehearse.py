@@ -23,6 +23,7 @@ from runbook.session import Session
 from runbook.step import StepFailed
 from state.home import home, open_private
 from state.records import Json
+from tui.cli.deciding import yes_to_all
 from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     DONE,
@@ -36,7 +37,6 @@ from tui.cli.headless import (
     summary,
     switchover_seconds,
     warnings,
-    yes_to_all,
 )
 from tui.cli.leaving import NOTHING_UNDONE
 from tui.cli.outlet import patient_output
