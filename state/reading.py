@@ -203,17 +203,16 @@ class Reader:
             [run.id, base(entries), len(REMEDY), REMEDY],
         )
         protected, seen_at = self._protection(run.id)
-        fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
-        unheld = self.holder() is None
         # Where nobody watches any more, the last look is not the present.
-        fresh = fresh and not _ahead(seen_at) and not unheld
+        unheld = self.holder() is None
+        late = seen_at is None or _ahead(seen_at) or now() - seen_at > PROTECTION_FRESH
         return RunSummary(
             run=run.id,
             cluster=run.cluster,
             track=run.track,
             step=last[0]["step"] if last else "",
             status=_status(last[0], unheld=unheld) if last else Status.PENDING,
-            protected=protected if fresh else None,
+            protected=None if late or unheld else protected,
             started_at=run.started_at,
             environment=run.environment,
             result=run.result,
