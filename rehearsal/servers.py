@@ -107,6 +107,11 @@ class Server:
         self._log = ground.logs / f"{data.parent.name}-{data.name}.log"
 
     @property
+    def log_file(self) -> Path:
+        """Where the server writes what it has to say."""
+        return self._log
+
+    @property
     def major(self) -> int:
         return self.installation.major
 

@@ -114,6 +114,17 @@ class Volumes:
         """Return the engine version of the data, e.g. `16.14`."""
         return self._server(resource_id).version
 
+    def log_size(self, resource_id: str) -> tuple[int, float]:
+        """Return how long the server's log is, in bytes, and when it was last written to."""
+        found = self._server(resource_id).log_file.stat()
+        return found.st_size, found.st_mtime
+
+    def log_tail(self, resource_id: str, most: int) -> str:
+        """Return the end of the server's log, of at most so many bytes."""
+        with self._server(resource_id).log_file.open("rb") as log:
+            log.seek(max(log.seek(0, 2) - most, 0))
+            return log.read().decode(errors="replace")
+
     def start(self, resource_id: str) -> int:
         """Start the server, if it is not running, and return its port."""
         with self._locked(resource_id) as (server,):

@@ -238,6 +238,30 @@ class Board:
         calls = text if to_do else ""
         return replace(self, waiting=text, waiting_fraction=fraction, to_do=calls)
 
+    def without(self, look: str, why: str) -> Board:
+        """Return it after a look has failed: its figures are not known, or bear the reason."""
+        if look == "lags":
+            lags = tuple(lag.unknown(why) for lag in self.lags)
+            green = tuple(lag.unknown(why) for lag in self.green_lags)
+            return replace(self, lags=lags, green_lags=green)
+        if look == "traffic":
+            return replace(self, traffic=replace(self.traffic, error=why))
+        if look == "clusters":
+            views = tuple(replace(view, error=why) for view in self.clusters)
+            return replace(self, clusters=views)
+        return self
+
+    def forgotten(self, why: str) -> Board:
+        """Return it with no figure known any more."""
+        return replace(
+            self,
+            clusters=tuple(replace(view, error=why, at=None) for view in self.clusters),
+            lags=tuple(replace(lag.unknown(why), at=None) for lag in self.lags),
+            green_lags=tuple(replace(lag.unknown(why), at=None) for lag in self.green_lags),
+            traffic=TrafficView(Fence.UNKNOWN, None, None, None, error=why),
+            production=replace(self.production, at=None),
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         value: dict[str, Any] = _BOARD.dump_python(self, mode="json")

@@ -15,7 +15,7 @@ from runbook.postgres import replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
 from runbook.step import Gate, Refused, Watch
-from runbook.steps.capture import captured_databases, publication_name, slot_name
+from runbook.steps.capture import captured_databases, slot_name
 from runbook.world import World
 
 SLOW = "drain.slow"
@@ -26,34 +26,56 @@ ACCEPT = "accept-slow-drain"
 MEASURED_S = 10.0
 """For so long, at most, it is looked at how a subscriber applies."""
 
+LATELY_S = 30.0
+"""A pace is that of the last so many seconds: a long transaction follows short ones."""
+
 NEGLIGIBLE = 64 * 1024
 """So many bytes are applied at once, whatever is in them."""
 
 
 @dataclass
 class Pace:
-    """What one subscriber has applied over a time, and what is left up to a position."""
+    """What one subscriber has confirmed over a time, and what is left up to a position.
+
+    A transaction is confirmed at its end alone, however long it is. That something is applied
+    meanwhile shows in what the subscriber writes itself; how much is left of it, nothing tells.
+    """
 
     target: int
     _seen: list[tuple[float, int]] = field(default_factory=list)
+    _written: list[int] = field(default_factory=list)
 
-    def saw(self, at: float, position: int | None) -> None:
-        """Remember up to where it had come at a time (seconds); None: it could not be told."""
-        if position is not None:
-            self._seen.append((at, position))
+    def saw(self, at: float, confirmed: int | None, written: int | None = None) -> None:
+        """Remember up to where it had confirmed at a time (seconds), and written WAL of its own.
+
+        Both in bytes; None: that could not be told.
+        """
+        if confirmed is not None:
+            self._seen.append((at, confirmed))
+        if written is not None:
+            self._written.append(written)
 
     @property
     def left(self) -> int | None:
-        """How many bytes of WAL are left, or None where that was never seen."""
+        """How many bytes of WAL are not confirmed, or None where that was never seen."""
         return max(0, self.target - self._seen[-1][1]) if self._seen else None
 
     @property
     def rate(self) -> float | None:
-        """How many bytes it has come on each second; None where two looks have not told."""
-        if len(self._seen) < 2 or self._seen[-1][0] <= self._seen[0][0]:
+        """How many bytes it has come on each second lately; None where two looks have not told."""
+        lately = [each for each in self._seen if each[0] >= self._seen[-1][0] - LATELY_S]
+        if len(lately) < 2:
+            lately = self._seen[-2:]
+        if len(lately) < 2 or lately[-1][0] <= lately[0][0]:
             return None
-        (since, first), (until, last) = self._seen[0], self._seen[-1]
+        (since, first), (until, last) = lately[0], lately[-1]
         return max(0.0, (last - first) / (until - since))
+
+    @property
+    def _still_s(self) -> float:
+        """For how long nothing more was confirmed."""
+        at, confirmed = self._seen[-1]
+        return at - next(since for since, seen in self._seen if seen == confirmed)
 
     @property
     def rest_s(self) -> float | None:
@@ -71,9 +93,15 @@ class Pace:
         left = f"{self.left / 1e6:.1f} MB left"
         if self.rate is None:
             return left
-        if not self.rate:
-            return f"{left}, and none applied in {self._seen[-1][0] - self._seen[0][0]:.0f} s"
-        return f"{left} at {self.rate / 1e6:.2f} MB/s, about {_duration(self.left / self.rate)}"
+        if self.rate:
+            return f"{left} at {self.rate / 1e6:.2f} MB/s, about {_duration(self.left / self.rate)}"
+        still = f"{left}, nothing confirmed for {self._still_s:.0f} s"
+        if len(self._written) < 2:
+            return still
+        grown = self._written[-1] - self._written[0]
+        if grown <= 0:
+            return f"{still}, and nothing applied"
+        return f"{still}: a long transaction is being applied ({grown / 1e6:.1f} MB written for it)"
 
 
 def _duration(seconds: float) -> str:
@@ -111,8 +139,7 @@ async def refuse_if_slow(
     async for waited in watch.until(
         MEASURED_S + 1, every_s=world.plan.limits.fast_poll_s, what="the subscriber to apply"
     ):
-        for database, position in (await positions(world, publisher, subscriber)).items():
-            paces[database].saw(monotonic(), position)
+        await _look(world, publisher, subscriber, paces)
         if waited >= MEASURED_S or all(pace.rest_s == 0.0 for pace in paces.values()):
             break
         watch.progress(f"what {subscriber.value} has not applied: {_words(paces)}")
@@ -147,19 +174,12 @@ async def _lags(world: World, publisher: Role) -> dict[str, SlotLag]:
     return {slots[lag.slot]: lag for lag in lags}
 
 
-async def positions(world: World, publisher: Role, subscriber: Role) -> dict[str, int | None]:
-    """Return up to where each database was applied, in bytes of WAL; None: that is not known.
-
-    What a worker has received it has applied, but for the latest change; what it has confirmed
-    moves at the end of a transaction alone.
-    """
-    found: dict[str, int | None] = {}
-    for name, lag in (await _lags(world, publisher)).items():
-        async with world.connect(subscriber, name) as connection:
-            taken = await replication.subscription(connection, publication_name(world))
-        known = (lag.confirmed_flush_lsn, None if taken is None else taken.received_lsn)
-        found[name] = max((each for each in known if each is not None), default=None)
-    return found
+async def _look(world: World, publisher: Role, subscriber: Role, paces: Mapping[str, Pace]) -> None:
+    """Look once at what is confirmed of each database, and at what the subscriber writes."""
+    async with world.connect(subscriber) as connection:
+        written = await replication.written(connection)
+    for database, lag in (await _lags(world, publisher)).items():
+        paces[database].saw(monotonic(), lag.confirmed_flush_lsn, written)
 
 
 def _words(paces: Mapping[str, Pace]) -> str:

@@ -162,8 +162,10 @@ def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
     return drift.kind in ("table", "sequence") or ("table", drift.names[:2]) not in whole
 
 
-async def alike_keys(world: World, sides: Sides, database: str) -> set[Key]:
-    """Return what both sides have and is alike, however each writes it."""
+async def differences(
+    world: World, sides: Sides, database: str
+) -> tuple[list[Drift], frozenset[Key]]:
+    """Return how the sides differ now, and what is alike although each writes it its own way."""
     async with (
         world.connect(sides.publisher, database) as publisher,
         world.connect(sides.subscriber, database) as subscriber,
@@ -172,7 +174,8 @@ async def alike_keys(world: World, sides: Sides, database: str) -> set[Key]:
         pairs = schema.unlike(here, there)
         same = await alike.same(world, database, subscriber, pairs)
     both = {line.key for line in here} & {line.key for line in there}
-    return both - (pairs.keys() - same)
+    drifts = compare(database, sides, here, there, same)
+    return drifts, frozenset(both - (pairs.keys() - same))
 
 
 class SchemaLook:

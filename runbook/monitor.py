@@ -21,7 +21,7 @@ import psycopg
 from runbook import board as boards
 from runbook import clocks, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
-from runbook.board import Board, ClusterView, Fence, Production, TrafficView, stale
+from runbook.board import Board, Production
 from runbook.clocks import ClockWatch
 from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
 from runbook.judging import Judging
@@ -38,7 +38,6 @@ from runbook.looks.workers import WorkersLook
 from runbook.outage import downtime
 from runbook.positions import switchover_asked
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.detach import detached
@@ -148,6 +147,7 @@ class Monitor:
             known.waits_for("", None),
             journal_error="",
             strays_since=None,
+            production=replace(known.production, at=None),
             protection=self._judging.looking(),
         )
 
@@ -191,18 +191,9 @@ class Monitor:
     async def _failed(self, look: str, error: Exception) -> None:
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         self._unseen.discard(look)
-        if look == "lags":
-            self.board = replace(
-                self.board,
-                lags=tuple(lag.unknown(words) for lag in self.board.lags),
-                green_lags=tuple(lag.unknown(words) for lag in self.board.green_lags),
-            )
-        elif look == "traffic":
-            self.board = replace(self.board, traffic=replace(self.board.traffic, error=words))
-            self._unreached(str(error))
-        elif look == "clusters":
-            views = tuple(replace(view, error=words) for view in self.board.clusters)
-            self.board = replace(self.board, clusters=views)
+        self.board = self.board.without(look, words)
+        if look == "traffic":
+            self._production(self._serving().does_not(str(error)))
         for rest in LOOKS:
             if rest.name == look:
                 self._seen[look] = Seen(self.world.now(), (), f"{rest.failed}: {words}")
@@ -298,46 +289,40 @@ class Monitor:
         self._seen["objects"] = await self._objects.look(databases)
         self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
 
+    def _captured(self) -> list[str]:
+        """Return the databases whose slots are held."""
+        gone = self.world.fact("slots") == []
+        return [] if gone else list((self.world.fact("capture") or {}).get("databases", ()))
+
     async def _look_at_keys(self) -> None:
-        capture = self.world.fact("capture")
-        if not capture or self.world.fact("slots") == []:
-            self._seen.pop("keys", None)
-            return
-        self._seen["keys"] = await self._keys.look(list(capture["databases"]))
+        self._seen["keys"] = await self._keys.look(self._captured())
         self._pauses["keys"] = max(self._pauses["keys"], self._keys.rest_s)
 
     async def _look_at_bounds(self) -> None:
-        capture = self.world.fact("capture")
-        if not capture or self.world.fact("slots") == []:
-            self._seen.pop("bounds", None)
-            return
-        self._seen["bounds"] = await bounds.look(self.world, list(capture["databases"]))
+        self._seen["bounds"] = await bounds.look(self.world, self._captured())
 
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.board)
         self.board = replace(self.board, traffic=view)
-        role = self._traffic.serving(self.board)
-        self._production(production.answers(self._view(role), role.value, self.world.now()))
+        self._production(self._serving().answers())
         if rated and view.at is not None:
             cluster = self.world.plan.cluster.identifier
             self._samples.keep([Sample(view.at, "writes_per_s", cluster, view.writes_per_s)])
 
-    def _view(self, role: Role) -> ClusterView | None:
-        return next((view for view in self.board.clusters if view.role == role.value), None)
-
-    def _unreached(self, error: str) -> None:
-        """Say what is known of the cluster that serves, which did not answer."""
-        now, role = self.world.now(), self._traffic.serving(self.board)
-        witness = self._workers.witness
-        if role is held(self.world).subscriber or (
-            witness is not None and stale(witness.at, now, self.world.plan.protection.fresh_s)
-        ):
-            witness = None
-        before, view = self.board.production, self._view(role)
-        self._production(production.does_not(before, view, role.value, error, witness, now))
+    def _serving(self) -> production.Asked:
+        return production.Asked(
+            self._traffic.serving(self.board),
+            self.board,
+            self._workers.witness,
+            self.world.now(),
+            self.world.plan.protection.fresh_s,
+        )
 
     def _production(self, found: Production) -> None:
         """Put up whether the cluster that serves answers, and journal that it changed."""
+        if not self.board.clusters:
+            # Before AWS has told which clusters there are, nobody knows which of them serves.
+            return
         words = production.news(self.board.production, found)
         self.board = replace(self.board, production=found)
         if words:
@@ -354,14 +339,7 @@ class Monitor:
         self._green.forget()
         self._traffic.forget()
         self._seen.clear()
-        unseen = TrafficView(Fence.UNKNOWN, None, None, None, error=why)
-        self.board = replace(
-            self.board,
-            clusters=tuple(replace(view, error=why, at=None) for view in self.board.clusters),
-            lags=tuple(replace(lag.unknown(why), at=None) for lag in self.board.lags),
-            green_lags=tuple(replace(lag.unknown(why), at=None) for lag in self.board.green_lags),
-            traffic=unseen,
-        )
+        self.board = self.board.forgotten(why)
         self._wake()
         clocks.keep(self._journal, self.world.run, jump)
 

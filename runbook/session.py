@@ -188,7 +188,7 @@ class Session:
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
-        return way_back_now(self._world, position(self._world, self._journal))
+        return way_back_now(self._world, position(self._world, self._journal), fresh=False)
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
@@ -259,7 +259,7 @@ class Session:
         self._idle.clear()
         self._runner.permission.begin()
         try:
-            found = await remedies.offered(self._world, self._journal)
+            found = await remedies.offered(self._world, self._journal, only=key)
             remedy = next((each for each in found.remedies if each.key == key), None)
             if remedy is None:
                 raise StepFailed(
@@ -356,8 +356,8 @@ class Session:
         """
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            protection = self.board().protection
-            if protection.at is not None and not protection.looking:
+            found, served = self.board().protection, self.board().production
+            if found.at is not None and not found.looking and served.at is not None:
                 return True
             await asyncio.sleep(LOOKED_EVERY_S)
         return False

@@ -167,7 +167,7 @@ async def await_protected(world: World, watch: Watch, *, since: datetime, now: s
             return
         if (fresh and found.lost) or waited >= SEEN_S:
             break
-        watch.progress(f"not protected yet: {found.text}")
+        watch.progress(f"not protected yet: {found.text if fresh else 'looking'}")
     reasons = "; ".join(found.reasons) or found.text
     raise StepFailed(
         f"The run is not protected: {reasons}.",

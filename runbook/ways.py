@@ -124,8 +124,11 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "a minute or so, the applications being down",
             available=world.plan.rollback.protect
             and where in (Position.PROTECTED, Position.ROLLING_BACK)
-            and entry.way != WayBack.FOR_GOOD,
-            why_not="the plan protects no rollback: the other way to blue prime is this one"
+            and entry.way != WayBack.FOR_GOOD
+            and down is None,
+            why_not=down.text
+            if down is not None
+            else "the plan protects no rollback: the other way to blue prime is this one"
             if not world.plan.rollback.protect
             else "blue prime serves already"
             if back
@@ -143,15 +146,17 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "as long as mending does: m shows what is offered; the applications run meanwhile"
             if world.fact("subscribed")
             else "the time of a clone and its instances; the applications run meanwhile",
-            available=where is Position.NOT_PROTECTED,
-            why_not={
+            available=where is Position.NOT_PROTECTED and down is None,
+            why_not=down.text
+            if down is not None
+            else {
                 Position.PROTECTED: "already protected",
                 Position.ROWS_DIFFER: "it is finished; the rows differ",
                 Position.ROLLBACK_BLOCKED: "it is finished; the rows differ",
                 Position.WAY_LOST: "a slot is gone: what it did not keep cannot be applied",
                 Position.FORWARD_NOT_PROTECTED: "it is there: the next steps here feed it",
             }.get(where, "it has taken over" if back else "no write has to be kept yet"),
-            recommended=where is Position.NOT_PROTECTED,
+            recommended=where is Position.NOT_PROTECTED and down is None,
         ),
         _way(
             world,
@@ -161,8 +166,9 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "the way back itself",
             "minutes; nothing stops",
             available=where in (Position.PROTECTED, Position.WAY_LOST, Position.ROWS_DIFFER)
-            and entry.track is Track.UPGRADE,
-            why_not="only from the protected position",
+            and entry.track is Track.UPGRADE
+            and down is None,
+            why_not="only from the protected position" if down is None else down.text,
             recommended=False,
         ),
         _way(
@@ -174,7 +180,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "seconds",
             available=where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
             why_not="only while a rollback has not switched the endpoint",
-            recommended=where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
+            recommended=down is None
+            and where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
         ),
         _way(
             world,

@@ -1,10 +1,19 @@
 """Times as the journal keeps them: UTC, with microseconds, sorting as text."""
 
+import time
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def unset() -> float:
+    """Return the seconds of a clock that nobody sets, which goes on while the machine sleeps.
+
+    `CLOCK_BOOTTIME` on Linux, `CLOCK_MONOTONIC` on macOS.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def to_text(at: datetime) -> str:

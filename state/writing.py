@@ -11,10 +11,12 @@ from contextlib import contextmanager
 
 from sqlite_utils import Database
 
+from state.ending import Begun, end
 from state.errors import AttemptIsOpen, HandedOver, NoSuchRun, Refused, RunIsOpen
 from state.masking import masked
 from state.reading import Reader
 from state.records import Attempt, Decision, Effect, Event, Evidence, Json, Run, Sample, TrackEntry
+from state.store import Store
 from state.telling import NOTHING, insert, tell, to_json
 from state.times import now, to_text
 from state.words import Environment, Outcome, Result, Status, Track
@@ -29,6 +31,10 @@ _DONE_WORDS = {
 
 class Writer(Reader):
     """The writes; they raise `Refused` for what breaks a rule, and `JournalUnusable`."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._begun = Begun()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -105,6 +111,7 @@ class Writer(Reader):
             )
             again = f", attempt {number}" if number > 1 else ""
             tell(db, run, "attempt", f"step: {step} begins{again}", {"attempt": attempt})
+        self._begun.note(attempt)
         return self._attempt(attempt)
 
     def intend(self, attempt: int, key: str, title: str, preview: str) -> int:
@@ -165,7 +172,7 @@ class Writer(Reader):
             if status.done:
                 _refuse_unless_there(of)
             _forget_intents(db, of)
-            _end(db, of, status, message)
+            end(db, of, status, message, self._begun.ended_at(db, of))
 
     def resolve_attempt(self, attempt: int, status: Status, *, who: str, reason: str) -> None:
         """Turn an unknown end into `succeeded` or `failed`, as a person decided."""
@@ -276,7 +283,9 @@ class Writer(Reader):
         with self._store.writing() as db:
             for attempt in self._attempts("WHERE attempt.run = ? AND ended_at IS NULL", run):
                 left += _forget_intents(db, attempt)
-                _end(db, attempt, Status.UNKNOWN, "The process that tried it ended meanwhile.")
+                at = self._begun.ended_at(db, attempt)
+                words = "The process that tried it ended meanwhile."
+                end(db, attempt, Status.UNKNOWN, words, at)
         return [self._effect(effect.id)[0] for effect in left]
 
     def set_result(self, run: str, result: Result | None) -> None:
@@ -399,16 +408,6 @@ def _forget_intents(db: Database, attempt: Attempt) -> list[Effect]:
         data = {"effect": effect.id, "key": effect.key, "outcome": Outcome.UNKNOWN}
         tell(db, attempt.run, "effect", f"unknown: {effect.title}", data)
     return left
-
-
-def _end(db: Database, attempt: Attempt, status: Status, message: str) -> None:
-    db.execute(
-        "UPDATE attempt SET status = ?, ended_at = ?, message = ? WHERE id = ?",
-        [status, to_text(now()), masked(message), attempt.id],
-    )
-    why = f": {message}" if message else ""
-    data = {"attempt": attempt.id, "step": attempt.step, "status": status}
-    tell(db, attempt.run, "attempt", f"step: {attempt.step} {status}{why}", data)
 
 
 def _refuse_unless_there(attempt: Attempt) -> None:

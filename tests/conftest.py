@@ -9,6 +9,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.workspace import NO_AWS_FILES, Workspace
 
+# Each of the many commands would compile all of blueprime anew where nothing may be written beside
+# the source; what is kept elsewhere does no harm.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    cache = Path(__file__).parent.parent / ".pytest_cache" / "bytecode"
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(cache))
+
 # How long an example takes tells how loaded the machine is, and nothing of the project.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")

@@ -36,13 +36,13 @@ from state.records import RunSummary
 from state.words import Status
 from tui import keys, questions, text
 from tui.engine import Engine
-from tui.model import OnlyToWatch, Preview, RunModel
+from tui.model import OnlyToWatch, RunModel
 from tui.parting import parting
 from tui.pressing import PressGuard
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Consent, Question
 from tui.screens.leaving import Leaving
-from tui.screens.looking import stamp_of
+from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.notice import Notice
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
@@ -349,9 +349,13 @@ class BlueprimeApp(Surroundings):
             answer.set_result(None if consent is None else consent.typed)
 
     async def _question(self, model: RunModel, step: str, gate: Gate) -> Question:
-        preview: Preview | None = None
-        with suppress(StopIteration, KeyError):
-            preview = await self.engine.call(lambda: model.preview(step))
+        shown = [each for each in self.screen_stack if isinstance(each, LookingScreen)]
+        preview = shown[-1].shown_of(step) if shown else None
+        if preview is None:
+            # Between two gates the applications may be waiting: nobody waits for a list.
+            with suppress(StopIteration, KeyError, TimeoutError):
+                looked = self.engine.call(lambda: model.preview(step))
+                preview = await asyncio.wait_for(looked, LOOKS_S)
         checklist = await self.engine.read(model.checklist)
         return questions.of_gate(model.run, step, gate, checklist, preview)
 

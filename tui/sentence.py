@@ -86,7 +86,7 @@ def press(
     verb = "run" if following.status is Status.READY else "try again"
     if standing.preview is None and not standing.error:
         if standing.looking_s < LOOKING_S:
-            return Press(False, "", target, f"is being looked at: {looking_at(standing)}")
+            return Press(False, "", target, f"is looked up: {looking_at(standing)}")
         words = f"asks before it runs unseen: {looking_at(standing)}"
         return Press(True, verb, target, words)
     return Press(True, verb, target, will_do(checklist, standing.preview, standing.error))
@@ -94,7 +94,7 @@ def press(
 
 def looking_at(standing: Standing) -> str:
     """Return what is looked for and since when, in words."""
-    return f"what AWS and the servers have of it, for {text.duration(standing.looking_s)} so far"
+    return f"AWS and the servers asked, {standing.looking_s:.0f} s so far"
 
 
 def will_do(checklist: Checklist, preview: Preview | None, error: str = "") -> str:

@@ -296,6 +296,28 @@ class Rds:
             for row in answer.get("AccountQuotas", ())
         }
 
+    async def log_tail(self, instance: str, lines: int = 2000) -> str:
+        """Return the last lines of an instance's newest PostgreSQL log; empty where it has none."""
+        rows = await self._found(
+            "DescribeDBLogFiles",
+            "DescribeDBLogFiles",
+            DBInstanceIdentifier=instance,
+            FilenameContains="postgresql",
+        )
+        if not rows:
+            return ""
+        newest = max(rows, key=lambda row: row.get("LastWritten") or 0)
+        answer = await self._clients.read(
+            "rds",
+            "DownloadDBLogFilePortion",
+            {
+                "DBInstanceIdentifier": instance,
+                "LogFileName": newest["LogFileName"],
+                "NumberOfLines": lines,
+            },
+        )
+        return str(answer.get("LogFileData") or "")
+
     async def _found(self, action: str, path: str, **parameters: Any) -> list[dict[str, Any]]:
         try:
             return await self._clients.pages("rds", action, path, parameters)

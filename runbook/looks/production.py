@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.board import ClusterView, Production, Serving
+from runbook.board import Board, ClusterView, Production, Serving, stale
+from runbook.roles import Role
 
 HEARS_S = 35.0
 """A publisher that has nothing to send says so every 30 s (half of `wal_sender_timeout`): one that
@@ -35,9 +36,35 @@ class Witness:
     at: datetime
 
 
-def answers(view: ClusterView | None, role: str, now: datetime) -> Production:
-    """Return that it does."""
-    return Production(Serving.ANSWERS, "", role, view.name if view else "", None, now)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One look at the cluster that serves, with what else is known at that moment."""
+
+    role: Role
+    board: Board
+    witness: Witness | None
+    """What the subscriber's workers told last."""
+    now: datetime
+    fresh_s: float
+    """How old that may be."""
+
+    @property
+    def view(self) -> ClusterView | None:
+        return next((v for v in self.board.clusters if v.role == self.role.value), None)
+
+    def answers(self) -> Production:
+        """Return that it does."""
+        name = self.view.name if self.view else ""
+        return Production(Serving.ANSWERS, "", self.role.value, name, None, self.now)
+
+    def does_not(self, error: str) -> Production:
+        """Return what is known of it; `error` is what connecting said."""
+        witness = self.witness
+        itself = witness is not None and witness.role == self.role.value
+        if witness is None or itself or stale(witness.at, self.now, self.fresh_s):
+            witness = None
+        before = self.board.production
+        return does_not(before, self.view, self.role.value, error, witness, self.now)
 
 
 def does_not(
@@ -52,8 +79,7 @@ def does_not(
 
     `view` is AWS's word on it, `error` what connecting said, `witness` a recent one or None.
     """
-    known = before.at is not None and before.role == role
-    since = before.since if known and before.since is not None else now
+    since = before.since if before.role == role and before.since is not None else now
     name = view.name if view else ""
     who = f"{name} ({role})" if name else role
     gone = _gone(view)

@@ -68,6 +68,18 @@ class TableWithoutIdentity(Table):
     full_possible: bool
     """Whether each column surely has equality, so that REPLICA IDENTITY FULL would do."""
 
+    @property
+    def own_key(self) -> str:
+        """The SQL that gives it a key that is made up, which rewrites it under a lock."""
+        column = f"ALTER TABLE {self} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY"
+        if not self.deferrable:
+            return f"{column} PRIMARY KEY;"
+        name = quoted(f"row_id_{self.name}")
+        return (
+            f"{column} CONSTRAINT {name} UNIQUE; "
+            f"ALTER TABLE {self} REPLICA IDENTITY USING INDEX {name};"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FullIdentity(Table):
@@ -220,6 +232,8 @@ class MasterPermissions:
     """The attribute, or membership in `rds_replication`: slots may be made and used."""
     create_in_database: bool
     """CREATE on the database, which CREATE PUBLICATION needs."""
+    own_database: bool
+    """Whether it may ALTER DATABASE ... SET, by which a cluster is held read-only."""
     publish_all_tables: bool
     """FOR ALL TABLES is for superusers; on Aurora for `rds_superuser`."""
     create_subscription: bool

@@ -76,8 +76,9 @@ async def differing_keys(
     """Compare one database on two servers, of which the publisher may be written meanwhile.
 
     `slot` is the publisher's slot that feeds the subscriber; `tables` are (schema, name), None: all
-    that replication carries. `wait_s` bounds how long rows that change at every look are looked at, and,
-    unless a `patience` is shared with other databases, all waits in vain for the subscriber. Only reads, one short query at a time on each side.
+    that replication carries. `wait_s` bounds how long rows that change at every look are looked at,
+    and, unless a `patience` is shared with other databases, all waits in vain for the subscriber.
+    Only reads, one short query at a time on each side.
 
     A row is told as different if, in two looks at least a second apart, the publisher's did not
     change while the subscriber confirmed past a position taken after reading it, and the

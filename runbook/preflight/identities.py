@@ -72,14 +72,9 @@ def _identify(database: str, table: catalog.TableWithoutIdentity) -> str:
     where = f"In database {database}: "
     if table.index:
         return f"{where}ALTER TABLE {table} REPLICA IDENTITY USING INDEX {quoted(table.index)};"
-    column = f"ALTER TABLE {table} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY"
-    if table.deferrable:
-        name = quoted(f"row_id_{table.name}")
-        by_key = f"{column} CONSTRAINT {name} UNIQUE; ALTER TABLE {table} REPLICA IDENTITY USING "
-        by_key += f"INDEX {name}; (rewrites the table under a lock)"
-    else:
-        by_key = f"{column} PRIMARY KEY; (rewrites the table under a lock), or a primary key of "
-        by_key += "columns that it has"
+    by_key = f"{table.own_key} (rewrites the table under a lock)"
+    if not table.deferrable:
+        by_key += ", or a primary key of columns that it has"
     if not table.full_possible:
         return (
             f"{where}{by_key}. REPLICA IDENTITY FULL would not do: it has a generated column, or "

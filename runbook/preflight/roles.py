@@ -16,6 +16,7 @@ from runbook.versions import numbers
 _NEEDED = {
     "replication": "GRANT rds_replication TO {user};",
     "create_in_database": "GRANT CREATE ON DATABASE {database} TO {user};",
+    "own_database": "ALTER DATABASE {database} OWNER TO {user}; or GRANT its owner TO {user};",
     "publish_all_tables": "GRANT rds_superuser TO {user};",
     "create_subscription": "GRANT rds_superuser TO {user};",
     "signal_backends": "GRANT pg_signal_backend TO {user};",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from runbook import unlike
 from runbook.drift import given_up
 from runbook.postgres.statement import quoted
 from runbook.remedies.databases import GiveUpDatabase
 from runbook.remedies.databases import by_hand as by_hand_of
+from runbook.remedies.gathering import Offered
 from runbook.remedies.objects import AcceptUnlike, by_hand
 from runbook.remedies.objects import remedies as making_alike
 from runbook.remedies.password import SetPassword, locked_out
@@ -17,9 +17,6 @@ from runbook.roles import Role
 from runbook.sides import held
 from runbook.unlike import ObjectsLook
 from runbook.world import World
-
-if TYPE_CHECKING:
-    from runbook.remedies.offered import Offered
 
 
 async def lets_in(world: World, found: Offered) -> bool:

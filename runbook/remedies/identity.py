@@ -10,7 +10,6 @@ from psycopg import AsyncConnection
 from runbook.fix import Fix, Mend
 from runbook.postgres import catalog, mends
 from runbook.postgres.catalog import TableWithoutIdentity
-from runbook.postgres.statement import quoted
 from runbook.remedies.remedy import Remedy, of_database
 from runbook.sides import held
 from runbook.step import Answer, Finding, Gate, StepFailed, Watch, Wave
@@ -106,10 +105,9 @@ def identify(world: World, database: str, table: TableWithoutIdentity) -> Identi
 
 def by_key(table: TableWithoutIdentity) -> str:
     """Return what a person can do where no other identity is possible."""
-    name = quoted(f"{table.name}_row")
+    own = "" if table.deferrable else f"ALTER TABLE {table} ADD PRIMARY KEY (…); or one that is "
     return (
-        f"Give it a key of its own: ALTER TABLE {table} ADD PRIMARY KEY (…); or one that is made "
-        f"up: ALTER TABLE {table} ADD COLUMN {name} bigint GENERATED ALWAYS AS IDENTITY PRIMARY "
-        "KEY; which rewrites the table. REPLICA IDENTITY FULL does not help: a column of it has no "
-        "equality, or is generated."
+        f"Give it a key of its own: {own}{'made up: ' if own else ''}{table.own_key} (rewrites the "
+        "table under a lock). REPLICA IDENTITY FULL does not help: a column of it has no equality, "
+        "or is generated."
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
 
 import psycopg
 
@@ -13,29 +12,21 @@ from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
-from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.postgres.parts import Name, shown
-from runbook.postgres.pending import Pending
-from runbook.postgres.statement import quoted
-from runbook.remedies import beside, fixes
-from runbook.remedies.holding import holding, kept
-from runbook.remedies.identity import by_key, identify, keyless
+from runbook.remedies import beside, fixes, schemas
+from runbook.remedies.cures import by_log, cure
+from runbook.remedies.gathering import UNSEEN, Offered
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.rebuild import Rebuild, cost, lost_slots
 from runbook.remedies.recopy import Recopy
-from runbook.remedies.remedy import Remedy, is_remedy
-from runbook.remedies.rights import RunAsOwner, refusal
-from runbook.remedies.schema import SchemaChange, unmended
+from runbook.remedies.remedy import is_remedy
 from runbook.remedies.stopped import failing_at
-from runbook.remedies.stopping import STOPS, both
-from runbook.remedies.stray import stray_row
+from runbook.remedies.stopping import both
 from runbook.remedies.striking import GiveUp
 from runbook.remedies.subscriptions import Enable
-from runbook.remedies.tables import NewTables, has_rows, not_taken_in
 from runbook.roles import Role
 from runbook.serving import Seen
 from runbook.sides import held
-from runbook.step import Ambiguous, Answer, Gate, StepFailed
+from runbook.step import Answer, Gate
 from runbook.steps.capture import publication_name
 from runbook.steps.detach import detached
 from runbook.world import World
@@ -43,52 +34,14 @@ from state.journal import Journal
 from state.words import Status
 
 MOST_FIXES = 50
-"""So many of the preflight's mends are looked at: a person goes through them one by one."""
-
-FIRST = ("schema", "enum", "sequence", *STOPS)
-"""What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
-"""
-
-BY_LOG = (
-    "1. The log of {subscriber}'s writer says it, in the lines of the logical replication worker: "
-    "a conflict names table and key, a missing right the role, a full disk the file.\n"
-    "2. Only where it names a conflicting row: on {subscriber}, SET default_transaction_read_only "
-    "= off, then DELETE that row. Where it says permission denied, cannot SET ROLE or row-level "
-    "security: grant what is missing.\n"
-    "3. Apply goes on by itself, a few seconds later."
-)
-
-UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
+"""So many of the preflight's mends are offered at a time; how many more there are is said."""
 
 
-@dataclass
-class Offered:
-    """What is offered: remedies in the order in which they are to be taken, and words."""
+async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
+    """Return what is offered where the run stands now; looks alone.
 
-    remedies: list[Remedy] = field(default_factory=list)
-    by_hand: list[Offer] = field(default_factory=list)
-
-    def add(self, remedy: Remedy) -> None:
-        """Offer a remedy, once."""
-        if all(remedy.key != each.key for each in self.remedies):
-            self.remedies.append(remedy)
-
-    def say(self, title: str, why: str, words: str) -> None:
-        """Offer words, where blueprime cannot do it itself."""
-        self.by_hand.append(Offer("", title, why, by_hand=words))
-
-    @asynccontextmanager
-    async def looking_at(self, what: str) -> AsyncIterator[None]:
-        """Look at something; where that fails, say so instead of offering nothing."""
-        try:
-            yield
-        except UNSEEN as error:
-            words = str(error).strip().partition("\n")[0]
-            self.say(f"Look at {what} again", f"it could not be looked at: {words}", "")
-
-
-async def offered(world: World, journal: Journal) -> Offered:
-    """Return what is offered where the run stands now; looks alone."""
+    `only` is the key of the one that is asked for: of the preflight's no other is looked at.
+    """
     found = Offered()
     why, seen = await objection_and_look(world)
     if why:
@@ -96,7 +49,7 @@ async def offered(world: World, journal: Journal) -> Offered:
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
     if world.fact("switchover") is None and not switchover_asked(world, journal):
-        await _fixes(world, found)
+        await _fixes(world, found, only)
         if unlike.known(world) is not None and world.bound(Role.GREEN) is not None:
             await beside.beside(world, found, Role.BLUE, Role.GREEN)
     elif (
@@ -136,8 +89,17 @@ async def described(world: World, found: Offered) -> list[Offer]:
     return [*offers, *found.by_hand]
 
 
-async def _fixes(world: World, found: Offered) -> None:
-    for remedy in fixes.offered(world)[:MOST_FIXES]:
+async def _fixes(world: World, found: Offered, only: str) -> None:
+    every = [each for each in fixes.offered(world) if only in ("", each.key)]
+    for place, remedy in enumerate(every):
+        if len(found.remedies) == MOST_FIXES:
+            found.say(
+                f"Look again for {len(every) - place} more",
+                f"the preflight found {len(every)} things that can be mended; these are "
+                f"the first {MOST_FIXES} that are still to be",
+                f"blueprime mend {world.run} all takes each that asks for no decision.",
+            )
+            return
         async with found.looking_at(remedy.title):
             (wave,) = await remedy.effects(world)
             if (await wave[0].probe()).answer is Answer.YES:
@@ -199,24 +161,19 @@ async def _sides(world: World, found: Offered) -> None:
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
                 for change in drift.changes(*await both(world, database)):
-                    await _change(world, database, change, found)
+                    await schemas.offer(world, database, change, found)
             continue
         async with found.looking_at(f"the keys of {database}"):
-            await _keys(world, database, found)
+            await schemas.keys(world, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the subscription in {database}"):
             stopped = await _subscription(world, database, found)
         async with found.looking_at(f"the schemas of {database}"):
-            await _schema(world, database, found)
+            await schemas.schemas(world, database, found)
         if stopped and len(found.remedies) == before:
-            subscriber = held(world).subscriber.value
-            found.say(
-                f"Find out why apply in {database} stops",
-                f"the apply worker of {database} on {subscriber} does not run, "
-                "and what it fails at cannot be told from here",
-                BY_LOG.format(subscriber=subscriber),
-            )
+            async with found.looking_at(f"the log that says why apply in {database} stops"):
+                found.take(await by_log(world, database))
     for each in [*differing.left(world), *differing.given_up(world)]:
         if each.database in lost:
             continue
@@ -240,117 +197,9 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
             if (failing := await failing_at(world, database)) is not None:
-                await _stopped(world, database, failing, found)
+                found.take(await cure(world, database, failing))
+                return True
     return seen.enabled and seen.worker_pid is None
-
-
-async def _stopped(world: World, database: str, failing: Pending, found: Offered) -> None:
-    """Offer what lets apply get past the transaction that it fails at."""
-    if (refused := await refusal(world, database, failing)) is None:
-        if (row := await stray_row(world, database, failing)) is not None:
-            found.add(row)
-        return
-    if refused.option_helps:
-        found.add(RunAsOwner(why=refused.why, database=database))
-        return
-    subscriber = held(world).subscriber.value
-    found.say(
-        f"Grant in {database} of {subscriber} what apply lacks",
-        refused.why,
-        f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
-        f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
-        "security holds after a rollback, too: take it back once nothing is pending.",
-    )
-
-
-async def _keys(world: World, database: str, found: Offered) -> None:
-    for table in await keyless(world, database):
-        if (remedy := identify(world, database, table)) is not None:
-            found.add(remedy)
-            continue
-        found.say(
-            f"Give {table} in {database} of {held(world).publisher.value} a key",
-            f"UPDATE and DELETE on it fail there: {table.reason}",
-            by_key(table),
-        )
-
-
-async def _schema(world: World, database: str, found: Offered) -> None:
-    ours, theirs = await both(world, database)
-    changes = drift.changes(ours, theirs)
-    first = [each for each in changes if each.kind in FIRST]
-    for change in first:
-        await _change(world, database, change, found)
-    renamed = {each.name for each in changes if each.kind == "rename-table"}
-    await _new_tables(world, database, drift.new_tables(ours, theirs), renamed, found)
-    for change in changes:
-        if change not in first:
-            await _change(world, database, change, found)
-
-
-async def _change(world: World, database: str, change: drift.Change, found: Offered) -> None:
-    sides = held(world)
-    title = f"{change.title} in {database}"
-    if not change.statements:
-        found.say(title, "the two sides differ in it", change.note)
-        return
-    remedy = SchemaChange(
-        why=change.note or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
-        database=database,
-        kind=change.kind,
-        name=list(change.name),
-        words=change.title,
-        destructive=change.destructive,
-    )
-    if words := await holding(world, database, change):
-        found.say(title, f"only {sides.subscriber.value} has it", kept(change, words))
-    elif world.fact(unmended(remedy.key)) == change.mark:
-        words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
-        here, there = change.reads
-        found.say(
-            title, words, f"{sides.publisher.value}: {here}\n{sides.subscriber.value}: {there}"
-        )
-    else:
-        found.add(remedy)
-
-
-async def _new_tables(
-    world: World,
-    database: str,
-    new: drift.NewTables,
-    renamed: Collection[tuple[str, ...]],
-    found: Offered,
-) -> None:
-    publisher, subscriber = held(world).publisher, held(world).subscriber
-    for table, odd in new.by_hand.items():
-        found.say(
-            f"Make {shown(table)} in {database} on {subscriber.value}",
-            f"{publisher.value} has it and {subscriber.value} has not; it cannot be written "
-            f"faithfully here: {odd}",
-            f"1. pg_dump --schema-only --table={quoted('.'.join(table))} from {publisher.value}.\n"
-            f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
-            "3. Look here again: taking it in with its rows is offered then.",
-        )
-    # A table that is renamed on the subscriber goes on receiving.
-    waiting = [each for each in await not_taken_in(world, database) if each not in renamed]
-    if any(table in waiting for table in new.by_hand) or not (waiting or new.names):
-        return
-    missing = new.names
-    filled: list[Name] = []
-    for table in waiting:
-        if table not in missing and await has_rows(world, subscriber, database, table):
-            filled.append(table)
-    names = ", ".join(map(shown, waiting or missing))
-    found.add(
-        NewTables(
-            why=f"{subscriber.value} does not receive {names}; without a copy of its rows they are "
-            "lost on a rollback, with lag 0 and no error",
-            database=database,
-            missing=[list(table) for table in missing],
-            filled=[list(table) for table in filled],
-            taken=[list(table) for table in waiting],
-        )
-    )
 
 
 async def _unfinished(world: World, journal: Journal, found: Offered) -> None:

@@ -133,6 +133,11 @@ class SchemaChange(Remedy):
                 return change
         return None
 
+    async def wanted(self, world: World) -> bool:
+        """Return whether the sides differ in it, and not as they do after it was done."""
+        change = self._among(*await both(world, self.database))
+        return change is not None and world.fact(unmended(self.key)) != change.mark
+
     async def verify(self, world: World, watch: Watch) -> None:
         ours, theirs = await both(world, self.database)
         subscriber = held(world).subscriber.value

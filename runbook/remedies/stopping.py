@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.drift import alike_keys
+from runbook.drift import differences
 from runbook.postgres import drift, parts
 from runbook.postgres.parts import Parts, shown
 from runbook.postgres.together import together
@@ -32,7 +32,8 @@ async def both(world: World, database: str) -> tuple[Parts, Parts]:
     sides = held(world)
     ours, theirs = await together(read(sides.publisher), read(sides.subscriber))
     if parts.unlike(ours, theirs):
-        parts.agree(ours, theirs, await alike_keys(world, sides, database))
+        _, alike = await differences(world, sides, database)
+        parts.agree(ours, theirs, alike)
     return ours, theirs
 
 

@@ -198,6 +198,8 @@ async def confirm_barriers(
                 slot = slot_name(world, databases, database)
                 if await replication.confirmed_past(connection, slot, lsn) is True:
                     continue
+                (lag,) = await replication.slot_lags(connection, [slot])
+                paces[database].saw(monotonic(), lag.confirmed_flush_lsn, workers.written)
                 await require_slot(connection, publisher, slot, database, now=now)
                 behind.append(database)
         if not behind:
@@ -209,7 +211,6 @@ async def confirm_barriers(
         words = []
         for database in behind:
             trouble = await workers.trouble(database)
-            paces[database].saw(monotonic(), workers.received(database))
             words.append(f"{database}{trouble}: {paces[database].words}")
         watch.progress(f"not yet confirmed: {'; '.join(words)}")
 

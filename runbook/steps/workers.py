@@ -28,11 +28,12 @@ class Workers:
         self._now = now
         self._counted_first: dict[str, int] = {}
         self._looked: dict[str, tuple[float, str]] = {}
-        self._received: dict[str, int | None] = {}
+        self._written: int | None = None
 
-    def received(self, database: str) -> int | None:
-        """Return up to where a database's worker had received at the latest look, in bytes."""
-        return self._received.get(database)
+    @property
+    def written(self) -> int | None:
+        """Up to where the subscriber had written WAL of its own at the latest look, in bytes."""
+        return self._written
 
     async def trouble(self, database: str) -> str:
         """Return what keeps a database's worker, in words that follow its name, or nothing.
@@ -54,6 +55,7 @@ class Workers:
         name = publication_name(self._world)
         async with self._world.connect(self._subscriber, database) as connection:
             found = await replication.subscription(connection, name)
+            self._written = await replication.written(connection)
         if found is None or not found.enabled:
             raise StepFailed(
                 f"The subscription {name} in {database} on {self._subscriber.value} is "
@@ -62,7 +64,6 @@ class Workers:
                 todo="Find out who did that. A disabled one: ALTER SUBSCRIPTION … ENABLE there, "
                 "then run the step again. One that is gone: stay on the new version.",
             )
-        self._received[database] = found.received_lsn
         count = found.apply_error_count or 0
         errors = count - self._counted_first.setdefault(database, count)
         if errors >= ERRORS:

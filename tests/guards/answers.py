@@ -228,6 +228,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
         _slot_row(c, name, slot) for name, slot in c.cluster.slots.items() if name == params[0]
     ],
     "slot_lags": _slot_lags,
+    "wal_written": lambda c, _: [c.cluster.wal],
     "apply_rights": lambda c, params: [],
     "subscription": _subscription,
     "subscriptions": _subscriptions,

@@ -346,6 +346,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (lock.process_start, lambda pid: f"process {_process().number}"),
         (backups.keep, lambda db, path: None),
         (times.now, lambda: _process().world.clock.wall()),
+        (times.unset, lambda: _process().world.clock.now),
         (monotonic, lambda: _process().world.clock.now),
         (time, _Time()),
     ]

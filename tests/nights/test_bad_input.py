@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -135,6 +136,7 @@ def test_a_journal_that_another_process_holds_and_then_a_lab_that_is_gone(
     assert first.stdout is not None
     while "create-deployment" not in first.stdout.readline():
         assert first.poll() is None
+    first.send_signal(signal.SIGSTOP)  # it stands still, and lives
     said(workspace.run("auto", str(plan), "--yes", expect=1, env=env), "held", str(first.pid))
     first.kill()
     first.communicate()

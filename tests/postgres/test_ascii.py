@@ -1,4 +1,4 @@
-"""A database without an encoding, whose bytes are no UTF-8: in rows, in names, in an enum's label."""
+"""A database without an encoding, whose bytes are no UTF-8: in rows, names and labels."""
 
 from __future__ import annotations
 

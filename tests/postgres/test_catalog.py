@@ -162,6 +162,7 @@ async def test_permissions_of_a_master_without_superuser(
                 createrole=True,
                 replication=False,
                 create_in_database=False,
+                own_database=False,
                 publish_all_tables=False,
                 create_subscription=False,
                 signal_backends=False,

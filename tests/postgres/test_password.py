@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 
@@ -75,6 +76,23 @@ async def captured(
     await replication.disable_subscription(NAME).execute(connections[SUBSCRIBER])
     await replication.drop_owned(NAME).execute(publisher)
     await replication.drop_role(NAME).execute(publisher)
+
+
+async def test_the_workers_walsender_waits_for_a_long_transaction(
+    pair: Pair, captured: Callable[[str], Machine], database: str
+) -> None:
+    first = captured("the first one's")
+    await first.perform(first.password)
+    with psycopg.connect(
+        host="127.0.0.1",
+        port=pair.servers[18].port,
+        user=NAME,
+        password="the first one's",
+        dbname=database,
+        replication="database",
+        autocommit=True,
+    ) as walsender:
+        assert walsender.execute("SHOW wal_sender_timeout").fetchone() == ("0",)
 
 
 def answers(effect: Effect, wanted: Answer) -> Callable[[], Awaitable[bool]]:

@@ -136,7 +136,13 @@ async def test_a_user_without_permissions(site: Site, database: str) -> None:
     results = await site.ask(roles.master, site.changed("credentials", user="limited"))
     texts = {r.text for r in results if r.subject == f"{database}/limited"}
     assert {r.level for r in results} == {BLOCK}
-    for words in ("create subscription", "publish all tables", "replication", "signal backends"):
+    for words in (
+        "create subscription",
+        "publish all tables",
+        "replication",
+        "signal backends",
+        "own database",
+    ):
         assert any(words in text for text in texts), texts
     assert any("tables cannot be read" in text for text in texts)
     assert any("sequences cannot be set" in text for text in texts)

@@ -22,9 +22,16 @@ class FakeFleet:
         self.calls: list[tuple[str, str]] = []
         self.leftovers: list[str] = []
         self.degraded: str | None = None
+        self.log = ""
         self.refuses: set[str] = set()
         self.hold = threading.Event()
         self.hold.set()
+
+    def log_size(self, resource_id: str) -> tuple[int, float]:
+        return len(self.log), 1.5
+
+    def log_tail(self, resource_id: str, most: int) -> str:
+        return self.log[-most:]
 
     def _note(self, what: str, volume: str) -> None:
         assert volume in self.volumes, f"{what}: unknown volume {volume}"

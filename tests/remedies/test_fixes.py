@@ -9,8 +9,10 @@ import psycopg
 import pytest
 
 from runbook.fix import Fix, Mend
+from runbook.remedies import offered
 from state.words import Outcome, Status
 from tests.remedies.conftest import Bench, yes
+from tui.cli import mending
 
 Plant = AbstractContextManager[Sequence[str]]
 
@@ -164,3 +166,37 @@ async def test_a_server_that_refuses_says_so_and_the_mend_stays_offered(bench: B
     assert "lock timeout" in bench.journal.attempts(bench.run)[-1].message
     await bench.mend("fix")
     assert bench.there("SELECT relreplident::text FROM pg_class WHERE relname = 't'") == [("f",)]
+
+
+async def test_more_than_are_looked_at_are_counted_and_each_can_be_performed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offered, "MOST_FIXES", 2)
+    bench.there(" ".join(f"CREATE TABLE t{n} (id int);" for n in range(5)))
+    fixes = [Fix(Mend.IDENTITY_FULL, bench.database, ("public", f"t{n}")) for n in range(5)]
+    found(bench, *fixes)
+    offers = await bench.session.remedies()
+    assert len([each for each in offers if each.key]) == 2
+    (more,) = [each for each in offers if not each.key]
+    assert more.title == "Look again for 3 more"
+    assert "mend" in more.by_hand
+    last = next(each for each in offers if each.key).key.replace('"t0"', '"t4"')
+    assert await bench.session.mend(last, yes) is Status.SUCCEEDED
+    query = "SELECT relname FROM pg_class WHERE relreplident = 'f' ORDER BY 1"
+    assert bench.there(query) == [("t4",)]
+
+
+async def test_all_takes_what_asks_nothing_and_leaves_the_rest_to_a_person(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(offered, "MOST_FIXES", 2)
+    monkeypatch.setattr(mending, "write_journal", lambda: nullcontext(bench.journal))
+    monkeypatch.setattr(mending, "open_session", lambda journal, run: bench.session)
+    bench.there(" ".join(f"CREATE TABLE t{n} (id int);" for n in range(5)))
+    bench.there("CREATE PUBLICATION p")
+    fixes = [Fix(Mend.IDENTITY_FULL, bench.database, ("public", f"t{n}")) for n in range(5)]
+    found(bench, *fixes, Fix(Mend.DROP_PUBLICATION, bench.database, ("p",)))
+    assert await mending.mend(bench.run, "all", yes=True, as_json=False) == 0
+    assert bench.there("SELECT count(*) FROM pg_class WHERE relreplident = 'f'") == [(5,)]
+    assert bench.there("SELECT pubname FROM pg_publication") == [("p",)]
+    assert "5 of 5 were done; left to you: 1" in capsys.readouterr().out

@@ -115,7 +115,7 @@ async def test_a_side_that_cannot_be_asked_is_said_and_hides_nothing_else(
     async def broken(*arguments: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr("runbook.remedies.offered.both", broken)
+    monkeypatch.setattr("runbook.remedies.schemas.both", broken)
     offers = await differing.session.remedies()
     assert [offer.why for offer in offers if not offer.key] == [
         "it could not be looked at: no route to host"

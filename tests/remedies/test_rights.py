@@ -8,8 +8,15 @@ from typing import LiteralString
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from runbook.aws import AccessDenied
+from runbook.aws.facts import Cluster
+from runbook.aws.rds import Rds
 from runbook.postgres import apply_rights, pending
 from runbook.postgres.apply_rights import ApplyRights, mode
+from runbook.postgres.parts import Parts
+from runbook.roles import Role
+from runbook.server_log import apply_error
+from runbook.world import World
 from tests.postgres.conftest import application as application  # the fixture
 from tests.remedies.conftest import Bench, until
 
@@ -67,6 +74,57 @@ async def test_where_the_option_does_not_help_the_grants_are_told(
     words = [each for each in await bench.session.remedies() if "what apply lacks" in each.title]
     assert len(words) == 1
     assert "NO FORCE ROW LEVEL SECURITY" in words[0].by_hand
+
+
+async def test_where_nothing_else_tells_the_cause_the_server_log_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.follow(prepare="CREATE TABLE note (id int PRIMARY KEY, tenant text)")
+    bench.there(
+        "SET default_transaction_read_only = off; ALTER TABLE note ADD CHECK (tenant <> 'a')"
+    )
+    bench.here("INSERT INTO note VALUES (1, 'a')")
+    errors = "SELECT apply_error_count > 0 FROM pg_stat_subscription_stats WHERE subname = %s"
+    until(lambda: bench.there(errors, bench.name) == [(True,)])
+
+    async def log(rds: Rds, instance: str, lines: int = 0) -> str:
+        return bench.pair.log()
+
+    async def alike(world: object, database: str) -> tuple[Parts, Parts]:
+        return Parts("here"), Parts("there")
+
+    async def cluster(world: World, role: Role) -> Cluster:
+        return (await bench.world.rds.clusters_of([bench.world.resource_id(role)]))[0]
+
+    monkeypatch.setattr(World, "cluster", cluster)
+    monkeypatch.setattr(Rds, "log_tail", log)
+    monkeypatch.setattr("runbook.remedies.offered.both", alike)
+    said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]
+    assert len(said) == 1, await bench.offers()
+    assert 'new row for relation "note" violates check constraint' in said[0]
+
+    async def denied(rds: Rds, instance: str, lines: int = 0) -> str:
+        raise AccessDenied("AccessDenied", "not authorized: rds:DownloadDBLogFilePortion")
+
+    monkeypatch.setattr(Rds, "log_tail", denied)
+    said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]
+    assert "could not be read" in said[0]
+
+
+LOG = """\
+2026-11-30 09:00:01 UTC::@:[7]:ERROR:  permission denied for table note
+2026-11-30 09:00:01 UTC::@:[7]:CONTEXT:  processing remote data for replication origin "pg_16409" \
+during message type "INSERT" for replication target relation "public.note" in transaction 745
+2026-11-30 09:00:02 UTC:app@orders:[9]:ERROR:  syntax error at or near "SELEC"
+2026-11-30 09:00:03 UTC::@:[8]:ERROR:  role "postgres" cannot SET ROLE to "shop"
+2026-11-30 09:00:03 UTC::@:[8]:CONTEXT:  processing remote data for replication origin "pg_9"
+"""
+
+
+def test_the_last_error_of_the_worker_itself_is_taken() -> None:
+    assert apply_error(LOG, "pg_16409") == "permission denied for table note"
+    assert apply_error(LOG, "pg_9") == 'role "postgres" cannot SET ROLE to "shop"'
+    assert apply_error(LOG, "pg_1") == apply_error("", "pg_9") == ""
 
 
 async def test_of_a_long_transaction_no_more_is_read_than_is_needed(

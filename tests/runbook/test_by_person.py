@@ -17,7 +17,7 @@ from runbook.steps.commit import CommitAssess
 from runbook.world import World
 from tests.runbook.test_serving import CLOSED, OPEN, PROTECTED, seen
 from tests.runbook.test_serving import world as serving_world
-from tui.cli.headless import yes_to_all
+from tui.cli.deciding import yes_to_all
 
 
 def committing(monkeypatch: pytest.MonkeyPatch, listed: Sequence[str]) -> World:

@@ -1,4 +1,4 @@
-"""How long a subscriber needs: by what it applied, never by bytes alone, and never good if unknown."""
+"""How long a subscriber needs: by what it applied, not by bytes alone; unknown is not good."""
 
 from __future__ import annotations
 
@@ -43,9 +43,19 @@ def test_the_words_hold_size_pace_and_rest() -> None:
     pace.saw(0.0, 10_000_000)
     assert pace.words == "20.0 MB left"
     pace.saw(5.0, 10_000_000)
-    assert pace.words == "20.0 MB left, and none applied in 5 s"
+    assert pace.words == "20.0 MB left, nothing confirmed for 5 s"
+    pace.saw(6.0, 10_000_000, 7_000_000)
+    pace.saw(7.0, 10_000_000, 7_000_000)
+    assert pace.words == "20.0 MB left, nothing confirmed for 7 s, and nothing applied"
+    pace.saw(8.0, 10_000_000, 9_000_000)
+    assert pace.words == (
+        "20.0 MB left, nothing confirmed for 8 s: a long transaction is being applied (2.0 MB "
+        "written for it)"
+    )
     pace.saw(10.0, 11_000_000)
     assert pace.words == "19.0 MB left at 0.10 MB/s, about 3 min"
+    pace.saw(45.0, 11_000_000)
+    assert pace.words.startswith("19.0 MB left, nothing confirmed for 35 s")
 
 
 class Followed:
@@ -79,16 +89,16 @@ class Followed:
             self.looks = waited
             yield float(waited)
 
-    async def positions(self, *_: object) -> dict[str, int | None]:
-        return {"orders": None if self._step is None else self._step * self.looks}
+    async def look(self, *args: Any) -> None:
+        confirmed = None if self._step is None else self._step * self.looks
+        args[-1]["orders"].saw(float(self.looks), confirmed)
 
     async def lags(self, *_: object) -> dict[str, Any]:
         return {"orders": SimpleNamespace(current_lsn=50_000_000)}
 
     async def refuse(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(draining, "positions", self.positions)
+        patch.setattr(draining, "_look", self.look)
         patch.setattr(draining, "_lags", self.lags)
-        patch.setattr(draining, "monotonic", lambda: float(self.looks))
         world = cast(World, self)
         await draining.refuse_if_slow(
             world, cast(Any, self), Role.NEW_BLUE, Role.BLUE_PRIME, now="New blue serves."
@@ -108,7 +118,7 @@ async def test_a_subscriber_that_comes_on_is_let_pass(
     ("step", "words"),
     [
         (100_000, "49.0 MB left at 0.10 MB/s, about 8 min"),
-        (0, "50.0 MB left, and none applied in 10 s"),
+        (0, "50.0 MB left, nothing confirmed for 10 s"),
         (None, "it is not known how much is left"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from runbook import plan as plans
+from runbook.board import Board, Production, Serving
 from runbook.differing import DIFFERENT
 from runbook.positions import Position, position, way_back
 from runbook.tracks import WayBack, WayUp, steps_of
@@ -262,3 +264,45 @@ def test_a_turn_captures_behind_the_fence_before_it_opens_anything(track: Track,
     assert [key for key in keys if key in order] == [*order]
     opening = next(key for key in keys if key.startswith("open-"))
     assert keys.index("capture") < keys.index(opening) < keys.index("switch-endpoint")
+
+
+DOWN = Production(
+    Serving.DOWN,
+    "orders (new blue) takes no connections",
+    "new blue",
+    "orders",
+    datetime(2026, 11, 23, 2, 59, tzinfo=UTC),
+    datetime(2026, 11, 23, 3, 0, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize("protection", [SAFE, {"protected": False}])
+def test_while_new_blue_does_not_answer_the_forced_way_alone_is_open(
+    told: Told, protection: dict[str, Any]
+) -> None:
+    told.stays(UP)
+    told.facts |= {"protection": protection, "subscribed": {"resource_id": "x"}}
+    told.live = Board(production=DOWN).as_json()
+    assert told.open_ways() == ["forced"]
+    by_name = {way.way: way for way in ways(told.world, told.journal)}
+    assert "takes no connections" in by_name[WayBack.BLUE_PRIME].why_not
+    assert "nothing is lost" not in by_name[WayBack.FORCED].here
+    told.facts["subscribed"] = None
+    assert told.open_ways() == []
+
+
+def test_who_answers_or_was_not_looked_for_lately_is_not_forced_out(told: Told) -> None:
+    told.stays(UP)
+    told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
+    for production in (
+        replace(DOWN, state=Serving.ANSWERS),
+        replace(DOWN, at=datetime(2026, 11, 23, 2, 58, tzinfo=UTC)),
+        Production(),
+    ):
+        told.live = Board(production=production).as_json()
+        assert told.open_ways() == HERE
+
+
+def test_a_forced_way_ends_on_the_old_version_for_good(told: Told) -> None:
+    told.stays(UP, (Track.ROLLBACK, WayBack.FORCED, ("stop-traffic", "detach", "switch-endpoint")))
+    assert told.position() is Position.ROLLED_BACK

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
-from state import telling, writing
+from state import ending, telling, writing
 from state.journal import Journal
 from state.records import Sample
 from state.words import Outcome, Result, Status, Track
@@ -31,7 +31,12 @@ class Clock:
 @contextmanager
 def clock() -> Iterator[Clock]:
     clock = Clock()
-    with patch.object(writing, "now", clock), patch.object(telling, "now", clock):
+    with (
+        patch.object(writing, "now", clock),
+        patch.object(telling, "now", clock),
+        patch.object(ending, "now", clock),
+        patch.object(ending, "unset", lambda: (clock.now - BEGAN).total_seconds()),
+    ):
         yield clock
 
 

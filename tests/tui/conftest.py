@@ -18,7 +18,7 @@ from tui.screens.run import RunScreen
 from tui.widgets.keybar import KeyHint
 from tui.widgets.nextline import NextLine
 
-DEADLINE_S = 15.0
+DEADLINE_S = 120.0
 """It only ends a test that fails."""
 
 

@@ -6,21 +6,25 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from runbook.board import Board, from_json
+from runbook.session import Session
+from state.report import report
 from tests.tui.conftest import enter_run, sees, settled, shown, until
 from tests.tui.fake import now as frozen
 from tests.workspace import Workspace
 from tui.app import BlueprimeApp, Doors
 from tui.cli import open as opening
+from tui.cli.listing import show_json, show_text, stands
+from tui.cli.workspace import read_journal
 from tui.screens.run import RunScreen
 from tui.widgets.header import RunHeader, downtime
 
-UPGRADE = ("validate-green", "switchover", "capture", "resume-traffic", "clone", "bake")
-ROLLBACK = ("compare", "switch-endpoint", "settled")
+UPGRADE = ("validate-green", "capture", "bake")
+ROLLBACK = ("compare", "settled")
 
 WORD = {True: "yes", False: "no", None: "?"}
 
@@ -37,19 +41,16 @@ def night(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return workspace
 
 
-def watched(workspace: Workspace, run: str) -> Board:
-    """Return the first board that a watching script is told."""
-    process = workspace.start("watch", run, "--json")
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            told = json.loads(line)
-            if told["kind"] == "board":
-                return from_json(told["board"])
-    finally:
-        process.kill()
-        process.communicate()
-    raise AssertionError("no board was told")
+def watched(run: str) -> Board:
+    """Return the board that `watch --json` prints to whoever looks on."""
+    with read_journal() as journal:
+        return from_json(json.loads(json.dumps(Session.open(journal, run).board().as_json())))
+
+
+def reported(run: str, form: Literal["md", "json"]) -> str:
+    """Return what `report` prints."""
+    with read_journal() as journal:
+        return report(journal, run, form, stands=stands(run))
 
 
 def same(step: str, figures: Mapping[str, Any]) -> None:
@@ -94,11 +95,10 @@ async def on_screen(workspace: Workspace, run: str) -> tuple[str, Board, str, in
 
 async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     run = line["run"]
-    listed = workspace.json("show", run, "--json")
-    words = workspace.run("show", run).stdout
-    told = workspace.json("report", run, "--format", "json")
-    page = workspace.run("report", run).stdout
-    script = watched(workspace, run)
+    listed = show_json(run)
+    words = show_text(run)
+    told, page = json.loads(reported(run, "json")), reported(run, "md")
+    script = watched(run)
     text, seen, here, decided = await on_screen(workspace, run)
     board = from_json(listed["board"])
 
@@ -158,19 +158,19 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
 
 
 async def test_five_outputs_say_the_same_at_every_step(night: Workspace) -> None:
-    line = night.last_line(
-        *("auto", str(night.home / "plan.toml"), "--until", UPGRADE[0], "--yes", "--json")
-    )
-    run = line["run"]
-    await agree(night, UPGRADE[0], line)
-    for step in UPGRADE[1:]:
-        line = night.last_line("auto", run, "--until", step, "--yes", "--json")
+    env = night.lab_environment()
+
+    async def go_on(what: str, step: str, *options: str) -> dict[str, Any]:
+        line = night.last_line("auto", what, *options, "--until", step, "--yes", "--json", env=env)
         await agree(night, step, line)
+        return line
+
+    line = await go_on(str(night.home / "plan.toml"), UPGRADE[0])
+    run = line["run"]
+    for step in UPGRADE[1:]:
+        line = await go_on(run, step)
     assert line["result"] == "protected"
     for step in ROLLBACK:
-        line = night.last_line(
-            *("auto", run, "--track", "rollback", "--until", step, "--yes", "--json")
-        )
-        await agree(night, step, line)
+        line = await go_on(run, step, "--track", "rollback")
     assert line["result"] == "rolled_back"
     assert night.ledger()["missing"] == 0

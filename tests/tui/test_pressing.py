@@ -154,7 +154,7 @@ async def test_nothing_runs_unseen_while_it_is_looked_at_and_it_says_so() -> Non
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW, notifications=True) as pilot:
         await sees(pilot, "Where this run stands", "No effect is unknown")
         await pilot.press("enter")
-        await sees(pilot, "bake is being looked at: what AWS and the servers")
+        await sees(pilot, "bake is looked up: AWS and the servers asked")
         await pilot.press("enter")
         await sees(pilot, "nothing was done")
         assert not model.called("advance")

@@ -338,7 +338,7 @@ def compare(
 @click.option("--json", "as_json", is_flag=True)
 @in_words
 def mend(run: str, key: str, yes: bool, as_json: bool) -> None:
-    """List the mends offered for RUN, or perform the one with KEY."""
+    """List the mends offered for RUN, or perform the one with KEY (all: each that asks nothing)."""
     from tui.cli import mending
 
     if key:

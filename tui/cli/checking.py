@@ -64,16 +64,19 @@ def _names(group: Sequence[Result]) -> list[str]:
 def _print(group: Sequence[Result]) -> None:
     """Print results of one check and level: why it matters once, then each object."""
     first = group[0]
+    if first.level is Level.PASS:
+        for result in group:
+            click.echo(f"{_SIGNS[result.level]} {result.level.value:<7} {result.subject}: "
+                       f"{result.text}")  # fmt: skip
+        return
     sign = f"{_SIGNS[first.level]} {first.level.value:<7}"
     if len(group) == 1:
         click.echo(f"{sign} {first.subject}: {first.text}")
-        if first.why:
-            click.echo(f"          why: {first.why}")
+        click.echo(f"          why: {first.why}")
         _print_mend(first, "          ")
         return
     click.echo(f"{sign} {first.key}: {len(group)} found")
-    if first.why:
-        click.echo(f"          why: {first.why}")
+    click.echo(f"          why: {first.why}")
     for result in group[:SHOWN]:
         click.echo(f"        · {result.subject}: {result.text}")
         _print_mend(result, "            ")
@@ -85,7 +88,7 @@ def _print_mend(result: Result, indent: str) -> None:
     if result.accepted:
         click.echo(f"{indent}{result.accepted}")
         return
-    if result.remedy and result.level is not Level.PASS:
+    if result.remedy:
         click.echo(f"{indent}do:  {result.remedy}")
     if through := way_through(result):
         click.echo(f"{indent}or:  {through}")

@@ -104,8 +104,9 @@ async def branch_if_possible(session: Session, course: Course) -> None:
     if goal.is_of(session.checklist().current.entry):
         return
     await session.looked()
-    if goal is Goal.ROLLBACK and session.board().protection.lost:
-        # No waiting brings it back, so nothing further is run on the way to a refusal.
+    lost = goal is Goal.ROLLBACK and session.board().protection.lost
+    if lost or goal is Goal.FORCED:
+        # No further step leads there, so none is run on the way to a refusal.
         await branch(session, course)
         return
     if any(way.name == goal.value and way.available for way in await session.ways()):

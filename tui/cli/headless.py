@@ -15,13 +15,13 @@ from runbook.offers import Pending
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
 from runbook.session import Session, durations
-from runbook.step import Answer, Gate
-from runbook.steps import forced
+from runbook.step import Answer
 from runbook.tracks import name, steps_of
+from state.errors import JournalUnusable
 from state.records import Event, Json
 from state.words import Result, Status, Track
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
-from tui.cli.leaving import on_signals
+from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
 
 DONE = 0
@@ -89,30 +89,6 @@ class Printer:
             self.lost = True
 
 
-async def yes_to_all(gate: Gate) -> str | None:
-    """Pass a gate as `--yes` told us to: what must be typed is typed.
-
-    What only a person can know is declined.
-    """
-    return None if gate.by_person else gate.must_type or "yes"
-
-
-async def nobody(gate: Gate) -> str | None:
-    """Decline: nobody is there to decide."""
-    return None
-
-
-def gives_up(typed: str, decide: Decide) -> Decide:
-    """Return what decides as `decide`, and gives writes up where a person typed the name for it."""
-
-    async def decided(gate: Gate) -> str | None:
-        if gate.key == forced.GATE:
-            return typed or None
-        return await decide(gate)
-
-    return decided
-
-
 async def drive(
     session: Session,
     decide: Decide,
@@ -122,18 +98,20 @@ async def drive(
     at_once: bool = False,
     on_unknown: OnUnknown = OnUnknown.STOP,
     after: int = 0,
+    stays: str = NOTHING_UNDONE,
 ) -> int:
     """Run a session on its track, and onto others, one after another; return the exit code.
 
     `course` says where to, and after which step to stop; it is gone on with. `at_once` goes to the
     first goal right away where a way leads there from the present position. `on_unknown` decides
     changes of which no look can tell; each is decided once, and unknown again it stops. Events
-    beyond the one with the id `after` are printed.
+    beyond the one with the id `after` are printed. `stays` says what becomes of the clusters where
+    it is left on a signal.
     """
     tail = Tail(session, printer, after)
     following = asyncio.create_task(tail.follow())
     try:
-        with on_signals(partial(_leave, session)):
+        with on_signals(partial(leave, session, stays)):
             await session.start_watching()
             course.already = course.stops_at(session.checklist().current) is not None
             if at_once and course.left:
@@ -143,18 +121,13 @@ async def drive(
             if at_rest and not await seen_protected(session):
                 return FAILED
             return code
+    except JournalUnusable:
+        sys.stderr.write(if_down(session))
+        raise
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         tail.print_new()
-
-
-def _leave(session: Session, name: str) -> None:
-    sys.stderr.write(
-        f"{name}: leaving run {session.run.id}. Nothing is undone; the change in flight, if any, "
-        "is let settle. A second signal ends blueprime at once.\n"
-    )
-    session.leave(name)
 
 
 class Tail:
@@ -382,6 +355,8 @@ def switchover_seconds(session: Session) -> float | None:
     switchover = session.fact("switchover") or {}
     if not switchover.get("called_at"):
         return None
+    if switchover.get("seconds") is not None:
+        return float(switchover["seconds"])
     called = datetime.fromisoformat(switchover["called_at"])
     return (datetime.fromisoformat(switchover["completed_at"]) - called).total_seconds()
 

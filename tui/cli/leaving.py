@@ -10,9 +10,36 @@ import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from runbook.session import Session
 from tui.cli.streams import send_nowhere
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+NOTHING_UNDONE = "Nothing is undone, and what AWS is doing goes on."
+
+
+def leave(session: Session, stays: str, name: str) -> None:
+    """Leave a run on a signal, saying what becomes of it, and of the applications."""
+    sys.stderr.write(
+        f"{name}: leaving run {session.run.id}. {stays} The change in flight, if any, is let "
+        f"settle. A second signal ends blueprime at once.\n{if_down(session)}"
+    )
+    session.leave(name)
+
+
+def if_down(session: Session) -> str:
+    """Return a line that says so where the applications are down, or may be; else nothing."""
+    clock = session.board().downtime
+    since, may_be = clock.started_at, clock.letting_in
+    if since is None or clock.ended_at is not None:
+        since, may_be = clock.asked_at, True
+    if since is None:
+        return ""
+    return (
+        f"THE APPLICATIONS {'MAY BE' if may_be else 'ARE'} DOWN since {since.astimezone():%H:%M:%S}"
+        f", until the run is gone on with: blueprime auto {session.run.id}\n"
+    )
 
 
 @contextmanager

@@ -10,10 +10,12 @@ import click
 
 from runbook.offers import Offer
 from runbook.session import Session
+from runbook.step import Risk
+from state.journal import Journal
 from state.records import Json
 from state.words import REMEDY, Status
 from tui.cli import BLOCKED, DONE, FAILED, UNKNOWN, print_json
-from tui.cli.headless import nobody, yes_to_all
+from tui.cli.deciding import nobody, yes_to_all
 from tui.cli.leaving import on_signals
 from tui.cli.workspace import enter_lab, open_session, read_journal, write_journal
 
@@ -35,8 +37,16 @@ async def list_remedies(run: str, *, as_json: bool) -> int:
     return DONE
 
 
+FIX = f"{REMEDY}fix/"
+
+ALL = "all"
+"""In the place of a key: every mend that asks for no decision."""
+
+
 async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
-    """Perform one remedy and print how it ended; return the exit code."""
+    """Perform one remedy, or `ALL`, and print how it ended; return the exit code."""
+    if key == ALL:
+        return await _mend_all(run, as_json=as_json)
     key = key if key.startswith(REMEDY) else REMEDY + key
     with write_journal() as journal:
         session = open_session(journal, run)
@@ -46,17 +56,61 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
         finally:
             await session.close()
         refused = session.refused
-        attempts = [each for each in journal.attempts(session.run.id) if each.step == key]
-    message = attempts[-1].message if attempts and status is not Status.READY else ""
+        message = _message(journal, session.run.id, key, status)
+    _say_done(session.run.id, key, status, message, as_json=as_json)
+    return _code(status, refused=refused)
+
+
+async def _mend_all(run: str, *, as_json: bool) -> int:
+    """Perform what is offered and asks nothing until there is no more of it, each once."""
+    tried: set[str] = set()
+    codes: list[int] = []
+    with write_journal() as journal:
+        session = open_session(journal, run)
+        try:
+            with on_signals(session.leave):
+                while not session.leaving and (
+                    todo := [each for each in await session.remedies() if _of_all(each, tried)]
+                ):
+                    # Only those of the preflight do not wait for each other.
+                    alone = [] if all(e.key.startswith(FIX) for e in todo) else todo[:1]
+                    for offer in alone or todo:
+                        tried.add(offer.key)
+                        status = await session.mend(offer.key, nobody)
+                        message = _message(journal, session.run.id, offer.key, status)
+                        _say_done(session.run.id, offer.key, status, message, as_json=as_json)
+                        codes.append(_code(status, refused=session.refused))
+            left = [] if session.leaving else await session.remedies()
+        finally:
+            await session.close()
+    if not as_json:
+        click.echo(f"{codes.count(DONE)} of {len(codes)} were done; left to you: {len(left)}")
+    return max(codes, default=DONE)
+
+
+def _of_all(offer: Offer, tried: set[str]) -> bool:
+    """Return whether it is to be taken with all: not yet tried, and nobody has to decide on it."""
+    safe = offer.risk is Risk.REVERSIBLE and not offer.gates and not offer.note
+    return bool(offer.key) and offer.key not in tried and safe
+
+
+def _message(journal: Journal, run: str, key: str, status: Status) -> str:
     if status is Status.READY:
-        message = "A gate was not passed. Nothing was changed. --yes passes every gate."
+        return "A gate was not passed. Nothing was changed. --yes passes every gate."
+    attempts = [each for each in journal.attempts(run) if each.step == key]
+    return attempts[-1].message if attempts else ""
+
+
+def _say_done(run: str, key: str, status: Status, message: str, *, as_json: bool) -> None:
     if as_json:
-        done = {"run": session.run.id, "remedy": key, "status": status.value, "message": message}
-        print_json(done)
-    else:
-        click.echo(f"{status.value}: {key}")
-        if message:
-            sys.stderr.write(f"{message}\n")
+        print_json({"run": run, "remedy": key, "status": status.value, "message": message})
+        return
+    click.echo(f"{status.value}: {key}")
+    if message:
+        sys.stderr.write(f"{message}\n")
+
+
+def _code(status: Status, *, refused: bool) -> int:
     if status.done:
         return DONE
     if refused:

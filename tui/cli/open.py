@@ -17,6 +17,7 @@ from state.journal import Journal
 from state.records import RunSummary
 from tui.app import BlueprimeApp, Doors
 from tui.cli.headless import USAGE
+from tui.cli.outlet import patient_output
 from tui.cli.streams import writes_utf8
 from tui.cli.workspace import LAB_GONE, enter_lab, lab_gone, read_journal, write_journal
 from tui.model import OnlyToWatch, RunModel
@@ -117,7 +118,7 @@ def run_until_left(app: BlueprimeApp) -> int:
     app.run()
     if app.goodbye:
         # A terminal that has hung up takes no more words; the journal has them.
-        with suppress(OSError):
+        with suppress(OSError), patient_output(as_json=False):
             click.echo(app.goodbye)
     return app.return_code or 0
 

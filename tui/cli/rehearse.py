@@ -23,6 +23,7 @@ from runbook.session import Session
 from runbook.step import StepFailed
 from state.home import home, open_private
 from state.records import Json
+from tui.cli.deciding import yes_to_all
 from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     DONE,
@@ -36,8 +37,8 @@ from tui.cli.headless import (
     summary,
     switchover_seconds,
     warnings,
-    yes_to_all,
 )
+from tui.cli.leaving import NOTHING_UNDONE
 from tui.cli.outlet import patient_output
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import open_runs_of_lab, read_journal, write_journal
@@ -46,6 +47,13 @@ USE, REPLACE = "use", "replace"
 
 LIVE_PACE = 0.02
 """How fast the lab's AWS is when a person watches: minutes become seconds."""
+
+
+GOES = (
+    "Its lab goes too, with every cluster in it, so that there is nothing to go back to "
+    "(--keep leaves it up)."
+)
+"""What is true of a rehearsal that is left before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
                 yes_to_all,
                 course=course,
                 printer=printer,
+                stays=NOTHING_UNDONE if night.keep else GOES,
             )
         except StepFailed as failure:
             # A way that is not open: scripts still get the last line that they rely on.

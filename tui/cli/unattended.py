@@ -14,6 +14,7 @@ from runbook.session import Session
 from runbook.step import Refused, StepFailed
 from state.journal import Journal
 from state.words import Track
+from tui.cli.deciding import gives_up, nobody, yes_to_all
 from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     BLOCKED,
@@ -24,15 +25,12 @@ from tui.cli.headless import (
     Printer,
     already_done,
     drive,
-    gives_up,
-    nobody,
     say_warnings,
     say_what_failed,
     say_what_is_unknown,
     summary,
     unknown_changes,
     warnings,
-    yes_to_all,
 )
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runbook.session import Session
 from state.errors import HandedOver, JournalError
 from state.home import journal_path
 from state.journal import Journal
 from state.records import Run, RunSummary
 from state.words import Environment
+
+if TYPE_CHECKING:
+    # The whole procedure, of which a command that only looks has no need.
+    from runbook.session import Session
 
 LISTENS_S = 1.0
 """How long a lab on this machine may take to accept a connection."""
@@ -90,6 +94,8 @@ def _listens(endpoint: str) -> bool:
 
 def open_session(journal: Journal, run: str) -> Session:
     """Open a run, in its own environment. Raises `HandedOver` where another machine acts on it."""
+    from runbook.session import Session
+
     refuse_handed_over(journal, run)
     enter_lab(journal.run(run))
     return Session.open(journal, run)

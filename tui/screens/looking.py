@@ -63,6 +63,11 @@ class LookingScreen(KeyedScreen[None]):
             del self._asked[stamp]
             self._previews.pop(stamp, None)
 
+    def shown_of(self, step: str) -> Preview | None:
+        """Return what is shown of the step that is next, if that is the one."""
+        following = self.picture.checklist.next if self.picture else None
+        return self.preview_of(following)[0] if following and following.step == step else None
+
     def preview_of(self, item: Line | None) -> tuple[Preview | None, str, float]:
         """Return a step's preview, why there is none, and for how many seconds it is looked for."""
         if item is None:
@@ -87,8 +92,13 @@ class LookingScreen(KeyedScreen[None]):
         stamp = (picture.checklist.current.entry.id, "", 0, "end")
         if following is not None:
             stamp = stamp_of(following)
-        # What stands open also depends on the protection, which changes without any step.
-        stamp = (*stamp[:3], f"{stamp[3]} {picture.board.protection.protected}")
+        # What stands open also depends on the protection and on whether production answers, which
+        # change without any step, and on what a step has asked for meanwhile.
+        made = following.attempt.effects if following and following.attempt else ()
+        outcomes = [effect.outcome for effect in made]
+        held = picture.board.protection
+        seen = (held.protected, held.stage, picture.board.production.state, outcomes)
+        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
         if self._ways_asked != stamp:
             self._ways_asked = stamp
             self._take_ways(stamp)

@@ -163,7 +163,10 @@ class RunScreen(LookingScreen):
         self.query_one(NextLine).show(does, self._way_back())
         following = picture.checklist.next
         self.face.guard.shows(
-            (stamp_of(following), does) if does.acts and following else None, monotonic()
+            (stamp_of(following), does.verb, self.preview_of(following)[0])
+            if does.acts and following
+            else None,
+            monotonic(),
         )
         self._ring(picture.board.to_do, now)
 

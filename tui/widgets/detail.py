@@ -249,7 +249,7 @@ def _performed(effect: Effect, cells: int) -> Iterable[Content]:
 
 
 def _evidence(detail: Detail, cells: int) -> Iterable[Content]:
-    evidence = checks.others(detail.evidence)
+    evidence = [seen for seen in checks.others(detail.evidence) if seen.text]
     if not evidence:
         return
     yield Content()

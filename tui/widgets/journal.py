@@ -38,7 +38,6 @@ class JournalPane(Pane):
             return
         self.events = newer
         self.redraw()
-        self.call_after_refresh(self._stay)
         if self._reading:
             self.border_subtitle = Content(BELOW)
 
@@ -50,13 +49,17 @@ class JournalPane(Pane):
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        self.call_after_refresh(self._stay)
+        self._stay()
+
+    def watch_virtual_size(self) -> None:
+        """Follow the end as lines come, and as others take more rows or fewer."""
+        self.call_next(self._stay)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """See whether the reader has come back to the end."""
         super().watch_scroll_y(old_value, new_value)
         if self._reading and new_value >= self.max_scroll_y:
-            self._stay()
+            self.call_next(self._stay)
 
     def _stay(self) -> None:
         """Hold on to the end, unless somebody reads further up, which a resize is not."""
@@ -64,7 +67,7 @@ class JournalPane(Pane):
             return
         self._reading = False
         self.border_subtitle = Content("")
-        self.scroll_end(animate=False)
+        self.scroll_end(animate=False, immediate=True)
 
     def draw(self, cells: int) -> Content:
         if not self.events:

@@ -27,6 +27,7 @@ class LagPane(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Lag", id=id)
+        self.border_subtitle = Content(AXIS)
         self.board = Board()
         self.samples: Mapping[str, Sequence[Sample]] = {}
         self.now = datetime.now(UTC)
@@ -114,7 +115,7 @@ class LagPane(Pane):
             if why
         ]
         peak = highest(past, self.now)
-        scale = "" if peak is None else f"{AXIS} {text.volume(round(peak))}"
+        scale = "" if peak is None else f"top {text.volume(round(peak))}"
         words = " · ".join(part for part in (going(view) if not why else "", scale) if part)
         rows += [
             line("  ", (row, "$foreground-muted")) for row in text.wrap(words, cells - 2) if row
@@ -150,8 +151,8 @@ def _marked(mark: str, words: str, style: str, cells: int) -> list[Content]:
     ]
 
 
-AXIS = f"{SPARK_MINUTES:.0f} min, top"
-"""What the bars are drawn against: how much of the past, and before the value of the highest."""
+AXIS = f"bars: {SPARK_MINUTES:.0f} min"
+"""How much of the past the bars show."""
 
 HOLD = timedelta(seconds=30)
 """How long a measured value stands in a sparkline where no newer one follows."""

@@ -54,7 +54,7 @@ class TrafficPane(Pane):
             self._fence(cells, old),
         ]
         if (peak := highest(self.samples, self.now)) is not None:
-            words = f"{AXIS} {peak:,.0f} rows/s; a bar at the bottom: it came to 0 meanwhile"
+            words = f"{AXIS}, top {peak:,.0f} rows/s, {glyphs.BARS[0]} came to 0"
             rows.insert(1, line((text.shorten(words, cells), "$foreground-muted")))
         if traffic.error:
             rows += [

@@ -11,6 +11,7 @@ from runbook.postgres.replication.lag import (
     flushed,
     lsn_text,
     slot_lags,
+    written,
 )
 from runbook.postgres.replication.origins import (
     Origin,
@@ -133,4 +134,5 @@ __all__ = [
     "take_strays",
     "terminate_slot_user",
     "workers",
+    "written",
 ]

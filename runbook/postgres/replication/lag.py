@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, fetch_values
 
 _MESSAGE_PREFIX = "blueprime"
 
@@ -167,6 +167,12 @@ async def emit_barrier(connection: AsyncConnection) -> int:
         "SELECT pg_catalog.pg_logical_emit_message(true, %s, 'barrier')", (_MESSAGE_PREFIX,)
     )
     return await flushed(connection)
+
+
+async def written(connection: AsyncConnection) -> int:
+    """Return up to where a server has written WAL of its own, in bytes."""
+    (position,) = await fetch_values(connection, "wal_written")
+    return int(position)
 
 
 async def flushed(connection: AsyncConnection) -> int:

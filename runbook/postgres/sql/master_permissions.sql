@@ -37,6 +37,11 @@ SELECT
     me.rolcreaterole OR me.rolsuper AS createrole,
     me.replicates AS replication,
     has_database_privilege(current_database(), 'CREATE') AS create_in_database,
+    (
+        SELECT pg_has_role(d.datdba, 'USAGE')
+        FROM pg_catalog.pg_database AS d
+        WHERE d.datname = current_database()
+    ) AS own_database,
     me.great AS publish_all_tables,
     me.great
         OR pg_has_role('pg_create_subscription', 'USAGE')  -- since 16

@@ -22,15 +22,19 @@ WITH relation AS (
     FROM viewed AS v
     JOIN relation AS r ON strpos(v.tree, format(':relid %%s ', r.oid)) > 0
 )
-SELECT 'view' AS kind, o.nspname AS schema, o.relname AS name,
-    format('%%s.%%s', o.relation, o.attribute) AS detail, o.since AS since
-FROM over AS o
--- The definition as it is restored; only of those that look at such a relation at all.
-WHERE pg_get_viewdef(o.oid) ~ format('\m%%s\M', o.attribute)
-UNION ALL
-SELECT 'view', v.nspname, v.relname, format('%%s()', f.name), f.since
-FROM viewed AS v
-JOIN function AS f ON strpos(v.tree, format(':funcid %%s ', f.oid)) > 0
+SELECT 'view' AS kind, nspname AS schema, relname AS name,
+    string_agg(DISTINCT what, ', ') AS detail, since
+FROM (
+    SELECT o.nspname, o.relname, format('%%s.%%s', o.relation, o.attribute), o.since
+    FROM over AS o
+    -- The definition as it is restored; only of those that look at such a relation at all.
+    WHERE pg_get_viewdef(o.oid) ~ format('\m%%s\M', o.attribute)
+    UNION ALL
+    SELECT v.nspname, v.relname, format('%%s()', f.name), f.since
+    FROM viewed AS v
+    JOIN function AS f ON strpos(v.tree, format(':funcid %%s ', f.oid)) > 0
+) AS lost (nspname, relname, what, since)
+GROUP BY nspname, relname, since
 UNION ALL -- before 18
 SELECT 'inherited column', n.nspname, c.relname, child.attname, 18 -- before 18
 FROM pg_catalog.pg_inherits AS i -- before 18

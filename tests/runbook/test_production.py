@@ -1,0 +1,115 @@
+"""Production that does not answer: down, or only not seen from here; and what is left then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from runbook import serving
+from runbook.board import Board, ClusterView, LagView, Production, Serving
+from runbook.looks.production import Asked, Witness, does_not, news
+from runbook.roles import Role
+from runbook.step import Gate, Refused
+from runbook.steps import forced
+from runbook.world import World
+from tui.cli.deciding import gives_up, yes_to_all
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+VIEW = ClusterView("new blue", "orders", "18.4", "available", 1, 1, at=NOW)
+REFUSED = "connection failed: connection to server at 10.0.0.1 failed: Connection refused"
+NO_NAME = "failed to resolve host 'orders.cluster-x.rds.amazonaws.com'"
+HEARS, DEAF = Witness(True, "blue prime", NOW), Witness(False, "blue prime", NOW)
+
+
+@pytest.mark.parametrize(
+    ("view", "error", "witness", "state", "words"),
+    [
+        (VIEW, REFUSED, DEAF, Serving.DOWN, "blue prime hears nothing of it either"),
+        (VIEW, REFUSED, None, Serving.DOWN, "takes no connections"),
+        (VIEW, NO_NAME, HEARS, Serving.CUT, "not certain that production is down"),
+        (VIEW, REFUSED, HEARS, Serving.CUT, "not certain that production is down"),
+        (VIEW, NO_NAME, DEAF, Serving.SILENT, "whether production is down is not certain"),
+        (VIEW, "no answer in time", None, Serving.SILENT, "cannot be reached from here"),
+        (replace(VIEW, status="failed"), NO_NAME, HEARS, Serving.DOWN, "AWS calls it failed"),
+        (replace(VIEW, instances_available=0), NO_NAME, DEAF, Serving.DOWN, "AWS lists no"),
+        (replace(VIEW, status="failed", error="old"), NO_NAME, None, Serving.SILENT, "cannot"),
+        (None, NO_NAME, DEAF, Serving.SILENT, "not certain"),
+    ],
+)
+def test_it_is_called_down_by_who_can_tell_and_else_unseen(
+    view: ClusterView | None, error: str, witness: Witness | None, state: Serving, words: str
+) -> None:
+    found = does_not(Production(), view, "new blue", error, witness, NOW)
+    assert found.state is state
+    assert words in found.text
+    assert found.since == NOW
+
+
+def test_since_when_stays_and_each_change_is_news_once() -> None:
+    well = Asked(Role.NEW_BLUE, Board((VIEW,)), None, NOW, 10.0).answers()
+    down = does_not(well, VIEW, "new blue", REFUSED, DEAF, NOW)
+    later = does_not(down, VIEW, "new blue", REFUSED, DEAF, NOW + timedelta(seconds=9))
+    assert (down.since, later.since) == (NOW, NOW)
+    assert news(well, down).startswith("production: orders (new blue) takes no connections")
+    assert news(down, later) == ""
+    assert "answers again" in news(later, well)
+    assert news(Production(), well) == ""
+
+
+def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
+    old = replace(HEARS, at=NOW - timedelta(seconds=11))
+    for witness in (old, replace(HEARS, role="new blue")):
+        found = Asked(Role.NEW_BLUE, Board((VIEW,)), witness, NOW, 10.0).does_not(NO_NAME)
+        assert found.state is Serving.SILENT
+    heard = Asked(Role.NEW_BLUE, Board((VIEW,)), HEARS, NOW, 10.0).does_not(NO_NAME)
+    assert heard.state is Serving.CUT
+
+
+def world(admission: object = None, board: Board | None = None) -> World:
+    plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
+    live = None if board is None else board.as_json()
+    made = SimpleNamespace(run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live)
+    made.admission = admission
+    return cast(World, made)
+
+
+@pytest.fixture(autouse=True)
+def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(world: Any) -> dict[Role, Any]:
+        cluster = SimpleNamespace(identifier="orders")
+        return {Role.NEW_BLUE: SimpleNamespace(cluster=cluster, admission=world.admission)}
+
+    monkeypatch.setattr(serving, "look", look)
+
+
+LAG = LagView("orders", "s", 4096, 0.8, True, "reserved", at=NOW - timedelta(seconds=40))
+
+
+async def test_the_forced_way_says_what_it_gives_up_and_how_old_that_is() -> None:
+    (gate,) = await forced.ForcedAssess().gates(world(board=Board(last_lags=(LAG,))))
+    assert "orders: 4,096 bytes and 0.8 s behind 40 s ago" in gate.question
+    (blind,) = await forced.ForcedAssess().gates(world())
+    assert "how far blue prime was behind is not known" in blind.question
+    assert (gate.must_type, gate.by_person) == ("orders", True)
+
+
+async def test_where_new_blue_answers_nothing_is_given_up() -> None:
+    with pytest.raises(Refused, match="answers"):
+        await forced.ForcedAssess().gates(world(admission=object()))
+    with pytest.raises(Refused, match="answers"):
+        await forced.CutOff(on=Role.NEW_BLUE).effects(world(admission=object()))
+    with pytest.raises(Refused, match="answers"):
+        await forced.ForcedOpen(Role.BLUE_PRIME).effects(world(admission=object()))
+
+
+async def test_yes_never_gives_writes_up_and_a_typed_name_gives_up_nothing_else() -> None:
+    gate = Gate(forced.GATE, "?", "no", must_type="orders", by_person=True)
+    other = replace(gate, key="another")
+    assert await yes_to_all(gate) is None
+    assert await gives_up("", yes_to_all)(gate) is None
+    assert await gives_up("orders", yes_to_all)(gate) == "orders"
+    assert await gives_up("orders", yes_to_all)(other) is None
