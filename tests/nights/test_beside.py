@@ -13,12 +13,6 @@ from tests.workspace import Workspace
 RELEASE = """
 CREATE FUNCTION public.discount(amount numeric) RETURNS numeric LANGUAGE sql
     AS $$ SELECT amount * 0.9 $$;
-CREATE VIEW public.rich_account AS SELECT * FROM account WHERE balance > 10;
-CREATE FUNCTION public.stamp_order() RETURNS trigger LANGUAGE plpgsql
-    AS $$ BEGIN RETURN NEW; END $$;
-CREATE TRIGGER stamp_order BEFORE INSERT ON "Order"
-    FOR EACH ROW EXECUTE FUNCTION public.stamp_order();
-CREATE INDEX order_placed ON "Order" (placed_at);
 CREATE ROLE reporting LOGIN PASSWORD 'reporting-2026';
 GRANT SELECT ON account TO reporting;
 REVOKE ALL ON audit_log FROM app;
@@ -68,7 +62,7 @@ def test_what_a_release_brought_is_there_after_the_rollback(workspace: Workspace
     (key,) = found
     workspace.run("mend", run, key, "--yes")
     made = keys(workspace, run, "alike")
-    assert len(made) == 8, made
+    assert len(made) == 4, made
     for key in made:
         workspace.run("mend", run, key, "--yes")
     assert keys(workspace, run, "alike") == []
