@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from runbook.board import Board, from_json
-from runbook.session import Session
-from state.report import report
 from tests.tui.conftest import enter_run, sees, settled, shown, until
 from tests.tui.fake import now as frozen
 from tests.workspace import Workspace
 from tui.app import BlueprimeApp, Doors
 from tui.cli import open as opening
-from tui.cli.listing import show_json, show_text, stands
-from tui.cli.workspace import read_journal
 from tui.screens.run import RunScreen
 from tui.widgets.header import RunHeader, downtime
 
@@ -41,16 +39,31 @@ def night(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return workspace
 
 
-def watched(run: str) -> Board:
-    """Return the board that `watch --json` prints to whoever looks on."""
-    with read_journal() as journal:
-        return from_json(json.loads(json.dumps(Session.open(journal, run).board().as_json())))
+TELL = """
+import json, sys
+from runbook.session import Session
+from state.report import report
+from tui.cli.listing import show_json, show_text, stands
+from tui.cli.workspace import read_journal
+run = sys.argv[1]
+told = {"show": show_json(run), "words": show_text(run)}
+with read_journal() as journal:
+    told["watch"] = Session.open(journal, run).board().as_json()
+    for form in ("md", "json"):
+        told[form] = report(journal, run, form, stands=stands(run))
+print(json.dumps(told))
+"""
+"""What four commands print, in one process of their own: each would take a second to start."""
 
 
-def reported(run: str, form: Literal["md", "json"]) -> str:
-    """Return what `report` prints."""
-    with read_journal() as journal:
-        return report(journal, run, form, stands=stands(run))
+def told_by_commands(workspace: Workspace, run: str) -> dict[str, Any]:
+    """Return what `show`, `show --json`, `watch --json` and `report` say of a run."""
+    command = [sys.executable, "-c", TELL, run]
+    env = {**workspace.environment, **workspace.lab_environment()}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def same(step: str, figures: Mapping[str, Any]) -> None:
@@ -95,10 +108,9 @@ async def on_screen(workspace: Workspace, run: str) -> tuple[str, Board, str, in
 
 async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     run = line["run"]
-    listed = show_json(run)
-    words = show_text(run)
-    told, page = json.loads(reported(run, "json")), reported(run, "md")
-    script = watched(run)
+    said = told_by_commands(workspace, run)
+    listed, words, page = said["show"], said["words"], said["md"]
+    told, script = json.loads(said["json"]), from_json(said["watch"])
     text, seen, here, decided = await on_screen(workspace, run)
     board = from_json(listed["board"])
 

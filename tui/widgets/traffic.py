@@ -54,7 +54,9 @@ class TrafficPane(Pane):
             self._fence(cells, old),
         ]
         if (peak := highest(self.samples, self.now)) is not None:
-            words = f"{AXIS}, top {peak:,.0f} rows/s, {glyphs.BARS[0]} came to 0"
+            fell = any(sample.value == 0 for sample in self.samples)
+            zero = f", {glyphs.BARS[0]} came to 0" if fell else ""
+            words = f"{AXIS}, top {peak:,.0f} rows/s{zero}"
             rows.insert(1, line((text.shorten(words, cells), "$foreground-muted")))
         if traffic.error:
             rows += [
