@@ -26,6 +26,9 @@ ACCEPT = "accept-slow-drain"
 MEASURED_S = 10.0
 """For so long, at most, it is looked at how a subscriber applies."""
 
+LATELY_S = 30.0
+"""A pace is that of the last so many seconds: a long transaction follows short ones."""
+
 NEGLIGIBLE = 64 * 1024
 """So many bytes are applied at once, whatever is in them."""
 
@@ -59,11 +62,20 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """How many bytes it has come on each second; None where two looks have not told."""
-        if len(self._seen) < 2 or self._seen[-1][0] <= self._seen[0][0]:
+        """How many bytes it has come on each second lately; None where two looks have not told."""
+        lately = [each for each in self._seen if each[0] >= self._seen[-1][0] - LATELY_S]
+        if len(lately) < 2:
+            lately = self._seen[-2:]
+        if len(lately) < 2 or lately[-1][0] <= lately[0][0]:
             return None
-        (since, first), (until, last) = self._seen[0], self._seen[-1]
+        (since, first), (until, last) = lately[0], lately[-1]
         return max(0.0, (last - first) / (until - since))
+
+    @property
+    def _still_s(self) -> float:
+        """For how long nothing more was confirmed."""
+        at, confirmed = self._seen[-1]
+        return at - next(since for since, seen in self._seen if seen == confirmed)
 
     @property
     def rest_s(self) -> float | None:
@@ -83,7 +95,7 @@ class Pace:
             return left
         if self.rate:
             return f"{left} at {self.rate / 1e6:.2f} MB/s, about {_duration(self.left / self.rate)}"
-        still = f"{left}, nothing confirmed for {self._seen[-1][0] - self._seen[0][0]:.0f} s"
+        still = f"{left}, nothing confirmed for {self._still_s:.0f} s"
         if len(self._written) < 2:
             return still
         grown = self._written[-1] - self._written[0]

@@ -68,6 +68,17 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 todo="`m`: it is made on blue prime first, then taken in with its rows.",
             ),
             Hazard(
+                "Rows that bear a replication origin",
+                "What another tool or a subscription brings to new blue does not travel "
+                "(origin = none); lag 0.",
+                then="what has written by an origin since the slots began, and subscriptions on "
+                "new blue, are watched while baking: not protected, with what brought them named, "
+                "until a comparison of all rows passes",
+                proof=(TURNING,),
+                todo="End what brings them. `compare --record` names the tables; `m` copies their "
+                "rows; another comparison that passes ends it.",
+            ),
+            Hazard(
                 "Data that logical replication does not carry",
                 "Sequences, large objects, unlogged tables, materialized views, DDL stay behind.",
                 checks=("data.acknowledged",),

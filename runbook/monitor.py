@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +28,7 @@ from runbook.judging import Judging
 from runbook.looks import bounds, clusters, origins, production, strays
 from runbook.looks.keys import KeysLook
 from runbook.looks.objects import HeldObjectsLook
-from runbook.looks.patience import AGAIN_S
+from runbook.looks.patience import AGAIN_S, DatabasesLook
 from runbook.looks.samples import Samples
 from runbook.looks.schemas import SchemasLook, latest
 from runbook.looks.slots import SlotsLook
@@ -246,10 +246,8 @@ class Monitor:
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
-        ended = detached(self.world, held(self.world).subscriber) or self.world.fact("slots") == []
-        if ended or not self._workers.subscribed:
-            return []
-        return list((self.world.fact("capture") or {}).get("databases", ()))
+        ended = detached(self.world, held(self.world).subscriber)
+        return [] if ended or not self._workers.subscribed else self._captured()
 
     async def _look_for_strays(self) -> None:
         databases = self._databases()
@@ -265,14 +263,6 @@ class Monitor:
         finally:
             self.board = replace(self.board, strays_since=self._strays.since)
 
-    async def _look_at_schemas(self) -> None:
-        databases = self._databases()
-        if not databases:
-            self._seen.pop("schemas", None)
-            return
-        self._seen["schemas"] = await self._schemas.look(databases)
-        self._pauses["schemas"] = max(self._pauses["schemas"], self._schemas.rest_s)
-
     async def _look_at_origins(self) -> None:
         if not self._databases():
             self._seen.pop("origins", None)
@@ -281,25 +271,35 @@ class Monitor:
         keep = partial(self._journal.evidence, self.world.run, "monitor")
         uncarried.keep(self.world, keep, came)
 
-    async def _look_at_objects(self) -> None:
-        databases = self._databases()
+    async def _look_in(self, name: str, look: DatabasesLook, databases: Sequence[str]) -> None:
+        """Take a look whose pause grows with what it reads."""
         if not databases:
-            self._seen.pop("objects", None)
+            self._seen.pop(name, None)
             return
-        self._seen["objects"] = await self._objects.look(databases)
-        self._pauses["objects"] = max(self._pauses["objects"], self._objects.rest_s)
+        self._seen[name] = await look.look(databases)
+        self._pauses[name] = max(self._pauses[name], look.rest_s)
 
-    def _captured(self) -> list[str]:
-        """Return the databases whose slots are held."""
-        gone = self.world.fact("slots") == []
-        return [] if gone else list((self.world.fact("capture") or {}).get("databases", ()))
+    async def _look_at_schemas(self) -> None:
+        await self._look_in("schemas", self._schemas, self._databases())
+
+    async def _look_at_objects(self) -> None:
+        await self._look_in("objects", self._objects, self._databases())
 
     async def _look_at_keys(self) -> None:
-        self._seen["keys"] = await self._keys.look(self._captured())
-        self._pauses["keys"] = max(self._pauses["keys"], self._keys.rest_s)
+        await self._look_in("keys", self._keys, self._captured())
+
+    def _captured(self) -> list[str]:
+        """Return the databases of the capture while its slots keep anything."""
+        if self.world.fact("slots") == []:
+            return []
+        return list((self.world.fact("capture") or {}).get("databases", ()))
 
     async def _look_at_bounds(self) -> None:
-        self._seen["bounds"] = await bounds.look(self.world, self._captured())
+        databases = self._captured()
+        if not databases:
+            self._seen.pop("bounds", None)
+            return
+        self._seen["bounds"] = await bounds.look(self.world, databases)
 
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.board)

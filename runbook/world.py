@@ -221,6 +221,20 @@ class World:
         set_s = clocks.set_meanwhile(jumps, since_effect=stop.id if stop is not None else 0)
         return max(0.0, (until - started).total_seconds() - set_s)
 
+    def passed_since(self, key: str) -> float | None:
+        """Return the seconds since an effect was there; None: it is not.
+
+        What the clock was set meanwhile is no time that passed.
+        """
+        for attempt in reversed(tried(self._journal, self.run)):
+            for effect in reversed(attempt.effects):
+                if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
+                    set_s = clocks.set_meanwhile(self.fact(clocks.FACT), since_effect=effect.id)
+                    at = effect.outcome_at or effect.intent_at
+                    passed = (self.now() - at).total_seconds()
+                    return max(0.0, passed - set_s)
+        return None
+
     def _first_stop(self) -> Effect | None:
         entry = self._journal.entries(self.run)[-1]
         for attempt in self._journal.attempts(self.run):

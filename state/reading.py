@@ -128,12 +128,8 @@ class Reader:
 
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
-        newest = self._store.records(
-            _event,
-            "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?",
-            [run, after, limit],
-        )
-        return newest[::-1]
+        newest = "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?"
+        return self._store.records(_event, newest, [run, after, limit])[::-1]
 
     def samples_of(
         self,
@@ -207,17 +203,16 @@ class Reader:
             [run.id, base(entries), len(REMEDY), REMEDY],
         )
         protected, seen_at = self._protection(run.id)
-        fresh = seen_at is not None and now() - seen_at <= PROTECTION_FRESH
-        unheld = self.holder() is None
         # Where nobody watches any more, the last look is not the present.
-        fresh = fresh and not _ahead(seen_at) and not unheld
+        unheld = self.holder() is None
+        late = seen_at is None or _ahead(seen_at) or now() - seen_at > PROTECTION_FRESH
         return RunSummary(
             run=run.id,
             cluster=run.cluster,
             track=run.track,
             step=last[0]["step"] if last else "",
             status=_status(last[0], unheld=unheld) if last else Status.PENDING,
-            protected=protected if fresh else None,
+            protected=None if late or unheld else protected,
             started_at=run.started_at,
             environment=run.environment,
             result=run.result,

@@ -118,7 +118,7 @@ class Workspace:
 NIGHT = ("--auto", "--json", "--pace", "0", "--lives-with", str(os.getpid()))
 
 
-def until(condition: Callable[[], Any], limit_s: float = 120) -> Any:
+def until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """Return the first true value of a condition, asked again and again."""
     deadline = time.monotonic() + limit_s
     while not (value := condition()):

@@ -1,9 +1,12 @@
-"""Whether what went away is given a moment to come back."""
+"""How long looks rest, and whether what went away is given a moment to come back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from runbook.alarm import Seen
 from runbook.applying import RETRY_S
 
 AGAIN_S = 0.5
@@ -43,3 +46,13 @@ class Patience:
     def waits(self) -> bool:
         """Whether something is given a moment now: look again after `AGAIN_S`."""
         return any(subject in self._up for subject in self._down)
+
+
+class DatabasesLook(Protocol):
+    """A look at some databases, which says how long it is to rest."""
+
+    @property
+    def rest_s(self) -> float: ...
+
+    async def look(self, databases: Sequence[str]) -> Seen:
+        """Return what was found in them."""

@@ -21,9 +21,19 @@ from runbook.world import World
 
 async def lets_in(world: World, found: Offered) -> bool:
     """Offer the password that a rotation has set on the publisher alone; return whether one gets
-    into the subscriber at all."""
-    subscriber, user = held(world).subscriber, world.plan.credentials.user
+    into both sides at all."""
+    publisher, subscriber = held(world).publisher, held(world).subscriber
+    user = world.plan.credentials.user
     refused = former = False
+    async with found.looking_at(publisher.value):
+        if await locked_out(world, publisher):
+            found.say(
+                f"Let the plan refer to the password of {user} that {publisher.value} takes",
+                f"{publisher.value}, which serves, refuses the one that it refers to",
+                f"The plan says: {world.plan.credentials.password}. Where that is a secret or a "
+                "file, put the present password there; it is read again each time one connects.",
+            )
+            return False
     async with found.looking_at(subscriber.value):
         refused = await locked_out(world, subscriber)
         former = world.takes_former_password(subscriber)

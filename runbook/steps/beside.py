@@ -35,14 +35,13 @@ async def refuse_unless_alike(
 ) -> None:
     """Name what applications would miss on the target; go on where a person accepts just that.
 
-    A source that cannot be asked does not hold up a way off it: that is said instead.
+    Where a side cannot be asked, a person may go on as well: a way off it must not be held up.
     """
     look = ObjectsLook(world)
     try:
         every = await look.look(source, target, databases)
     except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
-        words = " ".join(str(error).split())
-        watch.evidence(f"roles, grants and code were not compared: {words}")
+        await _go_on_unknown(watch, " ".join(str(error).split()), source, target)
         return
     if not look.passwords:
         watch.evidence(unlike.NO_PASSWORDS.format(source=source.value, target=target.value))
@@ -61,6 +60,25 @@ async def refuse_unless_alike(
         )
     keep_accepted(world, watch, {each.key: each.pair() for each in found}, words_of)
     _keep_left(world, watch, every, target)
+
+
+async def _go_on_unknown(watch: Watch, words: str, source: Role, target: Role) -> None:
+    """Let a person go on although nothing is known of what is alike."""
+    gate = Gate(
+        key="accept-not-compared",
+        question=f"Go on although roles, grants and code could not be compared: {words}",
+        reversible=f"Applications find {target.value} as it is there: a login may be missing.",
+        yes="Go on",
+        valid_s=0.0,
+    )
+    if not await watch.passes(gate):
+        raise Refused(
+            f"Roles, grants and code of {source.value} and {target.value} could not be compared: "
+            f"{words}",
+            now="Nothing was changed.",
+            todo="Mend that, then run the step again, which also lets you go on without it.",
+        )
+    watch.evidence(f"roles, grants and code were not compared: {words}")
 
 
 def _keep_left(world: World, watch: Watch, every: Sequence[Unlike], target: Role) -> None:

@@ -176,6 +176,7 @@ class Switchover(Step):
             value={
                 "called_at": started,
                 "completed_at": world.now().isoformat(),
+                "seconds": world.passed_since(f"{identifier}/switchover"),
                 "new_blue": new_blue.identifier,
                 "old_blue": old_blue.identifier,
             },

@@ -126,8 +126,9 @@ class Process:
         self._loop.set_exception_handler(lambda loop, context: None)
         for task in asyncio.all_tasks(self._loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-            # Now, and not whenever the garbage is collected. What still wants to wait is cut.
-            with contextlib.suppress(RuntimeError, Killed):
+            # Now, and not whenever the garbage is collected. What still wants to wait is cut: it
+            # finds no loop any more, or says that it wants to.
+            with contextlib.suppress(RuntimeError, AttributeError, Killed):
                 task.get_coro().close()  # type: ignore[union-attr]
         lock, self.journal._lock = self.journal._lock, None
         self.journal._store.db.close()

@@ -261,6 +261,7 @@ def _sweep(connection: psycopg.Connection[Any], database: str) -> None:
     connection.execute(SQL("ALTER DATABASE {} RESET ALL").format(Identifier(database)))
     for kind, query in (
         ("PUBLICATION", "SELECT pubname FROM pg_publication"),
+        ("EXTENSION", "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"),
         ("FOREIGN DATA WRAPPER", "SELECT fdwname FROM pg_foreign_data_wrapper"),
         (
             "SCHEMA",

@@ -83,6 +83,8 @@ async def test_the_workers_walsender_waits_for_a_long_transaction(
 ) -> None:
     first = captured("the first one's")
     await first.perform(first.password)
+    await first.perform(first.subscription)
+    await until(answers(first.subscription, Answer.YES), "it runs")
     with psycopg.connect(
         host="127.0.0.1",
         port=pair.servers[18].port,

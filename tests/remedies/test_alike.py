@@ -13,7 +13,7 @@ from runbook.world import World
 from state.words import Status
 from tests.postgres.schemas import SCHEMAS, dumped
 from tests.remedies.conftest import Bench, yes
-from tui.cli.headless import yes_to_all
+from tui.cli.deciding import yes_to_all
 
 
 class Comparing(Step):

@@ -183,7 +183,10 @@ async def test_a_side_that_cannot_be_asked_holds_up_no_way_off_it(
         raise CannotConnect("Cannot connect to new blue: no answer in time.")
 
     monkeypatch.setattr(ObjectsLook, "look", look)
-    assert await moved(based, accepts=False) == []
+    with pytest.raises(Refused, match="could not be compared: Cannot connect to new blue"):
+        await moved(based, accepts=False)
+    (gate,) = await moved(based, accepts=True)
+    assert gate.yes == "Go on"
     texts = [seen.text for seen in based.journal.evidences(based.run, "assess")]
     assert any("were not compared: Cannot connect to new blue" in text for text in texts)
 

@@ -98,7 +98,7 @@ async def test_where_nothing_else_tells_the_cause_the_server_log_does(
 
     monkeypatch.setattr(World, "cluster", cluster)
     monkeypatch.setattr(Rds, "log_tail", log)
-    monkeypatch.setattr("runbook.remedies.offered.both", alike)
+    monkeypatch.setattr("runbook.remedies.schemas.both", alike)
     said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]
     assert len(said) == 1, await bench.offers()
     assert 'new row for relation "note" violates check constraint' in said[0]

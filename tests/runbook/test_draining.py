@@ -54,6 +54,8 @@ def test_the_words_hold_size_pace_and_rest() -> None:
     )
     pace.saw(10.0, 11_000_000)
     assert pace.words == "19.0 MB left at 0.10 MB/s, about 3 min"
+    pace.saw(45.0, 11_000_000)
+    assert pace.words.startswith("19.0 MB left, nothing confirmed for 35 s")
 
 
 class Followed:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.board import Protection, Stage
+from runbook.board import Board, Production, Protection, Serving, Stage
 from state.records import Sample
 from tests.tui.fake import NOW
 from tui import text
@@ -99,3 +100,28 @@ def test_where_nothing_could_be_protected_yet_nothing_is_red(
     now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
     said = header.verdict(Protection(False, "why", at=now, stage=stage), now, 10.0)
     assert (said.word, said.why, "error" in said.style) == (word, "why", red)
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (Serving.DOWN, "PRODUCTION DOWN"),
+        (Serving.SILENT, "PRODUCTION DOES NOT ANSWER"),
+        (Serving.CUT, "PRODUCTION NOT SEEN FROM HERE"),
+    ],
+)
+def test_that_production_does_not_answer_comes_before_everything_else(
+    state: Serving, word: str
+) -> None:
+    now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+    down = Production(state, "orders is down", "new blue", "orders", now, now)
+    well = Protection(True, "well", at=now)
+    said = header.production(Board(production=down, protection=well), now, 10.0)
+    assert said is not None
+    assert (said.word, "since 03:00:00 UTC" in said.why) == (word, True)
+    late = now + timedelta(seconds=11)
+    assert header.production(Board(production=down), late, 10.0) is None
+    assert (
+        header.production(Board(production=replace(down, state=Serving.ANSWERS)), now, 10.0) is None
+    )
+    assert header.production(Board(production=down, left_behind="another"), now, 10.0) is None

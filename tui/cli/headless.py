@@ -355,6 +355,8 @@ def switchover_seconds(session: Session) -> float | None:
     switchover = session.fact("switchover") or {}
     if not switchover.get("called_at"):
         return None
+    if switchover.get("seconds") is not None:
+        return float(switchover["seconds"])
     called = datetime.fromisoformat(switchover["called_at"])
     return (datetime.fromisoformat(switchover["completed_at"]) - called).total_seconds()
 
