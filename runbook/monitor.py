@@ -112,6 +112,11 @@ class Monitor:
         self._stopping = True
         self._wake()
 
+    def start(self) -> asyncio.Task[None]:
+        """Sample from now on until stopped; it may be started again after that."""
+        self._stopping = False
+        return asyncio.create_task(self.run())
+
     async def run(self) -> None:
         """Sample until stopped."""
         self._begin_with(self._journal.live(self.world.run))
@@ -202,8 +207,7 @@ class Monitor:
     async def _look_at_clusters(self) -> None:
         own = await serving.own_clusters(self.world)
         mark = holder.keep_left_behind(self.world, self._journal, own)
-        views = await clusters.views(self.world, own)
-        found = await deployment(self.world)
+        views, found = await clusters.views(self.world, own), await deployment(self.world)
         self.board = replace(
             self.board,
             clusters=views,

@@ -407,7 +407,7 @@ class Session:
     async def start_watching(self) -> None:
         """Start the samplers behind `board`; a watcher reads what the holder publishes."""
         if self.writable and self._watching is None:
-            self._watching = asyncio.create_task(self._monitor.run())
+            self._watching = self._monitor.start()
 
     async def stop_watching(self) -> None:
         """Let the looks under way come to their end, and begin no other."""
