@@ -71,6 +71,7 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 FORCED_FROM = (
     Position.PROTECTED,
     Position.NOT_PROTECTED,
+    Position.FORWARD_NOT_PROTECTED,
     Position.ROWS_DIFFER,
     Position.WAY_LOST,
     Position.ROLLING_BACK,

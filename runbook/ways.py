@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from runbook import verdicts
 from runbook.positions import FORCED_FROM, Position, position, way_back_now
+from runbook.sides import VERIFIED
 from runbook.steps import forced
 from runbook.tracks import WayBack, WayUp, name, steps_of
 from runbook.world import World
@@ -259,7 +260,9 @@ def ways(world: World, journal: Journal) -> list[Way]:
 def _forced(world: World, where: Position, way: str) -> Way:
     """Return the way to blue prime for when new blue does not answer."""
     production = verdicts.unreached(world)
-    fed = bool(world.fact("subscribed")) and where in FORCED_FROM
+    # Gone forward again, blue prime follows once its new subscription was proved.
+    follows = VERIFIED if where is Position.FORWARD_NOT_PROTECTED else "subscribed"
+    fed = bool(world.fact(follows)) and where in FORCED_FROM
     gone = where is Position.WAY_LOST
     return _way(
         world,

@@ -314,6 +314,8 @@ def bindings(place: str) -> list[Binding | tuple[str, str] | tuple[str, str, str
             key_display=key.shown,
             tooltip=key.says,
             id=key.id,
+            # A pane that has more than it can show would take the arrows to scroll.
+            priority=key.action.startswith("select("),
         )
         for key in at(place)
     ]

@@ -25,6 +25,9 @@ _TURNED_AWAY = (
 )
 """What only a host that was reached can answer: there, no server takes connections."""
 
+_REFUSED = "fatal:"
+"""How a server begins its refusal of one connection, for a password for instance. It runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
@@ -84,6 +87,8 @@ def does_not(
     who = f"{name} ({role})" if name else role
     gone = _gone(view)
     turned_away = any(words in error.lower() for words in _TURNED_AWAY)
+    if _REFUSED in error.lower() and not any(words in error.lower() for words in _TURNED_AWAY[2:]):
+        return Production(Serving.ANSWERS, "", role, name, None, now)
     if gone:
         state, words = Serving.DOWN, f"{who} is down: {gone}"
     elif witness is not None and witness.hears:

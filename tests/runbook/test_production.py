@@ -49,6 +49,29 @@ def test_it_is_called_down_by_who_can_tell_and_else_unseen(
     assert found.since == NOW
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        'connection to server at "10.0.0.1", port 5432 failed: FATAL:  password authentication '
+        'failed for user "postgres"',
+        "connection failed: FATAL:  sorry, too many clients already",
+        "connection failed: FATAL:  no pg_hba.conf entry for host",
+    ],
+)
+@pytest.mark.parametrize("witness", [HEARS, DEAF, None])
+def test_a_server_that_refuses_one_connection_in_its_own_words_answers(
+    error: str, witness: Witness | None
+) -> None:
+    down = does_not(Production(), VIEW, "new blue", REFUSED, DEAF, NOW)
+    found = does_not(down, VIEW, "new blue", error, witness, NOW)
+    assert found.state is Serving.ANSWERS
+    assert not found.unreached
+    starts = does_not(
+        down, VIEW, "new blue", "FATAL:  the database system is starting up", DEAF, NOW
+    )
+    assert starts.state is Serving.DOWN
+
+
 def test_since_when_stays_and_each_change_is_news_once() -> None:
     well = Asked(Role.NEW_BLUE, Board((VIEW,)), None, NOW, 10.0).answers()
     down = does_not(well, VIEW, "new blue", REFUSED, DEAF, NOW)

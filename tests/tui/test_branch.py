@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
-from tui.screens.branch import BranchScreen
+from tui.model import Way
+from tui.screens.branch import BranchScreen, WaysPane
+from tui.screens.confirm import ConfirmDialog
 from tui.screens.run import RunScreen
 
 WIDE, NARROW = (160, 48), (80, 24)
@@ -110,3 +112,46 @@ async def test_the_protection_stays_in_sight() -> None:
             pilot, "available · the way back", "NOT PROTECTED: capture held", "downtime 00:00:28.4"
         )
         assert "REHEARSAL" in shown(pilot.app)
+
+
+async def test_arrows_select_where_there_is_more_than_can_be_shown() -> None:
+    model = scenes.protected()
+    ways = [*await model.ways()] * 5
+
+    async def many() -> list[Way]:
+        return ways
+
+    model.ways = many  # type: ignore[method-assign]
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        await pilot.press("b")
+        pane = pilot.app.screen.query_one(WaysPane)
+        await until(pilot, lambda: pane.max_scroll_y > 0)
+        for number in range(1, len(ways)):
+            await pilot.press("down")
+            assert pane.selected == number
+            top = pane._tops[number]
+            assert pane.scroll_offset.y <= top < pane.scroll_offset.y + pane.size.height
+        await pilot.resize_terminal(*WIDE)
+        await until(
+            pilot,
+            lambda: (
+                pane.scroll_offset.y
+                <= pane._tops[pane.selected]
+                < pane.scroll_offset.y + pane.size.height
+            ),
+        )
+
+
+async def test_a_dialog_that_is_answered_before_it_is_drawn_says_no_more() -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        await pilot.press("b")
+        await sees(pilot, "Commit: end the way back")
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        dialog = pilot.app.screen
+        assert isinstance(dialog, ConfirmDialog)
+        await dialog.query("#dialog").remove()
+        dialog._hint()

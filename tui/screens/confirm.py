@@ -100,7 +100,11 @@ class ConfirmDialog(KeyedModal[Consent | None]):
 
     def _hint(self, wrong: str = "") -> None:
         """Say what the keys do; first, that there is more to read than fits."""
-        more = self.query_one("#words").max_scroll_y > 0
+        words = self.query("#words")
+        if not words:
+            # It was answered before it was drawn.
+            return
+        more = words.first().max_scroll_y > 0
         hint = (
             "pgdn reads on · esc cancels · tab moves · enter in a field leads on" if more else HINT
         )

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
+from textual import events
 from textual.content import Content
 
 from tui import text
@@ -41,7 +42,16 @@ class CardsPane(Pane, Generic[T]):
         if self.cards:
             self.selected = max(0, min(len(self.cards) - 1, self.selected + by))
             self.redraw()
+            self._to_selected()
+
+    def _to_selected(self) -> None:
+        if self.cards and self.selected < len(self._tops):
             self.scroll_to(y=self._tops[self.selected], animate=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw the cards anew, and go on showing the one that is selected."""
+        super().on_resize(event)
+        self.call_after_refresh(self._to_selected)
 
     def chosen(self) -> T | None:
         """Return what is selected."""
