@@ -16,7 +16,7 @@ async def test_the_recommended_way_comes_first_with_its_price() -> None:
     async with scenes.app(scenes.failed(), at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        text = await sees(pilot, "available · the way back", "why not")
+        text = await sees(pilot, "available · the way", "why not")
         first = next(line for line in text.splitlines() if "›" in line)
         assert "Finish protecting, then roll back to blue prime" in first
         assert "✓ available" in first
@@ -29,7 +29,7 @@ async def test_branching_asks_once_more_and_keeps_the_reason() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "available · the way back")
+        await sees(pilot, "available · the way")
         await pilot.press("enter")
         await sees(pilot, "Put the run of orders onto the track rollback")
         focused = pilot.app.focused
@@ -50,7 +50,7 @@ async def test_letters_go_to_the_reason_and_enter_there_leads_to_the_yes() -> No
     async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "available · the way back")
+        await sees(pilot, "available · the way")
         await pilot.press("enter")
         await sees(pilot, "Put the run of orders onto the track rollback")
         await pilot.press(*"slow", "enter", "enter")
@@ -63,7 +63,7 @@ async def test_a_way_that_is_not_there_cannot_be_chosen_and_says_why() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "available · the way back")
+        await sees(pilot, "available · the way")
         await pilot.press("j", "j")
         await until(pilot, lambda: dim(pilot, "choose"))
         await pilot.press("enter")
@@ -96,7 +96,7 @@ async def test_a_refused_branch_is_told_and_the_screen_stays() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         await pilot.press("b")
-        await sees(pilot, "available · the way back")
+        await sees(pilot, "available · the way")
         await pilot.press("enter")
         await sees(pilot, "Put the run of orders")
         await pilot.click("#yes")
@@ -109,7 +109,7 @@ async def test_the_protection_stays_in_sight() -> None:
         await enter_run(pilot)
         await pilot.press("b")
         await sees(
-            pilot, "available · the way back", "NOT PROTECTED: capture held", "downtime 00:00:28.4"
+            pilot, "available · the way", "NOT PROTECTED: capture held", "downtime 00:00:28.4"
         )
         assert "REHEARSAL" in shown(pilot.app)
 
