@@ -17,7 +17,7 @@ from state.journal import Journal
 from state.words import Track
 from tests.handover.test_files import begun
 from tests.workspace import Workspace
-from tui.sentence import press
+from tui.sentence import Standing, press
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_it_opens_read_only_and_refuses_every_act(away: Journal) -> None:
 
 def test_the_app_says_to_whom_it_went(away: Journal) -> None:
     session = Session.open(away, "k2f9qa")
-    said = press(session.checklist(), busy="", writable=False, holder=None, preview=None)
+    said = press(session.checklist(), Standing(), writable=False, holder=None)
     assert not said.acts
     assert "watching only: this run was handed over to b" in said.then
     assert "what was known here then" in said.then
