@@ -124,10 +124,13 @@ async def _new_tables(
         if table not in missing and await has_rows(world, subscriber, database, table):
             filled.append(table)
     names = ", ".join(map(shown, waiting or missing))
+    if missing:
+        loss = "apply stops at its first change of what it lacks, and goes on once that is there"
+    else:
+        loss = "without a copy of its rows they are lost on a rollback, with lag 0 and no error"
     found.add(
         NewTables(
-            why=f"{subscriber.value} does not receive {names}; without a copy of its rows they are "
-            "lost on a rollback, with lag 0 and no error",
+            why=f"{subscriber.value} does not receive {names}; {loss}",
             database=database,
             missing=[list(table) for table in missing],
             filled=[list(table) for table in filled],
