@@ -24,6 +24,9 @@ from tests.workspace import Workspace
 
 LIMIT_STEPS = 60
 
+PROVING = ("verify-protection", "verify-new-blue", "bake")
+"""The steps that ask the watch whether the run is protected; elsewhere it would meet the faults."""
+
 CREATES = (
     "CreateBlueGreenDeployment",
     "CreateDBClusterParameterGroup",
@@ -49,7 +52,14 @@ class Night:
     async def advance(self) -> Status:
         """Try the next step once, and nothing after it."""
         step = self.next
-        return await self.session.advance(step, self._yes, until=step)
+        begins = step in PROVING and self.session._watching is None
+        if begins:
+            await self.session.start_watching()
+        try:
+            return await self.session.advance(step, self._yes, until=step)
+        finally:
+            if begins:
+                await self.session.stop_watching()
 
     async def reach(self, step: str) -> None:
         """Go on until the step is the next one (or, empty, none is left); none may fail."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -46,6 +47,11 @@ async def held() -> None:
     """Tell that this journal holds the run."""
 
 
+async def pause(text: str, seconds: float) -> None:
+    """Wait as a step does, with nobody to tell."""
+    await asyncio.sleep(seconds)
+
+
 def effect(
     aws: Scripted,
     probe: Callable[[], Awaitable[Finding]],
@@ -53,7 +59,9 @@ def effect(
     still_held: Callable[[], Awaitable[None]] = held,
 ) -> PatientEffect:
     limits = SimpleNamespace(patience_s=patience_s, poll_s=0.001)
-    world = SimpleNamespace(aws=aws, plan=SimpleNamespace(limits=limits), still_held=still_held)
+    world = SimpleNamespace(
+        aws=aws, plan=SimpleNamespace(limits=limits), still_held=still_held, pause=pause
+    )
     return PatientEffect(
         cast(World, world),
         Call("rds", "RestoreDBClusterToPointInTime", {}),

@@ -11,6 +11,7 @@ from runbook.step import Answer, Finding
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import FakeRun
+from tui.screens.confirm import ConfirmDialog
 from tui.screens.resume import ResumeScreen
 
 WIDE, NARROW = (160, 48), (80, 24)
@@ -140,6 +141,8 @@ async def test_leaving_at_once_leaves_the_run_as_it_was() -> None:
     async with app.run_test(size=WIDE) as pilot:
         await sees(pilot, "1 effect is of unknown outcome")
         await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog), "leaving is asked")
+        await pilot.click("#yes")
         await until(pilot, lambda: app.return_code is not None)
     assert app.return_code == 0
     assert [call[0] for call in model.calls] == ["open", "start_watching", "findings", "close"]
