@@ -104,6 +104,7 @@ async def baking(run: Night) -> Baking:
     await run.reach("bake")
     await run.session.start_watching()
     found = Baking(run)
+    await becomes(lambda: run.session.board().strays_since is not None)
     await found.protected_again()
     return found
 

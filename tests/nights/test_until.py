@@ -59,7 +59,9 @@ def test_a_step_that_is_done_is_never_gone_past(workspace: Workspace) -> None:
     assert "ready-to-switch is already done on this stay on the track upgrade" in said
     assert "Nothing was performed." in said
     assert "no step 'compare'" in refused(workspace, run, "--until", "compare")
-    assert "rollback, settle, commit, abort" in refused(workspace, run, "--until", "settled")
+    assert "rollback, forced, settle, commit, abort" in refused(
+        workspace, run, "--until", "settled"
+    )
     assert "no step 'bake'" in refused(workspace, run, "--track", "commit", "--until", "bake")
     assert "There is no step 'nosuch'" in refused(workspace, run, "--until", "nosuch")
 
