@@ -46,11 +46,14 @@ async def schemas(world: World, database: str, found: Offered) -> None:
     for change in first:
         await offer(world, database, change, found)
     renamed = {each.name for each in changes if each.kind == "rename-table"}
-    await _new_tables(world, database, drift.new_tables(ours, theirs), renamed, found)
+    new = drift.new_tables(ours, theirs)
+    await _new_tables(world, database, new, renamed, found)
     for change in changes:
         if change not in first:
             await offer(world, database, change, found)
-    await _by_hand(world, database, changes, found)
+    if not new.names:
+        # What belongs to a new table comes with it: what is left then is looked at then.
+        await _by_hand(world, database, changes, found)
 
 
 async def _by_hand(

@@ -138,7 +138,11 @@ async def test_quotas_with_and_without_room(site: Site, monkeypatch: pytest.Monk
     from runbook.aws.rds import Quota, Rds
 
     async def tight(_: Rds) -> dict[str, Quota]:
-        return {"DBClusters": Quota(39, 40), "DBInstances": Quota(36, 40)}
+        return {
+            "DBClusters": Quota(39, 40),
+            "DBInstances": Quota(36, 40),
+            "DBClusterParameterGroups": Quota(1, 50),
+        }
 
     monkeypatch.setattr(Rds, "account_quotas", tight)
     result = await site.fires(capacity.quotas, BLOCK, "DBClusters")

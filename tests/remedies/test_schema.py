@@ -323,7 +323,9 @@ async def test_a_worker_that_fails_at_what_cannot_be_named_is_told_in_words(benc
     until(lambda: bench.there(down, bench.name) == [(0,)])
 
     async def told() -> bool:
-        return any("Find out why" in offer.title for offer in await bench.session.remedies())
+        return any(
+            "Mend what stops apply" in offer.title for offer in await bench.session.remedies()
+        )
 
     for _ in range(20):
         if await told():
