@@ -14,9 +14,9 @@ from tests.rehearsal_aws.conftest import ACCOUNT, Lab, refusal
 
 
 def test_an_action_outside_the_lab_is_an_aws_error(lab: Lab) -> None:
-    code, text, status = refusal(lab.client().describe_db_log_files, DBInstanceIdentifier="x")
+    code, text, status = refusal(lab.client().reboot_db_cluster, DBClusterIdentifier="x")
     assert (code, status) == ("InvalidAction", 400)
-    assert "DescribeDBLogFiles" in text
+    assert "RebootDBCluster" in text
 
 
 def _signed_post(lab: Lab, **form: str) -> HTTPError:
