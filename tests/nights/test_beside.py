@@ -42,6 +42,7 @@ def keys(workspace: Workspace, run: str, kind: str) -> list[str]:
     return [each["key"] for each in offers if each["key"].startswith(f"remedy/{kind}/")]
 
 
+@pytest.mark.chaos
 def test_what_a_release_brought_is_there_after_the_rollback(workspace: Workspace) -> None:
     workspace.lab()
     plan = workspace.plan()
