@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import psycopg
 
 from runbook import differing, fencing
+from runbook.drift import given_up
 from runbook.postgres import fence, marks
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.marks import Marks
@@ -145,6 +146,13 @@ async def _moved_since(
         f"database {name} of {sides[0].value} is gone" for name in sorted(was.keys() - rows.keys())
     )
     doubted = doubted | {name for name in rows if was.get(name) != rows[name]}
+    # Of one that the successor lacks no rows can be compared; a person may have given it up.
+    alone = doubted - rows.keys() - was.keys() - set(given_up(world))
+    gone += tuple(
+        f"database {name} is on {sides[1].value} alone: whether rows were written in it since "
+        "cannot be told"
+        for name in sorted(alone)
+    )
     both = sorted(doubted & rows.keys())
     found = await compare_rows(world, watch, sides, both) if both else Found()
     return Found((*gone, *found.reasons), found.tables), both

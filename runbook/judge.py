@@ -73,8 +73,13 @@ BESIDE = Rest(
 """What applications need beside their rows: a difference loses no row, and the banner says it."""
 
 
-KEYS = "keys"
-"""The look at tables without a key: it costs no row of the way back, and the banner says it."""
+KEYS = Rest(
+    "keys",
+    "tables without a key were not looked for lately",
+    "tables without a key cannot be looked for",
+    own_rhythm=True,
+)
+"""Tables on which UPDATE and DELETE fail: they cost no row of the way back, the banner says it."""
 
 
 class Limits(Protocol):
@@ -163,13 +168,16 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
     beside = _fresh(BESIDE, looked, limits, now)
-    failing = looked.seen.get(KEYS, Seen()).alarms
-    alarms = (*failing, *(beside.alarms if not beside.unknown else ()))
+    keyless = _fresh(KEYS, looked, limits, now)
+    alarms = (*keyless.alarms, *(beside.alarms if not beside.unknown else ()))
     # What is not known beside the rows is said, and said anew once it is.
-    unknown = (beside.unknown,) if beside.unknown else ()
+    unknown = tuple(filter(None, (beside.unknown, keyless.unknown)))
+    failing = [each.words for each in keyless.alarms[:NAMED]]
+    if keyless.unknown:
+        failing.append(keyless.unknown)
     return Protection(
         True,
-        "; but ".join([_banner(kept.sides, beside), *(each.words for each in failing[:NAMED])]),
+        "; but ".join([_banner(kept.sides, beside), *failing]),
         (*(alarm.words for alarm in alarms), *unknown),
         now,
         causes=(*(alarm.key for alarm in alarms), *unknown),

@@ -23,7 +23,7 @@ from runbook import clocks, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, Production
 from runbook.clocks import ClockWatch
-from runbook.judge import BESIDE, RESTS, Looked, lag_alarms, row_alarms
+from runbook.judge import BESIDE, KEYS, RESTS, Looked, lag_alarms, row_alarms
 from runbook.judging import Judging
 from runbook.looks import bounds, clusters, origins, production, strays
 from runbook.looks.keys import KeysLook
@@ -53,7 +53,7 @@ RHYTHMS = 3.0
 """After so many times what a look and the pause after it take, the next one has not come to its
 end in time."""
 
-LOOKS = (*RESTS, BESIDE)
+LOOKS = (*RESTS, BESIDE, KEYS)
 """The looks that end in what the judge is told."""
 
 BOUNDS_EVERY_S = 30.0
@@ -197,7 +197,8 @@ class Monitor:
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         self._unseen.discard(look)
         self.board = self.board.without(look, words)
-        if look == "traffic":
+        # Nothing follows from another failure: a session ends, a query fails, AWS does not answer.
+        if look == "traffic" and isinstance(error, CannotConnect):
             self._production(self._serving().does_not(str(error)))
         for rest in LOOKS:
             if rest.name == look:

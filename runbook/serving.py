@@ -76,8 +76,13 @@ class Seen:
     """None: it has no instance to ask, or did not answer."""
     unknown: str = ""
     """Why it could not be asked though an instance of it is up; else empty."""
-    password_refused: bool = False
-    """Whether it answers, and takes none of the passwords that are known."""
+    refuses: bool = False
+    """Whether it answered, and refused this one connection or question: it runs."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it was heard to answer."""
+        return self.admission is not None or self.refuses
 
 
 _NONE: Mapping[Role, Seen] = {}
@@ -139,6 +144,13 @@ async def own_clusters(world: World) -> list[Cluster]:
     return await world.rds.clusters_of(bound)
 
 
+def _refuses(error: Exception) -> bool:
+    """Return whether only a server that runs can have answered so."""
+    if isinstance(error, CannotConnect):
+        return error.server_runs
+    return isinstance(error, psycopg.Error) and not isinstance(error, psycopg.OperationalError)
+
+
 async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
     if not cluster.members or cluster.status in ("creating", "deleting") or cluster.failed:
         return Seen(role, cluster, None)
@@ -150,8 +162,7 @@ async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
         if not any(instance.available for instance in instances):
             return Seen(role, cluster, None)
         words = str(error).strip().partition("\n")[0] or f"no answer in {ANSWERS_S:.0f} s"
-        refused = isinstance(error, CannotConnect) and error.password_refused
-        return Seen(role, cluster, None, words, password_refused=refused)
+        return Seen(role, cluster, None, words, refuses=_refuses(error))
     return Seen(role, cluster, found)
 
 

@@ -50,7 +50,7 @@ _NOUNS = {
     "policy": ("policy", "policies"),
     "default": ("default privilege", "default privileges"),
     "row security": ("row security setting", "row security settings"),
-    "class": ("operator class", "operator classes"),
+    "operator class": ("operator class", "operator classes"),
     "statistics": ("statistics object", "statistics objects"),
     "text search dictionary": ("text search dictionary", "text search dictionaries"),
     "limit": ("connection limit", "connection limits"),

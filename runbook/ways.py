@@ -193,15 +193,18 @@ def ways(world: World, journal: Journal) -> list[Way]:
             if where is Position.BACK_ROWS_DIFFER
             else "nothing: new blue has every write",
             "a minute or so, the applications being down",
-            available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER),
-            why_not={
+            available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER)
+            and down is None,
+            why_not=down.text
+            if down is not None
+            else {
                 Position.BACK_WAY_LOST: "a slot is gone: new blue misses writes, for good",
                 Position.BACK_NOT_PROTECTED: "new blue does not have every write yet: first the "
                 "next steps of this track",
                 Position.ROLLED_BACK: "no slot has kept what was written since: it is a new "
                 "upgrade",
             }.get(where, "only after a rollback that was protected"),
-            recommended=where is Position.BACK_PROTECTED,
+            recommended=where is Position.BACK_PROTECTED and down is None,
         ),
         _way(
             world,

@@ -67,9 +67,7 @@ def stopped_by_hand(journal: Kept, run: str, entry: int) -> datetime | None:
         if each.entry == entry and each.gate.startswith(STOPPED_BY_HAND)
     )
     last, before = asked, asked
-    for sample in journal.samples_of(run, "writes_per_s", None, asked):
-        if sample.at > answered:
-            break
+    for sample in journal.samples_of(run, "writes_per_s", None, asked, answered):
         if sample.value:
             # A rate is that of the time since the sample before it.
             last = before
@@ -95,7 +93,12 @@ class Kept(Protocol):
     def entries(self, run: str) -> list[TrackEntry]: ...
     def live(self, run: str) -> dict[str, Json] | None: ...
     def samples_of(
-        self, run: str, kind: str | None, subject: str | None, since: datetime | None
+        self,
+        run: str,
+        kind: str | None,
+        subject: str | None,
+        since: datetime | None,
+        until: datetime | None,
     ) -> list[Sample]: ...
 
 
@@ -118,7 +121,12 @@ class NothingKept:
         return None
 
     def samples_of(
-        self, run: str, kind: str | None, subject: str | None, since: datetime | None
+        self,
+        run: str,
+        kind: str | None,
+        subject: str | None,
+        since: datetime | None,
+        until: datetime | None,
     ) -> list[Sample]:
         return []
 
@@ -187,6 +195,11 @@ class World:
                 if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
                     return effect.detail
         return None
+
+    @property
+    def stay(self) -> int:
+        """The id of the present stay on a track."""
+        return self._journal.entries(self.run)[-1].id
 
     def begun(self, step: str) -> bool:
         """Return whether a change of a step was asked for in this run, whatever came of it."""

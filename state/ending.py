@@ -46,6 +46,13 @@ class Begun:
 def _last_seen(db: Database, attempt: Attempt) -> datetime:
     rows = db.query("SELECT at FROM evidence WHERE attempt = ?", [attempt.id])
     moments = [from_text(row["at"]) for row in rows]
+    waited = db.query(
+        "SELECT max(event.at) AS at FROM event JOIN attempt ON attempt.run = event.run "
+        "WHERE attempt.id = ? AND event.kind = 'wait' AND event.at >= attempt.started_at "
+        "AND json_extract(event.data, '$.step') = attempt.step",
+        [attempt.id],
+    )
+    moments += [from_text(row["at"]) for row in waited if row["at"]]
     for effect in attempt.effects:
         moments += [effect.intent_at, *([effect.outcome_at] if effect.outcome_at else [])]
     return max([attempt.started_at, *moments])

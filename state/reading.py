@@ -137,14 +137,21 @@ class Reader:
         kind: str | None = None,
         subject: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[Sample]:
-        """Return the measured values by time; of one kind, one subject, from `since` on."""
+        """Return the measured values by time; of one kind, one subject, `since` then, `until` then.
+
+        Both ends are included.
+        """
         return self._store.records(
             _sample,
             "SELECT at, kind, subject, value FROM sample WHERE run = ? "
             "AND kind = coalesce(?, kind) AND subject = coalesce(?, subject) AND at >= ? "
-            "ORDER BY at, id",
-            [run, kind, subject, to_text(since) if since else ""],
+            "AND at <= coalesce(?, at) ORDER BY at, id",
+            [
+                *(run, kind, subject, to_text(since) if since else ""),
+                to_text(until) if until else None,
+            ],
         )
 
     @contextmanager

@@ -176,7 +176,11 @@ def _seen(journal: Reader, run: str) -> list[dict[str, Any]]:
     seen = journal.evidences(run)
     places = {entry.id: place for place, entry in enumerate(entries)}
     return [
-        {**_evidence(each), "stay": places.get(stay), "track": entries[places[stay]].track}
+        {
+            **_evidence(each),
+            "stay": places.get(stay),
+            "track": entries[places[stay]].track if stay in places else None,
+        }
         for each, stay in zip(seen, stays(seen, journal.attempts(run), entries), strict=True)
     ]
 

@@ -35,7 +35,10 @@ def parting(model: RunModel, step: str) -> str:
 def applications(clock: Downtime) -> list[str]:
     """Return what is to be said of applications that are down, or not yet seen to be back."""
     if clock.started_at is None or clock.ended_at is not None:
-        return []
+        if clock.asked_at is None:
+            return []
+        since = f"since {text.at(clock.asked_at)} UTC"
+        return [f"The applications MAY BE DOWN {since}, when they were asked to be stopped."]
     since = f"since {text.at(clock.started_at)} UTC"
     if clock.letting_in:
         return [f"The applications were asked in again, and not yet seen to be; down {since}."]

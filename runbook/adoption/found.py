@@ -63,7 +63,12 @@ class Draft:
         return None
 
     def samples_of(
-        self, run: str, kind: str | None, subject: str | None, since: datetime | None
+        self,
+        run: str,
+        kind: str | None,
+        subject: str | None,
+        since: datetime | None,
+        until: datetime | None,
     ) -> list[Sample]:
         """Return nothing: nobody measured."""
         return []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.board import Board, ClusterView, Production, Serving, stale
+from runbook.postgres.connect import CannotConnect
 from runbook.roles import Role
 
 HEARS_S = 35.0
@@ -24,9 +25,6 @@ _TURNED_AWAY = (
     "the database system is",
 )
 """What only a host that was reached can answer: there, no server takes connections."""
-
-_REFUSED = "fatal:"
-"""How a server begins its refusal of one connection, for a password for instance. It runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def does_not(
     who = f"{name} ({role})" if name else role
     gone = _gone(view)
     turned_away = any(words in error.lower() for words in _TURNED_AWAY)
-    if _REFUSED in error.lower() and not any(words in error.lower() for words in _TURNED_AWAY[2:]):
+    if CannotConnect(error).server_runs:
         return Production(Serving.ANSWERS, "", role, name, None, now)
     if gone:
         state, words = Serving.DOWN, f"{who} is down: {gone}"

@@ -61,6 +61,10 @@ _LONGEST_PAUSE_S = 2.0
 # libpq hands out no SQLSTATE for a connection that failed, so the cause is read from the message.
 # A server that speaks another language than English is then tried until the deadline.
 _REFUSED = "password authentication failed"
+
+_TURNS_ALL_AWAY = ("terminating connection", "the database system is")
+"""What a server says that takes no connection at all: it starts, ends or recovers."""
+
 _FINAL_CAUSES = (
     (
         _REFUSED,
@@ -111,6 +115,12 @@ class CannotConnect(Exception):
         self.password_refused = password_refused
         """Whether the server answered, and takes another password."""
 
+    @property
+    def server_runs(self) -> bool:
+        """Whether a server answered, and refused this one connection in its own words."""
+        words = str(self).lower()
+        return "fatal:" in words and not any(each in words for each in _TURNS_ALL_AWAY)
+
 
 class WrongServer(Exception):
     """What answers is another server than the one meant, and was so until the deadline."""
@@ -148,10 +158,16 @@ async def connect(
         except (psycopg.OperationalError, TimeoutError, OSError) as error:
             problem = _cannot_connect(target, database, error)
             if problem.password_refused and isinstance(password, Remembering):
-                found = await _with_another(target, password, database, ends, read_only=read_only)
+                try:
+                    found = await _with_another(
+                        target, password, database, ends, read_only=read_only
+                    )
+                except WrongServer as mismatch:
+                    # It takes the former password, and may be the one that the name led to before.
+                    problem, found = mismatch, None
                 if found is not None:
                     return found
-            if _final_advice(error) is not None:
+            if isinstance(problem, CannotConnect) and _final_advice(error) is not None:
                 raise problem from None
         if monotonic() + pause >= ends:
             raise problem

@@ -96,10 +96,7 @@ def _made(parts: Parts, names: Collection[Name]) -> dict[Name, tuple[Any, ...]]:
     for name in names:
         made, own = parts.tables[name], columns.get(name, {})
         found[name] = (
-            *(
-                str(made[key])
-                for key in ("kind", "persistence", "partition_key", "parent", "bound")
-            ),
+            *(str(made[key]) for key in _KIND),
             *(
                 (column, *(own[column][key] for key in _MADE_BY))
                 for column in sorted(own, key=lambda each: own[each]["position"])

@@ -154,22 +154,19 @@ async def unnamed(look: Look) -> AsyncIterator[Result]:
 async def connect(look: Look) -> AsyncIterator[Result]:
     """The plan's user may not connect to a database, or not let the replication's role in."""
     user = look.plan.credentials.user
-    closed = [
+    there = [
         each
         for each in await look.server(obstacles.databases)
-        if each.accepts and not each.invalid and not each.may_connect and each.name != "template1"
+        if each.accepts and not each.invalid and each.name != "template1"
     ]
+    closed = [each for each in there if not each.may_connect]
     for each in closed:
         yield block(
             each.name,
             f"{user} may not connect to it.",
             f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
         )
-    shut = [
-        each
-        for each in await look.server(obstacles.databases)
-        if each.accepts and not each.may_let_in and each not in closed and each.name != "template1"
-    ]
+    shut = [each for each in there if each.may_connect and not each.may_let_in]
     for each in shut:
         yield block(
             each.name,

@@ -128,9 +128,7 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     silent = [
         each
         for role in (held(world).publisher, held(world).subscriber)
-        if (each := seen.get(role)) is not None
-        and each.admission is None
-        and not each.password_refused
+        if (each := seen.get(role)) is not None and not each.answers
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
@@ -184,7 +182,7 @@ async def _sides(world: World, found: Offered) -> None:
 
 
 async def _subscription(world: World, database: str, found: Offered) -> bool:
-    """Offer what mends a database's subscription; return whether its worker is down."""
+    """Offer what mends a database's subscription; return whether it fails untold."""
     name, subscriber = publication_name(world), held(world).subscriber
     async with world.connect(subscriber, database) as connection:
         seen = await replication.subscription(connection, name)
@@ -197,8 +195,9 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
             if (failing := await failing_at(world, database)) is not None:
-                found.take(await cure(world, database, failing))
-                return True
+                told = await cure(world, database, failing)
+                found.take(told)
+                return told is None
     return seen.enabled and seen.worker_pid is None
 
 

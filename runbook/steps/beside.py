@@ -41,7 +41,10 @@ async def refuse_unless_alike(
     try:
         every = await look.look(source, target, databases)
     except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
-        await _go_on_unknown(watch, " ".join(str(error).split()), source, target)
+        words = " ".join(str(error).split())
+        await _go_on_unknown(watch, words, source, target)
+        unknown = f"roles, grants and code were not compared: {words}"
+        watch.evidence(unknown, key=LEFT, value=[unknown])
         return
     if not look.passwords:
         watch.evidence(unlike.NO_PASSWORDS.format(source=source.value, target=target.value))

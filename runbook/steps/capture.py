@@ -269,3 +269,23 @@ class SlotEffect(SqlEffect):
 async def _role_there(connection: AsyncConnection, role: str) -> Finding:
     there = await replication.role_exists(connection, role)
     return (yes if there else no)(f"role {role} {'exists' if there else 'is not there'}")
+
+
+def dropped_publication(
+    world: World, role: Role, database: str, name: str, *, key: str
+) -> SqlEffect:
+    """Return what drops a publication of the run in one database."""
+
+    async def probe(connection: AsyncConnection) -> Finding:
+        there = await replication.publication_exists(connection, name)
+        return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
+
+    return SqlEffect(
+        world,
+        role,
+        database,
+        [replication.drop_publication(name)],
+        key=key,
+        title=f"drop publication {name} in {database} of {role.value}",
+        probe=probe,
+    )

@@ -28,7 +28,7 @@ from runbook.steps import freeze, remake
 from runbook.steps.by_hand import after_clone
 from runbook.steps.effects import Settled, SqlEffect, no, unknown, yes
 from runbook.steps.freeze import compare_marks
-from runbook.steps.green import deployment, required_deployment
+from runbook.steps.green import Deletion, deployment, required_deployment
 from runbook.steps.patient import GRACE_S, PatientEffect
 from runbook.steps.unread import refuse_if_read
 from runbook.world import RUN_TAG, World
@@ -75,7 +75,7 @@ class DeleteDeployment(Step):
         ]
 
     async def verify(self, world: World, watch: Watch) -> None:
-        limits = world.plan.limits
+        limits, going = world.plan.limits, Deletion(world)
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
         ):
@@ -83,7 +83,8 @@ class DeleteDeployment(Step):
             if found is None:
                 watch.evidence("the deployment is gone; AWS's lock on old blue has ended")
                 return
-            watch.progress(f"deployment {found.status}")
+            watch.progress(f"deployment {found.status} {found.status_details}".rstrip())
+            going.look(found)
 
 
 class HoldOldBlue(Step):

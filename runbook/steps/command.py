@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shlex
 import signal
@@ -58,13 +59,14 @@ class CommandEffect(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Run it to its end; a non-zero exit is a failure with its last words."""
         # A file, not a pipe: whoever else holds it keeps nobody waiting, nor dies of its end.
-        with tempfile.TemporaryFile("a+b", buffering=0) as output:
-            process = await self._start(output)
+        with tempfile.TemporaryFile(buffering=0) as file:
+            output = Output(file)
+            process = await self._start(file)
             try:
-                tail = await asyncio.wait_for(_followed(process, output), self._timeout_s)
+                await asyncio.wait_for(_followed(process, output), self._timeout_s)
             except TimeoutError:
-                tail = _drained(output, b"")
-                raise await self._too_slow(process, tail) from None
+                raise await self._too_slow(process, output) from None
+            tail = output.tail()
         if process.returncode != 0:
             raise StepFailed(
                 f"The command {self._argv[0]} {_ending(process.returncode)}: {_last_words(tail)}.",
@@ -91,8 +93,9 @@ class CommandEffect(Effect):
                 todo="Correct the command in the plan, or run it by hand; then run the step again.",
             ) from error
 
-    async def _too_slow(self, process: Process, tail: bytes) -> StepFailed:
+    async def _too_slow(self, process: Process, output: Output) -> StepFailed:
         """End it, with what it has started, and tell whether that ended."""
+        tail = output.tail()
         left = await _end_all(process)
         ended = (
             f"Still running, though killed: {', '.join(map(str, left))}."
@@ -107,26 +110,37 @@ class CommandEffect(Effect):
         )
 
 
-async def _followed(process: Process, output: BinaryIO) -> bytes:
-    """Wait for a command's end, its output bounded meanwhile; return its last output."""
-    tail = b""
+class Output:
+    """A file that a command writes to, and of which only the end is kept."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._number = file.fileno()
+        self._kept = b""
+        # Whoever shares the file has its position, too: all write at its end, wherever that is.
+        flags = fcntl.fcntl(self._number, fcntl.F_GETFL)
+        fcntl.fcntl(self._number, fcntl.F_SETFL, flags | os.O_APPEND)
+
+    def bound(self) -> None:
+        """Drop what is older where much was written."""
+        if os.fstat(self._number).st_size > OUTPUT_BYTES:
+            self._kept = self.tail()
+            os.ftruncate(self._number, 0)
+
+    def tail(self) -> bytes:
+        """Return the end of what was written."""
+        size = os.fstat(self._number).st_size
+        there = os.pread(self._number, KEPT_BYTES, max(0, size - KEPT_BYTES))
+        return (self._kept + there)[-KEPT_BYTES:]
+
+
+async def _followed(process: Process, output: Output) -> None:
+    """Wait for a command's end, its output bounded meanwhile."""
     waiting = asyncio.ensure_future(process.wait())
     try:
         while not (await asyncio.wait({waiting}, timeout=LOOK_EVERY_S))[0]:
-            if os.fstat(output.fileno()).st_size > OUTPUT_BYTES:
-                tail = _drained(output, tail)
-        return _drained(output, tail)
+            output.bound()
     finally:
         waiting.cancel()
-
-
-def _drained(output: BinaryIO, tail: bytes) -> bytes:
-    """Empty the file; return the end of what was in it, with what was kept before."""
-    size = os.fstat(output.fileno()).st_size
-    output.seek(max(0, size - KEPT_BYTES))
-    tail = (tail + output.read(KEPT_BYTES))[-KEPT_BYTES:]
-    output.truncate(0)
-    return tail
 
 
 async def _end_all(process: Process) -> list[int]:

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from runbook.postgres import replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
-from runbook.steps.capture import publication_name
+from runbook.steps.capture import dropped_publication, publication_name
 from runbook.steps.effects import SqlEffect, no, yes
 from runbook.world import World
 
@@ -91,20 +91,8 @@ class Detach(Step):
 def _strays(world: World, subscriber: Role, database: str) -> Effect:
     """Return what drops the publication of its own writes: all are, once it serves."""
     name = replication.strays_publication(publication_name(world))
-
-    async def probe(connection: AsyncConnection) -> Finding:
-        there = await replication.publication_exists(connection, name)
-        return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
-
-    return SqlEffect(
-        world,
-        subscriber,
-        database,
-        [replication.drop_publication(name)],
-        key=f"{subscriber.slug}/{database}/strays/drop",
-        title=f"drop publication {name} in {database} of {subscriber.value}",
-        probe=probe,
-    )
+    key = f"{subscriber.slug}/{database}/strays/drop"
+    return dropped_publication(world, subscriber, database, name, key=key)
 
 
 async def _gone(connection: AsyncConnection, name: str) -> Finding:

@@ -13,6 +13,7 @@ from runbook.sides import held
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
 from runbook.steps.capture import (
     captured_databases,
+    dropped_publication,
     publication_name,
     replication_role,
     slot_name,
@@ -81,20 +82,8 @@ class DropCapture(Step):
 
     def _publication(self, world: World, publisher: Role, database: str) -> Effect:
         name = publication_name(world)
-
-        async def probe(connection: AsyncConnection) -> Finding:
-            there = await replication.publication_exists(connection, name)
-            return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
-
-        return SqlEffect(
-            world,
-            publisher,
-            database,
-            [replication.drop_publication(name)],
-            key=self._key(publisher, f"{name}/{database}/publication/drop"),
-            title=f"drop publication {name} in {database} on {publisher.value}",
-            probe=probe,
-        )
+        key = self._key(publisher, f"{name}/{database}/publication/drop")
+        return dropped_publication(world, publisher, database, name, key=key)
 
     async def _granted(self, world: World, publisher: Role) -> list[Effect]:
         """Return what takes from the role all that it was granted: it cannot be dropped before."""

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.sql import SQL
 
 from runbook.aws import Aws, Call
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -141,15 +140,14 @@ class SqlEffect(Effect):
         self.title = title
         self.stakes = None if stake is None else Stakes(stake, role, lasting)
         if limit_s is not None:
-            longer = at_most(limit_s, transactional=transaction)
-            back = () if transaction else (Statement(SQL("RESET statement_timeout")),)
-            statements = [longer, *statements, *back]
+            statements = [at_most(limit_s, transactional=transaction), *statements]
         self.world = world
         self._role = role
         self._database = database
         self._statements = statements
         self._probe = probe
         self._transaction = transaction
+        self._limited = limit_s is not None
 
     def preview(self) -> str:
         """Return the SQL, secrets masked, under a line that says where it runs."""
@@ -172,8 +170,13 @@ class SqlEffect(Effect):
     async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Execute the statements and return what is worth keeping."""
         if not self._transaction:
-            for statement in self._statements:
-                await statement.execute(connection)
+            try:
+                for statement in self._statements:
+                    await statement.execute(connection)
+            finally:
+                # The connection is used again, and its own limit is for short statements.
+                if self._limited and not connection.closed:
+                    await connection.execute("RESET statement_timeout")
             return {}
         async with connection.transaction():
             for statement in self._statements:

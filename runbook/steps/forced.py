@@ -53,7 +53,7 @@ def loss(world: World) -> str:
 async def refuse_if_back(world: World) -> None:
     """Raise `Refused` where new blue answers: then nothing has to be given up."""
     seen = (await serving.look(world)).get(Role.NEW_BLUE)
-    if seen is None or seen.admission is None:
+    if seen is None or not seen.answers:
         return
     name = seen.cluster.identifier
     raise Refused(
@@ -104,8 +104,8 @@ class ForcedAssess(Step):
             )
         async with world.connect(Role.BLUE_PRIME) as connection:
             place = f"{connection.info.host}:{connection.info.port}"
-        watch.evidence(f"blue prime answers at {place}; given up: {loss(world)}", key=LOSS,
-                       value=loss(world))  # fmt: skip
+        lost = loss(world)
+        watch.evidence(f"blue prime answers at {place}; given up: {lost}", key=LOSS, value=lost)
 
 
 class CutOff(StopTraffic):
@@ -158,12 +158,17 @@ class ApplyReceived(Step):
                 watch.progress(f"{applying} apply workers are amid a transaction")
 
 
+def _ahead_key(world: World, database: str) -> str:
+    """Return the key of one database's move: each stay makes its own, the last one is behind."""
+    return f"{Role.BLUE_PRIME.slug}/{database}/sequences-ahead/{world.stay}"
+
+
 class AheadEffect(Effect):
     """One database's sequences, moved beyond what new blue may have given out."""
 
     def __init__(self, world: World, database: str) -> None:
         self.stakes = Stakes(Stake.CHANGE, Role.BLUE_PRIME)
-        self.key = f"{Role.BLUE_PRIME.slug}/{database}/sequences-ahead"
+        self.key = _ahead_key(world, database)
         self.title = f"move the sequences of {database} ahead on blue prime"
         self._world = world
         self._database = database
@@ -179,7 +184,7 @@ class AheadEffect(Effect):
     async def probe(self) -> Finding:
         """Tell by what the journal kept: a second time would move them further."""
         done = self._world.done(self.key)
-        return yes("they were moved in this run") if done is not None else no("not moved yet")
+        return yes("they were moved on this stay") if done is not None else no("not moved yet")
 
     async def perform(self) -> Mapping[str, Json]:
         """Move them, and check the result of each."""
@@ -208,7 +213,7 @@ class SequencesAhead(Step):
 
     async def verify(self, world: World, watch: Watch) -> None:
         for database in await captured_databases(world, Role.NEW_BLUE):
-            done = world.done(f"{Role.BLUE_PRIME.slug}/{database}/sequences-ahead") or {}
+            done = world.done(_ahead_key(world, database)) or {}
             refused, guessed = done.get("refused") or [], done.get("guessed") or []
             watch.evidence(f"{database}: {done.get('moved', 0)} sequences moved ahead")
             if refused:

@@ -298,7 +298,8 @@ class RollbackSettled(Step):
                 f"{serving.identifier} serves on {serving.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
             )
-        for words in world.fact(LEFT) or ():
+        # Old blue is gone back to uncompared: what was accepted is of another side.
+        for words in world.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
             watch.evidence(f"as accepted before: {words}")
         if held(world).publisher is self.on and world.fact("slots"):
             watch.evidence(

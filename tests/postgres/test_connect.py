@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 
 import psycopg
 import pytest
@@ -105,6 +106,25 @@ async def test_a_server_that_takes_none_of_them_says_so_at_once(pair: Pair) -> N
         await connect(pair.target(16), Rotated("wrong"), "postgres", deadline_s=LONG_S)
     assert caught.value.password_refused
     assert "wrong" not in str(caught.value)
+
+
+async def test_another_server_that_takes_the_former_password_is_waited_out(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, tries = connecting._attempt, 0
+
+    async def leads_elsewhere_first(*args: Any, **options: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise WrongServer("the name still leads to another server")
+        return await attempt(*args, **options)
+
+    monkeypatch.setattr(connecting, "_attempt", leads_elsewhere_first)
+    password = Rotated(SECRET)
+    connection = await connect(pair.target(16), password, "postgres", deadline_s=LONG_S)
+    await connection.close()
+    assert (tries, password.outdated) == (4, True)
 
 
 async def test_a_server_that_is_away_is_tried_until_the_deadline(

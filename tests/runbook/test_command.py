@@ -98,20 +98,32 @@ async def test_output_without_end_is_bounded_and_its_last_words_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes: list[int] = []
-    drained = command._drained
+    tail = command.Output.tail
 
-    def seen(output: Any, tail: bytes) -> bytes:
-        kept = drained(output, tail)
+    def seen(output: command.Output) -> bytes:
+        kept = tail(output)
         sizes.append(len(kept))
+        # What was dropped leaves no hole before what is written next.
+        assert b"\0" not in kept
         return kept
 
-    monkeypatch.setattr(command, "_drained", seen)
+    monkeypatch.setattr(command.Output, "tail", seen)
     monkeypatch.setattr(command, "LOOK_EVERY_S", 0.001)
     monkeypatch.setattr(command, "OUTPUT_BYTES", 100_000)
     with pytest.raises(StepFailed, match=r"exit code 7: .*the last word"):
         await shell("yes 0123456789 | head -c 20000000; echo; echo the last word; exit 7").perform()
     assert len(sizes) > 1
     assert max(sizes) <= command.KEPT_BYTES
+
+
+async def test_the_last_words_of_a_command_that_was_too_slow_outlast_what_was_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(command, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(command, "OUTPUT_BYTES", 100_000)
+    said = "yes 0123456789 | head -c 2000000; echo; echo what it waits for; sleep 600"
+    with pytest.raises(StepFailed, match=r"did not end within .*what it waits for"):
+        await shell(said, timeout_s=3).perform()
 
 
 async def test_a_command_that_is_not_there_did_not_run() -> None:

@@ -52,6 +52,20 @@ def test_production_that_fails_for_want_of_a_key_is_in_the_banner_of_a_way_that_
 
 
 @pytest.mark.parametrize(
+    "seen",
+    [
+        Seen(),
+        Seen(NOW - timedelta(minutes=5), (), ""),
+        Seen(FRESH, (), "tables without a key cannot be looked for: no"),
+    ],
+)
+def test_that_nobody_looked_for_tables_without_a_key_is_said(seen: Seen) -> None:
+    verdict = say(seeing("keys", seen))
+    assert "tables without a key" in verdict.text
+    assert any("tables without a key" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize(
     ("lag", "reason"),
     [
         (replace(LAG, state="lost"), "slot bp_1 of orders is lost"),

@@ -10,9 +10,11 @@ from typing import Any, cast
 import pytest
 
 from runbook import serving
+from runbook.aws.facts import Cluster
 from runbook.board import Board, ClusterView, LagView, Production, Serving
 from runbook.looks.production import Asked, Witness, does_not, news
 from runbook.roles import Role
+from runbook.serving import Seen
 from runbook.step import Gate, Refused
 from runbook.steps import forced
 from runbook.world import World
@@ -92,19 +94,20 @@ def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
     assert heard.state is Serving.CUT
 
 
-def world(admission: object = None, board: Board | None = None) -> World:
+def world(admission: object = None, board: Board | None = None, *, refuses: bool = False) -> World:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     live = None if board is None else board.as_json()
     made = SimpleNamespace(run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live)
-    made.admission = admission
+    made.admission, made.refuses = admission, refuses
     return cast(World, made)
 
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async def look(world: Any) -> dict[Role, Any]:
-        cluster = SimpleNamespace(identifier="orders")
-        return {Role.NEW_BLUE: SimpleNamespace(cluster=cluster, admission=world.admission)}
+        cluster = cast(Cluster, SimpleNamespace(identifier="orders"))
+        admission, refuses = world.admission, world.refuses
+        return {Role.NEW_BLUE: Seen(Role.NEW_BLUE, cluster, admission, refuses=refuses)}
 
     monkeypatch.setattr(serving, "look", look)
 
@@ -127,6 +130,10 @@ async def test_where_new_blue_answers_nothing_is_given_up() -> None:
         await forced.CutOff(on=Role.NEW_BLUE).effects(world(admission=object()))
     with pytest.raises(Refused, match="answers"):
         await forced.ForcedOpen(Role.BLUE_PRIME).effects(world(admission=object()))
+    # It may take writes, whatever it thinks of this one's password.
+    with pytest.raises(Refused, match="answers"):
+        await forced.refuse_if_back(world(refuses=True))
+    await forced.refuse_if_back(world())
 
 
 async def test_yes_never_gives_writes_up_and_a_typed_name_gives_up_nothing_else() -> None:

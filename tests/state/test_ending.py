@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from state import ending, writing
+from state import ending, telling, writing
 from state.journal import Journal
 from state.words import Outcome, Status
 from tests.state.invented import start
@@ -20,7 +20,7 @@ class Clocks:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.wall, self.unset = BEGAN, 1000.0
-        for module in (ending, writing):
+        for module in (ending, telling, writing):
             patch.setattr(module, "now", lambda: self.wall)
         patch.setattr(ending, "unset", lambda: self.unset)
 
@@ -62,8 +62,12 @@ def test_an_attempt_whose_process_is_gone_ended_when_it_was_last_seen(
         journal.evidence("run1", "clone", "creating", attempt=attempt)
         clocks.pass_(5.0)
         journal.intend(attempt, "another", "Another", "x")
+        clocks.pass_(300.0)
+        journal.event("run1", "wait", "creating", {"step": "clone"})
+        clocks.pass_(60.0)
+        journal.event("run1", "wait", "of another step", {"step": "drain"})
     with Journal.open(tmp_path / "journal.db") as journal:
         clocks.pass_(900.0)
         journal.mark_unknown("run1")
         (found,) = journal.attempts("run1")
-    assert (found.status, found.seconds) == (Status.UNKNOWN, 12.0)
+    assert (found.status, found.seconds) == (Status.UNKNOWN, 312.0)

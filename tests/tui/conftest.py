@@ -12,6 +12,7 @@ from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from tests.workspace import Workspace
 from tui import pressing
 from tui.app import BlueprimeApp
 from tui.screens.run import RunScreen
@@ -20,6 +21,18 @@ from tui.widgets.nextline import NextLine
 
 DEADLINE_S = 120.0
 """It only ends a test that fails."""
+
+
+@pytest.fixture
+def night(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Start a lab with its traffic, and let this process find both as the command line would."""
+    workspace.lab()
+    workspace.plan()
+    workspace.run("lab", "traffic", "start")
+    for name, value in {**workspace.environment, **workspace.lab_environment()}.items():
+        if name not in os.environ or name.startswith("BLUE"):
+            monkeypatch.setenv(name, value)
+    return workspace
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -50,18 +49,6 @@ def killed(workspace: Workspace, when: str, key: str, *arguments: str) -> None:
     environment = {**workspace.environment, **workspace.lab_environment()}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ended.returncode == -9, f"{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}"
-
-
-@pytest.fixture
-def night(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Start a lab with its traffic, and let this process find both as the command line would."""
-    workspace.lab()
-    workspace.plan()
-    workspace.run("lab", "traffic", "start")
-    for name, value in {**workspace.environment, **workspace.lab_environment()}.items():
-        if name not in os.environ or name.startswith("BLUE"):
-            monkeypatch.setenv(name, value)
-    return workspace
 
 
 @asynccontextmanager

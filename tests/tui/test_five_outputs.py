@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,18 +24,6 @@ UPGRADE = ("validate-green", "capture", "bake")
 ROLLBACK = ("compare", "settled")
 
 WORD = {True: "yes", False: "no", None: "?"}
-
-
-@pytest.fixture
-def night(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Start a lab with its traffic, and let this process find both as the command line would."""
-    workspace.lab()
-    workspace.plan()
-    workspace.run("lab", "traffic", "start")
-    for name, value in {**workspace.environment, **workspace.lab_environment()}.items():
-        if name not in os.environ or name.startswith("BLUE"):
-            monkeypatch.setenv(name, value)
-    return workspace
 
 
 TELL = """

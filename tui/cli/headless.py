@@ -367,11 +367,11 @@ def result_word(session: Session, code: int) -> str:
     Where it rests is said by the present stay alone: a rollback that was stopped half-way is not
     `protected`, though the upgrade before it was.
     """
-    if code != DONE:
-        return Result.FAILED.value
     result = rests(session)
     if result is Result.PROTECTED and session.board().protection.protected is not True:
         return NOT_PROTECTED
+    if code != DONE:
+        return Result.FAILED.value
     return STOPPED if result is None else result.value
 
 

@@ -126,10 +126,10 @@ def runs_text() -> str:
 
 def _protected(row: RunSummary) -> str:
     """Return whether it is protected; what was seen last, and when, where nobody watches now."""
-    if row.protected is not None or row.protection_seen_at is None:
-        return PROTECTED[row.protected]
     if not row.open:
         return "-"
+    if row.protected is not None or row.protection_seen_at is None:
+        return PROTECTED[row.protected]
     seen_s = elapsed(row.protection_seen_at, datetime.now(UTC))
     return f"as seen {ago(seen_s)}: {PROTECTED[row.last_protected]}"
 
@@ -268,7 +268,9 @@ def show_text(run: str) -> str:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
             lines += [f"    ! {clean(each)}" for each in line.warnings]
     if shown.board is not None and shown.board.to_do and listed.run.open:
-        lines.append(f"TO DO NOW: {clean(shown.board.to_do)}")
+        seen = shown.board.protection.before_at
+        when = f", as seen {ago(elapsed(seen, datetime.now(UTC)))}" if seen else " NOW"
+        lines.append(f"TO DO{when}: {clean(shown.board.to_do)}")
     lines += _at_once(run)
     return "\n".join([*lines, *_way_and_protection(shown)]) + "\n"
 

@@ -94,14 +94,16 @@ def rehearse(night: Night) -> int:
 
 def _rehearse(night: Night) -> int:
     try:
-        _begin_lab(night)
+        ours = _begin_lab(night)
     except LabRuns:
         click.echo(_already(night), err=True)
         return FAILED
     except LabError as error:
         click.echo(str(error), err=True)
         return FAILED
-    keep = night.keep
+    # One that was there before stays, too.
+    kept = night.keep or not ours
+    keep = kept
     try:
         os.environ.update(lab.env())
         plan_file = Path(os.environ.get("BLUEPRIME_PLAN") or home() / "plan.toml")
@@ -115,7 +117,7 @@ def _rehearse(night: Night) -> int:
         # Whatever becomes of this terminal, the clusters of an open run stay.
         keep = True
         code, over = _in_the_app(night, plan_file)
-        keep = night.keep or not over
+        keep = kept or not over
         return code
     finally:
         if not keep:
@@ -124,11 +126,14 @@ def _rehearse(night: Night) -> int:
                 lab.stop()
 
 
-def _begin_lab(night: Night) -> None:
-    """Start a lab, or use or replace the one that runs, as asked; raise `LabRuns` if not asked."""
+def _begin_lab(night: Night) -> bool:
+    """Start a lab, or use or replace the one that runs, as asked; return whether it was started.
+
+    Raises `LabRuns` if one runs and nothing was asked.
+    """
     if night.lab == USE and lab.up_since() is not None and not open_runs_of_lab():
         _say(night, "The lab that runs is used as it is.")
-        return
+        return False
     if night.lab == REPLACE and lab.up_since() is not None:
         _say(night, "The lab that runs is stopped, and its clusters with it.")
         lab.stop()
@@ -146,6 +151,7 @@ def _begin_lab(night: Night) -> None:
             lives_with=night.lives_with or _outlived_by(night),
         )
     )
+    return True
 
 
 def _already(night: Night) -> str:

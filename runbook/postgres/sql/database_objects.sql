@@ -201,8 +201,11 @@ UNION ALL
 SELECT 'policy', ARRAY[r.nspname, r.relname, p.polname]::text[],
     p.polqual IS NULL AND p.polwithcheck IS NULL, jsonb_build_object(
     'permissive', p.polpermissive, 'command', p.polcmd, 'roles', (
-        SELECT jsonb_agg(CASE WHEN u.oid = 0 THEN '' ELSE pg_get_userbyid(u.oid) END ORDER BY 1)
-        FROM unnest(p.polroles) AS u (oid)
+        SELECT jsonb_agg(u.name ORDER BY u.name COLLATE "C")
+        FROM (
+            SELECT CASE WHEN oid = 0 THEN '' ELSE pg_get_userbyid(oid)::text END AS name
+            FROM unnest(p.polroles) AS oid
+        ) AS u
     ),
     'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid)
 )

@@ -10,7 +10,7 @@ WITH RECURSIVE outside AS MATERIALIZED (
         p.oid,
         o.nspname,
         p.proname,
-        regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', ' ', 'g') AS source,
+        regexp_replace(p.prosrc, '--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS source,
         EXISTS (
             SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%'
         ) AS bound

@@ -195,7 +195,7 @@ PLANTS: tuple[Planted, ...] = (
             *SQUASH,
             "CREATE TABLE price (id int PRIMARY KEY, amount numeric)",
             "CREATE FUNCTION price_total() RETURNS numeric LANGUAGE sql STABLE AS"
-            " 'SELECT sum(amount) FROM price'",
+            " '/* of what */ SELECT sum(amount) FROM price /* is left */'",
             "CREATE FUNCTION bound() RETURNS numeric LANGUAGE sql STABLE"
             " SET search_path = public AS 'SELECT public.price_total()'",
             "CREATE VIEW total AS SELECT price_total() AS total",
