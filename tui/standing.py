@@ -104,6 +104,9 @@ def _became_unknown(event: Event) -> bool:
 def _applications(clock: Downtime, now: datetime, cells: int) -> Iterable[Content]:
     seconds = clock.seconds(now)
     if seconds is None or clock.ended_at is not None or clock.started_at is None:
+        if clock.asked_at is not None:
+            asked = f"MAY BE DOWN since {text.at(clock.asked_at)} UTC, when that was asked for"
+            yield from _row("applications", asked, cells, "bold $text-warning")
         return
     since = f"since {text.at(clock.started_at)} UTC, for {text.duration(seconds)}"
     if clock.letting_in:

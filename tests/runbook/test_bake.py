@@ -87,19 +87,21 @@ async def test_a_bake_ends_once_the_protection_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "looks"),
+    ("verdict", "looks", "words"),
     [
-        (put_up(False, "slot x feeds nobody"), int(SEEN_S)),
-        (put_up(False, "slot x is missing", lost=True), 0),
-        (put_up(None, "blue prime cannot be asked"), int(SEEN_S)),
-        (put_up(True, "long ago", age_s=60.0), int(SEEN_S)),
-        (None, int(SEEN_S)),
+        (put_up(False, "slot x feeds nobody"), int(SEEN_S), "slot x feeds nobody"),
+        (put_up(False, "slot x is missing", lost=True), 0, "slot x is missing"),
+        (put_up(None, "blue prime cannot be asked"), int(SEEN_S), "blue prime cannot be asked"),
+        (put_up(True, "long ago", age_s=60.0), int(SEEN_S), "not looked at lately"),
+        (None, int(SEEN_S), "not looked at yet"),
     ],
 )
-async def test_a_bake_never_calls_followed_what_is_not(verdict: Any, looks: int) -> None:
+async def test_a_bake_never_calls_followed_what_is_not(
+    verdict: Any, looks: int, words: str
+) -> None:
     watch, one = Seen(), world({})
     one.live = lambda: verdict  # type: ignore[method-assign]
-    with pytest.raises(StepFailed, match="not protected"):
+    with pytest.raises(StepFailed, match=f"not protected: {words}"):
         await BAKE.verify(one, cast(Watch, watch))
     assert (len(watch.waits), watch.evidences) == (looks, [])
 

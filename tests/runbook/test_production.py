@@ -7,15 +7,18 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+import psycopg
 import pytest
 
 from runbook import serving
 from runbook.aws.facts import Cluster
 from runbook.board import Board, ClusterView, LagView, Production, Serving
 from runbook.looks.production import Asked, Witness, does_not, news
+from runbook.monitor import Monitor
+from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.serving import Seen
-from runbook.step import Gate, Refused
+from runbook.step import Gate, Refused, StepFailed
 from runbook.steps import forced
 from runbook.world import World
 from tui.cli.deciding import gives_up, yes_to_all
@@ -143,3 +146,37 @@ async def test_yes_never_gives_writes_up_and_a_typed_name_gives_up_nothing_else(
     assert await gives_up("", yes_to_all)(gate) is None
     assert await gives_up("orders", yes_to_all)(gate) == "orders"
     assert await gives_up("orders", yes_to_all)(other) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CannotConnect(REFUSED), True),
+        (StepFailed("AWS does not answer.", now="Nothing was changed.", todo="Wait."), False),
+        (WrongServer("the name leads elsewhere"), False),
+        (psycopg.errors.QueryCanceled("canceling statement due to statement timeout"), False),
+        (
+            psycopg.errors.AdminShutdown("terminating connection due to administrator command"),
+            False,
+        ),
+        (ZeroDivisionError(), False),
+    ],
+)
+async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
+    error: Exception, told: bool
+) -> None:
+    said: list[str] = []
+
+    async def forget() -> None:
+        pass
+
+    watch: Any = SimpleNamespace(
+        board=Board(),
+        world=SimpleNamespace(forget_connections=forget),
+        _unseen=set(),
+        _seen={},
+        _serving=lambda: SimpleNamespace(does_not=said.append),
+        _production=lambda found: None,
+    )
+    await Monitor._failed(watch, "traffic", error)
+    assert bool(said) is told

@@ -16,8 +16,10 @@ from state.records import Json
 from state.words import REMEDY, Status
 from tui.cli import BLOCKED, DONE, FAILED, UNKNOWN, print_json
 from tui.cli.deciding import nobody, yes_to_all
+from tui.cli.headless import Printer
 from tui.cli.leaving import on_signals
 from tui.cli.workspace import enter_lab, open_session, read_journal, write_journal
+from tui.text import clean
 
 
 async def list_remedies(run: str, *, as_json: bool) -> int:
@@ -57,14 +59,22 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
             await session.close()
         refused = session.refused
         message = _message(journal, session.run.id, key, status)
-    _say_done(session.run.id, key, status, message, as_json=as_json)
+    done = _done(session.run.id, key, status, message)
+    if as_json:
+        print_json(done)
+    else:
+        _say_done(done)
     return _code(status, refused=refused)
 
 
 async def _mend_all(run: str, *, as_json: bool) -> int:
-    """Perform what is offered and asks nothing until there is no more of it, each once."""
+    """Perform what is offered and asks nothing until there is no more of it, each once.
+
+    As JSON each is a line, and so is what is left at the end.
+    """
     tried: set[str] = set()
     codes: list[int] = []
+    printer = Printer(as_json=as_json)
     with write_journal() as journal:
         session = open_session(journal, run)
         try:
@@ -78,13 +88,22 @@ async def _mend_all(run: str, *, as_json: bool) -> int:
                         tried.add(offer.key)
                         status = await session.mend(offer.key, nobody)
                         message = _message(journal, session.run.id, offer.key, status)
-                        _say_done(session.run.id, offer.key, status, message, as_json=as_json)
+                        done = _done(session.run.id, offer.key, status, message)
+                        if as_json:
+                            printer.line(done)
+                        else:
+                            _say_done(done)
                         codes.append(_code(status, refused=session.refused))
             left = [] if session.leaving else await session.remedies()
         finally:
             await session.close()
-    if not as_json:
+    if as_json:
+        counts: dict[str, Json] = {"done": codes.count(DONE), "tried": len(codes)}
+        printer.line({"run": run, **counts, "left": [each.title for each in left]})
+    else:
         click.echo(f"{codes.count(DONE)} of {len(codes)} were done; left to you: {len(left)}")
+        for each in left:
+            click.echo(f"  {clean(each.title)}")
     return max(codes, default=DONE)
 
 
@@ -101,13 +120,14 @@ def _message(journal: Journal, run: str, key: str, status: Status) -> str:
     return attempts[-1].message if attempts else ""
 
 
-def _say_done(run: str, key: str, status: Status, message: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"run": run, "remedy": key, "status": status.value, "message": message})
-        return
-    click.echo(f"{status.value}: {key}")
-    if message:
-        sys.stderr.write(f"{message}\n")
+def _done(run: str, key: str, status: Status, message: str) -> dict[str, Json]:
+    return {"run": run, "remedy": key, "status": status.value, "message": message}
+
+
+def _say_done(done: dict[str, Json]) -> None:
+    click.echo(f"{done['status']}: {done['remedy']}")
+    if done["message"]:
+        sys.stderr.write(f"{done['message']}\n")
 
 
 def _code(status: Status, *, refused: bool) -> int:

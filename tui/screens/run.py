@@ -80,6 +80,8 @@ class RunScreen(LookingScreen):
         self.trouble = ""
         self._heard = ""
         """The call to a person that somebody has said they know of."""
+        self._rung = -1
+        """In which stretch of time the bell rang last."""
         self._pane = "1"
         self._second = 0
 
@@ -173,7 +175,9 @@ class RunScreen(LookingScreen):
     def _ring(self, to_do: str, now: datetime) -> None:
         """Ring for a person until somebody says that they know, or nothing is to do any more."""
         self._heard = self._heard if to_do else ""
-        if to_do and not self._heard and int(now.timestamp()) % RING_EVERY_S == 0:
+        due = int(now.timestamp()) // RING_EVERY_S
+        if to_do and not self._heard and due != self._rung:
+            self._rung = due
             self.face.bell()
 
     def _marks(self, board: Board) -> dict[str, Mark]:

@@ -49,8 +49,7 @@ class CardsPane(Pane, Generic[T]):
             self.scroll_to(y=self._tops[self.selected], animate=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw the cards anew, and go on showing the one that is selected."""
-        super().on_resize(event)
+        """Go on showing the card that is selected, once all are drawn for the new size."""
         self.call_after_refresh(self._to_selected)
 
     def chosen(self) -> T | None:
