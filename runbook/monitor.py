@@ -50,8 +50,7 @@ from state.records import Json, Sample
 _log = logging.getLogger("blueprime.monitor")
 
 RHYTHMS = 3.0
-"""After so many times what a look and the pause after it take, the next one has not come to its
-end in time."""
+"""After so many times what a look and the pause after it take, the next one is late."""
 
 LOOKS = (*RESTS, BESIDE, KEYS)
 """The looks that end in what the judge is told."""
@@ -115,11 +114,11 @@ class Monitor:
     def start(self) -> asyncio.Task[None]:
         """Sample from now on until stopped; it may be started again after that."""
         self._stopping = False
-        return asyncio.create_task(self.run())
-
-    async def run(self) -> None:
-        """Sample until stopped."""
+        # At once: what a former watch said must not pass for this one's.
         self._begin_with(self._journal.live(self.world.run))
+        return asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
         every = self.world.plan.protection.sample_every_s
         looks: Mapping[str, tuple[Callable[[], Awaitable[None]], float]] = {
             "clusters": (self._look_at_clusters, max(every, 1.0)),
@@ -134,12 +133,12 @@ class Monitor:
             "keys": (self._look_at_keys, every),
             "judge": (self._judge, min(every, 1.0)),
         }
+        watching = (self._forever(name, look, pause) for name, (look, pause) in looks.items())
         try:
-            await asyncio.gather(
-                *(self._forever(name, look, pause) for name, (look, pause) in looks.items())
-            )
+            await asyncio.gather(*watching)
         finally:
             await self._strays.close()
+            self.board = replace(self.board, strays_since=None)
 
     def _begin_with(self, published: Json | None) -> None:
         """Begin with the figures of whoever held the run before: each bears its age."""

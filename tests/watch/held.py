@@ -277,7 +277,7 @@ async def holding(pair: Pair, database: str, path: Path, **protection: Any) -> A
         await asyncio.to_thread(_set_up, pair, database, world)
         await _subscribe(pair, database, world)
         watch = Monitor(world, journal)
-        task = asyncio.create_task(watch.run())
+        task = watch.start()
         made = Held(pair, database, world, journal, watch)
         try:
             yield made

@@ -165,7 +165,7 @@ async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_n
     value = {"protected": False, "reasons": ["lag"], "causes": ["lag"], "text": "lag"}
     held.journal.evidence(RUN, "monitor", "", key="protection", value=value)
     following = Monitor(held.world, held.journal)
-    watching = asyncio.create_task(following.run())
+    watching = following.start()
     try:
         await held.until(lambda: held.verdicts()[-1] == (True, []), "protected in the journal")
     finally:
@@ -178,9 +178,22 @@ async def _anew(held: Held) -> AsyncIterator[Monitor]:
     """Watch as a process does that has just been started: nothing was seen before."""
     held.watch.stop()
     held.watch = Monitor(held.world, held.journal)
-    watching = asyncio.create_task(held.watch.run())
+    watching = held.watch.start()
     try:
         yield held.watch
+    finally:
+        held.watch.stop()
+        await watching
+
+
+async def test_a_watch_that_is_started_again_says_nothing_yet(held: Held) -> None:
+    """Whoever asks right after the start must not be told what a former watch had found."""
+    held.watch.stop()
+    await held.until(lambda: held.watch.board.strays_since is None, "the watch has ended")
+    assert held.watch.board.protection.protected is True
+    watching = held.watch.start()
+    try:
+        assert held.watch.board.protection.protected is None
     finally:
         held.watch.stop()
         await watching
