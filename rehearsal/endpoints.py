@@ -40,7 +40,7 @@ class _Name:
     volume: str | None = None
     disturbance: Disturbance = field(default_factory=Disturbance)
     listener: asyncio.Server | None = None
-    clients: set[_Side] = field(default_factory=set)
+    clients: set[_Client] = field(default_factory=set)
     stale: _Stale | None = None
     shut_out: bytes = b""
     """Whose start of a connection bears this is refused; empty: nobody's."""

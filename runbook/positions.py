@@ -13,7 +13,7 @@ from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
 from runbook.sides import VERIFIED, Sides, held
 from runbook.slipped import UNPROVED
-from runbook.steps import switch
+from runbook.steps import forced, switch
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
@@ -279,6 +279,10 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
 
     `fresh` says that it must have been looked for lately.
     """
+    if where in (Position.SWITCHING_ENDPOINT, Position.SWITCHING_FORWARD) and world.accepted(
+        forced.GATE
+    ):
+        return "go on with the forced way: what was not sent is given up, and nothing else"
     away = next((role for role, places in FORCED_FROM.items() if where in places), None)
     if away is None or verdicts.unreached(world, fresh=fresh) is None:
         return way_back(where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runbook import verdicts
+from runbook.board import Serving
 from runbook.positions import FORCED_FROM, Position, follows, position, way_back_now
 from runbook.roles import Role
 from runbook.sides import Sides
@@ -198,7 +199,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER)
             and down is None,
             why_not=f"{down.text}; the forced way (--track forced) says what it would give up"
-            if down is not None
+            if down is not None and where in BACK
             else {
                 Position.FORCED_FORWARD: "the new version serves already",
                 Position.BACK_WAY_LOST: "a slot is gone: new blue misses writes, for good",
@@ -269,7 +270,7 @@ def _forced(world: World, where: Position, entry: TrackEntry, away: Role) -> Way
     to = Sides.of(away).subscriber
     track = Track.ROLLBACK if to is Role.BLUE_PRIME else Track.UPGRADE
     on_it = (entry.track, entry.way) == (track, WayBack.FORCED)
-    fed = follows(world, where, away)
+    fed, down = follows(world, where, away), verdicts.unreached(world)
     lost = where in (Position.WAY_LOST, Position.BACK_WAY_LOST)
     return _way(
         world,
@@ -280,7 +281,7 @@ def _forced(world: World, where: Position, entry: TrackEntry, away: Role) -> Way
         + forced.loss(world)
         + ("; and what the lost slot did not keep" if lost else ""),
         f"a minute or so; {away.value} is not asked for anything",
-        available=fed and verdicts.unreached(world) is not None and not on_it,
+        available=fed and down is not None and down.state is not Serving.CUT and not on_it,
         why_not="the run is on it"
         if on_it
         else f"{away.value} does not serve"
@@ -288,6 +289,8 @@ def _forced(world: World, where: Position, entry: TrackEntry, away: Role) -> Way
         else f"{to.value} does not follow {away.value}, and could be behind by anything: bring "
         f"{away.value} back"
         if not fed
+        else f"{down.text}. {forced.HEARD}"
+        if down is not None
         else f"{away.value} answers, or was not looked for yet: the ordinary way gives nothing up",
         recommended=False,
     )

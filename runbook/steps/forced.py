@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 from runbook import board as boards
 from runbook import given_up, serving, verdicts
+from runbook.board import Serving
+from runbook.looks.production import HEARS_S
 from runbook.plan import StopMethod
 from runbook.postgres import ahead, replication, sequences
 from runbook.roles import Role
@@ -30,6 +32,14 @@ GATE = "forced"
 
 LOSS = "forced.loss"
 """The fact that says what was given up, in words."""
+
+
+HEARD = (
+    "Whoever reaches it serves on there, and would go on writing what is given up. Go on from a "
+    "machine that reaches it: blueprime handover. If it is dead, it is heard of no more within "
+    f"{HEARS_S:.0f} s."
+)
+"""Why the way is closed while the cluster is heard of, and what to do."""
 
 
 def loss(world: World) -> str:
@@ -52,7 +62,10 @@ def _at(moment: datetime | None) -> str:
 
 
 async def refuse_if_back(world: World, away: Role) -> None:
-    """Raise `Refused` where the cluster answers: then nothing has to be given up."""
+    """Raise `Refused` where the cluster answers, or is heard of: it may serve the applications."""
+    heard = verdicts.unreached(world)
+    if heard is not None and heard.state is Serving.CUT:
+        raise Refused(f"{heard.text}.", now="Nothing was changed by this step.", todo=HEARD)
     seen = (await serving.look(world)).get(away)
     if seen is None or not seen.answers:
         return

@@ -293,7 +293,8 @@ class ResumeTraffic(Step):
                 "theirs was seen yet"
             )
         if self.leaves is not None:
-            await closing.name_what_stays(world, watch, self.leaves)
+            unseen = "it did not answer" if self.leaves.value in silent else ""
+            await closing.name_what_stays(world, watch, self.leaves, unseen)
         started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
         if started_at is not None and seconds is not None:
             watch.evidence(
