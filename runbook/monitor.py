@@ -323,8 +323,9 @@ class Monitor:
 
     def _production(self, found: Production) -> None:
         """Put up whether the cluster that serves answers, and journal that it changed."""
-        if not self.board.clusters:
-            # Before AWS has told which clusters there are, nobody knows which of them serves.
+        if not self.board.clusters or (found.unreached and "workers" in self._unseen):
+            # Before AWS has told which clusters there are, nobody knows which of them serves; and
+            # before the one that follows was asked, whether it is only not seen from here.
             return
         words = production.news(self.board.production, found)
         self.board = replace(self.board, production=found)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from runbook import differing, verdicts
 from runbook.alarm import Cause, cause_of
+from runbook.board import Serving
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
@@ -284,8 +285,11 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
     ):
         return "go on with the forced way: what was not sent is given up, and nothing else"
     away = next((role for role, places in FORCED_FROM.items() if where in places), None)
-    if away is None or verdicts.unreached(world, fresh=fresh) is None:
+    down = verdicts.unreached(world, fresh=fresh)
+    if away is None or down is None:
         return way_back(where)
+    if down.state is Serving.CUT:
+        return f"from a machine that reaches {away.value}, not from this one: {way_back(where)}"
     to = Sides.of(away).subscriber.value
     if follows(world, where, away):
         return (

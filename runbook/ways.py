@@ -289,7 +289,7 @@ def _forced(world: World, where: Position, entry: TrackEntry, away: Role) -> Way
         else f"{to.value} does not follow {away.value}, and could be behind by anything: bring "
         f"{away.value} back"
         if not fed
-        else f"{down.text}. {forced.HEARD}"
+        else f"{down.text}. {forced.HEARD}".rstrip(".")
         if down is not None
         else f"{away.value} answers, or was not looked for yet: the ordinary way gives nothing up",
         recommended=False,
