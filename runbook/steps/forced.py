@@ -98,7 +98,7 @@ class ForcedAssess(Step):
         await refuse_if_back(world, self.away)
         name, away, to = world.plan.cluster.identifier, self.away.value, self.to.value
         down = verdicts.unreached(world, fresh=False)
-        since = "" if down is None else f" since {_at(down.since)}"
+        since = "" if down is None else f" since {_at(down.since)} ({down.text})"
         return (
             Gate(
                 key=GATE,

@@ -137,7 +137,10 @@ async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
     away, to = sides
     (gate,) = await forced.ForcedAssess(*sides).gates(world(board=not_answering(Serving.DOWN)))
     assert "orders: 4,096 bytes and 0.8 s behind at 2026-11-23 02:59:20 UTC" in gate.question
-    assert f"Give up {away.value}, which does not answer since 2026-11-23 02:59:25" in gate.question
+    assert (
+        f"Give up {away.value}, which does not answer since 2026-11-23 02:59:25 UTC ("
+        in gate.question
+    )
     assert f"take orders to {to.value}?" in gate.question
     (blind,) = await forced.ForcedAssess(*sides).gates(world())
     assert "how far it was behind is not known" in blind.question

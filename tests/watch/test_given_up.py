@@ -85,7 +85,9 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
         update={"traffic": held.world.plan.traffic.model_copy(update={"lock_roles": lock_roles})}
     )
     await held.new("DROP ROLE IF EXISTS app", f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
-    await held.new("GRANT ALL ON ALL TABLES IN SCHEMA public TO app")
+    await held.new(
+        "GRANT USAGE ON SCHEMA public TO app", "GRANT ALL ON ALL TABLES IN SCHEMA public TO app"
+    )
     try:
         given_up_by_force(held)
         inside = application(held)
