@@ -58,9 +58,12 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._leader, keys.encode())
 
-    def suspend(self) -> None:
-        """Suspend the command as a shell's `kill -TSTP` does, and see it stopped."""
-        os.kill(self.process.pid, signal.SIGTSTP)
+    def suspend(self, stop: signal.Signals) -> None:
+        """Suspend the command as a shell does, or with SIGSTOP without its knowing; see it stopped.
+
+        By itself it gives the terminal back first; without its knowing keys reach it as they are.
+        """
+        os.kill(self.process.pid, stop)
         until(lambda: os.WIFSTOPPED(os.waitpid(self.process.pid, os.WUNTRACED | os.WNOHANG)[1]))
 
     def go_on(self) -> None:
