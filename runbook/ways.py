@@ -118,7 +118,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             ),
             recommended=where is Position.PROTECTED and down is None,
         ),
-        *(_forced(world, where, entry, away) for away in FORCED_FROM),
+        _forced(world, where, entry),
         _way(
             world,
             Track.ROLLBACK,
@@ -265,8 +265,10 @@ def ways(world: World, journal: Journal) -> list[Way]:
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
 
 
-def _forced(world: World, where: Position, entry: TrackEntry, away: Role) -> Way:
+def _forced(world: World, where: Position, entry: TrackEntry) -> Way:
     """Return the way to the cluster that follows, for when the one that serves does not answer."""
+    rolled_back = where in FORCED_FROM[Role.BLUE_PRIME]
+    away = Role.BLUE_PRIME if rolled_back else Role.NEW_BLUE
     to = Sides.of(away).subscriber
     track = Track.ROLLBACK if to is Role.BLUE_PRIME else Track.UPGRADE
     on_it = (entry.track, entry.way) == (track, WayBack.FORCED)

@@ -278,3 +278,25 @@ def test_a_name_can_be_led_astray(place: Place) -> None:
     place.endpoints.follow("orders")
     with dial(port) as client:
         assert greeting(client) == "blue"
+
+
+def test_one_application_is_shut_out_and_everybody_else_goes_on(place: Place) -> None:
+    port = place.open("orders", "blue")
+    with dial(port) as out, dial(port) as stays:
+        for client, start in ((out, b"start of blueprime"), (stays, b"start of blueprime_k3f9qa")):
+            assert greeting(client) == "blue"
+            client.sendall(start)
+            assert client.recv(len(start), socket.MSG_WAITALL) == start
+        place.endpoints.shut_out("orders", b"start of blueprime_")
+        assert ended(stays)
+        out.sendall(b"still")
+        assert out.recv(5, socket.MSG_WAITALL) == b"still"
+        with dial(port) as late:
+            assert greeting(late) == "blue"
+            late.sendall(b"start of blueprime_k3f9qa")
+            assert ended(late)
+    place.endpoints.shut_out("orders", b"")
+    with dial(port) as again:
+        assert greeting(again) == "blue"
+        again.sendall(b"start of blueprime_k3f9qa")
+        assert again.recv(25, socket.MSG_WAITALL) == b"start of blueprime_k3f9qa"

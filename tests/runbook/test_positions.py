@@ -14,7 +14,8 @@ import pytest
 from runbook import plan as plans
 from runbook.board import Board, Production, Serving
 from runbook.differing import DIFFERENT
-from runbook.positions import Position, position, way_back
+from runbook.positions import Position, position, way_back, way_back_now
+from runbook.steps import forced
 from runbook.tracks import WayBack, WayUp, steps_of
 from runbook.ways import ways
 from runbook.world import World
@@ -63,6 +64,7 @@ class Told:
         self.journal = journal
         self.run = start(journal).id
         self.live: Any = None
+        self.accepted: set[str] = set()
         self.facts: dict[str, Any] = {
             "switchover": {},
             "traffic": {"open": True},
@@ -81,6 +83,7 @@ class Told:
                 plan=plan,
                 live=lambda: self.live,
                 now=lambda: datetime(2026, 11, 23, 3, 0, tzinfo=UTC),
+                accepted=lambda gate: gate in self.accepted,
             ),
         )
 
@@ -306,3 +309,56 @@ def test_who_answers_or_was_not_looked_for_lately_is_not_forced_out(told: Told) 
 def test_a_forced_way_ends_on_the_old_version_for_good(told: Told) -> None:
     told.stays(UP, (Track.ROLLBACK, WayBack.FORCED, ("stop-traffic", "detach", "switch-endpoint")))
     assert told.position() is Position.ROLLED_BACK
+
+
+PRIME_DOWN = replace(DOWN, text="orders (blue prime) takes no connections", role="blue prime")
+
+
+@pytest.mark.parametrize("stays", [(UP, BACK), (UP, BACK, begun(FORWARD, "stop-traffic"))])
+def test_while_blue_prime_serves_and_does_not_answer_the_forced_way_is_forward(
+    told: Told, stays: tuple[Stay, ...]
+) -> None:
+    told.stays(*stays)
+    told.facts |= {**HELD, "verified": {"at": ""}}
+    told.live = Board(production=PRIME_DOWN).as_json()
+    (way,) = (each for each in ways(told.world, told.journal) if each.way == WayUp.FORCED)
+    assert (way.track, way.available) == (Track.UPGRADE, True)
+    assert way.title == "Force the way to new blue: blue prime is given up"
+    assert "close-blue-prime" in way.steps
+    assert "the forced way to new blue" in way.here
+    told.facts["verified"] = None
+    (way,) = (each for each in ways(told.world, told.journal) if each.way == WayUp.FORCED)
+    assert not way.available
+    assert "new blue does not follow blue prime" in way.why_not
+    assert "bring it back" in way.here
+
+
+def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> None:
+    told.stays(UP)
+    told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
+    told.live = Board(production=replace(DOWN, state=Serving.CUT)).as_json()
+    assert told.open_ways() == []
+    (way,) = (each for each in ways(told.world, told.journal) if each.way == WayBack.FORCED)
+    assert "a machine that reaches it" in way.why_not
+    assert way.here == (
+        "from a machine that reaches new blue, not from this one: roll back to blue prime, "
+        "nothing is lost"
+    )
+
+
+def test_a_forced_way_forward_ends_on_the_new_version_and_is_cleaned_up(told: Told) -> None:
+    forward = (Track.UPGRADE, WayUp.FORCED.value, ("stop-traffic", "detach", "switch-endpoint"))
+    told.stays(UP, BACK, forward)
+    assert told.position() is Position.FORCED_FORWARD
+    assert told.open_ways() == ["cleanup"]
+    cleaned = (Track.CLEANUP, "", ("detach",))
+    told.stays(begun(UP), cleaned)
+    assert told.position() is Position.FORCED_FORWARD
+
+
+def test_a_forced_way_under_way_never_says_that_nothing_is_lost(told: Told) -> None:
+    told.accepted = {forced.GATE}
+    for where in (Position.SWITCHING_ENDPOINT, Position.SWITCHING_FORWARD):
+        assert "what was not sent is given up" in way_back_now(told.world, where)
+    told.accepted = set()
+    assert "nothing is lost" in way_back_now(told.world, Position.SWITCHING_ENDPOINT)

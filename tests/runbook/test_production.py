@@ -14,6 +14,7 @@ from runbook import serving
 from runbook.aws.facts import Cluster
 from runbook.board import Board, ClusterView, LagView, Production, Serving
 from runbook.looks.production import Asked, Witness, does_not, news
+from runbook.looks.workers import WorkersLook
 from runbook.monitor import Monitor
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
@@ -234,3 +235,19 @@ def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
     watch._unseen.clear()
     Monitor._production(watch, down)
     assert watch.board.production.state is Serving.DOWN
+
+
+async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = WorkersLook(world())
+    look.witness = HEARS
+
+    async def unanswered(board: Board) -> None:
+        assert look.witness is HEARS
+        raise CannotConnect("no answer in time")
+
+    monkeypatch.setattr(look, "_look", unanswered)
+    with pytest.raises(CannotConnect):
+        await look.look(Board())
+    assert look.witness is HEARS, "how old it is tells whether it counts"

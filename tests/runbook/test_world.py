@@ -90,3 +90,34 @@ def test_names_of_a_run_fit_where_they_are_used() -> None:
     assert world.name("bgd") == "bp-k3f9qa-bgd"
     assert world.sql_name("1") == "blueprime_k3f9qa_1"
     assert len(world.name("x" * 80)) == 60
+
+
+async def test_whoever_waited_for_a_connection_that_could_not_be_made_fails_with_it() -> None:
+    tried: list[str] = []
+    begun, answers = asyncio.Event(), asyncio.Event()
+
+    class Dead(FakeSession):
+        async def on(self, database: str) -> str:
+            tried.append(database)
+            begun.set()
+            await answers.wait()
+            raise pg.CannotConnect("no answer in time")
+
+    world = make_world(Dead())
+
+    async def look() -> str:
+        try:
+            async with world.connect(Role.BLUE, "orders"):
+                return "connected"
+        except pg.CannotConnect as error:
+            return str(error)
+
+    first = asyncio.create_task(look())
+    await begun.wait()
+    others = [asyncio.create_task(look()) for _ in range(3)]
+    await asyncio.sleep(0)
+    answers.set()
+    assert await asyncio.gather(first, *others) == ["no answer in time"] * 4
+    assert tried == ["orders"], "each would have waited for its own time"
+    assert await look() == "no answer in time"
+    assert tried == ["orders"] * 2, "whoever comes later asks anew"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.alarm import Alarm, Cause
 from runbook.board import Board, Production, Protection, Serving, Stage
 from state.records import Sample
 from tests.tui.fake import NOW
@@ -100,6 +101,17 @@ def test_where_nothing_could_be_protected_yet_nothing_is_red(
     now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
     said = header.verdict(Protection(False, "why", at=now, stage=stage), now, 10.0)
     assert (said.word, said.why, "error" in said.style) == (word, "why", red)
+
+
+def test_a_cluster_that_was_given_up_and_is_back_is_above_the_protection() -> None:
+    now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+    back = Alarm(Cause.RETURNED, "", "given up", "orders-new is back, and open", True, now)
+    said = header.returned(Board(alarms=(back,)), now, 10.0)
+    assert said is not None
+    assert (said.word, said.why) == ("TWO CLUSTERS TAKE WRITES", "orders-new is back, and open")
+    assert header.returned(Board(alarms=(back,)), now + timedelta(seconds=11), 10.0) is None
+    other = replace(back, cause=Cause.WORKER)
+    assert header.returned(Board(alarms=(other,)), now, 10.0) is None
 
 
 @pytest.mark.parametrize(

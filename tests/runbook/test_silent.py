@@ -1,0 +1,104 @@
+"""A cluster that does not answer: it holds up no applications, and goes with all that is on it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from runbook import fencing, given_up
+from runbook.aws.facts import Cluster
+from runbook.plan import EndpointMethod
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.fence import ClientSession
+from runbook.roles import Role
+from runbook.serving import Seen
+from runbook.step import Stake, StepFailed
+from runbook.steps import endpoint, traffic
+from runbook.steps.detach import present
+from runbook.steps.endpoint import SwitchEndpoint
+from runbook.world import World
+
+INSIDE = ClientSession(7, "app", "orders", "web", "10.0.0.7", "idle", 3.0)
+
+
+def world(*, there: bool = True) -> World:
+    plan = SimpleNamespace(
+        cluster=SimpleNamespace(identifier="orders"),
+        endpoint=SimpleNamespace(method=EndpointMethod.RENAME),
+        traffic=SimpleNamespace(application_roles=["app"]),
+    )
+
+    async def find(role: Role) -> object:
+        return object() if there else None
+
+    async def answers(role: Role) -> bool:
+        return there
+
+    return cast(World, SimpleNamespace(run="k3f9qa", plan=plan, find=find, answers=answers))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CannotConnect("Connection refused"),
+        WrongServer("another"),
+        psycopg.OperationalError("lost"),
+        TimeoutError(),
+    ],
+)
+async def test_nobody_can_write_to_one_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def sample(opened: object) -> Any:
+        return SimpleNamespace(sessions=(INSIDE,))
+
+    class Opened:
+        def __init__(self, world: World, role: Role) -> None:
+            self.role = role
+
+        async def __aenter__(self) -> None:
+            if self.role is Role.NEW_BLUE:
+                raise error
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(fencing, "connections", Opened)
+    monkeypatch.setattr(traffic.fence, "sample", sample)
+    assert await traffic.nobody_inside(world(), (Role.NEW_BLUE,)) == ["new blue"]
+    with pytest.raises(StepFailed, match="1 application sessions are open on blue prime"):
+        await traffic.nobody_inside(world(), (Role.NEW_BLUE, Role.BLUE_PRIME))
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_one_that_is_gone_from_aws_has_no_name_to_be_taken(
+    monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    async def rename(world: World, role: Role, name: str, stake: Stake) -> Any:
+        return role, name
+
+    monkeypatch.setattr(endpoint, "rename", rename)
+    waves = await SwitchEndpoint(Role.NEW_BLUE, Role.BLUE_PRIME).effects(world(there=there))
+    taken = [(Role.BLUE_PRIME, "orders")]
+    aside = [[(Role.NEW_BLUE, "orders-new-k3f9qa")]] if there else []
+    assert [*waves] == cast(Any, [*aside, taken])
+
+
+async def test_one_that_was_given_up_and_is_silent_is_not_asked_before_it_is_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = cast(Cluster, SimpleNamespace(identifier="orders-new-k3f9qa"))
+    found: list[Seen | None] = [Seen(Role.NEW_BLUE, cluster, None, "no answer in 5 s")]
+
+    async def look(world: World) -> Seen | None:
+        return found[0]
+
+    monkeypatch.setattr(given_up, "look", look)
+    both = (Role.BLUE_PRIME, Role.NEW_BLUE)
+    assert await present(world(), both, doomed=True) == [Role.BLUE_PRIME]
+    assert await present(world(), both, doomed=False) == [*both]
+    for answers in (None, Seen(Role.NEW_BLUE, cluster, None, "refused", refuses=True)):
+        found[0] = answers
+        assert await present(world(), both, doomed=True) == [*both]
