@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psycopg
-
 from runbook import differing, fencing
 from runbook.drift import given_up
 from runbook.postgres import fence, marks
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.marks import Marks
 from runbook.roles import Role
 from runbook.slipped import Found, accept_key, compare_rows, words_of
@@ -167,7 +165,7 @@ async def name_what_stays(world: World, watch: Watch, closed: Role) -> None:
     key = f"{closed.slug}.written"
     try:
         written, doubted = await _written_since(world, watch, closed)
-    except (CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except UNREACHABLE as error:
         watch.warning(
             f"Whether anything was written on {closed.value} behind the fence, and on no other "
             f"cluster, is not known: it could not be looked at ({error}).",

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import psycopg
-
 from runbook import board as boards
 from runbook import serving
 from runbook.plan import StopMethod
 from runbook.postgres import ahead, replication, sequences
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.steps.capture import captured_databases
@@ -244,7 +242,7 @@ class ForcedEndpoint(SwitchEndpoint):
     async def _closed(self, world: World, watch: Watch) -> None:
         try:
             await asyncio.wait_for(still_stopped(world, self.away), ELSEWHERE_S)
-        except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError):
+        except (TimeoutError, *UNREACHABLE):
             watch.evidence(f"{self.away.value} does not answer; nobody was asked to leave it")
 
 

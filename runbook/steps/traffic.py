@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import psycopg
-
 from runbook import closing, fencing, serving
 from runbook.plan import StopMethod
 from runbook.postgres import activity, fence
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.serving import Door, door_fact
 from runbook.sides import held
@@ -275,7 +273,7 @@ class ResumeTraffic(Step):
         for role in self.closed:
             try:
                 await asyncio.wait_for(still_stopped(world, role), ELSEWHERE_S)
-            except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError):
+            except (TimeoutError, *UNREACHABLE):
                 silent.append(role.value)
         return silent
 
