@@ -10,6 +10,7 @@ from runbook.remedies.password import SetPassword
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
+from runbook.remedies.returned import Shut
 from runbook.remedies.rights import RunAsOwner
 from runbook.remedies.schema import SchemaChange
 from runbook.remedies.stray import StrayRow
@@ -23,7 +24,7 @@ KINDS: dict[str, type[Remedy]] = {
     for kind in (
         *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
         *(SchemaChange, NewTables, StrayRow, Rebuild),
-        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase, Shut),
     )
 }
 
