@@ -35,19 +35,19 @@ from state.masking import masked
 from state.records import RunSummary
 from state.words import Status
 from tui import keys, questions, text
+from tui.covering import Covering
 from tui.engine import Engine
 from tui.model import OnlyToWatch, RunModel
 from tui.parting import parting
 from tui.pressing import PressGuard
 from tui.screens.base import KeyedScreen
-from tui.screens.confirm import ConfirmDialog, Consent, Question
+from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog, Question
 from tui.screens.leaving import Leaving
 from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.notice import Notice
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
-from tui.screens.small import COLUMNS, ROWS, TooSmall
 from tui.surroundings import Surroundings
 from tui.terminal import Continued, SurvivingDriver
 from tui.theme import DAY, NIGHT
@@ -83,7 +83,7 @@ class Doors:
     """Whether a run is a rehearsal whose lab, and with it its clusters, is there no more."""
 
 
-class BlueprimeApp(Surroundings):
+class BlueprimeApp(Covering, Surroundings):
     """The face of blueprime.
 
     With `at` a run is opened at once, with `plan` one is started; leaving it leaves the app then.
@@ -366,7 +366,12 @@ class BlueprimeApp(Surroundings):
         board = await self.engine.read(model.board)
         busy = await self.engine.read(model.busy) or self.conducting
         asked = questions.of_leaving(model.run, board, busy) if model.writable else None
-        return asked is None or await self.push_screen_wait(ConfirmDialog(asked)) is not None
+        if asked is None:
+            return True
+        if self.covered:
+            self.say_once("leaving asks first; make the terminal larger to read and answer it")
+            return False
+        return await self.push_screen_wait(LeaveDialog(asked)) is not None
 
     @work(exclusive=True, group="leave")
     async def ask_to_leave(self, model: RunModel, *, out: bool = False) -> None:
@@ -386,6 +391,7 @@ class BlueprimeApp(Surroundings):
         words = await self._close(model)
         while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
             await self.pop_screen()
+        self.cover()
         self.notify(words, title="Nothing was undone", timeout=8, markup=False)
 
     @work
@@ -440,23 +446,28 @@ class BlueprimeApp(Surroundings):
         """Leave as `q` does: the palette's and Textual's own way out."""
         if self._model is None or self._leaving:
             self.leave()
+        elif any(isinstance(screen, LeaveDialog) for screen in self.screen_stack):
+            self.say_once("leaving is asked already; answer it")
         else:
             self.ask_to_leave(self._model, out=True)
 
     def action_stay(self) -> None:
         """Say that ctrl+z suspends nothing; what is typed for a shell is answered by the notice."""
-        if not isinstance(self.screen, Notice):
+        if not any(isinstance(screen, Notice) for screen in self.screen_stack):
             self.push_screen(Notice("Not suspended", NOT_SUSPENDED))
 
     # The terminal.
 
-    def on_resize(self, event: events.Resize) -> None:
-        small = event.size.width < COLUMNS or event.size.height < ROWS
-        covered = isinstance(self.screen, TooSmall)
-        if small and not covered:
-            self.push_screen(TooSmall())
-        elif covered and not small:
-            self.pop_screen()
+    async def on_event(self, event: events.Event) -> None:
+        # A screen that is none of ours hears for itself alone: what is pressed at the palette must
+        # not act on the run when it closes.
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and not isinstance(self.screen, KeyedScreen)
+        ):
+            self.guard.heard(event.key, event.time)
+        await super().on_event(event)
 
     def _fatal_error(self) -> None:
         """End the app after what nobody foresaw, and say where.
@@ -480,4 +491,4 @@ class BlueprimeApp(Surroundings):
                 )
         yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
         if place not in ("run", "runs", "resume"):
-            yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.leave)
+            yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.action_quit)

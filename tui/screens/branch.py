@@ -76,7 +76,7 @@ class BranchScreen(KeyedScreen[None]):
     def why_not(self, action: str) -> str:
         if action != "choose":
             return ""
-        if why := self.halted():
+        if why := self.watched(self.model) or self.halted():
             return why
         way = self.query_one(WaysPane).chosen() if self.is_mounted else None
         if way is None:

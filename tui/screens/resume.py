@@ -23,7 +23,6 @@ from tui.screens.base import KeyedScreen
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.screens.help import HelpScreen
-from tui.sentence import held_by
 from tui.standing import Stand, before, where
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line
@@ -217,8 +216,8 @@ class ResumeScreen(KeyedScreen[bool]):
         pane = self.query_one(StandPane)
         if action in ("proceed", "branch", *CHOICES) and pane.pending is None:
             return "the probes have not answered yet"
-        if action in (*CHOICES, "branch") and not self.model.writable:
-            return f"watching only; {held_by(self.model.holder, self.model.run.away)}"
+        if action in CHOICES and (why := self.watched(self.model)):
+            return why
         if action in (*CHOICES, "branch") and (why := self.halted()):
             return why
         if action in CHOICES:
