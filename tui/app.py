@@ -19,9 +19,8 @@ from pathlib import Path
 from time import monotonic
 
 from rich.segment import Segment, Segments
-from textual import events, on, work
+from textual import on, work
 from textual.app import SystemCommand
-from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -39,7 +38,6 @@ from tui.covering import Covering
 from tui.engine import Engine
 from tui.model import OnlyToWatch, RunModel
 from tui.parting import parting
-from tui.pressing import PressGuard
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog, Question
 from tui.screens.leaving import Leaving
@@ -59,12 +57,6 @@ TERMINAL_S = 1.0
 
 LOOKS_S = 0.4
 """After so long it is said what leaving waits for."""
-
-NOT_SUSPENDED = (
-    "ctrl+z does not suspend blueprime: the watch, and a step that runs, would stand still while "
-    "the applications may be waiting. Open another terminal for other work. q leaves; nothing is "
-    "undone, and blueprime resume comes back."
-)
 
 SETTLE_S = 60.0
 """How long leaving waits for the effect in flight."""
@@ -92,7 +84,6 @@ class BlueprimeApp(Covering, Surroundings):
 
     TITLE = "blueprime"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS = [Binding("ctrl+z", "stay", show=False, priority=True)]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     CSS = """
     Screen { background: $background; }
@@ -139,7 +130,6 @@ class BlueprimeApp(Covering, Surroundings):
         """The step that this process runs now, or empty."""
         self.asking = ""
         """The step whose gate waits for an answer in a dialog, or empty."""
-        self.guard = PressGuard()
         self.halted = ""
         """Why nothing can be done any more in this process: the journal failed under an act."""
         self.goodbye = ""
@@ -451,23 +441,7 @@ class BlueprimeApp(Covering, Surroundings):
         else:
             self.ask_to_leave(self._model, out=True)
 
-    def action_stay(self) -> None:
-        """Say that ctrl+z suspends nothing; what is typed for a shell is answered by the notice."""
-        if not any(isinstance(screen, Notice) for screen in self.screen_stack):
-            self.push_screen(Notice("Not suspended", NOT_SUSPENDED))
-
     # The terminal.
-
-    async def on_event(self, event: events.Event) -> None:
-        # A screen that is none of ours hears for itself alone: what is pressed at the palette must
-        # not act on the run when it closes.
-        if (
-            isinstance(event, events.Key)
-            and not event.is_forwarded
-            and not isinstance(self.screen, KeyedScreen)
-        ):
-            self.guard.heard(event.key, event.time)
-        await super().on_event(event)
 
     def _fatal_error(self) -> None:
         """End the app after what nobody foresaw, and say where.

@@ -1,4 +1,4 @@
-"""What keeps a terminal that is too small from acting unseen: a cover above all that stands."""
+"""What keeps a key from acting unseen: on a terminal too small, beneath a palette or a shell."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from typing import Any
 
 from textual import events
 from textual.app import App
+from textual.binding import Binding
 from textual.geometry import Size
 from textual.screen import Screen
 
+from tui.pressing import PressGuard
+from tui.screens.base import KeyedScreen
+from tui.screens.notice import Notice
 from tui.screens.small import COLUMNS, ROWS, TooSmall
+
+NOT_SUSPENDED = (
+    "ctrl+z does not suspend blueprime: the watch, and a step that runs, would stand still while "
+    "the applications may be waiting. Open another terminal for other work. q leaves; nothing is "
+    "undone, and blueprime resume comes back."
+)
 
 
 class Covering(App[None]):
@@ -17,6 +27,23 @@ class Covering(App[None]):
 
     There is one cover, and it is on top: what asks meanwhile waits beneath it.
     """
+
+    BINDINGS = [Binding("ctrl+z", "stay", show=False, priority=True)]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.guard = PressGuard()
+
+    async def on_event(self, event: events.Event) -> None:
+        # A screen that is none of ours hears for itself alone: what is pressed at the palette must
+        # not act on the run when it closes.
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and not isinstance(self.screen, KeyedScreen)
+        ):
+            self.guard.heard(event.key, event.time)
+        await super().on_event(event)
 
     @property
     def covered(self) -> bool:
@@ -58,3 +85,8 @@ class Covering(App[None]):
         """Show the palette, where it can be seen."""
         if not self.covered:
             super().action_command_palette()
+
+    def action_stay(self) -> None:
+        """Say that ctrl+z suspends nothing; what is typed for a shell is answered by the notice."""
+        if not any(isinstance(screen, Notice) for screen in self.screen_stack):
+            self.push_screen(Notice("Not suspended", NOT_SUSPENDED))
