@@ -76,7 +76,7 @@ async def compare_run(
         world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:
-            since = await comparing.position(world, held(world).publisher) if record else 0
+            since = await comparing.position(world, held(world).publisher) if record else None
             results = await comparing.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
