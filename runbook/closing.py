@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psycopg
-
 from runbook import differing, fencing
 from runbook.drift import given_up
 from runbook.postgres import fence, marks
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.marks import Marks
 from runbook.roles import Role
 from runbook.slipped import Found, accept_key, compare_rows, words_of
@@ -170,7 +168,7 @@ async def name_what_stays(world: World, watch: Watch, closed: Role, unseen: str 
     try:
         if not unseen:
             written, doubted = await _written_since(world, watch, closed)
-    except (CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except UNREACHABLE as error:
         unseen = str(error)
     if unseen:
         watch.warning(

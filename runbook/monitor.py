@@ -16,8 +16,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-import psycopg
-
 from runbook import board as boards
 from runbook import clocks, given_up, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
@@ -37,7 +35,7 @@ from runbook.looks.traffic import TrafficLook
 from runbook.looks.workers import WorkersLook
 from runbook.outage import downtime
 from runbook.positions import switchover_asked
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE, CannotConnect
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.detach import detached
@@ -164,7 +162,7 @@ class Monitor:
             except JournalError as error:
                 # The figures stay live; that nothing can be kept is on every screen.
                 self.board = replace(self.board, journal_error=str(error))
-            except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+            except (StepFailed, *UNREACHABLE) as error:
                 await self._failed(name, error)
             except Exception as error:
                 # A sampler of ours that stumbles degrades its panel, and the others go on.

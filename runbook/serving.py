@@ -22,7 +22,7 @@ from runbook.aws.facts import Cluster
 from runbook.plan import EndpointMethod
 from runbook.postgres import admission
 from runbook.postgres.admission import Admission
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE, CannotConnect
 from runbook.postgres.fence import ClientSession
 from runbook.postgres.statement import quoted
 from runbook.roles import Role
@@ -157,7 +157,7 @@ async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
     try:
         async with asyncio.timeout(ANSWERS_S), world.connect(role) as connection:
             found = await admission.look(connection, world.plan.traffic.application_roles)
-    except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except (TimeoutError, *UNREACHABLE) as error:
         instances = await world.rds.instances(cluster.identifier)
         if not any(instance.available for instance in instances):
             return Seen(role, cluster, None)

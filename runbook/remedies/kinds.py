@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.emptying import EmptyTable
 from runbook.remedies.fixes import Fixing
 from runbook.remedies.identity import Identify
 from runbook.remedies.objects import AcceptUnlike, MakeAlike
@@ -23,7 +24,7 @@ KINDS: dict[str, type[Remedy]] = {
     kind.what: kind
     for kind in (
         *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
-        *(SchemaChange, NewTables, StrayRow, Rebuild),
+        *(SchemaChange, NewTables, StrayRow, EmptyTable, Rebuild),
         *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase, Shut),
     )
 }

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import psycopg
-
 from runbook import closing, fencing, serving
 from runbook.plan import StopMethod
 from runbook.postgres import activity, fence
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.serving import Door, door_fact
 from runbook.sides import held
@@ -338,7 +336,7 @@ async def nobody_inside(world: World, closed: Sequence[Role]) -> list[str]:
     for role in closed:
         try:
             await asyncio.wait_for(_still_stopped(world, role), ELSEWHERE_S)
-        except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError):
+        except (TimeoutError, *UNREACHABLE):
             silent.append(role.value)
     return silent
 

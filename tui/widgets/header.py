@@ -14,6 +14,7 @@ from datetime import datetime
 from textual import work
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.widget import Widget
 
 from runbook.board import Board, Downtime, Protection, Serving, Stage, stale
@@ -187,8 +188,16 @@ class RunHeader(Widget):
         return rows + [line(" ", row) for row in rest]
 
 
+def turning(board: Board) -> tuple[bool | None, Stage, Serving]:
+    """Return what of the figures decides which ways stand open."""
+    return (board.protection.protected, board.protection.stage, board.production.state)
+
+
 class LiveHeader(RunHeader):
     """A header that looks at the run by itself, on screens that cover the run's own."""
+
+    class Turned(Message):
+        """The ways that stand open may be others than those that were looked at before."""
 
     def __init__(
         self, run: Run, look: Callable[[], Awaitable[Board]], now: Callable[[], datetime]
@@ -204,7 +213,10 @@ class LiveHeader(RunHeader):
     async def _poll(self) -> None:
         # A look that fails leaves the figures as they are: their ages tell.
         with suppress(Exception):
-            self.show(await self._look(), self._now())
+            before, board = self.board, await self._look()
+            self.show(board, self._now())
+            if before.at is not None and turning(board) != turning(before):
+                self.post_message(self.Turned())
         self.set_timer(POLL_S, self._poll)
 
 
