@@ -151,7 +151,6 @@ class World:
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
         self._failures: dict[tuple[Role, str], tuple[float, pg.CannotConnect]] = {}
-        """The last connection that could not be made, and when that was."""
         self.still_held: Callable[[], Awaitable[None]] = _nothing
         """Raises `Refused` where another journal went on: asked before a change that was refused
         for its state is tried once more, and before a person is asked to make one."""
@@ -337,9 +336,9 @@ class World:
         name = database or self.plan.credentials.maintenance_database
         began = time.monotonic()
         async with self._locks.setdefault((role, name), asyncio.Lock()):
-            failed_at, failure = self._failures.get((role, name), (began, None))
-            if failure is not None and failed_at > began:
-                raise pg.CannotConnect(str(failure), password_refused=failure.password_refused)
+            failed_at, error = self._failures.get((role, name), (began, None))
+            if error is not None and failed_at > began:
+                raise pg.CannotConnect(str(error), password_refused=error.password_refused)
             session = await self._session(role)
             try:
                 connection = await session.on(name)
