@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
@@ -242,3 +243,18 @@ def test_a_hanging_call_ends_with_the_lab(lab: Lab) -> None:
     lab.control.pace.stop()
     assert ended.wait(120)
     assert "mine" not in groups(lab)
+
+
+def test_an_endpoint_whose_name_is_lost_resolves_nowhere_until_it_is_found(lab: Lab) -> None:
+    before = lab.cluster()["Endpoint"]
+    lab.faults.order("lose-name", "orders")
+    lost = lab.cluster()["Endpoint"]
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo(lost, None)
+    lab.faults.order("find-name", "orders")
+    assert lab.cluster()["Endpoint"] == before
+
+
+def test_somebody_else_than_blueprime_and_its_subscribers_is_shut_out_by_none(lab: Lab) -> None:
+    with pytest.raises(FaultError, match=r"blueprime\|subscribers"):
+        lab.faults.order("shut-out", "orders", "psql")
