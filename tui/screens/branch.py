@@ -131,7 +131,7 @@ def _question(way: Way, model: RunModel) -> Question:
                 "to the next stop follow it by themselves, and are named and asked for before. "
                 + (f"It ends the way {_ends(way)}." if final else "The history is kept."),
             ),
-            ("Steps", " → ".join(way.steps)),
+            ("Steps", way.plan),
         ),
         must_type=model.run.cluster if final else "",
         yes="Branch",
@@ -164,7 +164,7 @@ def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
         return
     yield from _fact("loses", way.cost, cells)
     yield from _fact("takes", way.time, cells)
-    yield from _fact("steps", " → ".join(way.steps), cells)
+    yield from _fact("steps", way.plan, cells)
 
 
 def _fact(label: str, words: str, cells: int) -> Iterable[Content]:
