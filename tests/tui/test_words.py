@@ -218,7 +218,7 @@ async def test_ways_that_come_after_the_resume_screen_is_gone_draw_nothing() -> 
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and not screen.is_running)
         # What a worker does that its screen outlived no more.
-        screen._stand(screen.picture, [])
+        screen._stand(screen.picture)
         model._go.set()
         await sees(pilot, "enter: run bake")
     assert app.return_code in (None, 0)
