@@ -39,8 +39,9 @@ class WaysPane(CardsPane[Way]):
         chosen = self.chosen()
         if chosen is not None:
             # Looked at again, the ways may stand in another order.
-            names = [way.name for way in best_first]
-            self.selected = names.index(chosen.name) if chosen.name in names else 0
+            places = [(way.track, way.way) for way in best_first]
+            same = (chosen.track, chosen.way)
+            self.selected = places.index(same) if same in places else 0
         super().show(None if cards is None else best_first, error)
 
     def card(self, item: Way, selected: bool, cells: int) -> Iterable[Content]:
