@@ -14,6 +14,7 @@ from typing import Protocol
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import LagView, Protection, Stage, stale
 from runbook.differing import Differing
+from runbook.postgres.refusals import told_once
 from runbook.roles import Role
 from runbook.sides import Sides
 
@@ -163,7 +164,8 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     if reasons:
         return replace(_broken(reasons, now), stage=_stage(kept))
     if unknowns:
-        return Protection(None, unknowns[0], tuple(unknowns), now, stage=_stage(kept))
+        told = told_once(unknowns)
+        return Protection(None, told[0], told, now, stage=_stage(kept))
     if not kept.verified:
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
@@ -171,10 +173,13 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     keyless = _fresh(KEYS, looked, limits, now)
     alarms = (*keyless.alarms, *(beside.alarms if not beside.unknown else ()))
     # What is not known beside the rows is said, and said anew once it is.
-    unknown = tuple(filter(None, (beside.unknown, keyless.unknown)))
+    unknown = told_once(filter(None, (beside.unknown, keyless.unknown)))
     failing = [each.words for each in keyless.alarms[:NAMED]]
-    if keyless.unknown:
-        failing.append(keyless.unknown)
+    if beside.unknown:
+        beside = replace(beside, unknown=unknown[0])
+        failing += unknown[1:]
+    else:
+        failing += unknown
     return Protection(
         True,
         "; but ".join([_banner(kept.sides, beside), *failing]),

@@ -9,8 +9,9 @@ from runbook.board import Serving
 from runbook.positions import FORCED_FROM, Position, follows, position, way_back_now
 from runbook.roles import Role
 from runbook.sides import Sides
+from runbook.step import Risk
 from runbook.steps import forced
-from runbook.tracks import WayBack, WayUp, name, steps_of
+from runbook.tracks import WayBack, WayUp, name, protect, steps_of
 from runbook.world import World
 from state.journal import Journal
 from state.records import TrackEntry
@@ -34,6 +35,16 @@ class Way:
     recommended: bool = False
     here: str = ""
     """The way back from where the run stands, in one sentence: the same with each way."""
+    done: tuple[str, ...] = ()
+    """Those of its steps that were done already: each is looked at again, and changes nothing."""
+
+    @property
+    def plan(self) -> str:
+        """Its steps in words: those that are to be done, then those that were."""
+        left = " → ".join(step for step in self.steps if step not in self.done)
+        if not self.done:
+            return left
+        return f"{left}; done already, and looked at again: {', '.join(self.done)}"
 
     @property
     def name(self) -> str:
@@ -262,7 +273,28 @@ def ways(world: World, journal: Journal) -> list[Way]:
     if where is Position.LEFT_BEHIND:
         found = [replace(way, why_not="this journal was left behind") for way in found]
     found = [replace(way, here=way_back_now(world, where)) for way in found]
+    found = [
+        replace(way, done=_done(journal, world, way))
+        if way.way == WayBack.PROTECT_THEN_BLUE_PRIME
+        else way
+        for way in found
+    ]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
+
+
+def _done(journal: Journal, world: World, way: Way) -> tuple[str, ...]:
+    """Return the changes of finishing the protection that the present stay has made already.
+
+    A step that only looks is never among them: what it saw may be otherwise now.
+    """
+    finishing = {step.key for step in protect() if step.risk is not Risk.READ_ONLY}
+    entry = journal.entries(world.run)[-1]
+    latest = {
+        each.step: each.status for each in journal.attempts(world.run) if each.entry == entry.id
+    }
+    return tuple(
+        key for key in way.steps if key in finishing and key in latest and latest[key].done
+    )
 
 
 def _forced(world: World, where: Position, entry: TrackEntry) -> Way:

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
+from runbook.postgres.refusals import libpq_says
 from runbook.postgres.statement import quoted
 from state.masking import masked, remember
 
@@ -366,9 +367,9 @@ def _final_advice(error: BaseException) -> str | None:
 
 def _cannot_connect(target: Target, database: str, error: BaseException) -> CannotConnect:
     advice = _final_advice(error) or "check that the cluster is up and reachable from here"
-    cause = masked(" ".join(str(error).split())) or "no answer in time"
+    said = masked(libpq_says(str(error))) or "no answer in time"
     return CannotConnect(
-        f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {cause}. "
+        f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {said}. "
         f"{advice[0].upper()}{advice[1:]}.",
         password_refused=_REFUSED in str(error),
     )

@@ -243,6 +243,19 @@ def test_a_plan_that_protects_no_rollback_has_no_capture_and_no_way_forward(told
     assert "blue-prime-for-good" not in told.open_ways()
 
 
+def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None:
+    told.stays(begun(UP, "switchover", "capture", "resume-traffic", "delete-deployment", "clone"))
+    attempt = told.journal.begin_attempt(told.run, "clone-instances").id
+    told.journal.end_attempt(attempt, Status.FAILED)
+    (way,) = [each for each in ways(told.world, told.journal) if each.way.startswith("protect-")]
+    assert way.recommended
+    assert way.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
+    left, _, done = way.plan.partition("; ")
+    assert left.startswith("hold-old-blue → clone-instances → subscribe → verify-protection → ")
+    assert done == "done already, and looked at again: delete-deployment, clone"
+    assert "delete-deployment" in way.steps, "it is still a step of the track: it looks"
+
+
 @pytest.mark.parametrize("protect", [True, False])
 @pytest.mark.parametrize(
     ("track", "way"),
