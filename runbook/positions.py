@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from runbook import differing, verdicts
+from runbook import differing, newcomers, verdicts
 from runbook.alarm import Cause, cause_of
+from runbook.board import Production, age, ago, stale
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
@@ -254,9 +255,21 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
 
     `fresh` says that it must have been looked for lately.
     """
-    if where in FORCED_FROM and verdicts.unreached(world, fresh=fresh) is not None:
+    if where not in FORCED_FROM:
+        return way_back(where)
+    if (found := verdicts.unreached(world, fresh=fresh)) is not None:
         return (
-            "none that loses nothing while new blue does not answer; the forced way to blue prime "
-            "(b, or --track forced) says what it gives up"
+            f"none that loses nothing while new blue does not answer{_as_of(world, found)}; the "
+            "forced way to blue prime (b, or --track forced) says what it gives up"
         )
-    return way_back(where)
+    behind = newcomers.gone_by_name(world)
+    return f"{way_back(where)}; {behind}, stays behind" if behind else way_back(where)
+
+
+def _as_of(world: World, found: Production) -> str:
+    """Return when it was looked for, where that is not now; else nothing."""
+    if not stale(found.at, world.now(), world.plan.protection.fresh_s):
+        return ""
+    seconds = age(found.at, world.now())
+    when = "at a time that is not known" if seconds is None else f"{ago(seconds)} ago"
+    return f" (last looked for {when})"

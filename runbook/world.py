@@ -11,11 +11,12 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from psycopg import AsyncConnection
 
-from runbook import clocks
+from runbook import clocks, known_names
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, Instance, Rds
 from runbook.plan import Plan
@@ -321,6 +322,7 @@ class World:
             server_major=int(cluster.engine_version.split(".")[0]),
             engine_version=cluster.engine_version,
             instance_ids=frozenset(member.identifier for member in cluster.members),
+            look_again=partial(known_names.of, self, role),
         )
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 
 from runbook import board as boards
-from runbook import serving
+from runbook import newcomers, serving
 from runbook.plan import StopMethod
 from runbook.postgres import ahead, replication, sequences
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -36,12 +36,14 @@ LOSS = "forced.loss"
 
 
 def loss(world: World) -> str:
-    """Return how far blue prime was behind when it was last known, with the age of that."""
+    """Return how far blue prime was behind when it was last known, with the age of that, and what
+    it was never fed.
+    """
     value = world.live()
     lags = () if value is None else boards.from_json(value).last_lags
-    if not lags:
-        return "how far blue prime was behind is not known"
-    said = []
+    said = [] if lags else ["how far blue prime was behind is not known"]
+    if whole := newcomers.not_fed(world):
+        said.append(whole)
     for lag in lags:
         seconds = "for a time that is not known" if lag.seconds is None else f"{lag.seconds:.1f} s"
         age_s = boards.age(lag.at, world.now())

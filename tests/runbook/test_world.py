@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from runbook import known_names
 from runbook.aws import Aws
 from runbook.plan import Plan
 from runbook.postgres import connect as pg
 from runbook.roles import Role
+from runbook.step import Watch
 from runbook.world import NothingKept, World
 
 
@@ -90,3 +92,28 @@ def test_names_of_a_run_fit_where_they_are_used() -> None:
     assert world.name("bgd") == "bp-k3f9qa-bgd"
     assert world.sql_name("1") == "blueprime_k3f9qa_1"
     assert len(world.name("x" * 80)) == 60
+
+
+async def test_a_cluster_is_known_by_the_names_that_its_own_instances_had_before() -> None:
+    """What its instances are named changes; a name that another instance had is none of its own."""
+    kept: dict[str, Any] = {}
+    named = {Role.BLUE: {"db-a": "orders-1"}, Role.GREEN: {"db-b": "orders-1-green-x1"}}
+
+    async def instances(role: Role) -> list[Any]:
+        there = named[role.identity].items()
+        return [SimpleNamespace(resource_id=each, identifier=name) for each, name in there]
+
+    def evidence(text: str, *, key: str, value: Any) -> None:
+        kept[key] = value
+
+    world = cast(World, SimpleNamespace(instances=instances, fact=kept.get))
+    assert await known_names.of(world, Role.NEW_BLUE) == {"orders-1-green-x1"}
+    await known_names.keep(world, cast(Watch, SimpleNamespace(evidence=evidence)))
+    named[Role.BLUE] = {"db-a": "orders-1-old1"}
+    named[Role.GREEN] = {"db-b": "orders-1", "db-c": "orders-2"}
+    assert await known_names.of(world, Role.NEW_BLUE) == {
+        "orders-1", "orders-2", "orders-1-green-x1",
+    }  # fmt: skip
+    assert await known_names.of(world, Role.OLD_BLUE) == {"orders-1-old1", "orders-1"}
+    named[Role.GREEN] = {"db-c": "orders-2"}
+    assert await known_names.of(world, Role.NEW_BLUE) == {"orders-2"}
