@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class ControlApi:
         production = control.cluster(options.cluster)
         # The port stays with the name, which leads nowhere while it is between two clusters.
         self._production_port, self._master = production.port, production.master
+        self._production = production.resource_id
         self.url = ""
         self._routes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
@@ -69,6 +71,7 @@ class ControlApi:
     def environment(self) -> dict[str, str]:
         """Return the variables that make AWS tools, libpq and blueprime mean this lab."""
         home = self._folder.parent
+        plan = home / f"{self._options.cluster}.toml"
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": self._control.region,
@@ -82,8 +85,16 @@ class ControlApi:
             "PGSSLMODE": "disable",
             "PGPASSFILE": str(self._folder / "pgpass"),
             "BLUEPRIME_HOME": str(home),
-            "BLUEPRIME_PLAN": str(home / f"{self._options.cluster}.toml"),
+            **({"BLUEPRIME_PLAN": str(plan)} if self._is_plan_of_ours(plan) else {}),
         }
+
+    def _is_plan_of_ours(self, plan: Path) -> bool:
+        """Return whether a plan was written for this lab: one before it may have left it."""
+        try:
+            cluster = tomllib.loads(plan.read_text(encoding="utf-8"))["cluster"]
+            return bool(cluster["resource_id"] == self._production)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _hooks(self) -> dict[str, list[str]]:
         script = [sys.executable, "-I", "-S", str(Path(hook.__file__).resolve())]

@@ -102,13 +102,12 @@ def record(
     results: Sequence[LiveComparison],
     evidence: Evidence,
     *,
-    whole: bool = True,
     since: Mark | None = None,
 ) -> list[Differing]:
     """Keep the results, and the tables that are known to differ now; only the run's holder may.
 
-    `whole` says that all tables were compared: then what was known to differ and does not any more
-    is struck out. `since` is what `position` said before. Returns the tables that are left.
+    All tables of each result's database were compared: what was known to differ and does not any
+    more is struck out. `since` is what `position` said before. Returns the tables that are left.
     """
     left = differing.left(world)
     lost = {each.name for each in differing.given_up(world)}
@@ -119,8 +118,6 @@ def record(
             if (each.database, each.schema, each.table) not in lost
         ]
         unproved = {(schema, table) for schema, table, _ in result.undecided}
-        if not whole:
-            unproved |= {(each.schema, each.table) for each in left}
         left = differing.after(left, result.database, found, unproved)
     evidence(
         "compared while it moves: " + "; ".join(map(words, results)),
@@ -132,7 +129,7 @@ def record(
     )
     captured = (world.fact("capture") or {}).get("databases", ())
     all_equal = all(each.same and not each.undecided for each in results)
-    if since and whole and all_equal and {each.database for each in results} >= set(captured):
+    if since and all_equal and {each.database for each in results} >= set(captured):
         uncarried.proved(world, evidence, since)
     if left != differing.left(world):
         evidence(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from runbook.amounts import lasting
 from runbook.postgres import replication
 from runbook.postgres.replication import SlotLag
 from runbook.roles import Role
@@ -94,7 +95,7 @@ class Pace:
         if self.rate is None:
             return left
         if self.rate:
-            return f"{left} at {self.rate / 1e6:.2f} MB/s, about {_duration(self.left / self.rate)}"
+            return f"{left} at {self.rate / 1e6:.2f} MB/s, about {lasting(self.left / self.rate)}"
         still = f"{left}, nothing confirmed for {self._still_s:.0f} s"
         if len(self._written) < 2:
             return still
@@ -102,10 +103,6 @@ class Pace:
         if grown <= 0:
             return f"{still}, and nothing applied"
         return f"{still}: a long transaction is being applied ({grown / 1e6:.1f} MB written for it)"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def gates(world: World) -> Sequence[Gate]:

@@ -25,6 +25,8 @@ class Preview:
     """Changes that were seen to have happened and would not be made again: title, what was seen."""
     passed: tuple[str, ...] = ()
     """Who has passed its other gates lately, and when, which it does not ask again."""
+    unknown: str = ""
+    """Why neither its gates nor its changes could be looked up, or empty."""
 
 
 @dataclass(frozen=True, slots=True)

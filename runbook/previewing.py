@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runbook.looked import UNREACHABLE, seen_there
+from runbook.looked import seen_there
 from runbook.offers import Preview
 from runbook.permission import objection
+from runbook.postgres.connect import UNREACHABLE
 from runbook.step import Gate, Step, StepFailed
 from runbook.world import World
 from state.records import Decision
@@ -31,7 +32,8 @@ async def preview(world: World, step: Step, standing: Standing, *, is_next: bool
         refused = await objection(world) if is_next and waves else ""
     except (StepFailed, *UNREACHABLE) as error:
         words = str(error).splitlines()[0]
-        return Preview(step.key, (), (), f"known when it is reached: {words}")
+        when = "could not be looked up now" if is_next else "known when it is reached"
+        return Preview(step.key, (), (), f"{when}: {words}", unknown=words)
     effects = [effect for wave in waves for effect in wave]
     return Preview(
         step.key,

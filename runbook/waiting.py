@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
+from runbook.amounts import lasting
 from runbook.clocks import STILL_S
 from runbook.step import Gate, StepFailed
 from state.journal import Journal
@@ -70,7 +71,7 @@ class Waits:
         if text != self._said:
             self._said, self._since = text, now
         elif (still := now - self._since) >= UNCHANGED_S:
-            text = f"{text} (no change for {_duration(still)})"
+            text = f"{text} (no change for {lasting(still)})"
         self._notice(text, fraction, to_do=to_do)
         if now - self._heartbeat >= HEARTBEAT_S:
             self._heartbeat = now
@@ -88,10 +89,6 @@ class Waits:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
         self.refuse_if_stopped()
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def within(fraction: float | None) -> float | None:

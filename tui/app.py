@@ -19,9 +19,8 @@ from pathlib import Path
 from time import monotonic
 
 from rich.segment import Segment, Segments
-from textual import events, on, work
+from textual import on, work
 from textual.app import SystemCommand
-from textual.binding import Binding
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -35,19 +34,18 @@ from state.masking import masked
 from state.records import RunSummary
 from state.words import Status
 from tui import keys, questions, text
+from tui.covering import Covering
 from tui.engine import Engine
 from tui.model import OnlyToWatch, RunModel
 from tui.parting import parting
-from tui.pressing import PressGuard
 from tui.screens.base import KeyedScreen
-from tui.screens.confirm import ConfirmDialog, Consent, Question
+from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog, Question
 from tui.screens.leaving import Leaving
 from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.notice import Notice
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
-from tui.screens.small import COLUMNS, ROWS, TooSmall
 from tui.surroundings import Surroundings
 from tui.terminal import Continued, SurvivingDriver
 from tui.theme import DAY, NIGHT
@@ -59,12 +57,6 @@ TERMINAL_S = 1.0
 
 LOOKS_S = 0.4
 """After so long it is said what leaving waits for."""
-
-NOT_SUSPENDED = (
-    "ctrl+z does not suspend blueprime: the watch, and a step that runs, would stand still while "
-    "the applications may be waiting. Open another terminal for other work. q leaves; nothing is "
-    "undone, and blueprime resume comes back."
-)
 
 SETTLE_S = 60.0
 """How long leaving waits for the effect in flight."""
@@ -83,7 +75,7 @@ class Doors:
     """Whether a run is a rehearsal whose lab, and with it its clusters, is there no more."""
 
 
-class BlueprimeApp(Surroundings):
+class BlueprimeApp(Covering, Surroundings):
     """The face of blueprime.
 
     With `at` a run is opened at once, with `plan` one is started; leaving it leaves the app then.
@@ -92,7 +84,6 @@ class BlueprimeApp(Surroundings):
 
     TITLE = "blueprime"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS = [Binding("ctrl+z", "stay", show=False, priority=True)]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     CSS = """
     Screen { background: $background; }
@@ -139,7 +130,6 @@ class BlueprimeApp(Surroundings):
         """The step that this process runs now, or empty."""
         self.asking = ""
         """The step whose gate waits for an answer in a dialog, or empty."""
-        self.guard = PressGuard()
         self.halted = ""
         """Why nothing can be done any more in this process: the journal failed under an act."""
         self.goodbye = ""
@@ -366,7 +356,12 @@ class BlueprimeApp(Surroundings):
         board = await self.engine.read(model.board)
         busy = await self.engine.read(model.busy) or self.conducting
         asked = questions.of_leaving(model.run, board, busy) if model.writable else None
-        return asked is None or await self.push_screen_wait(ConfirmDialog(asked)) is not None
+        if asked is None:
+            return True
+        if self.covered:
+            self.say_once("leaving asks first; make the terminal larger to read and answer it")
+            return False
+        return await self.push_screen_wait(LeaveDialog(asked)) is not None
 
     @work(exclusive=True, group="leave")
     async def ask_to_leave(self, model: RunModel, *, out: bool = False) -> None:
@@ -386,6 +381,7 @@ class BlueprimeApp(Surroundings):
         words = await self._close(model)
         while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
             await self.pop_screen()
+        self.cover()
         self.notify(words, title="Nothing was undone", timeout=8, markup=False)
 
     @work
@@ -440,23 +436,12 @@ class BlueprimeApp(Surroundings):
         """Leave as `q` does: the palette's and Textual's own way out."""
         if self._model is None or self._leaving:
             self.leave()
+        elif any(isinstance(screen, LeaveDialog) for screen in self.screen_stack):
+            self.say_once("leaving is asked already; answer it")
         else:
             self.ask_to_leave(self._model, out=True)
 
-    def action_stay(self) -> None:
-        """Say that ctrl+z suspends nothing; what is typed for a shell is answered by the notice."""
-        if not isinstance(self.screen, Notice):
-            self.push_screen(Notice("Not suspended", NOT_SUSPENDED))
-
     # The terminal.
-
-    def on_resize(self, event: events.Resize) -> None:
-        small = event.size.width < COLUMNS or event.size.height < ROWS
-        covered = isinstance(self.screen, TooSmall)
-        if small and not covered:
-            self.push_screen(TooSmall())
-        elif covered and not small:
-            self.pop_screen()
 
     def _fatal_error(self) -> None:
         """End the app after what nobody foresaw, and say where.
@@ -480,4 +465,4 @@ class BlueprimeApp(Surroundings):
                 )
         yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
         if place not in ("run", "runs", "resume"):
-            yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.leave)
+            yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.action_quit)

@@ -1,7 +1,8 @@
 """The one registry of keys: bindings, footer, palette and help are all made from it.
 
 Plain letters and F-keys only: Ctrl chords belong to terminal multiplexers. The palette's own
-chord is the exception, and everything in it has a plain key too.
+chord is the exception, and everything in it has a plain key too. What runs a step is not in it: the
+palette covers the line that says what would run.
 """
 
 from __future__ import annotations
@@ -105,8 +106,11 @@ KEYS: tuple[Key, ...] = (
         "Run the step that is ready (never the one merely selected).",
         "footer",
         "guarded",
+        "bare",
     ),
-    _key("run", "retry", "r", "r", "retry", "Try the failed step again.", "footer", "guarded"),
+    _key(
+        "run", "retry", "r", "r", "retry", "Try the failed step again.", "footer", "guarded", "bare"
+    ),
     _key(
         "run",
         "branch",

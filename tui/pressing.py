@@ -29,7 +29,7 @@ class PressGuard:
 
     def start_anew(self, at: float) -> None:
         """Heed no press that was made before `at`: nobody has seen the screen until then."""
-        self._shown, self._since = None, at
+        self._since = at
 
     def heard(self, key: str, at: float) -> str:
         """Take a press made at `at`; return why it is not to be heeded, or an empty string."""

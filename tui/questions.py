@@ -39,7 +39,6 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
     first = flow[0]
     calls = tuple(title for title, _ in standing.preview.effects) if standing.preview else ()
     several = len(flow) > 1
-    unseen = f"{looking_at(standing)}; no answer yet" if standing.preview is None else ""
     return Question(
         heading=f"{first.step} on {run.cluster}",
         question=f"Run {len(flow)} steps, {first.step} to {flow[-1].step}, without a further stop?"
@@ -48,7 +47,7 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
         facts=(
             *_then(first.step, checklist),
             ("Cannot be undone", _final(flow)),
-            ("Not known", unseen and f"what {first.step} would change. Looked for: {unseen}"),
+            ("Not known", _unseen(first.step, standing)),
             ("Undo", first.undo),
         ),
         calls=calls,
@@ -78,6 +77,13 @@ def of_leaving(run: Run, board: Board, busy: str) -> Question | None:
         ),
         yes="Leave",
     )
+
+
+def _unseen(step: str, standing: Standing) -> str:
+    why = standing.error or f"{looking_at(standing)}; no answer yet"
+    if standing.preview is not None:
+        why = standing.preview.unknown
+    return "" if not why else f"what {step} would change. Looked for: {why}"
 
 
 def _then(step: str, checklist: Checklist) -> tuple[tuple[str, str], ...]:

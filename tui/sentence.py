@@ -119,13 +119,13 @@ def must_be_confirmed(checklist: Checklist, standing: Standing) -> bool:
     """Return whether enter asks first by itself, the step that is ready asking nothing.
 
     So it is where several steps would run, where one cannot be undone, and where nobody has seen
-    what the step would do.
+    what the step would do: not known yet, or not to be known.
     """
     flow, preview = checklist.flow, standing.preview
-    if preview is None and not standing.error:
+    if preview is None or preview.unknown:
         return True
     grave = any(line.risk in (Risk.PIVOT, Risk.DESTRUCTIVE) for line in flow)
-    return (len(flow) > 1 or grave) and not (preview and preview.gates)
+    return (len(flow) > 1 or grave) and not preview.gates
 
 
 def undecided(item: Line) -> bool:
@@ -161,7 +161,7 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
     risk = glyphs.RISK[item.risk].word
     if item.risk is Risk.READ_ONLY and (preview is None or not preview.effects):
         return f"{_lower(text.clean(item.title))}; only looks, and changes nothing"
-    if error:
+    if error or (preview is not None and preview.unknown):
         return f"{risk}: {_lower(text.clean(item.title))}; its calls could not be looked up"
     if preview is None or preview.note or not (preview.effects or preview.there):
         return f"{risk}: {_lower(text.clean(item.title))}"

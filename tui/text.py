@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 
+from runbook.amounts import sized
 from state.masking import masked_by_value
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT = {"\t": "\\t", "\r": "\\r"}
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def clean(text: str, *, lines: bool = False) -> str:
@@ -135,15 +135,7 @@ def clock(seconds: float) -> str:
 
 def volume(count: int | None) -> str:
     """Return an amount of data as `0 B`, `1.2 MB`, or `?` where it is unknown."""
-    if count is None:
-        return "?"
-    if count < 1024:
-        return f"{count} B"
-    power = min(len(_UNITS) - 1, (count.bit_length() - 1) // 10)
-    value = count / 1024**power
-    if value >= 999.95 and power < len(_UNITS) - 1:
-        power, value = power + 1, value / 1024
-    return f"{value:.0f} {_UNITS[power]}" if value >= 99.95 else f"{value:.1f} {_UNITS[power]}"
+    return "?" if count is None else sized(count)
 
 
 def at(moment: datetime | None) -> str:

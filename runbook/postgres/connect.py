@@ -141,6 +141,10 @@ class WrongServer(Exception):
         """What it calls itself, where nothing else says that it is another one."""
 
 
+UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
+"""What a look at a database may end in: nothing was changed by it."""
+
+
 async def connect(
     target: Target,
     password: Password,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.amounts import sized
 from runbook.fix import Fix, Mend
 from runbook.postgres import catalog
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look, settings
 from runbook.preflight.result import Result, block, passed, unseen, warn
-from runbook.preflight.rows import sized
 
 _QUOTAS = {
     "DBClusters": "DB clusters",

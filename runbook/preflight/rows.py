@@ -39,12 +39,3 @@ def some(names: Iterable[str], of: int = 5) -> str:
 def counted(count: int, one: str, more: str = "") -> str:
     """Return a number of things in words, e.g. `1 row`, `12,000 rows`."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
-
-
-def sized(count: int) -> str:
-    """Return a number of bytes in words, e.g. `820 bytes`, `1.5 GB`, in powers of 1024."""
-    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
-    while size >= 1024 and len(units) > 1:
-        size /= 1024
-        units.pop(0)
-    return f"{count} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"

@@ -63,8 +63,13 @@ def test_the_app_says_to_whom_it_went(away: Journal) -> None:
     assert "\x1b" not in said.then
 
 
+@pytest.mark.parametrize("history", [False, True])
 def test_a_watcher_sees_what_was_known_and_says_so(
-    away: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    away: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    history: bool,
 ) -> None:
     import asyncio
 
@@ -79,12 +84,13 @@ def test_a_watcher_sees_what_was_known_and_says_so(
     monkeypatch.setenv("BLUEPRIME_HOME", str(away.path.parent))
     monkeypatch.setattr(watching.asyncio, "sleep", no_more)
     with pytest.raises(Enough):
-        asyncio.run(watching.watch_json("k2f9qa"))
+        asyncio.run(watching.watch_json("k2f9qa", history=history))
     lines: list[dict[str, Any]] = [
         json.loads(line) for line in capsys.readouterr().out.splitlines()
     ]
-    (said,) = [line for line in lines if line["kind"] == "handed_over"]
-    assert said["handed_over"]["at"]
-    events = [line for line in lines if line["kind"] not in ("handed_over", "board", "holder")]
-    assert events[-1]["kind"] == "handover"
+    stands, *rest = lines
+    assert stands["kind"] == "stands"
+    assert stands["handed_over"]["at"]
+    events = [line for line in rest if line["kind"] not in ("handed_over", "board", "holder")]
+    assert [line["kind"] for line in events][-1:] == (["handover"] if history else [])
     assert [line["board"]["at"] for line in lines if line["kind"] == "board"] == [None]

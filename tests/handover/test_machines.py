@@ -77,15 +77,16 @@ def test_a_night_on_two_machines_by_turns(
     shown = passed_on(first, second, run, tmp_path / "before the pivot")
     assert "way back from here: abort" in shown
 
-    watching = first.start("watch", run, "--json")
+    watching = first.start("watch", run, "--json", "--history")
     gone_on(second, run, "--until", "switchover")
     nothing_can_be_done(first, run)
     watching.kill()
     seen = [json.loads(line) for line in watching.communicate()[0].splitlines()]
-    assert [line["kind"] for line in seen if line["kind"] not in ("board", "holder")][-2:] == [
-        "handover",
-        "handed_over",
-    ]
+    assert seen[0]["kind"] == "stands"
+    assert seen[0]["handed_over"]["at"]
+    assert [line["kind"] for line in seen if line["kind"] not in ("board", "holder")][-1] == (
+        "handover"
+    )
     assert "switchover" not in {line.get("data", {}).get("step") for line in seen}
 
     shown = passed_on(second, first, run, tmp_path / "inside the fence")

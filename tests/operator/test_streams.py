@@ -70,7 +70,7 @@ def test_every_look_is_whole_where_the_encoding_lacks_characters(
     shown = noted.run("show", "run1", env=env).stdout
     assert f"{LACKING_ESCAPED} is not there" in shown
     assert LACKING_ESCAPED in noted.run("report", "run1", env=env).stdout
-    lines = noted.run("watch", "run1", "--json", env=env).stdout.splitlines()
+    lines = noted.run("watch", "run1", "--json", "--history", env=env).stdout.splitlines()
     assert LACKING in [json.loads(line).get("text") for line in lines]
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from runbook.board import Protection
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
+from tests.tui.fake import NOW
 from tui.model import Way
 from tui.screens.branch import BranchScreen, WaysPane
 from tui.screens.confirm import ConfirmDialog
@@ -155,3 +159,27 @@ async def test_a_dialog_that_is_answered_before_it_is_drawn_says_no_more() -> No
         assert isinstance(dialog, ConfirmDialog)
         await dialog.query("#dialog").remove()
         dialog._hint()
+
+
+async def test_the_ways_are_looked_at_again_when_the_banner_turns() -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        await pilot.press("b")
+        await sees(pilot, "Commit: end the way back", "PROTECTED: a rollback")
+        await pilot.press("down")
+        pane = pilot.app.screen.query_one(WaysPane)
+        chosen = pane.chosen()
+        assert chosen is not None
+        model.offered = [
+            replace(way, available=False, recommended=False, why_not="a slot is gone")
+            if way.recommended
+            else way
+            for way in reversed(model.offered)
+        ]
+        gone = Protection(False, "a slot is gone", at=NOW)
+        model.figures = replace(model.figures, protection=gone)
+        await sees(pilot, "NOT PROTECTED: a slot is gone", "why not a slot is gone")
+        again = pane.chosen()
+        assert again is not None
+        assert again.title == chosen.title, "what is marked stays marked"

@@ -12,7 +12,7 @@ from runbook.offers import Preview
 from runbook.step import Risk
 from state.words import Status
 from tests.tui import scenes, trouble
-from tests.tui.conftest import enter_run, sees, sentence, shown, until
+from tests.tui.conftest import enter_run, hint, sees, sentence, shown, until
 from tests.tui.fake import FakeRun, Script, ago
 from tui import pressing
 from tui import sentence as sentences
@@ -225,6 +225,78 @@ async def test_ctrl_z_suspends_nothing_and_what_follows_for_a_shell_runs_nothing
         await sees(pilot, "ctrl+z does not suspend blueprime")
         await presses(pilot, "f", "g", "enter")
         await until(pilot, lambda: not isinstance(pilot.app.screen, Notice))
+        assert not model.called("advance")
+
+
+@pytest.mark.usefixtures("guarded")
+async def test_what_is_chosen_in_the_palette_runs_nothing_beneath_it() -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        screen = await enter_run(pilot)
+        pilot.app.guard = PressGuard()  # type: ignore[attr-defined]
+        await presses(pilot, "ctrl+p", *"checklist")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await presses(pilot, "enter", "enter")
+        await sees(pilot, "enter run: held or pressed again at once")
+        assert not model.called("advance")
+
+
+@pytest.mark.usefixtures("guarded")
+async def test_a_second_click_belongs_to_the_first_and_a_dimmed_key_says_why() -> None:
+    model = scenes.protected()
+    model.tried.pop("verify-protection")
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.click(hint(pilot, "retry"))
+        await sees(pilot, "r retry: no step has failed")
+        await pilot.click(hint(pilot, "advance"))
+        await sees(pilot, "enter: run bake")
+        await pilot.click(hint(pilot, "advance"))
+        await sees(pilot, "enter run: held or pressed again at once")
+        assert model.called("advance") == [("advance", "verify-protection")]
+
+
+async def test_what_enter_does_is_not_heeded_before_it_was_seen_uncovered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        screen = await enter_run(pilot)
+        await pilot.press("l")
+        await sees(pilot, "3 events")
+        monkeypatch.setattr(pressing, "REACTION_S", 3600.0)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await pilot.press("enter")
+        await sees(pilot, "what it does has changed just now")
+        assert not model.called("advance")
+
+
+@pytest.mark.parametrize("risk", [Risk.REVERSIBLE, Risk.DESTRUCTIVE])
+@pytest.mark.parametrize("failed", ["told", "raised"])
+async def test_a_preview_that_could_not_be_made_makes_no_step_look_harmless(
+    risk: Risk, failed: str
+) -> None:
+    model = scenes.protected()
+    bake = next(script for script in model.scripts if script.key == "bake")
+    risky = replace(bake, risk=risk, continues=False)
+    model.scripts = [risky if script is bake else script for script in model.scripts]
+
+    async def preview(step: str) -> Preview:
+        if failed == "raised":
+            raise OSError("no answer of AWS")
+        return Preview(step, (), (), "could not be looked up now", unknown="no answer of AWS")
+
+    model.preview = preview  # type: ignore[method-assign]
+    async with scenes.app(model, at="k2f9qa").run_test(size=NARROW) as pilot:
+        await enter_run(pilot)
+        assert "its calls could not be looked up" in " ".join(sentence(pilot).split())
+        await pilot.press("enter")
+        text = await sees(pilot, "Run bake: Watch?", "Not known")
+        words = " ".join(text.replace("│", " ").split())
+        assert "what bake would change. Looked for: no answer of AWS" in words
         assert not model.called("advance")
 
 

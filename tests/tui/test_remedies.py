@@ -130,11 +130,15 @@ async def test_a_failed_remedy_stays_offered_and_says_so() -> None:
         assert "Copy the differing rows" in shown(pilot.app)
 
 
-async def test_a_watcher_is_offered_nothing() -> None:
+async def test_a_watcher_looks_at_what_is_offered_and_performs_nothing() -> None:
     model = offering(RECOPY)
-    model.writable = False
+    model.writable, model.holder = False, scenes.HOLDER
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
         await enter_run(pilot)
         await pilot.press("m")
-        await sees(pilot, "watching only")
-        assert isinstance(pilot.app.screen, RunScreen)
+        await sees(pilot, "Copy the differing rows")
+        assert dim(pilot, "choose")
+        await pilot.press("enter")
+        await sees(pilot, "enter perform: watching only; mira on db-ops-3")
+        assert not model.called("mend")
+        assert isinstance(pilot.app.screen, RemediesScreen)

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from runbook.board import Protection
 from runbook.offers import Pending
 from runbook.step import Answer, Finding
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
-from tests.tui.fake import FakeRun
+from tests.tui.fake import NOW, FakeRun, ago
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.resume import ResumeScreen
 
@@ -153,3 +154,22 @@ async def test_a_run_without_history_has_no_resume_screen() -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
         await sees(pilot, "enter: run identify")
         assert "Where this run stands" not in shown(pilot.app)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_banner_and_way_back_are_of_the_same_look(size: tuple[int, int]) -> None:
+    model = scenes.protected()
+    async with scenes.app(model, at="k2f9qa").run_test(size=size) as pilot:
+        await sees(pilot, "PROTECTED: a rollback now", "loses nothing: roll back to blue prime")
+        best, *others = model.offered
+        model.offered = [
+            replace(way, available=False, recommended=False, here="none that loses nothing")
+            for way in (best, *others)
+        ]
+        gone = Protection(False, "a slot is gone", at=NOW)
+        model.figures = replace(model.figures, protection=gone)
+        text = await sees(pilot, "NOT PROTECTED: a slot is gone", "none that loses nothing")
+        assert "loses nothing: roll back" not in text
+        old = replace(gone, at=ago(60))
+        model.figures = replace(model.figures, protection=old)
+        await sees(pilot, "PROTECTION UNKNOWN: last seen 60s ago")

@@ -161,12 +161,27 @@ async def test_a_watcher_sees_everything_and_acts_on_nothing() -> None:
         await enter_run(pilot)
         text = shown(pilot.app)
         assert "watching only: mira on db-ops-3 (pid 4711) has held this run" in text
-        await pilot.press("enter", "r", "b", "n", "x")
-        await sees(pilot, "mira on db-ops-3")
-        assert all(dim(pilot, name) for name in ("advance", "retry", "branch"))
+        for key, name in (("enter", "run"), ("r", "retry"), ("n", "note"), ("x", "stop waiting")):
+            await pilot.press(key)
+            await sees(pilot, f"{key} {name}: watching only; mira on db-ops-3")
+        assert all(dim(pilot, name) for name in ("advance", "retry"))
+        assert not any(dim(pilot, name) for name in ("branch", "remedies", "log", "help", "leave"))
         assert not model.called("note")
         assert not model.called("advance")
         assert isinstance(pilot.app.screen, RunScreen)
+
+
+async def test_a_watcher_looks_at_the_ways_and_takes_none() -> None:
+    model = scenes.protected()
+    model.writable, model.holder = False, scenes.HOLDER
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE, notifications=True) as pilot:
+        await enter_run(pilot)
+        await pilot.press("b")
+        await sees(pilot, "available · the way")
+        assert dim(pilot, "choose")
+        await pilot.press("enter")
+        await sees(pilot, "enter choose: watching only; mira on db-ops-3")
+        assert not model.called("branch")
 
 
 async def test_a_declined_gate_leaves_the_step_ready() -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from textual import events
+from textual.geometry import Size
 
 from runbook.board import Trend
 from runbook.looks import trend
@@ -216,7 +218,20 @@ async def test_ways_that_come_after_the_resume_screen_is_gone_draw_nothing() -> 
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and not screen.is_running)
         # What a worker does that its screen outlived no more.
-        screen._stand(screen.picture, [])
+        screen._stand(screen.picture)
         model._go.set()
         await sees(pilot, "enter: run bake")
     assert app.return_code in (None, 0)
+
+
+@pytest.mark.parametrize("kind", [JournalPane, ChecklistPane])
+async def test_a_pane_is_drawn_once_for_a_new_size(
+    kind: type[JournalPane | ChecklistPane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scenes.app(scenes.protected(), at="k2f9qa").run_test(size=WIDE) as pilot:
+        screen = await enter_run(pilot)
+        pane = screen.query_one(kind)
+        drawn: list[int] = []
+        monkeypatch.setattr(pane, "redraw", lambda: drawn.append(1))
+        await pane._on_message(events.Resize(Size(90, 20), Size(90, 20)))
+        assert drawn == [1]

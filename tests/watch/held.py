@@ -41,6 +41,7 @@ PASSWORD = "of the replication role"
 SCHEMA = """
 CREATE TABLE public.customer (id bigint PRIMARY KEY, name text, city varchar(20));
 CREATE TABLE public."Order ""x"" %" (id bigint PRIMARY KEY, customer bigint);
+CREATE TABLE public."Or der" (id bigint PRIMARY KEY, a int, b int);
 CREATE SEQUENCE public.number AS smallint;
 CREATE TYPE public.mood AS ENUM ('good', 'bad');
 CREATE TABLE public.event (id bigint, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);

@@ -246,15 +246,21 @@ def resume(run: str, take_over: bool) -> None:
 @main.command()
 @click.argument("run", default="")
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON line an event and a board a second."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON line for where it stands, then one for each event and a board a second.",
 )
+@click.option("--history", is_flag=True, help="With --json: the events until now, too.")
 @in_words
-def watch(run: str, as_json: bool) -> None:
+def watch(run: str, as_json: bool, history: bool) -> None:
     """Watch RUN, read-only, beside whoever holds it."""
+    if history and not as_json:
+        raise click.UsageError("--history goes with --json; the app shows the journal with l.")
     if as_json:
         from tui.cli.watching import watch_json
 
-        raise SystemExit(run_async(watch_json(run)))
+        raise SystemExit(run_async(watch_json(run, history=history)))
     from tui.cli.open import open_app
 
     raise SystemExit(open_app(run=run or "latest", watch=True))

@@ -11,7 +11,8 @@ import click
 
 from runbook import comparing, planning
 from runbook.aws import Aws
-from runbook.looked import UNREACHABLE, first_line
+from runbook.looked import first_line
+from runbook.postgres.connect import UNREACHABLE
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.world import World
@@ -86,7 +87,7 @@ async def compare_run(
             await world.forget_connections()
         if record:
             keep = partial(journal.evidence, found.id, "compare")
-            comparing.record(world, results, keep, whole=True, since=since)
+            comparing.record(world, results, keep, since=since)
     verdicts = [result.same for result in results]
     equal = False if False in verdicts else None if None in verdicts else True
     if as_json:

@@ -32,6 +32,9 @@ UNKNOWN = 4
 
 EVENT_EVERY_S = 0.2
 
+LAST_WORD_S = 20.0
+"""How long the end of a run or a mend waits for a look at protection."""
+
 PASSING = frozenset({"wait", "evidence"})
 """Kinds of events that a slow reader may miss: the journal has them."""
 
@@ -251,9 +254,9 @@ def say_what_failed(session: Session) -> None:
             continue
         if line.attempt is not None and line.status.ended and not line.status.done:
             sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
-    protection = session.board().protection
-    if rests(session) is Result.PROTECTED and protection.protected is not True:
-        said = "; ".join(protection.reasons) or protection.text
+    found = session.board().protection
+    if rests(session) is Result.PROTECTED and found.protected is not True:
+        said = "; ".join(found.reasons) or found.text
         sys.stderr.write(f"Every step is done, and the run is not protected: {said}.\n")
 
 
@@ -277,7 +280,8 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             for phase in phases(session)
         },
         "way_back": session.way_back(),
-        "protection": _protection(session),
+        "production": _production(session),
+        "protection": protection(session),
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}
             for step in durations(session.checklist())
@@ -303,7 +307,17 @@ def say_warnings(found: Sequence[Mapping[str, Json]]) -> None:
         sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
 
 
-def _protection(session: Session) -> dict[str, Json]:
+def _production(session: Session) -> dict[str, Json]:
+    """Return whether the cluster that serves answers, and since when it does not."""
+    found = session.board().production
+    return {
+        "state": found.state.value,
+        "text": found.text,
+        "since": None if found.since is None else found.since.isoformat(),
+    }
+
+
+def protection(session: Session) -> dict[str, Json]:
     """Return the verdict of the watch, as of when it was made."""
     found = session.board().protection
     return {

@@ -119,6 +119,9 @@ def env() -> None:
     """Print export lines, so that the AWS CLI, psql and pgbench work against the lab."""
     with _said_plainly():
         found = lab.env()
+    if "BLUEPRIME_PLAN" not in found:
+        # That of a lab before this one would be taken for this one's.
+        click.echo("unset BLUEPRIME_PLAN")
     for name, value in found.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

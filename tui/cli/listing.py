@@ -26,7 +26,7 @@ from state.errors import NoJournal
 from state.home import journal_path
 from state.journal import Journal
 from state.keeping import touched
-from state.records import Handover, RunSummary
+from state.records import Handover, Holder, RunSummary
 from tui.cli.workspace import lab_gone, read_journal
 from tui.text import ago, clean, elapsed
 
@@ -90,6 +90,18 @@ def handed_over(away: Handover | None) -> dict[str, Any] | None:
         "who": away.who,
         "host": away.host,
         "fingerprint": away.fingerprint,
+    }
+
+
+def held(holder: Holder | None) -> dict[str, Any] | None:
+    """Return whose process holds the journal, and since when, or None."""
+    if holder is None:
+        return None
+    return {
+        "host": holder.host,
+        "pid": holder.pid,
+        "user": holder.user,
+        "since": holder.since.isoformat(),
     }
 
 
@@ -157,6 +169,12 @@ class _Shown:
     """The sentence on the way back."""
     board: Board | None
     """The last figures that were put up, with the verdict as it stands now."""
+    holder: Holder | None
+    """Whose process writes this journal now."""
+
+    def ends(self) -> list[str]:
+        """Return what is said last: the way back, the verdict, and whether anybody watches."""
+        return [*_way_and_protection(self), *_watched(self)]
 
 
 def _read(run: str) -> _Shown:
@@ -164,8 +182,9 @@ def _read(run: str) -> _Shown:
     with read_journal() as journal:
         listed = checklists.read(journal, run)
         world = _world(journal, listed)
-        board = verdicts.board_as_seen(world, watched=journal.holder() is not None)
-        return _Shown(listed, way_back_of(journal, listed), board)
+        holder = journal.holder()
+        board = verdicts.board_as_seen(world, watched=holder is not None)
+        return _Shown(listed, way_back_of(journal, listed), board, holder)
 
 
 def _world(journal: Journal, listed: Checklist) -> World:
@@ -191,6 +210,7 @@ def show_json(run: str) -> dict[str, Any]:
         "open": listed.run.open,
         "result": None if listed.run.result is None else listed.run.result.value,
         "handed_over": handed_over(listed.run.away),
+        "holder": held(shown.holder),
         "way_back": back,
         "next": None if following is None else following.step,
         "tracks": [
@@ -220,7 +240,7 @@ def stands(run: str) -> dict[str, Any]:
     """Return the way back from where a run stands and the verdict, for its report."""
     shown = _read(run)
     found = None if shown.board is None else shown.board.as_json()["protection"]
-    words = [line.split(": ", 1) for line in _way_and_protection(shown)]
+    words = [line.split(": ", 1) for line in shown.ends()]
     return {"way_back": shown.back, "protection": found, "words": words}
 
 
@@ -235,8 +255,12 @@ def _at_once(run: str) -> list[str]:
         if record.open and down.asked_at is not None:
             lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
         live = journal.live(record.id)
-        served = None if live is None else boards.from_json(live).production
-        if record.open and served is not None and served.unreached and served.since:
+        board = boards.Board() if live is None else boards.from_json(live)
+        served, second = board.production, board.returned
+        if record.open and second is not None:
+            age = ago(None if second.at is None else elapsed(second.at, datetime.now(UTC)))
+            lines.append(f"TWO CLUSTERS TAKE WRITES, as seen {age}: {clean(second.words)}")
+        if record.open and served.unreached and served.since:
             age = ago(None if served.at is None else elapsed(served.at, datetime.now(UTC)))
             lines.append(
                 f"PRODUCTION, as seen {age}: {clean(served.text)}, since "
@@ -272,7 +296,7 @@ def show_text(run: str) -> str:
         when = f", as seen {ago(elapsed(seen, datetime.now(UTC)))}" if seen else " NOW"
         lines.append(f"TO DO{when}: {clean(shown.board.to_do)}")
     lines += _at_once(run)
-    return "\n".join([*lines, *_way_and_protection(shown)]) + "\n"
+    return "\n".join([*lines, *shown.ends()]) + "\n"
 
 
 def _word(line: Line) -> str:
@@ -302,4 +326,20 @@ def _way_and_protection(shown: _Shown) -> list[str]:
         f"way back as last known, {age}: {shown.back}",
         f"protected: not known now; as seen {found.before_at.astimezone():%Y-%m-%d %H:%M:%S} "
         f"({age}): {PROTECTED[found.before]} ({words})",
+    ]
+
+
+def _watched(shown: _Shown) -> list[str]:
+    """Return whether a process watches the run, and how one begins to."""
+    run, holder = shown.listed.run, shown.holder
+    if not run.open or run.away:
+        return []
+    if holder is not None:
+        by = f"{clean(holder.user)} on {clean(holder.host)} (pid {holder.pid})"
+        return [f"held by: {by} since {holder.since.astimezone():%Y-%m-%d %H:%M:%S}"]
+    if lab_gone(run):
+        return ["held by: nobody; the lab of this rehearsal is gone, and its clusters with it"]
+    return [
+        "held by: nobody, so nobody watches the run; to watch it again, and perform nothing by "
+        f"itself: blueprime resume {run.id}"
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -16,8 +16,9 @@ from state.records import Json
 from state.words import REMEDY, Status
 from tui.cli import BLOCKED, DONE, FAILED, UNKNOWN, print_json
 from tui.cli.deciding import nobody, yes_to_all
-from tui.cli.headless import Printer
+from tui.cli.headless import LAST_WORD_S, Printer, protection
 from tui.cli.leaving import on_signals
+from tui.cli.listing import PROTECTED
 from tui.cli.workspace import enter_lab, open_session, read_journal, write_journal
 from tui.text import clean
 
@@ -55,15 +56,17 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
         try:
             with on_signals(session.leave):
                 status = await session.mend(key, yes_to_all if yes else nobody)
+                seen = await _seen(session)
         finally:
             await session.close()
         refused = session.refused
         message = _message(journal, session.run.id, key, status)
     done = _done(session.run.id, key, status, message)
     if as_json:
-        print_json(done)
+        print_json({**done, **seen})
     else:
         _say_done(done)
+        _say_seen(seen)
     return _code(status, refused=refused)
 
 
@@ -72,7 +75,7 @@ async def _mend_all(run: str, *, as_json: bool) -> int:
 
     As JSON each is a line, and so is what is left at the end.
     """
-    tried: set[str] = set()
+    tried: dict[str, str] = {}
     codes: list[int] = []
     printer = Printer(as_json=as_json)
     with write_journal() as journal:
@@ -85,32 +88,70 @@ async def _mend_all(run: str, *, as_json: bool) -> int:
                     # Only those of the preflight do not wait for each other.
                     alone = [] if all(e.key.startswith(FIX) for e in todo) else todo[:1]
                     for offer in alone or todo:
-                        tried.add(offer.key)
                         status = await session.mend(offer.key, nobody)
                         message = _message(journal, session.run.id, offer.key, status)
+                        tried[offer.key] = f"{status.value}: {message}"
                         done = _done(session.run.id, offer.key, status, message)
                         if as_json:
                             printer.line(done)
                         else:
                             _say_done(done)
                         codes.append(_code(status, refused=session.refused))
+            seen = await _seen(session)
             left = [] if session.leaving else await session.remedies()
         finally:
             await session.close()
     if as_json:
         counts: dict[str, Json] = {"done": codes.count(DONE), "tried": len(codes)}
-        printer.line({"run": run, **counts, "left": [each.title for each in left]})
+        why = [_left_as_json(each, tried) for each in left]
+        printer.line({"run": run, **counts, "left": why, **seen})
     else:
         click.echo(f"{codes.count(DONE)} of {len(codes)} were done; left to you: {len(left)}")
         for each in left:
-            click.echo(f"  {clean(each.title)}")
+            click.echo(f"  {clean(each.title)}\n    {clean(_why_left(each, tried))}")
+        _say_seen(seen)
     return max(codes, default=DONE)
 
 
-def _of_all(offer: Offer, tried: set[str]) -> bool:
-    """Return whether it is to be taken with all: not yet tried, and nobody has to decide on it."""
-    safe = offer.risk is Risk.REVERSIBLE and not offer.gates and not offer.note
-    return bool(offer.key) and offer.key not in tried and safe
+def _of_all(offer: Offer, tried: Mapping[str, str]) -> bool:
+    """Return whether it is to be taken with all: nobody has to see to it."""
+    return not _why_left(offer, tried)
+
+
+def _why_left(offer: Offer, tried: Mapping[str, str]) -> str:
+    """Return why a mend is left to a person, or an empty string; `tried` tells how others ended."""
+    if not offer.key:
+        return "only a person can do it, as listed by: blueprime mend RUN"
+    if offer.key in tried:
+        return f"tried, and {tried[offer.key]}"
+    if offer.gates:
+        return "it asks first: " + "; ".join(gate.question for gate in offer.gates)
+    if offer.note:
+        return f"what it would run is not known: {offer.note}"
+    if offer.risk is not Risk.REVERSIBLE:
+        return f"it is {offer.risk.value}: {offer.undo}"
+    return ""
+
+
+def _left_as_json(offer: Offer, tried: Mapping[str, str]) -> dict[str, Json]:
+    return {"key": offer.key, "title": offer.title, "why_left": _why_left(offer, tried)}
+
+
+async def _seen(session: Session) -> dict[str, Json]:
+    """Have both sides looked at after a mend; return the verdict, which the journal keeps.
+
+    Empty where none is due: the slots are not made yet, or the process is asked to end.
+    """
+    if session.leaving or not session.fact("slots"):
+        return {}
+    await session.start_watching()
+    await session.looked(LAST_WORD_S)
+    return {"protection": protection(session)}
+
+
+def _say_seen(seen: Mapping[str, Json]) -> None:
+    if found := seen.get("protection"):
+        click.echo(f"protected: {PROTECTED[found['protected']]} ({clean(found['text'])})")
 
 
 def _message(journal: Journal, run: str, key: str, status: Status) -> str:

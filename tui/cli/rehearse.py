@@ -106,7 +106,7 @@ def _rehearse(night: Night) -> int:
     keep = kept
     try:
         os.environ.update(lab.env())
-        plan_file = Path(os.environ.get("BLUEPRIME_PLAN") or home() / "plan.toml")
+        plan_file = home() / f"{lab.status()['cluster']}.toml"
         with open_private(plan_file) as file:
             file.write(asyncio.run(_discovered(night)))
         _say(night, f"Wrote the plan: {plan_file}")

@@ -20,6 +20,7 @@ from tui.cli.headless import (
     BLOCKED,
     DONE,
     FAILED,
+    LAST_WORD_S,
     UNKNOWN,
     OnUnknown,
     Printer,
@@ -34,9 +35,6 @@ from tui.cli.headless import (
 )
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
-
-LAST_WORD_S = 20.0
-"""How long the end of an unattended run waits for a look at protection."""
 
 
 async def run_unattended(

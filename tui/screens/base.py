@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
-from textual import events
+from textual import events, on
+from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen
 
 from tui import keys
+from tui.sentence import held_by
 from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyHint
 
@@ -29,6 +31,16 @@ class KeyedScreen(Screen[R], Generic[R]):
         """Return the app as what it is."""
         return cast("BlueprimeApp", self.app)
 
+    _answer: tuple[R | None] | None = None
+    """What it is closed with once nothing stands above it any more."""
+
+    def dismiss(self, result: R | None = None) -> AwaitComplete:
+        """Close this screen, and no other: a dialog or the cover may stand above it by now."""
+        if self.is_active:
+            return super().dismiss(result)
+        self._answer = (result,)
+        return AwaitComplete()
+
     @property
     def ending(self) -> bool:
         """Whether the screen is on its way out: what it has asked for may be answered after that.
@@ -47,6 +59,10 @@ class KeyedScreen(Screen[R], Generic[R]):
         why = self.face.halted
         return f"the journal cannot be written, so nothing is done: {why}" if why else ""
 
+    def watched(self, model: RunModel) -> str:
+        """Return why nobody acts on a run from here, or an empty string."""
+        return "" if model.writable else f"watching only; {held_by(model.holder, model.run.away)}"
+
     def why_not(self, action: str) -> str:
         """Return why an action cannot be used now, or an empty string."""
         return ""
@@ -59,14 +75,23 @@ class KeyedScreen(Screen[R], Generic[R]):
         return None if self.why_not(action) else True
 
     def on_key(self, event: events.Key) -> None:
-        key = keys.pressed(self.PLACE, event.key)
         # Heard on every screen: what closes a dialog must not act on what was beneath it.
         untimely = self.face.guard.heard(event.key, event.time)
-        if key is None:
-            return
-        if why := self.why_not(key.action) or (untimely if key.guarded else ""):
+        key = keys.pressed(self.PLACE, event.key)
+        if key is not None and not self._heeds(key, untimely):
             event.stop()
+
+    @on(KeyHint.Clicked)
+    async def _on_hint(self, message: KeyHint.Clicked) -> None:
+        untimely = self.face.guard.heard(f"click on {message.key.name}", message.at)
+        if self._heeds(message.key, untimely):
+            await self.run_action(message.key.action)
+
+    def _heeds(self, key: keys.Key, untimely: str) -> bool:
+        why = self.why_not(key.action) or (untimely if key.guarded else "")
+        if why:
             self.face.say_once(f"{key.shown} {key.label}: {why}")
+        return not why
 
     def command(self, key: keys.Key) -> Callable[[], Awaitable[None]]:
         """Return what the palette calls in place of a key."""
@@ -85,6 +110,8 @@ class KeyedScreen(Screen[R], Generic[R]):
             hint.show(self.label(hint.key), self.why_not(hint.key.action))
 
     def on_screen_resume(self) -> None:
+        if self._answer is not None and self.is_active:
+            self.dismiss(*self._answer)
         self.refresh_keys()
 
 

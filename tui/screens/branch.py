@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
 
@@ -15,6 +15,7 @@ from tui.model import RunModel, Way
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.widgets.cards import CardsPane
+from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import line
 
@@ -35,6 +36,11 @@ class WaysPane(CardsPane[Way]):
     def show(self, cards: list[Way] | None, error: str = "") -> None:
         """Draw what was found."""
         best_first = sorted(cards or (), key=lambda way: (not way.recommended, not way.available))
+        chosen = self.chosen()
+        if chosen is not None:
+            # Looked at again, the ways may stand in another order.
+            names = [way.name for way in best_first]
+            self.selected = names.index(chosen.name) if chosen.name in names else 0
         super().show(None if cards is None else best_first, error)
 
     def card(self, item: Way, selected: bool, cells: int) -> Iterable[Content]:
@@ -61,7 +67,8 @@ class BranchScreen(KeyedScreen[None]):
         self.query_one(WaysPane).focus()
         self._look()
 
-    @work
+    @on(LiveHeader.Turned)
+    @work(group="ways", exclusive=True)
     async def _look(self) -> None:
         pane = self.query_one(WaysPane)
         ways, error = [], ""
@@ -76,7 +83,7 @@ class BranchScreen(KeyedScreen[None]):
     def why_not(self, action: str) -> str:
         if action != "choose":
             return ""
-        if why := self.halted():
+        if why := self.watched(self.model) or self.halted():
             return why
         way = self.query_one(WaysPane).chosen() if self.is_mounted else None
         if way is None:

@@ -171,3 +171,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
     def action_decline(self) -> None:
         """Decline."""
         self.dismiss(None)
+
+
+class LeaveDialog(ConfirmDialog):
+    """Asks before a run is left that needs somebody; there is one at most."""

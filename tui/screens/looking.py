@@ -17,6 +17,7 @@ from tui.model import Preview, RunModel, Way
 from tui.picture import Picture
 from tui.screens.base import KeyedScreen
 from tui.widgets.checklist import ChecklistPane
+from tui.widgets.header import turning
 
 Stamp = tuple[int, str, int, str]
 """A state of affairs of one step: stay on a track, step, attempts so far, status."""
@@ -25,6 +26,21 @@ Stamp = tuple[int, str, int, str]
 def stamp_of(item: Line) -> Stamp:
     """Return the state of affairs of a step."""
     return (item.entry, item.step, item.attempts, item.status.value)
+
+
+def stamp_of_ways(picture: Picture) -> Stamp:
+    """Return the state of affairs on which the ways off the track depend.
+
+    Beside the step that is next these are the protection and whether production answers, which
+    change without any step, and what a step has asked for meanwhile.
+    """
+    following = picture.checklist.next
+    stamp = (picture.checklist.current.entry.id, "", 0, "end")
+    if following is not None:
+        stamp = stamp_of(following)
+    made = following.attempt.effects if following and following.attempt else ()
+    seen = (*turning(picture.board), [effect.outcome for effect in made])
+    return (*stamp[:3], f"{stamp[3]} {seen}")
 
 
 class LookingScreen(KeyedScreen[None]):
@@ -89,16 +105,7 @@ class LookingScreen(KeyedScreen[None]):
             if stamp not in self._asked and item.status is not Status.RUNNING:
                 self._asked[stamp] = self.face.now()
                 self._take_preview(stamp)
-        stamp = (picture.checklist.current.entry.id, "", 0, "end")
-        if following is not None:
-            stamp = stamp_of(following)
-        # What stands open also depends on the protection and on whether production answers, which
-        # change without any step, and on what a step has asked for meanwhile.
-        made = following.attempt.effects if following and following.attempt else ()
-        outcomes = [effect.outcome for effect in made]
-        held = picture.board.protection
-        seen = (held.protected, held.stage, picture.board.production.state, outcomes)
-        stamp = (*stamp[:3], f"{stamp[3]} {seen}")
+        stamp = stamp_of_ways(picture)
         if self._ways_asked != stamp:
             self._ways_asked = stamp
             self._take_ways(stamp)

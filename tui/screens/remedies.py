@@ -71,7 +71,7 @@ class RemediesScreen(KeyedScreen[None]):
     def why_not(self, action: str) -> str:
         if action != "choose":
             return ""
-        if why := self.halted():
+        if why := self.watched(self.model) or self.halted():
             return why
         if self.face.conducting:
             return f"{text.clean(self.face.conducting)} is running"

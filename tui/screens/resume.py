@@ -7,6 +7,7 @@ is shown, and a person says what became of each.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from textual import on, work
@@ -23,8 +24,9 @@ from tui.screens.base import KeyedScreen
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.screens.help import HelpScreen
-from tui.sentence import held_by
+from tui.screens.looking import Stamp, stamp_of_ways
 from tui.standing import Stand, before, where
+from tui.widgets.header import POLL_S, RunHeader
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line
 
@@ -153,9 +155,12 @@ class ResumeScreen(KeyedScreen[bool]):
         super().__init__()
         self.model = model
         self.picture: Picture | None = None
+        self._ways: list[Way] | None = None
+        self._ways_asked: Stamp | None = None
+        self._ways_error = ""
 
     def compose(self) -> ComposeResult:
-        yield self.live_header(self.model)
+        yield RunHeader(self.model.run)
         yield StandPane()
         yield KeyBar("resume")
 
@@ -163,11 +168,22 @@ class ResumeScreen(KeyedScreen[bool]):
         self.query_one(StandPane).focus()
         self.set_interval(CLOCK_S, self._tick)
         self.action_probe()
+        self._look()
 
     def _tick(self) -> None:
         pane = self.query_one(StandPane)
         pane.now = self.face.now()
+        if self.picture is not None:
+            self.query_one(RunHeader).show(self.picture.board, pane.now)
         pane.redraw()
+
+    @work(group="look")
+    async def _look(self) -> None:
+        # A look that fails leaves the figures as they are: their ages tell.
+        with suppress(Exception):
+            before = self.picture
+            self._stand(await self.face.engine.read(lambda: take(self.model, before, None)))
+        self.set_timer(POLL_S, self._look)
 
     @work(group="probe", exclusive=True)
     async def action_probe(self) -> None:
@@ -176,9 +192,7 @@ class ResumeScreen(KeyedScreen[bool]):
         pane.pending, pane.error = None, ""
         self.refresh_keys()
         try:
-            self.picture = await self.face.engine.read(lambda: take(self.model, None, None))
-            self._stand(self.picture, None)
-            self._take_ways(self.picture)
+            self._stand(await self.face.engine.read(lambda: take(self.model, None, None)))
             pane.pending = await self._findings()
         except Exception as error:  # shown in place of the findings; leaving stays possible
             pane.pending, pane.error = [], str(error) or type(error).__name__
@@ -190,25 +204,32 @@ class ResumeScreen(KeyedScreen[bool]):
         self.refresh_keys()
 
     @work(group="ways", exclusive=True)
-    async def _take_ways(self, picture: Picture) -> None:
+    async def _take_ways(self) -> None:
         try:
-            ways = await self.face.engine.call(self.model.ways)
-        except Exception as error:  # shown where the way back would stand
-            self._stand(picture, [], str(error) or type(error).__name__)
-        else:
-            self._stand(picture, ways)
+            ways, error = await self.face.engine.call(self.model.ways), ""
+        except Exception as failed:  # shown where the way back would stand
+            ways, error = [], str(failed) or type(failed).__name__
+        self._ways, self._ways_error = ways, error
+        if self.picture is not None:
+            self._stand(self.picture)
 
     async def _findings(self) -> list[Pending]:
         if not self.model.writable:
             return []
         return await self.face.engine.call(self.model.findings)
 
-    def _stand(self, picture: Picture, ways: list[Way] | None, error: str = "") -> None:
+    def _stand(self, picture: Picture) -> None:
+        """Draw a picture: banner and way back are of the same one."""
         if self.ending:
             return
+        self.picture = picture
+        if self._ways_asked != (stamp := stamp_of_ways(picture)):
+            # Those of before are not these: until then none is said.
+            self._ways, self._ways_asked = None, stamp
+            self._take_ways()
         pane = self.query_one(StandPane)
         pane.watched = not self.model.writable
-        pane.stand = Stand(self.model, picture, ways, error)
+        pane.stand = Stand(self.model, picture, self._ways, self._ways_error)
         self._tick()
 
     def why_not(self, action: str) -> str:
@@ -217,8 +238,8 @@ class ResumeScreen(KeyedScreen[bool]):
         pane = self.query_one(StandPane)
         if action in ("proceed", "branch", *CHOICES) and pane.pending is None:
             return "the probes have not answered yet"
-        if action in (*CHOICES, "branch") and not self.model.writable:
-            return f"watching only; {held_by(self.model.holder, self.model.run.away)}"
+        if action in CHOICES and (why := self.watched(self.model)):
+            return why
         if action in (*CHOICES, "branch") and (why := self.halted()):
             return why
         if action in CHOICES:

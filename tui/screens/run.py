@@ -33,7 +33,7 @@ from tui.screens.log import LogScreen
 from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.note import NoteDialog
 from tui.screens.remedies import RemediesScreen
-from tui.sentence import Press, Standing, held_by, must_be_confirmed, press, undecided, way_back
+from tui.sentence import Press, Standing, must_be_confirmed, press, undecided, way_back
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import Detail, DetailPane, plain
@@ -104,6 +104,10 @@ class RunScreen(LookingScreen):
         self.action_show("1")
         self.set_interval(CLOCK_S, self._clock)
         self._look()
+
+    def on_screen_resume(self) -> None:
+        # What enter does may have changed beneath what stood above.
+        self.face.guard.start_anew(monotonic())
 
     # Looking: one poller, armed again once its look has ended.
 
@@ -296,11 +300,11 @@ class RunScreen(LookingScreen):
         checklist = self._checklist()
         if action in ("advance", "retry", "branch", "note") and (why := self.halted()):
             return why
-        if action in ("advance", "retry", "branch", "note", "remedies", "stop_waiting"):
-            if not self.model.writable:
-                return f"watching only; {held_by(self.model.holder, self.model.run.away)}"
-            if checklist is None:
-                return "the run is still being read"
+        acts = action in ("advance", "retry", "note", "stop_waiting")
+        if acts and (why := self.watched(self.model)):
+            return why
+        if checklist is None and action in ("advance", "retry", "branch", "note", "remedies"):
+            return "the run is still being read"
         if checklist is None:
             return ""
         return self._why_not_now(action, checklist)

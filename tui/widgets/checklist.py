@@ -149,7 +149,7 @@ class ChecklistPane(Pane):
         return None if item.status is Status.SKIPPED else item.seconds
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+        # The pane's own handler draws: Textual calls both.
         self.call_after_refresh(self._reveal)
 
     def on_click(self, event: events.Click) -> None:

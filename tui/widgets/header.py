@@ -14,6 +14,7 @@ from datetime import datetime
 from textual import work
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.widget import Widget
 
 from runbook.board import Board, Downtime, Protection, Serving, Stage, stale
@@ -70,6 +71,14 @@ def production(board: Board, now: datetime, limit: float) -> Verdict | None:
     word, style = UNREACHED[found.state]
     since = f", since {text.at(found.since)} UTC" if found.since else ""
     return Verdict(word, f"{found.text}{since}. b shows the ways from here", style)
+
+
+def returned(board: Board, now: datetime, limit: float) -> Verdict | None:
+    """Return the banner where a cluster that was given up is back, and open: it takes writes."""
+    found = board.returned
+    if found is None or stale(found.at, now, limit) or board.left_behind:
+        return None
+    return Verdict("TWO CLUSTERS TAKE WRITES", found.words, "bold $text-error reverse")
 
 
 def known_now(protection: Protection, now: datetime, limit: float) -> Protection:
@@ -162,6 +171,8 @@ class RunHeader(Widget):
             said = Verdict("HANDED OVER", f"it was {self.run.away.words}", "bold $text-warning")
         elif (lost := production(self.board, self.now, self.limit)) is not None:
             said = lost
+        elif (second := returned(self.board, self.now, self.limit)) is not None:
+            said = second
         else:
             said = verdict(self.board.protection, self.now, self.limit)
         why = text.clean(said.why)
@@ -177,8 +188,16 @@ class RunHeader(Widget):
         return rows + [line(" ", row) for row in rest]
 
 
+def turning(board: Board) -> tuple[bool | None, Stage, Serving]:
+    """Return what of the figures decides which ways stand open."""
+    return (board.protection.protected, board.protection.stage, board.production.state)
+
+
 class LiveHeader(RunHeader):
     """A header that looks at the run by itself, on screens that cover the run's own."""
+
+    class Turned(Message):
+        """The ways that stand open may be others than those that were looked at before."""
 
     def __init__(
         self, run: Run, look: Callable[[], Awaitable[Board]], now: Callable[[], datetime]
@@ -194,7 +213,10 @@ class LiveHeader(RunHeader):
     async def _poll(self) -> None:
         # A look that fails leaves the figures as they are: their ages tell.
         with suppress(Exception):
-            self.show(await self._look(), self._now())
+            before, board = self.board, await self._look()
+            self.show(board, self._now())
+            if before.at is not None and turning(board) != turning(before):
+                self.post_message(self.Turned())
         self.set_timer(POLL_S, self._poll)
 
 

@@ -48,7 +48,7 @@ class JournalPane(Pane):
             self._reading = True
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+        # The pane's own handler draws: Textual calls both.
         self._stay()
 
     def watch_virtual_size(self) -> None:

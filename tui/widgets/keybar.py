@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from tui.keys import Key, at
@@ -18,6 +20,13 @@ class KeyHint(Static):
     KeyHint { width: auto; height: 1; padding: 0 1; }
     KeyHint:hover { background: $panel; }
     """
+
+    class Clicked(Message):
+        """A key was clicked, at a moment of the monotonic clock."""
+
+        def __init__(self, key: Key, at: float) -> None:
+            super().__init__()
+            self.key, self.at = key, at
 
     def __init__(self, key: Key) -> None:
         super().__init__(markup=False)
@@ -38,8 +47,8 @@ class KeyHint(Static):
         self.update(line((self.key.shown, styles[0]), " ", (label, styles[1])))
         self.tooltip = Content(f"Not now: {why_not}" if why_not else self.key.says)
 
-    async def on_click(self) -> None:
-        await self.run_action(f"screen.{self.key.action}")
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(self.Clicked(self.key, event.time))
 
 
 class KeyBar(Horizontal):
