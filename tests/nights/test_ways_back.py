@@ -9,7 +9,9 @@ from tests.workspace import Workspace
 
 
 def test_back_to_old_blue_before_the_traffic_resumed(workspace: Workspace) -> None:
+    """Also where the servers of both sides go by their former names for ever."""
     workspace.lab()
+    workspace.run("lab", "fault", "servers-keep-names")
     plan = workspace.plan()
     workspace.run("lab", "traffic", "start")
     upgrade = workspace.last_line(
