@@ -110,7 +110,7 @@ class Target:
     )
     """Looks up what these instances are named by now, and were before: names move, and trail."""
     known_since: set[str] = field(default_factory=set, compare=False, repr=False)
-    """The names that looking again has found."""
+    """The names by which servers were known since, because looking again has found them."""
 
     def is_named(self, name: str) -> bool:
         """Return whether a server that calls itself so is one of these instances."""
@@ -243,7 +243,8 @@ async def _is_known_by_now(target: Target, name: str) -> bool:
     """Look up what a target's instances are named; return whether a server's name is among it."""
     if not name or target.look_again is None:
         return False
-    target.known_since.update(await target.look_again())
+    if name in await target.look_again():
+        target.known_since.add(name)
     return target.is_named(name)
 
 

@@ -214,6 +214,7 @@ async def test_a_server_that_goes_by_a_former_name_is_known_and_another_one_neve
             assert looked == 2, "names are looked up anew at each try"
             assert await session.on(database) is first
             assert looked == 2, "what was found is kept"
+            assert target.known_since == {"writer-green-x1"}
         admin.execute(be.format(name, "writer-of-others"))
         # Another version is another server, whatever it is named.
         other = pair.target(18, look_again=look_again, server_major=16, engine_version="16.14")

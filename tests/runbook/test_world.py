@@ -9,11 +9,12 @@ from typing import Any, cast
 
 from runbook import known_names
 from runbook.aws import Aws
+from runbook.kept import NothingKept
 from runbook.plan import Plan
 from runbook.postgres import connect as pg
 from runbook.roles import Role
 from runbook.step import Watch
-from runbook.world import NothingKept, World
+from runbook.world import World
 
 
 class FakeSession:
