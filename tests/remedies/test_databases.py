@@ -9,14 +9,17 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from runbook import drift, newcomers
+from runbook.aws.facts import Cluster
+from runbook.aws.rds import Rds
 from runbook.drift import Drift, SchemaLook
 from runbook.looks.objects import HeldObjectsLook
 from runbook.positions import Position, way_back, way_back_now
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Refused, Risk, Watch
-from runbook.steps import forced
+from runbook.steps import forced, rollback
 from runbook.steps.capture import publication_name
+from runbook.steps.rollback import Assess
 from runbook.tracks import WayBack
 from runbook.world import World
 from tests.remedies.conftest import Bench
@@ -74,14 +77,34 @@ class Told:
         self.said.append(text)
 
 
+async def _available(rds: Rds, resource_id: str) -> Cluster:
+    return Cluster.parse(
+        {
+            "DbClusterResourceId": resource_id,
+            "DBClusterIdentifier": resource_id.lower(),
+            "DBClusterArn": f"arn:aws:rds:us-east-1:123456789012:cluster:{resource_id.lower()}",
+            "Status": "available",
+            "EngineVersion": "18.4",
+            "DBClusterMembers": [],
+        }
+    )
+
+
 async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_starts(
     grown: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, sides = Told(), held(grown.world)
+    told = Told()
+
+    async def none(world: World) -> None:
+        return None
+
+    monkeypatch.setattr(rollback, "deployment", none)
+    monkeypatch.setattr(Rds, "cluster_by_resource_id", _available)
+    grown.settle()
+    grown.fact("traffic", {"open": False})
 
     async def assess() -> None:
-        watch = cast(Watch, told)
-        await newcomers.refuse_or_name(grown.world, watch, sides, [grown.database])
+        await Assess(Role.NEW_BLUE, Role.BLUE_PRIME).verify(grown.world, cast(Watch, told))
 
     with pytest.raises(Refused, match="a rollback would lose it") as refused:
         await assess()
@@ -90,7 +113,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     assert NAME in forced.loss(grown.world), "no lag tells of it"
     await grown.mend("give-up-database")
     await assess()
-    assert told.said == [f"left behind on new blue, as given up by name: database {NAME}"]
+    assert f"left behind on new blue, as given up by name: database {NAME}" in told.said
     grown.fact("traffic", {"open": True})
     (way,) = [each for each in await grown.session.ways() if each.way == WayBack.BLUE_PRIME]
     assert f"nothing but database {NAME}, given up by name" in way.cost
