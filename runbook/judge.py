@@ -31,8 +31,8 @@ class Rest:
     """One look that the verdict rests on."""
 
     name: str
-    late: str
-    """What is said where it was not made lately."""
+    missing: str
+    """What is said where it was not made lately, or not yet: it ends in that word."""
     failed: str
     """What is said where it could not be made, before the reason."""
     own_rhythm: bool = False
@@ -43,23 +43,23 @@ class Rest:
 RESTS = (
     Rest(
         "workers",
-        "the subscriptions were not looked at lately",
+        "the subscriptions were not looked at",
         "the subscriptions cannot be looked at",
     ),
     Rest(
         "strays",
-        "stray writes were not looked for lately",
+        "stray writes were not looked for",
         "stray writes cannot be looked for",
     ),
     Rest(
         "schemas",
-        "the schemas were not compared lately",
+        "the schemas were not compared",
         "the schemas cannot be compared",
         own_rhythm=True,
     ),
     Rest(
         "origins",
-        "the publisher's other sources were not looked at lately",
+        "the publisher's other sources were not looked at",
         "the publisher's other sources cannot be looked at",
     ),
 )
@@ -67,7 +67,7 @@ RESTS = (
 
 BESIDE = Rest(
     "objects",
-    "roles, grants and code were not compared lately",
+    "roles, grants and code were not compared",
     "roles, grants and code cannot be compared",
     own_rhythm=True,
 )
@@ -76,7 +76,7 @@ BESIDE = Rest(
 
 KEYS = Rest(
     "keys",
-    "tables without a key were not looked for lately",
+    "tables without a key were not looked for",
     "tables without a key cannot be looked for",
     own_rhythm=True,
 )
@@ -194,7 +194,7 @@ def _fresh(rest: Rest, looked: Looked, limits: Limits, now: datetime) -> Seen:
     seen = looked.seen.get(rest.name, Seen())
     own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
     if stale(seen.at, now, max(limits.fresh_s, own_s)):
-        return Seen(unknown=rest.late)
+        return Seen(unknown=f"{rest.missing} {'yet' if seen.at is None else 'lately'}")
     return seen
 
 

@@ -319,6 +319,20 @@ def test_who_answers_or_was_not_looked_for_lately_is_not_forced_out(told: Told) 
         assert told.open_ways() == HERE
 
 
+def test_a_look_of_long_ago_is_told_with_its_age(told: Told) -> None:
+    told.stays(UP)
+    told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
+    for at, age in (
+        (datetime(2026, 11, 23, 2, 59, 59, tzinfo=UTC), "does not answer; the"),
+        (datetime(2026, 11, 23, 0, 0, tzinfo=UTC), "(last looked for 3 h ago)"),
+        (None, "(last looked for at a time that is not known)"),
+    ):
+        told.live = Board(production=replace(DOWN, at=at)).as_json()
+        words = way_back_now(told.world, Position.PROTECTED, fresh=False)
+        assert words.startswith("none that loses nothing")
+        assert age in words
+
+
 def test_a_forced_way_ends_on_the_old_version_for_good(told: Told) -> None:
     told.stays(UP, (Track.ROLLBACK, WayBack.FORCED, ("stop-traffic", "detach", "switch-endpoint")))
     assert told.position() is Position.ROLLED_BACK
