@@ -26,7 +26,7 @@ async def able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
 
 
 async def existing(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
-    """Return those of the roles that exist: one may be dropped or renamed while two clusters stand."""
+    """Return those of the roles that exist: one may be dropped or renamed meanwhile."""
     cursor = await connection.execute(
         "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)", (list(names),)
     )
