@@ -25,8 +25,9 @@ from psycopg.sql import SQL
 from runbook import plan as plans
 from runbook import preflight
 from runbook.aws import Aws
+from runbook.kept import NothingKept
 from runbook.preflight import Result
-from runbook.world import NothingKept, World
+from runbook.world import World
 
 DATABASES = 3
 ROLES = 1000

@@ -78,9 +78,14 @@ def plant(server: Server, master_user: str, master_password: str, seed: Seed) ->
     with server.connect() as connection:
         for group in GROUPS:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
+        # Of PostgreSQL's own roles those that the version has: pg_checkpoint came with 15.
+        lent = ["pg_monitor", "pg_signal_backend", "rds_replication", "rds_password"]
+        if server.major >= 15:
+            lent.append("pg_checkpoint")
         connection.execute(
-            "GRANT pg_monitor, pg_signal_backend, pg_checkpoint, rds_replication, rds_password"
-            " TO rds_superuser WITH ADMIN OPTION"
+            sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(
+                sql.SQL(", ").join(map(sql.Identifier, lent))
+            )
         )
         _create_role(connection, master_user, master_password, "SUPERUSER CREATEDB CREATEROLE")
         master = sql.Identifier(master_user)

@@ -126,6 +126,7 @@ class Server:
         secret = self.data.with_name(f"{self.data.name}.pw")
         self.ground.write(secret, self.ground.password)
         options = ["--no-data-checksums"] if self.major >= 18 else []
+        options += ["--no-instructions"] if self.major >= 14 else []
         self.ground.run(
             [
                 self.installation.tool("initdb"),
@@ -137,7 +138,6 @@ class Server:
                 "--encoding=UTF8",
                 "--no-locale",
                 "--no-sync",
-                "--no-instructions",
                 *options,
             ]
         )

@@ -56,13 +56,14 @@ BESIDE: tuple[Hazard, ...] = (
     Hazard(
         "A database that is created, dropped or renamed while baking",
         "A new one is not fed. DROP and RENAME DATABASE fail on production: a slot reads it.",
-        then="said when the protection is verified; a new one ends the protection until it is "
-        "given up by name",
+        then="said before the switchover, and when the protection is verified; a new one ends the "
+        "protection, and holds a rollback up, until it is given up by name; what is left behind is "
+        "named beforehand",
         proof=(
             "tests/remedies/test_databases.py::"
             "test_a_new_database_is_given_up_by_name_and_the_others_are_protected",
         ),
-        todo="Wait with it until the bake is over; or `m`: give the new one up by name, and carry "
-        "it by hand.",
+        todo="Do it before the switchover, or after commit or cleanup, and close one to clients "
+        "until then; or `m`: give the new one up by name, and carry it by hand.",
     ),
 )

@@ -14,6 +14,7 @@ from typing import Protocol
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import LagView, Protection, Stage, stale
 from runbook.differing import Differing
+from runbook.postgres.refusals import told_once
 from runbook.roles import Role
 from runbook.sides import Sides
 
@@ -30,8 +31,8 @@ class Rest:
     """One look that the verdict rests on."""
 
     name: str
-    late: str
-    """What is said where it was not made lately."""
+    missing: str
+    """What is said where it was not made lately, or not yet: it ends in that word."""
     failed: str
     """What is said where it could not be made, before the reason."""
     own_rhythm: bool = False
@@ -42,23 +43,23 @@ class Rest:
 RESTS = (
     Rest(
         "workers",
-        "the subscriptions were not looked at lately",
+        "the subscriptions were not looked at",
         "the subscriptions cannot be looked at",
     ),
     Rest(
         "strays",
-        "stray writes were not looked for lately",
+        "stray writes were not looked for",
         "stray writes cannot be looked for",
     ),
     Rest(
         "schemas",
-        "the schemas were not compared lately",
+        "the schemas were not compared",
         "the schemas cannot be compared",
         own_rhythm=True,
     ),
     Rest(
         "origins",
-        "the publisher's other sources were not looked at lately",
+        "the publisher's other sources were not looked at",
         "the publisher's other sources cannot be looked at",
     ),
 )
@@ -66,7 +67,7 @@ RESTS = (
 
 BESIDE = Rest(
     "objects",
-    "roles, grants and code were not compared lately",
+    "roles, grants and code were not compared",
     "roles, grants and code cannot be compared",
     own_rhythm=True,
 )
@@ -75,7 +76,7 @@ BESIDE = Rest(
 
 KEYS = Rest(
     "keys",
-    "tables without a key were not looked for lately",
+    "tables without a key were not looked for",
     "tables without a key cannot be looked for",
     own_rhythm=True,
 )
@@ -163,7 +164,8 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     if reasons:
         return replace(_broken(reasons, now), stage=_stage(kept))
     if unknowns:
-        return Protection(None, unknowns[0], tuple(unknowns), now, stage=_stage(kept))
+        told = told_once(unknowns)
+        return Protection(None, told[0], told, now, stage=_stage(kept))
     if not kept.verified:
         words = "capture held, not proved yet that what is written arrives"
         return Protection(False, words, ("not verified",), now, stage=Stage.MAKING)
@@ -171,10 +173,13 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     keyless = _fresh(KEYS, looked, limits, now)
     alarms = (*keyless.alarms, *(beside.alarms if not beside.unknown else ()))
     # What is not known beside the rows is said, and said anew once it is.
-    unknown = tuple(filter(None, (beside.unknown, keyless.unknown)))
+    unknown = told_once(filter(None, (beside.unknown, keyless.unknown)))
     failing = [each.words for each in keyless.alarms[:NAMED]]
-    if keyless.unknown:
-        failing.append(keyless.unknown)
+    if beside.unknown:
+        beside = replace(beside, unknown=unknown[0])
+        failing += unknown[1:]
+    else:
+        failing += unknown
     return Protection(
         True,
         "; but ".join([_banner(kept.sides, beside), *failing]),
@@ -189,7 +194,7 @@ def _fresh(rest: Rest, looked: Looked, limits: Limits, now: datetime) -> Seen:
     seen = looked.seen.get(rest.name, Seen())
     own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
     if stale(seen.at, now, max(limits.fresh_s, own_s)):
-        return Seen(unknown=rest.late)
+        return Seen(unknown=f"{rest.missing} {'yet' if seen.at is None else 'lately'}")
     return seen
 
 

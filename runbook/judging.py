@@ -53,6 +53,8 @@ class Judging:
         found = judge(kept, looked, self._world.plan.protection, now)
         if found.protected is None and first:
             found = self.looking()
+        elif found.protected is not None:
+            self._last_known = found
         return self._steady.take(found, time.monotonic(), verdicts.of_capture(self._world))
 
     def keep(self, protection: Protection) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from runbook import differing, verdicts
+from runbook import differing, newcomers, verdicts
 from runbook.alarm import Cause, cause_of
-from runbook.board import Serving
+from runbook.board import Production, Serving, age, ago, stale
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
@@ -285,15 +285,29 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
     ):
         return "go on with the forced way: what was not sent is given up, and nothing else"
     away = next((role for role, places in FORCED_FROM.items() if where in places), None)
-    down = verdicts.unreached(world, fresh=fresh)
-    if away is None or down is None:
+    if away is None:
         return way_back(where)
+    behind = newcomers.gone_by_name(world)
+    here = f"{way_back(where)}; {behind}, stays behind" if behind else way_back(where)
+    down = verdicts.unreached(world, fresh=fresh)
+    if down is None:
+        return here
     if down.state is Serving.CUT:
-        return f"from a machine that reaches {away.value}, not from this one: {way_back(where)}"
+        return f"from a machine that reaches {away.value}, not from this one: {here}"
+    dead = f"{away.value} does not answer{_as_of(world, down)}"
     to = Sides.of(away).subscriber.value
     if follows(world, where, away):
         return (
-            f"none that loses nothing while {away.value} does not answer; the forced way to {to} "
-            "(b, or --track forced) says what it gives up"
+            f"none that loses nothing while {dead}; the forced way to {to} (b, or --track forced) "
+            "says what it gives up"
         )
-    return f"none while {away.value} does not answer: {to} does not follow it; bring it back"
+    return f"none while {dead}: {to} does not follow it; bring it back"
+
+
+def _as_of(world: World, found: Production) -> str:
+    """Return when it was looked for, where that is not now; else nothing."""
+    if not stale(found.at, world.now(), world.plan.protection.fresh_s):
+        return ""
+    seconds = age(found.at, world.now())
+    when = "at a time that is not known" if seconds is None else f"{ago(seconds)} ago"
+    return f" (last looked for {when})"

@@ -23,6 +23,9 @@ from state.records import Json
 
 FACT = "tables.numbers"
 
+MOST = 0.75
+"""The share of numbers that must be the same for the two sides to be made one from the other."""
+
 Kept = Mapping[str, Any]
 """By table: its two numbers, and those of its columns' places; those of the new version first."""
 
@@ -48,10 +51,10 @@ def anew(
     """Return the tables whose rows are others than those of the same name were.
 
     `drifts` is how the schemas differ now, and did at the last look: what only the publisher had or
-    published was made or taken in on the subscriber since, with its rows. Where most numbers are
+    published was made or taken in on the subscriber since, with its rows. Where many numbers are
     not the same from the start, the two sides were not made one from the other: they tell nothing.
     """
-    if known is None and sum(pair.alike for pair in seen.values()) * 2 < len(seen):
+    if known is None and sum(pair.alike for pair in seen.values()) < MOST * len(seen):
         return set()
     made = {each.names for each in drifts if each.where is Where.PUBLISHER or each.unsent}
     return {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runbook import verdicts
-from runbook.board import Serving
+from runbook import newcomers, verdicts
+from runbook.board import Production, Serving
 from runbook.positions import FORCED_FROM, Position, follows, position, way_back_now
 from runbook.roles import Role
 from runbook.sides import Sides
+from runbook.step import Risk
 from runbook.steps import forced
-from runbook.tracks import WayBack, WayUp, name, steps_of
+from runbook.tracks import WayBack, WayUp, name, protect, steps_of
 from runbook.world import World
 from state.journal import Journal
 from state.records import TrackEntry
@@ -34,6 +35,16 @@ class Way:
     recommended: bool = False
     here: str = ""
     """The way back from where the run stands, in one sentence: the same with each way."""
+    done: tuple[str, ...] = ()
+    """Those of its steps that were done already: each is looked at again, and changes nothing."""
+
+    @property
+    def plan(self) -> str:
+        """Its steps in words: those that are to be done, then those that were."""
+        left = " → ".join(step for step in self.steps if step not in self.done)
+        if not self.done:
+            return left
+        return f"{left}; done already, and looked at again: {', '.join(self.done)}"
 
     @property
     def name(self) -> str:
@@ -54,7 +65,6 @@ def ways(world: World, journal: Journal) -> list[Way]:
     """Return every way off the current track, the recommended one first."""
     where = position(world, journal)
     entry = journal.entries(world.run)[-1]
-    down = verdicts.unreached(world)
     before = where is Position.BEFORE_SWITCHOVER
     to_old_blue = where in (
         Position.BEFORE_TRAFFIC,
@@ -63,6 +73,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
     )
     asked = where is Position.SWITCHOVER_ASKED
     back = where in BACK or where is Position.ROLLED_BACK
+    left = newcomers.gone_by_name(world)
+    behind = f" but {left}" if left else ""
     found = [
         _way(
             world,
@@ -100,14 +112,12 @@ def ways(world: World, journal: Journal) -> list[Way]:
             Track.ROLLBACK,
             WayBack.BLUE_PRIME,
             "Roll back to blue prime",
-            "nothing, if the comparison passes: rows differed at the last one"
+            f"nothing{behind}, if the comparison passes: rows differed at the last one"
             if where is Position.ROWS_DIFFER
-            else "nothing: blue prime has every write",
+            else f"nothing{behind}: blue prime has every write",
             "a minute or so, the applications being down",
-            available=where in (Position.PROTECTED, Position.ROWS_DIFFER) and down is None,
-            why_not=f"{down.text}; the forced way (--track forced) says what it would give up"
-            if down is not None
-            else {
+            available=where in (Position.PROTECTED, Position.ROWS_DIFFER),
+            why_not={
                 Position.WAY_LOST: "a slot is gone: blue prime misses writes, for good",
                 Position.FORWARD_NOT_PROTECTED: "first the next steps here: they feed blue prime",
                 Position.ROLLING_BACK: "the run is on it: its next step goes on",
@@ -116,7 +126,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
                 where,
                 "it serves already" if back else "blue prime does not have every write yet",
             ),
-            recommended=where is Position.PROTECTED and down is None,
+            recommended=where is Position.PROTECTED,
         ),
         _forced(world, where, entry),
         _way(
@@ -128,11 +138,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "a minute or so, the applications being down",
             available=world.plan.rollback.protect
             and where in (Position.PROTECTED, Position.ROLLING_BACK)
-            and entry.way != WayBack.FOR_GOOD
-            and down is None,
-            why_not=down.text
-            if down is not None
-            else "the plan protects no rollback: the other way to blue prime is this one"
+            and entry.way != WayBack.FOR_GOOD,
+            why_not="the plan protects no rollback: the other way to blue prime is this one"
             if not world.plan.rollback.protect
             else "blue prime serves already"
             if back
@@ -150,17 +157,15 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "as long as mending does: m shows what is offered; the applications run meanwhile"
             if world.fact("subscribed")
             else "the time of a clone and its instances; the applications run meanwhile",
-            available=where is Position.NOT_PROTECTED and down is None,
-            why_not=down.text
-            if down is not None
-            else {
+            available=where is Position.NOT_PROTECTED,
+            why_not={
                 Position.PROTECTED: "already protected",
                 Position.ROWS_DIFFER: "it is finished; the rows differ",
                 Position.ROLLBACK_BLOCKED: "it is finished; the rows differ",
                 Position.WAY_LOST: "a slot is gone: what it did not keep cannot be applied",
                 Position.FORWARD_NOT_PROTECTED: "it is there: the next steps here feed it",
             }.get(where, "it has taken over" if back else "no write has to be kept yet"),
-            recommended=where is Position.NOT_PROTECTED and down is None,
+            recommended=where is Position.NOT_PROTECTED,
         ),
         _way(
             world,
@@ -170,9 +175,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "the way back itself",
             "minutes; nothing stops",
             available=where in (Position.PROTECTED, Position.WAY_LOST, Position.ROWS_DIFFER)
-            and entry.track is Track.UPGRADE
-            and down is None,
-            why_not="only from the protected position" if down is None else down.text,
+            and entry.track is Track.UPGRADE,
+            why_not="only from the protected position",
             recommended=False,
         ),
         _way(
@@ -184,8 +188,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "seconds",
             available=where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
             why_not="only while a rollback has not switched the endpoint",
-            recommended=down is None
-            and where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
+            recommended=where in (Position.ROLLING_BACK, Position.ROLLBACK_BLOCKED),
         ),
         _way(
             world,
@@ -196,11 +199,8 @@ def ways(world: World, journal: Journal) -> list[Way]:
             if where is Position.BACK_ROWS_DIFFER
             else "nothing: new blue has every write",
             "a minute or so, the applications being down",
-            available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER)
-            and down is None,
-            why_not=f"{down.text}; the forced way (--track forced) says what it would give up"
-            if down is not None and where in BACK
-            else {
+            available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER),
+            why_not={
                 Position.FORCED_FORWARD: "the new version serves already",
                 Position.BACK_WAY_LOST: "a slot is gone: new blue misses writes, for good",
                 Position.BACK_NOT_PROTECTED: "new blue does not have every write yet: first the "
@@ -208,7 +208,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
                 Position.ROLLED_BACK: "no slot has kept what was written since: it is a new "
                 "upgrade",
             }.get(where, "only after a rollback that was protected"),
-            recommended=where is Position.BACK_PROTECTED and down is None,
+            recommended=where is Position.BACK_PROTECTED,
         ),
         _way(
             world,
@@ -259,10 +259,57 @@ def ways(world: World, journal: Journal) -> list[Way]:
             recommended=False,
         ),
     ]
+    if (down := verdicts.unreached(world)) is not None:
+        found = [_while_down(way, where, down) for way in found]
     if where is Position.LEFT_BEHIND:
         found = [replace(way, why_not="this journal was left behind") for way in found]
     found = [replace(way, here=way_back_now(world, where)) for way in found]
+    found = [
+        replace(way, done=_done(journal, world, way))
+        if way.way == WayBack.PROTECT_THEN_BLUE_PRIME
+        else way
+        for way in found
+    ]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
+
+
+def _done(journal: Journal, world: World, way: Way) -> tuple[str, ...]:
+    """Return the changes of finishing the protection that the present stay has made already.
+
+    A step that only looks is never among them: what it saw may be otherwise now.
+    """
+    finishing = {step.key for step in protect() if step.risk is not Risk.READ_ONLY}
+    entry = journal.entries(world.run)[-1]
+    latest = {
+        each.step: each.status for each in journal.attempts(world.run) if each.entry == entry.id
+    }
+    return tuple(
+        key for key in way.steps if key in finishing and key in latest and latest[key].done
+    )
+
+
+_ASK_WHO_SERVES = (
+    (Track.ROLLBACK, WayBack.BLUE_PRIME),
+    (Track.ROLLBACK, WayBack.FOR_GOOD),
+    (Track.ROLLBACK, WayBack.PROTECT_THEN_BLUE_PRIME),
+    (Track.COMMIT, ""),
+    (Track.UPGRADE, WayUp.FORWARD),
+)
+"""The ways whose steps ask the cluster that serves."""
+
+
+def _while_down(way: Way, where: Position, down: Production) -> Way:
+    """Return a way as it stands while the cluster that serves does not answer."""
+    if (way.track, way.way) == (Track.UPGRADE, WayUp.STAY):
+        return replace(way, recommended=False)
+    if (way.track, way.way) not in _ASK_WHO_SERVES:
+        return way
+    forward = way.way == WayUp.FORWARD
+    if forward and where not in BACK:
+        return way
+    more = "; the forced way (--track forced) says what it would give up"
+    why_not = down.text + more * (forward or way.way == WayBack.BLUE_PRIME)
+    return replace(way, available=False, recommended=False, why_not=why_not)
 
 
 def _forced(world: World, where: Position, entry: TrackEntry) -> Way:

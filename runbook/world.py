@@ -12,20 +12,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
 
 from psycopg import AsyncConnection
 
-from runbook import clocks
+from runbook import clocks, known_names
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, Instance, Rds
+from runbook.kept import Kept
 from runbook.plan import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
 from state.rebasing import tried
-from state.records import Attempt, Decision, Effect, Json, Sample, TrackEntry
+from state.records import Decision, Effect, Json
 from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
@@ -83,53 +84,6 @@ async def _sleep(words: str, seconds: float) -> None:
 
 async def _nothing() -> None:
     """Ask nothing: nobody performs changes in this world."""
-
-
-class Kept(Protocol):
-    """What a world reads of the journal."""
-
-    def fact(self, run: str, key: str) -> Json | None: ...
-    def attempts(self, run: str) -> list[Attempt]: ...
-    def decisions(self, run: str) -> list[Decision]: ...
-    def entries(self, run: str) -> list[TrackEntry]: ...
-    def live(self, run: str) -> dict[str, Json] | None: ...
-    def samples_of(
-        self,
-        run: str,
-        kind: str | None,
-        subject: str | None,
-        since: datetime | None,
-        until: datetime | None,
-    ) -> list[Sample]: ...
-
-
-class NothingKept:
-    """Stands in for a journal where there is no run: the preflight alone, for instance."""
-
-    def fact(self, run: str, key: str) -> Json | None:
-        return None
-
-    def attempts(self, run: str) -> list[Attempt]:
-        return []
-
-    def decisions(self, run: str) -> list[Decision]:
-        return []
-
-    def entries(self, run: str) -> list[TrackEntry]:
-        return []
-
-    def live(self, run: str) -> dict[str, Json] | None:
-        return None
-
-    def samples_of(
-        self,
-        run: str,
-        kind: str | None,
-        subject: str | None,
-        since: datetime | None,
-        until: datetime | None,
-    ) -> list[Sample]:
-        return []
 
 
 class World:
@@ -323,6 +277,7 @@ class World:
             server_major=int(cluster.engine_version.split(".")[0]),
             engine_version=cluster.engine_version,
             instance_ids=frozenset(member.identifier for member in cluster.members),
+            look_again=partial(known_names.of, self, role),
         )
 
     @asynccontextmanager
@@ -366,6 +321,17 @@ class World:
         """Return whether the role's cluster was last entered with another than the plan's."""
         session = self._sessions.get(role)
         return session is not None and session.outdated
+
+    def goes_by(self, role: Role) -> str:
+        """Return that a server of the role's cluster trails: it goes by a former name; or empty."""
+        session = self._sessions.get(role)
+        names = () if session is None else sorted(session.target.known_since)
+        if not names:
+            return ""
+        return (
+            f"the server of {role.value} still calls itself {', '.join(names)}: its instance's "
+            "former name, which is known by its resource id"
+        )
 
     async def forget_connections(self) -> None:
         """Close what `connect` kept, so that the next step looks its endpoints up anew.

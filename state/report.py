@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from state.reading import Reader
-from state.records import Attempt, Effect, Event, Evidence, Handover, Json, Run, TrackEntry
+from state.records import (
+    Attempt,
+    Decision,
+    Effect,
+    Event,
+    Evidence,
+    Handover,
+    Json,
+    Run,
+    TrackEntry,
+)
 from state.report_markdown import markdown
 from state.standing import standing
 from state.stays import stays
@@ -67,6 +77,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
                     "gate": decision.gate,
                     "who": decision.who,
                     "typed": decision.typed,
+                    "asked": _asked(told, decision),
                 }
                 for decision in journal.decisions(record.id)
             ],
@@ -84,6 +95,18 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
             ],
             "samples": _samples(journal, record.id),
         }
+
+
+def _asked(told: Sequence[Event], decision: Decision) -> str:
+    """Return what the gate asked that a decision has passed, or an empty string."""
+    asked = [
+        event.text.removeprefix("asked: ")
+        for event in told
+        if event.kind == "gate"
+        and event.data.get("gate") == decision.gate
+        and event.at <= decision.at
+    ]
+    return asked[-1] if asked else ""
 
 
 def _handover(handover: Handover) -> dict[str, Any]:

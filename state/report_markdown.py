@@ -186,6 +186,16 @@ def _decisions(
             for decision in sorted(told, key=lambda each: str(each["at"]))
         ],
     )
+    for decision in decisions:
+        first, *items = str(decision.get("asked", "")).splitlines() or [""]
+        if items:
+            # A list of things that were accepted, each by its name.
+            yield from (
+                f"{_plain(decision['gate'])}, {_moment(decision['at'])}: {_plain(first)}",
+                "",
+            )
+            yield from (f"- {_plain(item.removeprefix('· '))}" for item in items)
+            yield ""
 
 
 def _changes(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -28,7 +28,7 @@ def parting(model: RunModel, step: str) -> str:
     if step:
         lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
     if run.open:
-        lines.append(f"To come back: blueprime resume {run.id}")
+        lines.append(f"To come back: blueprime {'resume' if model.writable else 'watch'} {run.id}")
     return "\n".join(lines)
 
 

@@ -151,7 +151,7 @@ def held_by(holder: Holder | None, away: Handover | None = None) -> str:
     if away is not None:
         return f"this run was {text.clean(away.words)}; this is what was known here then"
     if holder is None:
-        return "nobody holds this run here"
+        return "nobody holds this run, so nobody watches it; blueprime resume goes on with it"
     who, host = text.clean(holder.user), text.clean(holder.host)
     return f"{who} on {host} (pid {holder.pid}) has held this run since {text.at(holder.since)} UTC"
 

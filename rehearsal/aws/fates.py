@@ -26,6 +26,7 @@ EARLY = "early"
 FAIL_SWITCHOVER = "fail-switchover"
 SWITCHOVER_TIMES_OUT = "switchover-times-out"
 SWITCHOVER_FAILS = "switchover-fails"
+KEEP_NAMES = "servers-keep-names"
 
 _HANG_LOOK_S = 0.05
 
@@ -78,6 +79,25 @@ def shown_early(control: Control, resource: Cluster | Instance) -> Iterator[None
         control.pace.wait(max(0.0, until - time.monotonic()))
     finally:
         resource.shown = None
+
+
+def named_anew(control: Control, *clusters: Cluster) -> None:
+    """Let servers bear their new names: at once, or as late as that was ordered, or never."""
+
+    def name() -> None:
+        for each in clusters:
+            control.identify(each)
+
+    if (order := control.orders.take(KEEP_NAMES)) is None:
+        name()
+    elif order.value is not None:
+        seconds = float(order.value)
+
+        def later() -> None:
+            control.pace.wait(seconds)
+            name()
+
+        control.background("name the servers anew", later)
 
 
 def switchover(control: Control, phase: str, timeout_s: float) -> None:

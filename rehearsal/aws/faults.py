@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     fates.FAIL_SWITCHOVER: "cancel the next switchover while writes are stopped",
     fates.SWITCHOVER_TIMES_OUT: "[SECONDS] cancel it after so long, or at its timeout",
     fates.SWITCHOVER_FAILS: "let it return, and the deployment end in SWITCHOVER_FAILED",
+    fates.KEEP_NAMES: "[SECONDS] let servers keep their names in the next switchover, or so long",
     fates.GREEN_FAILS: "let the next deployment end in INVALID_CONFIGURATION",
     fates.CLONE_FAILS: "let the next clone end in cloning-failed",
     fates.INSTANCE_FAILS: "[STATUS] let the next instance end in incompatible-parameters",
@@ -46,6 +47,7 @@ _COUNTED = (wire.THROTTLE, wire.SERVER_ERROR, wire.LOSE_RESPONSE, wire.LOSE_REQU
 _TIMED = {
     fates.EARLY: _EARLY_S,
     fates.SWITCHOVER_TIMES_OUT: None,
+    fates.KEEP_NAMES: None,
     fates.INSTANCE_HANGS: _HANGING_S,
 }
 """With the seconds that are meant where none are given; None leaves it to the call."""

@@ -144,8 +144,7 @@ class _Switchover:
                 f"{self._blue.identifier} and {green_name} to {name}.",
                 "notification",
             )
-        control.identify(self._green)
-        control.identify(self._blue)
+        fates.named_anew(control, self._green, self._blue)
 
     def _mark(self, status: str) -> None:
         with self._control.lock:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from runbook import clocks, holder, planning
+from runbook import clocks, holder, known_names, planning
 from runbook.steps import checks
 from state.journal import Journal
 
-KEPT = frozenset({planning.FACT, checks.ACCEPTED, clocks.FACT, holder.FACT})
-"""Facts that say nothing about the clusters: the plan as it was read again, the warnings that were
-accepted by name, by how much the clock was set, and up to which number this journal has held the
-run, which never falls. Beside them the downtimes that were measured.
+KEPT = frozenset({planning.FACT, checks.ACCEPTED, clocks.FACT, holder.FACT, known_names.FACT})
+"""Facts that say nothing about the clusters as they are: the plan as it was read again, the
+warnings that were accepted by name, by how much the clock was set, up to which number this journal
+has held the run, which never falls, and how instances were named before the pivot, by ids that
+never change. Beside them the downtimes that were measured.
 
 Every other fact is emptied, and known again only where the adoption or a later step sees it:
 

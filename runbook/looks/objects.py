@@ -61,11 +61,24 @@ class HeldObjectsLook:
         accepted = set(self._world.fact(ACCEPTED) or ())
         if taken := [each for each in every if each not in found and each.key in accepted]:
             counted.append(f"{len(taken)} accepted by name")
-        for name in drift.given_up(self._world):
+        for name in await self._given_up(sides.publisher):
             words = f"database {quoted(name)} is given up by name: it would be left behind"
             alarms.append(Alarm(Cause.SCHEMA, name, "given up", words, False, now))
             counted.append(f"database {name} given up")
         return Seen(now, tuple(alarms), "", counted="; ".join(filter(None, counted)))
+
+    async def _given_up(self, publisher: Role) -> list[str]:
+        """Return the databases that are given up by name; those that are gone are struck out."""
+        known = drift.given_up(self._world)
+        there = await self._world.databases(publisher) if known else []
+        left = [name for name in known if name in there]
+        if left != known:
+            gone = ", ".join(quoted(name) for name in known if name not in left)
+            words = f"given up by name before, and not on {publisher.value}: {gone}"
+            self._journal.evidence(
+                self._world.run, "monitor", words, key=drift.GIVEN_UP, value=left
+            )
+        return left
 
     def _keep(self, found: Sequence[Unlike]) -> None:
         words = [each.words for each in found]

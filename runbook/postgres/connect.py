@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
+from runbook.postgres.refusals import libpq_says
 from runbook.postgres.statement import quoted
 from state.masking import masked, remember
 
@@ -105,6 +106,16 @@ class Target:
     engine_version: str
     instance_ids: frozenset[str]
     application_name: str = APPLICATION_NAME
+    look_again: Callable[[], Awaitable[Collection[str]]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    """Looks up what these instances are named by now, and were before: names move, and trail."""
+    known_since: set[str] = field(default_factory=set, compare=False, repr=False)
+    """The names by which servers were known since, because looking again has found them."""
+
+    def is_named(self, name: str) -> bool:
+        """Return whether a server that calls itself so is one of these instances."""
+        return name in self.instance_ids or name in self.known_since
 
 
 class CannotConnect(Exception):
@@ -125,6 +136,11 @@ class CannotConnect(Exception):
 class WrongServer(Exception):
     """What answers is another server than the one meant, and was so until the deadline."""
 
+    def __init__(self, words: str, *, named: str = "") -> None:
+        super().__init__(words)
+        self.named = named
+        """What it calls itself, where nothing else says that it is another one."""
+
 
 UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
 """What a look at a database may end in: nothing was changed by it."""
@@ -141,8 +157,9 @@ async def connect(
     """Open an autocommit connection that has proved to be on the target's cluster.
 
     The proof: the server's major version is the target's, and where the server knows its own name
-    (`aurora_db_instance_identifier()`, on Aurora) it is one of the target's instances. After a
-    switchover or a rename DNS may lag, so a mismatch is tried again until the deadline. A server
+    (`aurora_db_instance_identifier()`, on Aurora) it is one of the target's instances, as they are
+    named now or were before. After a switchover or a rename DNS and names may lag, so a mismatch is
+    looked up anew and tried again until the deadline. A server
     that refuses the password may be one that a rotation has not reached, or has reached first.
 
     Raises `CannotConnect` (at once where waiting cannot help) and `WrongServer`.
@@ -159,6 +176,8 @@ async def connect(
             return connection
         except WrongServer as error:
             problem = error
+            if await _is_known_by_now(target, error.named):
+                continue
         except (psycopg.OperationalError, TimeoutError, OSError) as error:
             problem = _cannot_connect(target, database, error)
             if problem.password_refused and isinstance(password, Remembering):
@@ -210,14 +229,24 @@ async def prove(connection: AsyncConnection, target: Target) -> None:
             "Nothing was changed there. Wait until the endpoint has moved, then try again."
         )
     name = await _instance_identifier(connection)
-    if name is not None and name not in target.instance_ids:
-        known = ", ".join(sorted(target.instance_ids)) or "none"
+    if name is not None and not target.is_named(name):
+        known = ", ".join(sorted(target.instance_ids | target.known_since)) or "none"
         place = _place(target, connection.info.dbname)
         raise WrongServer(
             f"{place} is the instance {name or '(unnamed)'}, and those of {target.role} are: "
-            f"{known}. Nothing was changed there. Wait until the endpoint has moved, then try "
-            "again."
+            f"{known}. Nothing was changed there. Wait until the endpoint has moved, or the server "
+            "bears its new name, then try again.",
+            named=name,
         )
+
+
+async def _is_known_by_now(target: Target, name: str) -> bool:
+    """Look up what a target's instances are named; return whether a server's name is among it."""
+    if not name or target.look_again is None:
+        return False
+    if name in await target.look_again():
+        target.known_since.add(name)
+    return target.is_named(name)
 
 
 class Session:
@@ -338,15 +367,6 @@ def _json(encoding: str, data: str | bytes) -> Any:
     return json.loads(data if isinstance(data, str) else bytes(data).decode(encoding))
 
 
-def of_the_cluster(connections: Mapping[str, AsyncConnection]) -> AsyncConnection:
-    """Return the one of a cluster's connections by which to read what its databases share.
-
-    Through one in LATIN1, names of roles and databases beyond ASCII would not be those that every
-    other connection reads.
-    """
-    return min(connections.values(), key=lambda each: each.info.encoding != "utf-8")
-
-
 async def _instance_identifier(connection: AsyncConnection) -> str | None:
     """Return the server's own name, empty where it does not say; None where it has no such name."""
     cursor = await connection.execute(
@@ -366,9 +386,9 @@ def _final_advice(error: BaseException) -> str | None:
 
 def _cannot_connect(target: Target, database: str, error: BaseException) -> CannotConnect:
     advice = _final_advice(error) or "check that the cluster is up and reachable from here"
-    cause = masked(" ".join(str(error).split())) or "no answer in time"
+    said = masked(libpq_says(str(error))) or "no answer in time"
     return CannotConnect(
-        f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {cause}. "
+        f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {said}. "
         f"{advice[0].upper()}{advice[1:]}.",
         password_refused=_REFUSED in str(error),
     )

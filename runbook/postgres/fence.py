@@ -22,10 +22,9 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
-from runbook.postgres.connect import of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
-from runbook.postgres.together import together
+from runbook.postgres.together import of_the_cluster, together
 from state.masking import masked
 
 LATE = "transactions have ended, and sessions are open whose counts may come ten seconds late"

@@ -20,11 +20,10 @@ from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
-from runbook.postgres.connect import of_the_cluster
 from runbook.postgres.fence import LATE, ClientSession, none_ended
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
-from runbook.postgres.together import together
+from runbook.postgres.together import of_the_cluster, together
 
 _POLL_S = 0.2
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TypeVar
+
+from psycopg import AsyncConnection
 
 T = TypeVar("T")
 
@@ -22,3 +24,12 @@ async def together(*work: Awaitable[T]) -> list[T]:
             raise result
         done.append(result)
     return done
+
+
+def of_the_cluster(connections: Mapping[str, AsyncConnection]) -> AsyncConnection:
+    """Return the one of a cluster's connections by which to read what its databases share.
+
+    Through one in LATIN1, names of roles and databases beyond ASCII would not be those that every
+    other connection reads.
+    """
+    return min(connections.values(), key=lambda each: each.info.encoding != "utf-8")

@@ -10,7 +10,7 @@ from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
 from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.traces import run_of_deployment
-from runbook.versions import blue_green_since, blue_green_support, numbers
+from runbook.versions import OLDEST, blue_green_since, blue_green_support, numbers
 
 _LONGEST_NAME = 50
 
@@ -74,6 +74,13 @@ async def members(look: Look) -> AsyncIterator[Result]:
 async def version(look: Look) -> AsyncIterator[Result]:
     """Blue is too old for a blue/green deployment."""
     cluster = await look.cluster()
+    if numbers(cluster.engine_version)[0] < OLDEST:
+        yield block(
+            cluster.identifier,
+            f"{cluster.engine_version} is older than what blueprime takes, {OLDEST} and later.",
+            f"First upgrade it in place to {OLDEST}, or upgrade without blueprime.",
+        )
+        return
     yield _support(cluster.identifier, cluster.engine_version, "first upgrade it in place to")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from runbook.newcomers import HELD_DATABASES
 from runbook.postgres import catalog, obstacles
 from runbook.postgres.statement import quoted
 from runbook.preflight.acceptance import ACKNOWLEDGED
@@ -84,7 +85,9 @@ async def databases(look: Look) -> AsyncIterator[Result]:
             )
     if not closed:
         names = some(each.name for each in found if each.name != "template1")
-        yield passed(look.plan.cluster.identifier, f"every database is open: {names}")
+        yield passed(
+            look.plan.cluster.identifier, f"every database is open: {names}; {HELD_DATABASES}"
+        )
 
 
 @check(

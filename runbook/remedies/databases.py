@@ -57,8 +57,8 @@ def by_hand(database: str, sides: Sides) -> str:
     name, here, there = quoted(database), sides.publisher.value, sides.subscriber.value
     return (
         f"It is not fed: a slot in it would have to be older than its first row on {there}.\n"
-        f"1. Keep new databases for after the bake where you can; or give {name} up by name, which "
-        "lets the others be protected.\n"
+        f"1. Keep new databases for after commit or cleanup where you can; or give {name} up by "
+        "name, which lets the others be protected.\n"
         f"2. To have it on {there} all the same: {here} is kept after {sides.journey}, closed, "
         f"with every row. Then pg_dump --create of {name} from {here}, and psql -d postgres with "
         f"that on {there}; its applications wait meanwhile. Try before how long it takes."

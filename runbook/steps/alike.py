@@ -123,7 +123,9 @@ def _gate(found: Sequence[Drift]) -> Gate:
     digest = sha256("\n".join(each.words for each in found).encode()).hexdigest()[:12]
     return Gate(
         key=f"green-differs/{digest}",
-        question=f"Go on although green differs from blue: {_named(found)}.",
+        question="\n".join(
+            ["Go on although green differs from blue:", *(f"· {each.words}" for each in found)]
+        ),
         reversible="After the switchover production is as green is. Where only an expression is "
         "written otherwise, both count as the same from now on. Whatever else differs: no way back "
         "counts as held, as long as it does.",

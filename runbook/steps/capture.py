@@ -182,6 +182,8 @@ class Capture(Step):
         # Before the rows are proved to be equal: what comes by an origin from here on is not.
         async with world.connect(self.publisher) as connection:
             mark = await uncarried.mark(connection)
+        if trails := world.goes_by(self.publisher):
+            watch.evidence(trails)
         await slipped.prove_none_slipped_in(world, watch, self.publisher, self.equal_to)
         value = {
             "databases": databases,

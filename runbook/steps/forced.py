@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from runbook import board as boards
-from runbook import given_up, serving, verdicts
+from runbook import given_up, newcomers, serving, verdicts
 from runbook.board import Serving
 from runbook.looks.production import HEARS_S
 from runbook.plan import StopMethod
@@ -43,12 +43,14 @@ HEARD = (
 
 
 def loss(world: World) -> str:
-    """Return how far the one that follows was behind when that was last known, and when it was."""
+    """Return how far the one that follows was behind when that was last known, when it was, and
+    what it was never fed.
+    """
     value = world.live()
     lags = () if value is None else boards.from_json(value).last_lags
-    if not lags:
-        return "how far it was behind is not known"
-    said = []
+    said = [] if lags else ["how far it was behind is not known"]
+    if whole := newcomers.not_fed(world):
+        said.append(whole)
     for lag in lags:
         seconds = "for a time that is not known" if lag.seconds is None else f"{lag.seconds:.1f} s"
         said.append(f"{lag.database}: {lag.bytes:,} bytes and {seconds} behind at {_at(lag.at)}")

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 
 from runbook import differing, verdicts
 from runbook.draining import Pace
-from runbook.drift import SchemaLook
+from runbook.drift import Drift, SchemaLook
+from runbook.newcomers import HELD_DATABASES
 from runbook.postgres import replication
 from runbook.roles import Role
 from runbook.sides import VERIFIED, Sides
@@ -54,11 +55,16 @@ class VerifyProtection(Step):
         )
         differences = await schema_differences(world, self.publisher, self.subscriber)
         if differences:
+            whole = all(each.kind == "database" for each in differences)
             raise StepFailed(
                 f"{self.publisher.value} and {self.subscriber.value} differ in their schema: "
-                + "; ".join(differences[:5]),
+                + "; ".join(each.words for each in differences[:5]),
                 now="The slots keep every write, but what the difference touches may not arrive.",
-                todo=f"Make the same change on {self.subscriber.value}, then run the step again.",
+                todo="A new database cannot be fed: give it up by name (m, or blueprime mend), "
+                "then run the step again."
+                if whole
+                else f"Make the same change on {self.subscriber.value}, or m (blueprime mend) "
+                "does; then run the step again.",
             )
         if self.publisher is Role.NEW_BLUE:
             watch.evidence(HELD_DATABASES)
@@ -77,13 +83,6 @@ class VerifyProtection(Step):
         watch.result(Result.PROTECTED if self.publisher is Role.NEW_BLUE else Result.ROLLED_BACK)
 
 
-HELD_DATABASES = (
-    "while the way back is held, no database of new blue can be dropped or renamed (a slot reads "
-    "it: the server refuses), and none that is created is fed"
-)
-"""What whoever runs one database a tenant has to know beforehand."""
-
-
 def serves(role: Role) -> str:
     """Return that a cluster serves, as the beginning of a sentence."""
     return f"{role.value.capitalize()} serves"
@@ -100,12 +99,12 @@ def refuse_while_rows_differ(world: World) -> None:
         )
 
 
-async def schema_differences(world: World, publisher: Role, subscriber: Role) -> list[str]:
-    """Return how the schemas differ to the harm of a rollback, in words; empty: they do not."""
+async def schema_differences(world: World, publisher: Role, subscriber: Role) -> list[Drift]:
+    """Return how the schemas differ to the harm of a rollback; empty: they do not."""
     look = SchemaLook(world, publication_name(world))
     databases = await captured_databases(world, publisher)
     found = await look.look(Sides(publisher, subscriber), databases)
-    return [drift.words for drift in found if drift.breaks]
+    return [drift for drift in found if drift.breaks]
 
 
 class BarrierEffect(Effect):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runbook import closing, draining, slipped
+from runbook import closing, draining, newcomers, slipped
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
 from runbook.roles import Role
-from runbook.sides import held
+from runbook.sides import Sides, held
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
 from runbook.steps.beside import LEFT, refuse_unless_alike
 from runbook.steps.capture import captured_databases, publication_name, slot_name
@@ -76,12 +76,14 @@ class Assess(Step):
         if self.protects:
             await self._can_publish(world)
         if self.to is not Role.OLD_BLUE:
+            captured = await captured_databases(world, self.away)
+            await newcomers.refuse_or_name(world, watch, Sides(self.away, self.to), captured)
             await refuse_unless_alike(
                 world,
                 watch,
                 self.away,
                 self.to,
-                await captured_databases(world, self.away),
+                captured,
                 todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
                 "the step again, which also lets you accept them by name.",
             )

@@ -27,7 +27,7 @@ from runbook.step import (
 )
 from runbook.steps.command import CommandEffect
 from runbook.steps.effects import answered, no, yes
-from runbook.steps.logins import able, locked_roles
+from runbook.steps.logins import able, existing, locked_roles
 from runbook.steps.switch import pivot_gate
 from runbook.world import STOPPED_BY_HAND, World
 from state.records import Json
@@ -103,19 +103,22 @@ class UnlockRoles(Effect):
     async def probe(self) -> Finding:
         """Look whether all of them may log in."""
         async with self._world.connect(self._role) as connection:
-            unlocked = await able(connection, self._names)
-        missing = sorted(set(self._names) - set(unlocked))
+            there = await existing(connection, self._names)
+            missing = sorted({*there} - {*await able(connection, there)})
         if missing:
             return no(f"may not log in on {self._role.value}: {', '.join(missing)}")
-        return yes(f"all of them may log in on {self._role.value}")
+        gone = sorted({*self._names} - {*there})
+        words = f"; there are no more: {', '.join(gone)}" if gone else ""
+        return yes(f"all of them may log in on {self._role.value}{words}")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Unlock them in one transaction."""
+        """Unlock those that are still there, in one transaction."""
         with answered(self.title, self._role):
             async with self._world.connect(self._role) as connection, connection.transaction():
-                for statement in fence.unlock_roles(self._names):
+                there = await existing(connection, self._names)
+                for statement in fence.unlock_roles(there):
                     await statement.execute(connection)
-            return {"unlocked": list(self._names)}
+            return {"unlocked": there, "gone": sorted({*self._names} - {*there})}
 
 
 class StopTraffic(Step):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runbook import known_names
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
+from runbook.newcomers import HELD_DATABASES
 from runbook.plan import Plan
 from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
@@ -247,6 +249,8 @@ class ReadyToSwitch(Step):
         )
         await _follows(world, watch)
         await keep_logins(world, watch, Role.BLUE)
+        await known_names.keep(world, watch)
+        watch.evidence(HELD_DATABASES)
 
     async def _both_sides_available(self, world: World, watch: Watch) -> None:
         """Fail where a member is not available: AWS would refuse after the applications stopped."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import adoption, checklist, clocks, holder, planning
+from runbook import adoption, checklist, clocks, holder, known_names, planning
 from runbook import plan as plans
 from runbook.adoption import Adoption, Ended, Standing, taking
 from runbook.adoption.cast import Cast
@@ -57,6 +57,7 @@ KEPT = {
     planning.FACT: PLAN,
     checks.ACCEPTED: ["sequences"],
     clocks.FACT: [],
+    known_names.FACT: {"db-A": "orders-1"},
     "downtime.upgrade": {"seconds": 4.0, "started_at": "2026-05-02T23:14:05Z"},
 }
 

@@ -9,7 +9,9 @@ from tests.workspace import Workspace
 
 
 def test_back_to_old_blue_before_the_traffic_resumed(workspace: Workspace) -> None:
+    """Also where the servers of both sides go by their former names for ever."""
     workspace.lab()
+    workspace.run("lab", "fault", "servers-keep-names")
     plan = workspace.plan()
     workspace.run("lab", "traffic", "start")
     upgrade = workspace.last_line(
@@ -17,6 +19,8 @@ def test_back_to_old_blue_before_the_traffic_resumed(workspace: Workspace) -> No
     )
     shown = workspace.json("show", upgrade["run"], "--json")
     assert shown["way_back"] == "return to old blue, nothing is lost"
+    told = workspace.run("report", upgrade["run"]).stdout
+    assert "the server of new blue still calls itself orders-1-green-" in told
     back = workspace.last_line("auto", upgrade["run"], "--track", "rollback", "--yes", "--json")
     assert back["result"] == "rolled_back"
     assert "clone" not in {step["step"] for step in back["steps"]}

@@ -164,3 +164,33 @@ def test_a_process_whose_output_nobody_reads_ends_with_its_own_exit_code() -> No
     finally:
         os.close(reads)
         os.close(writes)
+
+
+@pytest.mark.parametrize("reader", ["slow", "gone"])
+def test_that_the_last_line_reached_nobody_is_told_on_standard_error(reader: str) -> None:
+    script = (
+        "import sys\n"
+        "from tui.cli import outlet\n"
+        "from tui.cli.streams import outlive_output\n"
+        "outlet.Outlet.close.__defaults__ = (0.05,)\n"
+        "with outlet.patient_output(as_json=True):\n"
+        "    outlive_output(lambda why: None)\n"
+        "    sys.stdout.write('x' * 300_000 + '\\n')\n"
+        "    sys.exit(3)\n"
+    )
+    reads, writes = os.pipe()
+    if reader == "gone":
+        os.close(reads)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=writes, stderr=subprocess.PIPE, text=True
+        )
+        said = process.communicate(timeout=120)[1]
+    finally:
+        if reader == "slow":
+            os.close(reads)
+        os.close(writes)
+    assert process.returncode == 3
+    why = "nobody took it in time" if reader == "slow" else "Broken pipe"
+    assert said.count("The end of standard output was not read") == 1
+    assert f"({why}). How it ended is kept: blueprime runs" in said

@@ -190,6 +190,42 @@ async def test_another_instance_of_the_same_version_is_refused_until_the_name_mo
         admin.execute("DROP FUNCTION pg_catalog.aurora_db_instance_identifier()")
 
 
+async def test_a_server_that_goes_by_a_former_name_is_known_and_another_one_never(
+    pair: Pair, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, former = 0, {"writer-18", "writer-green-x1"}
+
+    async def look_again() -> set[str]:
+        nonlocal looked
+        looked += 1
+        return former if looked > 1 else {"writer-18"}
+
+    with pair.admin(18, database) as admin:
+        admin.execute(
+            "CREATE FUNCTION pg_catalog.aurora_db_instance_identifier() RETURNS text LANGUAGE sql"
+            " AS $$ SELECT current_setting('lab.me', true) $$"
+        )
+        be = psycopg.sql.SQL("ALTER DATABASE {} SET lab.me = {}")
+        name = psycopg.sql.Identifier(database)
+        admin.execute(be.format(name, "writer-green-x1"))
+        target = pair.target(18, look_again=look_again)
+        async with Session(target, master_password, deadline_s=LONG_S) as session:
+            first = await session.on(database)
+            assert looked == 2, "names are looked up anew at each try"
+            assert await session.on(database) is first
+            assert looked == 2, "what was found is kept"
+            assert target.known_since == {"writer-green-x1"}
+        admin.execute(be.format(name, "writer-of-others"))
+        # Another version is another server, whatever it is named.
+        other = pair.target(18, look_again=look_again, server_major=16, engine_version="16.14")
+        monkeypatch.setattr(connecting, "_FIRST_PAUSE_S", LONG_S)
+        for each, words in ((target, "is the instance writer-of-others"), (other, "PostgreSQL 18")):
+            with pytest.raises(WrongServer, match=words):
+                await connect(each, master_password, database, deadline_s=LONG_S)
+        assert looked == 3
+        admin.execute("DROP FUNCTION pg_catalog.aurora_db_instance_identifier()")
+
+
 async def test_a_session_is_kept_and_replaced_when_it_has_died(pair: Pair) -> None:
     async with Session(pair.target(16), master_password, deadline_s=LONG_S) as session:
         first = await session.on("postgres")

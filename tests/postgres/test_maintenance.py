@@ -15,11 +15,13 @@ async def test_analyze_gives_every_table_statistics(
     await connection.execute("""
         CREATE TABLE public."T %s" AS SELECT generate_series(1, 100) AS i;
         CREATE TABLE public.empty (i int);
+        CREATE TABLE public.emptied AS SELECT 1 AS i; DELETE FROM public.emptied;
+        CREATE TABLE public.narrow (); INSERT INTO public.narrow DEFAULT VALUES;
         CREATE TABLE public.parent (i int) PARTITION BY LIST (i);
         CREATE TABLE public.part PARTITION OF public.parent DEFAULT;
         INSERT INTO public.part VALUES (1);
         CREATE MATERIALIZED VIEW public.m AS SELECT 1 AS i""")
-    missing = {'"public"."T %s"', '"public"."part"', '"public"."m"'}
+    missing = {f'"public".{name}' for name in ('"T %s"', '"part"', '"m"', '"emptied"', '"narrow"')}
     assert set(await maintenance.unanalyzed(connection)) == missing
     said: list[tuple[str, float]] = []
 

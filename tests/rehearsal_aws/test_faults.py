@@ -191,6 +191,23 @@ def test_a_switchover_may_return(
     assert lab.cluster("orders")["EngineVersion"] == "16.14"
 
 
+@pytest.mark.parametrize(("order", "named"), [((), True), (("0.2",), False), (None, True)])
+def test_servers_may_go_by_their_former_names(
+    lab: Lab, available: str, order: tuple[str, ...] | None, named: bool
+) -> None:
+    """For ever, for so long, or not at all."""
+    identity = lab.fleet.identity
+    before = dict(identity)
+    if order is not None:
+        lab.faults.order("servers-keep-names", *order)
+    deploying.switch(lab, available)
+    lab.settle_threads("switch over")
+    lab.settle_threads("name the servers")
+    after = {c.resource_id: c.writer.identifier for c in lab.control.clusters if c.writer}
+    assert before != after
+    assert identity == (before if order == () else after)
+
+
 def test_a_deployment_without_its_green_can_be_deleted(lab: Lab, available: str) -> None:
     (green,) = [c.identifier for c in lab.control.clusters if "-green-" in c.identifier]
     lab.faults.order("lose-cluster", green)

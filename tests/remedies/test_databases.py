@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import cast
 
-from runbook.drift import SchemaLook
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from runbook import drift, newcomers
+from runbook.aws.facts import Cluster
+from runbook.aws.rds import Rds
+from runbook.drift import Drift, SchemaLook
 from runbook.looks.objects import HeldObjectsLook
+from runbook.positions import Position, way_back, way_back_now
 from runbook.roles import Role
 from runbook.sides import held
-from runbook.step import Risk
+from runbook.step import Refused, Risk, Watch
+from runbook.steps import forced, rollback
 from runbook.steps.capture import publication_name
+from runbook.steps.rollback import Assess
+from runbook.tracks import WayBack
 from runbook.world import World
 from tests.remedies.conftest import Bench
 
 NEW = 'tenant "new" %'
+NAME = '"tenant ""new"" %"'
 
 
 @pytest.fixture
@@ -27,9 +39,13 @@ def grown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-async def drifts(bench: Bench) -> list[str]:
+async def _drifts(bench: Bench) -> list[Drift]:
     look = SchemaLook(bench.world, publication_name(bench.world))
-    return [each.words for each in await look.look(held(bench.world), [bench.database])]
+    return await look.look(held(bench.world), [bench.database])
+
+
+async def drifts(bench: Bench) -> list[str]:
+    return [each.words for each in await _drifts(bench)]
 
 
 async def test_a_new_database_is_given_up_by_name_and_the_others_are_protected(
@@ -49,3 +65,80 @@ async def test_a_new_database_is_given_up_by_name_and_the_others_are_protected(
     seen = await HeldObjectsLook(grown.world, grown.journal).look([grown.database])
     assert seen.counted == f"database {NEW} given up", "the banner does not say: nothing"
     assert not any(alarm.breaks for alarm in seen.alarms)
+
+
+class Told:
+    """Stands in for a step's watch: keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def evidence(self, text: str, *, key: str = "", value: object = None) -> None:
+        self.said.append(text)
+
+
+async def _available(rds: Rds, resource_id: str) -> Cluster:
+    return Cluster.parse(
+        {
+            "DbClusterResourceId": resource_id,
+            "DBClusterIdentifier": resource_id.lower(),
+            "DBClusterArn": f"arn:aws:rds:us-east-1:123456789012:cluster:{resource_id.lower()}",
+            "Status": "available",
+            "EngineVersion": "18.4",
+            "DBClusterMembers": [],
+        }
+    )
+
+
+async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_starts(
+    grown: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told()
+
+    async def none(world: World) -> None:
+        return None
+
+    monkeypatch.setattr(rollback, "deployment", none)
+    monkeypatch.setattr(Rds, "cluster_by_resource_id", _available)
+    grown.settle()
+    grown.fact("traffic", {"open": False})
+
+    async def assess() -> None:
+        await Assess(Role.NEW_BLUE, Role.BLUE_PRIME).verify(grown.world, cast(Watch, told))
+
+    with pytest.raises(Refused, match="a rollback would lose it") as refused:
+        await assess()
+    assert "give it up by name" in refused.value.todo.lower()
+    grown.fact(drift.FACT, {"drifts": [each.as_json() for each in await _drifts(grown)]})
+    assert NAME in forced.loss(grown.world), "no lag tells of it"
+    await grown.mend("give-up-database")
+    await assess()
+    assert f"left behind on new blue, as given up by name: database {NAME}" in told.said
+    grown.fact("traffic", {"open": True})
+    (way,) = [each for each in await grown.session.ways() if each.way == WayBack.BLUE_PRIME]
+    assert f"nothing but database {NAME}, given up by name" in way.cost
+    protected = way_back_now(grown.world, Position.PROTECTED)
+    assert protected == (
+        f"roll back to blue prime, nothing is lost; database {NAME}, given up by name, stays behind"
+    )
+
+    async def dropped(world: World, role: Role) -> list[str]:
+        return [grown.database]
+
+    monkeypatch.setattr(World, "databases", dropped)
+    await HeldObjectsLook(grown.world, grown.journal).look([grown.database])
+    assert drift.given_up(grown.world) == [], "one that is gone again is not lost"
+    assert way_back_now(grown.world, Position.PROTECTED) == way_back(Position.PROTECTED)
+
+
+async def test_what_production_refuses_meanwhile_is_what_is_said(bench: Bench) -> None:
+    """Which statements fail while the way back is held, on a real server, as it is told."""
+    bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
+    bench.settle()
+    name = Identifier(bench.database)
+    with bench.pair.admin(18) as admin:
+        with pytest.raises(psycopg.errors.ObjectInUse, match="logical replication slot"):
+            admin.execute(SQL("DROP DATABASE {}").format(name))
+        with pytest.raises(psycopg.errors.ObjectInUse, match="being accessed by other users"):
+            admin.execute(SQL("ALTER DATABASE {} RENAME TO other").format(name))
+    assert "dropped (a slot reads it) or renamed" in newcomers.HELD_DATABASES

@@ -12,6 +12,7 @@ from runbook.roles import Role
 from runbook.step import Effect
 from runbook.steps.capture import Capture
 from runbook.steps.drop_capture import DropCapture
+from runbook.steps.traffic import UnlockRoles
 from runbook.world import World
 from tests.remedies.conftest import Bench
 
@@ -55,3 +56,19 @@ async def test_whoever_made_the_role_alone_may_drop_what_it_owns(bench: Bench) -
     finally:
         bench.here(f"DROP OWNED BY {maker}")
     assert bench.here("SELECT FROM pg_roles WHERE rolname = %s", bench.name) == []
+
+
+async def test_login_is_given_back_to_the_roles_that_are_still_there(bench: Bench) -> None:
+    bench.follow()
+    still, gone = f"{bench.name} still", f"{bench.name} gone"
+    role = SQL("CREATE ROLE {} NOLOGIN").format(Identifier(still))
+    bench.there(role.as_string(None))
+    bench.fact("roles.locked", [gone, still])
+    unlock = UnlockRoles(bench.world, Role.BLUE_PRIME)
+    assert (await unlock.probe()).answer.value == "no"
+    assert await unlock.perform() == {"unlocked": [still], "gone": [gone]}
+    found = await unlock.probe()
+    assert found.answer.value == "yes"
+    assert gone in found.seen
+    may = "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s"
+    assert bench.there(may, still) == [(True,)]

@@ -106,7 +106,9 @@ async def test_a_table_on_both_sides_that_nobody_took_in_is_emptied_and_copied(
 async def test_a_new_partition_comes_with_its_rows(bench: Bench) -> None:
     bench.follow(
         prepare="CREATE TABLE m (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);"
-        " CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"
+        " CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');"
+        " CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
+        " CREATE TRIGGER g AFTER INSERT ON m FOR EACH ROW EXECUTE FUNCTION f()"
     )
     bench.here(
         "CREATE TABLE m2 PARTITION OF m FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');"

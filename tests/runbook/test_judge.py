@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Fence, LagView, Protection, Stage
 from runbook.differing import Differing
-from runbook.judge import RESTS, STEADY_S, Kept, Looked, Steady, judge
+from runbook.judge import RESTS, STEADY_S, Kept, Looked, Rest, Steady, judge
 from runbook.looks.traffic import fence_now
 from runbook.plan import ProtectionSection
 
@@ -49,6 +49,12 @@ def test_production_that_fails_for_want_of_a_key_is_in_the_banner_of_a_way_that_
     assert verdict.protected is True
     assert verdict.text.endswith(f"; but {words}")
     assert words in verdict.reasons
+
+
+@pytest.mark.parametrize("rest", RESTS, ids=lambda rest: rest.name)
+def test_what_was_not_looked_at_yet_is_told_from_what_was_long_ago(rest: Rest) -> None:
+    for seen, word in ((Seen(), "yet"), (Seen(NOW - timedelta(minutes=20), (), ""), "lately")):
+        assert say(seeing(rest.name, seen)).text == f"{rest.missing} {word}"
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,19 @@ def test_a_plan_that_protects_no_rollback_has_no_capture_and_no_way_forward(told
     assert "blue-prime-for-good" not in told.open_ways()
 
 
+def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None:
+    told.stays(begun(UP, "switchover", "capture", "resume-traffic", "delete-deployment", "clone"))
+    attempt = told.journal.begin_attempt(told.run, "clone-instances").id
+    told.journal.end_attempt(attempt, Status.FAILED)
+    (way,) = [each for each in ways(told.world, told.journal) if each.way.startswith("protect-")]
+    assert way.recommended
+    assert way.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
+    left, _, done = way.plan.partition("; ")
+    assert left.startswith("hold-old-blue → clone-instances → subscribe → verify-protection → ")
+    assert done == "done already, and looked at again: delete-deployment, clone"
+    assert "delete-deployment" in way.steps, "it is still a step of the track: it looks"
+
+
 @pytest.mark.parametrize("protect", [True, False])
 @pytest.mark.parametrize(
     ("track", "way"),
@@ -304,6 +317,20 @@ def test_who_answers_or_was_not_looked_for_lately_is_not_forced_out(told: Told) 
     ):
         told.live = Board(production=production).as_json()
         assert told.open_ways() == HERE
+
+
+def test_a_look_of_long_ago_is_told_with_its_age(told: Told) -> None:
+    told.stays(UP)
+    told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
+    for at, age in (
+        (datetime(2026, 11, 23, 2, 59, 59, tzinfo=UTC), "does not answer; the"),
+        (datetime(2026, 11, 23, 0, 0, tzinfo=UTC), "(last looked for 3 h ago)"),
+        (None, "(last looked for at a time that is not known)"),
+    ):
+        told.live = Board(production=replace(DOWN, at=at)).as_json()
+        words = way_back_now(told.world, Position.PROTECTED, fresh=False)
+        assert words.startswith("none that loses nothing")
+        assert age in words
 
 
 def test_a_forced_way_ends_on_the_old_version_for_good(told: Told) -> None:

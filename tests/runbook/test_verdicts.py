@@ -10,12 +10,15 @@ from typing import Any, cast
 import pytest
 
 from runbook import differing, uncarried, verdicts
-from runbook.board import Board, Protection
+from runbook.board import Board, LagView, Protection
 from runbook.differing import Differing
+from runbook.judge import Looked
+from runbook.judging import Judging
 from runbook.plan import ProtectionSection
 from runbook.roles import Role
 from runbook.uncarried import Mark
 from runbook.world import World
+from state.journal import Journal
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 CAPTURE = {
@@ -104,3 +107,16 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
     assert (uncarried.found(now()), uncarried.last_equal(now())) == ((), past)
     turned = {**CAPTURE, "publisher": Role.BLUE_PRIME.value, "from": {"bp_1": 5}}
     assert uncarried.last_equal(world(**facts, capture=turned)) == Mark(5)
+
+
+def test_the_last_verdict_known_is_this_process_own_once_it_has_one() -> None:
+    judging = Judging(world(), cast(Journal, None))
+    old = NOW - timedelta(minutes=2)
+    judging.begin_with(Board(protection=Protection(True, "well", (), old)))
+    unseen = Looked((), {})
+    found = judging.verdict(unseen, asked=True, first=True)
+    assert (found.looking, found.before, found.before_at) == (True, True, old)
+    gone = LagView("orders", "bp_1", None, None, False, "missing", at=NOW)
+    assert judging.verdict(Looked((gone,), {}), asked=True, first=True).protected is False
+    found = judging.verdict(unseen, asked=True, first=True)
+    assert (found.looking, found.before, found.before_at) == (True, False, NOW)

@@ -7,11 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from runbook import known_names
 from runbook.aws import Aws
+from runbook.kept import NothingKept
 from runbook.plan import Plan
 from runbook.postgres import connect as pg
 from runbook.roles import Role
-from runbook.world import NothingKept, World
+from runbook.step import Watch
+from runbook.world import World
 
 
 class FakeSession:
@@ -121,3 +124,28 @@ async def test_whoever_waited_for_a_connection_that_could_not_be_made_fails_with
     assert tried == ["orders"], "each would have waited for its own time"
     assert await look() == "no answer in time"
     assert tried == ["orders"] * 2, "whoever comes later asks anew"
+
+
+async def test_a_cluster_is_known_by_the_names_that_its_own_instances_had_before() -> None:
+    """What its instances are named changes; a name that another instance had is none of its own."""
+    kept: dict[str, Any] = {}
+    named = {Role.BLUE: {"db-a": "orders-1"}, Role.GREEN: {"db-b": "orders-1-green-x1"}}
+
+    async def instances(role: Role) -> list[Any]:
+        there = named[role.identity].items()
+        return [SimpleNamespace(resource_id=each, identifier=name) for each, name in there]
+
+    def evidence(text: str, *, key: str, value: Any) -> None:
+        kept[key] = value
+
+    world = cast(World, SimpleNamespace(instances=instances, fact=kept.get))
+    assert await known_names.of(world, Role.NEW_BLUE) == {"orders-1-green-x1"}
+    await known_names.keep(world, cast(Watch, SimpleNamespace(evidence=evidence)))
+    named[Role.BLUE] = {"db-a": "orders-1-old1"}
+    named[Role.GREEN] = {"db-b": "orders-1", "db-c": "orders-2"}
+    assert await known_names.of(world, Role.NEW_BLUE) == {
+        "orders-1", "orders-2", "orders-1-green-x1",
+    }  # fmt: skip
+    assert await known_names.of(world, Role.OLD_BLUE) == {"orders-1-old1", "orders-1"}
+    named[Role.GREEN] = {"db-c": "orders-2"}
+    assert await known_names.of(world, Role.NEW_BLUE) == {"orders-2"}

@@ -79,3 +79,21 @@ def test_a_gate_that_was_declined_is_among_the_decisions(journal: Journal) -> No
     chapter = report(journal, run, "md").split("## Decisions")[1].split("##")[0]
     rows = [row for row in chapter.splitlines() if "pivot" in row]
     assert ["ann | declined" in rows[0], "ben | orders" in rows[1]] == [True, True]
+
+
+def test_what_was_accepted_stands_by_name_beside_the_decision(journal: Journal) -> None:
+    run = start(journal, "k2f9", cluster="orders").id
+    asked = 'Accept that 2 things are not alike:\n· the role "a|b"\n· the view public.v'
+    journal.event(run, "gate", "asked: Accept that 9 are", {"gate": "accept-objects/1"})
+    journal.event(run, "gate", f"asked: {asked}", {"gate": "accept-objects/1"})
+    journal.event(run, "gate", "asked: Switch over?", {"gate": "pivot"})
+    journal.decide(run, "assess", "accept-objects/1", who="ann", typed="yes")
+    journal.decide(run, "switchover", "pivot", who="ann", typed="orders")
+    journal.event(run, "gate", "asked: later", {"gate": "accept-objects/1"})
+    told = json.loads(report(journal, run, "json"))["decisions"]
+    assert [each["asked"] for each in told] == [asked, "Switch over?"]
+    chapter = report(journal, run, "md").split("## Decisions")[1].split("\n## ")[0]
+    listed = [row for row in chapter.splitlines() if row.startswith("- ")]
+    assert listed == ['- the role "a\\|b"', "- the view public.v"]
+    assert "Accept that 2 things are not alike:" in chapter
+    assert "Switch over?" not in chapter, "a question without a list is in the table's gate"

@@ -37,6 +37,17 @@ async def test_leaving_says_what_goes_on_and_how_to_come_back() -> None:
     assert app.goodbye.endswith("To come back: blueprime resume k2f9qa")
 
 
+async def test_who_only_watched_is_not_led_to_act() -> None:
+    model = scenes.protected()
+    model.writable, model.holder = False, scenes.HOLDER
+    app = scenes.app(model, at="k2f9qa")
+    async with app.run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        await pilot.press("q")
+        await until(pilot, lambda: app.return_code is not None)
+    assert app.goodbye.endswith("To come back: blueprime watch k2f9qa")
+
+
 async def test_leaving_waits_for_the_step_in_flight() -> None:
     model = scenes.protected()
     model.hold = True

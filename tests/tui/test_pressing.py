@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from textual.pilot import Pilot
@@ -266,9 +267,12 @@ async def test_what_enter_does_is_not_heeded_before_it_was_seen_uncovered(
         screen = await enter_run(pilot)
         await pilot.press("l")
         await sees(pilot, "3 events")
-        monkeypatch.setattr(pressing, "REACTION_S", 3600.0)
+        covered = monotonic()
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen)
+        guard = pilot.app.guard  # type: ignore[attr-defined]
+        await until(pilot, lambda: guard._since >= covered, "nobody has read it before")
+        monkeypatch.setattr(pressing, "REACTION_S", 3600.0)
         await pilot.press("enter")
         await sees(pilot, "what it does has changed just now")
         assert not model.called("advance")

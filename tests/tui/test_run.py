@@ -161,6 +161,8 @@ async def test_a_watcher_sees_everything_and_acts_on_nothing() -> None:
         await enter_run(pilot)
         text = shown(pilot.app)
         assert "watching only: mira on db-ops-3 (pid 4711) has held this run" in text
+        assert "ready · the step that comes next" in text
+        assert "enter runs" not in text
         for key, name in (("enter", "run"), ("r", "retry"), ("n", "note"), ("x", "stop waiting")):
             await pilot.press(key)
             await sees(pilot, f"{key} {name}: watching only; mira on db-ops-3")

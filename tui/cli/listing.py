@@ -138,7 +138,7 @@ def runs_text() -> str:
 
 def _protected(row: RunSummary) -> str:
     """Return whether it is protected; what was seen last, and when, where nobody watches now."""
-    if not row.open:
+    if not row.open or lab_gone(row):
         return "-"
     if row.protected is not None or row.protection_seen_at is None:
         return PROTECTED[row.protected]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 import click
 
 from runbook.offers import Offer
-from runbook.session import Session
+from runbook.session import LOOKED_EVERY_S, Session
 from runbook.step import Risk
 from state.journal import Journal
 from state.records import Json
@@ -145,7 +147,13 @@ async def _seen(session: Session) -> dict[str, Json]:
     if session.leaving or not session.fact("slots"):
         return {}
     await session.start_watching()
+    deadline = monotonic() + LAST_WORD_S
     await session.looked(LAST_WORD_S)
+    # Some of the first looks only begin: what is not known yet may be in a moment.
+    while session.board().protection.protected is None:
+        if monotonic() > deadline:
+            break
+        await asyncio.sleep(LOOKED_EVERY_S)
     return {"protection": protection(session)}
 
 

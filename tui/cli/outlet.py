@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -57,6 +57,8 @@ class Outlet:
         self._closed = False
         self._lost: OutputLost | None = None
         self._tell: Callable[[str], object] | None = None
+        self._told = False
+        """Whether somebody has heard that it is lost."""
         self._changed = threading.Condition()
         # A daemon: one that hangs in a write must not keep the process.
         self._thread = threading.Thread(target=self._run, name="blueprime-output", daemon=True)
@@ -97,10 +99,10 @@ class Outlet:
                 self._changed.notify_all()
         if lost is None:
             return
+        told, self._told = self._told, True
         if self._tell is None:
             raise lost
-        if not self._told:
-            self._told = True
+        if not told:
             self._tell(str(lost.strerror))
 
     def flush(self) -> None:
@@ -123,6 +125,15 @@ class Outlet:
                     return False
         self._thread.join(1.0)
         return not self.lost
+
+    def unread(self) -> str:
+        """Return why what was written last reached nobody, where nobody heard of that; else empty.
+
+        It is asked once the outlet is closed.
+        """
+        if self._lost is not None:
+            return "" if self._told else str(self._lost.strerror)
+        return "nobody took it in time" if self._waiting or self._writing else ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -203,24 +214,32 @@ class Outlet:
 def patient_output(*, as_json: bool) -> Iterator[None]:
     """Have standard output and error written by threads of their own until the block ends."""
     out, err = sys.stdout, sys.stderr
-    with ExitStack() as stack:
-        for name, stream, left_out in (
-            ("stdout", out, _left_out_json if as_json else _left_out),
-            ("stderr", err, _left_out),
-        ):
-            if stream is not None:
-                stream.flush()
-                outlet = Outlet(stream, left_out)
-                if stream is err:
-                    # Nobody is left to tell.
-                    outlet.outlived(lambda why: None)
-                setattr(sys, name, outlet)
-                stack.callback(outlet.close)
-        try:
-            yield
-        finally:
-            stack.close()
-            sys.stdout, sys.stderr = out, err
+    if out is not None:
+        out.flush()
+        sys.stdout = Outlet(out, _left_out_json if as_json else _left_out)
+    if err is not None:
+        err.flush()
+        sys.stderr = Outlet(err, _left_out)
+        # Nobody is left to tell.
+        sys.stderr.outlived(lambda why: None)
+    try:
+        yield
+    finally:
+        _end(sys.stdout, sys.stderr)
+        sys.stdout, sys.stderr = out, err
+
+
+def _end(out: object, err: object) -> None:
+    """Close both, standard error last: it is told there where the end of the other was not read."""
+    if isinstance(out, Outlet):
+        out.close()
+        if isinstance(err, Outlet) and (why := out.unread()):
+            err.write(
+                f"The end of standard output was not read ({why}). How it ended is kept: "
+                "blueprime runs, blueprime show RUN.\n"
+            )
+    if isinstance(err, Outlet):
+        err.close()
 
 
 def _left_out(lines: int) -> str:

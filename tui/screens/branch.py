@@ -39,8 +39,9 @@ class WaysPane(CardsPane[Way]):
         chosen = self.chosen()
         if chosen is not None:
             # Looked at again, the ways may stand in another order.
-            names = [way.name for way in best_first]
-            self.selected = names.index(chosen.name) if chosen.name in names else 0
+            places = [(way.track, way.way) for way in best_first]
+            same = (chosen.track, chosen.way)
+            self.selected = places.index(same) if same in places else 0
         super().show(None if cards is None else best_first, error)
 
     def card(self, item: Way, selected: bool, cells: int) -> Iterable[Content]:
@@ -131,7 +132,7 @@ def _question(way: Way, model: RunModel) -> Question:
                 "to the next stop follow it by themselves, and are named and asked for before. "
                 + (f"It ends the way {_ends(way)}." if final else "The history is kept."),
             ),
-            ("Steps", " → ".join(way.steps)),
+            ("Steps", way.plan),
         ),
         must_type=model.run.cluster if final else "",
         yes="Branch",
@@ -164,7 +165,7 @@ def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
         return
     yield from _fact("loses", way.cost, cells)
     yield from _fact("takes", way.time, cells)
-    yield from _fact("steps", " → ".join(way.steps), cells)
+    yield from _fact("steps", way.plan, cells)
 
 
 def _fact(label: str, words: str, cells: int) -> Iterable[Content]:

@@ -230,6 +230,7 @@ class RunScreen(LookingScreen):
         return Detail(
             line=item,
             acts=acts,
+            watched=not self.model.writable,
             board=picture.board,
             preview=preview,
             preview_error=error,

@@ -29,6 +29,8 @@ class Detail:
     line: Line
     acts: str = ""
     """The step that enter acts on, where it is another one."""
+    watched: bool = False
+    """Whether the run is only watched: enter acts on nothing."""
     board: Board = field(default_factory=Board)
     preview: Preview | None = None
     preview_error: str = ""
@@ -55,7 +57,7 @@ class DetailPane(Pane):
         )
         self.detail = detail
         self.border_title = Content(text.clean(detail.line.step) if detail else "Step")
-        acts = detail.acts if detail else ""
+        acts = detail.acts if detail and not detail.watched else ""
         self.border_subtitle = Content(f"only looking · enter acts on {acts}" if acts else "")
         self.redraw()
         if other:
@@ -106,7 +108,8 @@ def _state(detail: Detail, cells: int) -> Iterable[Content]:
         if (seconds := step.seconds) is not None:
             words[-1] = f"{text.at(step.attempt.started_at)}, took {text.duration(seconds)}"
     else:
-        words.append(mark.meaning)
+        waits = detail.watched and step.status is Status.READY
+        words.append("the step that comes next" if waits else mark.meaning)
     yield line(
         (f"{mark.glyph} {words[0]}", mark.style),
         (" · ".join(["", *words[1:]]), "$foreground-muted"),

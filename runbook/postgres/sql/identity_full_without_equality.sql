@@ -32,7 +32,8 @@ WITH RECURSIVE full_column AS (
         WHERE t.typcategory = 'A' AND t.typelem <> 0
         UNION ALL
         SELECT r.rngsubtype FROM pg_catalog.pg_range AS r
-        WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid
+        WHERE r.rngtypid = t.oid
+            OR r.rngmultitypid = t.oid -- since 14
         UNION ALL
         SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped

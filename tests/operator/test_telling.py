@@ -1,0 +1,109 @@
+"""What the command line tells of a run beside its steps: who watches it, what a mend has left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.offers import Offer
+from runbook.step import Gate, Risk
+from state.journal import Journal
+from state.words import Environment, Result
+from tests.runbook.test_positions import PLAN
+from tests.state.invented import start
+from tui.cli import listing
+from tui.cli.mending import _why_left
+
+REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Journal]:
+    monkeypatch.setenv("BLUEPRIME_HOME", str(tmp_path))
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    def begin(environment: Environment = Environment.AWS) -> Journal:
+        journal = Journal.open(tmp_path / "journal.db")
+        start(journal, "k2f9qa", environment=environment, plan=PLAN)
+        return journal
+
+    return begin
+
+
+def told() -> str:
+    """Return the line of `show` on who holds the run, which its report tells alike."""
+    lines = [row for row in listing.show_text("k2f9qa").splitlines() if row.startswith("held by: ")]
+    said = [words for label, words in listing.stands("k2f9qa")["words"] if label == "held by"]
+    assert [f"held by: {words}" for words in said] == lines
+    return lines[0] if lines else ""
+
+
+def test_show_says_who_holds_a_run_and_where_nobody_does_how_to_watch_it(
+    opened: Callable[..., Journal],
+) -> None:
+    with opened() as journal:
+        holder = journal.holder()
+        assert holder is not None
+        by = f"{holder.user} on {holder.host} (pid {holder.pid})"
+        assert told().startswith(f"held by: {by} since")
+        assert listing.show_json("k2f9qa")["holder"]["pid"] == holder.pid
+    assert told().startswith("held by: nobody, so nobody watches the run")
+    assert told().endswith("blueprime resume k2f9qa")
+    assert listing.show_json("k2f9qa")["holder"] is None
+
+
+def test_a_rehearsal_without_its_lab_and_a_closed_run_are_not_to_be_watched(
+    opened: Callable[..., Journal],
+) -> None:
+    with opened(Environment.REHEARSAL) as journal:
+        pass
+    assert told() == (
+        "held by: nobody; the lab of this rehearsal is gone, and its clusters with it"
+    )
+    (row,) = [row for row in listing.runs_text().splitlines() if row.startswith("k2f9qa")]
+    assert row.split()[-5:-3] == ["gone", "-"], "nor is it protected: there is nothing"
+    with Journal.open(journal.path) as journal:
+        journal.close_run("k2f9qa", Result.ABORTED)
+    assert told() == ""
+
+
+def test_watching_begins_with_where_it_stands_and_replays_only_what_is_asked_for(
+    opened: Callable[..., Journal], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import asyncio
+
+    from tui.cli.watching import watch_json
+
+    with opened() as journal:
+        journal.event("k2f9qa", "note", "long ago")
+        journal.close_run("k2f9qa", Result.ABORTED)
+    for history in (False, True):
+        assert asyncio.run(watch_json("k2f9qa", history=history)) == 0
+        first, *rest = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert first == {"kind": "stands", **listing.show_json("k2f9qa")}
+        assert ("long ago" in [line.get("text") for line in rest]) is history
+        assert "board" in [line["kind"] for line in rest]
+
+
+@pytest.mark.parametrize(
+    ("offer", "why"),
+    [
+        (Offer("", "A", "seen", by_hand="ALTER"), "only a person can do it"),
+        (REVERSIBLE, "tried, and failed: no room"),
+        (
+            Offer("remedy/b", "B", "", Risk.REVERSIBLE, gates=(Gate("g", "Really?", "No"),)),
+            "it asks first: Really?",
+        ),
+        (Offer("remedy/b", "B", "", Risk.REVERSIBLE, note="no answer"), "is not known: no answer"),
+        (Offer("remedy/b", "B", "", Risk.DESTRUCTIVE, "none"), "it is destructive: none"),
+    ],
+)
+def test_what_mending_all_leaves_says_why(offer: Offer, why: str) -> None:
+    assert why in _why_left(offer, {"remedy/a": "failed: no room"})
+
+
+def test_what_asks_for_nobody_is_not_left() -> None:
+    assert _why_left(REVERSIBLE, {}) == ""

@@ -1,0 +1,85 @@
+"""Tables that new blue has made anew under their names: told, and brought to blue prime again."""
+
+from __future__ import annotations
+
+import pytest
+
+from runbook import differing
+from runbook.looks.schemas import SchemasLook
+from tests.remedies.conftest import Bench, until, yes
+
+MADE = "CREATE TABLE t (id int PRIMARY KEY, a int, b int)"
+FILLED = f"{MADE}; INSERT INTO t SELECT n, 1, 2 FROM generate_series(1, 100) AS n"
+OTHERS = "CREATE TABLE other (id int PRIMARY KEY)"
+
+
+async def looked(bench: Bench) -> list[str]:
+    """Return the tables that are known to differ after a look of the watch."""
+    await SchemasLook(bench.world, bench.journal).look([bench.database])
+    return [each.table for each in differing.left(bench.world)]
+
+
+async def test_a_table_that_was_dropped_and_made_again_is_told_emptied_and_copied(
+    bench: Bench,
+) -> None:
+    bench.follow(prepare=f"{FILLED}; {OTHERS}")
+    assert await looked(bench) == []
+    bench.here(f"DROP TABLE t; {MADE}; INSERT INTO t VALUES (5, 7, 7), (1000, 8, 8)")
+    assert await looked(bench) == ["t"]
+    failed = "SELECT apply_error_count > 0 FROM pg_stat_subscription_stats WHERE subname = %s"
+    until(lambda: bench.there(failed, bench.name) == [(True,)])
+    offer = await bench.offer("empty")
+    assert "has made public.t anew" in offer.why
+    assert [gate.must_type for gate in offer.gates] == ["public.t"]
+    await bench.mend("empty")
+    bench.settle()
+    await bench.mend("recopy")
+    left, right = bench.rows("t")
+    assert left == right == [("(1000,8,8)",), ("(5,7,7)",)]
+    assert await looked(bench) == []
+    assert await bench.session.remedies() == []
+
+
+def rows(bench: Bench, table: str) -> tuple[list[object], list[object]]:
+    """Return a table's rows on both sides, each value under the name of its column."""
+    query = f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY id"
+    return bench.here(query), bench.there(query)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE t RENAME a TO c; ALTER TABLE t RENAME b TO a; ALTER TABLE t RENAME c TO b",
+        "ALTER TABLE t DROP b; ALTER TABLE t ADD b int",
+        "ALTER TABLE t RENAME TO c; ALTER TABLE twin RENAME TO t; ALTER TABLE c RENAME TO twin",
+    ],
+    ids=["names of columns changed", "column made anew", "names of tables changed"],
+)
+async def test_what_changed_its_name_with_another_is_told_and_copied(
+    bench: Bench, change: str
+) -> None:
+    twin = "CREATE TABLE twin (LIKE t INCLUDING ALL); INSERT INTO twin VALUES (7, 3, 3)"
+    bench.follow(prepare=f"{FILLED}; {twin}; {OTHERS}")
+    assert await looked(bench) == []
+    bench.here(change)
+    assert "t" in await looked(bench)
+    assert rows(bench, "t")[0] != rows(bench, "t")[1]
+    for key in [key for key in await bench.offers() if key.startswith("remedy/recopy/")]:
+        assert (await bench.session.mend(key, yes)).done
+    for table in ("t", "twin"):
+        left, right = rows(bench, table)
+        assert left == right
+    assert await looked(bench) == []
+
+
+async def test_a_new_table_that_a_mend_has_taken_in_is_not_told_anew(bench: Bench) -> None:
+    bench.follow(prepare=f"{FILLED}; {OTHERS}")
+    assert await looked(bench) == []
+    # On the side that follows a number is taken: the new table gets another there.
+    bench.there("SELECT lo_create(0)")
+    bench.here("CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)")
+    await bench.mend("new-tables")
+    bench.settle()
+    assert await looked(bench) == []
+    bench.here("DROP TABLE late; CREATE TABLE late (id int PRIMARY KEY)")
+    assert await looked(bench) == ["late"]
