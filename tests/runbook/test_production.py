@@ -102,7 +102,9 @@ def world(admission: object = None, board: Board | None = None, *, refuses: bool
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     live = None if board is None else board.as_json()
     plan.protection = SimpleNamespace(fresh_s=10.0)
-    made = SimpleNamespace(run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live)
+    made = SimpleNamespace(
+        run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live, fact=lambda key: None
+    )
     made.admission, made.refuses = admission, refuses
     return cast(World, made)
 
