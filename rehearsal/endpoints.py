@@ -40,8 +40,10 @@ class _Name:
     volume: str | None = None
     disturbance: Disturbance = field(default_factory=Disturbance)
     listener: asyncio.Server | None = None
-    clients: set[_Side] = field(default_factory=set)
+    clients: set[_Client] = field(default_factory=set)
     stale: _Stale | None = None
+    shut_out: bytes = b""
+    """Whose start of a connection bears this is refused; empty: nobody's."""
 
 
 @dataclass(slots=True)
@@ -129,6 +131,11 @@ class _Client(_Side):
         cast(asyncio.Transport, transport).pause_reading()
         self._opening = asyncio.ensure_future(self._open(self._port))
 
+    @property
+    def began(self) -> bytes:
+        """The message that its connection was begun with."""
+        return self._shears.start
+
     async def _open(self, port: int) -> None:
         server = _Server(self._name, self)
         try:
@@ -146,6 +153,9 @@ class _Client(_Side):
     def data_received(self, data: bytes) -> None:
         self.sent += 1
         moment = self._shears.moment(data)
+        if self._name.shut_out and self._name.shut_out in self._shears.start:
+            self.cut()
+            return
         if self.sent == self._name.disturbance.cut_at:
             moment = Moment.DURING
         if moment is Moment.BEFORE:
@@ -275,6 +285,15 @@ class Endpoints:
         """Cut the name's live connections and return how many there were."""
         return self._do(self._drop(name))
 
+    def shut_out(self, name: str, start: bytes) -> None:
+        """Cut the name's connections that began with these bytes, and refuse such ones from now on.
+
+        Empty bytes let everybody in again.
+        """
+        self._names[name].shut_out = start
+        if start:
+            self._do(self._drop(name, start))
+
     def disturb(self, name: str, disturbance: Disturbance | None) -> None:
         """Disturb the name's connections, or stop doing so."""
         self._names[name].disturbance = disturbance or Disturbance()
@@ -338,10 +357,10 @@ class Endpoints:
         if not stale.listens:
             await self._close(name)
 
-    async def _drop(self, name: str) -> int:
+    async def _drop(self, name: str, start: bytes = b"") -> int:
         clients = self._names[name].clients
-        live = list(clients)
-        clients.clear()
+        live = [client for client in clients if start in client.began]
+        clients.difference_update(live)
         for client in live:
             client.cut()
         return len(live)

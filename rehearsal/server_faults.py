@@ -26,6 +26,10 @@ SPARE_CONNECTIONS = "spare-connections"
 STALE_ENDPOINT = "stale-endpoint"
 MISLEAD_ENDPOINT = "mislead-endpoint"
 FRESH_ENDPOINT = "fresh-endpoint"
+SHUT_OUT = "shut-out"
+LET_IN = "let-in"
+LOSE_NAME = "lose-name"
+FIND_NAME = "find-name"
 FILL_DISK = "fill-disk"
 FREE_DISK = "free-disk"
 DROP_SLOT = "drop-slot"
@@ -41,6 +45,13 @@ KINDS = {
     STALE_ENDPOINT: "CLUSTER [SECONDS] let its name lead where it does, so long after a change",
     MISLEAD_ENDPOINT: "CLUSTER OTHER let its name lead to another cluster's server",
     FRESH_ENDPOINT: "CLUSTER let its name lead to whom it belongs",
+    SHUT_OUT: (
+        "CLUSTER blueprime|subscribers cut the way to it from blueprime, or from the clusters that "
+        "are fed from it, and from nobody else"
+    ),
+    LET_IN: "CLUSTER let everybody reach it again",
+    LOSE_NAME: "CLUSTER let AWS answer with an endpoint that does not resolve",
+    FIND_NAME: "CLUSTER let its endpoint resolve again",
     FILL_DISK: "CLUSTER [MB] let no file of its server grow beyond so much (16)",
     FREE_DISK: "CLUSTER let the files of its server grow again",
     DROP_SLOT: "CLUSTER [SLOT] end its user and drop a logical slot",
@@ -50,6 +61,12 @@ KINDS = {
 
 APPLICATION = "blueprime"
 """The `application_name` of whom connections are lost: the lab's workload goes by another."""
+
+_BEGINS = {
+    "blueprime": f"\0application_name\0{APPLICATION}\0".encode(),
+    "subscribers": f"\0application_name\0{APPLICATION}_".encode(),
+}
+"""How the connections of each begin: an apply worker goes by its subscription's name."""
 
 DISK_MB = 16
 """WAL goes on: its files are this large from the start."""
@@ -73,6 +90,10 @@ class ServerFaults:
             STALE_ENDPOINT: self._stale,
             MISLEAD_ENDPOINT: self._mislead,
             FRESH_ENDPOINT: lambda name: control.endpoints.follow(f"cluster:{name}"),
+            SHUT_OUT: lambda name, who: self._shut_out(name, _BEGINS[who]),
+            LET_IN: lambda name: self._shut_out(name, b""),
+            LOSE_NAME: lambda name: control.unresolved.add(self._volume(name)),
+            FIND_NAME: lambda name: control.unresolved.discard(self._volume(name)),
             FILL_DISK: self._fill_disk,
             FREE_DISK: lambda name: control.fleet.limit_files(self._volume(name), None),
             DROP_SLOT: self._drop_slot,
@@ -125,6 +146,10 @@ class ServerFaults:
     def _mislead(self, name: str, other: str) -> None:
         self._volume(name)
         self._control.endpoints.hold(f"cluster:{name}", None, self._volume(other))
+
+    def _shut_out(self, name: str, start: bytes) -> None:
+        self._volume(name)
+        self._control.endpoints.shut_out(f"cluster:{name}", start)
 
     def _fill_disk(self, name: str, megabytes: str = str(DISK_MB)) -> None:
         self._control.fleet.limit_files(self._volume(name), int(megabytes) << 20)

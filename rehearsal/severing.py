@@ -54,14 +54,15 @@ class Shears:
     def __init__(self, cuts: list[Cut], volume: str | None) -> None:
         self._cuts = cuts
         self._volume = volume
-        self._start = b""
+        self.start = b""
+        """The message that the connection was begun with."""
         self._in_block = False
         self._at_commit: Cut | None = None
 
     def moment(self, data: bytes) -> Moment | None:
         """Return when the connection is lost at this message, or None: not at this one."""
-        if not self._start and len(data) > _LENGTH_OF_A_REQUEST_FOR_ENCRYPTION:
-            self._start = data
+        if not self.start and len(data) > _LENGTH_OF_A_REQUEST_FOR_ENCRYPTION:
+            self.start = data
         command = data[5:].upper() if data[:1] == b"Q" else b""
         if command.startswith(b"BEGIN"):
             self._in_block = True
@@ -99,7 +100,7 @@ class Shears:
 
     def _says(self, name: str, value: str | None) -> bool:
         """Tell whether the connection's start gives a parameter this value."""
-        return value is None or f"\0{name}\0{value}\0".encode() in self._start
+        return value is None or f"\0{name}\0{value}\0".encode() in self.start
 
 
 def settled(answer: bytes) -> bool:

@@ -25,6 +25,8 @@ class Cause(StrEnum):
     ROLE = "role"
     GRANT = "grant"
     CODE = "code"
+    RETURNED = "returned"
+    """The cluster that a forced way has left behind answers again, and is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from runbook.alarm import Alarm
+from runbook.alarm import Alarm, Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +250,21 @@ class Board:
             views = tuple(replace(view, error=why) for view in self.clusters)
             return replace(self, clusters=views)
         return self
+
+    @property
+    def returned(self) -> Alarm | None:
+        """The alarm that a cluster that was given up is back, and open; None where none is."""
+        return next((alarm for alarm in self.alarms if alarm.cause is Cause.RETURNED), None)
+
+    def taken_over(self, protection: Protection) -> Board:
+        """Return it as what another process knew: each figure bears its age."""
+        return replace(
+            self.waits_for("", None),
+            journal_error="",
+            strays_since=None,
+            production=replace(self.production, at=None),
+            protection=protection,
+        )
 
     def forgotten(self, why: str) -> Board:
         """Return it with no figure known any more."""

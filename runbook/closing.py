@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psycopg
-
 from runbook import differing, fencing
 from runbook.drift import given_up
 from runbook.postgres import fence, marks
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.marks import Marks
 from runbook.roles import Role
 from runbook.slipped import Found, accept_key, compare_rows, words_of
@@ -158,23 +156,27 @@ async def _moved_since(
     return Found((*gone, *found.reasons), found.tables), both
 
 
-async def name_what_stays(world: World, watch: Watch, closed: Role) -> None:
+async def name_what_stays(world: World, watch: Watch, closed: Role, unseen: str = "") -> None:
     """Name what was written on a closed cluster between its last look and the applications' return.
 
     They are in on the other one by now, and are not held up for it: a person must hear of it, and
-    of not knowing it as well.
+    of not knowing it as well. `unseen`: why it is not asked; it did not answer a moment ago.
     """
     key = f"{closed.slug}.written"
+    written: tuple[str, ...] = ()
+    doubted: set[str] = set()
     try:
-        written, doubted = await _written_since(world, watch, closed)
-    except (CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+        if not unseen:
+            written, doubted = await _written_since(world, watch, closed)
+    except UNREACHABLE as error:
+        unseen = str(error)
+    if unseen:
         watch.warning(
             f"Whether anything was written on {closed.value} behind the fence, and on no other "
-            f"cluster, is not known: it could not be looked at ({error}).",
+            f"cluster, is not known: it could not be looked at ({unseen}).",
             key=key,
         )
-        return
-    if written:
+    elif written:
         watch.warning(
             f"WRITTEN on {closed.value} behind the fence, and on no other cluster: "
             f"{'; '.join(written)}.",

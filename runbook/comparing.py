@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 
 from runbook import differing, uncarried
 from runbook.differing import Differing
-from runbook.postgres import replication
 from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
 from runbook.postgres.confirming import Patience
 from runbook.postgres.statement import quoted
@@ -19,7 +18,7 @@ from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.capture import captured_databases, slot_name
 from runbook.steps.detach import detached
-from runbook.uncarried import Evidence
+from runbook.uncarried import Evidence, Mark
 from runbook.world import World
 from state.records import Json
 
@@ -92,10 +91,10 @@ async def compare_live(
     return found
 
 
-async def position(world: World, publisher: Role) -> int:
-    """Return where a publisher's WAL ends, in bytes: what is compared afterwards covers it."""
+async def position(world: World, publisher: Role) -> Mark:
+    """Return where a publisher stands: what is compared afterwards covers it."""
     async with world.connect(publisher) as connection:
-        return await replication.flushed(connection)
+        return await uncarried.mark(connection)
 
 
 def record(
@@ -103,13 +102,12 @@ def record(
     results: Sequence[LiveComparison],
     evidence: Evidence,
     *,
-    whole: bool = True,
-    since: int = 0,
+    since: Mark | None = None,
 ) -> list[Differing]:
     """Keep the results, and the tables that are known to differ now; only the run's holder may.
 
-    `whole` says that all tables were compared: then what was known to differ and does not any more
-    is struck out. `since` is what `position` said before. Returns the tables that are left.
+    All tables of each result's database were compared: what was known to differ and does not any
+    more is struck out. `since` is what `position` said before. Returns the tables that are left.
     """
     left = differing.left(world)
     lost = {each.name for each in differing.given_up(world)}
@@ -120,8 +118,6 @@ def record(
             if (each.database, each.schema, each.table) not in lost
         ]
         unproved = {(schema, table) for schema, table, _ in result.undecided}
-        if not whole:
-            unproved |= {(each.schema, each.table) for each in left}
         left = differing.after(left, result.database, found, unproved)
     evidence(
         "compared while it moves: " + "; ".join(map(words, results)),
@@ -133,7 +129,7 @@ def record(
     )
     captured = (world.fact("capture") or {}).get("databases", ())
     all_equal = all(each.same and not each.undecided for each in results)
-    if whole and all_equal and {each.database for each in results} >= set(captured):
+    if since and all_equal and {each.database for each in results} >= set(captured):
         uncarried.proved(world, evidence, since)
     if left != differing.left(world):
         evidence(

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import psycopg
-
 from runbook.belonging import of_aws
 from runbook.postgres import catalog
 from runbook.postgres.catalog import SlotFound
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.preflight.rows import some
 from runbook.roles import Role
 from runbook.step import StepFailed, Watch
@@ -79,7 +77,7 @@ async def name_consumers(world: World, watch: Watch, role: Role, *, todo: str) -
     """
     try:
         words = (await consumers(world, role)).words
-    except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except (StepFailed, *UNREACHABLE) as error:
         reason = " ".join(str(error).split())
         watch.evidence(f"who else reads from {role.value} was not looked at: {reason}")
         return

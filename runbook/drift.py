@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runbook import alike
-from runbook.postgres import schema
+from runbook.postgres import numbers, schema
+from runbook.postgres.numbers import Name, Pair
 from runbook.postgres.schema import Key, Line
 from runbook.postgres.statement import quoted
 from runbook.postgres.together import together
@@ -54,8 +55,8 @@ class Drift:
     there: str = ""
     """How it reads on the subscriber."""
     unsent: bool = False
-    """Whether rows that were there before have values that replication does not carry: those of a
-    column that was added, or made anew by a change of its type."""
+    """Whether rows have values that replication does not carry: those of a column that was added,
+    or made anew by a change of its type; all of a table that is unlogged on the publisher."""
 
     @property
     def breaks(self) -> bool:
@@ -152,7 +153,9 @@ def compare(
 
 
 def _unsent(ours: Line, theirs: Line | None) -> bool:
-    return bool(ours.makes) and (theirs is None or theirs.makes != ours.makes)
+    if theirs is None:
+        return ours.kind == "column" and bool(ours.makes)
+    return bool(ours.makes) and theirs.makes != ours.makes
 
 
 def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
@@ -192,6 +195,9 @@ class SchemaLook:
         self._publication = publication
         self._sides: Sides | None = None
         self._known: dict[str, tuple[tuple[str, str], list[Drift]]] = {}
+        self.numbered: dict[str, dict[Name, Pair]] = {}
+        """The tables of each database whose catalogs have moved, as `numbers.pairs` returns them,
+        at the last look."""
         self.stamps_s = 0.0
         """How long the servers took for the stamps, at the last look."""
         self.compared_s = 0.0
@@ -201,6 +207,7 @@ class SchemaLook:
         """Return how the sides differ now."""
         if sides != self._sides:
             self._sides, self._known = sides, {}
+        self.numbered = {}
         self.stamps_s = self.compared_s = 0.0
         left_behind = given_up(self._world)
         found = [
@@ -232,6 +239,7 @@ class SchemaLook:
             if known is not None and known[0] == stamps:
                 return known[1]
             # A change that falls between the stamp and what follows is seen at the next look.
+            self.numbered[database] = await numbers.pairs(publisher, subscriber)
             ends = ((publisher, schema.PUBLISHER), (subscriber, schema.SUBSCRIBER))
             name = self._publication
             digests = await together(

@@ -13,13 +13,12 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
 from runbook import differing
 from runbook.postgres import catalog, fence, marks, replication
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.fence import FenceSample, FenceVerdict
 from runbook.postgres.marks import Marks
 from runbook.postgres.together import together
@@ -172,7 +171,7 @@ async def moved_on_old_blue(world: World, watch: Watch) -> set[str]:
             ):
                 return set()
             taken = await marks.take(opened)
-    except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except (TimeoutError, *UNREACHABLE) as error:
         watch.evidence(f"old blue does not answer; its marks from before stand: {error}")
         return set()
     watch.evidence("marks of old blue taken anew", key=OLD_BLUE_MARKS, value=taken.as_json())

@@ -6,18 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psycopg
-
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.step import Ambiguous, Answer, Effect, Finding, StepFailed, Wave
 from state.records import Effect as Record
 from state.words import Outcome
 
 PROBE = "probe"
 """Who is named where a look, and not a person, has decided an unknown outcome."""
-
-UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
-"""What a look at a database may end in: nothing was changed by it."""
 
 
 @dataclass(frozen=True, slots=True)

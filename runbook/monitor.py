@@ -16,10 +16,8 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-import psycopg
-
 from runbook import board as boards
-from runbook import clocks, holder, serving, uncarried, verdicts
+from runbook import clocks, given_up, holder, serving, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, Production
 from runbook.clocks import ClockWatch
@@ -37,7 +35,7 @@ from runbook.looks.traffic import TrafficLook
 from runbook.looks.workers import WorkersLook
 from runbook.outage import downtime
 from runbook.positions import switchover_asked
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE, CannotConnect
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.steps.detach import detached
@@ -131,6 +129,7 @@ class Monitor:
             "objects": (self._look_at_objects, every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
             "keys": (self._look_at_keys, every),
+            "given up": (self._look_for_given_up, every),
             "judge": (self._judge, min(every, 1.0)),
         }
         watching = (self._forever(name, look, pause) for name, (look, pause) in looks.items())
@@ -147,13 +146,7 @@ class Monitor:
         known = boards.from_json(published)
         self._judging.begin_with(known)
         self._ages.begin_with(known.alarms)
-        self.board = replace(
-            known.waits_for("", None),
-            journal_error="",
-            strays_since=None,
-            production=replace(known.production, at=None),
-            protection=self._judging.looking(),
-        )
+        self.board = known.taken_over(self._judging.looking())
 
     async def _forever(
         self, name: str, look: Callable[[], Awaitable[None]], every_s: float
@@ -169,7 +162,7 @@ class Monitor:
             except JournalError as error:
                 # The figures stay live; that nothing can be kept is on every screen.
                 self.board = replace(self.board, journal_error=str(error))
-            except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+            except (StepFailed, *UNREACHABLE) as error:
                 await self._failed(name, error)
             except Exception as error:
                 # A sampler of ours that stumbles degrades its panel, and the others go on.
@@ -292,6 +285,10 @@ class Monitor:
     async def _look_at_keys(self) -> None:
         await self._look_in("keys", self._keys, self._captured())
 
+    async def _look_for_given_up(self) -> None:
+        before = self._seen.get("given up")
+        self._seen["given up"] = await given_up.watched(self.world, self._journal, before)
+
     def _captured(self) -> list[str]:
         """Return the databases of the capture while its slots keep anything."""
         if self.world.fact("slots") == []:
@@ -324,8 +321,9 @@ class Monitor:
 
     def _production(self, found: Production) -> None:
         """Put up whether the cluster that serves answers, and journal that it changed."""
-        if not self.board.clusters:
-            # Before AWS has told which clusters there are, nobody knows which of them serves.
+        if not self.board.clusters or (found.unreached and "workers" in self._unseen):
+            # Before AWS has told which clusters there are, nobody knows which of them serves; and
+            # before the one that follows was asked, whether it is only not seen from here.
             return
         words = production.news(self.board.production, found)
         self.board = replace(self.board, production=found)
@@ -377,7 +375,7 @@ class Monitor:
     def _all_alarms(self, now: datetime) -> tuple[Alarm, ...]:
         """Return all that was found, with since when; what breaks the protection first."""
         if self.world.fact("capture") is None or detached(self.world, held(self.world).subscriber):
-            return ()
+            return self._ages.dated(self._seen.get("given up", Seen()).alarms, now)
         found = [
             *self._lag_alarms(),
             *row_alarms(verdicts.kept(self.world), now),

@@ -8,12 +8,13 @@ from enum import StrEnum
 
 from runbook import differing, verdicts
 from runbook.alarm import Cause, cause_of
+from runbook.board import Serving
 from runbook.differing import DIFFERENT
 from runbook.holder import LEFT_BEHIND
 from runbook.roles import Role
-from runbook.sides import held
+from runbook.sides import VERIFIED, Sides, held
 from runbook.slipped import UNPROVED
-from runbook.steps import switch
+from runbook.steps import forced, switch
 from runbook.tracks import WayBack, WayUp
 from runbook.world import World
 from state.journal import Journal
@@ -45,6 +46,7 @@ class Position(StrEnum):
     FORWARD_BLOCKED = "going forward again, and rows differ"
     SWITCHING_FORWARD = "the endpoint is on its way to the new version"
     FORWARD_NOT_PROTECTED = "gone forward again, blue prime not yet fed"
+    FORCED_FORWARD = "gone forward by force"
     COMMITTED = "committed"
     ABORTED = "aborted"
     LEFT_BEHIND = "left behind: another journal went on with the run"
@@ -68,16 +70,33 @@ _TURNING = frozenset({"stop-traffic", "detach"})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
-FORCED_FROM = (
-    Position.PROTECTED,
-    Position.NOT_PROTECTED,
-    Position.FORWARD_NOT_PROTECTED,
-    Position.ROWS_DIFFER,
-    Position.WAY_LOST,
-    Position.ROLLING_BACK,
-    Position.ROLLBACK_BLOCKED,
-)
-"""The positions in which new blue has the last word, and blue prime most of it."""
+FORCED_FROM = {
+    Role.NEW_BLUE: (
+        Position.PROTECTED,
+        Position.NOT_PROTECTED,
+        Position.FORWARD_NOT_PROTECTED,
+        Position.ROWS_DIFFER,
+        Position.WAY_LOST,
+        Position.ROLLING_BACK,
+        Position.ROLLBACK_BLOCKED,
+    ),
+    Role.BLUE_PRIME: (
+        Position.BACK_PROTECTED,
+        Position.BACK_NOT_PROTECTED,
+        Position.BACK_ROWS_DIFFER,
+        Position.BACK_WAY_LOST,
+        Position.GOING_FORWARD,
+        Position.FORWARD_BLOCKED,
+    ),
+}
+"""The positions in which a cluster has the last word, and the other one may have most of it."""
+
+
+def follows(world: World, where: Position, away: Role) -> bool:
+    """Return whether the other cluster has followed `away`, so that it could take over by force."""
+    # On the first way up blue prime follows once it is subscribed; after a turn, once that is seen.
+    first = away is Role.NEW_BLUE and where is not Position.FORWARD_NOT_PROTECTED
+    return where in FORCED_FROM[away] and bool(world.fact("subscribed" if first else VERIFIED))
 
 
 def position(world: World, journal: Journal) -> Position:
@@ -107,8 +126,7 @@ def _of(
             return None
         if entry.track is not Track.CLEANUP:
             return ENDED[entry.track]
-        ended = (ENDED[each.track] for each in reversed(before) if each.track in ENDED)
-        return next(ended, None)
+        return next(filter(None, (_ended(each) for each in reversed(before))), None)
     if entry.way == WayBack.SETTLE:
         return Position.ROLLED_BACK if performed & {"detach", "drop-capture"} else None
     if entry.way in (WayBack.STAY, WayUp.STAY):
@@ -116,12 +134,12 @@ def _of(
             return None
         on_new_blue = entry.track is Track.UPGRADE
         return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
-    forward = entry.way == WayUp.FORWARD
+    forward = entry.track is Track.UPGRADE and entry.way in (WayUp.FORWARD, WayUp.FORCED)
     if entry.track is Track.UPGRADE and not forward:
         return _of_upgrade(world, journal, attempts)
     moved = _endpoint(entry, attempts)
     if moved is Status.SUCCEEDED and entry.way in (WayBack.FOR_GOOD, WayBack.FORCED):
-        return Position.ROLLED_BACK
+        return Position.FORCED_FORWARD if forward else Position.ROLLED_BACK
     if moved is Status.SUCCEEDED:
         return _on_new_blue(world, forward=True) if forward else _on_blue_prime(world)
     if moved is not None:
@@ -131,6 +149,13 @@ def _of(
             return Position.FORWARD_BLOCKED if forward else Position.ROLLBACK_BLOCKED
         return Position.GOING_FORWARD if forward else Position.ROLLING_BACK
     return None
+
+
+def _ended(entry: TrackEntry) -> Position | None:
+    """Return where a run stands that is cleaned up, by a stay before that; None: not by that."""
+    if (entry.track, entry.way) == (Track.UPGRADE, WayUp.FORCED):
+        return Position.FORCED_FORWARD
+    return ENDED.get(entry.track)
 
 
 def _unlike(world: World) -> bool:
@@ -243,6 +268,7 @@ def way_back(where: Position) -> str:
         Position.SWITCHING_FORWARD: "go on going forward, nothing is lost",
         Position.FORWARD_NOT_PROTECTED: "finish feeding blue prime, then roll back: nothing is "
         "lost",
+        Position.FORCED_FORWARD: "none is held: the new version serves",
         Position.COMMITTED: "none: the way back has ended",
         Position.ABORTED: "none is needed: blue serves as before",
         Position.LEFT_BEHIND: "not known here: another journal went on with the run",
@@ -254,9 +280,20 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
 
     `fresh` says that it must have been looked for lately.
     """
-    if where in FORCED_FROM and verdicts.unreached(world, fresh=fresh) is not None:
+    if where in (Position.SWITCHING_ENDPOINT, Position.SWITCHING_FORWARD) and world.accepted(
+        forced.GATE
+    ):
+        return "go on with the forced way: what was not sent is given up, and nothing else"
+    away = next((role for role, places in FORCED_FROM.items() if where in places), None)
+    down = verdicts.unreached(world, fresh=fresh)
+    if away is None or down is None:
+        return way_back(where)
+    if down.state is Serving.CUT:
+        return f"from a machine that reaches {away.value}, not from this one: {way_back(where)}"
+    to = Sides.of(away).subscriber.value
+    if follows(world, where, away):
         return (
-            "none that loses nothing while new blue does not answer; the forced way to blue prime "
+            f"none that loses nothing while {away.value} does not answer; the forced way to {to} "
             "(b, or --track forced) says what it gives up"
         )
-    return way_back(where)
+    return f"none while {away.value} does not answer: {to} does not follow it; bring it back"

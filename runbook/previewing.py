@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runbook.looked import UNREACHABLE, seen_there
+from runbook.looked import seen_there
 from runbook.offers import Preview
 from runbook.permission import objection
+from runbook.postgres.connect import UNREACHABLE
 from runbook.step import Gate, Step, StepFailed
 from runbook.world import World
 from state.records import Decision

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import psycopg
 
 from runbook.board import stale
-from runbook.looked import PROBE, UNREACHABLE, Looked, by_person, first_line, probe_safely, ruled
+from runbook.looked import PROBE, Looked, by_person, first_line, probe_safely, ruled
 from runbook.permission import Permission
+from runbook.postgres.connect import UNREACHABLE
 from runbook.step import (
     Ambiguous,
     Answer,

@@ -22,7 +22,7 @@ from runbook.aws.facts import Cluster
 from runbook.plan import EndpointMethod
 from runbook.postgres import admission
 from runbook.postgres.admission import Admission
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE, CannotConnect
 from runbook.postgres.fence import ClientSession
 from runbook.postgres.statement import quoted
 from runbook.roles import Role
@@ -157,7 +157,7 @@ async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
     try:
         async with asyncio.timeout(ANSWERS_S), world.connect(role) as connection:
             found = await admission.look(connection, world.plan.traffic.application_roles)
-    except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except (TimeoutError, *UNREACHABLE) as error:
         instances = await world.rds.instances(cluster.identifier)
         if not any(instance.available for instance in instances):
             return Seen(role, cluster, None)
@@ -257,7 +257,7 @@ def _would_be_second(world: World, seen: Seen) -> str:
         return _both(seen, what, inside)
     found = seen.admission
     if found is not None and found.open and what.door is not None:
-        return _both(seen, what, _open_words(found))
+        return _both(seen, what, open_words(found))
     return ""
 
 
@@ -280,7 +280,7 @@ def _in_use(world: World, seen: Seen, what: Believed) -> list[str]:
 def _opened(seen: Seen, what: Believed) -> str:
     """Return what says that another hand has opened a cluster that this run closed."""
     found = seen.admission
-    return _open_words(found) if found is not None and found.open and what.shut else ""
+    return open_words(found) if found is not None and found.open and what.shut else ""
 
 
 def _inside(world: World, seen: Seen) -> str:
@@ -290,7 +290,7 @@ def _inside(world: World, seen: Seen) -> str:
     """
     if seen.admission is None or not world.plan.traffic.application_roles:
         return ""
-    return _sessions(seen.admission.inside)
+    return sessions_words(seen.admission.inside)
 
 
 def _visited(world: World, seen: Seen) -> str:
@@ -298,15 +298,15 @@ def _visited(world: World, seen: Seen) -> str:
     if seen.admission is None:
         return ""
     listed = bool(world.plan.traffic.application_roles)
-    return _sessions(seen.admission.sessions if listed else seen.admission.inside)
+    return sessions_words(seen.admission.sessions if listed else seen.admission.inside)
 
 
-def _sessions(sessions: Sequence[ClientSession]) -> str:
+def sessions_words(sessions: Sequence[ClientSession]) -> str:
     plural = "" if len(sessions) == 1 else "s"
     return f"{len(sessions)} session{plural}: {_some(map(str, sessions))}" if sessions else ""
 
 
-def _open_words(found: Admission) -> str:
+def open_words(found: Admission) -> str:
     return (
         f"{_some(map(quoted, found.able))} may log in and write in "
         f"{_some(map(quoted, found.writable))}"

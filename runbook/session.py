@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 
 from runbook import checklist as checklists
-from runbook import holder, planning, verdicts
+from runbook import given_up, holder, planning, verdicts
 from runbook.aws import Aws
 from runbook.board import Board
 from runbook.checklist import Checklist
@@ -34,7 +34,7 @@ from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide, Runner
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
-from runbook.tracks import name, steps_of
+from runbook.tracks import ends_with, name, steps_of
 from runbook.ways import Way, ways
 from runbook.world import World
 from state.errors import HandedOver
@@ -55,14 +55,6 @@ LOOKED_EVERY_S = 0.05
 
 LAST_LOOK_S = 10.0
 """How long leaving waits for the samplers' last looks."""
-
-CLOSING = {
-    Track.ABORT: Result.ABORTED,
-    Track.ROLLBACK: Result.ROLLED_BACK,
-    Track.COMMIT: Result.COMMITTED,
-    Track.CLEANUP: Result.CLEANED,
-}
-"""The result with which a run ends when the last step of a track is done."""
 
 
 class Busy(Exception):
@@ -276,6 +268,7 @@ class Session:
             self._busy = ""
             await self._world.forget_connections()
             self._idle.set()
+        await self._close_at_the_end()
         self._journal.keep_backup()
         return status
 
@@ -287,10 +280,12 @@ class Session:
     async def _close_at_the_end(self) -> None:
         """Close the run once the last step of a track that ends runs is done."""
         listed = self.checklist()
-        track = listed.current.entry.track
-        result = CLOSING.get(track)
-        if track is Track.ROLLBACK and self.fact("slots"):
-            # It was protected in its turn: the way forward is held, until it is taken or settled.
+        entry = listed.current.entry
+        result = ends_with(entry.track, entry.way)
+        held = entry.track is Track.ROLLBACK and self.fact("slots")
+        if entry.track is not Track.CLEANUP and (held or given_up.of(self._world)):
+            # The way forward is held, until it is taken or settled; or a cluster that was given
+            # up is looked for, until it is closed or deleted.
             return
         if result is not None and listed.current.complete and self._journal.run(self.run.id).open:
             self.run = self._journal.close_run(self.run.id, result)

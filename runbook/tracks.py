@@ -38,7 +38,6 @@ from runbook.steps.forced import (
     ApplyReceived,
     CutOff,
     ForcedAssess,
-    ForcedEndpoint,
     ForcedOpen,
     ForcedSettled,
     SequencesAhead,
@@ -54,11 +53,12 @@ from runbook.steps.rollback import (
     OpenSide,
     RollbackSettled,
 )
+from runbook.steps.shut import ShutGivenUp
 from runbook.steps.subscribe import Subscribe
 from runbook.steps.switch import Switchover
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.steps.validate import ReadyToSwitch, ValidateGreen
-from state.words import Track
+from state.words import Result, Track
 
 
 class WayBack(StrEnum):
@@ -84,6 +84,8 @@ class WayUp(StrEnum):
     """New blue serves on, after a rollback was called off."""
     FORWARD = "forward"
     """To new blue again, after a rollback that was protected."""
+    FORCED = "forced"
+    """To new blue while blue prime serves and does not answer: what it did not send is given up."""
 
 
 def flowing(*steps: Step) -> list[Step]:
@@ -100,6 +102,8 @@ def upgrade(plan: Plan, way: str = "") -> list[Step]:
             return stay(Role.NEW_BLUE)
         case WayUp.FORWARD:
             return turn(Role.BLUE_PRIME, Role.NEW_BLUE)
+        case WayUp.FORCED:
+            return forced(Role.BLUE_PRIME, Role.NEW_BLUE)
     prepare = [
         Identify(),
         Preflight(),
@@ -213,7 +217,7 @@ def rollback(plan: Plan, way: str = WayBack.BLUE_PRIME) -> list[Step]:
         case WayBack.OLD_BLUE:
             return to_old_blue()
         case WayBack.FORCED:
-            return forced()
+            return forced(Role.NEW_BLUE, Role.BLUE_PRIME)
         case WayBack.STAY:
             return [*stay(Role.BLUE_PRIME), settled]
         case WayBack.SETTLE:
@@ -249,26 +253,27 @@ def to_old_blue() -> list[Step]:
     ]
 
 
-def forced() -> list[Step]:
-    """New blue does not answer: blue prime takes over with what it has received."""
+def forced(away: Role, to: Role) -> list[Step]:
+    """The one that serves does not answer: the one that follows takes over with what it has."""
     return [
-        ForcedAssess(),
+        ForcedAssess(away, to),
         *flowing(
-            CutOff(on=Role.NEW_BLUE),
-            ApplyReceived(),
-            Detach(Role.BLUE_PRIME),
-            SequencesAhead(),
-            ForcedOpen(Role.BLUE_PRIME),
-            ForcedEndpoint(away=Role.NEW_BLUE, to=Role.BLUE_PRIME),
+            CutOff(on=away),
+            ApplyReceived(to),
+            Detach(to),
+            SequencesAhead(away, to),
+            ForcedOpen(away, to),
+            SwitchEndpoint(away=away, to=to),
         ),
         ResumeTraffic(
-            on=Role.BLUE_PRIME,
-            closed=(Role.NEW_BLUE,),
+            on=to,
+            closed=(away,),
             captured=False,
-            phase="rollback",
-            leaves=Role.NEW_BLUE,
+            phase="forward" if to is Role.NEW_BLUE else "rollback",
+            leaves=away,
         ),
-        ForcedSettled(),
+        ShutGivenUp(away),
+        ForcedSettled(away, to),
     ]
 
 
@@ -294,6 +299,20 @@ def cleanup(plan: Plan, way: str = "") -> list[Step]:
         DeleteCreated(),
         CleanupRemains(),
     ]
+
+
+ENDS = {
+    Track.ABORT: Result.ABORTED,
+    Track.ROLLBACK: Result.ROLLED_BACK,
+    Track.COMMIT: Result.COMMITTED,
+    Track.CLEANUP: Result.CLEANED,
+}
+
+
+def ends_with(track: Track, way: str) -> Result | None:
+    """Return the result with which a run ends once a stay is at its end; None: it goes on."""
+    forward = (track, way) == (Track.UPGRADE, WayUp.FORCED)
+    return Result.COMMITTED if forward else ENDS.get(track)
 
 
 TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {

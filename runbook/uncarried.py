@@ -6,16 +6,20 @@ brought them is gone, until a comparison of all rows has passed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
+from psycopg import AsyncConnection
+
+from runbook.postgres import replication
 from runbook.sides import held
 from runbook.world import World
 from state.records import Json
 
 FACT = "uncarried"
-"""The fact that names what has brought such rows, on which publisher, and up to which position in
-its WAL all rows were proved to be equal."""
+"""The fact that names what has brought such rows, on which publisher, and from where on such rows
+count: where it stood when all rows were last proved to be equal."""
 
 
 class Evidence(Protocol):
@@ -24,15 +28,50 @@ class Evidence(Protocol):
     def __call__(self, text: str, *, key: str = "", value: Json = None) -> object: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a publisher stood when its rows were equal to the subscriber's."""
+
+    at: int = 0
+    """Where its WAL ended, in bytes."""
+    started: str = ""
+    """When the server had started; empty: nobody looked."""
+    remote: Mapping[str, int] | None = None
+    """How far each of its origins had come in the WAL of where its rows come from; None: that
+    could not be read."""
+
+    def origins(self) -> dict[str, Json]:
+        """Return what it says of the server's origins, as the journal keeps it."""
+        return {
+            "started": self.started,
+            "remote": dict(self.remote or {}) if self.started else None,
+        }
+
+
+async def mark(connection: AsyncConnection) -> Mark:
+    """Return where a server stands now: what is compared afterwards covers it."""
+    at = await replication.flushed(connection)
+    positions = await replication.origin_positions(connection)
+    if positions is None:
+        return Mark(at)
+    known = {each.name: 0 for each in await replication.origins(connection) if each.name}
+    remote = known | {name: position.remote for name, position in positions.items()}
+    return Mark(at, await replication.started(connection), remote)
+
+
 def found(world: World) -> tuple[str, ...]:
     """Return what has brought rows to the present publisher that were not compared since."""
     return tuple(_kept(world).get("found", ()))
 
 
-def proved_up_to(world: World) -> int:
-    """Return from where in the publisher's WAL on such rows count: what was before is equal."""
-    begins = ((world.fact("capture") or {}).get("from") or {}).values()
-    return max(min(begins, default=0), int(_kept(world).get("past", 0)))
+def last_equal(world: World) -> Mark:
+    """Return from where on rows count that have come by an origin: what was before is equal."""
+    capture = world.fact("capture") or {}
+    begins = (capture.get("from") or {}).values()
+    captured = _mark(min(begins, default=0), capture.get("origins") or {})
+    kept = _kept(world)
+    compared = _mark(int(kept.get("past", 0)), kept.get("origins") or {})
+    return max(captured, compared, key=lambda each: each.at)
 
 
 def keep(world: World, evidence: Evidence, words: Collection[str]) -> None:
@@ -40,13 +79,21 @@ def keep(world: World, evidence: Evidence, words: Collection[str]) -> None:
     known = found(world)
     new = [each for each in words if each not in known]
     if new:
-        _keep(world, evidence, "; ".join(new), [*known, *new], int(_kept(world).get("past", 0)))
+        _keep(world, evidence, "; ".join(new), [*known, *new], last_equal(world))
 
 
-def proved(world: World, evidence: Evidence, past: int) -> None:
-    """Keep that all rows are equal, up to a position in the publisher's WAL (bytes)."""
+def proved(world: World, evidence: Evidence, past: Mark) -> None:
+    """Keep that all rows are equal, up to a mark of the publisher."""
     if found(world):
         _keep(world, evidence, "what came by replication origins is equal now", [], past)
+    elif past.remote:
+        # What its origins brought while nobody looked is among the rows.
+        _keep(world, evidence, "whatever came by replication origins is equal", [], past)
+
+
+def _mark(at: int, origins: Mapping[str, Json]) -> Mark:
+    remote = origins.get("remote")
+    return Mark(at, str(origins.get("started", "")), None if remote is None else dict(remote))
 
 
 def _kept(world: World) -> dict[str, Json]:
@@ -54,6 +101,11 @@ def _kept(world: World) -> dict[str, Json]:
     return kept if kept.get("publisher") == held(world).publisher.value else {}
 
 
-def _keep(world: World, evidence: Evidence, text: str, words: list[str], past: int) -> None:
-    value = {"publisher": held(world).publisher.value, "past": past, "found": words}
+def _keep(world: World, evidence: Evidence, text: str, words: list[str], past: Mark) -> None:
+    value = {
+        "publisher": held(world).publisher.value,
+        "past": past.at,
+        "origins": past.origins(),
+        "found": words,
+    }
     evidence(text, key=FACT, value=value)

@@ -1,9 +1,10 @@
-"""Columns whose older values replication did not carry: their tables' rows may differ.
+"""What replication did not carry of a table's rows: they may differ.
 
 A column that is added on the publisher, or gets another type, has values there in rows that nobody
 writes any more; on the subscriber they are missing, whoever makes the column there and how. So the
 table counts among those that differ from the moment the difference is seen until its rows were
-compared, or until the publisher takes the change back.
+compared, or until the publisher takes the change back. What is written while a table is unlogged
+never travels either; and of one that was made anew see `remade`.
 """
 
 from __future__ import annotations
@@ -23,22 +24,33 @@ Table = tuple[str, str, str]
 
 
 def tables(found: Sequence[Drift]) -> set[Table]:
-    """Return the tables with such a column."""
+    """Return the tables with such a column, or without a log."""
     return {_table(each) for each in found if each.unsent}
 
 
 async def counted(
-    world: World, publisher: Role, before: Sequence[Drift], now: Sequence[Drift]
+    world: World,
+    publisher: Role,
+    before: Sequence[Drift],
+    now: Sequence[Drift],
+    anew: Collection[Table] = (),
 ) -> list[Differing] | None:
     """Return the tables that are known to differ after a comparison, or None: as before it.
 
-    `before` is what the last comparison found.
+    `before` is what the last comparison found; `anew` are the tables that were made anew since.
     """
     known = differing.left(world)
     late = tables(now)
     counts = {each.name for each in (*known, *differing.given_up(world))}
-    new = [Differing(*table, None, None, differing.CHANGE) for table in sorted(late - counts)]
-    gone = [each for each in before if each.unsent and _table(each) not in late]
+    new = [
+        Differing(*table, None, None, differing.CHANGE)
+        for table in sorted(late.union(anew) - counts)
+    ]
+    gone = [
+        each
+        for each in before
+        if each.unsent and each.kind == "column" and _table(each) not in late
+    ]
     back = {_table(each) for each in gone} - {
         _table(each) for each in gone if await _there(world, publisher, each)
     }

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runbook import verdicts
-from runbook.positions import FORCED_FROM, Position, position, way_back_now
-from runbook.sides import VERIFIED
+from runbook.board import Serving
+from runbook.positions import FORCED_FROM, Position, follows, position, way_back_now
+from runbook.roles import Role
+from runbook.sides import Sides
 from runbook.step import Risk
 from runbook.steps import forced
 from runbook.tracks import WayBack, WayUp, name, protect, steps_of
 from runbook.world import World
 from state.journal import Journal
+from state.records import TrackEntry
 from state.words import Track
 
 
@@ -126,7 +129,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
             ),
             recommended=where is Position.PROTECTED and down is None,
         ),
-        _forced(world, where, entry.way),
+        *(_forced(world, where, entry, away) for away in FORCED_FROM),
         _way(
             world,
             Track.ROLLBACK,
@@ -206,9 +209,10 @@ def ways(world: World, journal: Journal) -> list[Way]:
             "a minute or so, the applications being down",
             available=where in (Position.BACK_PROTECTED, Position.BACK_ROWS_DIFFER)
             and down is None,
-            why_not=down.text
-            if down is not None
+            why_not=f"{down.text}; the forced way (--track forced) says what it would give up"
+            if down is not None and where in BACK
             else {
+                Position.FORCED_FORWARD: "the new version serves already",
                 Position.BACK_WAY_LOST: "a slot is gone: new blue misses writes, for good",
                 Position.BACK_NOT_PROTECTED: "new blue does not have every write yet: first the "
                 "next steps of this track",
@@ -257,6 +261,7 @@ def ways(world: World, journal: Journal) -> list[Way]:
                 Position.ROLLED_BACK,
                 Position.BACK_PROTECTED,
                 Position.BACK_WAY_LOST,
+                Position.FORCED_FORWARD,
                 Position.COMMITTED,
                 Position.ABORTED,
             )
@@ -292,28 +297,33 @@ def _done(journal: Journal, world: World, way: Way) -> tuple[str, ...]:
     )
 
 
-def _forced(world: World, where: Position, way: str) -> Way:
-    """Return the way to blue prime for when new blue does not answer."""
-    production = verdicts.unreached(world)
-    # Gone forward again, blue prime follows once its new subscription was proved.
-    follows = VERIFIED if where is Position.FORWARD_NOT_PROTECTED else "subscribed"
-    fed = bool(world.fact(follows)) and where in FORCED_FROM
-    gone = where is Position.WAY_LOST
+def _forced(world: World, where: Position, entry: TrackEntry, away: Role) -> Way:
+    """Return the way to the cluster that follows, for when the one that serves does not answer."""
+    to = Sides.of(away).subscriber
+    track = Track.ROLLBACK if to is Role.BLUE_PRIME else Track.UPGRADE
+    on_it = (entry.track, entry.way) == (track, WayBack.FORCED)
+    fed, down = follows(world, where, away), verdicts.unreached(world)
+    lost = where in (Position.WAY_LOST, Position.BACK_WAY_LOST)
     return _way(
         world,
-        Track.ROLLBACK,
+        track,
         WayBack.FORCED,
-        "Force the way to blue prime: new blue is given up",
-        "what new blue acknowledged and did not send. Last known: "
+        f"Force the way to {to.value}: {away.value} is given up",
+        f"what {away.value} acknowledged and did not send. Last known: "
         + forced.loss(world)
-        + ("; and what the lost slot did not keep" if gone else ""),
-        "a minute or so; new blue is not asked for anything",
-        available=fed and production is not None and way != WayBack.FORCED,
+        + ("; and what the lost slot did not keep" if lost else ""),
+        f"a minute or so; {away.value} is not asked for anything",
+        available=fed and down is not None and down.state is not Serving.CUT and not on_it,
         why_not="the run is on it"
-        if way == WayBack.FORCED
-        else "blue prime does not follow new blue"
+        if on_it
+        else f"{away.value} does not serve"
+        if where not in FORCED_FROM[away]
+        else f"{to.value} does not follow {away.value}, and could be behind by anything: bring "
+        f"{away.value} back"
         if not fed
-        else "new blue answers, or was not looked for yet: the ordinary way gives nothing up",
+        else f"{down.text}. {forced.HEARD}".rstrip(".")
+        if down is not None
+        else f"{away.value} answers, or was not looked for yet: the ordinary way gives nothing up",
         recommended=False,
     )
 

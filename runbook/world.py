@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -149,6 +150,8 @@ class World:
         self._replication_password = secrets.token_urlsafe(32)
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
+        self._failures: dict[tuple[Role, str], tuple[float, pg.CannotConnect]] = {}
+        """The last connection that could not be made, and when that was."""
         self.still_held: Callable[[], Awaitable[None]] = _nothing
         """Raises `Refused` where another journal went on: asked before a change that was refused
         for its state is tried once more, and before a person is asked to make one."""
@@ -329,11 +332,21 @@ class World:
 
         Within one step the endpoint is looked up once and connections are kept: inside the fence
         every second counts. Each loan proves anew that the connection lives and where it is.
+        Whoever waited for one that could not be made has waited for as long: it fails as well.
         """
         name = database or self.plan.credentials.maintenance_database
+        began = time.monotonic()
         async with self._locks.setdefault((role, name), asyncio.Lock()):
+            failed_at, failure = self._failures.get((role, name), (began, None))
+            if failure is not None and failed_at > began:
+                raise pg.CannotConnect(str(failure), password_refused=failure.password_refused)
             session = await self._session(role)
-            yield await session.on(name)
+            try:
+                connection = await session.on(name)
+            except pg.CannotConnect as error:
+                self._failures[role, name] = time.monotonic(), error
+                raise
+            yield connection
 
     async def _session(self, role: Role) -> pg.Session:
         async with self._locks.setdefault((role, ""), asyncio.Lock()):

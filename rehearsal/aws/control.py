@@ -68,6 +68,8 @@ class Control:
         """Name of an RDS proxy -> the cluster that it leads to."""
         self.integrations: dict[str, str] = {}
         """Name of a zero-ETL integration -> ARN of its source."""
+        self.unresolved: set[str] = set()
+        """Resource ids of the clusters whose endpoints are told by names that do not resolve."""
         self._workers: list[threading.Thread] = []
         self._elsewhere: dict[str, Control] = {}
 

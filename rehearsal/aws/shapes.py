@@ -28,8 +28,8 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "DBClusterParameterGroup": cluster.group.name,
         "Status": cluster.shown or cluster.status,
         "EarliestRestorableTime": cluster.created,
-        "Endpoint": HOST,
-        "ReaderEndpoint": HOST,
+        "Endpoint": _host(control, cluster),
+        "ReaderEndpoint": _host(control, cluster),
         "MultiAZ": len(cluster.instances) > 1,
         "Engine": ENGINE,
         "EngineVersion": cluster.version,
@@ -120,6 +120,12 @@ def instance_shape(control: Control, instance: Instance) -> Shape:
             "HostedZoneId": "Z2R2ITUGPM61AM",
         }
     return shape
+
+
+def _host(control: Control, cluster: Cluster) -> str:
+    """Return the endpoint's name; of one that is to be lost, one that never resolves (RFC 6761)."""
+    lost = cluster.resource_id in control.unresolved
+    return f"{cluster.identifier}.invalid" if lost else HOST
 
 
 def _security_groups(cluster: Cluster) -> list[dict[str, Any]]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import psycopg
-
 from runbook.adoption.scene import Scene
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.step import Ambiguous, Answer, Effect, Finding, Step, StepFailed
 from runbook.tracks import steps_of
 from state.records import Json
@@ -70,13 +68,13 @@ async def probe(scene: Scene, step: Step) -> list[tuple[Effect, Finding]]:
         if await step.skip(scene.world):
             return []
         waves = await step.effects(scene.world)
-    except (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError):
+    except (StepFailed, Ambiguous, *UNREACHABLE):
         return []
     found = []
     for effect in (effect for wave in waves for effect in wave):
         try:
             finding = await effect.probe()
-        except (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+        except (StepFailed, Ambiguous, *UNREACHABLE) as error:
             finding = Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
         found.append((effect, finding))
     return found

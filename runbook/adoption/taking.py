@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-import psycopg
-
 from runbook import holder, traces
 from runbook.adoption import cast as casts
 from runbook.adoption import facts, inside, planned, returning, upgrading
@@ -23,7 +21,7 @@ from runbook.aws.facts import Cluster
 from runbook.holder import HOLDER_TAG, Mark
 from runbook.plan import Order, Plan
 from runbook.postgres import catalog
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.step import StepFailed
 from runbook.traces import Region, Traces
@@ -106,7 +104,7 @@ async def look(
         text = await planned.discovered(aws, found, cast, given or Given())
     try:
         return await _told(aws, cast, plan, text, given or Given(), say)
-    except (CannotConnect, WrongServer, psycopg.Error) as error:
+    except UNREACHABLE as error:
         raise StepFailed(
             str(error).strip(),
             now="Nothing was changed, and no run was adopted.",

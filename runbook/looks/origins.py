@@ -7,11 +7,12 @@ from datetime import datetime
 from runbook import uncarried
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.postgres import replication
-from runbook.postgres.replication import Origin
+from runbook.postgres.replication import Origin, OriginPosition
 from runbook.postgres.statement import quoted
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.steps.capture import publication_name
+from runbook.uncarried import Mark
 from runbook.world import World
 
 
@@ -20,9 +21,10 @@ async def look(world: World) -> tuple[Seen, list[str]]:
     sides, now = held(world), world.now()
     async with world.connect(sides.publisher) as connection:
         there = await replication.origins(connection)
-        positions = await replication.origin_positions(connection) if there else {}
-    if not there:
-        return Seen(now, (), ""), []
+        if not there:
+            return Seen(now, (), ""), []
+        positions = await replication.origin_positions(connection)
+        started = await replication.started(connection)
     async with world.connect(sides.subscriber) as connection:
         if not await replication.passes_over_origins(connection, publication_name(world)):
             return Seen(now, (), ""), []
@@ -36,14 +38,53 @@ async def look(world: World) -> tuple[Seen, list[str]]:
             else ""
         )
         return Seen(now, alarms, unknown), []
-    since = uncarried.proved_up_to(world)
-    came = [
-        f"rows came to {sides.publisher.value} by {_origin(each)}: they are not on "
-        f"{sides.subscriber.value}"
-        for each in named
-        if positions.get(str(each.name), 0) > since
-    ]
-    return Seen(now, alarms, ""), came
+    mark = uncarried.last_equal(world)
+    came, untold = [], []
+    for each in named:
+        wrote = _wrote(positions.get(str(each.name)), str(each.name), started, mark)
+        if not wrote and await _has_copied_since(world, sides.publisher, each, mark):
+            wrote = True
+        if wrote is None:
+            untold.append(each)
+        elif wrote:
+            came.append(
+                f"rows came to {sides.publisher.value} by {_origin(each)}: they are not on "
+                f"{sides.subscriber.value}"
+            )
+    unknown = "; ".join(
+        f"whether rows came to {sides.publisher.value} by {_origin(each)} before that server "
+        "started anew is not known: a comparison of all rows tells"
+        for each in untold
+    )
+    return Seen(now, alarms, unknown), came
+
+
+def _wrote(position: OriginPosition | None, name: str, started: str, mark: Mark) -> bool | None:
+    """Return whether an origin has written since a mark; None: that is not known.
+
+    Up to where it has written in the server's own WAL is forgotten by a restart and a failover.
+    How far it has come at its source is not: one that stands where it stood has written nothing,
+    unless whoever writes by it never says how far it is (then it stands at 0).
+    """
+    remote, local = (position.remote, position.local) if position else (0, 0)
+    if local:
+        return local > mark.at
+    known = 0 if mark.remote is None else mark.remote.get(name, 0)
+    if started == mark.started and remote >= known:
+        return False
+    if mark.remote is None or name not in mark.remote or remote < known or not remote:
+        return None
+    return remote > known
+
+
+async def _has_copied_since(world: World, publisher: Role, origin: Origin, mark: Mark) -> bool:
+    """Return whether a subscription that came after the mark has copied rows: they bear an origin
+    of their own, which is gone once they are there.
+    """
+    if origin.subscription is None or mark.remote is None or str(origin.name) in mark.remote:
+        return False
+    async with world.connect(publisher, origin.database or "") as connection:
+        return await replication.has_copied(connection, origin.subscription)
 
 
 def _origin(origin: Origin) -> str:

@@ -87,6 +87,9 @@ def does_not(
     turned_away = any(words in error.lower() for words in _TURNED_AWAY)
     if CannotConnect(error).server_runs:
         return Production(Serving.ANSWERS, "", role, name, None, now)
+    if before.role not in ("", role):
+        # It has just come to serve: the way that was looked by may lead to where it was before.
+        return Production(Serving.UNKNOWN, "", role, name, None, now)
     if gone:
         state, words = Serving.DOWN, f"{who} is down: {gone}"
     elif witness is not None and witness.hears:

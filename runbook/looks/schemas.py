@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from runbook import differing, drift, unsent
+from runbook import differing, drift, remade, unsent
 from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import age
 from runbook.drift import Drift, SchemaLook
-from runbook.sides import held
+from runbook.sides import Sides, held
 from runbook.steps.capture import publication_name
 from runbook.world import World
 from state.journal import Journal
+from state.records import Json
 
 REST = 9.0
 """A look is followed by a pause of so many times what its stamps took: it takes at most a tenth
@@ -40,14 +41,21 @@ class SchemasLook:
         sides = held(self._world)
         found = await self._look.look(sides, databases)
         before = drift.kept(self._world) if self._drifts is None else self._drifts
+        known = remade.kept(self._world)
+        anew = [
+            (database, *name)
+            for database, seen in self._look.numbered.items()
+            for name in remade.anew(sides, seen, known.get(database), [*before, *found])
+        ]
         if (
-            tables := await unsent.counted(self._world, sides.publisher, before, found)
+            tables := await unsent.counted(self._world, sides.publisher, before, found, anew)
         ) is not None:
             words = "; ".join(each.words for each in tables) or "no table is known to differ"
             value = differing.as_json(tables)
             self._journal.evidence(
                 self._world.run, "monitor", words, key=differing.FACT, value=value
             )
+        self._keep_numbers(sides, known)
         self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
         if found != self._drifts and (found or drift.kept(self._world)):
             self._keep(found, now)
@@ -57,6 +65,16 @@ class SchemasLook:
             for each in found
         )
         return Seen(now, tuple(alarms), "")
+
+    def _keep_numbers(self, sides: Sides, known: Mapping[str, remade.Kept]) -> None:
+        assert self._look is not None
+        seen = {
+            database: remade.looked(sides, pairs, known.get(database))
+            for database, pairs in self._look.numbered.items()
+        }
+        if any(database not in known or known[database] != seen[database] for database in seen):
+            value: Json = {**known, **seen}
+            self._journal.evidence(self._world.run, "monitor", "", key=remade.FACT, value=value)
 
     def _keep(self, found: list[Drift], now: datetime) -> None:
         words = "the schemas are alike again"

@@ -33,7 +33,7 @@ class WorkersLook:
         self._failures = Failures()
         self._patience = Patience()
         self.witness: Witness | None = None
-        """What its workers tell of the publisher; None: they could not be asked."""
+        """What its workers told last of the publisher, and when; None: there were none."""
         self.subscribed = False
         """Whether every database was last seen to have its subscription, well or not."""
 
@@ -44,32 +44,29 @@ class WorkersLook:
 
     async def look(self, board: Board) -> Seen:
         """Return what is wrong; `board` says what is known of the subscriber's cluster."""
-        self.witness = None
-        seen, self.subscribed = await self._look(board)
+        seen, self.subscribed, self.witness = await self._look(board)
         return seen
 
-    async def _look(self, board: Board) -> tuple[Seen, bool]:
+    async def _look(self, board: Board) -> tuple[Seen, bool, Witness | None]:
         subscriber, now = held(self._world).subscriber, self._world.now()
         if subscriber is not self._subscriber:
             # What was counted on the other side says nothing of this one.
             self._failures, self._patience = Failures(), Patience()
             self._subscriber = subscriber
         if self._world.bound(subscriber) is None:
-            return _nobody(f"{subscriber.value} does not exist yet", now), False
+            return _nobody(f"{subscriber.value} does not exist yet", now), False, None
         view = next((v for v in board.clusters if v.role == subscriber.value), None)
         if view is None:
-            return Seen(now, (), f"{subscriber.value} was not looked at yet"), False
+            return Seen(now, (), f"{subscriber.value} was not looked at yet"), False, None
         if view.status != "available" or not view.instances_available:
             stage = view.status if view.status != "available" else "waits for instances"
-            return _nobody(f"{subscriber.value} {stage}", now), self.subscribed
+            return _nobody(f"{subscriber.value} {stage}", now), self.subscribed, None
         async with self._world.connect(subscriber) as connection:
             rows = await replication.workers(connection, publication_name(self._world))
         hears = any(
             row.worker_pid is not None and row.silent_s is not None and row.silent_s <= HEARS_S
             for row in rows
         )
-        if rows:
-            self.witness = Witness(hears, subscriber.value, now)
         found = {row.database: row for row in rows}
         alarms: list[Alarm] = []
         databases = (self._world.fact("capture") or {}).get("databases", ())
@@ -77,7 +74,8 @@ class WorkersLook:
             lag = next((lag for lag in board.lags if lag.database == database), None)
             alarms += self._of(database, found.get(database), lag, subscriber, now)
         subscribed = bool(databases) and found.keys() >= set(databases)
-        return Seen(now, tuple(alarms), ""), subscribed
+        witness = Witness(hears, subscriber.value, self._world.now()) if rows else None
+        return Seen(now, tuple(alarms), ""), subscribed, witness
 
     def _of(
         self,

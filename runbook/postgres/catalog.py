@@ -59,8 +59,8 @@ class TableWithoutIdentity(Table):
     """Whether it has a primary key that is checked late, and so is none for replication."""
     size_bytes: int | None
     """As of the last VACUUM or ANALYZE, without TOAST; None: there was none."""
-    rows: int
-    """As of the last VACUUM or ANALYZE, else as far as statistics reach."""
+    rows: int | None
+    """As of the last VACUUM or ANALYZE, else as far as statistics reach; None: nobody counted."""
     writes: int
     """Rows updated and deleted as far as statistics reach."""
     index: str | None
@@ -85,8 +85,8 @@ class TableWithoutIdentity(Table):
 class FullIdentity(Table):
     """A table with REPLICA IDENTITY FULL and no primary key to find its rows by."""
 
-    rows: int
-    """As of the last VACUUM or ANALYZE, else as far as statistics reach."""
+    rows: int | None
+    """As of the last VACUUM or ANALYZE, else as far as statistics reach; None: nobody counted."""
     size_bytes: int | None
     """As of the last VACUUM or ANALYZE, without TOAST; None: there was none."""
     writes: int

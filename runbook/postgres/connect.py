@@ -127,6 +127,10 @@ class WrongServer(Exception):
     """What answers is another server than the one meant, and was so until the deadline."""
 
 
+UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
+"""What a look at a database may end in: nothing was changed by it."""
+
+
 async def connect(
     target: Target,
     password: Password,

@@ -16,6 +16,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from runbook.postgres import schema
 from runbook.postgres.catalog import INTERNAL_ROLES
 from runbook.postgres.queries import fetch, fetch_values
 
@@ -93,7 +94,7 @@ async def of_database(connection: AsyncConnection, *, common: int) -> list[Item]
 async def stamp(connection: AsyncConnection) -> str:
     """Return what changes whenever `of_database` may, at the cost of one scan of the catalogs."""
     (found,) = await fetch_values(connection, "objects_stamp")
-    return str(found)
+    return f"{await schema.stamp(connection)}; {found}"
 
 
 async def verifier(connection: AsyncConnection, role: str) -> str | None:

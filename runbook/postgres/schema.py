@@ -34,7 +34,8 @@ class Line:
     terms: list[str] = field(default_factory=list)
     """The expressions in it, each as it stands in `text`."""
     makes: str = ""
-    """Of a column of rows, what its values are made by: type, collation, whether generated."""
+    """Of a column of rows, what its values are made by: type, collation, whether generated; of a
+    table, whether it is unlogged."""
     shown: str = ""
     """All of it as people read it; empty: as `text` has it."""
 

@@ -54,8 +54,10 @@ async def identity(look: Look) -> AsyncIterator[Result]:
         yield result
 
 
-def _size(rows: int, size_bytes: int | None) -> str:
+def _size(rows: int | None, size_bytes: int | None) -> str:
     """Say how large a table is, as far as somebody has counted."""
+    if rows is None:
+        return "an unknown number of rows (never vacuumed or analyzed)"
     return f"about {counted(rows, 'row')}, " + (
         "size unknown (never vacuumed or analyzed)" if size_bytes is None else sized(size_bytes)
     )
@@ -124,17 +126,19 @@ async def identity_full(look: Look) -> AsyncIterator[Result]:
     source = numbers((await look.cluster()).engine_version)[0]
 
     def say(database: str, table: catalog.FullIdentity) -> Result | None:
-        if table.rows < _MANY_ROWS or (table.indexed and source >= _FULL_BY_INDEX_SINCE):
+        few = table.rows is not None and table.rows < _MANY_ROWS
+        if few or (table.indexed and source >= _FULL_BY_INDEX_SINCE):
             return None
         writes = counted(table.writes, "update or delete", "updates and deletes")
+        count = f": ANALYZE {table}; counts its rows. If they are many" * (table.rows is None)
         below = ", which below 16 uses no other index than the primary key" * table.indexed
         return warn(
             f"{database}/{table.schema}.{table.name}",
             f"REPLICA IDENTITY FULL over {_size(table.rows, table.size_bytes)}; {writes} so far, "
             f"each a read of the whole table by apply{below}.",
-            f"In database {database}, with columns that tell rows apart: ALTER TABLE {table} ADD "
-            "PRIMARY KEY (…); or for each statement that changes many of its rows, wait until "
-            "blue prime has followed.",
+            f"In database {database}{count}, with columns that tell rows apart: ALTER TABLE "
+            f"{table} ADD PRIMARY KEY (…); or for each statement that changes many of its rows, "
+            "wait until blue prime has followed.",
         )
 
     async for result in each(

@@ -80,4 +80,4 @@ async def beside(world: World, found: Offered, source: Role, target: Role) -> No
             pairs = {each.key: each.pair() for each in left}
             words = [each.words for each in left]
             why = f"{unlike.counted(left)} are not alike"
-            found.add(AcceptUnlike(why, source.value, target.value, pairs, words))
+            found.add(AcceptUnlike(why, target.value, pairs, words))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.offers import Offer
 from runbook.postgres.pending import Pending
+from runbook.remedies import emptying
 from runbook.remedies.remedy import Remedy
 from runbook.remedies.rights import RunAsOwner, refusal
 from runbook.remedies.stray import stray_row
@@ -27,7 +28,8 @@ async def cure(world: World, database: str, failing: Pending) -> Remedy | Offer 
     Rights come first: where one is missing, no row is looked for.
     """
     if (refused := await refusal(world, database, failing)) is None:
-        return await stray_row(world, database, failing)
+        row = await stray_row(world, database, failing)
+        return row and (emptying.instead_of(world, row) or row)
     if refused.option_helps:
         return RunAsOwner(why=refused.why, database=database)
     subscriber = held(world).subscriber.value

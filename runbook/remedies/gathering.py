@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import psycopg
-
 from runbook.offers import Offer
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.remedies.remedy import Remedy
 from runbook.step import Ambiguous, StepFailed
 
-UNSEEN = (StepFailed, Ambiguous, CannotConnect, WrongServer, psycopg.Error, OSError)
+UNSEEN = (StepFailed, Ambiguous, *UNREACHABLE)
 
 
 @dataclass

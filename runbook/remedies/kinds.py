@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbook.remedies.databases import GiveUpDatabase
+from runbook.remedies.emptying import EmptyTable
 from runbook.remedies.fixes import Fixing
 from runbook.remedies.identity import Identify
 from runbook.remedies.objects import AcceptUnlike, MakeAlike
@@ -10,6 +11,7 @@ from runbook.remedies.password import SetPassword
 from runbook.remedies.rebuild import Rebuild
 from runbook.remedies.recopy import Recopy
 from runbook.remedies.remedy import Remedy
+from runbook.remedies.returned import Shut
 from runbook.remedies.rights import RunAsOwner
 from runbook.remedies.schema import SchemaChange
 from runbook.remedies.stray import StrayRow
@@ -22,8 +24,8 @@ KINDS: dict[str, type[Remedy]] = {
     kind.what: kind
     for kind in (
         *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
-        *(SchemaChange, NewTables, StrayRow, Rebuild),
-        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase),
+        *(SchemaChange, NewTables, StrayRow, EmptyTable, Rebuild),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase, Shut),
     )
 }
 

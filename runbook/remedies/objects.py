@@ -185,7 +185,6 @@ class AcceptUnlike(Remedy):
     """Accept by name what is not alike, as it is now: a change after that is told anew."""
 
     what: ClassVar[str] = "accept"
-    source: str
     target: str
     pairs: dict[str, list[str]]
     words: list[str]

@@ -12,7 +12,7 @@ from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
-from runbook.remedies import beside, fixes, schemas
+from runbook.remedies import beside, fixes, returned, schemas
 from runbook.remedies.cures import by_log, cure
 from runbook.remedies.gathering import UNSEEN, Offered
 from runbook.remedies.kinds import rebuilt
@@ -57,6 +57,7 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
     ):
         await _sides(world, found)
         await beside.beside(world, found, held(world).publisher, held(world).subscriber)
+    await returned.offer(world, found)
     await _unfinished(world, journal, found)
     return found
 
@@ -134,10 +135,11 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
         name = f"{each.role.value} ({each.cluster.identifier})"
         why = each.unknown or "AWS lists no instance of it that is available"
         words = f"Bring {name} back; what is wrong between the sides is looked at then."
-        if each.role is Role.NEW_BLUE:
+        if each.role is held(world).publisher:
             words += (
-                " If it does not come back, the forced way takes blue prime instead, and says what "
-                f"that gives up: b, or blueprime auto {world.run} --track forced --typed "
+                f" If it does not come back, the forced way takes {held(world).subscriber.value} "
+                "instead, and says what that gives up: "
+                f"b, or blueprime auto {world.run} --track forced --typed "
                 f"{world.plan.cluster.identifier}."
             )
         found.say(f"{name} does not answer", why, words)

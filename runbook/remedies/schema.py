@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from psycopg.sql import SQL, Composable, Composed
 
+from runbook import remade
 from runbook.postgres import drift, replication
 from runbook.postgres.drift import Change
 from runbook.postgres.parts import Name, Parts
@@ -152,7 +153,9 @@ class SchemaChange(Remedy):
             )
         watch.evidence(f"done on {subscriber}: {self.title}")
         if self.kind in ROWS_AFTER:
-            for schema, table in leaves(ours, (self.name[0], self.name[1])):
+            tables = leaves(ours, (self.name[0], self.name[1]))
+            await remade.keep(world, watch, self.database, tables)
+            for schema, table in tables:
                 await compare_rows(world, watch, self.database, schema, table)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from shlex import quote
 
 from runbook.drift import differences
 from runbook.postgres import drift
 from runbook.postgres.parts import Name, shown
-from runbook.postgres.statement import quoted
 from runbook.remedies.gathering import Offered
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.schema import SchemaChange, unmended
 from runbook.remedies.stopping import STOPS, both
-from runbook.remedies.tables import NewTables, has_rows, not_taken_in
+from runbook.remedies.tables import NewTables, has_rows, not_taken_in, quoted_sql
 from runbook.sides import held
 from runbook.world import World
 
@@ -61,7 +61,7 @@ async def _by_hand(
 ) -> None:
     """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
     sides = held(world)
-    named = {each.name for each in changes}
+    named = {each.name[:2] if each.kind == "enum-value" else each.name for each in changes}
     for each in (await differences(world, sides, database))[0]:
         if each.kind in ONLY_NAMED and each.breaks and each.names not in named:
             found.say(
@@ -113,7 +113,8 @@ async def _new_tables(
             f"Make {shown(table)} in {database} on {subscriber.value}",
             f"{publisher.value} has it and {subscriber.value} has not; it cannot be written "
             f"faithfully here: {odd}",
-            f"1. pg_dump --schema-only --table={quoted('.'.join(table))} from {publisher.value}.\n"
+            f"1. pg_dump --schema-only --table={quote(quoted_sql(table))} from "
+            f"{publisher.value}.\n"
             f"2. On {subscriber.value}: SET default_transaction_read_only = off; then that SQL.\n"
             "3. Look here again: taking it in with its rows is offered then.",
         )

@@ -8,6 +8,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from runbook import remade
 from runbook.postgres import drift, replication
 from runbook.postgres.parts import Name, Parts, shown
 from runbook.postgres.rows import quoted_table
@@ -132,10 +133,12 @@ class NewTables(Remedy):
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
+        taken = [(schema, table) for schema, table in self.taken]
+        await remade.keep(world, watch, self.database, taken)
         if missing := await await_ready(world, watch, self.database):
-            compare_later(world, watch, self.database, [(s, t) for s, t in self.taken], missing)
+            compare_later(world, watch, self.database, taken, missing)
             return
-        for schema, table in self.taken:
+        for schema, table in taken:
             await compare_rows(world, watch, self.database, schema, table)
 
 

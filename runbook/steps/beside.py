@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-import psycopg
-
 from runbook import unlike
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.step import Gate, Refused, StepFailed, Watch
 from runbook.unlike import ObjectsLook, Unlike
@@ -40,7 +38,7 @@ async def refuse_unless_alike(
     look = ObjectsLook(world)
     try:
         every = await look.look(source, target, databases)
-    except (StepFailed, CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+    except (StepFailed, *UNREACHABLE) as error:
         words = " ".join(str(error).split())
         await _go_on_unknown(watch, words, source, target)
         unknown = f"roles, grants and code were not compared: {words}"

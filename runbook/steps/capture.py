@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook import slipped
+from runbook import slipped, uncarried
 from runbook.postgres import replication
 from runbook.postgres.replication import SlotBlocker
 from runbook.roles import Role
@@ -179,12 +179,16 @@ class Capture(Step):
                     now="The applications are still stopped.",
                     todo="Run the step again.",
                 )
+        # Before the rows are proved to be equal: what comes by an origin from here on is not.
+        async with world.connect(self.publisher) as connection:
+            mark = await uncarried.mark(connection)
         await slipped.prove_none_slipped_in(world, watch, self.publisher, self.equal_to)
         value = {
             "databases": databases,
             "slots": names,
             "publisher": self.publisher.value,
             "from": {name: lags[name].confirmed_flush_lsn for name in names.values()},
+            "origins": mark.origins(),
         }
         watch.evidence("", key=capture_fact(self.publisher), value=value)
         watch.evidence("", key=VERIFIED, value=None)

@@ -173,8 +173,7 @@ class Compare(Step):
         ends = monotonic() + (0 if plan.mode is CompareMode.COUNTS else plan.hash_budget_s)
         known = differing.left(world)
         left, different, unproved = known, [], 0
-        doubted = bool(uncarried.found(world))
-        since = await comparing.position(world, self.publisher) if doubted else 0
+        since = await comparing.position(world, self.publisher)
         lost = {each.name for each in differing.given_up(world)}
         for place, database in enumerate(databases):
             # What one database leaves of the time is the others'.

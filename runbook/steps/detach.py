@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
+from runbook import given_up
 from runbook.postgres import replication
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
@@ -40,8 +41,7 @@ class Detach(Step):
         )
 
     async def _there(self, world: World) -> list[Role]:
-        look = world.answers if self.doomed else world.find
-        return [role for role in self.subscribers if await look(role)]
+        return await present(world, self.subscribers, doomed=self.doomed)
 
     async def skip(self, world: World) -> str:
         if await self._there(world):
@@ -86,6 +86,22 @@ class Detach(Step):
         watch.evidence(
             f"{names}: detached", key=DETACHED, value=[role.value for role in self.subscribers]
         )
+
+
+async def present(world: World, roles: Sequence[Role], *, doomed: bool) -> list[Role]:
+    """Return those that exist; of `doomed` ones, those that have an instance to be asked.
+
+    One that was given up and does not answer goes with all that is on it.
+    """
+    if not doomed:
+        return [role for role in roles if await world.find(role)]
+    silent = await given_up.look(world)
+    return [
+        role
+        for role in roles
+        if await world.answers(role)
+        and (silent is None or silent.answers or silent.role is not role)
+    ]
 
 
 def _strays(world: World, subscriber: Role, database: str) -> Effect:

@@ -18,6 +18,7 @@ from runbook.steps.capture import (
     replication_role,
     slot_name,
 )
+from runbook.steps.detach import present
 from runbook.steps.effects import LookInside, SqlEffect, no, yes
 from runbook.world import World
 
@@ -38,8 +39,7 @@ class DropCapture(Step):
 
     async def _there(self, world: World) -> list[Role]:
         """Return the publishers whose cluster exists: with another its slots are gone."""
-        look = world.answers if self.doomed else world.find
-        return [role for role in self.publishers if await look(role)]
+        return await present(world, self.publishers, doomed=self.doomed)
 
     async def skip(self, world: World) -> str:
         return "" if await self._there(world) else "no capture was made"

@@ -1,66 +1,81 @@
-"""The forced way to blue prime: new blue does not answer, and what it did not send is given up.
+"""The forced way: the cluster that serves does not answer, and what it did not send is given up.
 
-Nothing here asks new blue for anything; and nothing is done once it answers, since then the
-ordinary rollback loses nothing.
+It leads to the one that follows: from new blue to blue prime, or after a rollback from blue prime
+to new blue. Nothing here asks the one that is given up for anything; and nothing is done once it
+answers, since then the ordinary way loses nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-
-import psycopg
+from datetime import UTC, datetime
 
 from runbook import board as boards
-from runbook import serving
+from runbook import given_up, serving, verdicts
+from runbook.board import Serving
+from runbook.looks.production import HEARS_S
 from runbook.plan import StopMethod
 from runbook.postgres import ahead, replication, sequences
-from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.steps.capture import captured_databases
 from runbook.steps.detach import detached
 from runbook.steps.effects import answered, no, yes
-from runbook.steps.endpoint import SwitchEndpoint, rename
 from runbook.steps.rollback import OpenSide
-from runbook.steps.traffic import ELSEWHERE_S, StopTraffic, still_stopped
+from runbook.steps.traffic import StopTraffic
 from runbook.world import STOPPED_BY_HAND, World
 from state.records import Json
 from state.words import Result
 
 GATE = "forced"
-"""The key of the decision that gives up what new blue did not send."""
+"""The key of the decision that gives up what the cluster that served did not send."""
 
 LOSS = "forced.loss"
 """The fact that says what was given up, in words."""
 
 
+HEARD = (
+    "Whoever reaches it serves on there, and would go on writing what is given up. Go on from a "
+    "machine that reaches it: blueprime handover. If it is dead, it is heard of no more within "
+    f"{HEARS_S:.0f} s."
+)
+"""Why the way is closed while the cluster is heard of, and what to do."""
+
+
 def loss(world: World) -> str:
-    """Return how far blue prime was behind when it was last known, with the age of that."""
+    """Return how far the one that follows was behind when that was last known, and when it was."""
     value = world.live()
     lags = () if value is None else boards.from_json(value).last_lags
     if not lags:
-        return "how far blue prime was behind is not known"
+        return "how far it was behind is not known"
     said = []
     for lag in lags:
         seconds = "for a time that is not known" if lag.seconds is None else f"{lag.seconds:.1f} s"
-        age_s = boards.age(lag.at, world.now())
-        age = "at a time that is not known" if age_s is None else f"{boards.ago(age_s)} ago"
-        said.append(f"{lag.database}: {lag.bytes:,} bytes and {seconds} behind {age}")
+        said.append(f"{lag.database}: {lag.bytes:,} bytes and {seconds} behind at {_at(lag.at)}")
     return "; ".join(said)
 
 
-async def refuse_if_back(world: World) -> None:
-    """Raise `Refused` where new blue answers: then nothing has to be given up."""
-    seen = (await serving.look(world)).get(Role.NEW_BLUE)
+def _at(moment: datetime | None) -> str:
+    if moment is None:
+        return "a time that is not known"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+async def refuse_if_back(world: World, away: Role) -> None:
+    """Raise `Refused` where the cluster answers, or is heard of: it may serve the applications."""
+    heard = verdicts.unreached(world)
+    if heard is not None and heard.state is Serving.CUT:
+        raise Refused(f"{heard.text}.", now="Nothing was changed by this step.", todo=HEARD)
+    seen = (await serving.look(world)).get(away)
     if seen is None or not seen.answers:
         return
     name = seen.cluster.identifier
+    track = "rollback" if away is Role.NEW_BLUE else "forward"
     raise Refused(
-        f"New blue ({name}) answers, and may serve the applications.",
+        f"{away.value.capitalize()} ({name}) answers, and may serve the applications.",
         now="Nothing was changed by this step.",
-        todo="Take the ordinary way back, which gives nothing up: branch, or blueprime auto "
-        f"{world.run} --track rollback. If the applications were stopped: branch to stay first.",
+        todo="Take the ordinary way, which gives nothing up: branch, or blueprime auto "
+        f"{world.run} --track {track}. If the applications were stopped: branch to stay first.",
     )
 
 
@@ -69,24 +84,33 @@ class ForcedAssess(Step):
 
     key = "assess-forced"
     title = "Assess the forced way"
-    why = "New blue cannot be asked: what it did not send is lost, unless it comes back."
     risk = Risk.READ_ONLY
 
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+        self.why = (
+            f"{away.value.capitalize()} cannot be asked: what it did not send is lost, unless it "
+            "comes back."
+        )
+
     async def gates(self, world: World) -> Sequence[Gate]:
-        await refuse_if_back(world)
-        name = world.plan.cluster.identifier
+        await refuse_if_back(world, self.away)
+        name, away, to = world.plan.cluster.identifier, self.away.value, self.to.value
+        down = verdicts.unreached(world, fresh=False)
+        since = "" if down is None else f" since {_at(down.since)} ({down.text})"
         return (
             Gate(
                 key=GATE,
                 question=(
-                    f"Give up new blue, which does not answer, and take {name} to blue prime? What "
-                    "new blue acknowledged and blue prime has not received is lost. Last known: "
+                    f"Give up {away}, which does not answer{since}, and take {name} to {to}? What "
+                    f"{away} acknowledged and {to} has not received is lost. Last known: "
                     f"{loss(world)}. Whatever was written after that look is lost, too."
                 ),
                 reversible=(
-                    "Not once the applications write on blue prime. New blue is kept, and nothing "
-                    "on it is changed. Make sure that no application can reach it: it cannot be "
-                    "closed while it does not answer."
+                    f"Not once the applications write on {to}. {away.capitalize()} is kept, and "
+                    "nothing on it is changed while it does not answer. Make sure that no "
+                    "application can reach it: it can be closed only once it is back."
                 ),
                 must_type=name,
                 valid_s=600.0,
@@ -95,38 +119,44 @@ class ForcedAssess(Step):
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
-        prime = await world.cluster(Role.BLUE_PRIME)
-        if not prime.available:
+        target = await world.cluster(self.to)
+        if not target.available:
             raise Refused(
-                f"Blue prime ({prime.identifier}) is {prime.status}.",
+                f"{self.to.value.capitalize()} ({target.identifier}) is {target.status}.",
                 now="Nothing was changed.",
                 todo="Wait until it is available, then run the step again.",
             )
-        async with world.connect(Role.BLUE_PRIME) as connection:
+        async with world.connect(self.to) as connection:
             place = f"{connection.info.host}:{connection.info.port}"
         lost = loss(world)
-        watch.evidence(f"blue prime answers at {place}; given up: {lost}", key=LOSS, value=lost)
+        watch.evidence(
+            f"{self.to.value} answers at {place}; given up: {lost}", key=LOSS, value=lost
+        )
 
 
 class CutOff(StopTraffic):
-    """Keep the applications from new blue, as far as that can be done without it."""
+    """Keep the applications from the one that is given up, as far as it goes without it."""
 
-    title = "Stop the traffic, without new blue"
     why = "It may come back at any time, and must not take writes that nobody will have."
-    undo = "Branch to stay on the new version, if new blue is back."
+
+    def __init__(self, on: Role) -> None:
+        super().__init__(on)
+        self.title = f"Stop the traffic, without {on.value}"
+        version = "old" if on is Role.BLUE_PRIME else "new"
+        self.undo = f"Branch to stay on the {version} version, if {on.value} is back."
 
     async def gates(self, world: World) -> Sequence[Gate]:
         return [each for each in await super().gates(world) if each.key.startswith(STOPPED_BY_HAND)]
 
     async def effects(self, world: World) -> Sequence[Wave]:
-        await refuse_if_back(world)
+        await refuse_if_back(world, self.on)
         by_command = world.plan.traffic.stop is StopMethod.COMMAND
         return [[self._command(world)]] if by_command else ()
 
     async def verify(self, world: World, watch: Watch) -> None:
         watch.evidence("", key="fence", value={"proved": False, "on": self.on.value})
         watch.evidence(
-            "the applications were told to stop; new blue cannot be asked whether they did",
+            f"the applications were told to stop; {self.on.value} cannot be asked whether they did",
             key="traffic",
             value={"open": False, "on": "", "at": world.now().isoformat()},
         )
@@ -137,17 +167,20 @@ class ApplyReceived(Step):
 
     key = "apply-received"
     title = "Apply what was received"
-    why = "What has arrived on blue prime is not given up."
+
+    def __init__(self, to: Role) -> None:
+        self.to = to
+        self.why = f"What has arrived on {to.value} is not given up."
 
     async def skip(self, world: World) -> str:
-        return "blue prime was detached before" * detached(world, Role.BLUE_PRIME)
+        return f"{self.to.value} was detached before" * detached(world, self.to)
 
     async def verify(self, world: World, watch: Watch) -> None:
         limits, before = world.plan.limits, -1
         async for _ in watch.until(
             limits.drain_s, every_s=limits.fast_poll_s, what="the apply workers to come to an end"
         ):
-            async with world.connect(Role.BLUE_PRIME) as connection:
+            async with world.connect(self.to) as connection:
                 applying = await replication.applying(connection)
             # Twice: one that has just ended a transaction may begin the next.
             if applying == before == 0:
@@ -158,25 +191,26 @@ class ApplyReceived(Step):
                 watch.progress(f"{applying} apply workers are amid a transaction")
 
 
-def _ahead_key(world: World, database: str) -> str:
+def _ahead_key(world: World, on: Role, database: str) -> str:
     """Return the key of one database's move: each stay makes its own, the last one is behind."""
-    return f"{Role.BLUE_PRIME.slug}/{database}/sequences-ahead/{world.stay}"
+    return f"{on.slug}/{database}/sequences-ahead/{world.stay}"
 
 
 class AheadEffect(Effect):
-    """One database's sequences, moved beyond what new blue may have given out."""
+    """One database's sequences, moved beyond what was given out where they cannot be asked."""
 
-    def __init__(self, world: World, database: str) -> None:
-        self.stakes = Stakes(Stake.CHANGE, Role.BLUE_PRIME)
-        self.key = _ahead_key(world, database)
-        self.title = f"move the sequences of {database} ahead on blue prime"
+    def __init__(self, world: World, on: Role, database: str) -> None:
+        self.stakes = Stakes(Stake.CHANGE, on)
+        self.key = _ahead_key(world, on, database)
+        self.title = f"move the sequences of {database} ahead on {on.value}"
         self._world = world
+        self._on = on
         self._database = database
 
     def preview(self) -> str:
         """Return what is done: the values are read at that moment."""
         return (
-            f"-- on {Role.BLUE_PRIME.value}, database {self._database}: one statement; each "
+            f"-- on {self._on.value}, database {self._database}: one statement; each "
             f"sequence {ahead.MARGIN:,} values beyond itself and the rows that it numbered, or "
             "half of what is left\nSELECT … setval(sequence, value, true) …;"
         )
@@ -188,8 +222,8 @@ class AheadEffect(Effect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Move them, and check the result of each."""
-        with answered(self.title, Role.BLUE_PRIME):
-            async with self._world.connect(Role.BLUE_PRIME, self._database) as connection:
+        with answered(self.title, self._on):
+            async with self._world.connect(self._on, self._database) as connection:
                 moved = await ahead.ahead(connection)
                 results = await sequences.results(connection, [each.value for each in moved])
         refused = [f"{each.schema}.{each.name}: {each.reason}" for each in results if not each.set]
@@ -198,22 +232,28 @@ class AheadEffect(Effect):
 
 
 class SequencesAhead(Step):
-    """Move the sequences ahead: how far new blue has come with them cannot be asked."""
+    """Move the sequences ahead: how far they have come where it served cannot be asked."""
 
     key = "sequences-ahead"
     title = "Move the sequences ahead"
-    why = "Replication does not move sequences; numbers that new blue gave out must not come again."
     risk = Risk.REVERSIBLE
     undo = "Not needed: numbers that are passed over harm nothing."
 
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+        self.why = (
+            f"Replication does not move sequences; numbers that {away.value} gave out must not "
+            "come again."
+        )
+
     async def effects(self, world: World) -> Sequence[Wave]:
-        return [
-            [AheadEffect(world, name) for name in await captured_databases(world, Role.NEW_BLUE)]
-        ]
+        databases = await captured_databases(world, self.away)
+        return [[AheadEffect(world, self.to, name) for name in databases]]
 
     async def verify(self, world: World, watch: Watch) -> None:
-        for database in await captured_databases(world, Role.NEW_BLUE):
-            done = world.done(_ahead_key(world, database)) or {}
+        for database in await captured_databases(world, self.away):
+            done = world.done(_ahead_key(world, self.to, database)) or {}
             refused, guessed = done.get("refused") or [], done.get("guessed") or []
             watch.evidence(f"{database}: {done.get('moved', 0)} sequences moved ahead")
             if refused:
@@ -226,46 +266,49 @@ class SequencesAhead(Step):
 
 
 class ForcedOpen(OpenSide):
-    """Open blue prime, unless new blue has come back."""
+    """Open the one that takes over, unless the other has come back."""
+
+    def __init__(self, away: Role, to: Role) -> None:
+        super().__init__(to)
+        self.away = away
 
     async def effects(self, world: World) -> Sequence[Wave]:
-        await refuse_if_back(world)
+        await refuse_if_back(world, self.away)
         return await super().effects(world)
 
-
-class ForcedEndpoint(SwitchEndpoint):
-    """Lead the applications to blue prime, with new blue silent, or gone from AWS."""
-
-    async def _renames(self, world: World) -> Sequence[Wave]:
-        if await world.find(self.away) is not None:
-            return await super()._renames(world)
-        return [[await rename(world, self.to, world.plan.cluster.identifier, Stake.OPEN)]]
-
-    async def _closed(self, world: World, watch: Watch) -> None:
-        try:
-            await asyncio.wait_for(still_stopped(world, self.away), ELSEWHERE_S)
-        except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError):
-            watch.evidence(f"{self.away.value} does not answer; nobody was asked to leave it")
+    async def verify(self, world: World, watch: Watch) -> None:
+        await super().verify(world, watch)
+        watch.evidence(
+            f"{self.away.value} is given up: it is to be closed as soon as it answers",
+            key=given_up.FACT,
+            value=self.away.value,
+        )
 
 
 class ForcedSettled(Step):
-    """Say how it ended, and what new blue may still have."""
+    """Say how it ended, and what the one that was given up may still have."""
 
     key = "settled"
     title = "Settled"
-    why = "The night is over; what new blue has alone is not."
+    why = "The night is over; what the cluster that was given up has alone is not."
     rests = True
 
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+
     async def verify(self, world: World, watch: Watch) -> None:
-        cluster = await world.cluster(Role.BLUE_PRIME)
-        async with world.connect(Role.BLUE_PRIME) as connection:
+        cluster = await world.cluster(self.to)
+        async with world.connect(self.to) as connection:
             watch.evidence(
                 f"{cluster.identifier} serves on {cluster.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
             )
-        watch.evidence("no way forward is held", key="slots", value=[])
+        forward = self.to is Role.NEW_BLUE
+        watch.evidence(f"no way {'back' if forward else 'forward'} is held", key="slots", value=[])
         watch.evidence(
-            f"given up: {world.fact(LOSS)}. New blue is kept: if it comes back, close it first, "
-            "then look there for what blue prime lacks, before it is deleted"
+            f"given up: {world.fact(LOSS)}. {self.away.value.capitalize()} is kept, with its "
+            f"slots: look there, once it is closed, for what {self.to.value} lacks, before it is "
+            "deleted"
         )
-        watch.result(Result.ROLLED_BACK)
+        watch.result(Result.COMMITTED if forward else Result.ROLLED_BACK)

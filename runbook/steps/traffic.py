@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import psycopg
-
 from runbook import closing, fencing, serving
 from runbook.plan import StopMethod
 from runbook.postgres import activity, fence
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.serving import Door, door_fact
 from runbook.sides import held
@@ -253,7 +251,7 @@ class ResumeTraffic(Step):
                 todo="Run capture first: a write before it would be lost on "
                 f"{'a rollback' if self.on is Role.NEW_BLUE else 'the way forward'}.",
             )
-        await self._nobody_elsewhere(world)
+        await nobody_inside(world, self.closed)
         waves: list[list[Effect]] = []
         if locked_roles(world):
             waves.append([UnlockRoles(world, self.on)])
@@ -266,19 +264,6 @@ class ResumeTraffic(Step):
             serving.refuse_unless_agreed(world, await serving.look(world), [opening])
         return waves
 
-    async def _nobody_elsewhere(self, world: World) -> list[str]:
-        """Fail if applications are on a cluster that must be closed; return those not to be asked.
-
-        Nobody can write to a server that does not answer: it holds up the applications no longer.
-        """
-        silent = []
-        for role in self.closed:
-            try:
-                await asyncio.wait_for(still_stopped(world, role), ELSEWHERE_S)
-            except (TimeoutError, CannotConnect, WrongServer, psycopg.Error, OSError):
-                silent.append(role.value)
-        return silent
-
     def _command(self, world: World) -> Effect:
         return CommandEffect(
             world.plan,
@@ -289,7 +274,7 @@ class ResumeTraffic(Step):
         )
 
     async def verify(self, world: World, watch: Watch) -> None:
-        silent = await self._nobody_elsewhere(world)
+        silent = await nobody_inside(world, self.closed)
         by_hand = world.plan.traffic.stop is StopMethod.MANUAL
         seen = await self._await_started(world, watch) if by_hand else True
         opened_at = world.now()
@@ -306,7 +291,8 @@ class ResumeTraffic(Step):
                 "theirs was seen yet"
             )
         if self.leaves is not None:
-            await closing.name_what_stays(world, watch, self.leaves)
+            unseen = "it did not answer" if self.leaves.value in silent else ""
+            await closing.name_what_stays(world, watch, self.leaves, unseen)
         started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
         if started_at is not None and seconds is not None:
             watch.evidence(
@@ -341,7 +327,21 @@ class ResumeTraffic(Step):
         return False
 
 
-async def still_stopped(world: World, role: Role) -> None:
+async def nobody_inside(world: World, closed: Sequence[Role]) -> list[str]:
+    """Fail if applications are on a cluster that must be closed; return those not to be asked.
+
+    Nobody can write to a server that does not answer: it holds up the applications no longer.
+    """
+    silent = []
+    for role in closed:
+        try:
+            await asyncio.wait_for(_still_stopped(world, role), ELSEWHERE_S)
+        except (TimeoutError, *UNREACHABLE):
+            silent.append(role.value)
+    return silent
+
+
+async def _still_stopped(world: World, role: Role) -> None:
     """Fail if applications are connected to a cluster that must be closed to them."""
     async with fencing.connections(world, role) as opened:
         sample = await fence.sample(opened)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 
-import psycopg
-
 from runbook.postgres import replication
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.step import StepFailed
 from runbook.steps.capture import publication_name
@@ -45,7 +43,7 @@ class Workers:
             return known
         try:
             words = await self._look(database)
-        except (CannotConnect, WrongServer, psycopg.Error, OSError) as error:
+        except UNREACHABLE as error:
             first = str(error).strip().partition("\n")[0]
             words = f" ({self._subscriber.value} cannot be asked: {first})"
         self._looked[database] = (time.monotonic(), words)

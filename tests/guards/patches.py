@@ -23,7 +23,7 @@ import psycopg
 
 import runbook
 import state
-from runbook import preflight, session
+from runbook import preflight, session, uncarried
 from runbook.adoption import inside
 from runbook.aws.clients import Clients
 from runbook.postgres import (
@@ -230,6 +230,11 @@ async def _no_stamp(connection: SimulatedConnection) -> str:
     return ""
 
 
+async def _no_origins(connection: SimulatedConnection) -> uncarried.Mark:
+    connection.alive()
+    return uncarried.Mark(connection.cluster.wal)
+
+
 # What adoption asks the databases besides.
 
 
@@ -335,6 +340,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (replication.streaming_since, _streaming_since),
         (publisher.create_slot, _create_slot),
         (replication.hold_strays, _held),
+        (uncarried.mark, _no_origins),
         (replication.set_password, _changing("set_password")),
         (replication.emit_barrier, _changing("barrier")),
         (inside._roles, _able_and_locked),

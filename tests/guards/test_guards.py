@@ -12,7 +12,7 @@ from tests.guards.acts import Sequence, drawn, drawn_two
 from tests.guards.guard import TALLY
 from tests.guards.play import hold
 
-SEQUENCES, BLOCKS = 96, 8
+SEQUENCES, BLOCKS = 48, 4
 """Each fixed profile: these seeds from 0 on, in blocks that run side by side."""
 
 RANDOM_SEQUENCES, RANDOM_BLOCKS = 4000, 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -56,6 +57,15 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self._leader, keys.encode())
+
+    def suspend(self) -> None:
+        """Suspend the command as a shell's `kill -TSTP` does, and see it stopped."""
+        os.kill(self.process.pid, signal.SIGTSTP)
+        until(lambda: os.WIFSTOPPED(os.waitpid(self.process.pid, os.WUNTRACED | os.WNOHANG)[1]))
+
+    def go_on(self) -> None:
+        """Let it go on, as `fg` does."""
+        os.kill(self.process.pid, signal.SIGCONT)
 
     def hang_up(self) -> None:
         """Close the terminal: the kernel sends SIGHUP to what runs in it."""

@@ -46,8 +46,8 @@ def known(table: str, database: str = "orders", found_by: str = "fence") -> Diff
     return Differing(database, "public", table, None, None, found_by)
 
 
-def recorded(world: Facts, result: LiveComparison, **more: Any) -> set[tuple[str, str, str]]:
-    comparing.record(cast(World, world), [result], world.evidence, **more)
+def recorded(world: Facts, result: LiveComparison) -> set[tuple[str, str, str]]:
+    comparing.record(cast(World, world), [result], world.evidence)
     left = differing.left(cast(World, world))
     return {(each.database, each.table, each.found_by) for each in left}
 
@@ -61,14 +61,6 @@ def test_what_is_equal_now_is_struck_out_and_what_differs_is_kept() -> None:
         ("other", "a", "fence"),
     }
     assert recorded(world, compared()) == {("other", "a", "fence")}
-
-
-def test_a_comparison_of_some_tables_strikes_out_no_other() -> None:
-    world = Facts(**{differing.FACT: differing.as_json([known("a"), known("b")])})
-    assert recorded(world, compared(differs("b", 1)), whole=False) == {
-        ("orders", "a", "fence"),
-        ("orders", "b", "comparison"),
-    }
 
 
 def test_no_difference_leaves_no_fact_but_the_comparison() -> None:

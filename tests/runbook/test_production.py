@@ -100,6 +100,7 @@ def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
 def world(admission: object = None, board: Board | None = None, *, refuses: bool = False) -> World:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     live = None if board is None else board.as_json()
+    plan.protection = SimpleNamespace(fresh_s=10.0)
     made = SimpleNamespace(run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live)
     made.admission, made.refuses = admission, refuses
     return cast(World, made)
@@ -110,7 +111,8 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async def look(world: Any) -> dict[Role, Any]:
         cluster = cast(Cluster, SimpleNamespace(identifier="orders"))
         admission, refuses = world.admission, world.refuses
-        return {Role.NEW_BLUE: Seen(Role.NEW_BLUE, cluster, admission, refuses=refuses)}
+        roles = (Role.NEW_BLUE, Role.BLUE_PRIME)
+        return {role: Seen(role, cluster, admission, refuses=refuses) for role in roles}
 
     monkeypatch.setattr(serving, "look", look)
 
@@ -118,25 +120,60 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
 LAG = LagView("orders", "s", 4096, 0.8, True, "reserved", at=NOW - timedelta(seconds=40))
 
 
-async def test_the_forced_way_says_what_it_gives_up_and_how_old_that_is() -> None:
-    (gate,) = await forced.ForcedAssess().gates(world(board=Board(last_lags=(LAG,))))
-    assert "orders: 4,096 bytes and 0.8 s behind 40 s ago" in gate.question
-    (blind,) = await forced.ForcedAssess().gates(world())
-    assert "how far blue prime was behind is not known" in blind.question
+BACK, FORWARD = (Role.NEW_BLUE, Role.BLUE_PRIME), (Role.BLUE_PRIME, Role.NEW_BLUE)
+
+
+def not_answering(state: Serving) -> Board:
+    """Return figures of a new blue that was looked for in vain just now."""
+    text = "orders (new blue) cannot be reached from here"
+    found = Production(state, text, "new blue", "orders", NOW - timedelta(seconds=35), NOW)
+    return Board(last_lags=(LAG,), production=found)
+
+
+@pytest.mark.parametrize("sides", [BACK, FORWARD])
+async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
+    sides: tuple[Role, Role],
+) -> None:
+    away, to = sides
+    (gate,) = await forced.ForcedAssess(*sides).gates(world(board=not_answering(Serving.DOWN)))
+    assert "orders: 4,096 bytes and 0.8 s behind at 2026-11-23 02:59:20 UTC" in gate.question
+    assert (
+        f"Give up {away.value}, which does not answer since 2026-11-23 02:59:25 UTC ("
+        in gate.question
+    )
+    assert f"take orders to {to.value}?" in gate.question
+    (blind,) = await forced.ForcedAssess(*sides).gates(world())
+    assert "how far it was behind is not known" in blind.question
     assert (gate.must_type, gate.by_person) == ("orders", True)
 
 
-async def test_where_new_blue_answers_nothing_is_given_up() -> None:
+@pytest.mark.parametrize("sides", [BACK, FORWARD])
+async def test_where_it_answers_nothing_is_given_up(sides: tuple[Role, Role]) -> None:
+    track = "rollback" if sides == BACK else "forward"
+    with pytest.raises(Refused, match=rf"answers.* --track {track}"):
+        await forced.ForcedAssess(*sides).gates(world(admission=object()))
     with pytest.raises(Refused, match="answers"):
-        await forced.ForcedAssess().gates(world(admission=object()))
+        await forced.CutOff(on=sides[0]).effects(world(admission=object()))
     with pytest.raises(Refused, match="answers"):
-        await forced.CutOff(on=Role.NEW_BLUE).effects(world(admission=object()))
-    with pytest.raises(Refused, match="answers"):
-        await forced.ForcedOpen(Role.BLUE_PRIME).effects(world(admission=object()))
+        await forced.ForcedOpen(*sides).effects(world(admission=object()))
     # It may take writes, whatever it thinks of this one's password.
     with pytest.raises(Refused, match="answers"):
-        await forced.refuse_if_back(world(refuses=True))
-    await forced.refuse_if_back(world())
+        await forced.refuse_if_back(world(refuses=True), sides[0])
+    await forced.refuse_if_back(world(), sides[0])
+
+
+async def test_nothing_is_given_up_while_only_the_view_from_here_is_cut() -> None:
+    for state in (Serving.DOWN, Serving.SILENT):
+        await forced.refuse_if_back(world(board=not_answering(state)), Role.NEW_BLUE)
+    with pytest.raises(Refused, match=r"cannot be reached from here.*machine that reaches it"):
+        await forced.refuse_if_back(world(board=not_answering(Serving.CUT)), Role.NEW_BLUE)
+
+
+def test_one_that_has_just_come_to_serve_is_looked_for_again_before_it_is_called_down() -> None:
+    served = Asked(Role.NEW_BLUE, Board((VIEW,)), None, NOW, 10.0).answers()
+    first = does_not(served, VIEW, "blue prime", REFUSED, None, NOW)
+    assert (first.state, first.unreached) == (Serving.UNKNOWN, False)
+    assert does_not(first, VIEW, "blue prime", REFUSED, None, NOW).state is Serving.DOWN
 
 
 async def test_yes_never_gives_writes_up_and_a_typed_name_gives_up_nothing_else() -> None:
@@ -180,3 +217,20 @@ async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
     )
     await Monitor._failed(watch, "traffic", error)
     assert bool(said) is told
+
+
+def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
+    down = does_not(Production(), VIEW, "new blue", REFUSED, None, NOW)
+    journal = SimpleNamespace(evidence=lambda *_, **__: None)
+    watch: Any = SimpleNamespace(
+        board=Board((VIEW,)),
+        world=SimpleNamespace(run="k2f9qa"),
+        _unseen={"workers"},
+        _journal=journal,
+        _wake=lambda *_: None,
+    )
+    Monitor._production(watch, down)
+    assert watch.board.production.state is Serving.UNKNOWN
+    watch._unseen.clear()
+    Monitor._production(watch, down)
+    assert watch.board.production.state is Serving.DOWN

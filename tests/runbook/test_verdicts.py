@@ -16,6 +16,7 @@ from runbook.judge import Looked
 from runbook.judging import Judging
 from runbook.plan import ProtectionSection
 from runbook.roles import Role
+from runbook.uncarried import Mark
 from runbook.world import World
 from state.journal import Journal
 
@@ -100,11 +101,12 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
     uncarried.keep(now(), keep, ["rows came by a"])
     uncarried.keep(now(), keep, ["rows came by b", "rows came by a"])
     assert uncarried.found(now()) == ("rows came by a", "rows came by b")
-    assert uncarried.proved_up_to(now()) == 4096
-    uncarried.proved(now(), keep, 9000)
-    assert (uncarried.found(now()), uncarried.proved_up_to(now())) == ((), 9000)
+    assert uncarried.last_equal(now()) == Mark(4096)
+    past = Mark(9000, "today", {"a": 7})
+    uncarried.proved(now(), keep, past)
+    assert (uncarried.found(now()), uncarried.last_equal(now())) == ((), past)
     turned = {**CAPTURE, "publisher": Role.BLUE_PRIME.value, "from": {"bp_1": 5}}
-    assert uncarried.proved_up_to(world(**facts, capture=turned)) == 5
+    assert uncarried.last_equal(world(**facts, capture=turned)) == Mark(5)
 
 
 def test_the_last_verdict_known_is_this_process_own_once_it_has_one() -> None:

@@ -138,6 +138,8 @@ async def _without_origin(held: Held) -> None:
     uncarried.proved(held.world, partial(held.journal.evidence, RUN, "compare"), since)
 
 
+MADE = 'CREATE TABLE public."Or der" (id bigint PRIMARY KEY, a int, b int)'
+
 PLANTS = (
     Plant(
         "rows that bear an origin",
@@ -194,6 +196,34 @@ PLANTS = (
         ),
         ('does not take in table "public"."La te"',),
         _both(_sql("new", 'DROP TABLE public."La te"'), _sql("prime", 'DROP TABLE public."La te"')),
+    ),
+    Plant(
+        "table made anew under its name",
+        _sql("new", f'DROP TABLE public."Or der"; {MADE}'),
+        ("rows may differ: public.Or der in",),
+        _strike_out,
+    ),
+    Plant(
+        "column made anew under its name",
+        _sql("new", 'ALTER TABLE public."Or der" DROP b; ALTER TABLE public."Or der" ADD b int'),
+        ("rows may differ: public.Or der in",),
+        _strike_out,
+    ),
+    Plant(
+        "columns that have changed names",
+        _sql(
+            "new",
+            'ALTER TABLE public."Or der" RENAME a TO c; ALTER TABLE public."Or der" RENAME b TO a;'
+            ' ALTER TABLE public."Or der" RENAME c TO b',
+        ),
+        ("rows may differ: public.Or der in",),
+        _strike_out,
+    ),
+    Plant(
+        "table that was unlogged for a while",
+        _sql("new", 'ALTER TABLE public."Or der" SET UNLOGGED'),
+        ("rows may differ: public.Or der in", '"Or der" unlogged on new blue'),
+        _both(_sql("new", 'ALTER TABLE public."Or der" SET LOGGED'), _strike_out),
     ),
     Plant(
         "stray write on the subscriber",

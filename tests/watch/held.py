@@ -17,6 +17,7 @@ from typing import Any, cast
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from runbook import uncarried
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.board import Board
@@ -40,6 +41,7 @@ PASSWORD = "of the replication role"
 SCHEMA = """
 CREATE TABLE public.customer (id bigint PRIMARY KEY, name text, city varchar(20));
 CREATE TABLE public."Order ""x"" %" (id bigint PRIMARY KEY, customer bigint);
+CREATE TABLE public."Or der" (id bigint PRIMARY KEY, a int, b int);
 CREATE SEQUENCE public.number AS smallint;
 CREATE TYPE public.mood AS ENUM ('good', 'bad');
 CREATE TABLE public.event (id bigint, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
@@ -263,8 +265,10 @@ def _journal(path: Path, world_name: str, database: str) -> Journal:
 
 
 @asynccontextmanager
-async def holding(pair: Pair, database: str, path: Path, **protection: Any) -> AsyncIterator[Held]:
-    """Hold a way back from new blue (18) to blue prime (16) in one database, and watch it."""
+async def unwatched(
+    pair: Pair, database: str, path: Path, **protection: Any
+) -> AsyncIterator[Held]:
+    """Hold a way back from new blue (18) to blue prime (16) in one database; nobody watches it."""
     slot = f"blueprime_{RUN}_1"
     # How old a look may be is not what is planted here, and a slow machine's looks are older.
     slow = {"fresh_s": LIMIT_S, "sample_every_s": 0.25}
@@ -276,18 +280,30 @@ async def holding(pair: Pair, database: str, path: Path, **protection: Any) -> A
         world.databases = _only(database)  # type: ignore[method-assign]
         await asyncio.to_thread(_set_up, pair, database, world)
         await _subscribe(pair, database, world)
-        watch = Monitor(world, journal)
-        task = watch.start()
-        made = Held(pair, database, world, journal, watch)
+        async with world.connect(Role.NEW_BLUE) as connection:
+            origins = (await uncarried.mark(connection)).origins()
+        value = {**world.fact("capture"), "origins": origins}  # type: ignore[dict-item]
+        journal.evidence(RUN, "for-the-test", "", key="capture", value=value)
+        made = Held(pair, database, world, journal, Monitor(world, journal))
         try:
             yield made
         finally:
             for connection in made.kept:
                 connection.close()
-            watch.stop()
-            await task
             await world.forget_connections()
             await asyncio.to_thread(_clear, pair, database, world)
+
+
+@asynccontextmanager
+async def holding(pair: Pair, database: str, path: Path, **protection: Any) -> AsyncIterator[Held]:
+    """Hold a way back, and watch it."""
+    async with unwatched(pair, database, path, **protection) as made:
+        task = made.watch.start()
+        try:
+            yield made
+        finally:
+            made.watch.stop()
+            await task
 
 
 def _only(database: str) -> Callable[[Role], Any]:

@@ -11,7 +11,8 @@ import click
 
 from runbook import comparing, planning
 from runbook.aws import Aws
-from runbook.looked import UNREACHABLE, first_line
+from runbook.looked import first_line
+from runbook.postgres.connect import UNREACHABLE
 from runbook.sides import held
 from runbook.step import StepFailed
 from runbook.world import World
@@ -75,7 +76,7 @@ async def compare_run(
         world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:
-            since = await comparing.position(world, held(world).publisher) if record else 0
+            since = await comparing.position(world, held(world).publisher) if record else None
             results = await comparing.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
@@ -86,7 +87,7 @@ async def compare_run(
             await world.forget_connections()
         if record:
             keep = partial(journal.evidence, found.id, "compare")
-            comparing.record(world, results, keep, whole=True, since=since)
+            comparing.record(world, results, keep, since=since)
     verdicts = [result.same for result in results]
     equal = False if False in verdicts else None if None in verdicts else True
     if as_json:

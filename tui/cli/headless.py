@@ -280,6 +280,7 @@ def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
             for phase in phases(session)
         },
         "way_back": session.way_back(),
+        "production": _production(session),
         "protection": protection(session),
         "steps": [
             {**step, "seconds": _rounded(step["seconds"])}
@@ -304,6 +305,16 @@ def say_warnings(found: Sequence[Mapping[str, Json]]) -> None:
     """Print what a person still has to see to, though each step is done."""
     for warning in found:
         sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
+
+
+def _production(session: Session) -> dict[str, Json]:
+    """Return whether the cluster that serves answers, and since when it does not."""
+    found = session.board().production
+    return {
+        "state": found.state.value,
+        "text": found.text,
+        "since": None if found.since is None else found.since.isoformat(),
+    }
 
 
 def protection(session: Session) -> dict[str, Json]:

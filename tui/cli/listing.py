@@ -255,8 +255,12 @@ def _at_once(run: str) -> list[str]:
         if record.open and down.asked_at is not None:
             lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
         live = journal.live(record.id)
-        served = None if live is None else boards.from_json(live).production
-        if record.open and served is not None and served.unreached and served.since:
+        board = boards.Board() if live is None else boards.from_json(live)
+        served, second = board.production, board.returned
+        if record.open and second is not None:
+            age = ago(None if second.at is None else elapsed(second.at, datetime.now(UTC)))
+            lines.append(f"TWO CLUSTERS TAKE WRITES, as seen {age}: {clean(second.words)}")
+        if record.open and served.unreached and served.since:
             age = ago(None if served.at is None else elapsed(served.at, datetime.now(UTC)))
             lines.append(
                 f"PRODUCTION, as seen {age}: {clean(served.text)}, since "

@@ -73,6 +73,14 @@ def production(board: Board, now: datetime, limit: float) -> Verdict | None:
     return Verdict(word, f"{found.text}{since}. b shows the ways from here", style)
 
 
+def returned(board: Board, now: datetime, limit: float) -> Verdict | None:
+    """Return the banner where a cluster that was given up is back, and open: it takes writes."""
+    found = board.returned
+    if found is None or stale(found.at, now, limit) or board.left_behind:
+        return None
+    return Verdict("TWO CLUSTERS TAKE WRITES", found.words, "bold $text-error reverse")
+
+
 def known_now(protection: Protection, now: datetime, limit: float) -> Protection:
     """Return the protection; what was seen too long ago is not known, whatever it said."""
     return replace(protection, protected=None) if stale(protection.at, now, limit) else protection
@@ -163,6 +171,8 @@ class RunHeader(Widget):
             said = Verdict("HANDED OVER", f"it was {self.run.away.words}", "bold $text-warning")
         elif (lost := production(self.board, self.now, self.limit)) is not None:
             said = lost
+        elif (second := returned(self.board, self.now, self.limit)) is not None:
+            said = second
         else:
             said = verdict(self.board.protection, self.now, self.limit)
         why = text.clean(said.why)

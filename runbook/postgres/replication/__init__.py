@@ -15,9 +15,12 @@ from runbook.postgres.replication.lag import (
 )
 from runbook.postgres.replication.origins import (
     Origin,
+    OriginPosition,
+    has_copied,
     origin_positions,
     origins,
     passes_over_origins,
+    started,
 )
 from runbook.postgres.replication.publisher import (
     Slot,
@@ -78,6 +81,7 @@ from runbook.postgres.replication.subscriber import (
 __all__ = [
     "LagClock",
     "Origin",
+    "OriginPosition",
     "Slot",
     "SlotBlocked",
     "SlotBlocker",
@@ -106,6 +110,7 @@ __all__ = [
     "enable_subscription",
     "flushed",
     "granted_in",
+    "has_copied",
     "hash_password",
     "hold_strays",
     "let_connect",
@@ -126,6 +131,7 @@ __all__ = [
     "slot",
     "slot_blockers",
     "slot_lags",
+    "started",
     "strays_publication",
     "streaming_since",
     "subscribed_tables",

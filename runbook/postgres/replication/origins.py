@@ -31,11 +31,22 @@ async def origins(connection: AsyncConnection) -> list[Origin]:
     return await fetch(connection, Origin, "origins")
 
 
-async def origin_positions(connection: AsyncConnection) -> dict[str, int] | None:
-    """Return up to where in the server's own WAL each origin has written, in bytes, by its name.
+@dataclass(frozen=True, slots=True)
+class OriginPosition:
+    """How far an origin has come, in bytes."""
 
-    One that has written nothing since the server started is not among them. None: the user may not
-    read `pg_replication_origin_status`.
+    remote: int
+    """In the WAL of where its rows come from, as far as whoever writes by it says so; else 0. It
+    outlives a restart (src/backend/replication/logical/origin.c)."""
+    local: int
+    """In the server's own WAL: up to where it has written since the server started; else 0."""
+
+
+async def origin_positions(connection: AsyncConnection) -> dict[str, OriginPosition] | None:
+    """Return how far each origin has come, by its name.
+
+    One that was never used is not among them. None: the user may not read
+    `pg_replication_origin_status`.
     """
     cursor = await connection.execute(
         "SELECT pg_catalog.has_table_privilege("
@@ -46,10 +57,34 @@ async def origin_positions(connection: AsyncConnection) -> dict[str, int] | None
     if await cursor.fetchone() != (True,):
         return None
     cursor = await connection.execute(
-        "SELECT external_id, (local_lsn - '0/0')::bigint "
-        "FROM pg_catalog.pg_replication_origin_status WHERE local_lsn IS NOT NULL"
+        "SELECT external_id, coalesce(remote_lsn - '0/0', 0)::bigint, "
+        "coalesce(local_lsn - '0/0', 0)::bigint FROM pg_catalog.pg_replication_origin_status"
     )
-    return {str(name): int(lsn) for name, lsn in await cursor.fetchall() if name is not None}
+    rows = await cursor.fetchall()
+    return {
+        str(name): OriginPosition(int(remote), int(local))
+        for name, remote, local in rows
+        if name is not None
+    }
+
+
+async def has_copied(connection: AsyncConnection, subscription: str) -> bool:
+    """Return whether a subscription of this database has begun to copy a table, or has one."""
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS r "
+        "JOIN pg_catalog.pg_subscription AS s ON s.oid = r.srsubid "
+        "WHERE s.subname = %s AND r.srsubstate <> 'i')",
+        (subscription,),
+    )
+    return await cursor.fetchone() == (True,)
+
+
+async def started(connection: AsyncConnection) -> str:
+    """Return when the server started, in its own words: what tells one start from another."""
+    cursor = await connection.execute("SELECT pg_catalog.pg_postmaster_start_time()::text")
+    row = await cursor.fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 async def passes_over_origins(connection: AsyncConnection, name: str) -> bool:

@@ -3,9 +3,12 @@
 SELECT
     n.nspname AS schema,
     c.relname AS name,
+    -- Never counted is not empty: before 14 both are 0.
     CASE
         WHEN c.reltuples > 0 THEN c.reltuples::bigint
-        ELSE pg_stat_get_live_tuples(c.oid)
+        WHEN pg_stat_get_live_tuples(c.oid) > 0 THEN pg_stat_get_live_tuples(c.oid)
+        WHEN c.reltuples = 0 AND c.relpages > 0 THEN 0 -- before 14
+        WHEN c.reltuples = 0 THEN 0 -- since 14
     END AS rows,
     nullif(c.relpages, 0)::bigint * current_setting('block_size')::int AS size_bytes,
     coalesce(

@@ -1,7 +1,7 @@
 -- One row for each thing that both sides must have alike for rows to go from one to the other, and
 -- for an application to find there what it left: kind, names (schema, relation, part) and the whole
 -- as one line of text; the expressions in it once more, each as it stands in the text (terms), and of
--- a column whose table has rows what makes its values (type, collation). Types and expressions are
+-- a column whose table has rows what makes its values (type, collation), of a table whether it is unlogged. Types and expressions are
 -- written by the server with every schema named (search_path is pg_catalog). Not included: what may
 -- differ between versions or does not matter to replication, such as owners, grants, comments, plain
 -- indexes, NOT NULL as a constraint (18); and what a partition has from its parent, or a foreign key for each
@@ -68,7 +68,7 @@ WITH relation AS (
                 WHERE i.inhrelid = relation.oid AND relation.relispartition
             ) || ' ' || pg_get_expr(relpartbound, oid), ''
         ),
-        ARRAY[]::text[], ''
+        ARRAY[]::text[], CASE WHEN relpersistence = 'u' THEN 'unlogged' ELSE '' END
     FROM relation
     WHERE relkind IN ('r', 'p')
     UNION ALL

@@ -49,7 +49,8 @@ SELECT 'table' AS kind, nspname AS schema, relname AS name, '' AS part, jsonb_bu
         ) THEN 'it has row-level security' END,
         CASE WHEN EXISTS (
             SELECT FROM pg_catalog.pg_trigger AS t
-            WHERE t.tgrelid = relation.oid AND NOT t.tgisinternal
+            -- A partition gets its parent's with it.
+            WHERE t.tgrelid = relation.oid AND NOT t.tgisinternal AND t.tgparentid = 0
         ) THEN 'it has triggers' END,
         CASE WHEN relhasrules THEN 'it has rules' END,
         CASE WHEN EXISTS (

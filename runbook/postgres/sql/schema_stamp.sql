@@ -5,6 +5,8 @@
 -- belongs to temporary tables is left out, since sessions make and drop those all the time.
 WITH fleeting AS MATERIALIZED (
     SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'
+), passing AS MATERIALIZED (
+    SELECT oid FROM pg_catalog.pg_namespace WHERE nspname LIKE 'pg\_%temp\_%'
 ), part (number, rows, ids) AS (
     SELECT 1, count(*), sum(xmin::text::bigint)
     FROM pg_catalog.pg_class WHERE relpersistence <> 't' AND relkind IN ('r', 'p', 'S', 'i', 'I', 'c')
@@ -31,19 +33,35 @@ WITH fleeting AS MATERIALIZED (
     FROM pg_catalog.pg_inherits WHERE inhrelid NOT IN (SELECT oid FROM fleeting)
     UNION ALL
     SELECT 9, count(*), sum(xmin::text::bigint)
-    FROM pg_catalog.pg_type WHERE typtype IN ('e', 'd', 'r')
+    FROM pg_catalog.pg_type WHERE typnamespace NOT IN (SELECT oid FROM passing)
     UNION ALL
     SELECT 10, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_enum
     UNION ALL
-    SELECT 11, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_namespace
-    WHERE nspname NOT LIKE 'pg\_%temp\_%'
+    SELECT 11, count(*), sum(xmin::text::bigint)
+    FROM pg_catalog.pg_namespace WHERE oid NOT IN (SELECT oid FROM passing)
     UNION ALL
     SELECT 12, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_extension
     UNION ALL
-    SELECT 13, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_publication
+    -- What belongs to an extension is left out of what is compared.
+    SELECT 13, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_depend WHERE deptype = 'e'
     UNION ALL
-    SELECT 14, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_publication_rel
+    -- Expressions name what they use.
+    SELECT 14, count(*), sum(xmin::text::bigint)
+    FROM pg_catalog.pg_proc WHERE pronamespace NOT IN (SELECT oid FROM passing)
     UNION ALL
-    SELECT 15, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_subscription_rel
+    SELECT 15, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_operator
+    UNION ALL
+    SELECT 16, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_collation
+    UNION ALL
+    SELECT 17, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_publication
+    UNION ALL
+    SELECT 18, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_publication_rel
+    UNION ALL -- since 15
+    SELECT 19, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_publication_namespace -- since 15
+    UNION ALL
+    SELECT 20, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_subscription_rel
+    UNION ALL
+    -- Of subscriptions only these columns are for everybody to read.
+    SELECT 21, count(*), sum(hashtext(format('%s %s', oid, subname))) FROM pg_catalog.pg_subscription
 )
 SELECT string_agg(format('%s %s', rows, coalesce(ids, 0)), '; ' ORDER BY number) FROM part

@@ -116,7 +116,9 @@ PLANTS: tuple[Planted, ...] = (
             "CREATE TABLE found (a int)",
             "CREATE INDEX ON found (a)",
             'ALTER TABLE "Reading 1" REPLICA IDENTITY FULL',
+            'ANALYZE "Reading 1"',
             "ALTER TABLE short REPLICA IDENTITY FULL",
+            "ANALYZE short",
             "ALTER TABLE found REPLICA IDENTITY FULL",
             "INSERT INTO found SELECT 1 FROM generate_series(1, 11000)",
             "ANALYZE found",
@@ -126,6 +128,13 @@ PLANTS: tuple[Planted, ...] = (
             'ANALYZE "Reading 1"',
         ),
         says="about 12,000 rows",
+    ),
+    Planted(
+        identities.identity_full,
+        WARN,
+        "{db}/public.uncounted",
+        sql=("CREATE TABLE uncounted (a int)", "ALTER TABLE uncounted REPLICA IDENTITY FULL"),
+        says="over an unknown number of rows (never vacuumed or analyzed)",
     ),
     Planted(
         identities.generated,
