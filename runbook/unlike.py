@@ -56,7 +56,7 @@ _NOUNS = {
     "limit": ("connection limit", "connection limits"),
 }
 
-_OF_TABLES = ("index", "trigger", "rule", "policy", "row security")
+_OF_TABLES = ("index", "trigger", "partition trigger", "rule", "policy", "row security")
 """Kinds whose names begin with the relation that they belong to."""
 
 _RELATIONS = ("table", "view", "materialized view", "foreign table")
@@ -108,6 +108,8 @@ class Unlike:
             )
         if self.kind in ("grant", "default"):
             return self._privileges()
+        if self.kind == "partition trigger":
+            return self._firing()
         if self.there is None:
             return f"is only on {here}"
         if self.here is None:
@@ -121,6 +123,16 @@ class Unlike:
             ]
             return f"is not the same: {'; '.join(parts)}"
         return f"is another one on {there} than on {here}"
+
+    def _firing(self) -> str:
+        """Say where it fires otherwise than the trigger of the table that is partitioned."""
+        parts = [
+            f"{'enabled' if made['enabled'] == 'O' else 'disabled'} on {side.value}, "
+            "unlike its parent table's"
+            for side, made in ((self.source, self.here), (self.target, self.there))
+            if made is not None
+        ]
+        return f"is {' and '.join(parts)}"
 
     def _privileges(self) -> str:
         left, right = missing(self), surplus(self)

@@ -78,6 +78,10 @@ def _statements(each: Unlike, major: int) -> Iterator[Composable]:
             yield from _index(each)
         case "trigger" | "rule":
             yield from _firing(each)
+        case "partition trigger":
+            # The server has the trigger; only whether it fires is not alike.
+            wanted = each.here["enabled"] if each.here else (there or {})["inherited"]
+            yield _fires(wanted, "TRIGGER", each.names)
         case "policy":
             if there:
                 yield _drop("POLICY", each.names)
@@ -249,10 +253,13 @@ def _firing(each: Unlike) -> Iterator[Composable]:
     if not same:
         yield Composed([served(here["definition"].rstrip().rstrip(";"))])
     if same or here["enabled"] != "O":
-        yield SQL("ALTER TABLE {} {} {} {}").format(
-            Identifier(*each.names[:2]), served(_FIRES[here["enabled"]]), served(word),
-            Identifier(each.names[2]),
-        )  # fmt: skip
+        yield _fires(here["enabled"], word, each.names)
+
+
+def _fires(enabled: str, word: str, names: Sequence[str]) -> Composed:
+    return SQL("ALTER TABLE {} {} {} {}").format(
+        Identifier(*names[:2]), served(_FIRES[enabled]), served(word), Identifier(names[2])
+    )
 
 
 def _drop(word: str, names: Sequence[str]) -> Composed:

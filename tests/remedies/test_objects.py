@@ -235,3 +235,32 @@ async def test_after_a_release_is_mended_the_applications_log_in_on_blue_prime(
         for each in based.journal.path.parent.glob("journal.db*")
     )
     assert not [1 for (verifier,) in verifiers if verifier in kept or verifier[30:80] in kept]
+
+
+PARTITIONED = """
+CREATE TABLE event (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE "Event 1" PARTITION OF event FOR VALUES FROM (0) TO (10);
+CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM (10) TO (20);
+CREATE FUNCTION fires() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER stamp BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION fires();
+ALTER TABLE event_2 DISABLE TRIGGER stamp
+"""
+
+
+async def test_a_trigger_that_one_partition_alone_has_otherwise_is_seen_and_made_alike(
+    bench: Bench,
+) -> None:
+    bench.follow(prepare=PARTITIONED)
+    bench.fact(unlike.KNOWN, {})
+    assert await bench.offers() == {}
+    bench.here(
+        'ALTER TABLE "Event 1" DISABLE TRIGGER stamp; ALTER TABLE event_2 ENABLE TRIGGER stamp'
+    )
+    accepting = next(text for key, text in (await bench.offers()).items() if "/accept/" in key)
+    assert "2 partition triggers" in accepting.why
+    await mend_all(bench)
+    assert await bench.offers() == {}
+    enabled = (
+        "SELECT tgrelid::regclass::text, tgenabled::text FROM pg_trigger WHERE tgname = 'stamp'"
+    )
+    assert sorted(bench.there(enabled)) == [('"Event 1"', "D"), ("event", "O"), ("event_2", "O")]

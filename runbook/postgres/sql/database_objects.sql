@@ -191,6 +191,18 @@ JOIN pg_catalog.pg_trigger AS t
     ON t.tgrelid = r.oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled IN ('O', 'D')
 WHERE NOT r.is_member
 UNION ALL
+-- A partition has its parent's triggers; one that fires otherwise than its parent's is a change.
+-- Before 15 each of them is called internal, so only those of foreign keys are left out.
+SELECT 'partition trigger', ARRAY[r.nspname, r.relname, t.tgname]::text[], false, jsonb_build_object(
+    'enabled', t.tgenabled, 'inherited', parent.tgenabled
+)
+FROM relation AS r
+JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid AND t.tgenabled IN ('O', 'D')
+JOIN pg_catalog.pg_trigger AS parent ON parent.oid = t.tgparentid AND parent.tgenabled <> t.tgenabled
+WHERE NOT r.is_member AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS k WHERE k.oid = t.tgconstraint AND k.contype <> 't'
+)
+UNION ALL
 SELECT 'rule', ARRAY[r.nspname, r.relname, w.rulename]::text[], false, jsonb_build_object(
     'definition', pg_get_ruledef(w.oid), 'enabled', w.ev_enabled
 )
