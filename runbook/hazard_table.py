@@ -68,6 +68,18 @@ GROUPS: tuple[tuple[str, tuple[Hazard, ...]], ...] = (
                 todo="`m`: it is made on blue prime first, then taken in with its rows.",
             ),
             Hazard(
+                "A table or column that is made anew under its name, or changes it with another",
+                "Rows of the former one stay on blue prime under the new one's name; lag 0.",
+                then="relation and column numbers are watched while baking: not protected until "
+                "the rows were compared. Nothing tells of a table that was UNLOGGED only between "
+                "two looks, but a comparison of its rows",
+                proof=(
+                    TURNING,
+                    "tests/remedies/test_remade.py::test_what_changed_its_name_with_another_is_told_and_copied",
+                ),
+                todo="`m`: the table is emptied on blue prime where apply stands, and copied.",
+            ),
+            Hazard(
                 "Rows that bear a replication origin",
                 "What another tool or a subscription brings to new blue does not travel "
                 "(origin = none); lag 0.",
