@@ -307,7 +307,9 @@ class Steady:
             return found
         words = f"well again, not yet for long: {self._worse.text}"
         reason = f"not seen to be steady since: {self._worse.text}"
-        return Protection(None, words, (reason,), found.at)
+        # Of what was not known it is no news that it is not known for long.
+        causes = self._worse.causes or self._worse.reasons
+        return Protection(None, words, (reason,), found.at, causes=causes)
 
 
 def _stage(kept: Kept) -> Stage:

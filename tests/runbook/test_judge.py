@@ -14,6 +14,7 @@ from runbook.alarm import Alarm, Cause, Seen
 from runbook.board import Fence, LagView, Protection, Stage
 from runbook.differing import Differing
 from runbook.judge import RESTS, STEADY_S, Kept, Looked, Rest, Steady, judge
+from runbook.judging import said
 from runbook.looks.traffic import fence_now
 from runbook.plan import ProtectionSection
 
@@ -292,6 +293,16 @@ def test_a_worker_that_comes_and_goes_never_shows_as_protected() -> None:
         clock += 5.0
     assert steady.take(WELL_NOW, clock).protected is None
     assert steady.take(WELL_NOW, clock + STEADY_S).protected is True
+
+
+def test_what_was_not_known_for_a_moment_is_told_once_not_each_time_it_comes_back() -> None:
+    steady, unseen = Steady(), say(seeing("origins", Seen()))
+    assert unseen.protected is None
+    news = []
+    for clock in range(0, 30, 3):
+        news += [said(steady.take(WELL_NOW, clock)), said(steady.take(unseen, clock + 1.0))]
+    assert news[0][0] is True
+    assert len(set(news[1:])) == 1
 
 
 def test_a_way_that_was_being_made_is_protected_at_once() -> None:
