@@ -284,6 +284,11 @@ async def connectable_databases(connection: AsyncConnection) -> list[str]:
     return await fetch_values(connection, "connectable_databases")
 
 
+async def existing_roles(connection: AsyncConnection, names: Iterable[str]) -> list[str]:
+    """Return those of the roles that exist, sorted."""
+    return await fetch_values(connection, "existing_roles", (list(names),))
+
+
 async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
     """Return what FOR ALL TABLES publishes, the smallest first; no members of extensions."""
     return await fetch(connection, PublishedTable, "published_tables")

@@ -25,14 +25,6 @@ async def able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
     return sorted({role.name for role in roles} & set(names))
 
 
-async def existing(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
-    """Return those of the roles that exist: one may be dropped or renamed meanwhile."""
-    cursor = await connection.execute(
-        "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)", (list(names),)
-    )
-    return sorted(name for (name,) in await cursor.fetchall())
-
-
 async def keep_logins(world: World, watch: Watch, on: Role) -> None:
     """Keep which application roles may log in, with those from which this run took it."""
     names = world.plan.traffic.application_roles

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from runbook import closing, fencing, serving
 from runbook.plan import StopMethod
-from runbook.postgres import activity, fence
+from runbook.postgres import activity, catalog, fence
 from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.serving import Door, door_fact
@@ -27,7 +27,7 @@ from runbook.step import (
 )
 from runbook.steps.command import CommandEffect
 from runbook.steps.effects import answered, no, yes
-from runbook.steps.logins import able, existing, locked_roles
+from runbook.steps.logins import able, locked_roles
 from runbook.steps.switch import pivot_gate
 from runbook.world import STOPPED_BY_HAND, World
 from state.records import Json
@@ -103,7 +103,7 @@ class UnlockRoles(Effect):
     async def probe(self) -> Finding:
         """Look whether all of them may log in."""
         async with self._world.connect(self._role) as connection:
-            there = await existing(connection, self._names)
+            there = await catalog.existing_roles(connection, self._names)
             missing = sorted({*there} - {*await able(connection, there)})
         if missing:
             return no(f"may not log in on {self._role.value}: {', '.join(missing)}")
@@ -115,7 +115,7 @@ class UnlockRoles(Effect):
         """Unlock those that are still there, in one transaction."""
         with answered(self.title, self._role):
             async with self._world.connect(self._role) as connection, connection.transaction():
-                there = await existing(connection, self._names)
+                there = await catalog.existing_roles(connection, self._names)
                 for statement in fence.unlock_roles(there):
                     await statement.execute(connection)
             return {"unlocked": there, "gone": sorted({*self._names} - {*there})}

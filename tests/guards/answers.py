@@ -201,6 +201,7 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "closed_databases": lambda c, params: [],
     "connectable_databases": lambda c, _: sorted(c.cluster.databases),
     "database_marks": lambda c, _: [{"stats_reset": None, "large_objects": 0}],
+    "existing_roles": lambda c, params: [n for n in sorted(c.cluster.roles) if n in params[0]],
     "fence_cluster": _cluster_state,
     "login_roles": _login_roles,
     "narrow_sequences": lambda c, _: [],
