@@ -51,6 +51,7 @@ def journal_of(machine: Workspace) -> list[Path]:
     return [path for path in machine.home.glob("journal.db*") if path.is_file()]
 
 
+@pytest.mark.chaos
 def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: Path) -> None:
     run = begun(workspace)
     env = workspace.lab_environment()

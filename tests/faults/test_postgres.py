@@ -118,6 +118,7 @@ async def to_the_end(run: Night) -> None:
     await nothing_lost()
 
 
+@pytest.mark.chaos
 async def test_one_night_with_servers_that_fail_on_the_way(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

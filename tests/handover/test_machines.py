@@ -70,6 +70,7 @@ def gone_on(machine: Workspace, run: str, *options: str) -> str:
     return result
 
 
+@pytest.mark.chaos
 def test_a_night_on_two_machines_by_turns(
     first: Workspace, second: Machine, tmp_path: Path
 ) -> None:

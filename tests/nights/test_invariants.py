@@ -25,6 +25,7 @@ def message(workspace: Workspace, run: str, step: str) -> str:
     return text
 
 
+@pytest.mark.chaos
 def test_a_write_between_the_freeze_and_the_capture_is_named(workspace: Workspace) -> None:
     run = started(workspace, "switchover")["run"]
     workspace.run("lab", "fault", "stray-write", "orders")
@@ -47,6 +48,7 @@ def test_a_write_between_the_freeze_and_the_capture_is_named(workspace: Workspac
     assert listed["result"] != "protected"
 
 
+@pytest.mark.chaos
 def test_a_write_on_old_blue_before_the_clone_stops_the_clone(workspace: Workspace) -> None:
     run = started(workspace, "delete-deployment")["run"]
     workspace.run("lab", "fault", "stray-write", "orders-old1")

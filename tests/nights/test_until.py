@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from state.journal import Journal
 from state.records import Attempt
 from tests.workspace import NONE, Workspace
@@ -39,6 +41,7 @@ def refused(workspace: Workspace, run: str, *options: str, code: int = 2) -> str
     return told
 
 
+@pytest.mark.chaos
 def test_a_step_that_is_done_is_never_gone_past(workspace: Workspace) -> None:
     workspace.lab()
     plan = str(workspace.plan())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.workspace import Workspace
 
 
@@ -30,6 +32,7 @@ def test_back_to_old_blue_before_the_traffic_resumed(workspace: Workspace) -> No
     workspace.run("lab", "traffic", "stop")
 
 
+@pytest.mark.chaos
 def test_protect_first_then_back_by_the_operators_own_endpoint_command(
     workspace: Workspace,
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.operator.nights import (
     ended,
     fill_the_disk,
@@ -19,6 +21,7 @@ FULL = ("The disk is full or failing", "Free space on it, then resume")
 SWITCHOVER = "SELECT 1 FROM effect WHERE key LIKE '%/switchover'"
 
 
+@pytest.mark.chaos
 def test_a_disk_that_is_full_stops_before_and_after_an_effect(workspace: Workspace) -> None:
     workspace.lab()
     plan = workspace.plan()

@@ -173,6 +173,7 @@ async def consent(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: pilot.app.screen is not dialog, "the dialog is gone")
 
 
+@pytest.mark.chaos
 async def test_a_night_with_three_deaths(night: Workspace) -> None:
     killed(night, "call", "*-bgd", str(night.home / "plan.toml"))
     async with opened(night, NARROW) as pilot:
