@@ -86,9 +86,10 @@ def _downtime(value: Any) -> str:
     seconds, began, ended = (value.get(name) for name in ("seconds", "started_at", "ended_at"))
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return f"unknown, began {_moment(began)}" if isinstance(began, str) else "unknown"
+    took = f"{'at least ' if value.get('at_least') else ''}{_took(seconds)}"
     if not isinstance(began, str) or not isinstance(ended, str):
-        return _took(seconds)
-    return f"{_took(seconds)} ({_moment(began)} to {_clock(ended)})"
+        return took
+    return f"{took} ({_moment(began)} to {_clock(ended)})"
 
 
 def _open_questions(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -112,6 +112,7 @@ def test_what_a_later_attempt_found_out_is_known(journal: Journal) -> None:
     ("value", "expected"),
     [
         ({"seconds": 7.44}, "7.4 s"),
+        ({"seconds": 32.0, "at_least": True}, "at least 32 s"),
         ({"seconds": 59.7}, "1 min 00 s"),
         ({"seconds": 9.97}, "10 s"),
         ({"seconds": 3599.6}, "1 h 00 min"),
