@@ -60,6 +60,7 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
             ("ended", ended),
             ("result", result),
             *_downtimes(report),
+            *_forced(report["forced"]),
             *((_plain(label), _plain(words)) for label, words in _stands(report)),
             ("plan", _plain(run["plan_path"])),
         ],
@@ -70,6 +71,17 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
 
 def _stands(report: dict[str, Any]) -> Sequence[Sequence[str]]:
     return report["stands"]["words"] if "stands" in report else ()
+
+
+def _forced(forced: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield what was given up by force: nobody should have to look for it among the events."""
+    for each in forced:
+        at, lost = _moment(each["at"]), _plain(str(each["lost"]))
+        if each["taken"]:
+            who = _plain(str(each["cluster"]))
+            yield "FORCED WAY", f"taken, as assessed at {at}; {who} was given up: {lost}"
+        else:
+            yield "forced way", f"decided at {at}, and not taken to its end; at stake: {lost}"
 
 
 def _downtimes(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
