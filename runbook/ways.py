@@ -292,6 +292,7 @@ _ASK_WHO_SERVES = (
     (Track.ROLLBACK, WayBack.BLUE_PRIME),
     (Track.ROLLBACK, WayBack.FOR_GOOD),
     (Track.ROLLBACK, WayBack.PROTECT_THEN_BLUE_PRIME),
+    (Track.ROLLBACK, WayBack.SETTLE),
     (Track.COMMIT, ""),
     (Track.UPGRADE, WayUp.FORWARD),
 )
@@ -300,13 +301,10 @@ _ASK_WHO_SERVES = (
 
 def _while_down(way: Way, where: Position, down: Production) -> Way:
     """Return a way as it stands while the cluster that serves does not answer."""
-    if (way.track, way.way) == (Track.UPGRADE, WayUp.STAY):
-        return replace(way, recommended=False)
-    if (way.track, way.way) not in _ASK_WHO_SERVES:
-        return way
     forward = way.way == WayUp.FORWARD
-    if forward and where not in BACK:
-        return way
+    if (way.track, way.way) not in _ASK_WHO_SERVES or (forward and where not in BACK):
+        # Staying is open, since it may come back; that nothing is lost by it nobody knows.
+        return replace(way, recommended=False)
     more = "; the forced way (--track forced) says what it would give up"
     why_not = down.text + more * (forward or way.way == WayBack.BLUE_PRIME)
     return replace(way, available=False, recommended=False, why_not=why_not)

@@ -360,6 +360,21 @@ def test_while_blue_prime_serves_and_does_not_answer_the_forced_way_is_forward(
     assert "bring it back" in way.here
 
 
+@pytest.mark.parametrize(
+    "stays",
+    [(UP, BACK), (UP, BACK, begun(FORWARD, "stop-traffic")), (UP, begun(BACK, "stop-traffic"))],
+)
+def test_while_it_is_down_no_way_that_rests_on_it_is_recommended_nor_settled(
+    told: Told, stays: tuple[Stay, ...]
+) -> None:
+    told.stays(*stays)
+    told.facts |= {**HELD, "verified": {"at": ""}}
+    told.live = Board(production=PRIME_DOWN).as_json()
+    found = ways(told.world, told.journal)
+    assert [way.title for way in found if way.recommended] == []
+    assert not any(way.available for way in found if way.way == WayBack.SETTLE)
+
+
 def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> None:
     told.stays(UP)
     told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
