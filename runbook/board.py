@@ -133,6 +133,8 @@ class Production:
     since: datetime | None = None
     """Since when it does not answer."""
     at: datetime | None = None
+    at_least: bool = False
+    """Whether it may not have answered before `since` either: nobody had looked until then."""
 
     @property
     def unreached(self) -> bool:
@@ -188,6 +190,10 @@ class Downtime:
     """By how much the clock was set meanwhile, which is no time that passed."""
     asked_at: datetime | None = None
     """Since when a person is asked to stop them by hand, and may have done so; None: nobody is."""
+    at_least: bool = False
+    """Whether it may have begun before `started_at`: when production died is not known."""
+    died: bool = False
+    """Whether it began as production was down, and not by a step."""
 
     def seconds(self, now: datetime) -> float | None:
         """Return its length so far, or None where there was none."""

@@ -90,7 +90,11 @@ def keep(journal: Journal, run: str, jump: Jump) -> None:
     if not jump.set_s:
         return
     effects = [effect.id for attempt in journal.attempts(run) for effect in attempt.effects]
-    traffic = [seen.id for seen in journal.evidences(run, key="traffic")]
+    traffic = [
+        seen.id
+        for key in ("traffic", "production.down")
+        for seen in journal.evidences(run, key=key)
+    ]
     jumps = [
         *(journal.fact(run, FACT) or ()),
         {"set_s": jump.set_s, "effect": max(effects, default=0), "seen": max(traffic, default=0)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from state.records import Attempt, Decision, Json, Sample, TrackEntry
+from state.records import Attempt, Decision, Evidence, Json, Sample, TrackEntry
 
 
 class Kept(Protocol):
@@ -14,6 +14,9 @@ class Kept(Protocol):
     def fact(self, run: str, key: str) -> Json | None: ...
     def attempts(self, run: str) -> list[Attempt]: ...
     def decisions(self, run: str) -> list[Decision]: ...
+    def evidences(
+        self, run: str, step: str | None = None, *, key: str | None = None
+    ) -> list[Evidence]: ...
     def entries(self, run: str) -> list[TrackEntry]: ...
     def live(self, run: str) -> dict[str, Json] | None: ...
     def samples_of(
@@ -36,6 +39,11 @@ class NothingKept:
         return []
 
     def decisions(self, run: str) -> list[Decision]:
+        return []
+
+    def evidences(
+        self, run: str, step: str | None = None, *, key: str | None = None
+    ) -> list[Evidence]:
         return []
 
     def entries(self, run: str) -> list[TrackEntry]:

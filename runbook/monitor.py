@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial
 
 from runbook import board as boards
-from runbook import clocks, given_up, holder, serving, uncarried, verdicts
+from runbook import clocks, given_up, holder, serving, unanswered, uncarried, verdicts
 from runbook.alarm import Ages, Alarm, Seen
 from runbook.board import Board, Production
 from runbook.clocks import ClockWatch
@@ -328,7 +328,7 @@ class Monitor:
         words = production.news(self.board.production, found)
         self.board = replace(self.board, production=found)
         if words:
-            self._journal.evidence(self.world.run, "monitor", words)
+            unanswered.keep(self._journal, self.world.run, found, words)
             self._wake("judge")
 
     def _watch_clocks(self) -> None:

@@ -1,5 +1,7 @@
 """When the applications were stopped: over all tracks of a run, by its journal alone.
 
+While the cluster that serves is down they are, too, whether or not a step has stopped them.
+
 A run that stops them on one track and branches has not let them in by that: the clock of the outage
 goes on until a step is seen to have let them in.
 """
@@ -8,15 +10,16 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runbook import clocks
+from runbook import clocks, unanswered
 from runbook.board import Downtime
+from runbook.kept import Kept
 from runbook.plan import StopMethod
 from runbook.steps.abort import ReopenBlue
 from runbook.steps.traffic import ResumeTraffic, StopTraffic
-from runbook.tracks import name
+from runbook.tracks import WayBack, name
 from runbook.world import STOPPED_BY_HAND, stopped_by_hand
 from state.journal import Journal
 from state.rebasing import bases
@@ -41,6 +44,11 @@ class Mark:
     at: datetime
     opened: bool
     track: str
+    on: str = ""
+    """Where they were let in; of one that died, which cluster, by its role."""
+    died: bool = False
+    """Whether it is about production being down, and not about what a step did."""
+    at_least: bool = False
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -56,6 +64,8 @@ class Outage:
     ended: Mark | None = None
     clock_set_s: float = 0.0
     """By how much the clock was set meanwhile."""
+    stopped: bool = False
+    """Whether a step has stopped them, too: then production that is back lets nobody in."""
 
     @property
     def seconds(self) -> float:
@@ -67,20 +77,31 @@ class Outage:
 
 def downtime(journal: Journal, run: str) -> Downtime:
     """Return the clock of a run's latest outage, with the sum of those before it."""
+    found = latest(journal, run)
+    if found.started_at is not None and found.ended_at is None:
+        return found
+    asked_at = _being_asked(journal, run, journal.attempts(run), journal.entries(run))
+    return replace(found, asked_at=asked_at)
+
+
+def latest(journal: Kept, run: str) -> Downtime:
+    """Return the same, whether or not a person is asked to stop them by hand."""
     attempts, entries = journal.attempts(run), journal.entries(run)
     found = _since_the_start(journal, run, attempts, entries)
-    asked_at = _being_asked(journal, run, attempts, entries)
     if not found:
-        return Downtime(asked_at=asked_at)
+        return Downtime()
     last = found[-1]
     return Downtime(
-        asked_at=None if last.ended is None else asked_at,
         started_at=last.began.at,
         ended_at=None if last.ended is None else last.ended.at,
         track=last.began.track,
         earlier_s=sum(outage.seconds for outage in found[:-1]),
         letting_in=last.ended is None and _letting_in(attempts, last.began),
         clock_set_s=last.clock_set_s,
+        # A forced way is taken as production is down: without a word of when that began, what was
+        # stopped may have been down for longer.
+        at_least=last.began.at_least if last.began.died else last.began.track == WayBack.FORCED,
+        died=last.began.died,
     )
 
 
@@ -106,13 +127,14 @@ def _being_asked(
 
 
 def _since_the_start(
-    journal: Journal, run: str, attempts: Sequence[Attempt], entries: Sequence[TrackEntry]
+    journal: Kept, run: str, attempts: Sequence[Attempt], entries: Sequence[TrackEntry]
 ) -> list[Outage]:
     """Return a run's outages; those that went on as its journal was left behind are left out.
 
     When they ended is not known, and not made up.
     """
     traffic = journal.evidences(run, key="traffic")
+    down = journal.evidences(run, key=unanswered.FACT)
     asked = {
         entry.id: at
         for entry in entries
@@ -128,6 +150,7 @@ def _since_the_start(
             entries,
             journal.fact(run, clocks.FACT),
             asked=asked,
+            down=[each for each in down if each.value and bisect(emptied, each.id) == span],
         )
     return found
 
@@ -139,24 +162,84 @@ def outages(
     jumps: Json | None = None,
     *,
     asked: Mapping[int, datetime] | None = None,
+    down: Sequence[Evidence] = (),
 ) -> list[Outage]:
     """Return the outages, oldest first; the last one may go on.
 
     `traffic` is what was kept under the key of that name, `jumps` under the clock's, `asked` when
-    a person was asked to stop them by hand, by the stay: from then on they may be down. A change
-    that was asked for counts from its intent, unless it is known to have failed: the applications
-    may have felt it.
+    a person was asked to stop them by hand, by the stay: from then on they may be down; `down` is
+    what the watch kept of production. A change that was asked for counts from its intent, unless
+    it is known to have failed: the applications may have felt it.
     """
     found: list[Outage] = []
-    for mark in _marks(attempts, traffic, entries, asked or {}):
-        going_on = bool(found) and found[-1].ended is None
-        if mark.opened and going_on:
-            found[-1] = _measured(found[-1].began, mark, jumps)
-        elif not mark.opened and not going_on:
-            found.append(Outage(mark))
-    if found and found[-1].ended is None:
-        found[-1] = _measured(found[-1].began, None, jumps)
-    return found
+    serves = ""
+    marks = [*_marks(attempts, traffic, entries, asked or {}), *_deaths(attempts, down, entries)]
+    for mark in sorted(marks, key=lambda mark: mark.place):
+        last = found[-1] if found else None
+        if mark.died:
+            found = _died(found, mark, serves)
+        elif mark.opened:
+            serves = mark.on
+            if last is not None and last.ended is None:
+                found[-1] = replace(last, ended=mark)
+        elif last is None or last.ended is not None:
+            found.append(Outage(mark, stopped=True))
+        elif not last.stopped:
+            # Named for the way that was taken out of it.
+            found[-1] = replace(last, began=replace(last.began, track=mark.track), stopped=True)
+    return [_measured(each, jumps) for each in found]
+
+
+def _died(found: list[Outage], mark: Mark, serves: str) -> list[Outage]:
+    """Return the outages with one word of the watch: that production is down, or that it is not.
+
+    `serves` is where the applications were last let in, empty where that is not known.
+    """
+    last = found[-1] if found else None
+    going_on = last is not None and last.ended is None
+    if mark.opened:
+        ends = last is not None and going_on and not last.stopped and last.began.on == mark.on
+        return [*found[:-1], replace(found[-1], ended=mark)] if ends else found
+    if serves and mark.on != serves:
+        # It is no longer the one that serves: they were let in elsewhere meanwhile.
+        return found
+    if last is None:
+        return [Outage(mark)]
+    if going_on:
+        # It was named as down only now, and did not answer before the step stopped them.
+        floor = found[-2].ended if len(found) > 1 else None
+        at = mark.at if floor is None else max(mark.at, floor.at)
+        earlier = at < last.began.at
+        began = replace(last.began, at=at, on=mark.on, died=True, at_least=mark.at_least)
+        return [*found[:-1], replace(last, began=began)] if earlier else found
+    assert last.ended is not None
+    if last.ended.died and mark.at <= last.ended.at:
+        # Somebody had heard of it, and it did not answer all the while.
+        return [*found[:-1], replace(last, ended=None)]
+    return [*found, Outage(mark)]
+
+
+def _deaths(
+    attempts: Sequence[Attempt], down: Sequence[Evidence], entries: Sequence[TrackEntry]
+) -> list[Mark]:
+    """Return what the watch kept of production as marks."""
+    entered = {entry.id: name(entry.track, entry.way) for entry in entries}
+    tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
+    first = entered[entries[0].id] if entries else ""
+    return [
+        Mark(
+            seen.value["attempt"],
+            seen.id,
+            0,
+            datetime.fromisoformat(seen.value["at"]) if seen.value["at"] else seen.at,
+            not seen.value["down"],
+            tracks.get(seen.value["attempt"], first),
+            on=seen.value["role"],
+            died=True,
+            at_least=seen.value["at_least"],
+        )
+        for seen in down
+    ]
 
 
 def _marks(
@@ -195,18 +278,19 @@ def _marks(
         track = tracks.get(latest, first)
         opened = bool(value.get("open"))
         at = at if opened else stopped_at(latest, at)
-        marks.append(Mark(latest, seen.id, 0, at, opened, track))
-    return sorted(marks, key=lambda mark: mark.place)
+        marks.append(Mark(latest, seen.id, 0, at, opened, track, on=value.get("on") or ""))
+    return marks
 
 
-def _measured(began: Mark, ended: Mark | None, jumps: Json | None) -> Outage:
+def _measured(outage: Outage, jumps: Json | None) -> Outage:
+    began, ended = outage.began, outage.ended
     set_s = clocks.set_meanwhile(
         jumps,
         since_effect=began.effect,
         since_seen=began.seen,
         until_seen=None if ended is None else ended.seen,
     )
-    return Outage(began, ended, set_s)
+    return replace(outage, clock_set_s=set_s)
 
 
 def _letting_in(attempts: Sequence[Attempt], since: Mark) -> bool:
@@ -214,7 +298,10 @@ def _letting_in(attempts: Sequence[Attempt], since: Mark) -> bool:
     changes = [
         attempt.step in OPENING
         for attempt in attempts
-        if attempt.id >= since.attempt
+        # An attempt that had come to its end before production died lets nobody in after it.
+        if (
+            attempt.id > since.attempt if since.seen and since.died else attempt.id >= since.attempt
+        )
         and (attempt.step in OPENING or attempt.step == StopTraffic.key)
         for effect in attempt.effects
         if effect.outcome is not Outcome.FAILED

@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 from runbook import clocks, known_names
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, Instance, Rds
+from runbook.board import Downtime
 from runbook.kept import Kept
 from runbook.plan import Plan
 from runbook.postgres import connect as pg
@@ -26,7 +27,7 @@ from runbook.postgres.catalog import connectable_databases
 from runbook.roles import Role
 from runbook.step import StepFailed
 from state.rebasing import tried
-from state.records import Decision, Effect, Json
+from state.records import Decision, Json, TrackEntry
 from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
@@ -170,25 +171,26 @@ class World:
             for decision in self._journal.decisions(self.run)
         )
 
-    def downtime_started(self) -> datetime | None:
-        """Return when the present stay on the track first stopped the applications.
+    def outage_ended(self) -> Downtime | None:
+        """Return the latest outage of the applications, where it ended on the present stay.
 
-        A person who stops them by hand has begun before saying that it is done.
+        None where neither a step or a person stopped them on it, nor production died.
         """
-        stop = self._first_stop()
-        entry = self._journal.entries(self.run)[-1]
-        asked = stopped_by_hand(self._journal, self.run, entry.id)
-        moments = [] if stop is None else [stop.intent_at]
-        return min([*moments, *([] if asked is None else [asked])], default=None)
+        # The clock knows the tracks, which know the steps, which know this world.
+        from runbook.outage import latest
 
-    def downtime_seconds(self, until: datetime) -> float | None:
-        """Return for how long they have been stopped, less what the clock was set meanwhile."""
-        started, stop = self.downtime_started(), self._first_stop()
-        if started is None:
-            return None
-        jumps = self.fact(clocks.FACT) if stop is not None else None
-        set_s = clocks.set_meanwhile(jumps, since_effect=stop.id if stop is not None else 0)
-        return max(0.0, (until - started).total_seconds() - set_s)
+        entry, found = self._journal.entries(self.run)[-1], latest(self._journal, self.run)
+        return (
+            found if found.ended_at is not None and (found.died or self._stopped(entry)) else None
+        )
+
+    def _stopped(self, entry: TrackEntry) -> bool:
+        """Return whether the applications were stopped on a stay, by a step or by hand."""
+        by_step = any(
+            attempt.entry == entry.id and attempt.step == "stop-traffic" and attempt.effects
+            for attempt in self._journal.attempts(self.run)
+        )
+        return by_step or stopped_by_hand(self._journal, self.run, entry.id) is not None
 
     def passed_since(self, key: str) -> float | None:
         """Return the seconds since an effect was there; None: it is not.
@@ -202,13 +204,6 @@ class World:
                     at = effect.outcome_at or effect.intent_at
                     passed = (self.now() - at).total_seconds()
                     return max(0.0, passed - set_s)
-        return None
-
-    def _first_stop(self) -> Effect | None:
-        entry = self._journal.entries(self.run)[-1]
-        for attempt in self._journal.attempts(self.run):
-            if attempt.entry == entry.id and attempt.step == "stop-traffic" and attempt.effects:
-                return attempt.effects[0]
         return None
 
     def now(self) -> datetime:

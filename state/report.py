@@ -68,6 +68,7 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
             },
             "warnings": [_evidence(warning) for warning in standing(journal, record.id)],
             "outages": _outages(journal.evidences(record.id)),
+            "forced": _forced(_seen(journal, record.id)),
             "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
             "handovers": [_handover(each) for each in journal.handovers(record.id)],
             "decisions": [
@@ -230,6 +231,28 @@ def _outages(evidence: list[Evidence]) -> list[dict[str, Any]]:
         if kind == "downtime" and isinstance(seen.value, dict):
             found[phase, seen.value.get("started_at")] = {"phase": phase, **seen.value}
     return list(found.values())
+
+
+def _forced(seen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return each forced way, oldest first: what it gives up, and whether it was taken to its end.
+
+    One that was left before the other cluster was opened has given up nothing.
+    """
+    # Emptied once that cluster is closed: it was given up all the same.
+    taken = {
+        each["stay"]: each["value"] for each in seen if each["key"] == "given-up" and each["value"]
+    }
+    found = {each["stay"]: each for each in seen if each["key"] == "forced.loss" and each["value"]}
+    return [
+        {
+            "at": each["at"],
+            "track": each["track"],
+            "taken": stay in taken,
+            "cluster": taken.get(stay),
+            "lost": each["value"],
+        }
+        for stay, each in found.items()
+    ]
 
 
 def _samples(journal: Reader, run: str) -> list[dict[str, Any]]:

@@ -60,6 +60,7 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
             ("ended", ended),
             ("result", result),
             *_downtimes(report),
+            *_forced(report["forced"]),
             *((_plain(label), _plain(words)) for label, words in _stands(report)),
             ("plan", _plain(run["plan_path"])),
         ],
@@ -70,6 +71,17 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
 
 def _stands(report: dict[str, Any]) -> Sequence[Sequence[str]]:
     return report["stands"]["words"] if "stands" in report else ()
+
+
+def _forced(forced: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield what was given up by force: nobody should have to look for it among the events."""
+    for each in forced:
+        at, lost = _moment(each["at"]), _plain(str(each["lost"]))
+        if each["taken"]:
+            who = _plain(str(each["cluster"]))
+            yield "FORCED WAY", f"taken, as assessed at {at}; {who} was given up: {lost}"
+        else:
+            yield "forced way", f"decided at {at}, and not taken to its end; at stake: {lost}"
 
 
 def _downtimes(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -86,9 +98,10 @@ def _downtime(value: Any) -> str:
     seconds, began, ended = (value.get(name) for name in ("seconds", "started_at", "ended_at"))
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return f"unknown, began {_moment(began)}" if isinstance(began, str) else "unknown"
+    took = f"{'at least ' if value.get('at_least') else ''}{_took(seconds)}"
     if not isinstance(began, str) or not isinstance(ended, str):
-        return _took(seconds)
-    return f"{_took(seconds)} ({_moment(began)} to {_clock(ended)})"
+        return took
+    return f"{took} ({_moment(began)} to {_clock(ended)})"
 
 
 def _open_questions(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:

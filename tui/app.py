@@ -269,14 +269,20 @@ class BlueprimeApp(Covering, Surroundings):
         await self._act(step, advance)
 
     @work(group="conduct")
-    async def mend(self, model: RunModel, remedy: str) -> Status | None:
-        """Perform a remedy; None where it was not begun, or not brought to its end."""
-        return await self._act(
+    async def mend(
+        self, model: RunModel, remedy: str, done: Callable[[Status | None], None]
+    ) -> None:
+        """Perform a remedy, whatever becomes of the screen that asked for it.
+
+        `done` hears how it ended: None where it was not begun, or not brought to its end.
+        """
+        status = await self._act(
             remedy,
             lambda: self.engine.call(
                 lambda: model.mend(remedy, lambda gate: self._decide(model, gate))
             ),
         )
+        done(status)
 
     async def _act(self, step: str, doing: Callable[[], Awaitable[Status | None]]) -> Status | None:
         if self.conducting or self._leaving or self.halted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from state.records import Attempt, Decision, Json, Sample, TrackEntry
+from state.records import Attempt, Decision, Evidence, Json, Sample, TrackEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,12 @@ class Draft:
 
     def decisions(self, run: str) -> list[Decision]:
         """Return none: whatever was decided is decided anew."""
+        return []
+
+    def evidences(
+        self, run: str, step: str | None = None, *, key: str | None = None
+    ) -> list[Evidence]:
+        """Return nothing: what was seen when is in no journal yet."""
         return []
 
     def live(self, run: str) -> dict[str, Json] | None:

@@ -80,7 +80,11 @@ def does_not(
 
     `view` is AWS's word on it, `error` what connecting said, `witness` a recent one or None.
     """
-    since = before.since if before.role == role and before.since is not None else now
+    known = before.since if before.role == role else None
+    since = now if known is None else known
+    # Whoever has just seen it answer knows when that ended; a watch that has begun does not.
+    answered = before.role == role and before.state is Serving.ANSWERS and before.at is not None
+    at_least = not answered if known is None else before.at_least
     name = view.name if view else ""
     who = f"{name} ({role})" if name else role
     gone = _gone(view)
@@ -109,7 +113,7 @@ def does_not(
         words = (
             f"{who} cannot be reached from here{also}: whether production is down is not certain"
         )
-    return Production(state, words, role, name, since, now)
+    return Production(state, words, role, name, since, now, at_least)
 
 
 def news(before: Production, found: Production) -> str:

@@ -296,17 +296,25 @@ class ResumeTraffic(Step):
         if self.leaves is not None:
             unseen = "it did not answer" if self.leaves.value in silent else ""
             await closing.name_what_stays(world, watch, self.leaves, unseen)
-        started_at, seconds = world.downtime_started(), world.downtime_seconds(opened_at)
-        if started_at is not None and seconds is not None:
-            watch.evidence(
-                f"downtime {seconds:.1f} s",
-                key=f"downtime.{self.phase}",
-                value={
-                    "started_at": started_at.isoformat(),
-                    "ended_at": opened_at.isoformat(),
-                    "seconds": seconds,
-                },
-            )
+        self.tell_downtime(world, watch)
+
+    def tell_downtime(self, world: World, watch: Watch) -> None:
+        """Keep how long the applications were down, by the same clock as every screen."""
+        clock = world.outage_ended()
+        if clock is None or clock.started_at is None or clock.ended_at is None:
+            return
+        seconds = clock.seconds(clock.ended_at) or 0.0
+        least = {"at_least": True} if clock.at_least else {}
+        watch.evidence(
+            f"downtime {'at least ' if least else ''}{seconds:.1f} s",
+            key=f"downtime.{self.phase}",
+            value={
+                "started_at": clock.started_at.isoformat(),
+                "ended_at": clock.ended_at.isoformat(),
+                "seconds": seconds,
+                **least,
+            },
+        )
 
     async def _await_started(self, world: World, watch: Watch) -> bool:
         """Wait for a session of the applications, which a person starts now; tell if one came."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from runbook.board import Downtime
+from runbook import unanswered
+from runbook.aws import Aws
+from runbook.board import Downtime, Production, Serving
 from runbook.outage import downtime
+from runbook.plan import Plan
+from runbook.roles import Role
+from runbook.steps.traffic import ResumeTraffic
+from runbook.world import World
 from state.journal import Journal
 from state.records import Sample
 from state.words import Outcome, Status, Track
@@ -143,3 +151,115 @@ def test_a_second_outage_counts_the_first(journal: Journal) -> None:
     assert second.track == "rollback"
     assert second.ended_at is None
     assert second.earlier_s > 0
+
+
+def found(
+    journal: Journal, state: Serving, since: datetime | None = None, role: str = "new blue"
+) -> datetime:
+    """Let the watch find production in a state; return when."""
+    at = datetime.now(UTC)
+    unanswered.keep(journal, "run1", Production(state, "", role, "orders", since, at), "production")
+    return at
+
+
+def served(journal: Journal) -> datetime:
+    """Let the applications in on new blue, and return a moment after that."""
+    tried(journal, "stop-traffic")
+    tried(journal, "resume-traffic", opened="new blue")
+    at = datetime.now(UTC)
+    until(lambda: datetime.now(UTC) > at + timedelta(milliseconds=2))
+    return at + timedelta(milliseconds=1)
+
+
+def test_it_runs_from_when_production_died_and_not_from_the_forced_way(journal: Journal) -> None:
+    died = served(journal)
+    found(journal, Serving.CUT, died)
+    assert downtime(journal, "run1").ended_at is not None, "only not seen from here"
+    found(journal, Serving.DOWN, died)
+    clock = downtime(journal, "run1")
+    assert (clock.started_at, clock.ended_at, clock.died) == (died, None, True)
+    assert not clock.at_least
+    assert not clock.letting_in
+    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    tried(journal, "stop-traffic")
+    assert downtime(journal, "run1").started_at == died
+    tried(journal, "resume-traffic", opened="blue prime")
+    clock = downtime(journal, "run1")
+    assert (clock.started_at, clock.track) == (died, "forced")
+    found(journal, Serving.DOWN, died)
+    found(journal, Serving.ANSWERS)
+    assert downtime(journal, "run1") == clock, "new blue serves no more"
+
+
+def test_named_as_down_within_the_forced_way_it_runs_from_when_it_did_not_answer(
+    journal: Journal,
+) -> None:
+    died = served(journal)
+    found(journal, Serving.SILENT, died)
+    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    tried(journal, "stop-traffic")
+    clock = downtime(journal, "run1")
+    assert clock.started_at is not None
+    assert clock.started_at > died
+    assert clock.at_least, "when it died is not known"
+    found(journal, Serving.DOWN, died)
+    clock = downtime(journal, "run1")
+    assert (clock.started_at, clock.at_least) == (died, False)
+
+
+def test_production_that_is_back_ends_it_unless_a_step_has_stopped_the_applications(
+    journal: Journal,
+) -> None:
+    died = served(journal)
+    found(journal, Serving.DOWN, died)
+    found(journal, Serving.SILENT, died)
+    assert downtime(journal, "run1").ended_at is None
+    back = found(journal, Serving.ANSWERS)
+    assert downtime(journal, "run1").ended_at == back
+    again = found(journal, Serving.DOWN, datetime.now(UTC))
+    clock = downtime(journal, "run1")
+    assert clock.started_at is not None
+    assert back <= clock.started_at <= again
+    tried(journal, "stop-traffic")
+    found(journal, Serving.ANSWERS)
+    assert downtime(journal, "run1").ended_at is None
+
+
+def test_heard_of_and_then_down_since_the_same_moment_it_is_one(journal: Journal) -> None:
+    died = served(journal)
+    earlier = downtime(journal, "run1").seconds(died)
+    found(journal, Serving.DOWN, died)
+    found(journal, Serving.CUT, died)
+    assert downtime(journal, "run1").ended_at is not None
+    found(journal, Serving.DOWN, died)
+    clock = downtime(journal, "run1")
+    assert (clock.started_at, clock.ended_at, clock.earlier_s) == (died, None, earlier)
+
+
+def test_a_death_inside_the_fence_leaves_the_clock_as_it_is(journal: Journal) -> None:
+    tried(journal, "stop-traffic")
+    began = downtime(journal, "run1").started_at
+    found(journal, Serving.DOWN, datetime.now(UTC), "blue")
+    found(journal, Serving.ANSWERS, role="blue")
+    clock = downtime(journal, "run1")
+    assert (clock.started_at, clock.ended_at, clock.died) == (began, None, False)
+
+
+def test_what_the_report_is_told_is_by_the_same_clock(journal: Journal) -> None:
+    died = served(journal)
+    found(journal, Serving.DOWN, died)
+    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    tried(journal, "stop-traffic")
+    tried(journal, "resume-traffic", opened="blue prime")
+    plan = SimpleNamespace(limits=SimpleNamespace(connect_s=1.0))
+    world = World(run="run1", plan=cast(Plan, plan), journal=journal, aws=cast(Aws, None))
+    told: dict[str, Any] = {}
+    watch: Any = SimpleNamespace(evidence=lambda _, key, value: told.update({key: value}))
+    ResumeTraffic(on=Role.BLUE_PRIME, captured=False, phase="rollback").tell_downtime(world, watch)
+    clock = downtime(journal, "run1")
+    assert clock.ended_at is not None
+    assert told["downtime.rollback"] == {
+        "started_at": died.isoformat(),
+        "ended_at": clock.ended_at.isoformat(),
+        "seconds": clock.seconds(clock.ended_at),
+    }

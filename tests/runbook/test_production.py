@@ -87,6 +87,11 @@ def test_since_when_stays_and_each_change_is_news_once() -> None:
     assert news(down, later) == ""
     assert "answers again" in news(later, well)
     assert news(Production(), well) == ""
+    assert not later.at_least, "it was seen to answer until then"
+    left = replace(well, at=None)
+    for before in (Production(), left):
+        first = does_not(before, VIEW, "new blue", REFUSED, DEAF, NOW)
+        assert does_not(first, VIEW, "new blue", REFUSED, DEAF, NOW).at_least
 
 
 def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
@@ -224,7 +229,7 @@ async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
 
 def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
     down = does_not(Production(), VIEW, "new blue", REFUSED, None, NOW)
-    journal = SimpleNamespace(evidence=lambda *_, **__: None)
+    journal = SimpleNamespace(evidence=lambda *_, **__: None, attempts=lambda _: [])
     watch: Any = SimpleNamespace(
         board=Board((VIEW,)),
         world=SimpleNamespace(run="k2f9qa"),

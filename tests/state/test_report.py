@@ -7,7 +7,7 @@ import pytest
 
 from state.journal import Journal, NoSuchRun
 from state.report import Format, report
-from state.words import Outcome, Result, Status
+from state.words import Outcome, Result, Status, Track
 from tests.state import night
 from tests.state.invented import start
 
@@ -112,6 +112,7 @@ def test_what_a_later_attempt_found_out_is_known(journal: Journal) -> None:
     ("value", "expected"),
     [
         ({"seconds": 7.44}, "7.4 s"),
+        ({"seconds": 32.0, "at_least": True}, "at least 32 s"),
         ({"seconds": 59.7}, "1 min 00 s"),
         ({"seconds": 9.97}, "10 s"),
         ({"seconds": 3599.6}, "1 h 00 min"),
@@ -150,6 +151,25 @@ def test_each_time_the_applications_were_down_is_told(journal: Journal) -> None:
     assert told["downtime"]["rollback"]["seconds"] == 8.0
     page = report(journal, "run1", "md")
     assert page.index("| downtime, rollback | 40 s") < page.index("| downtime, rollback | 8.0 s")
+
+
+def test_a_forced_way_and_what_it_gave_up_are_told_at_the_head(journal: Journal) -> None:
+    start(journal)
+    assert json.loads(report(journal, "run1", "json"))["forced"] == []
+    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    attempt = journal.begin_attempt("run1", "assess-forced").id
+    lost = "shop: 4,096 bytes and 2.0 s behind"
+    journal.evidence("run1", "assess-forced", "", key="forced.loss", value=lost, attempt=attempt)
+    head, _, _ = report(journal, "run1", "md").partition("## ")
+    assert "not taken to its end; at stake: shop: 4,096 bytes" in head
+    journal.evidence("run1", "open", "", key="given-up", value="new blue", attempt=attempt)
+    head, _, _ = report(journal, "run1", "md").partition("## ")
+    assert "| FORCED WAY | taken, as assessed at " in head
+    assert "; new blue was given up: shop" in head
+    assert lost in head
+    journal.evidence("run1", "shut", "", key="given-up", value="", attempt=attempt)
+    (told,) = json.loads(report(journal, "run1", "json"))["forced"]
+    assert (told["taken"], told["cluster"], told["lost"]) == (True, "new blue", lost)
 
 
 def test_no_run_no_report(journal: Journal) -> None:

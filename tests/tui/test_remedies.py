@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from runbook.offers import Offer
 from runbook.step import Gate, Risk
 from state.words import Status
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import FakeRun
+from tui.model import Decide
 from tui.screens.remedies import RemediesScreen
 from tui.screens.run import RunScreen
 
@@ -85,6 +88,46 @@ async def test_enter_asks_once_and_performs() -> None:
         assert model.called("mend") == [("mend", RECOPY.key)]
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, RunScreen)
+
+
+class Slow(FakeRun):
+    """A run whose mends take their time."""
+
+    begun = ended = False
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def release(self) -> None:
+        """Let the mend go on; it waits on the loop of the engine."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._go.set)
+
+    async def mend(self, key: str, decide: Decide) -> Status:
+        self.begun, self._loop = True, asyncio.get_running_loop()
+        await self._go.wait()
+        self.ended = True
+        return await super().mend(key, decide)
+
+
+async def test_a_remedy_that_is_left_while_it_is_performed_goes_on_to_its_end() -> None:
+    model = offering(RECOPY)
+    model.__class__ = Slow
+    assert isinstance(model, Slow)
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, "Copy the differing rows")
+        await pilot.press("enter")
+        await sees(pilot, "Will run")
+        await pilot.click("#yes")
+        await until(pilot, lambda: model.begun)
+        await sees(pilot, "being performed: Copy the differing rows")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        model.release()
+        await until(pilot, lambda: model.ended and pilot.app._notifications)
+        (told,) = pilot.app._notifications
+        assert told.message == f"succeeded: {RECOPY.title}"
+    assert pilot.app.return_code in (None, 0)
 
 
 async def test_a_gate_is_passed_by_typing_the_objects_name() -> None:

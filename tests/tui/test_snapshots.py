@@ -11,9 +11,10 @@ from textual import _doc
 from textual.pilot import Pilot
 
 from tests.tui import scenes, trouble
-from tests.tui.conftest import Before, enter_run, sees, still
+from tests.tui.conftest import Before, enter_run, sees, still, until
 from tests.tui.fake import FakeRun
 from tests.tui.test_remedies import BY_HAND, GIVE_UP, RECOPY, offering
+from tui.screens.resume import ResumeScreen
 
 SIZES = [(80, 24), (160, 48)]
 Compare = Callable[..., bool]
@@ -34,10 +35,13 @@ def going(*keys: str, until: tuple[str, ...] = ()) -> Before:
 
 
 def seeing(*words: str) -> Before:
-    """Return what waits until words are seen."""
+    """Return what waits until words are seen, and the ways that stand beneath them are known."""
 
     async def before(pilot: Pilot[None]) -> None:
         await sees(pilot, *words)
+        screen = pilot.app.screen
+        if isinstance(screen, ResumeScreen):
+            await until(pilot, lambda: screen._ways is not None)
         await still(pilot)
 
     return before

@@ -184,6 +184,7 @@ async def test_each_block_of_the_preflight_stands_with_its_remedy(size: tuple[in
         (Downtime(ago(7.4), track="upgrade"), "APPLICATIONS DOWN 00:00:07.4"),
         (Downtime(ago(7.4), letting_in=True), "LETTING APPLICATIONS IN 00:00:07.4"),
         (Downtime(ago(60), ago(50), "upgrade"), "downtime 00:00:10.0 upgrade"),
+        (Downtime(ago(7.4), at_least=True), "APPLICATIONS DOWN at least 00:00:07.4"),
         (
             Downtime(ago(60), ago(50), "rollback", earlier_s=28.4),
             "downtime 00:00:10.0 rollback, 00:00:38.4 in all",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from textual import work
 from textual.app import ComposeResult
@@ -28,6 +29,11 @@ class OffersPane(CardsPane[Offer]):
 
     def __init__(self) -> None:
         super().__init__("Remedies", id="remedies")
+
+    def perform(self, offer: Offer | None) -> None:
+        """Say in the title which remedy is being performed, until it has ended (None)."""
+        doing = f" · being performed: {text.clean(offer.title)}" if offer else ""
+        self.border_title = Content(f"Remedies{doing}")
 
     def card(self, item: Offer, selected: bool, cells: int) -> Iterable[Content]:
         return _card(item, selected, cells)
@@ -99,13 +105,16 @@ class RemediesScreen(KeyedScreen[None]):
             ConfirmDialog(_question(offer, self.model))
         ):
             return
-        doing = self.face.mend(self.model, offer.key)
+        self.query_one(OffersPane).perform(offer)
+        self.face.mend(self.model, offer.key, partial(self._mended, offer))
         self.refresh_keys()
-        status = await doing.wait()
+
+    def _mended(self, offer: Offer, status: Status | None) -> None:
         if status is not None and status is not Status.READY:
             how = glyphs.STATUS[status]
-            self.notify(f"{how.word}: {text.clean(offer.title)}", markup=False)
+            self.face.notify(f"{how.word}: {text.clean(offer.title)}", markup=False)
         if not self.ending:
+            self.query_one(OffersPane).perform(None)
             self.action_look()
 
 

@@ -233,7 +233,7 @@ def downtime(clock: Downtime, now: datetime, *, short: bool = False) -> tuple[st
     if seconds is None:
         return ("downtime none" if short else "applications never stopped"), "$foreground-muted"
     total = f", {text.clock(clock.earlier_s + seconds)} in all" if clock.earlier_s else ""
-    figure = text.clock(seconds)
+    figure = f"{'at least ' if clock.at_least else ''}{text.clock(seconds)}"
     if clock.ended_at is not None:
         track = f" {text.clean(clock.track)}" if clock.track else ""
         return f"downtime {figure}{track}{total}", "$foreground-muted"
