@@ -23,6 +23,10 @@ makes temporary tables, which a fence sees as a changed schema."""
 CHANGE = "change"
 """What a table is found by whose schema was mended, and whose rows could not be compared then."""
 
+FORMER = "former"
+"""What a table is found by that the publisher has made anew: the subscriber's rows are those of the
+former table, until they are taken away or compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Differing:
@@ -36,12 +40,13 @@ class Differing:
     there: int | None
     """On the subscriber, or on what it is cloned from."""
     found_by: str
-    """`fence`, `comparison` or `watch`; or `CHANGE`, where nobody has found it out yet."""
+    """`fence`, `comparison` or `watch`; or `CHANGE` or `FORMER`, where nobody has found it
+    out yet."""
 
     @property
     def words(self) -> str:
         """Return what is wrong with it."""
-        return f"rows {'may differ' if self.found_by == CHANGE else 'differ'}: {self}"
+        return f"rows {'may differ' if self.found_by in (CHANGE, FORMER) else 'differ'}: {self}"
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -52,6 +57,8 @@ class Differing:
         """Return table and counts, as every reason names them."""
         if self.found_by == CHANGE:
             return f"{self.schema}.{self.table} in {self.database} (not compared since it changed)"
+        if self.found_by == FORMER:
+            return f"{self.schema}.{self.table} in {self.database} (made anew, and not compared)"
         if self.here is None and self.there is None:
             return f"{self.schema}.{self.table} in {self.database} (found by the {self.found_by})"
         counts = " against ".join("?" if n is None else str(n) for n in (self.here, self.there))
@@ -90,6 +97,11 @@ def after(
 def left(world: World) -> list[Differing]:
     """Return the tables that are known to differ and were neither re-copied nor given up."""
     return _LIST.validate_python(world.fact(FACT) or [])
+
+
+def former(world: World) -> list[Differing]:
+    """Return those of which the subscriber has the rows of a former table still."""
+    return [each for each in left(world) if each.found_by == FORMER]
 
 
 DIFFERENT = "compare.different"

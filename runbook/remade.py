@@ -64,8 +64,21 @@ def anew(
     }
 
 
-async def keep(world: World, watch: Watch, database: str, tables: Iterable[Name]) -> None:
-    """Keep the numbers of tables whose rows a mend has brought: they are no others from now on."""
+def whole(
+    sides: Sides, seen: Mapping[Name, Pair], known: Kept | None, names: Iterable[Name]
+) -> set[Name]:
+    """Return those of the tables made anew that are others as a whole, not in a column alone."""
+    return {name for name in names if _renumbered(name, _ordered(sides, seen[name]), known or {})}
+
+
+async def keep(
+    world: World, watch: Watch, database: str, tables: Iterable[Name], *, column: bool = False
+) -> None:
+    """Keep the numbers of tables whose rows a mend has brought: they are no others from now on.
+
+    A mend of a `column` alone brings no row of a table that is another as a whole: the next look
+    is to tell of that one yet.
+    """
     known, sides = kept(world), held(world)
     if database not in known:
         return
@@ -73,7 +86,11 @@ async def keep(world: World, watch: Watch, database: str, tables: Iterable[Name]
         world.connect(sides.publisher, database) as here,
         world.connect(sides.subscriber, database) as there,
     ):
-        seen = looked(sides, await numbers.pairs(here, there), known[database])
+        pairs = await numbers.pairs(here, there)
+    seen = looked(sides, pairs, known[database])
+    if column:
+        among = [table for table in tables if table in pairs]
+        tables = set(tables) - whole(sides, pairs, known[database], among)
     names = {json.dumps(table) for table in tables}
     value = {name: each for name, each in known[database].items() if name not in names}
     value |= {name: each for name, each in seen.items() if name in names}
@@ -81,10 +98,11 @@ async def keep(world: World, watch: Watch, database: str, tables: Iterable[Name]
         watch.evidence("", key=FACT, value={**known, database: value})
 
 
-def other(world: World, database: str, schema: str, table: str) -> bool:
-    """Return whether the two sides' tables of a name are known to be different ones."""
-    known = kept(world).get(database, {}).get(json.dumps((schema, table)))
-    return known is not None and known["numbers"][0] != known["numbers"][1]
+def _renumbered(name: Name, pair: Pair, known: Kept) -> bool:
+    former = known.get(json.dumps(name))
+    if former is None:
+        return pair.numbers[0] != pair.numbers[1]
+    return bool(list(pair.numbers) != former["numbers"])
 
 
 def _other(name: Name, pair: Pair, known: Kept, made: set[tuple[str, ...]]) -> bool:
@@ -94,7 +112,7 @@ def _other(name: Name, pair: Pair, known: Kept, made: set[tuple[str, ...]]) -> b
         alike = {column: pair.places[column] for column in columns}
         return not Pair(pair.numbers, alike).alike
     places = former["places"]
-    return list(pair.numbers) != former["numbers"] or any(
+    return _renumbered(name, pair, known) or any(
         column in places and list(two) != places[column] for column, two in pair.places.items()
     )
 

@@ -34,16 +34,20 @@ async def counted(
     before: Sequence[Drift],
     now: Sequence[Drift],
     anew: Collection[Table] = (),
+    former: Collection[Table] = (),
 ) -> list[Differing] | None:
     """Return the tables that are known to differ after a comparison, or None: as before it.
 
-    `before` is what the last comparison found; `anew` are the tables that were made anew since.
+    `before` is what the last comparison found; `anew` are the tables that were made anew since,
+    or a column of them; `former` are those of them that are other tables as a whole: whatever else
+    they are known for, all their rows on the subscriber are those of the former ones.
     """
     known = differing.left(world)
     late = tables(now)
-    counts = {each.name for each in (*known, *differing.given_up(world))}
+    given_up = {each.name for each in differing.given_up(world)}
+    counts = given_up.union(each.name for each in known if each.name not in former)
     new = [
-        Differing(*table, None, None, differing.CHANGE)
+        Differing(*table, None, None, differing.FORMER if table in former else differing.CHANGE)
         for table in sorted(late.union(anew) - counts)
     ]
     gone = [
@@ -54,7 +58,13 @@ async def counted(
     back = {_table(each) for each in gone} - {
         _table(each) for each in gone if await _there(world, publisher, each)
     }
-    kept = [each for each in known if each.name not in back or each.found_by != differing.CHANGE]
+    replaced = {each.name for each in new}
+    kept = [
+        each
+        for each in known
+        if each.name not in replaced
+        and (each.name not in back or each.found_by != differing.CHANGE)
+    ]
     return [*kept, *new] if new or len(kept) < len(known) else None
 
 

@@ -42,13 +42,17 @@ class SchemasLook:
         found = await self._look.look(sides, databases)
         before = drift.kept(self._world) if self._drifts is None else self._drifts
         known = remade.kept(self._world)
-        anew = [
-            (database, *name)
-            for database, seen in self._look.numbered.items()
-            for name in remade.anew(sides, seen, known.get(database), [*before, *found])
-        ]
+        anew: set[unsent.Table] = set()
+        former: set[unsent.Table] = set()
+        for database, seen in self._look.numbered.items():
+            late = remade.anew(sides, seen, known.get(database), [*before, *found])
+            whole = remade.whole(sides, seen, known.get(database), late)
+            anew.update((database, *name) for name in late)
+            former.update((database, *name) for name in whole)
         if (
-            tables := await unsent.counted(self._world, sides.publisher, before, found, anew)
+            tables := await unsent.counted(
+                self._world, sides.publisher, before, found, anew, former
+            )
         ) is not None:
             words = "; ".join(each.words for each in tables) or "no table is known to differ"
             value = differing.as_json(tables)

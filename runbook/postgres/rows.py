@@ -101,6 +101,20 @@ async def suspects(here: AsyncConnection, there: AsyncConnection, table: Table) 
     return _unlike(left, right)
 
 
+async def at(
+    here: AsyncConnection, there: AsyncConnection, table: Table, groups: Collection[int]
+) -> dict[int, tuple[tuple[int, str] | None, tuple[int, str] | None]]:
+    """Return what both have now of those of the groups that differ, without a lock.
+
+    Whole tables are read for it: no key is asked that a row may not have.
+    """
+    among = SQL("{} = ANY ({})").format(table.group, _array(groups))
+    left, right = await together(
+        *(_sums(side, table, table.group, among) for side in (here, there))
+    )
+    return {group: (left.get(group), right.get(group)) for group in _unlike(left, right)}
+
+
 async def count(connection: AsyncConnection, table: Table) -> int:
     """Return a table's number of rows."""
     cursor = await connection.execute(SQL("SELECT count(*) FROM ONLY {}").format(table.identifier))
@@ -117,6 +131,7 @@ class Chosen:
         self.there = there
         self.table = table
         self.parts = 0
+        self._by_key = False
 
     async def choose(self, groups: Collection[int]) -> None:
         """Note the groups, and the keys that either server has for them, in temporary tables."""
@@ -126,12 +141,16 @@ class Chosen:
             await _renew(side, "chosen", SQL("(blueprime_kh bigint, blueprime_part integer)"))
             await _fill(side, "chosen", _rows(parts))
             await _renew(side, "wrong", SQL("(blueprime_kh bigint)"))
-        if self.table.shape.key:
+        self._by_key = bool(self.table.shape.key)
+        if self._by_key:
             await self._note_keys()
+            # Where a side has no key yet it may have rows without one, and no comparison finds NULL
+            # by key: those rows would be left out of what is compared, and would stay.
+            self._by_key = not await self._keyless()
         for side in (self.here, self.there):
             # Without statistics the server would read the whole table for a few keys.
             await side.execute("ANALYZE pg_temp.blueprime_chosen")
-            if self.table.shape.key:
+            if self._by_key:
                 await side.execute("ANALYZE pg_temp.blueprime_keys")
 
     async def _note_keys(self) -> None:
@@ -151,6 +170,13 @@ class Chosen:
         into = SQL("COPY pg_temp.blueprime_keys FROM STDIN")
         for side in (self.here, self.there):
             await _pass_on(side, query, [(self.here, into), (self.there, into)])
+
+    async def _keyless(self) -> bool:
+        query = SQL(
+            "SELECT EXISTS (SELECT FROM pg_temp.blueprime_keys WHERE num_nulls({}) > 0)"
+        ).format(_names(self.table.shape.key))
+        # Both sides have noted the keys of both.
+        return await (await self.here.execute(query)).fetchone() == (True,)
 
     async def unlike(self, part: int) -> tuple[set[int], Groups]:
         """Return the chosen groups of a part that differ now, and those that `here` has."""
@@ -185,7 +211,7 @@ class Chosen:
 
     def _where(self, part: int) -> Composed:
         """Return the condition for the rows of a part: by key where there is one."""
-        if not self.table.shape.key:
+        if not self._by_key:
             return SQL(
                 "{} IN (SELECT blueprime_kh FROM pg_temp.blueprime_chosen "
                 "WHERE blueprime_part = {})"

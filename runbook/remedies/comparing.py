@@ -68,5 +68,8 @@ def compare_later(
 
 
 def _keep(world: World, watch: Watch, found: Sequence[Differing], words: str) -> None:
+    # Of a table that was made anew that is said on, until its rows were taken away or are equal.
+    former = {each.name for each in differing.former(world)}
+    found = [each for each in found if each.name not in former]
     tables = differing.merged(differing.left(world), found)
     watch.evidence(words, key=differing.FACT, value=differing.as_json(tables))

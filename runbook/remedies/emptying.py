@@ -8,13 +8,15 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook import differing, remade
-from runbook.postgres import replication
+from runbook import differing
+from runbook.differing import Differing
+from runbook.postgres import replication, rows
 from runbook.postgres.parts import shown
 from runbook.postgres.statement import Statement
 from runbook.remedies.catching_up import caught_up
 from runbook.remedies.remedy import Remedy, of_database
 from runbook.remedies.schema import WRITABLE
+from runbook.remedies.stopping import stopped_by
 from runbook.remedies.stray import APPLIED_S, StrayRow
 from runbook.sides import held
 from runbook.step import Finding, Gate, Risk, StepFailed, Watch, Wave
@@ -35,6 +37,7 @@ class EmptyTable(Remedy):
 
     def __post_init__(self) -> None:
         self.named(of_database(self.database, self.schema, self.table))
+        self._name = (self.database, self.schema, self.table)
         self.name = shown((self.schema, self.table))
         self.title = f"Empty {self.name} in {self.database}: its rows are those of a former table"
 
@@ -56,9 +59,8 @@ class EmptyTable(Remedy):
         table = Identifier(self.schema, self.table)
 
         async def probe(connection: AsyncConnection) -> Finding:
-            query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(table)
-            row = await (await connection.execute(query)).fetchone()
-            return no("it has rows") if row == (True,) else yes("it is empty")
+            there = await has_any(connection, self.schema, self.table)
+            return no("it has rows") if there else yes("it is empty")
 
         subscriber = held(world).subscriber
         effect = SqlEffect(
@@ -79,7 +81,23 @@ class EmptyTable(Remedy):
         )
         return [[effect]]
 
+    async def wanted(self, world: World) -> bool:
+        """Return whether its rows are those of the former table still."""
+        return self._name in [each.name for each in differing.former(world)]
+
     async def verify(self, world: World, watch: Watch) -> None:
+        # What is there from now on is of the new table: it is compared, and not taken away again.
+        now = Differing(*self._name, None, None, differing.CHANGE)
+        watch.evidence(
+            f"{self.database}: {self.name} has no row of the former table any more",
+            key=differing.FACT,
+            value=differing.as_json(differing.merged(differing.left(world), [now])),
+        )
+        if missing := await stopped_by(world, self.database):
+            watch.evidence(
+                f"apply in {self.database} stands still until this is mended, too: {missing}"
+            )
+            return
         if await caught_up(world, held(world), self.database, limit_s=APPLIED_S):
             watch.evidence(f"{self.database}: apply has gone on with {self.name}")
             return
@@ -93,15 +111,43 @@ class EmptyTable(Remedy):
 
 def instead_of(world: World, row: StrayRow) -> EmptyTable | None:
     """Return what empties the table of a row in the way, if the publisher has made it anew."""
-    late = [each for each in differing.left(world) if each.found_by == differing.CHANGE]
-    name = (row.database, row.schema, row.table)
-    if name not in [each.name for each in late] or not remade.other(world, *name):
-        return None
+    for each in differing.former(world):
+        if each.name == (row.database, row.schema, row.table):
+            return _empty(world, each, f"the apply worker of {row.database} fails: ")
+    return None
+
+
+async def of_former(world: World, database: str) -> list[EmptyTable]:
+    """Return what empties each table of a database that the publisher has made anew.
+
+    It comes before any mend of the table's columns and before the copy of its rows: a row of the
+    former table has no value in a new column, and no key where the new table has another one.
+    """
+    found = [each for each in differing.former(world) if each.database == database]
+    if not found:
+        return []
+    async with world.connect(held(world).subscriber, database) as connection:
+        return [
+            _empty(world, each, "")
+            for each in found
+            if await has_any(connection, each.schema, each.table)
+        ]
+
+
+async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
+    """Return whether an ordinary table of that name is there and has a row."""
+    if await rows.shape(connection, schema, table) is None:
+        return False
+    query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(schema, table))
+    return await (await connection.execute(query)).fetchone() == (True,)
+
+
+def _empty(world: World, table: Differing, why: str) -> EmptyTable:
     publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
     return EmptyTable(
-        why=f"the apply worker of {row.database} fails: {publisher} has made {row.schema}."
-        f"{row.table} anew, and {subscriber} still has rows of the former one",
-        database=row.database,
-        schema=row.schema,
-        table=row.table,
+        why=f"{why}{publisher} has made {table.schema}.{table.table} anew, and {subscriber} still "
+        "has rows of the former one",
+        database=table.database,
+        schema=table.schema,
+        table=table.table,
     )

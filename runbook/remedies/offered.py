@@ -12,7 +12,7 @@ from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
 from runbook.postgres import drift, replication
-from runbook.remedies import beside, fixes, returned, schemas
+from runbook.remedies import beside, emptying, fixes, returned, schemas
 from runbook.remedies.cures import by_log, cure
 from runbook.remedies.gathering import UNSEEN, Offered
 from runbook.remedies.kinds import rebuilt
@@ -167,6 +167,9 @@ async def _sides(world: World, found: Offered) -> None:
             await schemas.keys(world, database, found)
         before = len(found.remedies)
         stopped = False
+        async with found.looking_at(f"the tables of {database} that were made anew"):
+            for empty in await emptying.of_former(world, database):
+                found.add(empty)
         async with found.looking_at(f"the subscription in {database}"):
             stopped = await _subscription(world, database, found)
         async with found.looking_at(f"the schemas of {database}"):

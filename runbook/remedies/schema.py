@@ -154,7 +154,7 @@ class SchemaChange(Remedy):
         watch.evidence(f"done on {subscriber}: {self.title}")
         if self.kind in ROWS_AFTER:
             tables = leaves(ours, (self.name[0], self.name[1]))
-            await remade.keep(world, watch, self.database, tables)
+            await remade.keep(world, watch, self.database, tables, column=self.kind == "column")
             for schema, table in tables:
                 await compare_rows(world, watch, self.database, schema, table)
 

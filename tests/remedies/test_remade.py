@@ -83,3 +83,37 @@ async def test_a_new_table_that_a_mend_has_taken_in_is_not_told_anew(bench: Benc
     assert await looked(bench) == []
     bench.here("DROP TABLE late; CREATE TABLE late (id int PRIMARY KEY)")
     assert await looked(bench) == ["late"]
+
+
+# Of other types: a column that is made as a new one would count as that one, renamed.
+FORMER = """
+CREATE TABLE p (who bigint PRIMARY KEY, said date);
+INSERT INTO p VALUES (1, 'today'), (2, 'today'), (3, 'today')
+"""
+ANEW = """
+DROP TABLE p; CREATE TABLE p (id int PRIMARY KEY, k text);
+INSERT INTO p SELECT n, 'k' || n FROM generate_series(1, 5) AS n
+"""
+
+
+async def test_a_table_made_anew_with_other_columns_is_emptied_before_all_else(
+    bench: Bench,
+) -> None:
+    bench.follow(prepare=f"{FORMER}; {FILLED}; {OTHERS}; CREATE TABLE more (id int PRIMARY KEY)")
+    assert await looked(bench) == []
+    bench.here(ANEW)
+    assert await looked(bench) == ["p"]
+    keys = [each.key for each in await bench.session.remedies() if each.key]
+    assert keys[0].startswith("remedy/empty/"), keys
+
+
+async def test_rows_without_a_key_are_not_left_by_a_copy(bench: Bench) -> None:
+    bench.follow(prepare=FILLED)
+    bench.there("ALTER TABLE t DROP CONSTRAINT t_pkey, ALTER id DROP NOT NULL")
+    bench.there("INSERT INTO t VALUES (NULL, 1, 1), (NULL, 2, 2)")
+    bench.differ("t")
+    key = next(o.key for o in await bench.session.remedies() if "/recopy/" in o.key)
+    assert (await bench.session.mend(key, yes)).done
+    left, right = bench.rows("t")
+    assert left == right
+    assert len(left) == 100
