@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from state.records import Attempt, Decision, Evidence, Json, Sample, TrackEntry
+from runbook.kept import NothingKept
+from state.records import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Fact:
 
 
 @dataclass(slots=True)
-class Draft:
+class Draft(NothingKept):
     """Facts that are not in a journal yet: steps and probes read them as they would its own."""
 
     facts: dict[str, Fact] = field(default_factory=dict)
@@ -49,36 +49,3 @@ class Draft:
         """Return the value of a key, or None."""
         found = self.facts.get(key)
         return None if found is None else found.value
-
-    def attempts(self, run: str) -> list[Attempt]:
-        """Return none: nothing was tried by this journal."""
-        return []
-
-    def decisions(self, run: str) -> list[Decision]:
-        """Return none: whatever was decided is decided anew."""
-        return []
-
-    def evidences(
-        self, run: str, step: str | None = None, *, key: str | None = None
-    ) -> list[Evidence]:
-        """Return nothing: what was seen when is in no journal yet."""
-        return []
-
-    def live(self, run: str) -> dict[str, Json] | None:
-        """Return None: nothing was put up for what is being found out."""
-        return None
-
-    def samples_of(
-        self,
-        run: str,
-        kind: str | None,
-        subject: str | None,
-        since: datetime | None,
-        until: datetime | None,
-    ) -> list[Sample]:
-        """Return nothing: nobody measured."""
-        return []
-
-    def entries(self, run: str) -> list[TrackEntry]:
-        """Return none: the track is what is being found out."""
-        return []

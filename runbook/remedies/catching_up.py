@@ -6,13 +6,16 @@ import asyncio
 import time
 
 from runbook.postgres import replication
-from runbook.sides import Sides
-from runbook.step import StepFailed
+from runbook.sides import Sides, held
+from runbook.step import StepFailed, Watch
 from runbook.steps.capture import captured_databases, slot_name
 from runbook.steps.protection import require_slot
 from runbook.world import World
 
 LOOK_EVERY_S = 0.05
+
+APPLIED_S = 30.0
+"""How long apply may take to go on once nothing is in its way."""
 
 
 async def caught_up(
@@ -35,6 +38,21 @@ async def caught_up(
                 return False
             await asyncio.sleep(LOOK_EVERY_S)
     return True
+
+
+async def goes_on(world: World, watch: Watch, database: str, past: str, done: str) -> None:
+    """See that apply has gone on past what stood in its way, or fail in words.
+
+    `done` says what was done about it, as the beginning of a sentence.
+    """
+    if await caught_up(world, held(world), database, limit_s=APPLIED_S):
+        watch.evidence(f"{database}: apply has gone on past {past}")
+        return
+    raise StepFailed(
+        f"{done}, and apply in {database} has not caught up within {APPLIED_S:.0f} s.",
+        now="The slot keeps every write.",
+        todo="Look at the remedies again: what apply stands at is named there.",
+    )
 
 
 async def catch_up(world: World, sides: Sides, database: str, *, limit_s: float) -> None:

@@ -10,16 +10,16 @@ from psycopg.sql import SQL, Identifier
 
 from runbook import differing
 from runbook.differing import Differing
-from runbook.postgres import replication, rows
+from runbook.postgres import rows
 from runbook.postgres.parts import shown
 from runbook.postgres.statement import Statement
-from runbook.remedies.catching_up import caught_up
+from runbook.remedies.catching_up import goes_on
 from runbook.remedies.remedy import Remedy, of_database
-from runbook.remedies.schema import WRITABLE
+from runbook.remedies.schema import OWN_WRITES
 from runbook.remedies.stopping import stopped_by
-from runbook.remedies.stray import APPLIED_S, StrayRow
+from runbook.remedies.stray import StrayRow
 from runbook.sides import held
-from runbook.step import Finding, Gate, Risk, StepFailed, Watch, Wave
+from runbook.step import Finding, Gate, Risk, Watch, Wave
 from runbook.steps.effects import SqlEffect, no, yes
 from runbook.world import World
 
@@ -67,13 +67,7 @@ class EmptyTable(Remedy):
             world,
             subscriber,
             self.database,
-            [
-                WRITABLE,
-                replication.own_mark(),
-                # Neither triggers nor foreign keys of other tables.
-                Statement(SQL("SET LOCAL session_replication_role = replica")),
-                Statement(SQL("DELETE FROM ONLY {}").format(table)),
-            ],
+            [*OWN_WRITES, Statement(SQL("DELETE FROM ONLY {}").format(table))],
             key=f"{subscriber.slug}/{self.key}",
             title=f"empty {self.name} in {self.database} on {subscriber.value}",
             probe=probe,
@@ -98,15 +92,8 @@ class EmptyTable(Remedy):
                 f"apply in {self.database} stands still until this is mended, too: {missing}"
             )
             return
-        if await caught_up(world, held(world), self.database, limit_s=APPLIED_S):
-            watch.evidence(f"{self.database}: apply has gone on with {self.name}")
-            return
-        raise StepFailed(
-            f"{self.name} was emptied, and apply in {self.database} has not caught up within "
-            f"{APPLIED_S:.0f} s.",
-            now="The slot keeps every write.",
-            todo="Look at the remedies again: what apply stands at is named there.",
-        )
+        past = f"the rows of {self.name}"
+        await goes_on(world, watch, self.database, past, f"{self.name} was emptied")
 
 
 def instead_of(world: World, row: StrayRow) -> EmptyTable | None:

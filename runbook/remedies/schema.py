@@ -37,6 +37,14 @@ ROWS_AFTER = ("column", *RENAMES)
 WRITABLE = Statement(SQL("SET LOCAL transaction_read_only = off"))
 """The subscriber is read-only to clients by default: this transaction is not."""
 
+OWN_WRITES = (
+    WRITABLE,
+    replication.own_mark(),
+    Statement(SQL("SET LOCAL session_replication_role = replica")),
+)
+"""What a transaction begins with that changes rows there: it is told from stray writes, and neither
+triggers nor foreign keys of other tables fire."""
+
 
 class PartsEffect(SqlEffect):
     """DDL on the subscriber; `left` says from both sides' parts what it has not made yet."""

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from psycopg import AsyncConnection
-from psycopg.sql import SQL
 
-from runbook.postgres import pending, replication
+from runbook.postgres import pending
 from runbook.postgres.pending import Pending, Stray
 from runbook.postgres.rows import quoted_table
-from runbook.postgres.statement import Statement, quoted
-from runbook.remedies.catching_up import caught_up
+from runbook.postgres.statement import quoted
+from runbook.remedies.catching_up import goes_on
 from runbook.remedies.remedy import Remedy
-from runbook.remedies.schema import WRITABLE
+from runbook.remedies.schema import OWN_WRITES
 from runbook.sides import held
-from runbook.step import Finding, Gate, Risk, StepFailed, Watch, Wave
+from runbook.step import Finding, Gate, Risk, Watch, Wave
 from runbook.steps.effects import SqlEffect, no, yes
 from runbook.world import World
-
-APPLIED_S = 30.0
 
 
 @dataclass
@@ -70,12 +67,7 @@ class StrayRow(Remedy):
             world,
             subscriber,
             self.database,
-            [
-                WRITABLE,
-                replication.own_mark(),
-                Statement(SQL("SET LOCAL session_replication_role = replica")),
-                pending.delete(self._row),
-            ],
+            [*OWN_WRITES, pending.delete(self._row)],
             key=f"{subscriber.slug}/{self.key}",
             title=f"delete the row in the way on {subscriber.value}: {self.words}",
             probe=probe,
@@ -85,15 +77,7 @@ class StrayRow(Remedy):
         return [[effect]]
 
     async def verify(self, world: World, watch: Watch) -> None:
-        if await caught_up(world, held(world), self.database, limit_s=APPLIED_S):
-            watch.evidence(f"{self.database}: apply has gone on past the row")
-            return
-        raise StepFailed(
-            f"The row was deleted, and apply in {self.database} has not caught up within "
-            f"{APPLIED_S:.0f} s.",
-            now="The slot keeps every write.",
-            todo="Look at the remedies again: the next row in the way is named there.",
-        )
+        await goes_on(world, watch, self.database, "the row", "The row was deleted")
 
 
 async def stray_row(world: World, database: str, failing: Pending) -> StrayRow | None:

@@ -16,7 +16,7 @@ from runbook.postgres.statement import Statement, literal, quoted
 from runbook.remedies.comparing import compare_later, compare_rows
 from runbook.remedies.reading import may_read
 from runbook.remedies.remedy import SERVES_NOBODY, Remedy
-from runbook.remedies.schema import WRITABLE, PartsEffect
+from runbook.remedies.schema import OWN_WRITES, PartsEffect
 from runbook.remedies.stopping import SOON_S, both, stopped_by
 from runbook.roles import Role
 from runbook.sides import held
@@ -119,13 +119,7 @@ class NewTables(Remedy):
             world,
             subscriber,
             self.database,
-            [
-                WRITABLE,
-                replication.own_mark(),
-                # Neither triggers nor foreign keys of other tables.
-                Statement(SQL("SET LOCAL session_replication_role = replica")),
-                Statement(delete),
-            ],
+            [*OWN_WRITES, Statement(delete)],
             key=f"{subscriber.slug}/{self.key}/empty/{shown(table)}",
             title=f"empty {shown(table)} in {self.database} on {subscriber.value}",
             probe=probe,
