@@ -40,7 +40,7 @@ def _present(tracks: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
 
 def _head(report: dict[str, Any]) -> Iterator[str]:
     run = report["run"]
-    result = (run["result"] or "under way").replace("_", " ")
+    result = _result(run)
     yield f"# Run {_plain(run['id'])}: {_plain(run['cluster'])}, {result}"
     yield ""
     if run["environment"] == "rehearsal":
@@ -67,6 +67,14 @@ def _head(report: dict[str, Any]) -> Iterator[str]:
     )
     yield "Times are UTC."
     yield ""
+
+
+def _result(run: dict[str, Any]) -> str:
+    """Return how a run ended; of an open one where it rested last, which it may not do any more."""
+    result = str(run["result"] or "").replace("_", " ")
+    if run["closed_at"]:
+        return result
+    return f"open, last at rest as {result}" if result else "under way"
 
 
 def _stands(report: dict[str, Any]) -> Sequence[Sequence[str]]:

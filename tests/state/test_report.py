@@ -80,6 +80,17 @@ def test_a_run_without_a_step_is_told(journal: Journal) -> None:
     }
 
 
+def test_of_an_open_run_it_is_told_where_it_rested_last_and_not_that_it_does(
+    journal: Journal,
+) -> None:
+    run = start(journal, "k2f9", cluster="orders").id
+    journal.set_result(run, Result.PROTECTED)
+    told = report(journal, run, "md")
+    assert told.startswith("# Run k2f9: orders, open, last at rest as protected\n")
+    journal.close_run(run, Result.COMMITTED)
+    assert report(journal, run, "md").startswith("# Run k2f9: orders, committed\n")
+
+
 def test_what_is_not_known_comes_first_and_is_not_called_good(journal: Journal) -> None:
     start(journal)
     attempt = journal.begin_attempt("run1", "switchover").id
