@@ -130,6 +130,18 @@ class SurvivingDriver(LinuxDriver):
             return True
         return False
 
+    def run_input_thread(self) -> None:
+        """Read until the app ends, or the terminal is gone: then there is nothing more to read.
+
+        Between the closing of its other side and the hang-up Linux answers a read with an error,
+        which Textual would take for a failure of the app.
+        """
+        try:
+            super().run_input_thread()
+        except OSError:
+            if not self.gone:
+                raise
+
     def _sigcont_application(self, *args: Any) -> None:
         """Go on after a stop: what was typed meanwhile was meant for a shell."""
         with suppress(termios.error):

@@ -92,13 +92,20 @@ async def test_a_small_terminal_covers_everything_until_it_grows() -> None:
 
 
 CHILD = """
-import json, sys
+import errno, json, os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.tui import scenes
 from tui import pressing
 from tui.cli.open import run_until_left
 pressing.BURST_S = pressing.REACTION_S = 0.0
+if {fails}:
+    read = os.read
+    def failing(number, size):
+        if got := read(number, size):
+            return got
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    os.read = failing
 model = scenes.protected()
 model.hold = {hold}
 code = run_until_left(scenes.app(model, at="k2f9qa"))
@@ -110,15 +117,22 @@ sys.exit(code)
 
 
 @contextmanager
-def child(told: Path, *, hold: bool = False) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def child(
+    told: Path, *, hold: bool = False, fails: bool = False
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run the app in a terminal of its own; it is ended with the test.
 
-    It leaves in a file whether the run was closed and how its step ended.
+    It leaves in a file whether the run was closed and how its step ended. With `fails` the end of
+    its input is an error, as Linux has it between the closing of the other side and the hang-up.
     """
     leader, follower = pty.openpty()
     os.set_blocking(leader, False)
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD.format(root=os.getcwd(), hold=hold, told=str(told))],
+        [
+            sys.executable,
+            "-c",
+            CHILD.format(root=os.getcwd(), hold=hold, fails=fails, told=str(told)),
+        ],
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -180,9 +194,10 @@ def test_a_signal_leaves_cleanly_and_gives_the_terminal_back(
     assert json.loads(told.read_text())["closed"]
 
 
-def test_a_lost_terminal_ends_the_process_by_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fails", [False, True], ids=["ends", "fails"])
+def test_a_lost_terminal_ends_the_process_by_itself(fails: bool, tmp_path: Path) -> None:
     told = tmp_path / "told"
-    with child(told) as (process, leader):
+    with child(told, fails=fails) as (process, leader):
         read_until(leader, b"No effect is unknown")
         copy = os.dup(leader)
         os.close(leader)
