@@ -7,6 +7,7 @@ writes into nothing are dropped and reading stops, so that the run can be left i
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
@@ -92,6 +93,7 @@ class SurvivingDriver(LinuxDriver):
         super().__init__(*args, **more)
         self._file: Any = LossyFile(drawn_on(self._file))
         self._behind = False
+        self._unreadable = False
 
     def write(self, data: str) -> None:
         """Write, but for what a terminal that takes nothing has no room for.
@@ -122,7 +124,7 @@ class SurvivingDriver(LinuxDriver):
     @property
     def gone(self) -> bool:
         """Whether the terminal is gone; a hung-up one has no attributes to ask for."""
-        if self._file.lost:
+        if self._file.lost or self._unreadable:
             return True
         try:
             termios.tcgetattr(self.fileno)
@@ -131,16 +133,18 @@ class SurvivingDriver(LinuxDriver):
         return False
 
     def run_input_thread(self) -> None:
-        """Read until the app ends, or the terminal is gone: then there is nothing more to read.
+        """Read until the app ends, or nobody can type any more.
 
-        Between the closing of its other side and the hang-up Linux answers a read with an error,
-        which Textual would take for a failure of the app.
+        Between the closing of its other side and the hang-up Linux answers a read with an error
+        while it still knows the terminal's attributes. Textual would take it for a failure of the
+        app.
         """
         try:
             super().run_input_thread()
-        except OSError:
-            if not self.gone:
+        except OSError as error:
+            if error.errno != errno.EIO:
                 raise
+            self._unreadable = True
 
     def _sigcont_application(self, *args: Any) -> None:
         """Go on after a stop: what was typed meanwhile was meant for a shell."""
