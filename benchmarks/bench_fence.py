@@ -23,11 +23,11 @@ from typing import Any, cast
 from psycopg import AsyncConnection
 
 from rehearsal.servers import ADMIN, Binaries, Ground, Server
-from runbook import fencing, slipped
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Watch
 from runbook.postgres.connect import Target, connect
-from runbook.roles import Role
-from runbook.step import Watch
-from runbook.world import World
+from runbook.proofs import late_writes, write_fence
 
 ROUNDS = 5
 WINDOW_S = 2.0
@@ -103,14 +103,16 @@ async def bench(ground: Ground, servers: dict[Role, Server], databases: list[str
             }
         made = BenchWorld(opened, WINDOW_S)
         world, watch = cast(World, made), cast(Watch, made)
-        proof = await measured(lambda: fencing.prove(world, watch, Role.BLUE, (Role.GREEN,)))
+        proof = await measured(lambda: write_fence.prove(world, watch, Role.BLUE, (Role.GREEN,)))
         looks = {
             "stop-traffic, beyond the window": proof - WINDOW_S * 1000,
             "before the pivot": await measured(
-                lambda: fencing.refuse_if_open(world, Role.BLUE, now="")
+                lambda: write_fence.refuse_if_open(world, Role.BLUE, now="")
             ),
             "after the capture": await measured(
-                lambda: slipped.prove_none_slipped_in(world, watch, Role.NEW_BLUE, Role.OLD_BLUE)
+                lambda: late_writes.prove_none_slipped_in(
+                    world, watch, Role.NEW_BLUE, Role.OLD_BLUE
+                )
             ),
         }
     for what, milliseconds in looks.items():

@@ -22,12 +22,12 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.sql import SQL
 
-from runbook import plan as plans
 from runbook import preflight
 from runbook.aws import Aws
-from runbook.kept import NothingKept
+from runbook.base.context import World
+from runbook.base.kept import NothingKept
+from runbook.plan import model as plans
 from runbook.preflight import Result
-from runbook.world import World
 
 DATABASES = 3
 ROLES = 1000

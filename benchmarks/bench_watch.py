@@ -17,8 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from runbook.base.roles import Role
 from runbook.postgres import schema
-from runbook.roles import Role
 from tests.postgres.conftest import Pair, make_database, two_servers
 from tests.watch.causes import FINAL, PLANTS, Plant
 from tests.watch.held import Held, holding

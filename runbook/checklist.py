@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from runbook import planning
-from runbook.remedies.kinds import rebuilt
-from runbook.remedies.remedy import is_remedy
-from runbook.step import Risk, Step
-from runbook.tracks import steps_of
+from runbook.base.step import Risk, Step
+from runbook.plan import reread
+from runbook.procedure.tracks import steps_of
+from runbook.repair.kinds import rebuilt
+from runbook.repair.remedy import is_remedy
 from state.journal import Journal
 from state.rebasing import present
 from state.records import Attempt, Run, TrackEntry
@@ -103,7 +103,7 @@ class Checklist:
 def read(journal: Journal, run: str) -> Checklist:
     """Build the checklist of a run."""
     record = journal.run(run)
-    plan = planning.of_run(journal, record)
+    plan = reread.of_run(journal, record)
     attempts: dict[int, dict[str, list[Attempt]]] = {}
     for attempt in journal.attempts(record.id):
         attempts.setdefault(attempt.entry, {}).setdefault(attempt.step, []).append(attempt)

@@ -19,24 +19,26 @@ from pathlib import Path
 import psycopg
 
 from runbook import checklist as checklists
-from runbook import given_up, holder, planning, verdicts
 from runbook.aws import Aws
-from runbook.board import Board
+from runbook.base.context import World
+from runbook.base.offer import Offer, Pending, Preview, choices
+from runbook.base.step import Ambiguous, Answer, Finding, Step, StepFailed
+from runbook.branches import Way, ways
 from runbook.checklist import Checklist
-from runbook.monitor import Monitor
-from runbook.offers import Offer, Pending, Preview, choices
-from runbook.plan import Plan
-from runbook.positions import position, way_back_now
+from runbook.ownership import holder
+from runbook.plan import reread
+from runbook.plan.model import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.previewing import preview
-from runbook.remedies import offered as remedies
-from runbook.remedies.kinds import rebuilt
-from runbook.remedies.remedy import is_remedy
-from runbook.runner import Decide, Runner
-from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
-from runbook.tracks import ends_with, name, steps_of
-from runbook.ways import Way, ways
-from runbook.world import World
+from runbook.preview import preview
+from runbook.procedure.runner import Decide, Runner
+from runbook.procedure.tracks import ends_with, name, steps_of
+from runbook.protection import given_up, verdicts
+from runbook.protection.dashboard import Board
+from runbook.repair import offered as remedies
+from runbook.repair.kinds import rebuilt
+from runbook.repair.remedy import is_remedy
+from runbook.watch.monitor import Monitor
+from runbook.watch.position import position, way_back_now
 from state.errors import HandedOver
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
@@ -77,7 +79,7 @@ class Session:
 
     def __init__(self, journal: Journal, run: Run, *, who: str = "") -> None:
         self.run = run
-        self.plan: Plan = planning.of_run(journal, run)
+        self.plan: Plan = reread.of_run(journal, run)
         self.writable = journal.writer and run.away is None
         self.who = who or getpass.getuser()
         self._journal = journal
@@ -211,7 +213,7 @@ class Session:
         try:
             while True:
                 self._busy = step
-                self._go_by(planning.for_step(self._journal, self.run, self.plan, step))
+                self._go_by(reread.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()

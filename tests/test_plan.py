@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook.arguments import hold_secret
-from runbook.needs import as_file
-from runbook.plan import EndpointMethod, Order, Plan, PlanError, StopMethod, from_json, load
+from runbook.plan.arguments import hold_secret
+from runbook.plan.model import EndpointMethod, Order, Plan, PlanError, StopMethod, from_json, load
+from runbook.preflight.machine import as_file
 
 GOOD = """\
 version = 1

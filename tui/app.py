@@ -26,9 +26,9 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 
+from runbook.base.step import Gate
 from runbook.checklist import Line
-from runbook.plan import PlanError
-from runbook.step import Gate
+from runbook.plan.model import PlanError
 from state.errors import JournalHeld, JournalUnusable
 from state.masking import masked
 from state.records import RunSummary

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.board import ClusterView, Fence
+from runbook.base.step import Risk
 from runbook.checklist import Line
-from runbook.step import Risk
+from runbook.protection.dashboard import ClusterView, Fence
 from state.words import Environment, Status
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runbook.board import Board
+from runbook.base.offer import Offer, Pending, Preview
+from runbook.branches import Way
 from runbook.checklist import Checklist
-from runbook.offers import Offer, Pending, Preview
-from runbook.runner import Decide
-from runbook.ways import Way
+from runbook.procedure.runner import Decide
+from runbook.protection.dashboard import Board
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
 from state.words import Status
 

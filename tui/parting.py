@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.board import Downtime
+from runbook.protection.dashboard import Downtime
 from state.words import Environment
 from tui import text
 from tui.model import RunModel

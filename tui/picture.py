@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from runbook.board import Board
 from runbook.checklist import Checklist
-from runbook.steps.identify import Preflight
+from runbook.procedure.steps.upgrade.identify import Preflight
+from runbook.protection.dashboard import Board
 from state.records import Event, Evidence, Run, Sample
 from tui.model import RunModel
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runbook.board import Board, Downtime
+from runbook.base.step import Gate, Risk
 from runbook.checklist import Checklist, Line
-from runbook.step import Gate, Risk
+from runbook.protection.dashboard import Board, Downtime
 from state.records import Run
 from tui import text
 from tui.model import Preview

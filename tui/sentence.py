@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.board import Protection
+from runbook.base.step import Risk
 from runbook.checklist import Checklist, Line
-from runbook.step import Risk
-from runbook.tracks import WayUp
+from runbook.procedure.tracks import WayUp
+from runbook.protection.dashboard import Protection
 from state.records import Handover, Holder
 from state.words import Outcome, Status
 from tui import glyphs, text

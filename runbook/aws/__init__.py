@@ -27,7 +27,7 @@ from runbook.aws.secrets import Fetched, Secrets
 from state.words import Environment
 
 if TYPE_CHECKING:
-    from runbook.plan import CredentialsSection
+    from runbook.plan.model import CredentialsSection
 
 __all__ = [
     "AccessDenied",

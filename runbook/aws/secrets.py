@@ -11,7 +11,7 @@ from runbook.aws.errors import AwsError, PasswordMissing
 from state.masking import remember
 
 if TYPE_CHECKING:
-    from runbook.plan import CredentialsSection
+    from runbook.plan.model import CredentialsSection
 
 
 class Secrets:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import INTERNAL_ROLES
-from runbook.postgres.fence import ClientSession, client_sessions
+from runbook.postgres.fence_sql import ClientSession, client_sessions
 from runbook.postgres.queries import fetch_one
 
 

@@ -18,10 +18,10 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Literal
 
+from runbook.postgres.gather_all import together
 from runbook.postgres.queries import fetch
 from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
 from runbook.postgres.scan import PIECE_BYTES, Scan, Side
-from runbook.postgres.together import together
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]

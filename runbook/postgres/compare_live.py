@@ -17,12 +17,12 @@ from psycopg import errors
 from runbook.postgres import compare
 from runbook.postgres.compare import Connect, Progress
 from runbook.postgres.confirming import Confirmation, NotConfirmed, Patience
+from runbook.postgres.gather_all import together
 from runbook.postgres.rowdiff import DifferingKey, Kind, LiveComparison, TableDifference
 from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
 from runbook.postgres.rowlook import NOTHING, Buckets, Key, Looker, Row, Seen, TableLook
 from runbook.postgres.scan import PIECE_BYTES, Scan, cut
 from runbook.postgres.statement import quoted
-from runbook.postgres.together import together
 
 __all__ = [
     "DifferingKey",

@@ -20,10 +20,10 @@ from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
-from runbook.postgres.fence import LATE, ClientSession, none_ended
+from runbook.postgres.fence_sql import LATE, ClientSession, none_ended
+from runbook.postgres.gather_all import of_the_cluster, together
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
-from runbook.postgres.together import of_the_cluster, together
 
 _POLL_S = 0.2
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
+from runbook.postgres.gather_all import together
 from runbook.postgres.queries import fetch, load
-from runbook.postgres.together import together
 
 Name = tuple[str, str]
 """Schema and name."""

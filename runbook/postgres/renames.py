@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
-from runbook.postgres.parts import Definition, Name, Part, Parts
+from runbook.postgres.schema_ddl import Definition, Name, Part, Parts
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -15,9 +15,9 @@ from typing import LiteralString
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from runbook.postgres.gather_all import together
 from runbook.postgres.queries import batches, fetch
 from runbook.postgres.statement import quoted
-from runbook.postgres.together import together
 
 Groups = Mapping[int, tuple[int, str]]
 """By the hash of a key: how many rows have it, and the sum of their hashes."""

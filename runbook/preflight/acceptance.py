@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from runbook.plan import Plan, Waive
+from runbook.plan.model import Plan, Waive
 from runbook.preflight.result import Level, Result
 
 ACKNOWLEDGED = "acknowledged in the plan"

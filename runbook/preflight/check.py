@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
-from runbook.preflight.look import Look
 from runbook.preflight.result import Level, Result
+from runbook.preflight.survey import Look
 
 _Question = Callable[[Look], AsyncIterator[Result]]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
-from runbook.fix import Fix
+from runbook.base.step import StepFailed
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.step import StepFailed
+from runbook.postgres.fix import Fix
 
 
 class Level(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
-from runbook.preflight.look import Look, Query, Unseen
 from runbook.preflight.result import Result, passed, unknown
+from runbook.preflight.survey import Look, Query, Unseen
 
 T = TypeVar("T")
 

@@ -8,30 +8,30 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runbook.preflight import (
-    acceptance,
+from runbook.preflight import acceptance
+from runbook.preflight.check import Check
+from runbook.preflight.checks import (
     account,
     capacity,
     cluster,
-    data,
-    endpoints,
+    database_roles,
     extensions,
     functions,
     identities,
-    others,
     parameters,
+    reachability,
     replication,
-    roles,
     schema,
     sessions,
+    unreplicated,
     upgrade,
 )
-from runbook.preflight.check import Check
-from runbook.preflight.look import Look
+from runbook.preflight.checks import other_runs as others
 from runbook.preflight.result import Level, Result, unknown
+from runbook.preflight.survey import Look
 
 if TYPE_CHECKING:
-    from runbook.world import World
+    from runbook.base.context import World
 
 CHECKS: tuple[Check, ...] = (
     *account.CHECKS,
@@ -45,10 +45,10 @@ CHECKS: tuple[Check, ...] = (
     *schema.CHECKS,
     *functions.CHECKS,
     *upgrade.CHECKS,
-    *data.CHECKS,
+    *unreplicated.CHECKS,
     *extensions.CHECKS,
-    *roles.CHECKS,
-    *endpoints.CHECKS,
+    *database_roles.CHECKS,
+    *reachability.CHECKS,
 )
 
 

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.adoption import returning
-from runbook.adoption.cast import Cast
-from runbook.adoption.found import Draft
-from runbook.adoption.inside import OwnSlot, Side
-from runbook.adoption.scene import Scene
-from runbook.roles import Role
+from runbook.base.roles import Role
+from runbook.recovery import infer_rollback
+from runbook.recovery.cluster_roles import Cast
+from runbook.recovery.database_state import OwnSlot, Side
+from runbook.recovery.evidence import Scene
+from runbook.recovery.found import Draft
 from tests.adopt.test_who_is_who import NEW_BLUE, OLD_BLUE, PRIME, RUN
 
 
@@ -54,5 +54,5 @@ def test_the_way_back_ends_only_where_a_slot_lost_its_reader(
     sides = {Role.NEW_BLUE: side(slots=slots(*used)), Role.BLUE_PRIME: side(subscribed=subscribed)}
     told = Cast("orders", RUN, OLD_BLUE.resource_id, OLD_BLUE, NEW_BLUE, PRIME, None)
     scene = Scene(cast(Any, None), Draft(), told, sides, locks=True)
-    assert returning.way_of(scene) is None
-    assert returning.committing(scene) is ends
+    assert infer_rollback.way_of(scene) is None
+    assert infer_rollback.committing(scene) is ends

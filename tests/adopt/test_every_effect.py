@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from runbook.steps.abort import DeleteParameterGroup
-from runbook.steps.remove import CleanupRemains
+from runbook.procedure.steps.finish.abort import DeleteParameterGroup
+from runbook.procedure.steps.finish.cleanup import CleanupRemains
 from tests.adopt.lost import lose_journal, nothing_done_twice, nothing_lost
 from tests.chaos.nights import KILLED, NIGHTS, Night, Phase, Prison
 from tests.chaos.victim import AFTER_CALL

@@ -11,22 +11,25 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import adoption, checklist, clocks, holder, known_names, planning
-from runbook import plan as plans
-from runbook.adoption import Adoption, Ended, Standing, taking
-from runbook.adoption.cast import Cast
-from runbook.adoption.found import Draft
-from runbook.adoption.scene import Scene
-from runbook.adoption.stays import Past, Seen, Stay
+from runbook import checklist, recovery
 from runbook.aws import Aws
-from runbook.holder import Mark
-from runbook.outage import downtime
-from runbook.positions import Position, position, switchover_asked
-from runbook.step import Refused as NoTrace
-from runbook.steps import checks
-from runbook.steps.logins import locked_roles
-from runbook.traces import Region
-from runbook.world import World
+from runbook.base import clocks, server_names
+from runbook.base.context import World
+from runbook.base.step import Refused as NoTrace
+from runbook.ownership import holder
+from runbook.ownership.holder import Mark
+from runbook.ownership.tags import Region
+from runbook.plan import model as plans
+from runbook.plan import reread
+from runbook.procedure.steps.shared import checks
+from runbook.procedure.steps.shared.application_logins import locked_roles
+from runbook.recovery import Adoption, Ended, Standing, infer
+from runbook.recovery.cluster_roles import Cast
+from runbook.recovery.evidence import Scene
+from runbook.recovery.found import Draft
+from runbook.recovery.stays import Past, Seen, Stay
+from runbook.watch.downtime import downtime
+from runbook.watch.position import Position, position, switchover_asked
 from state.errors import HandedOver, Refused
 from state.journal import Journal
 from state.report import collect, report
@@ -54,10 +57,10 @@ OF_THE_CLUSTERS = (
     *("tables.mended", "tables.given-up", "protection", "remedy/recopy/orders", "left-behind"),
 )
 KEPT = {
-    planning.FACT: PLAN,
+    reread.FACT: PLAN,
     checks.ACCEPTED: ["sequences"],
     clocks.FACT: [],
-    known_names.FACT: {"db-A": "orders-1"},
+    server_names.FACT: {"db-A": "orders-1"},
     "downtime.upgrade": {"seconds": 4.0, "started_at": "2026-05-02T23:14:05Z"},
 }
 
@@ -98,7 +101,7 @@ def found(*stays: Stay, facts: dict[str, Any] | None = None) -> Adoption:
 def read_anew(journal: Journal, *stays: Stay, facts: dict[str, Any] | None = None) -> World:
     """Read the run anew, and return the world as its journal tells it then."""
     standing = Standing(journal.run(RUN), "was left behind: ada on laptop-1 holds it")
-    adoption.write(journal, found(*stays, facts=facts), Path("p"), standing, locked=(), who="ben")
+    recovery.write(journal, found(*stays, facts=facts), Path("p"), standing, locked=(), who="ben")
     plan = plans.from_json(PLAN)
     return World(run=RUN, plan=plan, journal=journal, aws=cast(Aws, None))
 
@@ -213,7 +216,7 @@ def test_the_number_of_the_mark_never_falls(
 
 async def stand(journal: Journal) -> Standing:
     """Return how a journal stands that has none of the run, but maybe another."""
-    return await adoption.stand(journal, found())
+    return await recovery.stand(journal, found())
 
 
 @pytest.fixture
@@ -243,13 +246,13 @@ async def test_a_journal_that_was_left_behind_is_told_by_the_mark(
     seen = found()
     (blue,) = region_of(ENDED, "cluster-A").clusters
     seen.scene.cast = Cast("orders", RUN, "cluster-A", blue, None, None, None)
-    assert await adoption.stand(journal, seen) == Standing(journal.run(RUN), told)
+    assert await recovery.stand(journal, seen) == Standing(journal.run(RUN), told)
 
 
 async def test_an_idle_run_of_the_cluster_is_closed_with_words(second: Journal) -> None:
     standing = await stand(second)
     assert standing.idle is not None
-    adoption.write(second, found(), Path("p"), standing, locked=(), who="ben")
+    recovery.write(second, found(), Path("p"), standing, locked=(), who="ben")
     idle = second.run("z9y8x7")
     assert (idle.open, idle.result) == (False, Result.ABORTED)
     words = [event.text for event in second.events("z9y8x7")]
@@ -308,8 +311,8 @@ def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
     tried(journal, "switchover")
     journal.evidence(RUN, "a-step", "", key="protection", value={"protected": True})
     with pytest.raises(Ended, match="ada on laptop-1 ended it at 2026-05-03 01:00:00") as ended:
-        taking._chosen(region_of(ENDED, production), "orders", "", None)
-    adoption.close_ended(journal, journal.run(RUN), ended.value, who="ben")
+        infer._chosen(region_of(ENDED, production), "orders", "", None)
+    recovery.close_ended(journal, journal.run(RUN), ended.value, who="ben")
     run = journal.run(RUN)
     assert (run.open, run.result) == (False, Result.CLEANED)
     world = World(run=RUN, plan=plans.from_json(PLAN), journal=journal, aws=cast(Aws, None))
@@ -321,4 +324,4 @@ def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
 def test_a_mark_of_another_run_or_of_one_that_goes_on_closes_nothing(ended: bool, run: str) -> None:
     region = region_of(replace(ENDED, ended=ended), "cluster-A")
     with pytest.raises(NoTrace, match="No trace of"):
-        taking._chosen(region, "orders", run, None)
+        infer._chosen(region, "orders", run, None)

@@ -11,12 +11,12 @@ from typing import Any
 import boto3
 import pytest
 
-from runbook import adoption
-from runbook import plan as plans
+from runbook import recovery
 from runbook.aws import Aws
 from runbook.aws.errors import AwsError
-from runbook.plan import Plan
-from runbook.step import Refused, StepFailed
+from runbook.base.step import Refused, StepFailed
+from runbook.plan import model as plans
+from runbook.plan.model import Plan
 from tests.adopt.lost import adopt, lose_journal
 from tests.workspace import Workspace
 
@@ -60,7 +60,7 @@ def plan_of(workspace: Workspace, folder: Path, **changed: str) -> Plan:
 
 
 async def look(production: str, plan: Plan, run: str = "") -> object:
-    return await adoption.look(Aws(os.environ["AWS_REGION"]), production, plan=plan, run=run)
+    return await recovery.look(Aws(os.environ["AWS_REGION"]), production, plan=plan, run=run)
 
 
 async def test_a_run_that_left_no_trace(

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from runbook import traces
-from runbook.adoption import cast
-from runbook.adoption.cast import Cast
 from runbook.aws.facts import Cluster, Deployment
-from runbook.plan import Plan
-from runbook.step import Refused
-from runbook.traces import Region, Traces
-from runbook.world import CLUSTER_TAG, RUN_TAG
+from runbook.base.context import CLUSTER_TAG, RUN_TAG
+from runbook.base.step import Refused
+from runbook.ownership import tags as traces
+from runbook.ownership.tags import Region, Traces
+from runbook.plan.model import Plan
+from runbook.recovery import cluster_roles
+from runbook.recovery.cluster_roles import Cast
 
 RUN = "k3f9qa"
 BLUE = "cluster-BLUE"
@@ -66,7 +66,7 @@ def runs(found: Region, production: str = "orders") -> list[str]:
 
 def told(found: Region, production: str = "orders", plan: Plan | None = None) -> Cast:
     (only,) = traces.find(found, production)
-    return cast.find(found, only, production, plan)
+    return cluster_roles.find(found, only, production, plan)
 
 
 def names(found: Cast) -> list[str | None]:
@@ -149,7 +149,7 @@ def test_two_runs_have_left_traces() -> None:
     )
     assert runs(both) == [RUN, later]
     newest = next(each for each in traces.find(both, "orders") if each.run == later)
-    found = cast.find(both, newest, "orders", None)
+    found = cluster_roles.find(both, newest, "orders", None)
     assert found.blue is serving
     assert found.prime is None
 

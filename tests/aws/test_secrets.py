@@ -9,7 +9,7 @@ import pytest
 
 from runbook.aws import Aws, AwsRefused, PasswordMissing
 from runbook.aws.route53 import upsert_cname_call
-from runbook.plan import CredentialsSection
+from runbook.plan.model import CredentialsSection
 from tests.rehearsal_aws.conftest import REGION, Lab
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 import boto3
 import pytest
 
-from runbook.offers import Pending
+from runbook.base.offer import Pending
+from runbook.base.step import Answer, Finding
 from runbook.session import Session
-from runbook.step import Answer, Finding
 from state.records import Effect
 from state.words import Outcome
 from tests.workspace import Workspace

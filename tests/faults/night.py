@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from rehearsal import lab
-from runbook import plan as plans
-from runbook.offers import Preview
+from runbook.base.offer import Preview
+from runbook.base.step import Gate
+from runbook.branches import Way
+from runbook.plan import model as plans
 from runbook.session import Session
-from runbook.step import Gate
-from runbook.ways import Way
 from state.journal import Journal
 from state.words import Status, Track
 from tests.workspace import Workspace

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import lab
-from runbook.roles import Role
-from runbook.runner import Runner
-from runbook.step import Effect
+from runbook.base.roles import Role
+from runbook.base.step import Effect
+from runbook.procedure.runner import Runner
 
 _PLACE = re.compile(r"-- on (?P<role>[a-z ]+)")
 _CHANGE = re.compile(

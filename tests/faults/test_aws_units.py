@@ -14,13 +14,14 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 
 from runbook.aws import Aws, AwsRefused, Call, CredentialsExpired
 from runbook.aws.facts import Cluster, Instance
-from runbook.positions import Position, position
-from runbook.roles import Role
-from runbook.step import Finding, Refused
-from runbook.steps import remake, switch
-from runbook.steps.effects import no, unknown, yes
-from runbook.steps.patient import PatientEffect
-from runbook.world import RUN_TAG, World
+from runbook.base.context import RUN_TAG, World
+from runbook.base.roles import Role
+from runbook.base.step import Finding, Refused
+from runbook.procedure.steps.shared import recreate_failed
+from runbook.procedure.steps.shared.effects import no, unknown, yes
+from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.upgrade import switchover
+from runbook.watch.position import Position, position
 from state.words import Outcome, Track
 
 BUSY = AwsRefused("InvalidDBClusterStateFault", "DbCluster orders is not in available state")
@@ -190,11 +191,11 @@ def world(found: Cluster | None, *instances: Instance) -> World:
     ],
 )
 async def test_only_our_own_failed_clone_is_made_anew(status: str, run: str, goes: bool) -> None:
-    assert (await remake.failed_clone(world(cluster(status, run))) is not None) is goes
+    assert (await recreate_failed.failed_clone(world(cluster(status, run))) is not None) is goes
 
 
 async def test_only_our_own_failed_instances_are_made_anew() -> None:
-    found = await remake.failed_instances(
+    found = await recreate_failed.failed_instances(
         world(
             cluster("available", "k3f9qa"),
             instance("one", "incompatible-parameters", "k3f9qa"),
@@ -204,11 +205,13 @@ async def test_only_our_own_failed_instances_are_made_anew() -> None:
         )
     )
     assert [each.identifier for each in found] == ["one"]
-    assert await remake.failed_instances(world(cluster("available", "other1"))) == []
+    assert await recreate_failed.failed_instances(world(cluster("available", "other1"))) == []
 
 
 def test_a_deletion_is_asked_for_by_name_and_one_under_way_is_not() -> None:
-    (gate,) = remake.gates([cluster("cloning-failed", "k3f9qa"), cluster("deleting", "k3f9qa")])
+    (gate,) = recreate_failed.gates(
+        [cluster("cloning-failed", "k3f9qa"), cluster("deleting", "k3f9qa")]
+    )
     assert gate.must_type == "orders-prime-k3f9qa"
     assert "cloning-failed" in gate.question
 
@@ -232,7 +235,7 @@ def test_a_switchover_that_was_asked_for_counts_until_it_is_seen_to_return(
     facts: dict[str, Any] = {}
     if returned_after_s is not None:
         at = NOW + timedelta(seconds=returned_after_s)
-        facts[switch.RETURNED] = {"at": at.isoformat()}
+        facts[switchover.RETURNED] = {"at": at.isoformat()}
     asked = SimpleNamespace(outcome=outcome, intent_at=NOW, key="bgd/switchover")
     attempt = SimpleNamespace(step="switchover", track=Track.UPGRADE, effects=[asked], entry=1)
     journal = SimpleNamespace(

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from rehearsal import lab
-from runbook import differing
+from runbook.proofs import diverged
 from state.words import Outcome, Result, Status, Track
 from tests.faults.night import Night, fault, names_like, night, nothing_lost
 from tests.workspace import Workspace, until
@@ -90,9 +90,9 @@ class Baking:
 
     async def struck_out(self) -> None:
         """Wait until the watch has found stray rows, then say that they were mended."""
-        await becomes(lambda: self.run.session.fact(differing.FACT))
+        await becomes(lambda: self.run.session.fact(diverged.FACT))
         self.run.session._journal.evidence(
-            self.run.session.run.id, "for-the-test", "", key=differing.FACT, value=[]
+            self.run.session.run.id, "for-the-test", "", key=diverged.FACT, value=[]
         )
 
     async def protected_again(self) -> None:
@@ -241,7 +241,7 @@ async def test_a_stray_row_that_meets_none_is_found_while_baking(
         assert run.session.board().strays_since is not None
         fault("stray-write", bake.prime)
         await bake.says("rows differ: public.customer in orders")
-        (found,) = run.session.fact(differing.FACT) or ()
+        (found,) = run.session.fact(diverged.FACT) or ()
         assert (found["database"], found["table"], found["found_by"]) == (
             "orders",
             "customer",

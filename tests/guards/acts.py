@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from runbook.step import Gate
+from runbook.base.step import Gate
 from tests.guards.faults import AT_CLAIMS, Fault
 from tests.guards.night import Night, Settings
 

@@ -14,11 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runbook import adoption
-from runbook import plan as plans
+from runbook import recovery
 from runbook.aws import Aws
+from runbook.base.step import StepFailed
+from runbook.plan import model as plans
 from runbook.session import Session
-from runbook.step import StepFailed
 from state.errors import Refused
 from state.journal import Journal
 from tests.guards.control import REGION, ControlPlane
@@ -215,15 +215,15 @@ class Machines:
     async def _adopting(self, process: Process, run: str) -> None:
         journal = process.journal
         try:
-            found = await adoption.look(
+            found = await recovery.look(
                 Aws(REGION), PRODUCTION, run=run, plan=plans.load(self.plan_path)
             )
-        except adoption.Ended as ended:
-            known = adoption.known(journal, run)
+        except recovery.Ended as ended:
+            known = recovery.known(journal, run)
             if known is None or not known.open:
                 raise Refused(str(ended)) from ended
-            adoption.close_ended(journal, known, ended, who="ada")
+            recovery.close_ended(journal, known, ended, who="ada")
             return
-        standing = await adoption.stand(journal, found)
+        standing = await recovery.stand(journal, found)
         locked = tuple(sorted({*found.surely_locked, *found.maybe_locked}))
-        adoption.write(journal, found, self.plan_path, standing, locked=locked, who="ada")
+        recovery.write(journal, found, self.plan_path, standing, locked=locked, who="ada")

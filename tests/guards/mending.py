@@ -9,14 +9,14 @@ from typing import Any
 
 from psycopg.sql import SQL
 
+from runbook.base.pair import Sides, held
+from runbook.base.step import Effect, Finding
 from runbook.postgres import catalog, replication
-from runbook.postgres.parts import Parts
+from runbook.postgres.schema_ddl import Parts
 from runbook.postgres.statement import Statement
-from runbook.remedies import reading, rebuild, stopped, stopping, tables
-from runbook.sides import Sides, held
-from runbook.step import Effect, Finding
-from runbook.steps.capture import publication_name
-from runbook.steps.effects import SqlEffect, no, yes
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+from runbook.repair import grant_read, recreate_table, stopped, stopping, tables
 from tests.guards.servers import SimulatedConnection, SimulatedStatement
 
 
@@ -93,7 +93,7 @@ REMEDIES: tuple[tuple[Any, Any], ...] = (
     (tables.await_ready, _ready),
     (catalog.published_tables, _no_sizes),
     (replication.published, _published),
-    (rebuild._empty, _empty),
-    (reading.may_read, lambda world: _MayRead()),
+    (recreate_table._empty, _empty),
+    (grant_read.may_read, lambda world: _MayRead()),
 )
 """Each thing of the real edges with what stands in for it."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from runbook.base.context import STOPPED_BY_HAND
+from runbook.base.step import Gate, StepFailed
+from runbook.branches import Way
 from runbook.session import Session
-from runbook.step import Gate, StepFailed
-from runbook.ways import Way
-from runbook.world import STOPPED_BY_HAND
 from state.errors import Refused, RunIsOpen
 from state.words import Outcome, Status
 from tests.guards.clock import Killed

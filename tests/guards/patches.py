@@ -23,13 +23,13 @@ import psycopg
 
 import runbook
 import state
-from runbook import preflight, session, uncarried
-from runbook.adoption import inside
+from runbook import preflight, session
 from runbook.aws.clients import Clients
+from runbook.base.context import World
 from runbook.postgres import (
     compare,
     connect,
-    fence,
+    fence_sql,
     maintenance,
     numbers,
     objects,
@@ -39,7 +39,8 @@ from runbook.postgres import (
     sequences,
 )
 from runbook.postgres.compare import Comparison, How, TableResult
-from runbook.world import World
+from runbook.proofs import unreplicated
+from runbook.recovery import database_state
 from state import backups, lock, times
 from tests.guards.clients import SimulatedClients
 from tests.guards.clock import BEGAN, Killed
@@ -238,9 +239,9 @@ async def _no_stamp(connection: SimulatedConnection) -> str:
     return ""
 
 
-async def _no_origins(connection: SimulatedConnection) -> uncarried.Mark:
+async def _no_origins(connection: SimulatedConnection) -> unreplicated.Mark:
     connection.alive()
-    return uncarried.Mark(connection.cluster.wal)
+    return unreplicated.Mark(connection.cluster.wal)
 
 
 # What adoption asks the databases besides.
@@ -256,7 +257,9 @@ async def _able_and_locked(connection: SimulatedConnection, names: Sequence[str]
 async def _own_slots(connection: SimulatedConnection, prefix: str) -> Any:
     connection.alive()
     return tuple(
-        inside.OwnSlot(name, int(number), slot.database, slot.since is not None, slot.confirmed)
+        database_state.OwnSlot(
+            name, int(number), slot.database, slot.since is not None, slot.confirmed
+        )
         for name, slot in sorted(connection.cluster.slots.items())
         for before, _, number in [name.rpartition("_")]
         if before == prefix
@@ -340,21 +343,21 @@ def _instead() -> list[tuple[Any, Any]]:
         (objects.of_database, _no_items),
         (objects.stamp, _no_stamp),
         (sequences.results, _results),
-        (fence.lock_roles, _roles("lock", fence.lock_roles)),
-        (fence.unlock_roles, _roles("unlock", fence.unlock_roles)),
-        (fence.terminate_sessions, _terminate),
+        (fence_sql.lock_roles, _roles("lock", fence_sql.lock_roles)),
+        (fence_sql.unlock_roles, _roles("unlock", fence_sql.unlock_roles)),
+        (fence_sql.terminate_sessions, _terminate),
         (replication.drop_subscription, _drop_subscription(replication.drop_subscription)),
         (replication.publication_exists, _publication_exists),
         (replication.role_exists, _role_exists),
         (replication.streaming_since, _streaming_since),
         (publisher.create_slot, _create_slot),
         (replication.hold_strays, _held),
-        (uncarried.mark, _no_origins),
+        (unreplicated.mark, _no_origins),
         (replication.set_password, _changing("set_password")),
         (replication.emit_barrier, _changing("barrier")),
-        (inside._roles, _able_and_locked),
-        (inside._slots, _own_slots),
-        (inside.other_sessions, _no_others),
+        (database_state._roles, _able_and_locked),
+        (database_state._slots, _own_slots),
+        (database_state.other_sessions, _no_others),
         (preflight.run, _no_preflight),
         (session.new_run_id, _run_id),
         # All simulated processes have this one's pid; only who acts now is looked for by it.
@@ -367,7 +370,7 @@ def _instead() -> list[tuple[Any, Any]]:
     ]
     for built in (
         *(getattr(replication, name) for name in _BUILDERS),
-        fence.set_database_read_only,
+        fence_sql.set_database_read_only,
     ):
         pairs.append((built, _builder(built.__name__, built)))
     return pairs

@@ -8,14 +8,18 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from runbook import fencing, holder, serving, slipped
-from runbook.looked import Looked
-from runbook.permission import Permission
-from runbook.roles import Role
-from runbook.runner import Runner
-from runbook.step import Effect, Finding
-from runbook.steps import capture, carry, clone, commit, remove, rollback, subscribe, traffic
-from runbook.steps.effects import yes
+from runbook.base.effect_state import Looked
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding
+from runbook.ownership import holder, serving
+from runbook.ownership.permission import Permission
+from runbook.procedure.runner import Runner
+from runbook.procedure.steps import traffic
+from runbook.procedure.steps.finish import cleanup, commit
+from runbook.procedure.steps.protect import blue_prime, capture, subscribe
+from runbook.procedure.steps.rollback import counters, fail_back
+from runbook.procedure.steps.shared.effects import yes
+from runbook.proofs import late_writes, write_fence
 
 Plant = Callable[[], list[tuple[Any, str, Any]]]
 """Tells which attributes of which objects are replaced, and by what."""
@@ -36,11 +40,11 @@ def _tags_ignored() -> list[tuple[Any, str, Any]]:
     async def ours(*_: Any) -> str:
         return ""
 
-    return [(remove, "own", found), (commit, "own", found), (clone, "_not_ours", ours)]
+    return [(cleanup, "own", found), (commit, "own", found), (blue_prime, "_not_ours", ours)]
 
 
 def _serving_ignored() -> list[tuple[Any, str, Any]]:
-    return [(remove, "serves", lambda world, role: False), *_clusters_unasked()]
+    return [(cleanup, "serves", lambda world, role: False), *_clusters_unasked()]
 
 
 def _clusters_unasked() -> list[tuple[Any, str, Any]]:
@@ -91,9 +95,9 @@ def _fence_skipped() -> list[tuple[Any, str, Any]]:
 
     return [
         (traffic.LockRoles, "probe", looks_locked),
-        (fencing, "prove", _nothing),
-        (fencing, "refuse_if_open", _nothing),
-        (slipped, "prove_none_slipped_in", _nothing),
+        (write_fence, "prove", _nothing),
+        (write_fence, "refuse_if_open", _nothing),
+        (late_writes, "prove_none_slipped_in", _nothing),
         *_clusters_unasked(),
     ]
 
@@ -101,16 +105,16 @@ def _fence_skipped() -> list[tuple[Any, str, Any]]:
 def _turned_while_open() -> list[tuple[Any, str, Any]]:
     return [
         *_fence_skipped(),
-        (carry.SyncSequences, "verify", _nothing),
-        (carry.Compare, "verify", _nothing),
+        (counters.SyncSequences, "verify", _nothing),
+        (counters.Compare, "verify", _nothing),
     ]
 
 
 def _left_open() -> list[tuple[Any, str, Any]]:
     return [
         *_turned_while_open(),
-        (rollback.CloseSide, "effects", _no_gates),
-        (rollback.CloseSide, "verify", _nothing),
+        (fail_back.CloseSide, "effects", _no_gates),
+        (fail_back.CloseSide, "verify", _nothing),
     ]
 
 
@@ -123,11 +127,11 @@ def _intent_too_late() -> list[tuple[Any, str, Any]]:
 
 
 def _slots_read_before() -> list[tuple[Any, str, Any]]:
-    return [(clone, "refuse_if_read", _nothing), (subscribe, "refuse_if_read", _nothing)]
+    return [(blue_prime, "refuse_if_read", _nothing), (subscribe, "refuse_if_read", _nothing)]
 
 
 def _names_alone() -> list[tuple[Any, str, Any]]:
-    return [(clone, "_refuse_renamed", _nothing)]
+    return [(blue_prime, "_refuse_renamed", _nothing)]
 
 
 def _capture_pretended() -> list[tuple[Any, str, Any]]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from runbook.base.step import Gate
+from runbook.branches import Way
 from runbook.session import Session
-from runbook.step import Gate
-from runbook.ways import Way
 from state.errors import HandedOver
 from state.journal import Journal
 from state.words import Track

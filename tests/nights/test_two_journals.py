@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
-from runbook.holder import HOLDER_TAG
+from runbook.ownership.holder import HOLDER_TAG
 from tests.nights.test_ways_back import lead_by_command
 from tests.workspace import Workspace
 

@@ -9,7 +9,7 @@ import tomllib
 from collections import Counter
 from typing import Any
 
-from runbook import plan as plans
+from runbook.plan import model as plans
 from state.journal import Journal
 from state.records import Run
 from state.words import Environment

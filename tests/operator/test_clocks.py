@@ -13,16 +13,26 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import clocks, outage
-from runbook.alarm import Alarm, Cause, Seen
-from runbook.board import Board, ClusterView, Downtime, Fence, LagView, Protection, TrafficView, age
-from runbook.clocks import Clocks, ClockWatch, Jump
-from runbook.judge import BESIDE, RESTS
-from runbook.monitor import Monitor
-from runbook.runner import Runner
-from runbook.step import Gate, StepFailed
-from runbook.waiting import JournalWatch, Stopped, Waits
-from runbook.world import World
+from runbook.base import clocks
+from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.clocks import Clocks, ClockWatch, Jump
+from runbook.base.context import World
+from runbook.base.step import Gate, StepFailed
+from runbook.procedure.runner import Runner
+from runbook.procedure.waiting import JournalWatch, Stopped, Waits
+from runbook.protection.assess import BESIDE, RESTS
+from runbook.protection.dashboard import (
+    Board,
+    ClusterView,
+    Downtime,
+    Fence,
+    LagView,
+    Protection,
+    TrafficView,
+    age,
+)
+from runbook.watch import downtime
+from runbook.watch.monitor import Monitor
 from state import reading, writing
 from state.journal import Journal
 from state.records import Attempt
@@ -270,7 +280,7 @@ async def waited(
     `pauses` and `looks` say how long the n-th of them took, where not as long as it should.
     """
     clock = Awake()
-    monkeypatch.setattr("runbook.waiting.time", clock)
+    monkeypatch.setattr("runbook.procedure.waiting.time", clock)
     attempt = journal.begin_attempt("run1", "await-green")
     watch = watched(journal, attempt, asyncio.Event())
     count = 0
@@ -303,7 +313,7 @@ async def test_a_wait_that_sees_no_progress_says_so(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Awake()
-    monkeypatch.setattr("runbook.waiting.time", clock)
+    monkeypatch.setattr("runbook.procedure.waiting.time", clock)
     said: list[str] = []
     waits = Waits(journal, "run1", lambda text, *_, **__: said.append(text), asyncio.Event())
     waits.begin("delete-green")
@@ -370,7 +380,7 @@ def test_the_downtime_is_what_passed_whatever_the_clock_said(
     watch = monitor(journal, machine)
 
     def clock() -> Downtime:
-        return outage.downtime(journal, "run1")
+        return downtime.downtime(journal, "run1")
 
     machine.is_set(500)
     watch._watch_clocks()  # a jump before it counts for nothing

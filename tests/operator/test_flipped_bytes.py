@@ -7,7 +7,7 @@ import random
 import pytest
 from click.testing import CliRunner
 
-from runbook.board import Board
+from runbook.protection.dashboard import Board
 from state.home import journal_path
 from state.journal import Journal
 from state.keeping import inspect

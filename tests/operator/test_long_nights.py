@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.clocks import STILL_S
+from runbook.base.clocks import STILL_S
 from state.backups import kept
 from tests.operator.nights import (
     left_unknown,

@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from runbook.plan import from_json
+from runbook.plan.model import from_json
 from state.journal import Journal
 from state.words import Environment
 from tests.operator.nights import rows

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.offers import Offer
-from runbook.step import Gate, Risk
+from runbook.base.offer import Offer
+from runbook.base.step import Gate, Risk
 from state.journal import Journal
 from state.words import Environment, Result
 from tests.runbook.test_positions import PLAN

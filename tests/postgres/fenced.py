@@ -14,17 +14,17 @@ from unittest.mock import patch
 import psycopg
 from psycopg.sql import SQL
 
-from runbook import fencing
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
-from runbook.plan import Plan
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Gate, Step
+from runbook.plan.model import Plan
 from runbook.postgres.marks import Marks
-from runbook.roles import Role
-from runbook.runner import Decide, Runner
-from runbook.step import Gate, Step
-from runbook.steps.capture import Capture
-from runbook.steps.traffic import StopTraffic
-from runbook.world import World
+from runbook.procedure.runner import Decide, Runner
+from runbook.procedure.steps.protect.capture import Capture
+from runbook.procedure.steps.traffic import StopTraffic
+from runbook.proofs import write_fence
 from state.journal import Journal
 from state.words import Environment, Status
 from tests.postgres.conftest import MASTER, Pair, master_password
@@ -205,7 +205,7 @@ class Night:
         Once its marks are taken, that is: the table that is written then is named.
         """
         with self.coming_and_going(statement, connect) as gone:
-            usual = fencing._within
+            usual = write_fence._within
 
             async def within(window_s: float, work: Awaitable[Marks]) -> Marks:
                 found = await usual(window_s, work)
@@ -215,7 +215,7 @@ class Night:
                         await asyncio.sleep(0.01)
                 return found
 
-            with patch.object(fencing, "_within", within):
+            with patch.object(write_fence, "_within", within):
                 yield
 
 

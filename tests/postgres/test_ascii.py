@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.postgres import catalog, compare, fence, maintenance, marks, parts, rows, schema
+from runbook.postgres import (
+    catalog,
+    compare,
+    fence_sql,
+    maintenance,
+    marks,
+    rows,
+    schema,
+    schema_ddl,
+)
 from runbook.postgres.connect import connect
 from tests.postgres.conftest import LIMIT_S, MASTER, Open, Pair, master_password
 
@@ -88,17 +97,17 @@ async def test_its_names_are_read_and_worked_on(pair: Pair, opened: Open, legacy
     for major, side in ((18, schema.PUBLISHER), (16, schema.SUBSCRIBER)):
         connection = await opened(major, legacy)
         assert await schema.digest(connection, side=side, publication="")
-        await parts.read(connection, side)
+        await schema_ddl.read(connection, side)
 
 
 async def test_what_the_cluster_shares_is_read_by_its_own_names(
     pair: Pair, opened: Open, legacy: str
 ) -> None:
     connections = {legacy: await opened(16, legacy), "postgres": await opened(16)}
-    before = await fence.sample(connections)
+    before = await fence_sql.sample(connections)
     assert set(before.counters) == {legacy, "postgres"}
     with pair.client(16, legacy, MASTER) as writer:
         writer.execute("BEGIN; INSERT INTO public.person VALUES (3, 'x')")
-        now = await fence.sample(connections)
+        now = await fence_sql.sample(connections)
         assert [each.database for each in now.writers] == [legacy]
         assert legacy in (await marks.take(connections)).databases

@@ -9,13 +9,13 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
+from runbook.base.roles import Role
+from runbook.base.step import Finding, StepFailed
 from runbook.postgres import connect
 from runbook.postgres.statement import Statement
-from runbook.roles import Role
-from runbook.step import Finding, StepFailed
-from runbook.steps.effects import SqlEffect, no
-from runbook.steps.rollback import OpenSide
-from runbook.steps.validate import ValidateGreen
+from runbook.procedure.steps.rollback.fail_back import OpenSide
+from runbook.procedure.steps.shared.effects import SqlEffect, no
+from runbook.procedure.steps.upgrade.validate import ValidateGreen
 from state.standing import standing
 from state.words import Status
 from tests.postgres.conftest import Pair

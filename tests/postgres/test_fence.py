@@ -8,9 +8,9 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.postgres import fence, replication
+from runbook.postgres import fence_sql, replication
 from runbook.postgres.catalog import read_only_state
-from runbook.postgres.fence import FenceVerdict
+from runbook.postgres.fence_sql import FenceVerdict
 from tests.postgres.conftest import Open, Pair
 
 TABLE = 'public."T %s"'
@@ -29,14 +29,14 @@ async def cluster(opened: Open, pair: Pair, database: str) -> Mapping[str, Async
 
 
 async def verdict(
-    cluster: Mapping[str, AsyncConnection], before: fence.FenceSample, *roles: str
+    cluster: Mapping[str, AsyncConnection], before: fence_sql.FenceSample, *roles: str
 ) -> FenceVerdict:
-    after = await fence.sample(cluster)
-    return fence.compare_samples(before, after, application_roles=roles or None)
+    after = await fence_sql.sample(cluster)
+    return fence_sql.compare_samples(before, after, application_roles=roles or None)
 
 
 async def test_a_quiet_cluster_is_proved(cluster: Mapping[str, AsyncConnection]) -> None:
-    found = await verdict(cluster, await fence.sample(cluster))
+    found = await verdict(cluster, await fence_sql.sample(cluster))
     assert found.proved is True
     assert found.reasons == ()
 
@@ -70,7 +70,7 @@ async def test_who_could_write_is_named_while_it_is_there(
     with pair.client(16, database, application) as client:
         for statement in before:
             client.execute(statement.encode())
-        first = await fence.sample(cluster)
+        first = await fence_sql.sample(cluster)
         for statement in during:
             client.execute(statement.encode())
         found = await verdict(cluster, first, application)
@@ -99,7 +99,7 @@ async def test_a_write_is_seen_after_its_session_has_come_and_gone(
     statement: str,
     words: str,
 ) -> None:
-    before = await fence.sample(cluster)
+    before = await fence_sql.sample(cluster)
     with pair.stray(16, database) as stray:
         stray.execute("SET application_name = 'stray'")
         stray.execute(statement.encode())
@@ -115,10 +115,10 @@ async def test_what_changes_no_row_is_no_write(
     cluster: Mapping[str, AsyncConnection], pair: Pair, database: str
 ) -> None:
     """ANALYZE, a role, a setting, and blueprime's own capture use transaction ids."""
-    before = await fence.sample(cluster)
+    before = await fence_sql.sample(cluster)
     with pair.stray(16, database) as admin:
         admin.execute(f"ANALYZE {TABLE}")
-    await fence.set_database_read_only(database, True).execute(cluster["postgres"])
+    await fence_sql.set_database_read_only(database, True).execute(cluster["postgres"])
     await replication.create_publication("p").execute(cluster[database])
     await replication.create_slot(cluster[database], "fence_slot", deadline_s=10)
     await replication.emit_barrier(cluster[database])
@@ -132,7 +132,7 @@ async def test_a_bystander_is_named_and_makes_it_unknown_once_ids_are_used(
     cluster: Mapping[str, AsyncConnection], pair: Pair, database: str, application: str
 ) -> None:
     with pair.client(16, "postgres", application) as watcher:
-        before = await fence.sample(cluster)
+        before = await fence_sql.sample(cluster)
         quiet = await verdict(cluster, before, "another role")
         assert quiet.proved is True
         assert any(str(watcher.info.backend_pid) in note for note in quiet.notes)
@@ -145,7 +145,7 @@ async def test_a_bystander_is_named_and_makes_it_unknown_once_ids_are_used(
 async def test_counts_that_were_lost_prove_nothing(
     cluster: Mapping[str, AsyncConnection], pair: Pair, database: str
 ) -> None:
-    before = await fence.sample(cluster)
+    before = await fence_sql.sample(cluster)
     with pair.stray(16, database) as admin:
         admin.execute("SELECT pg_stat_reset(), pg_current_xact_id()")
     found = await verdict(cluster, before)
@@ -156,22 +156,22 @@ async def test_counts_that_were_lost_prove_nothing(
 async def test_samples_of_different_clusters_prove_nothing(
     cluster: Mapping[str, AsyncConnection],
 ) -> None:
-    before = await fence.sample(cluster)
+    before = await fence_sql.sample(cluster)
     other = replace(before, system_identifier=1)
-    assert fence.compare_samples(before, other).proved is None
+    assert fence_sql.compare_samples(before, other).proved is None
 
 
 async def test_a_restart_is_survived_by_counts_and_a_crash_is_not(
     cluster: Mapping[str, AsyncConnection],
 ) -> None:
-    sample = await fence.sample(cluster)
+    sample = await fence_sql.sample(cluster)
     name = next(iter(sample.counters))
     before = replace(
         sample,
         counters={name: replace(sample.counters[name], user_tables=5, catalogs=5)},
     )
 
-    def after(rows: int) -> fence.FenceSample:
+    def after(rows: int) -> fence_sql.FenceSample:
         counters = {name: replace(before.counters[name], user_tables=rows)}
         return replace(
             before,
@@ -180,9 +180,9 @@ async def test_a_restart_is_survived_by_counts_and_a_crash_is_not(
             counters=counters,
         )
 
-    assert fence.compare_samples(before, after(5)).proved is True
-    assert fence.compare_samples(before, after(6)).proved is False
-    assert fence.compare_samples(before, after(0)).proved is None
+    assert fence_sql.compare_samples(before, after(5)).proved is True
+    assert fence_sql.compare_samples(before, after(6)).proved is False
+    assert fence_sql.compare_samples(before, after(0)).proved is None
 
 
 async def test_locking_and_ending_shuts_out_and_unlocking_lets_in(
@@ -193,9 +193,9 @@ async def test_locking_and_ending_shuts_out_and_unlocking_lets_in(
         pair.client(16, database, application) as client,
         pair.client(16, "postgres", application) as other,
     ):
-        for statement in fence.lock_roles([application]):
+        for statement in fence_sql.lock_roles([application]):
             await statement.execute(control)
-        ended = await fence.terminate_sessions(control, [application])
+        ended = await fence_sql.terminate_sessions(control, [application])
         assert {session.pid for session in ended} == {
             client.info.backend_pid,
             other.info.backend_pid,
@@ -205,7 +205,7 @@ async def test_locking_and_ending_shuts_out_and_unlocking_lets_in(
             client.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
         pair.client(16, database, application)
-    for statement in fence.unlock_roles([application]):
+    for statement in fence_sql.unlock_roles([application]):
         await statement.execute(control)
     pair.client(16, database, application).close()
 
@@ -214,13 +214,13 @@ async def test_ending_all_spares_our_own_and_the_servers(
     cluster: Mapping[str, AsyncConnection], pair: Pair, database: str, application: str
 ) -> None:
     with pair.admin(16) as internal, pair.client(16, database, application) as client:
-        ended = await fence.terminate_sessions(cluster["postgres"])
+        ended = await fence_sql.terminate_sessions(cluster["postgres"])
         assert [session.pid for session in ended] == [client.info.backend_pid]
         assert internal.execute("SELECT 1").fetchone() == (1,)
     for connection in cluster.values():
         assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
-    assert "pg_terminate_backend" in fence.terminate_statement(["o'r"]).text()
-    assert "o''r" in fence.terminate_statement(["o'r"]).text()
+    assert "pg_terminate_backend" in fence_sql.terminate_statement(["o'r"]).text()
+    assert "o''r" in fence_sql.terminate_statement(["o'r"]).text()
 
 
 async def test_a_database_is_made_read_only_and_back(
@@ -231,7 +231,7 @@ async def test_a_database_is_made_read_only_and_back(
     application: str,
 ) -> None:
     for on, expected in ((True, "on"), (False, None)):
-        await fence.set_database_read_only(database, on).execute(cluster["postgres"])
+        await fence_sql.set_database_read_only(database, on).execute(cluster["postgres"])
         state = await read_only_state(await opened(16, database))
         assert (state.database_setting, state.default_read_only) == (expected, on)
         with pair.client(16, database, application) as client:

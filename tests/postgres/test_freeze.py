@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from runbook import closing, fencing
-from runbook.roles import Role
-from runbook.step import Step, Watch
-from runbook.steps.carry import Compare
-from runbook.steps.clone import Clone, CloneInstances, HoldOldBlue
-from runbook.steps.rollback import CloseSide
-from runbook.steps.traffic import ResumeTraffic, StopTraffic
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Step, Watch
+from runbook.procedure.steps.protect.blue_prime import Clone, CloneInstances, HoldOldBlue
+from runbook.procedure.steps.rollback.counters import Compare
+from runbook.procedure.steps.rollback.fail_back import CloseSide
+from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
+from runbook.proofs import cutover, write_fence
 from state.standing import standing
 from state.words import Status
 from tests.postgres.conftest import MASTER, Pair
@@ -146,7 +146,7 @@ class Still(Step):
     key = "compare"
 
     async def verify(self, world: World, watch: Watch) -> None:
-        await closing.prove_equal_still(world, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
+        await cutover.prove_equal_still(world, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
 
 
 CLOSE = CloseSide(Role.NEW_BLUE, Role.BLUE_PRIME)
@@ -293,7 +293,7 @@ async def test_a_closed_side_that_cannot_be_looked_at_is_not_said_to_take_no_wri
 async def test_old_blue_that_does_not_answer_holds_nothing_up(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fencing, "OLD_BLUE_S", 0.2)
+    monkeypatch.setattr(write_fence, "OLD_BLUE_S", 0.2)
     await night.fenced()
     night.pair.servers[16].stop()
     try:

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from rehearsal.servers import Server
 from runbook.postgres import marks
 from runbook.postgres.connect import connect
-from runbook.postgres.fence import set_database_read_only
+from runbook.postgres.fence_sql import set_database_read_only
 from tests.postgres.conftest import ADMIN, Open, Pair
 
 TABLE = 'public."T %s"'

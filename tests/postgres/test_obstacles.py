@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from runbook.postgres import obstacles
+from runbook.postgres import preflight_queries
 from tests.postgres.conftest import Open, Pair
 
 
@@ -19,7 +19,7 @@ async def test_a_publisher_refuses_updates_where_full_identity_has_generated_col
         ALTER TABLE public.made REPLICA IDENTITY FULL;
         INSERT INTO public.made VALUES (1);
         CREATE PUBLICATION p FOR ALL TABLES""")
-    (found,) = await obstacles.generated_identities(connection)
+    (found,) = await preflight_queries.generated_identities(connection)
     assert (found.name, found.in_full, found.columns) == ("made", True, ["b"])
     if not refuses:
         await connection.execute("UPDATE public.made SET a = 2")
@@ -37,21 +37,21 @@ async def test_every_look_works_on_both_versions(
         CREATE SEQUENCE public.near AS smallint;
         SELECT setval('public.near', 32000);
         CREATE SEQUENCE public.unused AS smallint""")
-    (near,) = await obstacles.full_sequences(connection)
+    (near,) = await preflight_queries.full_sequences(connection)
     assert (near.name, near.last_value, near.calls_left) == ("near", 32000, 767)
-    assert database in {found.name for found in await obstacles.databases(connection)}
+    assert database in {found.name for found in await preflight_queries.databases(connection)}
     for look in (
-        obstacles.cron_jobs,
-        obstacles.event_triggers,
-        obstacles.foreign_servers,
-        obstacles.generated_identities,
-        obstacles.outdated_extensions,
-        obstacles.partitioned_tables,
-        obstacles.plain_sessions,
-        obstacles.read_only_overrides,
-        obstacles.refused_columns,
-        obstacles.repack_leftovers,
-        obstacles.repack_sessions,
-        obstacles.stale_collations,
+        preflight_queries.cron_jobs,
+        preflight_queries.event_triggers,
+        preflight_queries.foreign_servers,
+        preflight_queries.generated_identities,
+        preflight_queries.outdated_extensions,
+        preflight_queries.partitioned_tables,
+        preflight_queries.plain_sessions,
+        preflight_queries.read_only_overrides,
+        preflight_queries.refused_columns,
+        preflight_queries.repack_leftovers,
+        preflight_queries.repack_sessions,
+        preflight_queries.stale_collations,
     ):
         assert isinstance(await look(connection), list)

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from runbook.base.roles import Role
+from runbook.base.step import Answer, Effect, StepFailed
 from runbook.postgres import replication
-from runbook.roles import Role
-from runbook.step import Answer, Effect, StepFailed
-from runbook.steps.subscribe import PasswordEffect, SubscriptionEffect
+from runbook.procedure.steps.protect.subscribe import PasswordEffect, SubscriptionEffect
 from tests.postgres.conftest import Open, Pair
 from tests.postgres.test_replication import until
 

@@ -13,12 +13,12 @@ import pytest
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
 
-from runbook import differing, fencing
-from runbook.postgres import fence
-from runbook.roles import Role
-from runbook.steps.rollback import Assess
-from runbook.steps.switch import Switchover
-from runbook.steps.traffic import StopTraffic
+from runbook.base.roles import Role
+from runbook.postgres import fence_sql
+from runbook.procedure.steps.rollback.fail_back import Assess
+from runbook.procedure.steps.traffic import StopTraffic
+from runbook.procedure.steps.upgrade.switchover import Switchover
+from runbook.proofs import diverged, write_fence
 from state.words import Outcome, Status
 from tests.postgres.conftest import Pair, _role
 from tests.postgres.fenced import CAPTURE, Night, fenced_night, plan_for
@@ -198,14 +198,14 @@ async def test_a_transaction_that_was_prepared_before_and_ends_between_two_looks
     """Its id is old: the next id does not move when it ends, and no session is left."""
     with prepared(night, job):
         night.write(16, "SELECT pg_current_xact_id()")
-        async with fencing.connections(night.world, Role.BLUE) as opened:
-            before = await fence.sample(opened)
+        async with write_fence.connections(night.world, Role.BLUE) as opened:
+            before = await fence_sql.sample(opened)
             night.write(16, "COMMIT PREPARED 'left \"%s\"'")
-            after = await fence.sample(opened)
+            after = await fence_sql.sample(opened)
     assert before.next_xid == after.next_xid
     assert before.prepared
     assert not after.prepared
-    assert fence.compare_samples(before, after).proved is False
+    assert fence_sql.compare_samples(before, after).proved is False
 
 
 async def test_numbers_drawn_from_a_sequence_are_no_write(night: Night, job: str) -> None:
@@ -289,7 +289,7 @@ async def test_a_write_on_new_blue_before_the_capture_is_named_and_accepted_by_n
         assert f"{rows[0]} rows here, {rows[1]} rows on the other side" in message
     assert "Roll back to old blue, which loses just these writes" in message
     assert night.world.fact("capture") is None
-    assert differing.left(night.world) == []
+    assert diverged.left(night.world) == []
 
     status, _ = await night.run(CAPTURE, night.no)
     assert status is Status.READY
@@ -301,7 +301,7 @@ async def test_a_write_on_new_blue_before_the_capture_is_named_and_accepted_by_n
 
     await night.succeeds(CAPTURE)
     assert night.world.fact("capture")["publisher"] == "new blue"
-    (left,) = differing.left(night.world)
+    (left,) = diverged.left(night.world)
     assert f"{left.schema}.{left.table}" == table
     assert (left.here, left.there, left.found_by) == (*rows, "fence")
 
@@ -314,10 +314,10 @@ async def test_more_that_slips_in_after_the_question_is_asked_about_anew(night: 
     night.write(18, INSERT, "postgres")
     await night.fails(CAPTURE, "postgres: public.t: 3 rows here, 2 rows")
     assert [gate.key for gate in night.asked] == [asked]
-    assert differing.left(night.world) == []
+    assert diverged.left(night.world) == []
     await night.succeeds(CAPTURE)
     assert [gate.key for gate in night.asked] != [asked]
-    assert len(differing.left(night.world)) == 2
+    assert len(diverged.left(night.world)) == 2
 
 
 async def test_what_slipped_in_and_was_taken_back_is_proved_by_the_rows(night: Night) -> None:
@@ -327,7 +327,7 @@ async def test_what_slipped_in_and_was_taken_back_is_proved_by_the_rows(night: N
     night.write(18, "DELETE FROM public.t WHERE i = 9")
     status, message = await night.run(CAPTURE)
     assert status is Status.SUCCEEDED, message
-    assert differing.left(night.world) == []
+    assert diverged.left(night.world) == []
     assert await CAPTURE.gates(night.world) == []
 
 
@@ -349,7 +349,7 @@ async def test_what_replication_does_not_carry_or_rows_can_tell_is_no_slip(
     night.write(18, statement)
     await night.succeeds(CAPTURE)
     assert any(seen in text for text in night.seen("capture")), night.seen("capture")
-    assert differing.left(night.world) == []
+    assert diverged.left(night.world) == []
 
 
 @pytest.mark.chaos
@@ -428,7 +428,7 @@ async def test_who_holds_up_the_slot_is_named_and_ended_by_a_decision(
         if effect.key.startswith(f"new-blue/end/{pid}@")
     ]
     assert [effect.outcome for effect in ended] == [Outcome.SUCCEEDED]
-    assert differing.left(night.world) == []
+    assert diverged.left(night.world) == []
 
 
 async def test_one_that_ends_by_itself_is_not_asked_about_and_its_write_is_found(

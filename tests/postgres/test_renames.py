@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from psycopg import AsyncConnection
 
-from runbook.postgres import drift, parts
-from runbook.postgres.drift import Change
+from runbook.postgres import schema_changes, schema_ddl
+from runbook.postgres.schema_changes import Change
 from tests.postgres.conftest import Open, Pair
 
 BEFORE = """
@@ -22,11 +22,11 @@ CREATE TABLE "S 1".t (id serial PRIMARY KEY, "A a" text CHECK ("A a" <> ''));
 
 
 async def changes(sides: dict[int, AsyncConnection]) -> list[Change]:
-    ours = await parts.read(sides[18], "new blue")
-    theirs = await parts.read(sides[16], "blue prime")
-    new = drift.new_tables(ours, theirs)
+    ours = await schema_ddl.read(sides[18], "new blue")
+    theirs = await schema_ddl.read(sides[16], "blue prime")
+    new = schema_changes.new_tables(ours, theirs)
     made = [Change("new-table", name, "") for name in new.names]
-    return [*made, *drift.changes(ours, theirs)]
+    return [*made, *schema_changes.changes(ours, theirs)]
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ async def test_of_twins_the_number_tells_which_was_renamed(
 ) -> None:
     connection = await opened(18, database)
     await connection.execute(BEFORE)
-    before = await parts.read(connection, "before")
+    before = await schema_ddl.read(connection, "before")
     await connection.execute(
         "ALTER TABLE public.twin_a RENAME TO first; ALTER TABLE public.twin_b RENAME TO second"
     )
-    after = await parts.read(connection, "after")
-    found = {each.name[1]: each.title for each in drift.changes(after, before)}
+    after = await schema_ddl.read(connection, "after")
+    found = {each.name[1]: each.title for each in schema_changes.changes(after, before)}
     assert '"twin_a"' in found["first"]
     assert '"twin_b"' in found["second"]
-    assert drift.new_tables(after, before).names == []
+    assert schema_changes.new_tables(after, before).names == []

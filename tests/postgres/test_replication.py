@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers import free_port
-from runbook.postgres import catalog, fence, replication
+from runbook.postgres import catalog, fence_sql, replication
 from tests.postgres.conftest import SECRET, Open, Pair, in_one
 
 NAME = "blueprime_x7"
@@ -368,10 +368,10 @@ async def test_replications_own_backends_are_no_sessions_and_are_not_ended(
         slot = await replication.slot(link.publisher, NAME)
         worker = await link.worker()
         for connection in (link.publisher, link.subscriber):
-            sample = await fence.sample({database: connection})
+            sample = await fence_sql.sample({database: connection})
             assert sample.sessions == ()
             assert sample.writers == ()
-            assert await fence.terminate_sessions(connection) == []
+            assert await fence_sql.terminate_sessions(connection) == []
         await link.caught_up()
         assert await link.worker() == worker is not None
         after = await replication.slot(link.publisher, NAME)

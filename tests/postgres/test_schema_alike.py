@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 from psycopg import AsyncConnection
 
-from runbook import drift
-from runbook.drift import Drift
+from runbook.base.pair import Sides
+from runbook.base.roles import Role
 from runbook.postgres import schema
-from runbook.roles import Role
-from runbook.sides import Sides
+from runbook.proofs import schema_drift
+from runbook.proofs.schema_drift import Drift
 from tests.postgres.conftest import Open, Pair
 from tests.postgres.schemas import SCHEMAS, dumped
 
@@ -39,7 +39,7 @@ async def drifts(sides: dict[int, AsyncConnection], publisher: int) -> Sequence[
     here, there = sides[publisher], sides[34 - publisher]
     ours, theirs = await schema.lines(here), await schema.lines(there)
     same = await schema.proved(there, schema.unlike(ours, theirs))
-    return drift.compare("orders", Sides(Role.NEW_BLUE, Role.BLUE_PRIME), ours, theirs, same)
+    return schema_drift.compare("orders", Sides(Role.NEW_BLUE, Role.BLUE_PRIME), ours, theirs, same)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from psycopg.sql import SQL
 
 from runbook.postgres import replication
-from runbook.postgres.fence import set_database_read_only
+from runbook.postgres.fence_sql import set_database_read_only
 from runbook.postgres.statement import Statement, compose, literal
 
 NASTY = """o'r\\der "x" 100% %s {0} 🐘"""

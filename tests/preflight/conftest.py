@@ -15,12 +15,12 @@ from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers import Binaries, Ground, Server
 from runbook.aws import Aws
-from runbook.kept import NothingKept
-from runbook.plan import Plan
+from runbook.base.context import World
+from runbook.base.kept import NothingKept
+from runbook.plan.model import Plan
 from runbook.preflight.check import Check
-from runbook.preflight.look import Look
 from runbook.preflight.result import Level, Result
-from runbook.world import World
+from runbook.preflight.survey import Look
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from runbook import preflight
-from runbook.plan import Plan, Waive
-from runbook.preflight import Level, Result, acceptance, identities
-from runbook.step import Gate, Refused
-from runbook.steps import checks
+from runbook.base.step import Gate, Refused
+from runbook.plan.model import Plan, Waive
+from runbook.preflight import Level, Result, acceptance
+from runbook.preflight.checks import identities
+from runbook.procedure.steps.shared import checks
 from tests.preflight.conftest import Site
 
 WARNING = Result("roles.unnamed", "roles", Level.WARN, "reports", "9 sessions.", "why", "name it")

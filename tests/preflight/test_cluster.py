@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.aws.models import Cluster
-from runbook.preflight import account, capacity, cluster, parameters
+from runbook.preflight.checks import account, capacity, cluster, parameters
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Site
 

@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from runbook.plan import Plan
-from runbook.preflight import data, identities, look, parameters, replication, roles, sessions
+from runbook.plan.model import Plan
+from runbook.preflight import survey
 from runbook.preflight.check import Check
+from runbook.preflight.checks import (
+    database_roles,
+    identities,
+    parameters,
+    replication,
+    sessions,
+    unreplicated,
+)
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Site
 
@@ -28,7 +36,7 @@ async def test_an_identity_makes_a_table_usable(site: Site, database: str) -> No
 async def test_an_acknowledged_kind_is_told_and_lets_through(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE SEQUENCE s")
     plan = site.changed("", acknowledge=["sequences"])
-    result = await _warned(site, data.acknowledged, plan)
+    result = await _warned(site, unreplicated.acknowledged, plan)
     assert result.subject == f"{database}/sequences"
     assert result.text.startswith("sequences (1): ")
 
@@ -63,7 +71,7 @@ async def test_an_idle_transaction(
         connection.execute("BEGIN")
         connection.execute("SELECT pg_current_xact_id()")
         await site.quiet(sessions.long)
-        monkeypatch.setattr(look, "LONG_S", -1.0)
+        monkeypatch.setattr(survey, "LONG_S", -1.0)
         monkeypatch.setattr(sessions, "_TOO_LONG_S", limit_s)
         results = [r for r in await site.ask(sessions.long) if database in r.text]
         assert [(r.level, r.subject) for r in results] == [
@@ -84,10 +92,10 @@ async def test_aws_own_objects_count_only_beside_the_runs_own_deployment(
     await site.fires(replication.publications, BLOCK, f"{database}/rds_pub")
     await site.fires(replication.slots, BLOCK, "rds_slot")
 
-    async def stands(_: look.Look) -> bool:
+    async def stands(_: survey.Look) -> bool:
         return True
 
-    monkeypatch.setattr(look.Look, "own_deployment_stands", stands)
+    monkeypatch.setattr(survey.Look, "own_deployment_stands", stands)
     await site.quiet(replication.publications)
     await site.quiet(replication.slots)
 
@@ -106,7 +114,7 @@ async def test_too_few_slots_for_the_databases(
 
     # 19 databases and rdsadmin are 20, as many as there are workers.
     monkeypatch.setattr(parameters, "connectable_databases", many)
-    monkeypatch.setattr(look, "_OF_SERVER", (*look._OF_SERVER, many))
+    monkeypatch.setattr(survey, "_OF_SERVER", (*survey._OF_SERVER, many))
     results = await site.ask(parameters.sizing)
     assert [r.text.split()[0] for r in results if r.level is BLOCK] == [
         "max_logical_replication_workers"
@@ -114,26 +122,26 @@ async def test_too_few_slots_for_the_databases(
 
 
 async def test_application_roles(site: Site) -> None:
-    await site.quiet(roles.application)
+    await site.quiet(database_roles.application)
     missing = site.changed("traffic", application_roles=["app_wrtier"])
-    await site.fires(roles.application, BLOCK, "app_wrtier", missing)
+    await site.fires(database_roles.application, BLOCK, "app_wrtier", missing)
     own = site.changed("traffic", application_roles=["postgres"])
-    await site.fires(roles.application, BLOCK, "postgres", own)
+    await site.fires(database_roles.application, BLOCK, "postgres", own)
     unlocked = site.changed("traffic", application_roles=["postgres"], lock_roles=False)
-    await site.quiet(roles.application, unlocked)
+    await site.quiet(database_roles.application, unlocked)
     none = site.changed("traffic", application_roles=[])
-    assert {r.level for r in await site.ask(roles.application, none)} == {WARN}
+    assert {r.level for r in await site.ask(database_roles.application, none)} == {WARN}
 
 
 async def test_a_role_that_the_plans_user_may_not_alter(site: Site) -> None:
     limited = site.changed("credentials", user="limited")
-    await site.fires(roles.application, BLOCK, "app_writer", limited)
+    await site.fires(database_roles.application, BLOCK, "app_writer", limited)
 
 
 async def test_a_user_without_permissions(site: Site, database: str) -> None:
-    await site.quiet(roles.master)
+    await site.quiet(database_roles.master)
     site.blue.run(database, KEYED, "CREATE SEQUENCE s")
-    results = await site.ask(roles.master, site.changed("credentials", user="limited"))
+    results = await site.ask(database_roles.master, site.changed("credentials", user="limited"))
     texts = {r.text for r in results if r.subject == f"{database}/limited"}
     assert {r.level for r in results} == {BLOCK}
     for words in (
@@ -153,23 +161,23 @@ async def test_a_table_that_apply_may_write_neither_as_its_owner_nor_as_the_plan
 ) -> None:
     site.blue.run(database, KEYED)
     limited = site.changed("credentials", user="limited")
-    result = await site.fires(roles.apply, BLOCK, f'{database}/public.Kunde "1"', limited)
+    result = await site.fires(database_roles.apply, BLOCK, f'{database}/public.Kunde "1"', limited)
     assert 'role "limited" cannot SET ROLE to "postgres"' in result.text
     assert 'GRANT "postgres" TO "limited";' in result.remedy
     site.blue.run(
         database,
         'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON "Kunde ""1""" TO limited',
     )
-    result = await site.fires(roles.apply, WARN, f"{database}/run_as_owner", limited)
+    result = await site.fires(database_roles.apply, WARN, f"{database}/run_as_owner", limited)
     assert "run_as_owner = true" in result.text
 
 
 async def test_a_session_of_a_role_that_the_plan_does_not_name(site: Site) -> None:
-    await site.quiet(roles.unnamed)
+    await site.quiet(database_roles.unnamed)
     with site.blue.session(user="limited"):
-        await site.fires(roles.unnamed, WARN, "limited")
+        await site.fires(database_roles.unnamed, WARN, "limited")
         named = site.changed("traffic", application_roles=["app_writer", "limited"])
-        await site.quiet(roles.unnamed, named)
+        await site.quiet(database_roles.unnamed, named)
 
 
 async def test_a_database_that_refuses_is_unknown_and_the_others_are_seen(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.discover import discover
-from runbook.plan import Plan, load
-from runbook.step import Refused, StepFailed
+from runbook.base.step import Refused, StepFailed
+from runbook.plan.discover import discover
+from runbook.plan.model import Plan, load
 from tests.preflight.conftest import PASSWORD, Site
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION
 
@@ -103,7 +103,7 @@ async def test_for_the_lab_hooks_and_short_pauses(site: Site, tmp_path: Path) ->
 
 
 async def test_an_amazon_address_is_verified(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runbook import discover as module
+    from runbook.plan import discover as module
 
     host = "orders.cluster-c1abc.us-east-1.rds.amazonaws.com"
     assert module._sslmode(host) == "verify-full"

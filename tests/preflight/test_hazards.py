@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook.plan import Plan
+from runbook.plan.model import Plan
 from runbook.preflight import suite
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Site

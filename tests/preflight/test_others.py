@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from runbook.fix import Fix, Mend
-from runbook.holder import HOLDER_TAG, Mark
-from runbook.preflight import cluster, look, others, replication, sessions
+from runbook.base.context import CLUSTER_TAG, RUN_TAG
+from runbook.base.step import Refused
+from runbook.ownership.holder import HOLDER_TAG, Mark
+from runbook.postgres.fix import Fix, Mend
+from runbook.preflight import survey
 from runbook.preflight.check import Check
+from runbook.preflight.checks import cluster, other_runs, replication, sessions
 from runbook.preflight.result import Level
-from runbook.remedies.fixes import Fixing
-from runbook.step import Refused
-from runbook.world import CLUSTER_TAG, RUN_TAG
+from runbook.repair.preflight_fixes import Fixing
 from tests.preflight.conftest import Site
 
 RUN = "k2f9qa"
@@ -82,9 +83,9 @@ def deployed(site: Site, name: str, made_by: Sequence[Mapping[str, str]] = ()) -
 
 
 async def test_a_mark_names_the_run_its_holder_and_the_way_to_take_it_off(site: Site) -> None:
-    await site.quiet(others.another_run)
+    await site.quiet(other_runs.another_run)
     marked(site)
-    result = await site.fires(others.another_run, BLOCK, f"run {RUN}")
+    result = await site.fires(other_runs.another_run, BLOCK, f"run {RUN}")
     for words in ("ben on laptop-7", "2026-11-26 22:01:07 UTC", "nothing but this mark"):
         assert words in result.text
     assert f"on laptop-7, blueprime watch {RUN}" in result.remedy
@@ -93,46 +94,46 @@ async def test_a_mark_names_the_run_its_holder_and_the_way_to_take_it_off(site: 
         f"aws rds remove-tags-from-resource --region us-east-1 --resource-name {arn(site)} "
         f"--tag-keys {HOLDER_TAG}"
     ) in result.remedy
-    assert not others.another_run.waivable
+    assert not other_runs.another_run.waivable
     site.lab.client().remove_tags_from_resource(ResourceName=arn(site), TagKeys=[HOLDER_TAG])
-    await site.quiet(others.another_run)
+    await site.quiet(other_runs.another_run)
 
 
 async def test_the_mark_of_this_run_and_of_one_that_has_ended_block_nothing(site: Site) -> None:
     marked(site, OWN)
-    await site.quiet(others.another_run)
+    await site.quiet(other_runs.another_run)
     marked(site, ended=True)
     group(site)
-    (result,) = await site.ask(others.another_run)
+    (result,) = await site.ask(other_runs.another_run)
     assert result.level is Level.PASS
     assert f"left by run {RUN}, which has ended: parameter group bp-{RUN}-pg" in result.text
 
 
 async def test_a_mark_that_cannot_be_read_blocks(site: Site) -> None:
     marked(site, text=f"v9 run={RUN} by:ben")
-    result = await site.fires(others.another_run, BLOCK, "orders")
+    result = await site.fires(other_runs.another_run, BLOCK, "orders")
     assert "remove-tags-from-resource" in result.remedy
 
 
 async def test_what_is_left_without_a_mark_blocks_unless_it_can_be_told(site: Site) -> None:
     group(site)
-    result = await site.fires(others.another_run, BLOCK, f"run {RUN}")
+    result = await site.fires(other_runs.another_run, BLOCK, f"run {RUN}")
     assert "nothing says who holds it, or whether it has ended" in result.text
     assert f"parameter group bp-{RUN}-pg" in result.text
     assert f"blueprime adopt orders --run {RUN}" in result.remedy
     # Production uses the group: that run has gone its way, and holds nothing aside.
     blue = site.lab.control.clusters[0]
     former, blue.group = blue.group, site.lab.control.group(f"bp-{RUN}-pg", cluster=True)
-    await site.quiet(others.another_run)
+    await site.quiet(other_runs.another_run)
     blue.group = former
     # This run has marked the cluster since, and could do so only when that one had ended.
     marked(site, OWN)
-    await site.quiet(others.another_run)
+    await site.quiet(other_runs.another_run)
 
 
 async def test_blue_prime_of_another_run_blocks(site: Site) -> None:
     clone(site, f"orders-prime-{RUN}", of_run(site))
-    result = await site.fires(others.another_run, BLOCK, f"run {RUN}")
+    result = await site.fires(other_runs.another_run, BLOCK, f"run {RUN}")
     assert f"orders-prime-{RUN} (16." in result.text
 
 
@@ -140,7 +141,7 @@ async def test_the_deployment_of_a_run_is_never_advised_to_be_deleted(site: Site
     identifier = deployed(site, f"bp-{RUN}-bgd", of_run(site))
     # A deployment is no leftover, whatever the mark says.
     marked(site, ended=True)
-    named = await site.fires(others.another_run, BLOCK, f"run {RUN}")
+    named = await site.fires(other_runs.another_run, BLOCK, f"run {RUN}")
     assert f"deployment bp-{RUN}-bgd" in named.text
     told = await site.fires(cluster.deployments, BLOCK, identifier)
     assert f"run {RUN} of blueprime" in told.remedy
@@ -160,7 +161,7 @@ async def test_a_foreign_deployment_says_what_its_deletion_would_delete(site: Si
     over = await site.fires(cluster.deployments, BLOCK, identifier)
     assert "--delete-target" not in over.remedy
     assert "Both clusters stay" in over.remedy
-    await site.quiet(others.another_run)
+    await site.quiet(other_runs.another_run)
 
 
 OBJECTS: tuple[tuple[Check, str, Mend], ...] = (
@@ -224,7 +225,7 @@ async def test_the_objects_of_another_run_are_left_alone(
 async def test_a_session_of_blueprime_itself_is_let_end(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "LONG_S", 0.0)
+    monkeypatch.setattr(survey, "LONG_S", 0.0)
     with site.blue.session() as inside:
         inside.execute("SET application_name = 'blueprime'; BEGIN; SELECT 1")
         result = await site.fires(sessions.long, Level.WARN, f"pid {inside.info.backend_pid}")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook import plan as plans
 from runbook import preflight
+from runbook.plan import model as plans
 from runbook.preflight import Level, Result
 from tests.preflight.conftest import Site
 from tui.cli.checking import SHOWN, check_plan

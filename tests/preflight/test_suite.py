@@ -11,10 +11,11 @@ import pytest
 from psycopg import AsyncConnection, AsyncCursor
 
 from runbook import preflight
-from runbook.preflight import Level, Result, look, suite
+from runbook.preflight import Level, Result, suite
+from runbook.preflight import survey as look
 from runbook.preflight.check import check
-from runbook.preflight.look import Look
 from runbook.preflight.result import passed
+from runbook.preflight.survey import Look
 from tests.preflight.conftest import Site
 
 

@@ -19,15 +19,15 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.offers import Offer
-from runbook.plan import Plan
+from runbook.base.context import World
+from runbook.base.offer import Offer
+from runbook.base.pair import Sides
+from runbook.base.roles import Role
+from runbook.base.step import Gate
+from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres import replication
-from runbook.roles import Role
 from runbook.session import Session
-from runbook.sides import Sides
-from runbook.step import Gate
-from runbook.world import World
 from state.journal import Journal
 from state.words import Environment, Status
 from tests.postgres.conftest import LIMIT_S, MASTER, SECRET, Pair, master_password

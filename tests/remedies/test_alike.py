@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from runbook import alike
-from runbook.roles import Role
-from runbook.runner import Decide
-from runbook.step import Gate, Step, Watch
-from runbook.steps.alike import compare_databases, compare_schemas
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Gate, Step, Watch
+from runbook.procedure.runner import Decide
+from runbook.procedure.steps.shared.schemas import compare_databases, compare_schemas
+from runbook.proofs import schemas_equal
 from state.words import Status
 from tests.postgres.schemas import SCHEMAS, dumped
 from tests.remedies.conftest import Bench, yes
@@ -46,10 +46,10 @@ async def test_what_is_the_same_is_kept_and_nobody_is_asked(bench: Bench) -> Non
 
     assert (await compared(bench, decide))[0] is Status.SUCCEEDED
     assert asked == []
-    known = alike.kept(bench.world)
+    known = schemas_equal.kept(bench.world)
     assert {each.names[-1] for each in known} == {"sale_status_check", "sale_one_open", "currency"}
     assert (await compared(bench, decide))[0] is Status.SUCCEEDED
-    assert alike.kept(bench.world) == known
+    assert schemas_equal.kept(bench.world) == known
     # What holds for this pair of texts says nothing of another.
     bench.ask(
         18,
@@ -76,7 +76,7 @@ async def test_what_cannot_be_proved_is_for_a_person_by_name_and_kept(bench: Ben
     assert "'USD'" in questions[0]
     assert "'EUR'" in questions[0]
     assert ("column", ("public", "sale", "cur")) in {
-        (each.kind, each.names) for each in alike.kept(bench.world)
+        (each.kind, each.names) for each in schemas_equal.kept(bench.world)
     }
     assert (await compared(bench, yes_to_all))[0] is Status.SUCCEEDED
 

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.alarm import Cause
-from runbook.consumers import consumers
-from runbook.looks.slots import SlotsLook
-from runbook.roles import Role
-from runbook.step import Watch
-from runbook.steps.drop_capture import DropCapture
-from runbook.world import World
+from runbook.base.alert import Cause
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Watch
+from runbook.ownership.slot_consumers import consumers
+from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.watch.probes.slots import SlotsLook
 from tests.remedies.conftest import Bench
 
 

@@ -8,20 +8,20 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook import drift, newcomers
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.drift import Drift, SchemaLook
-from runbook.looks.objects import HeldObjectsLook
-from runbook.positions import Position, way_back, way_back_now
-from runbook.roles import Role
-from runbook.sides import held
-from runbook.step import Refused, Risk, Watch
-from runbook.steps import forced, rollback
-from runbook.steps.capture import publication_name
-from runbook.steps.rollback import Assess
-from runbook.tracks import WayBack
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.roles import Role
+from runbook.base.step import Refused, Risk, Watch
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.procedure.steps.rollback import fail_back, forced
+from runbook.procedure.steps.rollback.fail_back import Assess
+from runbook.procedure.tracks import WayBack
+from runbook.proofs import new_databases, schema_drift
+from runbook.proofs.schema_drift import Drift, SchemaLook
+from runbook.watch.position import Position, way_back, way_back_now
+from runbook.watch.probes.objects import HeldObjectsLook
 from tests.remedies.conftest import Bench
 
 NEW = 'tenant "new" %'
@@ -98,7 +98,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     async def none(world: World) -> None:
         return None
 
-    monkeypatch.setattr(rollback, "deployment", none)
+    monkeypatch.setattr(fail_back, "deployment", none)
     monkeypatch.setattr(Rds, "cluster_by_resource_id", _available)
     grown.settle()
     grown.fact("traffic", {"open": False})
@@ -109,7 +109,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     with pytest.raises(Refused, match="a rollback would lose it") as refused:
         await assess()
     assert "give it up by name" in refused.value.todo.lower()
-    grown.fact(drift.FACT, {"drifts": [each.as_json() for each in await _drifts(grown)]})
+    grown.fact(schema_drift.FACT, {"drifts": [each.as_json() for each in await _drifts(grown)]})
     assert NAME in forced.loss(grown.world), "no lag tells of it"
     await grown.mend("give-up-database")
     await assess()
@@ -127,7 +127,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
 
     monkeypatch.setattr(World, "databases", dropped)
     await HeldObjectsLook(grown.world, grown.journal).look([grown.database])
-    assert drift.given_up(grown.world) == [], "one that is gone again is not lost"
+    assert schema_drift.given_up(grown.world) == [], "one that is gone again is not lost"
     assert way_back_now(grown.world, Position.PROTECTED) == way_back(Position.PROTECTED)
 
 
@@ -141,4 +141,4 @@ async def test_what_production_refuses_meanwhile_is_what_is_said(bench: Bench) -
             admin.execute(SQL("DROP DATABASE {}").format(name))
         with pytest.raises(psycopg.errors.ObjectInUse, match="being accessed by other users"):
             admin.execute(SQL("ALTER DATABASE {} RENAME TO other").format(name))
-    assert "dropped (a slot reads it) or renamed" in newcomers.HELD_DATABASES
+    assert "dropped (a slot reads it) or renamed" in new_databases.HELD_DATABASES

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import psycopg
 import pytest
 
-from runbook.fix import Fix, Mend
-from runbook.remedies import offered
+from runbook.postgres.fix import Fix, Mend
+from runbook.repair import offered
 from state.words import Outcome, Status
 from tests.remedies.conftest import Bench, yes
 from tui.cli import mending

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook import unlike
+from runbook.base.roles import Role
+from runbook.base.step import Gate, Refused, Watch
 from runbook.postgres.connect import CannotConnect
-from runbook.remedies.objects import remedies
-from runbook.roles import Role
-from runbook.step import Gate, Refused, Watch
-from runbook.steps.beside import LEFT, refuse_unless_alike
-from runbook.unlike import ObjectsLook, Unlike
+from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
+from runbook.proofs import objects
+from runbook.proofs.objects import ObjectsLook, Unlike
+from runbook.repair.objects import remedies
 from state.words import Status
 from tests.postgres.conftest import SECRET
 from tests.postgres.test_objects import RICH, ROLES, forget_roles
@@ -41,14 +41,14 @@ def release(bench: Bench) -> Iterator[list[str]]:
     for each in both:
         bench.both(each)
     bench.follow()
-    bench.fact(unlike.KNOWN, {})
+    bench.fact(objects.KNOWN, {})
     yield [each for each in statements if each not in both]
     forget_roles(bench.pair, bench.database, (*ROLES, "reporting", "gone"))
 
 
 async def left(bench: Bench) -> list[Unlike]:
     found = await ObjectsLook(bench.world).look(*SIDES, [bench.database])
-    return unlike.fresh(found, unlike.known(bench.world) or {})
+    return objects.fresh(found, objects.known(bench.world) or {})
 
 
 async def make_all(bench: Bench) -> list[Unlike]:
@@ -58,7 +58,7 @@ async def make_all(bench: Bench) -> list[Unlike]:
     """
     look, alike = ObjectsLook(bench.world), dict[str, list[str]]()
     for _ in range(9):
-        found = unlike.fresh(await look.look(*SIDES, [bench.database]), alike)
+        found = objects.fresh(await look.look(*SIDES, [bench.database]), alike)
         made = remedies(found, look)
         if not made:
             return found
@@ -66,7 +66,7 @@ async def make_all(bench: Bench) -> list[Unlike]:
             ((effect,),) = await remedy.effects(bench.world)
             await effect.perform()
             again = await remedy.now(bench.world)
-            alike |= unlike.printed([] if again is None else [again])
+            alike |= objects.printed([] if again is None else [again])
     raise AssertionError([each.words for each in found])
 
 
@@ -126,7 +126,7 @@ def let_in(bench: Bench, role: str) -> None:
 def based(bench: Bench) -> Iterator[Bench]:
     """Lend a run whose sides have an application's tables and role, and are alike."""
     bench.follow(prepare=BASE)
-    bench.fact(unlike.KNOWN, {})
+    bench.fact(objects.KNOWN, {})
     yield bench
     forget_roles(bench.pair, bench.database, ("reporting", "app % role"))
 
@@ -251,7 +251,7 @@ async def test_a_trigger_that_one_partition_alone_has_otherwise_is_seen_and_made
     bench: Bench,
 ) -> None:
     bench.follow(prepare=PARTITIONED)
-    bench.fact(unlike.KNOWN, {})
+    bench.fact(objects.KNOWN, {})
     assert await bench.offers() == {}
     bench.here(
         'ALTER TABLE "Event 1" DISABLE TRIGGER stamp; ALTER TABLE event_2 ENABLE TRIGGER stamp'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.roles import Role
+from runbook.base.roles import Role
+from runbook.base.step import Answer, StepFailed
+from runbook.procedure.steps.rollback.counters import Compare
 from runbook.session import Busy, Session
-from runbook.step import Answer, StepFailed
-from runbook.steps.carry import Compare
 from state.report import report
 from state.words import Outcome, Status
 from tests.remedies.conftest import Bench, yes
@@ -29,7 +29,7 @@ async def kept(bench: Bench) -> tuple[str, str]:
         async def refused(effect: object) -> dict[str, object]:
             raise StepFailed("No.", now="Nothing.", todo="Again.")
 
-        patch.setattr("runbook.remedies.recopy.RowsEffect.perform", refused)
+        patch.setattr("runbook.repair.recopy_rows.RowsEffect.perform", refused)
         assert await bench.session.mend(key, yes) is Status.FAILED
     return key, bench.journal.attempts(bench.run)[-1].effects[0].key
 
@@ -115,7 +115,7 @@ async def test_a_side_that_cannot_be_asked_is_said_and_hides_nothing_else(
     async def broken(*arguments: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr("runbook.remedies.schemas.both", broken)
+    monkeypatch.setattr("runbook.repair.schemas_offered.both", broken)
     offers = await differing.session.remedies()
     assert [offer.why for offer in offers if not offer.key] == [
         "it could not be looked at: no route to host"

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook import unlike
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
+from runbook.base.context import World
+from runbook.base.roles import Role
 from runbook.postgres import connect as pg
-from runbook.roles import Role
-from runbook.world import World
+from runbook.proofs import objects
 from state.words import Status
 from tests.postgres.conftest import MASTER, SECRET, Pair
 from tests.remedies.conftest import Bench, yes
@@ -52,7 +52,7 @@ def set_password(pair: Pair, major: int, password: str) -> None:
 def rotated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """Lend a run whose user has another password on the publisher from now on."""
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
-    bench.fact(unlike.KNOWN, {})
+    bench.fact(objects.KNOWN, {})
     kept = {
         major: bench.ask(major, "SELECT rolpassword FROM pg_authid WHERE rolname = %s", MASTER)
         for major in (16, 18)

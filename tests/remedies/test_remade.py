@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runbook import differing
-from runbook.looks.schemas import SchemasLook
 from runbook.postgres.rows import Chosen
+from runbook.proofs import diverged
+from runbook.watch.probes.schemas import SchemasLook
 from tests.remedies.conftest import Bench, until, yes
 
 MADE = "CREATE TABLE t (id int PRIMARY KEY, a int, b int)"
@@ -17,7 +17,7 @@ OTHERS = "CREATE TABLE other (id int PRIMARY KEY)"
 async def looked(bench: Bench) -> list[str]:
     """Return the tables that are known to differ after a look of the watch."""
     await SchemasLook(bench.world, bench.journal).look([bench.database])
-    return [each.table for each in differing.left(bench.world)]
+    return [each.table for each in diverged.left(bench.world)]
 
 
 async def test_a_table_that_was_dropped_and_made_again_is_told_emptied_and_copied(
@@ -125,7 +125,7 @@ async def test_a_copy_that_leaves_rows_behind_fails_with_both_counts(
     assert not (await bench.session.mend(key, yes)).done
     message = bench.journal.attempts(bench.run)[-1].message
     assert "new blue has 100 rows, blue prime 102" in message
-    assert [each.table for each in differing.left(bench.world)] == ["t"]
+    assert [each.table for each in diverged.left(bench.world)] == ["t"]
 
 
 async def test_rows_without_a_key_are_not_left_by_a_copy(bench: Bench) -> None:

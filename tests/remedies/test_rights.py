@@ -11,12 +11,12 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws import AccessDenied
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.postgres import apply_rights, pending
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.postgres import apply_rights, failing_transaction
 from runbook.postgres.apply_rights import ApplyRights, mode
-from runbook.postgres.parts import Parts
-from runbook.roles import Role
-from runbook.server_log import apply_error
-from runbook.world import World
+from runbook.postgres.schema_ddl import Parts
+from runbook.watch.server_log import apply_error
 from tests.postgres.conftest import application as application  # the fixture
 from tests.remedies.conftest import Bench, until
 
@@ -98,7 +98,7 @@ async def test_where_nothing_else_tells_the_cause_the_server_log_does(
 
     monkeypatch.setattr(World, "cluster", cluster)
     monkeypatch.setattr(Rds, "log_tail", log)
-    monkeypatch.setattr("runbook.remedies.schemas.both", alike)
+    monkeypatch.setattr("runbook.repair.schemas_offered.both", alike)
     said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]
     assert len(said) == 1, await bench.offers()
     assert 'new row for relation "note" violates check constraint' in said[0]
@@ -136,21 +136,21 @@ async def test_of_a_long_transaction_no_more_is_read_than_is_needed(
     bench.there("ALTER SUBSCRIPTION " + bench.name + " DISABLE")
     bench.here("INSERT INTO note SELECT n, repeat('x', 100) FROM generate_series(2, 3000) AS n")
     bench.here("INSERT INTO note VALUES (3001, 'b')")
-    monkeypatch.setattr(pending, "MOST_CHANGES", 200)
+    monkeypatch.setattr(failing_transaction, "MOST_CHANGES", 200)
     fetched: list[int] = []
-    take = pending._Reading.ends_with
+    take = failing_transaction._Reading.ends_with
 
-    def counted(self: pending._Reading, message: bytes) -> bool:
+    def counted(self: failing_transaction._Reading, message: bytes) -> bool:
         fetched.append(len(message))
         return take(self, message)
 
-    monkeypatch.setattr(pending._Reading, "ends_with", counted)
+    monkeypatch.setattr(failing_transaction._Reading, "ends_with", counted)
     slot = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND NOT active"
     until(lambda: bench.here(slot, bench.slot) == [(1,)])
     async with bench.world.connect(bench.sides.subscriber, bench.database) as connection:
-        applied = await pending.applied(connection, bench.name)
+        applied = await failing_transaction.applied(connection, bench.name)
     async with bench.world.connect(bench.sides.publisher, bench.database) as connection:
-        found = await pending.failing(
+        found = await failing_transaction.failing(
             connection, bench.slot, bench.name, applied_lsn=applied, from_lsn=0
         )
     assert (len(found.changes), found.whole) == (200, False)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Effect
 from runbook.postgres import replication
-from runbook.roles import Role
-from runbook.step import Effect
-from runbook.steps.capture import Capture
-from runbook.steps.drop_capture import DropCapture
-from runbook.steps.traffic import UnlockRoles
-from runbook.world import World
+from runbook.procedure.steps.protect.capture import Capture
+from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.procedure.steps.traffic import UnlockRoles
 from tests.remedies.conftest import Bench
 
 CLOSED = "REVOKE CONNECT ON DATABASE {} FROM PUBLIC"

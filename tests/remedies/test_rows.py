@@ -142,8 +142,8 @@ async def test_triggers_and_foreign_keys_of_blue_prime_stay_quiet(bench: Bench) 
 async def test_a_writer_that_holds_the_table_is_named_and_nothing_changes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runbook.remedies.recopy.LOCK_TRIES", 1)
-    monkeypatch.setattr("runbook.remedies.recopy.LOCK_S", 1.0)
+    monkeypatch.setattr("runbook.repair.recopy_rows.LOCK_TRIES", 1)
+    monkeypatch.setattr("runbook.repair.recopy_rows.LOCK_S", 1.0)
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
     bench.there("DELETE FROM t WHERE id = 1")
     bench.differ("t")

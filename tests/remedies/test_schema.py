@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from runbook import verdicts
 from runbook.postgres.queries import load
-from runbook.remedies.schema import PartsEffect
+from runbook.protection import verdicts
+from runbook.repair.schema import PartsEffect
 from state.words import Status
 from tests.remedies.conftest import Bench, until, yes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runbook import comparing
-from runbook.roles import Role
+from runbook.base.roles import Role
+from runbook.proofs import compare
 from tests.remedies.conftest import Bench, until
 
 
@@ -49,7 +49,7 @@ async def test_drift_and_rows_are_mended_on_new_blue(turned: Bench) -> None:
     for table in ("t", "n"):
         assert turned.rows(table)[0] == turned.rows(table)[1]
     assert await turned.session.remedies() == []
-    (found,) = await comparing.compare_live(turned.world)
+    (found,) = await compare.compare_live(turned.world)
     assert found.same, found
 
 

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.permission import Permission
-from runbook.runner import Runner
-from runbook.step import Answer, Effect, Finding, Gate, Step, Watch, Wave
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.step import Answer, Effect, Finding, Gate, Step, Watch, Wave
+from runbook.ownership.permission import Permission
+from runbook.procedure.runner import Runner
 from state.journal import Journal
 from state.records import Attempt
 from state.words import Environment

@@ -5,10 +5,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from runbook.base.roles import Role
+from runbook.base.step import Ambiguous, StepFailed
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.roles import Role
-from runbook.step import Ambiguous, StepFailed
-from runbook.steps.effects import answered
+from runbook.procedure.steps.shared.effects import answered
 
 
 @pytest.mark.parametrize("error", [CannotConnect("nobody answers"), WrongServer("another one")])

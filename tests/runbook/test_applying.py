@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.applying import MOMENT_S, RETRY_S, STUCK, Failures
+from runbook.watch.apply_errors import MOMENT_S, RETRY_S, STUCK, Failures
 
 
 def test_a_lost_connection_is_forgiven_once_the_worker_runs_on() -> None:

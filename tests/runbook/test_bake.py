@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import verdicts
-from runbook.board import Board, Protection
-from runbook.looks import clusters
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import StepFailed, Watch
 from runbook.postgres import activity
 from runbook.postgres.activity import Activity
-from runbook.roles import Role
-from runbook.step import StepFailed, Watch
-from runbook.steps.protection import Bake
-from runbook.steps.traffic import ResumeTraffic
-from runbook.verdicts import SEEN_S
-from runbook.world import World
+from runbook.procedure.steps.protect.verify import Bake
+from runbook.procedure.steps.traffic import ResumeTraffic
+from runbook.protection import verdicts
+from runbook.protection.dashboard import Board, Protection
+from runbook.protection.verdicts import SEEN_S
+from runbook.watch.probes import clusters
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws.facts import Cluster
-from runbook.steps.by_hand import after_clone
-from runbook.world import World
+from runbook.base.context import World
+from runbook.procedure.steps.shared.by_hand import after_clone
 
 
 def _cluster(name: str, *, data_api: bool) -> Cluster:

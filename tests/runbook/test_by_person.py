@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import serving
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.ownership import serving
+from runbook.ownership.serving import Seen
 from runbook.postgres import catalog
-from runbook.roles import Role
-from runbook.serving import Seen
-from runbook.steps.commit import CommitAssess
-from runbook.world import World
+from runbook.procedure.steps.finish.commit import CommitAssess
 from tests.runbook.test_serving import CLOSED, OPEN, PROTECTED, seen
 from tests.runbook.test_serving import world as serving_world
 from tui.cli.deciding import yes_to_all

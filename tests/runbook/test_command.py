@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.plan import Plan
-from runbook.roles import Role
-from runbook.step import Stake, Stakes, StepFailed
-from runbook.steps import command
-from runbook.steps.command import CommandEffect
+from runbook.base.roles import Role
+from runbook.base.step import Stake, Stakes, StepFailed
+from runbook.plan.model import Plan
+from runbook.procedure.steps.shared import command
+from runbook.procedure.steps.shared.command import CommandEffect
 from tests.workspace import until
 
 LONG_S = 120.0

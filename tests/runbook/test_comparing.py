@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import comparing, differing
-from runbook.differing import Differing
+from runbook.base.context import World
+from runbook.base.step import StepFailed
 from runbook.postgres.compare_live import DifferingKey, Kind, LiveComparison, TableDifference
-from runbook.step import StepFailed
-from runbook.world import World
+from runbook.proofs import compare, diverged
+from runbook.proofs.diverged import Differing
 
 
 class Facts:
@@ -47,14 +47,14 @@ def known(table: str, database: str = "orders", found_by: str = "fence") -> Diff
 
 
 def recorded(world: Facts, result: LiveComparison) -> set[tuple[str, str, str]]:
-    comparing.record(cast(World, world), [result], world.evidence)
-    left = differing.left(cast(World, world))
+    compare.record(cast(World, world), [result], world.evidence)
+    left = diverged.left(cast(World, world))
     return {(each.database, each.table, each.found_by) for each in left}
 
 
 def test_what_is_equal_now_is_struck_out_and_what_differs_is_kept() -> None:
     before = [known("mended"), known("locked"), known("a", "other"), known("differs")]
-    world = Facts(**{differing.FACT: differing.as_json(before)})
+    world = Facts(**{diverged.FACT: diverged.as_json(before)})
     assert recorded(world, compared(differs("differs", 2), undecided=("locked",))) == {
         ("orders", "locked", "fence"),
         ("orders", "differs", "comparison"),
@@ -66,15 +66,15 @@ def test_what_is_equal_now_is_struck_out_and_what_differs_is_kept() -> None:
 def test_no_difference_leaves_no_fact_but_the_comparison() -> None:
     world = Facts()
     assert recorded(world, compared()) == set()
-    assert differing.FACT not in world.facts
-    assert world.facts[comparing.FACT]["databases"][0]["equal"] is True
+    assert diverged.FACT not in world.facts
+    assert world.facts[compare.FACT]["databases"][0]["equal"] is True
 
 
 def test_the_journal_gets_keys_in_bounded_number_and_no_rows() -> None:
     world = Facts()
     recorded(world, compared(differs("keyed", 500), differs("keyless", 3, unique=False)))
-    keyed, keyless = world.facts[comparing.FACT]["databases"][0]["different"]
-    assert (keyed["count"], len(keyed["rows"])) == (500, comparing.KEYS_KEPT)
+    keyed, keyless = world.facts[compare.FACT]["databases"][0]["different"]
+    assert (keyed["count"], len(keyed["rows"])) == (500, compare.KEYS_KEPT)
     assert (keyless["count"], keyless["rows"]) == (3, [])
     assert "no key to name them by" in world.texts[0]
     assert world.texts[0].count("secret") == 3
@@ -87,4 +87,4 @@ async def test_without_a_way_that_is_held_there_is_nothing_to_compare() -> None:
         {"capture": {}, "slots": []},
     ):
         with pytest.raises(StepFailed, match="nothing to compare while it moves"):
-            await comparing.compare_live(cast(World, Facts(**facts)))
+            await compare.compare_live(cast(World, Facts(**facts)))

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook import holder
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
-from runbook.holder import HOLDER_TAG, Mark
-from runbook.step import Ambiguous, Refused, StepFailed
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.step import Ambiguous, Refused, StepFailed
+from runbook.ownership import holder
+from runbook.ownership.holder import HOLDER_TAG, Mark
 
 AT = datetime(2026, 11, 30, 3, 0, 0, tzinfo=UTC)
 MARK = Mark("k3f9qa", 7, "3f9a1c8e", "ada", "laptop-1", AT)

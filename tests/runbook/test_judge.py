@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.alarm import Alarm, Cause, Seen
-from runbook.board import Fence, LagView, Protection, Stage
-from runbook.differing import Differing
-from runbook.judge import RESTS, STEADY_S, Kept, Looked, Rest, Steady, judge
-from runbook.judging import said
-from runbook.looks.traffic import fence_now
-from runbook.plan import ProtectionSection
+from runbook.base.alert import Alarm, Cause, Seen
+from runbook.plan.model import ProtectionSection
+from runbook.proofs.diverged import Differing
+from runbook.protection.assess import RESTS, STEADY_S, Kept, Looked, Rest, Steady, judge
+from runbook.protection.dashboard import Fence, LagView, Protection, Stage
+from runbook.protection.record import said
+from runbook.watch.probes.traffic import fence_now
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 LIMITS = ProtectionSection(lag_limit_bytes=64_000, lag_limit_s=30.0, fresh_s=10.0)

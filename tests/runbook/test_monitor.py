@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.alarm import Ages, Alarm, Cause, Seen
-from runbook.board import Board, LagView, Protection, Trend, about, from_json
-from runbook.judging import said
-from runbook.looks import trend
-from runbook.looks.patience import AGAIN_S, Patience
-from runbook.looks.schemas import latest
-from runbook.world import World
+from runbook.base.alert import Ages, Alarm, Cause, Seen
+from runbook.base.context import World
+from runbook.protection.dashboard import Board, LagView, Protection, Trend, about, from_json
+from runbook.protection.record import said
+from runbook.watch.probes import trend
+from runbook.watch.probes.patience import AGAIN_S, Patience
+from runbook.watch.probes.schemas import latest
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook import fencing, slipped
-from runbook.postgres import fence, marks
-from runbook.postgres.fence import ClientSession, FenceSample, FenceVerdict, WriteCounters
+from runbook.postgres import fence_sql, marks
+from runbook.postgres.fence_sql import ClientSession, FenceSample, FenceVerdict, WriteCounters
 from runbook.postgres.marks import DatabaseMarks, Marks
+from runbook.proofs import late_writes, write_fence
 
 AT = datetime(2026, 5, 2, tzinfo=UTC)
 COUNTERS = st.builds(
@@ -42,13 +42,13 @@ SAMPLES = st.builds(
 def test_a_fence_is_proved_only_on_one_server_whose_counts_were_kept_and_stand_still(
     before: FenceSample, after: FenceSample
 ) -> None:
-    verdict = fence.compare_samples(before, after)
-    assert bool(fencing.reasons_of(verdict)) != bool(verdict.proved)
+    verdict = fence_sql.compare_samples(before, after)
+    assert bool(write_fence.reasons_of(verdict)) != bool(verdict.proved)
     if not verdict.proved:
         return
     assert before.system_identifier == after.system_identifier
-    if not fence.none_ended(before, after):
-        assert fencing.rows_of(before) == fencing.rows_of(after)
+    if not fence_sql.none_ended(before, after):
+        assert write_fence.rows_of(before) == write_fence.rows_of(after)
         assert [c.stats_reset for c in before.counters.values()] == [
             after.counters[name].stats_reset for name in before.counters
         ]
@@ -56,7 +56,7 @@ def test_a_fence_is_proved_only_on_one_server_whose_counts_were_kept_and_stand_s
 
 @pytest.mark.parametrize("proved", [None, False])
 def test_what_is_not_proved_has_a_reason(proved: bool | None) -> None:
-    assert fencing.reasons_of(FenceVerdict(proved, ()))
+    assert write_fence.reasons_of(FenceVerdict(proved, ()))
 
 
 def marked(rows: int, *, started: datetime = AT, reset: datetime | None = None) -> Marks:
@@ -75,7 +75,9 @@ def test_a_database_whose_counts_were_lost_may_have_moved() -> None:
 
 
 def test_a_table_that_was_not_compared_is_named_like_one_that_differs() -> None:
-    found = slipped.Found(tables=(slipped.Differing("orders", "public", "t", None, None, "fence"),))
+    found = late_writes.Found(
+        tables=(late_writes.Differing("orders", "public", "t", None, None, "fence"),)
+    )
     assert not found.proved
     assert "public.t" in found.words
 
@@ -83,5 +85,5 @@ def test_a_table_that_was_not_compared_is_named_like_one_that_differs() -> None:
 def test_a_session_speaks_against_a_fence_without_any_earlier_look() -> None:
     inside = ClientSession(7, "app", "orders", "", "10.0.0.1", "idle", 1.0)
     now = FenceSample(AT, 1, AT, 9, (inside,), (), (), {})
-    against, _ = fence.named(now, now)
+    against, _ = fence_sql.named(now, now)
     assert against == [str(inside)]

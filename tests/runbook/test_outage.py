@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import unanswered
 from runbook.aws import Aws
-from runbook.board import Downtime, Production, Serving
-from runbook.outage import downtime
-from runbook.plan import Plan
-from runbook.roles import Role
-from runbook.steps.traffic import ResumeTraffic
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.plan.model import Plan
+from runbook.procedure.steps.traffic import ResumeTraffic
+from runbook.protection import unanswered
+from runbook.protection.dashboard import Downtime, Production, Serving
+from runbook.watch.downtime import downtime
 from state.journal import Journal
 from state.records import Sample
 from state.words import Outcome, Status, Track

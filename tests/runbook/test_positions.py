@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import plan as plans
-from runbook.board import Board, Production, Serving
-from runbook.differing import DIFFERENT
-from runbook.positions import Position, position, way_back, way_back_now
-from runbook.steps import forced
-from runbook.tracks import WayBack, WayUp, steps_of
-from runbook.ways import ways
-from runbook.world import World
+from runbook.base.context import World
+from runbook.branches import ways
+from runbook.plan import model as plans
+from runbook.procedure.steps.rollback import forced
+from runbook.procedure.tracks import WayBack, WayUp, steps_of
+from runbook.proofs.diverged import DIFFERENT
+from runbook.protection.dashboard import Board, Production, Serving
+from runbook.watch.position import Position, position, way_back, way_back_now
 from state.journal import Journal
 from state.words import Outcome, Status, Track
 from tests.state.invented import start

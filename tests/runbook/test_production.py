@@ -10,18 +10,18 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from runbook import serving
 from runbook.aws.facts import Cluster
-from runbook.board import Board, ClusterView, LagView, Production, Serving
-from runbook.looks.production import Asked, Witness, does_not, news
-from runbook.looks.workers import WorkersLook
-from runbook.monitor import Monitor
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Gate, Refused, StepFailed
+from runbook.ownership import serving
+from runbook.ownership.serving import Seen
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.roles import Role
-from runbook.serving import Seen
-from runbook.step import Gate, Refused, StepFailed
-from runbook.steps import forced
-from runbook.world import World
+from runbook.procedure.steps.rollback import forced
+from runbook.protection.dashboard import Board, ClusterView, LagView, Production, Serving
+from runbook.watch.monitor import Monitor
+from runbook.watch.probes.production import Asked, Witness, does_not, news
+from runbook.watch.probes.workers import WorkersLook
 from tui.cli.deciding import gives_up, yes_to_all
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runbook.alarm import Seen
-from runbook.board import LagView
-from runbook.judge import RESTS, Kept, Looked, judge
-from runbook.plan import ProtectionSection
+from runbook.base.alert import Seen
+from runbook.plan.model import ProtectionSection
 from runbook.postgres.refusals import libpq_says, told_once
+from runbook.protection.assess import RESTS, Kept, Looked, judge
+from runbook.protection.dashboard import LagView
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WHY = '"app": FATAL: password authentication failed for user "app". Check the password.'

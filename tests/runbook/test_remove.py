@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws.facts import Cluster
-from runbook.roles import Role
-from runbook.step import Refused
-from runbook.steps.remove import own
-from runbook.world import RUN_TAG, World
+from runbook.base.context import RUN_TAG, World
+from runbook.base.roles import Role
+from runbook.base.step import Refused
+from runbook.procedure.steps.finish.cleanup import own
 
 
 def cluster(name: str) -> Cluster:

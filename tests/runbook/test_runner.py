@@ -7,12 +7,12 @@ import sqlite3
 import psycopg
 import pytest
 
-from runbook import runner as runners
-from runbook.looked import seen_there
+from runbook.base.context import World
+from runbook.base.effect_state import seen_there
+from runbook.base.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
 from runbook.postgres.connect import CannotConnect
-from runbook.runner import Runner
-from runbook.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
-from runbook.world import World
+from runbook.procedure import runner as runners
+from runbook.procedure.runner import Runner
 from state.journal import Journal
 from state.records import Effect
 from state.standing import standing

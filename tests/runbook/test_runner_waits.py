@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws import AwsRefused, Call
-from runbook.runner import Runner
-from runbook.step import Answer, Finding, Watch
-from runbook.steps.patient import PatientEffect
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.step import Answer, Finding, Watch
+from runbook.procedure.runner import Runner
+from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from state.journal import Journal
 from state.words import Outcome, Status
 from tests.runbook.conftest import FakeEffect, FakeStep

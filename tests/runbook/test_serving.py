@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook import serving
 from runbook.aws.facts import Cluster
-from runbook.plan import EndpointMethod
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Stake, Stakes
+from runbook.ownership import serving
+from runbook.ownership.serving import Door, Seen
+from runbook.plan.model import EndpointMethod
 from runbook.postgres.admission import Admission
-from runbook.postgres.fence import ClientSession
-from runbook.roles import Role
-from runbook.serving import Door, Seen
-from runbook.step import Stake, Stakes
-from runbook.world import World
+from runbook.postgres.fence_sql import ClientSession
 
 NAMES = {
     Role.BLUE: "orders",

@@ -8,18 +8,20 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from runbook import fencing, given_up
 from runbook.aws.facts import Cluster
-from runbook.plan import EndpointMethod
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Stake, StepFailed
+from runbook.ownership.serving import Seen
+from runbook.plan.model import EndpointMethod
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.postgres.fence import ClientSession
-from runbook.roles import Role
-from runbook.serving import Seen
-from runbook.step import Stake, StepFailed
-from runbook.steps import endpoint, traffic
-from runbook.steps.detach import present
-from runbook.steps.endpoint import SwitchEndpoint
-from runbook.world import World
+from runbook.postgres.fence_sql import ClientSession
+from runbook.procedure.steps import traffic
+from runbook.procedure.steps.protect.replication import present
+from runbook.procedure.steps.rollback import endpoints
+from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
+from runbook.proofs import write_fence
+from runbook.protection import given_up
 
 INSIDE = ClientSession(7, "app", "orders", "web", "10.0.0.7", "idle", 3.0)
 
@@ -65,7 +67,7 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
 
         async def __aexit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr(fencing, "connections", Opened)
+    monkeypatch.setattr(write_fence, "connections", Opened)
     monkeypatch.setattr(traffic.fence, "sample", sample)
     assert await traffic.nobody_inside(world(), (Role.NEW_BLUE,)) == ["new blue"]
     with pytest.raises(StepFailed, match="1 application sessions are open on blue prime"):
@@ -79,7 +81,7 @@ async def test_one_that_is_gone_from_aws_has_no_name_to_be_taken(
     async def rename(world: World, role: Role, name: str, stake: Stake) -> Any:
         return role, name
 
-    monkeypatch.setattr(endpoint, "rename", rename)
+    monkeypatch.setattr(endpoints, "rename", rename)
     waves = await SwitchEndpoint(Role.NEW_BLUE, Role.BLUE_PRIME).effects(world(there=there))
     taken = [(Role.BLUE_PRIME, "orders")]
     aside = [[(Role.NEW_BLUE, "orders-new-k3f9qa")]] if there else []

@@ -12,18 +12,18 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import plan as plans
-from runbook import planning
-from runbook.alarm import Alarm, Cause, cause_of
-from runbook.board import Board, from_json
+from runbook.base.alert import Alarm, Cause, cause_of
+from runbook.base.context import World
+from runbook.base.step import Gate, Risk, Watch
 from runbook.checklist import Checklist, Line, Section
-from runbook.looks.traffic import TrafficLook
+from runbook.plan import model as plans
+from runbook.plan import reread
 from runbook.postgres import activity
-from runbook.runner import Runner
-from runbook.step import Gate, Risk, Watch
-from runbook.steps import clone
-from runbook.waiting import within
-from runbook.world import World
+from runbook.procedure.runner import Runner
+from runbook.procedure.steps.protect import blue_prime
+from runbook.procedure.waiting import within
+from runbook.protection.dashboard import Board, from_json
+from runbook.watch.probes.traffic import TrafficLook
 from state.journal import Journal
 from state.records import Run, TrackEntry
 from state.words import Status, Track
@@ -74,8 +74,8 @@ async def test_a_clone_s_percentage_is_told_as_a_fraction(monkeypatch: pytest.Mo
     async def cluster(name: str) -> object:
         return found
 
-    monkeypatch.setattr(clone, "_not_ours", nothing)
-    monkeypatch.setattr(clone, "blue_prime_name", lambda world: "orders-prime")
+    monkeypatch.setattr(blue_prime, "_not_ours", nothing)
+    monkeypatch.setattr(blue_prime, "blue_prime_name", lambda world: "orders-prime")
     world = SimpleNamespace(
         plan=SimpleNamespace(limits=SimpleNamespace(clone_s=1, poll_s=1)),
         rds=SimpleNamespace(cluster=cluster),
@@ -83,7 +83,7 @@ async def test_a_clone_s_percentage_is_told_as_a_fraction(monkeypatch: pytest.Mo
     )
     watch = SimpleNamespace(until=until, progress=progress)
     with pytest.raises(Told):
-        await clone._await_clone(cast(World, world), cast(Watch, watch))
+        await blue_prime._await_clone(cast(World, world), cast(Watch, watch))
     assert heard == [0.41]
 
 
@@ -129,28 +129,28 @@ def test_an_edit_that_is_not_read_is_told_once_and_when_it_would_be(
     journal: Journal, tmp_path: Path
 ) -> None:
     run, plan, path = planned(tmp_path)
-    assert planning.for_step(journal, run, plan, "clone") is plan
+    assert reread.for_step(journal, run, plan, "clone") is plan
     assert said(journal) == []
     path.write_text(GOOD.replace("[traffic]", "[protection]\nfresh_s = 33.0\n\n[traffic]"))
     for step in ("clone", "subscribe"):
-        assert planning.for_step(journal, run, plan, step) is plan
+        assert reread.for_step(journal, run, plan, step) is plan
     (words,) = said(journal)
     assert "was edited (protection)" in words
     assert "read before preflight and ready-to-switch alone" in words
     path.write_text("no plan [")
-    planning.for_step(journal, run, plan, "bake")
+    reread.for_step(journal, run, plan, "bake")
     assert "it is no valid plan now" in said(journal)[-1]
     path.write_text(GOOD)
-    planning.for_step(journal, run, plan, "bake")
+    reread.for_step(journal, run, plan, "bake")
     assert "is what this run goes by again" in said(journal)[-1]
 
 
 def test_an_edit_is_gone_by_from_a_checking_step_on(journal: Journal, tmp_path: Path) -> None:
     run, plan, path = planned(tmp_path)
     path.write_text(GOOD.replace("[traffic]", "[protection]\nfresh_s = 33.0\n\n[traffic]"))
-    found = planning.for_step(journal, run, plan, "ready-to-switch")
+    found = reread.for_step(journal, run, plan, "ready-to-switch")
     assert found.protection.fresh_s == 33.0
-    assert planning.for_step(journal, run, found, "stop-traffic") is found
+    assert reread.for_step(journal, run, found, "stop-traffic") is found
     assert said(journal)[-1].endswith("changed: protection")
 
 
@@ -192,8 +192,8 @@ async def test_a_rate_of_writes_never_spans_a_fence(monkeypatch: pytest.MonkeyPa
     async def look(connection: object, roles: object) -> activity.Activity:
         return activity.Activity(0, rows[0], False)
 
-    monkeypatch.setattr("runbook.looks.traffic.activity.look", look)
-    monkeypatch.setattr("runbook.looks.traffic.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("runbook.watch.probes.traffic.activity.look", look)
+    monkeypatch.setattr("runbook.watch.probes.traffic.time.monotonic", lambda: clock[0])
     world = SimpleNamespace(
         now=lambda: datetime.now(UTC),
         fact=facts.get,

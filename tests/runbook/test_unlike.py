@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from runbook import unlike
+from runbook.base.roles import Role
 from runbook.postgres.objects import Item
-from runbook.roles import Role
-from runbook.unlike import Unlike
+from runbook.proofs import objects
+from runbook.proofs.objects import Unlike
 
 SIDES = (Role.NEW_BLUE, Role.BLUE_PRIME)
 
@@ -19,7 +19,7 @@ def item(kind: str, *names: str, exact: bool = True, **made: Any) -> Item:
 
 
 def compared(here: list[Item], there: list[Item]) -> list[Unlike]:
-    return unlike._compared("orders", SIDES, here, there)
+    return objects._compared("orders", SIDES, here, there)
 
 
 TABLE = item("owner", "table", "public", "t", owner="app")
@@ -74,26 +74,26 @@ def test_what_two_versions_print_is_taken_for_alike_until_it_changes() -> None:
     there = [item("view", "public", "v", exact=False, definition="SELECT (1)::text")]
     alone = item("view", "public", "w", exact=False, definition="SELECT 2")
     found = compared([*here, alone], there)
-    alike = unlike.printed(found)
-    assert [each.names for each in unlike.fresh(found, alike)] == [("public", "w")]
+    alike = objects.printed(found)
+    assert [each.names for each in objects.fresh(found, alike)] == [("public", "w")]
     changed = [item("view", "public", "v", exact=False, definition="SELECT 3")]
-    assert unlike.fresh(compared(changed, there), alike) != []
+    assert objects.fresh(compared(changed, there), alike) != []
     # The pair is the same when the other side serves.
-    turned = unlike._compared("orders", SIDES[::-1], there, here)
-    assert unlike.fresh(turned, alike) == []
+    turned = objects._compared("orders", SIDES[::-1], there, here)
+    assert objects.fresh(turned, alike) == []
 
 
 def test_a_body_that_every_version_keeps_as_it_is_is_never_taken_for_alike() -> None:
     here = [item("routine", "public", "f", "", definition="AS $$ 1 $$")]
     there = [item("routine", "public", "f", "", definition="AS $$ 2 $$")]
-    assert unlike.printed(compared(here, there)) == {}
+    assert objects.printed(compared(here, there)) == {}
 
 
 def test_they_are_counted_by_kind() -> None:
     found = compared([item("role", "a"), item("role", "b"), item("routine", "public", "f", "")], [])
-    assert unlike.counted(found) == "2 roles, 1 function"
+    assert objects.counted(found) == "2 roles, 1 function"
 
 
 def test_roles_that_the_run_locks_are_compared_as_they_will_be() -> None:
     locked = [item("role", "app", LOGIN=False), item("role", "other", LOGIN=False)]
-    assert [each.made["LOGIN"] for each in unlike._let_in(locked, {"app"})] == [True, False]
+    assert [each.made["LOGIN"] for each in objects._let_in(locked, {"app"})] == [True, False]

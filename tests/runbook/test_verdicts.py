@@ -9,15 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import differing, uncarried, verdicts
-from runbook.board import Board, LagView, Protection
-from runbook.differing import Differing
-from runbook.judge import Looked
-from runbook.judging import Judging
-from runbook.plan import ProtectionSection
-from runbook.roles import Role
-from runbook.uncarried import Mark
-from runbook.world import World
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.plan.model import ProtectionSection
+from runbook.proofs import diverged, unreplicated
+from runbook.proofs.diverged import Differing
+from runbook.proofs.unreplicated import Mark
+from runbook.protection import verdicts
+from runbook.protection.assess import Looked
+from runbook.protection.dashboard import Board, LagView, Protection
+from runbook.protection.record import Judging
 from state.journal import Journal
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -54,7 +55,7 @@ def test_what_was_journaled_stands_until_the_journal_says_otherwise() -> None:
     assert not verdicts.is_protected(world(detached=[Role.BLUE_PRIME.value]))
     assert not verdicts.is_protected(world(slots=[]))
     assert not verdicts.is_protected(world(uncarried=CAME))
-    assert not verdicts.is_protected(world(**{differing.FACT: differing.as_json([TABLE])}))
+    assert not verdicts.is_protected(world(**{diverged.FACT: diverged.as_json([TABLE])}))
 
 
 @pytest.mark.parametrize("publisher", [Role.NEW_BLUE, Role.BLUE_PRIME])
@@ -68,7 +69,7 @@ def test_a_verdict_on_another_capture_says_nothing_of_this_one(publisher: Role) 
 
 
 def test_rows_found_since_the_last_look_end_what_it_said() -> None:
-    known = verdicts.last_known(world(**{differing.FACT: differing.as_json([TABLE])}), WELL)
+    known = verdicts.last_known(world(**{diverged.FACT: diverged.as_json([TABLE])}), WELL)
     assert known.protected is False
     assert "public.items" in known.text
     assert verdicts.last_known(world(), WELL) == WELL.protection
@@ -98,15 +99,15 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
     def now() -> World:
         return world(**facts)
 
-    uncarried.keep(now(), keep, ["rows came by a"])
-    uncarried.keep(now(), keep, ["rows came by b", "rows came by a"])
-    assert uncarried.found(now()) == ("rows came by a", "rows came by b")
-    assert uncarried.last_equal(now()) == Mark(4096)
+    unreplicated.keep(now(), keep, ["rows came by a"])
+    unreplicated.keep(now(), keep, ["rows came by b", "rows came by a"])
+    assert unreplicated.found(now()) == ("rows came by a", "rows came by b")
+    assert unreplicated.last_equal(now()) == Mark(4096)
     past = Mark(9000, "today", {"a": 7})
-    uncarried.proved(now(), keep, past)
-    assert (uncarried.found(now()), uncarried.last_equal(now())) == ((), past)
+    unreplicated.proved(now(), keep, past)
+    assert (unreplicated.found(now()), unreplicated.last_equal(now())) == ((), past)
     turned = {**CAPTURE, "publisher": Role.BLUE_PRIME.value, "from": {"bp_1": 5}}
-    assert uncarried.last_equal(world(**facts, capture=turned)) == Mark(5)
+    assert unreplicated.last_equal(world(**facts, capture=turned)) == Mark(5)
 
 
 def test_the_last_verdict_known_is_this_process_own_once_it_has_one() -> None:

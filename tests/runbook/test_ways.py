@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from runbook.positions import Position, position
-from runbook.world import World
+from runbook.base.context import World
+from runbook.watch.position import Position, position
 from state.journal import Journal
 from state.words import Outcome, Status, Track
 from tests.state.invented import start

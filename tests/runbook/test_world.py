@@ -7,14 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from runbook import known_names
 from runbook.aws import Aws
-from runbook.kept import NothingKept
-from runbook.plan import Plan
+from runbook.base import server_names
+from runbook.base.context import World
+from runbook.base.kept import NothingKept
+from runbook.base.roles import Role
+from runbook.base.step import Watch
+from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
-from runbook.roles import Role
-from runbook.step import Watch
-from runbook.world import World
 
 
 class FakeSession:
@@ -139,13 +139,13 @@ async def test_a_cluster_is_known_by_the_names_that_its_own_instances_had_before
         kept[key] = value
 
     world = cast(World, SimpleNamespace(instances=instances, fact=kept.get))
-    assert await known_names.of(world, Role.NEW_BLUE) == {"orders-1-green-x1"}
-    await known_names.keep(world, cast(Watch, SimpleNamespace(evidence=evidence)))
+    assert await server_names.of(world, Role.NEW_BLUE) == {"orders-1-green-x1"}
+    await server_names.keep(world, cast(Watch, SimpleNamespace(evidence=evidence)))
     named[Role.BLUE] = {"db-a": "orders-1-old1"}
     named[Role.GREEN] = {"db-b": "orders-1", "db-c": "orders-2"}
-    assert await known_names.of(world, Role.NEW_BLUE) == {
+    assert await server_names.of(world, Role.NEW_BLUE) == {
         "orders-1", "orders-2", "orders-1-green-x1",
     }  # fmt: skip
-    assert await known_names.of(world, Role.OLD_BLUE) == {"orders-1-old1", "orders-1"}
+    assert await server_names.of(world, Role.OLD_BLUE) == {"orders-1-old1", "orders-1"}
     named[Role.GREEN] = {"db-c": "orders-2"}
-    assert await known_names.of(world, Role.NEW_BLUE) == {"orders-2"}
+    assert await server_names.of(world, Role.NEW_BLUE) == {"orders-2"}

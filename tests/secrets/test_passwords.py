@@ -22,7 +22,7 @@ from rehearsal.daemon import _write_pgpass
 from rehearsal.servers import Server
 from runbook.aws.clients import Clients
 from runbook.aws.secrets import Secrets
-from runbook.plan import CredentialsSection
+from runbook.plan.model import CredentialsSection
 from runbook.postgres import replication
 from runbook.postgres.connect import CannotConnect, Target, connect
 from tests.secrets.treasure import Treasure, punctuated, random_word

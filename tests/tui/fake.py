@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from runbook.board import Board
+from runbook.base.offer import Offer, Pending, Preview
+from runbook.base.step import Gate, Risk
+from runbook.branches import Way
 from runbook.checklist import Checklist, Line, Section
-from runbook.offers import Offer, Pending, Preview
-from runbook.runner import Decide
-from runbook.step import Gate, Risk
-from runbook.ways import Way
+from runbook.procedure.runner import Decide
+from runbook.protection.dashboard import Board
 from state.records import (
     Attempt,
     Decision,

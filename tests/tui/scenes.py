@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runbook.board import (
+from runbook.base.offer import Pending
+from runbook.base.step import Answer, Finding, Gate, Risk
+from runbook.branches import Way
+from runbook.protection.dashboard import (
     Board,
     ClusterView,
     Downtime,
@@ -15,9 +18,6 @@ from runbook.board import (
     Protection,
     TrafficView,
 )
-from runbook.offers import Pending
-from runbook.step import Answer, Finding, Gate, Risk
-from runbook.ways import Way
 from state.records import Effect, Event, Evidence, Holder, RunSummary
 from state.words import Environment, Outcome, Result, Status, Track
 from tests.tui.fake import NOW, FakeRun, Script, Tried, ago, now, opener

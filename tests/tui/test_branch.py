@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runbook.board import Protection
+from runbook.protection.dashboard import Protection
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import NOW

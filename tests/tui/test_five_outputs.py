@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook.board import Board, from_json
+from runbook.protection.dashboard import Board, from_json
 from tests.tui.conftest import enter_run, sees, settled, shown, until
 from tests.tui.fake import now as frozen
 from tests.workspace import Workspace

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.board import Board, Protection
+from runbook.base.step import Refused, StepFailed
+from runbook.branches import Way
 from runbook.checklist import Section
+from runbook.procedure.tracks import WayBack, WayUp
+from runbook.protection.dashboard import Board, Protection
 from runbook.session import Session
-from runbook.step import Refused, StepFailed
-from runbook.tracks import WayBack, WayUp
-from runbook.ways import Way
 from state.records import TrackEntry
 from state.words import Status, Track
 from tui.cli import goals

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from runbook.offers import Offer
-from runbook.step import Gate, Risk
+from runbook.base.offer import Offer
+from runbook.base.step import Gate, Risk
 from state.words import Status
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from runbook.board import Protection
-from runbook.offers import Pending
-from runbook.step import Answer, Finding
+from runbook.base.offer import Pending
+from runbook.base.step import Answer, Finding
+from runbook.protection.dashboard import Protection
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import NOW, FakeRun, ago

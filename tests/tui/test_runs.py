@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from runbook.plan import PlanError
+from runbook.plan.model import PlanError
 from state.errors import JournalHeld
 from tests.tui import scenes
 from tests.tui.conftest import enter_run, sees, until

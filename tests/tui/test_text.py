@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.alarm import Alarm, Cause
-from runbook.board import Board, Production, Protection, Serving, Stage
+from runbook.base.alert import Alarm, Cause
+from runbook.protection.dashboard import Board, Production, Protection, Serving, Stage
 from state.records import Sample
 from tests.tui.fake import NOW
 from tui import text

@@ -10,10 +10,10 @@ import pytest
 from textual import events
 from textual.geometry import Size
 
-from runbook.board import Trend
-from runbook.looks import trend
-from runbook.offers import Preview
-from runbook.ways import Way
+from runbook.base.offer import Preview
+from runbook.branches import Way
+from runbook.protection.dashboard import Trend
+from runbook.watch.probes import trend
 from state.records import Evidence, Sample
 from state.words import Status
 from tests.tui import scenes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runbook.alarm import Alarm, Cause
-from runbook.board import Board, Downtime, Fence, Protection, TrafficView, Trend
-from runbook.step import Answer, Finding
+from runbook.base.alert import Alarm, Cause
+from runbook.base.step import Answer, Finding
+from runbook.protection.dashboard import Board, Downtime, Fence, Protection, TrafficView, Trend
 from state.errors import JournalUnusable
 from state.records import Handover
 from state.words import Custody, Outcome, Status

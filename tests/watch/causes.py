@@ -10,8 +10,8 @@ from functools import partial
 
 import psycopg
 
-from runbook import comparing, differing, uncarried
-from runbook.roles import Role
+from runbook.base.roles import Role
+from runbook.proofs import compare, diverged, unreplicated
 from tests.watch.held import RUN, Held
 
 Act = Callable[[Held], Awaitable[None]]
@@ -60,7 +60,7 @@ def _gone(which: str) -> str:
 
 
 async def _strike_out(held: Held) -> None:
-    held.journal.evidence(RUN, "for-the-test", "", key=differing.FACT, value=[])
+    held.journal.evidence(RUN, "for-the-test", "", key=diverged.FACT, value=[])
 
 
 async def _end_sender(held: Held) -> None:
@@ -134,8 +134,8 @@ async def _without_origin(held: Held) -> None:
     seen = held.board.at
     await held.until(lambda: held.board.at not in (None, seen), "another verdict")
     await held.says("rows came to new blue")
-    since = await comparing.position(held.world, Role.NEW_BLUE)
-    uncarried.proved(held.world, partial(held.journal.evidence, RUN, "compare"), since)
+    since = await compare.position(held.world, Role.NEW_BLUE)
+    unreplicated.proved(held.world, partial(held.journal.evidence, RUN, "compare"), since)
 
 
 MADE = 'CREATE TABLE public."Or der" (id bigint PRIMARY KEY, a int, b int)'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook import judge
+from runbook.protection import assess
 from tests.postgres.conftest import _swept, database, opened, pair
 from tests.watch.held import Held, holding
 
@@ -20,7 +20,7 @@ async def held(  # type: ignore[no-untyped-def]
 ) -> AsyncIterator[Held]:
     """Lend a way back that is held and watched, and seen to be protected."""
     # How long it takes to be called steady again is not what is planted here.
-    monkeypatch.setattr(judge, "STEADY_S", 0.5)
+    monkeypatch.setattr(assess, "STEADY_S", 0.5)
     async with holding(pair, database, tmp_path / "journal.db") as made:
         await made.protected()
         yield made

@@ -17,17 +17,17 @@ from typing import Any, cast
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from runbook import uncarried
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
-from runbook.board import Board
-from runbook.monitor import Monitor
-from runbook.plan import Plan, from_json
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.plan.model import Plan, from_json
 from runbook.postgres import connect as pg
-from runbook.postgres import fence, replication
-from runbook.roles import Role
-from runbook.steps.capture import publication_name
-from runbook.world import World
+from runbook.postgres import fence_sql, replication
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.proofs import unreplicated
+from runbook.protection.dashboard import Board
+from runbook.watch.monitor import Monitor
 from state.journal import Journal
 from state.words import Environment
 from tests.postgres.conftest import Pair, master_password
@@ -229,7 +229,7 @@ async def _subscribe(pair: Pair, database: str, world: World) -> None:
         await replication.create_subscription(
             name, conninfo, name, world.sql_name("1"), server_major=16, enabled=True
         ).execute(connection)
-        await fence.set_database_read_only(database, True).execute(connection)
+        await fence_sql.set_database_read_only(database, True).execute(connection)
 
 
 def _journal(path: Path, world_name: str, database: str) -> Journal:
@@ -281,7 +281,7 @@ async def unwatched(
         await asyncio.to_thread(_set_up, pair, database, world)
         await _subscribe(pair, database, world)
         async with world.connect(Role.NEW_BLUE) as connection:
-            origins = (await uncarried.mark(connection)).origins()
+            origins = (await unreplicated.mark(connection)).origins()
         value = {**world.fact("capture"), "origins": origins}  # type: ignore[dict-item]
         journal.evidence(RUN, "for-the-test", "", key="capture", value=value)
         made = Held(pair, database, world, journal, Monitor(world, journal))

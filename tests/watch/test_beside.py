@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.alarm import Cause
-from runbook.looks import objects
+from runbook.base.alert import Cause
+from runbook.watch.probes import objects
 from tests.watch.held import RUN, Held
 
 

@@ -9,16 +9,16 @@ import psycopg
 import pytest
 from psycopg.sql import Identifier
 
-from runbook import given_up
 from runbook.aws.facts import Cluster
-from runbook.permission import Permission
-from runbook.remedies import returned
-from runbook.remedies.gathering import Offered
-from runbook.roles import Role
-from runbook.runner import Runner
-from runbook.step import Step
-from runbook.steps.detach import DETACHED
-from runbook.steps.shut import ShutGivenUp
+from runbook.base.roles import Role
+from runbook.base.step import Step
+from runbook.ownership.permission import Permission
+from runbook.procedure.runner import Runner
+from runbook.procedure.steps.protect.replication import DETACHED
+from runbook.procedure.steps.rollback.given_up import ShutGivenUp
+from runbook.protection import given_up
+from runbook.repair import returned
+from runbook.repair.gather import Offered
 from state.standing import standing
 from state.words import Status
 from tests.watch.held import RUN, Held

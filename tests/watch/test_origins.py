@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook import comparing, uncarried
-from runbook.looks import origins
-from runbook.roles import Role
+from runbook.base.roles import Role
+from runbook.proofs import compare, unreplicated
+from runbook.watch.probes import origins
 from tests.postgres.conftest import Pair
 from tests.watch.held import RUN, Held, unwatched
 
@@ -55,7 +55,7 @@ async def _looked(held: Held) -> tuple[list[str], list[str]]:
 async def _equal(held: Held) -> None:
     """Keep that all rows were found equal now."""
     keep = partial(held.journal.evidence, RUN, "compare")
-    uncarried.proved(held.world, keep, await comparing.position(held.world, Role.NEW_BLUE))
+    unreplicated.proved(held.world, keep, await compare.position(held.world, Role.NEW_BLUE))
 
 
 async def test_what_came_before_a_restart_that_nobody_saw_is_told_or_not_known(held: Held) -> None:

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from runbook import differing, drift
-from runbook.alarm import Seen
-from runbook.differing import Differing
-from runbook.drift import Where
-from runbook.looks import patience
-from runbook.monitor import Monitor
+from runbook.base.alert import Seen
+from runbook.base.pair import Sides
+from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.replication import StrayWrite
 from runbook.postgres.schema import Line
-from runbook.roles import Role
-from runbook.sides import Sides
+from runbook.proofs import diverged, schema_drift
+from runbook.proofs.diverged import Differing
+from runbook.proofs.schema_drift import Where
+from runbook.watch.monitor import Monitor
+from runbook.watch.probes import patience
 from tests.postgres.conftest import MASTER
 from tests.watch.causes import FINAL, PLANTS, Plant, _let_go, _stand_still
 from tests.watch.held import LIMIT_S, RUN, Held
@@ -100,8 +100,8 @@ async def test_drift_is_kept_as_data_and_goes_when_it_is_mended(held: Held) -> N
         "CREATE EXTENSION vector",
     )
     await held.prime("ALTER SEQUENCE public.number MAXVALUE 99")
-    await held.until(lambda: len(drift.kept(held.world)) == 5, "five differences")
-    found = {(each.kind, each.names): each for each in drift.kept(held.world)}
+    await held.until(lambda: len(schema_drift.kept(held.world)) == 5, "five differences")
+    found = {(each.kind, each.names): each for each in schema_drift.kept(held.world)}
     city = found["column", ("public", "customer", "city")]
     assert (city.database, city.where) == (held.database, Where.BOTH)
     assert (city.publisher, city.subscriber) == ("new blue", "blue prime")
@@ -113,10 +113,10 @@ async def test_drift_is_kept_as_data_and_goes_when_it_is_mended(held: Held) -> N
     assert found["table", ("public", "event_27")].where is Where.PUBLISHER
     assert found["extension", ("vector",)].breaks
     assert found["sequence", ("public", "number")].where is Where.BOTH
-    assert drift.from_json(city.as_json()) == city
+    assert schema_drift.from_json(city.as_json()) == city
     await held.says("column public.customer.city")
     await held.prime("CREATE EXTENSION vector")
-    await held.until(lambda: len(drift.kept(held.world)) == 4, "it is there on both sides")
+    await held.until(lambda: len(schema_drift.kept(held.world)) == 4, "it is there on both sides")
 
 
 def test_another_version_of_an_extension_warns_and_one_that_is_missing_breaks() -> None:
@@ -131,12 +131,12 @@ def test_another_version_of_an_extension_warns_and_one_that_is_missing_breaks() 
         ]
 
     sides = Sides(Role.BLUE_PRIME, Role.NEW_BLUE)
-    (older,) = drift.compare("orders", sides, lines("0.8"), lines("0.6"))
+    (older,) = schema_drift.compare("orders", sides, lines("0.8"), lines("0.6"))
     assert (older.kind, older.where, older.breaks) == ("version", Where.BOTH, False)
     assert "vector version 0.8 on blue prime, but on new blue" in older.words
-    (missing,) = drift.compare("orders", sides, lines("0.8"), [])
+    (missing,) = schema_drift.compare("orders", sides, lines("0.8"), [])
     assert (missing.kind, missing.where, missing.breaks) == ("extension", Where.PUBLISHER, True)
-    (spare,) = drift.compare("orders", sides, [], lines("0.8"))
+    (spare,) = schema_drift.compare("orders", sides, [], lines("0.8"))
     assert (spare.where, spare.breaks) == (Where.SUBSCRIBER, False)
 
 
@@ -150,8 +150,8 @@ async def test_a_stray_write_outlives_the_process_and_ours_is_none(held: Held) -
     await held.prime('INSERT INTO public."Order ""x"" %" VALUES (-1, 1), (-2, 1)')
     await held.says('rows differ: public.Order "x" %')
     expected = Differing(held.database, "public", 'Order "x" %', None, None, "watch")
-    assert differing.left(held.world) == [expected]
-    (seen,) = held.journal.evidences(RUN, "monitor", key=differing.FACT)
+    assert diverged.left(held.world) == [expected]
+    (seen,) = held.journal.evidences(RUN, "monitor", key=diverged.FACT)
     assert seen.text.endswith('"public"."Order ""x"" %": 2 rows inserted')
     (alarm,) = (each for each in held.board.alarms if each.breaks)
     assert alarm.since is not None
@@ -297,9 +297,9 @@ async def test_a_column_that_somebody_made_by_hand_counts_until_its_rows_were_co
     await held.says("column public.customer.serial_no")
     await held.prime("ALTER TABLE public.customer ADD COLUMN serial_no bigserial")
     table = (held.database, "public", "customer")
-    await held.until(lambda: not drift.kept(held.world), "the schemas are alike")
+    await held.until(lambda: not schema_drift.kept(held.world), "the schemas are alike")
     await held.says("rows may differ: public.customer")
-    assert [each.name for each in differing.left(held.world)] == [table]
+    assert [each.name for each in diverged.left(held.world)] == [table]
 
 
 async def test_a_table_without_a_key_is_said_at_once_and_does_not_pass_for_all_well(

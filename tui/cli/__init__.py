@@ -29,8 +29,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        from runbook.plan import PlanError
-        from runbook.step import Ambiguous, Refused, StepFailed
+        from runbook.base.step import Ambiguous, Refused, StepFailed
+        from runbook.plan.model import PlanError
         from state.journal import JournalError, NoSuchRun
 
         try:
@@ -170,8 +170,8 @@ def plan(
 ) -> None:
     """Discover CLUSTER and write a plan file. Changes nothing."""
     from runbook.aws import Aws
-    from runbook.discover import discover
-    from runbook.plan import is_reference
+    from runbook.plan.discover import discover
+    from runbook.plan.model import is_reference
     from tui.cli.region import default_region
 
     if not is_reference(password):
@@ -418,7 +418,7 @@ def adopt(
     **without_plan: Any,
 ) -> None:
     """Rebuild a run whose journal is lost or was left behind. Changes nothing but this journal."""
-    from runbook.adoption import Given, Several
+    from runbook.recovery import Given, Several
     from tui.cli import adopting
     from tui.cli.region import default_region
 

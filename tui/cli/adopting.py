@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from runbook import adoption, planning
-from runbook import plan as plans
-from runbook.adoption import Adoption, Ended, Given, Standing
+from runbook import recovery
 from runbook.aws import Aws
-from runbook.holder import Mark
-from runbook.plan import Plan
+from runbook.ownership.holder import Mark
+from runbook.plan import model as plans
+from runbook.plan import reread
+from runbook.plan.model import Plan
+from runbook.recovery import Adoption, Ended, Given, Standing
 from state.errors import Refused
 from state.home import home, open_private
 from state.journal import Journal
@@ -52,12 +53,12 @@ async def adopt(wish: Wish) -> int:
     """
     with write_journal() as journal:
         if wish.run:
-            adoption.known(journal, wish.run)
+            recovery.known(journal, wish.run)
         try:
             found = await _look(wish, journal)
         except Ended as ended:
             return _close(wish, journal, ended)
-        standing = await adoption.stand(journal, found)
+        standing = await recovery.stand(journal, found)
         if not wish.as_json:
             click.echo(as_text(found, standing))
         locked = _decide(wish, found, standing)
@@ -82,7 +83,7 @@ async def adopt(wish: Wish) -> int:
 
 async def _look(wish: Wish, journal: Journal) -> Adoption:
     plan = wish.plan
-    return await adoption.look(
+    return await recovery.look(
         Aws(plan.cluster.region if plan else wish.region),
         wish.cluster,
         run=wish.run,
@@ -95,7 +96,7 @@ async def _look(wish: Wish, journal: Journal) -> Adoption:
 
 def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
     """Close the run of this journal that has ended elsewhere; refuse where it has none open."""
-    run = adoption.known(journal, ended.mark.run)
+    run = recovery.known(journal, ended.mark.run)
     if run is None or not run.open:
         raise Refused(f"{ended} Nothing was changed, and no run was adopted.")
     if not wish.as_json:
@@ -103,7 +104,7 @@ def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
     if not wish.yes and not click.confirm(f"Close run {run.id} in the journal of this machine"):
         click.echo("Nothing was written.", err=True)
         return BLOCKED
-    adoption.close_ended(journal, run, ended, who=getpass.getuser())
+    recovery.close_ended(journal, run, ended, who=getpass.getuser())
     if wish.as_json:
         told = {"run": run.id, "cluster": run.cluster, "closed": run.id, "why": str(ended)}
         print_json({**told, "rebased": True, "holder": _holder(ended.mark)})
@@ -114,8 +115,8 @@ def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
 
 def _plans_of(journal: Journal) -> Callable[[str], Plan | None]:
     def plan_of(run: str) -> Plan | None:
-        here = adoption.known(journal, run)
-        return None if here is None else planning.of_run(journal, here)
+        here = recovery.known(journal, run)
+        return None if here is None else reread.of_run(journal, here)
 
     return plan_of
 
@@ -150,7 +151,7 @@ def _write(
 ) -> Path:
     path = _plan_path(wish, found, standing)
     try:
-        adoption.write(journal, found, path, standing, locked=locked, who=getpass.getuser())
+        recovery.write(journal, found, path, standing, locked=locked, who=getpass.getuser())
     except BaseException:
         if found.plan_text:
             path.unlink()

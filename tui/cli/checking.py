@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from runbook import plan as plans
 from runbook import preflight
 from runbook.aws import Aws
-from runbook.kept import NothingKept
+from runbook.base.context import World
+from runbook.base.kept import NothingKept
+from runbook.plan import model as plans
 from runbook.preflight import Level, Result
 from runbook.preflight.acceptance import unused, way_through
 from runbook.preflight.result import grouped
-from runbook.world import World
 from tui.cli.headless import BLOCKED, DONE, UNKNOWN
 
 _SIGNS = {Level.PASS: "✓", Level.WARN: "!", Level.BLOCK: "✗", Level.UNKNOWN: "?"}

@@ -9,13 +9,14 @@ from functools import partial
 
 import click
 
-from runbook import comparing, planning
 from runbook.aws import Aws
-from runbook.looked import first_line
+from runbook.base.context import World
+from runbook.base.effect_state import first_line
+from runbook.base.pair import held
+from runbook.base.step import StepFailed
+from runbook.plan import reread
 from runbook.postgres.connect import UNREACHABLE
-from runbook.sides import held
-from runbook.step import StepFailed
-from runbook.world import World
+from runbook.proofs import compare
 from state.records import Json
 from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
 from tui.cli.workspace import enter_lab, read_journal, refuse_handed_over, write_journal
@@ -72,12 +73,12 @@ async def compare_run(
         refuse_handed_over(journal, run)
         found = journal.run(run)
         enter_lab(found)
-        plan = planning.of_run(journal, found)
+        plan = reread.of_run(journal, found)
         world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:
-            since = await comparing.position(world, held(world).publisher) if record else None
-            results = await comparing.compare_live(
+            since = await compare.position(world, held(world).publisher) if record else None
+            results = await compare.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
         except (StepFailed, *UNREACHABLE) as error:
@@ -87,16 +88,16 @@ async def compare_run(
             await world.forget_connections()
         if record:
             keep = partial(journal.evidence, found.id, "compare")
-            comparing.record(world, results, keep, since=since)
+            compare.record(world, results, keep, since=since)
     verdicts = [result.same for result in results]
     equal = False if False in verdicts else None if None in verdicts else True
     if as_json:
-        rows = [comparing.as_json(result) for result in results]
+        rows = [compare.as_json(result) for result in results]
         line = {"kind": "comparison", "run": found.id, "equal": equal, "databases": rows}
         printer.line({**line, "recorded": record})
     else:
         for result in results:
-            click.echo(comparing.words(result))
+            click.echo(compare.words(result))
         if equal is not True and not record:
             click.echo("Nothing was written to the journal: --record keeps what was found.")
     return {True: DONE, False: FAILED, None: UNKNOWN}[equal]

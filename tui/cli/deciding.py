@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from runbook.runner import Decide
-from runbook.step import Gate
-from runbook.steps import forced
+from runbook.base.step import Gate
+from runbook.procedure.runner import Decide
+from runbook.procedure.steps.rollback import forced
 
 
 async def yes_to_all(gate: Gate) -> str | None:

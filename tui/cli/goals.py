@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runbook import tracks
+from runbook.base.step import Refused, StepFailed
+from runbook.branches import Way
 from runbook.checklist import Line, Section
-from runbook.plan import Plan
+from runbook.plan.model import Plan
+from runbook.procedure import tracks
 from runbook.session import Session
-from runbook.step import Refused, StepFailed
-from runbook.ways import Way
 from state.records import TrackEntry
 from state.words import Track
 

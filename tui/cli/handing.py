@@ -12,12 +12,13 @@ from tempfile import TemporaryDirectory
 import click
 
 from runbook import checklist as checklists
-from runbook import needs, planning
-from runbook import plan as plans
-from runbook.board import Downtime
 from runbook.checklist import Checklist
-from runbook.outage import downtime
-from runbook.plan import Plan, PlanError
+from runbook.plan import model as plans
+from runbook.plan import reread
+from runbook.plan.model import Plan, PlanError
+from runbook.preflight import machine
+from runbook.protection.dashboard import Downtime
+from runbook.watch.downtime import downtime
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel
 from state.home import home
@@ -188,7 +189,7 @@ def accept(file: Path, *, yes: bool) -> None:
         question = "Take this run over, to act on it here? [y/N]"
         if not yes and _asked(question).strip().lower() not in ("y", "yes"):
             stop("Nothing was taken over.", BLOCKED)
-        kept = _keep_plan(parcel.slice.run.id, needs.as_file(found.plan, parcel.slice.run.id))
+        kept = _keep_plan(parcel.slice.run.id, machine.as_file(found.plan, parcel.slice.run.id))
         run = journal.accept(parcel, plan_path=kept)
         journal.keep_backup()
     click.echo(f"Run {run.id} is acted on here now: blueprime resume {run.id}")
@@ -228,7 +229,7 @@ def _unpacked(parcel: Parcel) -> Iterator[_Found]:
     ):
         run = aside.accept(parcel, plan_path=Path())
         try:
-            plan = planning.of_run(aside, run)
+            plan = reread.of_run(aside, run)
         except PlanError as error:
             raise BadHandover(
                 f"Its plan is none that this version knows: {error.problems[0]}. Nothing "
@@ -236,7 +237,7 @@ def _unpacked(parcel: Parcel) -> Iterator[_Found]:
             ) from error
         listed = checklists.read(aside, run.id)
         _enter_own_lab(run)
-        lacking = run_async(needs.lacking(plan, run))
+        lacking = run_async(machine.lacking(plan, run))
         yield _Found(listed, plan, way_back_of(aside, listed), downtime(aside, run.id), lacking)
 
 

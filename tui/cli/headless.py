@@ -10,13 +10,13 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
+from runbook.base.offer import Pending
+from runbook.base.step import Answer
 from runbook.checklist import Line
-from runbook.offers import Pending
-from runbook.remedies.remedy import is_remedy
-from runbook.runner import Decide
+from runbook.procedure.runner import Decide
+from runbook.procedure.tracks import name, steps_of
+from runbook.repair.remedy import is_remedy
 from runbook.session import Session, durations
-from runbook.step import Answer
-from runbook.tracks import name, steps_of
 from state.errors import JournalUnusable
 from state.records import Event, Json
 from state.words import Result, Status, Track

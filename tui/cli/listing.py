@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runbook import board as boards
 from runbook import checklist as checklists
-from runbook import planning, verdicts
 from runbook.aws import Aws
-from runbook.board import Board
+from runbook.base.context import World
 from runbook.checklist import Checklist, Line
-from runbook.outage import downtime
-from runbook.positions import position, way_back_now
-from runbook.tracks import name
-from runbook.world import World
+from runbook.plan import reread
+from runbook.procedure.tracks import name
+from runbook.protection import dashboard as boards
+from runbook.protection import verdicts
+from runbook.protection.dashboard import Board
+from runbook.watch.downtime import downtime
+from runbook.watch.position import position, way_back_now
 from state.errors import NoJournal
 from state.home import journal_path
 from state.journal import Journal
@@ -188,7 +189,7 @@ def _read(run: str) -> _Shown:
 
 
 def _world(journal: Journal, listed: Checklist) -> World:
-    plan = planning.of_run(journal, listed.run)
+    plan = reread.of_run(journal, listed.run)
     return World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
 
 

@@ -10,9 +10,9 @@ from time import monotonic
 
 import click
 
-from runbook.offers import Offer
+from runbook.base.offer import Offer
+from runbook.base.step import Risk
 from runbook.session import LOOKED_EVERY_S, Session
-from runbook.step import Risk
 from state.journal import Journal
 from state.records import Json
 from state.words import REMEDY, Status

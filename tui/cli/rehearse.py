@@ -16,11 +16,11 @@ import click
 
 from rehearsal import lab
 from rehearsal.lab import LabError, LabGone, LabRuns
-from runbook import plan as plans
 from runbook.aws import Aws
-from runbook.discover import discover
+from runbook.base.step import StepFailed
+from runbook.plan import model as plans
+from runbook.plan.discover import discover
 from runbook.session import Session
-from runbook.step import StepFailed
 from state.home import home, open_private
 from state.records import Json
 from tui.cli.deciding import yes_to_all

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from runbook import plan as plans
-from runbook import planning, tracks
-from runbook.holder import LEFT_BEHIND
+from runbook.base.step import Refused, StepFailed
+from runbook.ownership.holder import LEFT_BEHIND
+from runbook.plan import model as plans
+from runbook.plan import reread
+from runbook.procedure import tracks
 from runbook.session import Session
-from runbook.step import Refused, StepFailed
 from state.journal import Journal
 from state.words import Track
 from tui.cli.deciding import gives_up, nobody, yes_to_all
@@ -107,7 +108,7 @@ def _refuse_step_elsewhere(step: str, goals: list[Goal], journal: Journal, what:
     """
     if names_a_run(what):
         run = journal.run(what)
-        plan, entry = planning.of_run(journal, run), journal.entries(run.id)[-1]
+        plan, entry = reread.of_run(journal, run), journal.entries(run.id)[-1]
         track, way = entry.track, entry.way
     else:
         plan, track, way = plans.load(Path(what)), Track.UPGRADE, ""

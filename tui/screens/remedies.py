@@ -9,7 +9,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
 
-from runbook.step import Risk
+from runbook.base.step import Risk
 from state.words import Status
 from tui import glyphs, keys, text
 from tui.model import Offer, RunModel

@@ -17,8 +17,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from runbook.board import Board
 from runbook.checklist import Checklist, Line
+from runbook.protection.dashboard import Board
 from state.words import Status
 from tui import glyphs, keys, text
 from tui.glyphs import Mark

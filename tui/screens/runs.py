@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from runbook import tracks
+from runbook.procedure import tracks
 from state.records import RunSummary
 from tui import glyphs, keys, text
 from tui.screens.base import KeyedScreen

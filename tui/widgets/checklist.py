@@ -15,7 +15,7 @@ from textual.geometry import Region
 from textual.message import Message
 
 from runbook.checklist import Checklist, Line, Section
-from runbook.tracks import name
+from runbook.procedure.tracks import name
 from state.words import Status
 from tui import glyphs, text
 from tui.glyphs import Mark

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.content import Content
 
-from runbook.steps.checks import FACT, RESULT
+from runbook.procedure.steps.shared.checks import FACT, RESULT
 from state.records import Evidence
 from tui import glyphs, text
 from tui.widgets.pane import line

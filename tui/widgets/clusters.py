@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
-from runbook import board as boards
-from runbook.board import Board, ClusterView, LagView
+from runbook.protection import dashboard as boards
+from runbook.protection.dashboard import Board, ClusterView, LagView
 from tui import glyphs, text
 from tui.widgets.pane import Pane, joined, line
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
-from runbook.board import Board
+from runbook.base.step import Risk
 from runbook.checklist import Line
-from runbook.step import Risk
+from runbook.protection.dashboard import Board
 from state.records import Effect, Evidence
 from state.words import Outcome, Status
 from tui import glyphs, text

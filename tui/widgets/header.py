@@ -17,7 +17,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from runbook.board import Board, Downtime, Protection, Serving, Stage, stale
+from runbook.protection.dashboard import Board, Downtime, Protection, Serving, Stage, stale
 from state.records import Run
 from tui import glyphs, text
 from tui.picture import fresh_limit

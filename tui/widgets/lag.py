@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from textual.content import Content
 
-from runbook import board as boards
-from runbook.board import Board, LagView, Trend, about
+from runbook.protection import dashboard as boards
+from runbook.protection.dashboard import Board, LagView, Trend, about
 from state.records import Sample
 from tui import glyphs, text
 from tui.picture import SPARK_MINUTES

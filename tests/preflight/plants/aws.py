@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runbook.aws.scaling import Scaling
-from runbook.fix import Mend
-from runbook.preflight import account, capacity, cluster, parameters
+from runbook.postgres.fix import Mend
+from runbook.preflight.checks import account, capacity, cluster, parameters
 from tests.preflight.plants.planting import (
     BLOCK,
     LONG_NAME,

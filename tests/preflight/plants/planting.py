@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from rehearsal.aws.models import Cluster
 from runbook.aws import AccessDenied
 from runbook.aws.rds import Quota, Rds
-from runbook.fix import Mend
+from runbook.postgres.fix import Mend
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Plant, Site

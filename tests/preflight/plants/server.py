@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runbook.fix import Mend
-from runbook.preflight import data, endpoints, extensions, roles
+from runbook.postgres.fix import Mend
+from runbook.preflight.checks import database_roles, extensions, reachability, unreplicated
 from tests.preflight.plants.planting import (
     BLOCK,
     RECORD,
@@ -21,30 +21,30 @@ from tests.preflight.plants.planting import (
 )
 
 PLANTS: tuple[Planted, ...] = (
-    Planted(data.acknowledged, BLOCK, "{db}/sequences", sql=("CREATE SEQUENCE s",)),
+    Planted(unreplicated.acknowledged, BLOCK, "{db}/sequences", sql=("CREATE SEQUENCE s",)),
     Planted(
-        data.acknowledged,
+        unreplicated.acknowledged,
         BLOCK,
         "{db}/large_objects",
         sql=("SELECT lo_create(0)",),
         says="1 of postgres",
     ),
     Planted(
-        data.acknowledged,
+        unreplicated.acknowledged,
         BLOCK,
         "{db}/unlogged_tables",
         sql=("CREATE UNLOGGED TABLE scratch (id int PRIMARY KEY)",),
         says="public.scratch",
     ),
     Planted(
-        data.acknowledged,
+        unreplicated.acknowledged,
         BLOCK,
         "{db}/materialized_views",
         sql=("CREATE MATERIALIZED VIEW v AS SELECT 1 AS one",),
         says="public.v",
     ),
     Planted(
-        data.databases,
+        unreplicated.databases,
         BLOCK,
         "{db}",
         held=admin(
@@ -53,15 +53,15 @@ PLANTS: tuple[Planted, ...] = (
         says="datallowconn",
     ),
     Planted(
-        data.databases,
+        unreplicated.databases,
         BLOCK,
         "{db}",
         held=invalid,
         says="cut short",
     ),
-    Planted(data.encoding, WARN, "legacy", held=without_encoding(), says="SQL_ASCII"),
+    Planted(unreplicated.encoding, WARN, "legacy", held=without_encoding(), says="SQL_ASCII"),
     Planted(
-        data.encoding,
+        unreplicated.encoding,
         BLOCK,
         "legacy",
         held=without_encoding(b'CREATE TABLE "stra\xdfe" (id int PRIMARY KEY)'),
@@ -129,7 +129,7 @@ PLANTS: tuple[Planted, ...] = (
         sql=("UPDATE pg_extension SET extversion = '0.1' WHERE extname = 'vector'",),
     ),
     Planted(
-        roles.connect,
+        database_roles.connect,
         BLOCK,
         "{db}",
         held=admin(
@@ -139,7 +139,7 @@ PLANTS: tuple[Planted, ...] = (
         plan={"credentials": {"user": "limited"}},
     ),
     Planted(
-        roles.connect,
+        database_roles.connect,
         BLOCK,
         "{db}",
         held=admin(
@@ -151,13 +151,13 @@ PLANTS: tuple[Planted, ...] = (
         says="may not grant it",
     ),
     Planted(
-        roles.application,
+        database_roles.application,
         BLOCK,
         "app_wrtier",
         plan={"traffic": {"application_roles": ["app_wrtier"]}},
     ),
     Planted(
-        roles.apply,
+        database_roles.apply,
         WARN,
         "{db}/run_as_owner",
         before=(
@@ -169,7 +169,7 @@ PLANTS: tuple[Planted, ...] = (
         says="row-level security enabled",
     ),
     Planted(
-        roles.apply,
+        database_roles.apply,
         WARN,
         "{db}/run_as_owner",
         before=(
@@ -180,7 +180,7 @@ PLANTS: tuple[Planted, ...] = (
         says="app_writer lacks UPDATE, DELETE, TRUNCATE",
     ),
     Planted(
-        roles.apply,
+        database_roles.apply,
         BLOCK,
         "{db}/public.theirs",
         before=('ALTER TABLE "Kunde ""1""" OWNER TO limited',),
@@ -189,9 +189,9 @@ PLANTS: tuple[Planted, ...] = (
         plan={"credentials": {"user": "limited"}},
         says='role "limited" cannot SET ROLE to "postgres"',
     ),
-    Planted(roles.unnamed, WARN, "limited", held=session("limited")),
+    Planted(database_roles.unnamed, WARN, "limited", held=session("limited")),
     Planted(
-        roles.read_only,
+        database_roles.read_only,
         WARN,
         "app_writer",
         held=admin(
@@ -200,7 +200,7 @@ PLANTS: tuple[Planted, ...] = (
         ),
     ),
     Planted(
-        endpoints.commands,
+        reachability.commands,
         BLOCK,
         "traffic.stop_command",
         plan_before={
@@ -215,18 +215,18 @@ PLANTS: tuple[Planted, ...] = (
         },
         says="/nowhere/stop-orders",
     ),
-    Planted(endpoints.route53, BLOCK, RECORD, plan=ROUTE53, says="no CNAME"),
+    Planted(reachability.route53, BLOCK, RECORD, plan=ROUTE53, says="no CNAME"),
     Planted(
-        endpoints.route53,
+        reachability.route53,
         BLOCK,
         RECORD,
         held=leads("elsewhere.example.com"),
         plan=ROUTE53,
         says="elsewhere.example.com",
     ),
-    Planted(endpoints.route53, WARN, RECORD, held=leads("127.0.0.1", 300), plan=ROUTE53),
+    Planted(reachability.route53, WARN, RECORD, held=leads("127.0.0.1", 300), plan=ROUTE53),
     Planted(
-        endpoints.iam,
+        reachability.iam,
         WARN,
         "orders/1 known",
         held=admin(
@@ -235,6 +235,6 @@ PLANTS: tuple[Planted, ...] = (
         ),
         says="app_writer may log in with IAM tokens",
     ),
-    Planted(endpoints.data_api, WARN, "orders", aws=setting("HttpEndpointEnabled", True)),
-    Planted(endpoints.proxy, WARN, "front", aws=proxied),
+    Planted(reachability.data_api, WARN, "orders", aws=setting("HttpEndpointEnabled", True)),
+    Planted(reachability.proxy, WARN, "front", aws=proxied),
 )

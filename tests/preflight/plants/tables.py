@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runbook.fix import Mend
-from runbook.preflight import functions, identities, look, replication, schema, sessions, upgrade
+from runbook.postgres.fix import Mend
+from runbook.preflight import survey
+from runbook.preflight.checks import functions, identities, replication, schema, sessions, upgrade
 from tests.preflight.plants.planting import (
     BLOCK,
     FIRED,
@@ -46,8 +47,8 @@ PLANTS: tuple[Planted, ...] = (
         WARN,
         "",
         held=session(begin=True),
-        aws=lambda site: setattr(look, "LONG_S", 0.0),
-        patches=((look, "LONG_S", 30.0),),
+        aws=lambda site: setattr(survey, "LONG_S", 0.0),
+        patches=((survey, "LONG_S", 30.0),),
         mend=Mend.TERMINATE,
         says="idle in transaction",
     ),

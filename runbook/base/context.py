@@ -1,0 +1,361 @@
+"""The world as a run sees it: roles, resource ids, and the facts looked up live behind them.
+
+Names, ARNs and endpoints of clusters move at the switchover and at renames; `DbClusterResourceId`
+never does. So the journal binds a role to a resource id once, and everything else is asked anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+from psycopg import AsyncConnection
+
+from runbook.aws import Aws
+from runbook.aws.rds import Cluster, Instance, Rds
+from runbook.base import clocks, server_names
+from runbook.base.kept import Kept
+from runbook.base.roles import Role
+from runbook.base.step import StepFailed
+from runbook.plan.model import Plan
+from runbook.postgres import connect as pg
+from runbook.postgres.catalog import connectable_databases
+from runbook.protection.dashboard import Downtime
+from state.rebasing import tried
+from state.records import Decision, Json, TrackEntry
+from state.words import Outcome
+
+RUN_TAG = "blueprime:run"
+"""On everything that a run creates: the proof that it may delete it again."""
+
+CLUSTER_TAG = "blueprime:cluster"
+"""Beside it: the resource id of the cluster that is upgraded, whatever its name is by then."""
+
+
+STOPPED_BY_HAND = "applications-stopped"
+"""What the key of the gate begins with at which a person says to have stopped the applications."""
+
+
+def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
+    """Return when a person was asked on a stay to stop the applications by hand, if one was.
+
+    The question comes right after the decision before it, and its own answer when they are down.
+    """
+    made = [each for each in decisions if each.entry == entry]
+    for place, each in enumerate(made):
+        if each.gate.startswith(STOPPED_BY_HAND):
+            before = made[place - 1] if place else each
+            return before.at if before.step == each.step else each.at
+    return None
+
+
+def stopped_by_hand(journal: Kept, run: str, entry: int) -> datetime | None:
+    """Return from when on a person has stopped the applications on a stay; None: nobody was asked.
+
+    That is when writes were last seen between the question and the answer, as far as they were
+    looked for, and else when the question came: from then on they may have been down.
+    """
+    decisions = journal.decisions(run)
+    asked = asked_to_stop(decisions, entry)
+    if asked is None:
+        return None
+    answered = next(
+        each.at
+        for each in decisions
+        if each.entry == entry and each.gate.startswith(STOPPED_BY_HAND)
+    )
+    last, before = asked, asked
+    for sample in journal.samples_of(run, "writes_per_s", None, asked, answered):
+        if sample.value:
+            # A rate is that of the time since the sample before it.
+            last = before
+        before = sample.at
+    return last
+
+
+async def _sleep(words: str, seconds: float) -> None:
+    """Wait, where nobody hears what for nor stops it."""
+    await asyncio.sleep(seconds)
+
+
+async def _nothing() -> None:
+    """Ask nothing: nobody performs changes in this world."""
+
+
+class World:
+    """What steps look at. It changes nothing.
+
+    `run` is the run's id; `aws` the clients; facts come from the journal. `connect_s` is how long
+    a connection is tried for, in place of the plan's limit.
+    """
+
+    def __init__(
+        self, *, run: str, plan: Plan, journal: Kept, aws: Aws, connect_s: float | None = None
+    ) -> None:
+        self.run = run
+        self.plan = plan
+        self.aws = aws
+        self._journal = journal
+        self._connect_s = connect_s or plan.limits.connect_s
+        self._replication_password = secrets.token_urlsafe(32)
+        self._sessions: dict[Role, pg.Session] = {}
+        self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
+        self._failures: dict[tuple[Role, str], tuple[float, pg.CannotConnect]] = {}
+        self.still_held: Callable[[], Awaitable[None]] = _nothing
+        """Raises `Refused` where another journal went on: asked before a change that was refused
+        for its state is tried once more, and before a person is asked to make one."""
+        self.pause: Callable[[str, float], Awaitable[None]] = _sleep
+        """Waits so many seconds, saying what for; raises where the operator stops the wait."""
+
+    @property
+    def rds(self) -> Rds:
+        return self.aws.rds
+
+    @property
+    def replication_password(self) -> str:
+        """The replication role's password as this process would set it; it is never stored."""
+        return self._replication_password
+
+    def name(self, *parts: str) -> str:
+        """Return the name of a resource of this run: hyphen-safe, at most 60 characters."""
+        return "-".join(("bp", self.run, *parts))[:60].rstrip("-")
+
+    def sql_name(self, suffix: str = "") -> str:
+        """Return the name of a slot, publication, subscription or role of this run.
+
+        Slot names allow `[a-z0-9_]` only, so all of them keep to that.
+        """
+        return "_".join(filter(None, ("blueprime", self.run, suffix)))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags that mark a resource as this run's own."""
+        return {RUN_TAG: self.run, CLUSTER_TAG: self.plan.cluster.resource_id}
+
+    def fact(self, key: str) -> Json | None:
+        """Return the latest value kept as evidence under a key, or None."""
+        return self._journal.fact(self.run, key)
+
+    def live(self) -> dict[str, Json] | None:
+        """Return the figures that the run's watch has put up last, or None."""
+        return self._journal.live(self.run)
+
+    def done(self, key: str) -> Mapping[str, Json] | None:
+        """Return what the outcome of an effect kept, if it succeeded in this run, or None."""
+        for attempt in reversed(tried(self._journal, self.run)):
+            for effect in reversed(attempt.effects):
+                if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
+                    return effect.detail
+        return None
+
+    @property
+    def stay(self) -> int:
+        """The id of the present stay on a track."""
+        return self._journal.entries(self.run)[-1].id
+
+    def begun(self, step: str) -> bool:
+        """Return whether a change of a step was asked for in this run, whatever came of it."""
+        attempts = tried(self._journal, self.run)
+        return any(attempt.step == step and attempt.effects for attempt in attempts)
+
+    def accepted(self, gate: str) -> bool:
+        """Return whether a person passed a gate on the present stay on the track."""
+        entry = self._journal.entries(self.run)[-1]
+        return any(
+            decision.gate == gate and decision.entry == entry.id
+            for decision in self._journal.decisions(self.run)
+        )
+
+    def outage_ended(self) -> Downtime | None:
+        """Return the latest outage of the applications, where it ended on the present stay.
+
+        None where neither a step or a person stopped them on it, nor production died.
+        """
+        # The clock knows the tracks, which know the steps, which know this world.
+        from runbook.watch.downtime import latest
+
+        entry, found = self._journal.entries(self.run)[-1], latest(self._journal, self.run)
+        return (
+            found if found.ended_at is not None and (found.died or self._stopped(entry)) else None
+        )
+
+    def _stopped(self, entry: TrackEntry) -> bool:
+        """Return whether the applications were stopped on a stay, by a step or by hand."""
+        by_step = any(
+            attempt.entry == entry.id and attempt.step == "stop-traffic" and attempt.effects
+            for attempt in self._journal.attempts(self.run)
+        )
+        return by_step or stopped_by_hand(self._journal, self.run, entry.id) is not None
+
+    def passed_since(self, key: str) -> float | None:
+        """Return the seconds since an effect was there; None: it is not.
+
+        What the clock was set meanwhile is no time that passed.
+        """
+        for attempt in reversed(tried(self._journal, self.run)):
+            for effect in reversed(attempt.effects):
+                if effect.key == key and effect.outcome in (Outcome.SUCCEEDED, Outcome.ADOPTED):
+                    set_s = clocks.set_meanwhile(self.fact(clocks.FACT), since_effect=effect.id)
+                    at = effect.outcome_at or effect.intent_at
+                    passed = (self.now() - at).total_seconds()
+                    return max(0.0, passed - set_s)
+        return None
+
+    def now(self) -> datetime:
+        """Return the wall clock's time, in UTC."""
+        return datetime.now(UTC)
+
+    def bound(self, role: Role) -> str | None:
+        """Return the resource id that the run bound to a role, or None."""
+        if role.identity is Role.BLUE:
+            return self.plan.cluster.resource_id
+        value = self.fact(f"role.{role.identity.slug}")
+        return None if value is None else str(value["resource_id"])
+
+    def resource_id(self, role: Role) -> str:
+        """Return the resource id of a role; fail in words if the run has none yet."""
+        bound = self.bound(role)
+        if bound is None:
+            raise StepFailed(
+                f"This run knows no {role.value} cluster.",
+                now="Nothing was changed.",
+                todo="Run the steps before this one first.",
+            )
+        return bound
+
+    async def find(self, role: Role) -> Cluster | None:
+        """Return the cluster of a role as it is now, or None where AWS has none of that id."""
+        bound = self.bound(role)
+        return None if bound is None else await self.rds.cluster_by_resource_id(bound)
+
+    async def cluster(self, role: Role) -> Cluster:
+        """Return the cluster of a role as it is now; fail in words if it is gone."""
+        resource_id = self.resource_id(role)
+        cluster = await self.rds.cluster_by_resource_id(resource_id)
+        if cluster is None:
+            raise StepFailed(
+                f"AWS has no cluster with the resource id {resource_id} ({role.value}).",
+                now="Nothing was changed by this look.",
+                todo="Look in the console whether it was deleted; if so, this run cannot use it.",
+            )
+        return cluster
+
+    async def instances(self, role: Role) -> list[Instance]:
+        """Return the instances of a role's cluster, the writer first."""
+        cluster = await self.cluster(role)
+        instances = await self.rds.instances(cluster.identifier)
+        writers = {member.identifier for member in cluster.members if member.writer}
+        return sorted(instances, key=lambda i: (i.identifier not in writers, i.identifier))
+
+    async def answers(self, role: Role) -> bool:
+        """Return whether a role's cluster has an instance to connect to that is not going."""
+        if await self.find(role) is None:
+            return False
+        return any(instance.status != "deleting" for instance in await self.instances(role))
+
+    async def target(self, role: Role) -> pg.Target:
+        """Return where to connect for a role, with what proves that it is the right server."""
+        cluster = await self.cluster(role)
+        credentials = self.plan.credentials
+        return pg.Target(
+            role=role.value,
+            host=cluster.endpoint,
+            port=cluster.port,
+            user=credentials.user,
+            sslmode=credentials.sslmode,
+            sslrootcert=credentials.sslrootcert,
+            server_major=int(cluster.engine_version.split(".")[0]),
+            engine_version=cluster.engine_version,
+            instance_ids=frozenset(member.identifier for member in cluster.members),
+            look_again=partial(server_names.of, self, role),
+        )
+
+    @asynccontextmanager
+    async def connect(self, role: Role, database: str = "") -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that has proved to be on the role's cluster, to one user at a time.
+
+        Within one step the endpoint is looked up once and connections are kept: inside the fence
+        every second counts. Each loan proves anew that the connection lives and where it is.
+        Whoever waited for one that could not be made has waited for as long: it fails as well.
+        """
+        name = database or self.plan.credentials.maintenance_database
+        began = time.monotonic()
+        async with self._locks.setdefault((role, name), asyncio.Lock()):
+            failed_at, error = self._failures.get((role, name), (began, None))
+            if error is not None and failed_at > began:
+                raise pg.CannotConnect(str(error), password_refused=error.password_refused)
+            session = await self._session(role)
+            try:
+                connection = await session.on(name)
+            except pg.CannotConnect as error:
+                self._failures[role, name] = time.monotonic(), error
+                raise
+            yield connection
+
+    async def _session(self, role: Role) -> pg.Session:
+        async with self._locks.setdefault((role, ""), asyncio.Lock()):
+            if role not in self._sessions:
+                target = await self.target(role)
+                self._sessions[role] = pg.Session(
+                    target,
+                    self.password_for(target),
+                    deadline_s=self._connect_s,
+                )
+            return self._sessions[role]
+
+    def password_for(self, target: pg.Target) -> pg.Password:
+        """Return what fetches the password of the plan's user when it is needed."""
+        return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
+
+    def takes_former_password(self, role: Role) -> bool:
+        """Return whether the role's cluster was last entered with another than the plan's."""
+        session = self._sessions.get(role)
+        return session is not None and session.outdated
+
+    def goes_by(self, role: Role) -> str:
+        """Return that a server of the role's cluster trails: it goes by a former name; or empty."""
+        session = self._sessions.get(role)
+        names = () if session is None else sorted(session.target.known_since)
+        if not names:
+            return ""
+        return (
+            f"the server of {role.value} still calls itself {', '.join(names)}: its instance's "
+            "former name, which is known by its resource id"
+        )
+
+    async def forget_connections(self) -> None:
+        """Close what `connect` kept, so that the next step looks its endpoints up anew.
+
+        A connection that is on loan is closed when it comes back.
+        """
+        forgotten, self._sessions = self._sessions, {}
+        for role, session in forgotten.items():
+            for database in session.databases:
+                async with self._locks[role, database]:
+                    await session.drop(database)
+
+    def connector(
+        self, target: pg.Target, database: str, *, read_only: bool = False
+    ) -> Callable[[], Awaitable[AsyncConnection]]:
+        """Return what opens further connections of their own to a database of a target."""
+
+        async def connect() -> AsyncConnection:
+            return await pg.connect(
+                target,
+                self.password_for(target),
+                database,
+                deadline_s=self.plan.limits.connect_s,
+                read_only=read_only,
+            )
+
+        return connect
+
+    async def databases(self, role: Role) -> list[str]:
+        """Return every database of the role's cluster that accepts connections."""
+        async with self.connect(role) as connection:
+            return await connectable_databases(connection)

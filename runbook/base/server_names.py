@@ -1,0 +1,40 @@
+"""What a cluster's servers may call themselves: their instances' names, now and before the pivot.
+
+A switchover renames instances, and a server was seen to go on by its former name long after it
+(reported of Aurora MySQL). Names move, an instance's resource id never does: so what an instance
+was named before the pivot is kept by that id, and a server that says so is known for this one's.
+The former names of blue's instances are new blue's since; but those two are never of one version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook.base.roles import Role
+
+if TYPE_CHECKING:
+    from runbook.base.context import World
+    from runbook.base.step import Watch
+
+FACT = "instances.before"
+"""The names of blue's and green's instances right before the pivot, by their resource ids."""
+
+
+async def keep(world: World, watch: Watch) -> None:
+    """Keep how the instances of both sides are named now."""
+    found = {
+        each.resource_id: each.identifier
+        for role in (Role.BLUE, Role.GREEN)
+        for each in await world.instances(role)
+    }
+    watch.evidence(f"instances: {', '.join(sorted(found.values()))}", key=FACT, value=found)
+
+
+async def of(world: World, role: Role) -> frozenset[str]:
+    """Return the names of a cluster's instances as AWS lists them now, and their former ones."""
+    former = world.fact(FACT) or {}
+    now = await world.instances(role)
+    names = {each.identifier for each in now}
+    return frozenset(
+        names | {former[each.resource_id] for each in now if each.resource_id in former}
+    )

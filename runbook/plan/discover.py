@@ -1,0 +1,358 @@
+"""Looks at a cluster and writes the plan that fits it, for a person to read and complete."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import Template
+
+import psycopg
+from pydantic import ValidationError
+
+from runbook.aws import Aws
+from runbook.aws.rds import Cluster, EngineVersion
+from runbook.aws.versions import blue_green_since, blue_green_support, numbers
+from runbook.base.step import Refused, StepFailed
+from runbook.plan.arguments import hold_secret
+from runbook.plan.model import CredentialsSection
+from runbook.plan.reading import plainly
+from runbook.plan.template import TEMPLATE
+from runbook.postgres import catalog
+from runbook.postgres import connect as pg
+from runbook.preflight.checks.unreplicated import KINDS
+
+CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+
+_CONNECT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the servers say."""
+
+    roles: Sequence[catalog.LoginRole]
+    kinds: dict[str, catalog.DataKinds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the operator said, and whose account it is."""
+
+    account: str
+    target_version: str
+    order: str
+    known_as: str
+
+
+async def discover(
+    aws: Aws,
+    identifier: str,
+    target_version: str,
+    *,
+    user: str = "",
+    password: str = "pgpass",  # noqa: S107 - a reference, as the plan holds it
+    sslmode: str = "",
+    sslrootcert: str = "",
+    maintenance_database: str = "postgres",
+    application_roles: Sequence[str] = (),
+    stop_command: Sequence[str] = (),
+    start_command: Sequence[str] = (),
+    order: str = "traffic-first",
+    fast: bool = False,
+    acknowledge: bool = False,
+    known_as: str = "",
+) -> str:
+    """Return a plan as TOML text for upgrading a cluster to a version.
+
+    `password` is a reference as the plan takes it. `user` defaults to the master user. Without
+    `application_roles` the roles are taken from the server. `fast` shortens the pauses, for
+    clusters that change state within seconds. `acknowledge` accepts every kind of data that is
+    present instead of leaving that to a person. `known_as` is the production name of a cluster that
+    has lost it to a switchover meanwhile.
+
+    Raise `Refused` when there is no such cluster or upgrade, `AwsError` and `StepFailed` in words
+    when AWS or the server cannot be asked. Nothing is changed.
+    """
+    _refuse_secrets("--stop-command", stop_command)
+    _refuse_secrets("--start-command", start_command)
+    identity = await aws.identity()
+    cluster = await _cluster(aws, identifier)
+    await _require_target(aws, cluster, target_version)
+    credentials = _credentials(
+        user=user or cluster.master_username,
+        password=password,
+        sslmode=sslmode or _sslmode(cluster.endpoint),
+        sslrootcert=sslrootcert,
+        maintenance_database=maintenance_database,
+    )
+    found = await _ask_servers(aws, cluster, credentials)
+    given = _Given(identity.account, target_version, order, known_as or cluster.identifier)
+    return Template(TEMPLATE).substitute(
+        _cluster_values(aws.region, cluster, given),
+        **_credential_values(credentials, cluster.endpoint),
+        **_traffic_values(stop_command, start_command),
+        roles=_roles(found.roles, application_roles),
+        acknowledge=_acknowledged(found.kinds, target_version, acknowledge),
+        pace=_FAST if fast else _LIFELIKE,
+        hash_budget_s="20.0" if fast else "60.0",
+        parallel="2" if fast else "4",
+    )
+
+
+def _cluster_values(region: str, cluster: Cluster, given: _Given) -> dict[str, str]:
+    return {
+        "name": _comment(given.known_as),
+        "version": _comment(cluster.engine_version),
+        "identifier": _text(given.known_as),
+        "resource_id": _text(cluster.resource_id),
+        "region": _text(region),
+        "account": _text(given.account),
+        "target_version": _text(given.target_version),
+        "order": _text(given.order),
+    }
+
+
+def _credential_values(credentials: CredentialsSection, endpoint: str) -> dict[str, str]:
+    root = credentials.sslrootcert
+    return {
+        "user": _text(credentials.user),
+        "password": _text(credentials.password),
+        "sslmode": _text(credentials.sslmode),
+        "sslmode_why": _sslmode_why(endpoint, credentials.sslmode),
+        "sslrootcert": f"sslrootcert = {_text(root)}" if root else '# sslrootcert = ""',
+        "maintenance_database": _text(credentials.maintenance_database),
+    }
+
+
+def _traffic_values(stop: Sequence[str], start: Sequence[str]) -> dict[str, str]:
+    return {
+        "stop": _text("command" if stop and start else "manual"),
+        "stop_command": _command("stop_command", stop, "/usr/local/bin/stop-orders"),
+        "start_command": _command("start_command", start, "/usr/local/bin/start-orders"),
+    }
+
+
+def _credentials(**values: str) -> CredentialsSection:
+    try:
+        return CredentialsSection.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{item['loc'][0]} {plainly(item)}" for item in error.errors(include_input=False)
+        )
+        # What was given is not repeated, nor kept in the chain: it may be a password.
+        raise Refused(
+            f"The credentials cannot go into a plan: {problems}.",
+            now="Nothing was changed, and no plan was written.",
+            todo="Give a reference with --password.",
+        ) from None
+
+
+async def _cluster(aws: Aws, identifier: str) -> Cluster:
+    cluster = await aws.rds.cluster(identifier)
+    if cluster is not None and cluster.engine == "aurora-postgresql":
+        return cluster
+    others = sorted(c.identifier for c in await aws.rds.clusters())
+    there = f"There are: {', '.join(others)}." if others else "There is none at all."
+    what = (
+        f"{aws.region} has no Aurora PostgreSQL cluster {identifier!r}."
+        if cluster is None
+        else f"The cluster {identifier!r} is {cluster.engine}, not Aurora PostgreSQL."
+    )
+    raise Refused(
+        f"{what} {there}",
+        now="Nothing was changed, and no plan was written.",
+        todo="Check the name, the region and the AWS profile.",
+    )
+
+
+async def _require_target(aws: Aws, cluster: Cluster, target: str) -> None:
+    source = await aws.rds.engine_version(cluster.engine_version)
+    targets = _major_first(source)
+    if re.match(r"\d+(\.|$)", target) and numbers(target) <= numbers(cluster.engine_version):
+        is_now = "is already on" if numbers(target) == numbers(cluster.engine_version) else "is on"
+        raise Refused(
+            f"{cluster.identifier} {is_now} {cluster.engine_version}: there is nothing to upgrade "
+            f"to {target}.",
+            now="Nothing was changed, and no plan was written.",
+            todo="To go on with a run: blueprime runs names it. To go higher, name the version "
+            f"with --target-version{_of(targets)}.",
+        )
+    if source is None or target not in {t.version for t in source.upgrade_targets}:
+        valid = f"Valid targets: {', '.join(targets)}." if targets else "AWS lists no target."
+        raise Refused(
+            f"{cluster.identifier} ({cluster.engine_version}) cannot be upgraded to {target}. "
+            f"{valid}",
+            now="Nothing was changed, and no plan was written.",
+            todo="Choose a valid target with --target-version.",
+        )
+    for version in (cluster.engine_version, target):
+        if blue_green_support(version) is False:
+            raise Refused(
+                f"Aurora PostgreSQL {version} takes no blue/green deployment.",
+                now="Nothing was changed, and no plan was written.",
+                todo=f"It needs at least {blue_green_since(version)}: "
+                + (
+                    "upgrade the cluster to that minor version in place first."
+                    if version == cluster.engine_version
+                    else "choose a newer target."
+                ),
+            )
+
+
+def _of(targets: Sequence[str]) -> str:
+    return f" ({', '.join(targets)})" if targets else ""
+
+
+def _refuse_secrets(option: str, words: Sequence[str]) -> None:
+    if hold_secret(words):
+        # Nor is it repeated here.
+        raise Refused(
+            f"{option} holds a password or key in clear, which ps shows and a plan never keeps.",
+            now="Nothing was changed, and no plan was written.",
+            todo="Let the command take it from a file or a variable of the environment.",
+        )
+
+
+def _major_first(source: EngineVersion | None) -> list[str]:
+    if source is None:
+        return []
+    targets = sorted(source.upgrade_targets, key=lambda target: not target.is_major)
+    return [target.version for target in targets]
+
+
+async def _ask_servers(aws: Aws, cluster: Cluster, credentials: CredentialsSection) -> _Found:
+    target = pg.Target(
+        role=cluster.identifier,
+        host=cluster.endpoint,
+        port=cluster.port,
+        user=credentials.user,
+        sslmode=credentials.sslmode,
+        sslrootcert=credentials.sslrootcert,
+        server_major=cluster.major,
+        engine_version=cluster.engine_version,
+        instance_ids=frozenset(member.identifier for member in cluster.members),
+    )
+    password = aws.password(credentials, host=target.host, port=target.port)
+
+    async def connect(database: str) -> psycopg.AsyncConnection:
+        return await pg.connect(target, password, database, deadline_s=_CONNECT_S, read_only=True)
+
+    try:
+        kinds: dict[str, catalog.DataKinds] = {}
+        async with await connect(credentials.maintenance_database) as connection:
+            roles = await catalog.login_roles(connection)
+            databases = await catalog.connectable_databases(connection)
+        for database in databases:
+            async with await connect(database) as connection:
+                kinds[database] = await catalog.data_kinds(connection)
+    except (pg.CannotConnect, pg.WrongServer, psycopg.Error) as error:
+        raise StepFailed(
+            str(error).strip(),
+            now="Nothing was changed, and no plan was written.",
+            todo="Check that this machine reaches the cluster, the user, the password's reference "
+            f"({credentials.password}) and sslmode ({credentials.sslmode}; for verify-full, "
+            f"download {CA_BUNDLE} and name it with --sslrootcert).",
+        ) from error
+    return _Found(roles, kinds)
+
+
+def _sslmode(endpoint: str) -> str:
+    return "verify-full" if _is_amazon(endpoint) else "prefer"
+
+
+def _is_amazon(endpoint: str) -> bool:
+    return endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _sslmode_why(endpoint: str, sslmode: str) -> str:
+    if sslmode == "verify-full":
+        return f"verify-full needs AWS's certificates: {CA_BUNDLE}"
+    if _is_amazon(endpoint):
+        return f"{sslmode} does not prove who answers; verify-full does, with {CA_BUNDLE}"
+    return f"{_comment(endpoint)} is no Amazon address: {sslmode}, so TLS only where offered"
+
+
+def _text(value: str) -> str:
+    """Return a TOML basic string; what does not print is escaped, and read back as it was.
+
+    JSON's escapes are a subset of TOML's.
+    """
+    escaped = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in escaped)
+
+
+def _comment(value: str) -> str:
+    """Return text that is safe in a TOML comment, which holds no control characters."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value)
+
+
+def _command(key: str, words: Sequence[str], example: str) -> str:
+    if not words:
+        return f"# {key} = [{_text(example)}]"
+    return f"{key} = [{', '.join(_text(word) for word in words)}]"
+
+
+def _roles(found: Sequence[catalog.LoginRole], given: Sequence[str]) -> str:
+    sessions = {role.name: role.sessions for role in found}
+    names = given or [
+        role.name
+        for role in sorted(found, key=lambda role: (-role.sessions, role.name))
+        if not (role.internal or role.own or role.current or role.superuser)
+    ]
+    lines = [f"  {_text(name)},  # {_sessions(sessions.get(name))}" for name in names]
+    return "\n".join(["[", *lines, "]"]) if lines else "[]"
+
+
+def _sessions(count: int | None) -> str:
+    if count is None:
+        return "no role of this name can log in"
+    return f"{count} session{'' if count == 1 else 's'} now"
+
+
+def _acknowledged(kinds: dict[str, catalog.DataKinds], target: str, acknowledge: bool) -> str:
+    """Return what a person may accept beforehand: what is there, commented out unless accepted."""
+    lines = []
+    mark = "" if acknowledge else "# "
+    known = {kind: (kind, fate) for kind, fate in KINDS.items()}
+    known["partitioned_tables"] = (
+        "schema.partitions",
+        "partitioned; a partition that is made meanwhile degrades the deployment, or has no way "
+        "back until it is on blue prime too",
+    )
+    for kind, (name, fate) in known.items():
+        counts = {database: getattr(found, kind) for database, found in kinds.items()}
+        present = [
+            f"{count} in {_comment(database)}" for database, count in counts.items() if count
+        ]
+        if present:
+            lines += [f"  # {', '.join(present)}: {fate}", f"  {mark}{_text(name)},"]
+    if blue_green_support(target) is None:
+        lines += [
+            f"  # AWS's guide does not say yet whether {_comment(target)} takes a deployment",
+            f"  {mark}{_text(f'cluster.target:{target}')},",
+        ]
+    return "\n".join(["[", *lines, "]"]) if lines else "[]"
+
+
+_LIFELIKE = """\
+# [limits]            # how long each wait may take, in seconds; these are the defaults
+# create_deployment_s = 14400
+# clone_s = 3600
+# instance_s = 3600
+# drain_s = 900
+# mend_s = 14400      # one statement of a mend, or ANALYZE of one table
+# poll_s = 5.0        # the pause between two looks at AWS
+# fast_poll_s = 0.5   # the pause inside the fence, where every second is downtime"""
+
+_FAST = """\
+[fence]
+window_s = 0.15       # how long nothing must be seen to write
+
+[limits]
+parameter_settle_s = 0  # AWS asks for 300 between making a parameter group and its first use
+poll_s = 0.2          # the pause between two looks at AWS
+fast_poll_s = 0.05    # the pause inside the fence, where every second is downtime
+connect_s = 30.0
+late_effect_s = 2.0   # how long a change whose answer was lost may still appear"""

@@ -1,0 +1,100 @@
+"""The plan of a run as it stands: what the run began with, or what was read again since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from runbook.base.step import Refused
+from runbook.plan import model as plans
+from runbook.plan.model import Plan, PlanError
+from state.records import Evidence, Json, Run
+
+FACT = "plan"
+
+CHECKING = ("preflight", "ready-to-switch")
+"""The steps before which the plan file is read again: their remedies are edits of it."""
+
+
+class Keeper(Protocol):
+    """What is asked of the journal here."""
+
+    def fact(self, run: str, key: str) -> Json | None: ...
+    def evidence(
+        self, run: str, step: str, text: str, *, key: str = "", value: Json = None
+    ) -> Evidence: ...
+
+
+def of_run(journal: Keeper, run: Run) -> Plan:
+    """Return the plan that a run goes by."""
+    return plans.from_json(journal.fact(run.id, FACT) or run.plan)
+
+
+IGNORED = "plan.ignored"
+"""What was last seen to be edited in the plan file and is not gone by."""
+
+
+def for_step(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+    """Return the plan that a step goes by: read again before a checking step, else the current one.
+
+    An edit that is not read is told once, with when it would be.
+    """
+    if step in CHECKING:
+        return read_again(journal, run, current, step)
+    edited = _edited(run, current)
+    if edited != (journal.fact(run.id, IGNORED) or ""):
+        words = (
+            f"the plan file was edited ({edited}), and this run does not go by it: it is read "
+            f"before {' and '.join(CHECKING)} alone"
+            if edited
+            else "the plan file is what this run goes by again"
+        )
+        journal.evidence(run.id, step, words, key=IGNORED, value=edited)
+    return current
+
+
+def _edited(run: Run, current: Plan) -> str:
+    """Return which sections of the plan file are not what the run goes by, or an empty text."""
+    path = Path(run.plan_path)
+    if not path.exists():
+        return ""
+    try:
+        found = plans.load(path)
+    except PlanError:
+        return "it is no valid plan now"
+    return _changed(current, found)
+
+
+def _changed(old: Plan, new: Plan) -> str:
+    was, now = old.as_json(), new.as_json()
+    return ", ".join(section for section in now if now[section] != was.get(section))
+
+
+def read_again(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+    """Return the plan file's plan, journaled, if it has changed; else the current one.
+
+    A file that is gone leaves the run with what it has. Raise `Refused` where the file is no valid
+    plan any more, or is one for another cluster.
+    """
+    path = Path(run.plan_path)
+    if not path.exists():
+        return current
+    try:
+        found = plans.load(path)
+    except PlanError as error:
+        raise Refused(
+            str(error),
+            now="Nothing was changed.",
+            todo="Correct the plan, then run the step again.",
+        ) from error
+    if found == current:
+        return current
+    if found.cluster != current.cluster:
+        raise Refused(
+            f"{path} is now a plan for another cluster.",
+            now="Nothing was changed; the run goes by the plan that it began with.",
+            todo="Put the plan of this run back, or start a run of its own for the other cluster.",
+        )
+    words = f"the plan was read again; changed: {_changed(current, found)}"
+    journal.evidence(run.id, step, words, key=FACT, value=found.as_json())
+    return found

@@ -1,0 +1,281 @@
+"""What the plan's user may do, and the roles that the applications use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from runbook.aws.versions import numbers
+from runbook.postgres import catalog, preflight_queries
+from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
+from runbook.postgres.statement import quoted
+from runbook.preflight.check import Check, check
+from runbook.preflight.result import Result, block, passed, unknown, warn
+from runbook.preflight.rows import some
+from runbook.preflight.survey import Look, Unseen
+
+_NEEDED = {
+    "replication": "GRANT rds_replication TO {user};",
+    "create_in_database": "GRANT CREATE ON DATABASE {database} TO {user};",
+    "own_database": "ALTER DATABASE {database} OWNER TO {user}; or GRANT its owner TO {user};",
+    "publish_all_tables": "GRANT rds_superuser TO {user};",
+    "create_subscription": "GRANT rds_superuser TO {user};",
+    "signal_backends": "GRANT pg_signal_backend TO {user};",
+    "monitor": "GRANT pg_monitor TO {user};",
+    "createrole": "ALTER ROLE {user} CREATEROLE;",
+    "emit_message": "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) "
+    "TO {user};",
+}
+"""Permission -> what grants it."""
+
+
+@check(
+    "roles.master",
+    why="A permission that is missing shows otherwise inside the fence, where it costs downtime.",
+)
+async def master(look: Look) -> AsyncIterator[Result]:
+    """The plan's user lacks a permission that a later step needs."""
+    clear = True
+    user = look.plan.credentials.user
+    for database, found in (await look.databases(catalog.master_permissions)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for result in _lacking(database, found):
+            clear = False
+            yield result
+    if clear:
+        yield passed(user, "has every permission that the run needs")
+
+
+def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
+    user, base = quoted(found.user), quoted(database)
+    results = [
+        block(
+            f"{database}/{found.user}",
+            f"The plan's user lacks the permission: {name.replace('_', ' ')}.",
+            grant.format(user=user, database=base),
+        )
+        for name, grant in _NEEDED.items()
+        if not getattr(found, name)
+    ]
+    if found.unreadable_tables:
+        results.append(
+            block(
+                f"{database}/{found.user}",
+                f"{found.unreadable_tables} tables cannot be read by the plan's user, so they "
+                "could not be compared before a rollback: "
+                f"{', '.join(found.unreadable_names)}"
+                f"{', …' if found.unreadable_tables > len(found.unreadable_names) else ''}.",
+                f"GRANT pg_read_all_data TO {user};",
+            )
+        )
+    if found.unsettable_sequences:
+        results.append(
+            block(
+                f"{database}/{found.user}",
+                f"{found.unsettable_sequences} sequences cannot be set by the plan's user, so a "
+                "rollback could not carry them over.",
+                f"In database {database}: GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA "
+                f"{', '.join(map(quoted, found.unsettable_schemas))} TO {user};",
+            )
+        )
+    return results
+
+
+@check(
+    "roles.application",
+    why="The fence takes LOGIN from the application roles: a wrong name would leave writers in.",
+)
+async def application(look: Look) -> AsyncIterator[Result]:
+    """A role in the plan does not exist, cannot log in, cannot be altered, or is the plan's own."""
+    traffic, user = look.plan.traffic, look.plan.credentials.user
+    known = {role.name: role for role in await look.server(catalog.login_roles)}
+    if not traffic.application_roles:
+        yield warn(
+            look.plan.cluster.identifier,
+            "The plan names no application role: the fence is proved by sessions and writes "
+            "alone, and nobody is kept from logging in.",
+            "Name the applications' roles in traffic.application_roles.",
+        )
+    for name in traffic.application_roles:
+        role = known.get(name)
+        if role is None:
+            yield block(
+                name,
+                "The plan names it as an application role, but no role of that name can log in.",
+                "Correct traffic.application_roles in the plan.",
+            )
+        elif traffic.lock_roles and name == user:
+            yield block(
+                name,
+                "The applications log in with the user that blueprime uses: it cannot be locked "
+                "out without locking out blueprime.",
+                "Give blueprime a user of its own in credentials.user, or set "
+                "traffic.lock_roles = false and stop the applications by your own command.",
+            )
+        elif traffic.lock_roles and not role.alterable:
+            yield block(
+                name,
+                f"{user} may not take LOGIN from it.",
+                f"GRANT {quoted(name)} TO {quoted(user)} WITH ADMIN OPTION; "
+                "or set traffic.lock_roles = false.",
+            )
+        else:
+            yield passed(name, f"can log in; {role.sessions} sessions now")
+
+
+@check(
+    "roles.unnamed",
+    why="A session that nobody expects is a writer that nobody stops.",
+)
+async def unnamed(look: Look) -> AsyncIterator[Result]:
+    """Somebody is connected with a role that the plan does not name."""
+    named = {*look.plan.traffic.application_roles, look.plan.credentials.user}
+    strangers = [
+        role
+        for role in await look.server(catalog.login_roles)
+        if role.sessions and role.name not in named and not (role.internal or role.own)
+    ]
+    for role in strangers:
+        yield warn(
+            role.name,
+            f"{role.sessions} sessions of a role that the plan does not name.",
+            "If an application uses it, add it to traffic.application_roles.",
+        )
+    if not strangers:
+        yield passed(look.plan.cluster.identifier, "no sessions of other roles")
+
+
+@check(
+    "roles.connect",
+    why="A database that cannot be entered gets no publication, no slot and no way back.",
+)
+async def connect(look: Look) -> AsyncIterator[Result]:
+    """The plan's user may not connect to a database, or not let the replication's role in."""
+    user = look.plan.credentials.user
+    there = [
+        each
+        for each in await look.server(preflight_queries.databases)
+        if each.accepts and not each.invalid and each.name != "template1"
+    ]
+    closed = [each for each in there if not each.may_connect]
+    for each in closed:
+        yield block(
+            each.name,
+            f"{user} may not connect to it.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
+        )
+    shut = [each for each in there if each.may_connect and not each.may_let_in]
+    for each in shut:
+        yield block(
+            each.name,
+            f"CONNECT is not for PUBLIC there, and {user} may not grant it: the role of the "
+            "replication could not enter.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)} WITH GRANT OPTION;",
+        )
+    if not closed and not shut:
+        yield passed(user, "may connect to every database, and let others in")
+
+
+@check(
+    "roles.apply",
+    why="A change that PostgreSQL does not let apply write stops it, with every table of the "
+    "database: it tries again for ever, and the way back ends there.",
+    waivable=True,
+)
+async def apply(look: Look) -> AsyncIterator[Result]:
+    """A table that apply may not write: its owner's rights, forced row-level security, or no way
+    to become the owner.
+    """
+    back, forward = [
+        numbers(version)[0]
+        for version in (
+            (await look.cluster()).engine_version,
+            look.plan.upgrade.target_version,
+        )
+    ]
+    clear = True
+    for database, found in (await look.databases(apply_rights)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for result in _refused(database, found, back, forward):
+            clear = False
+            yield result
+    if clear:
+        yield passed(look.plan.cluster.identifier, "apply may write every table, both ways")
+
+
+def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -> list[Result]:
+    """Return what stops apply, on blue prime and on new blue after a rollback."""
+    results = []
+    way_back, way_forward = mode(found, back), mode(found, forward)
+    for table in way_back.refused:
+        results.append(
+            block(
+                f"{database}/{table.schema}.{table.name}",
+                f"Apply on blue prime would say: {_said(table, way_back)}.",
+                _granted(database, table, way_back),
+                survives="apply stops at the first change of the table that needs the right, and "
+                "with it the way back",
+            )
+        )
+    for table in way_forward.refused:
+        if table not in way_back.refused:
+            results.append(
+                warn(
+                    f"{database}/{table.schema}.{table.name}",
+                    f"After a rollback, apply on new blue would say: {_said(table, way_forward)}.",
+                    _granted(database, table, way_forward),
+                )
+            )
+    for how, side in ((way_back, "blue prime"), (way_forward, "new blue")):
+        if how.refused_otherwise:
+            first = how.refused_otherwise[0]
+            names = some(str(table) for table in how.refused_otherwise)
+            results.append(
+                warn(
+                    f"{database}/run_as_owner",
+                    f"The subscription of {side} is made with run_as_owner = true, since apply "
+                    f"could not write as the owners of {names}; it would say: "
+                    f"{'; '.join(first.refusals(as_owner=True))}.",
+                    f"Nothing, if {first.user} may run what these tables' owners have defined on "
+                    "them (triggers ENABLE ALWAYS, expressions of indexes and checks). Otherwise "
+                    f"in database {database}: {' '.join(first.grants(as_owner=True))}",
+                )
+            )
+            break
+    return results
+
+
+def _said(table: ApplyRights, how: Mode) -> str:
+    return "; ".join(table.refusals(as_owner=how.as_owner))
+
+
+def _granted(database: str, table: ApplyRights, how: Mode) -> str:
+    return f"In database {database}: {' '.join(table.grants(as_owner=how.as_owner))}"
+
+
+@check(
+    "roles.read-only",
+    why="Such a role writes through the read-only setting of the databases: on green, on old blue "
+    "before it is cloned, and on blue prime while it follows.",
+)
+async def read_only(look: Look) -> AsyncIterator[Result]:
+    """A role has a default_transaction_read_only of its own, which beats the database's."""
+    found = await look.server(preflight_queries.read_only_overrides)
+    for each in found:
+        inside = f" IN DATABASE {quoted(each.database)}" if each.database else ""
+        yield warn(
+            each.role,
+            "It has default_transaction_read_only = off set for itself"
+            + (f" in database {each.database}." if each.database else "."),
+            f"ALTER ROLE {quoted(each.role)}{inside} RESET default_transaction_read_only;",
+        )
+    if not found:
+        yield passed(look.plan.cluster.identifier, "no role is exempt from read-only")
+
+
+CHECKS: tuple[Check, ...] = (master, connect, apply, application, unnamed, read_only)

@@ -1,0 +1,180 @@
+"""Extensions that a deployment cannot carry, that write by themselves, or whose tables travel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from runbook.postgres import catalog, preflight_queries
+from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.statement import quoted
+from runbook.preflight.check import Check, check
+from runbook.preflight.result import Level, Result, block, passed, unknown, warn
+from runbook.preflight.rows import each
+from runbook.preflight.survey import Look, Unseen
+
+_REFUSED = {
+    "pglogical": (
+        "must be dropped or disabled on blue",
+        "it must stay disabled; in use, it makes AWS refuse the switchover",
+    ),
+    "pgactive": (
+        "must be dropped or disabled on blue",
+        "it must stay disabled; in use, it makes AWS refuse the switchover",
+    ),
+    "pg_partman": (
+        "must be disabled on blue: a partition it makes would degrade the deployment",
+        "no partition is made until the run has ended; one that is made costs the deployment, or "
+        "the way back of its rows",
+    ),
+}
+"""Name -> what AWS asks for, and what is given up where the plan keeps it."""
+
+_TOLD = {
+    "pg_cron": "its jobs run as superuser and write through read-only: disable them on green, "
+    "and before blue prime is cloned",
+    "apg_plan_mgmt": "set apg_plan_mgmt.capture_plan_baselines to off on green",
+    "postgres_fdw": "its servers must name cluster endpoints, not addresses",
+    "aws_s3": "attach the IAM role to green again",
+    "aws_lambda": "attach the IAM role to green again",
+    "pgaudit": "must be in shared_preload_libraries of green's group too",
+}
+
+
+@check(
+    "schema.extensions",
+    why="AWS names extensions that a blue/green deployment cannot carry.",
+    family="extensions",
+    waivable=True,
+)
+async def named(look: Look) -> AsyncIterator[Result]:
+    """An extension breaks the deployment, or needs a hand."""
+    clear = True
+    for database, found in (await look.databases(catalog.data_kinds)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for name in found.extensions:
+            subject = f"{database}/{name}"
+            if name in _REFUSED:
+                clear = False
+                asked, survives = _REFUSED[name]
+                yield block(
+                    subject,
+                    f"The extension {name} {asked}.",
+                    f"In database {database}: DROP EXTENSION {quoted(name)};",
+                    fix=Fix(Mend.DROP_EXTENSION, database, (name,)),
+                    survives=survives,
+                )
+            elif name in _TOLD:
+                clear = False
+                yield warn(subject, f"The extension {name} is installed.", f"{_TOLD[name]}.")
+    if clear:
+        yield passed(look.plan.cluster.identifier, "no extension that AWS warns of")
+
+
+@check(
+    "extensions.owned-tables",
+    why="A publication for all tables carries what extensions write for themselves as well: on "
+    "blue prime it may conflict, and apply stops.",
+)
+async def owned_tables(look: Look) -> AsyncIterator[Result]:
+    """An extension owns tables, which FOR ALL TABLES publishes."""
+
+    def say(database: str, table: preflight_queries.ExtensionTable) -> Result:
+        subject = f"{database}/{table.schema}.{table.name}"
+        if table.identified:
+            return warn(
+                subject,
+                f"It belongs to the extension {table.extension}, and is published with the rest.",
+                "Check that the extension does not write to it by itself on both sides.",
+            )
+        return block(
+            subject,
+            f"It belongs to the extension {table.extension} and has no usable replica identity: "
+            "published, its UPDATE and DELETE fail on production.",
+            f"In database {database}: ALTER TABLE {table} REPLICA IDENTITY FULL; or drop the "
+            "extension.",
+            fix=Fix(Mend.IDENTITY_FULL, database, (table.schema, table.name)),
+        )
+
+    async for result in each(
+        look, preflight_queries.extension_tables, say, "no table belongs to an extension"
+    ):
+        yield result
+
+
+@check(
+    "extensions.pg-repack",
+    why="Its work tables are published like any other, and swapping a table under replication "
+    "loses rows or stops apply.",
+)
+async def pg_repack(look: Look) -> AsyncIterator[Result]:
+    """pg_repack is at work, or was cut off and has left its tables and triggers."""
+    active = await look.server(preflight_queries.repack_sessions)
+    for session in active:
+        names = (str(session.pid), session.backend_start.isoformat())
+        yield block(
+            f"pid {session.pid}",
+            f"pg_repack is at work in database {session.database}.",
+            f"Let it end, or: SELECT pg_terminate_backend({session.pid}); and clean up after it.",
+            fix=Fix(Mend.TERMINATE, "", names),
+        )
+
+    def say(database: str, table: catalog.Table) -> Result:
+        return block(
+            f"{database}/{table.schema}.{table.name}",
+            "pg_repack has left its work table, or its trigger on this one.",
+            f"In database {database}: DROP EXTENSION pg_repack CASCADE; takes all of them along.",
+        )
+
+    async for result in each(
+        look, preflight_queries.repack_leftovers, say, "not at work, nothing left"
+    ):
+        if not active or result.level is not Level.PASS:
+            yield result
+
+
+@check(
+    "extensions.cron-jobs",
+    why="Its jobs run in the background: no fence of roles stops them, they write on green and on "
+    "blue prime too, and a REFRESH of a materialized view on blue breaks the deployment.",
+)
+async def cron_jobs(look: Look) -> AsyncIterator[Result]:
+    """pg_cron has active jobs."""
+
+    def say(database: str, job: preflight_queries.CronJob) -> Result:
+        refreshes = "; it refreshes a materialized view" if job.refreshes else ""
+        return warn(
+            f"{database}/job {job.number}",
+            f"pg_cron runs it as {job.role} in database {job.database}, at {job.schedule}"
+            f"{refreshes}.",
+            f"In database {database}: SELECT cron.alter_job({job.number}, active := false); and "
+            "true again when the run has ended.",
+        )
+
+    async for result in each(look, preflight_queries.cron_jobs, say, "no active job of pg_cron"):
+        yield result
+
+
+@check(
+    "extensions.versions",
+    why="AWS asks for extensions to be updated first; an old one may not exist on green.",
+)
+async def versions(look: Look) -> AsyncIterator[Result]:
+    """An extension is older than the one that the server offers."""
+
+    def say(database: str, extension: preflight_queries.OutdatedExtension) -> Result:
+        return warn(
+            f"{database}/{extension.name}",
+            f"The extension is at {extension.installed}, the server has {extension.current}.",
+            f"In database {database}: ALTER EXTENSION {quoted(extension.name)} UPDATE;",
+        )
+
+    async for result in each(
+        look, preflight_queries.outdated_extensions, say, "every extension is up to date"
+    ):
+        yield result
+
+
+CHECKS: tuple[Check, ...] = (named, owned_tables, pg_repack, cron_jobs, versions)

@@ -1,0 +1,100 @@
+"""What replicates from or to blue already."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from runbook.ownership.aws_names import Owner, of_aws, owner
+from runbook.postgres import catalog
+from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.statement import quoted
+from runbook.preflight.check import Check, check
+from runbook.preflight.result import Result, block, passed, unknown
+from runbook.preflight.survey import Look, Unseen
+
+_BUSY = "AWS refuses a switchover while blue publishes or subscribes by itself."
+
+
+async def _owner(look: Look, name: str) -> Owner | None:
+    return owner(name, look.world.run, await look.deployments())
+
+
+def _block(subject: str, text: str, whose: Owner | None, remedy: str, fix: Fix | None) -> Result:
+    """Return the block; of an object that somebody needs, whose it is, and no mend."""
+    if whose is None:
+        return block(subject, text, remedy, fix=fix)
+    return block(subject, f"{text} {whose.words[0].upper()}{whose.words[1:]}.", whose.todo)
+
+
+@check("replication.publications", why=_BUSY)
+async def publications(look: Look) -> AsyncIterator[Result]:
+    """Blue is a publisher already."""
+    own = await look.own_deployment_stands()
+    clear = True
+    for database, found in (await look.databases(catalog.publications)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for publication in found:
+            if own and of_aws(publication.name):
+                continue
+            clear = False
+            yield _block(
+                f"{database}/{publication.name}",
+                f"The publication {publication.name} exists in database {database}.",
+                await _owner(look, publication.name),
+                f"If nobody needs it, in database {database}: "
+                f"DROP PUBLICATION {quoted(publication.name)};",
+                Fix(Mend.DROP_PUBLICATION, database, (publication.name,)),
+            )
+    if clear:
+        yield passed(look.plan.cluster.identifier, "no publications")
+
+
+@check("replication.subscriptions", why=_BUSY)
+async def subscriptions(look: Look) -> AsyncIterator[Result]:
+    """Blue is a subscriber already."""
+    found = await look.server(catalog.subscriptions)
+    for each in found:
+        yield _block(
+            f"{each.database}/{each.name}",
+            f"The subscription {each.name} exists in database {each.database}.",
+            await _owner(look, each.name),
+            f"If nobody needs it, in database {each.database}: "
+            f"DROP SUBSCRIPTION {quoted(each.name)};",
+            Fix(Mend.DROP_SUBSCRIPTION, each.database, (each.name,)),
+        )
+    if not found:
+        yield passed(look.plan.cluster.identifier, "no subscriptions")
+
+
+@check(
+    "replication.slots",
+    why="An existing logical slot makes green's upgrade fail, behind a message about parameters; "
+    "an abandoned one keeps WAL on production.",
+)
+async def slots(look: Look) -> AsyncIterator[Result]:
+    """Somebody's logical slot stands on blue."""
+    own = await look.own_deployment_stands()
+    found = [
+        slot
+        for slot in await look.server(catalog.replication_slots)
+        if slot.slot_type == "logical" and not (own and of_aws(slot.name))
+    ]
+    for slot in found:
+        state = "in use" if slot.active else "not in use"
+        yield _block(
+            slot.name,
+            f"The logical slot {slot.name} ({slot.plugin}, database {slot.database}) is {state}.",
+            await _owner(look, slot.name),
+            "Stop its reader (CDC, DMS, Debezium), then: "
+            f"SELECT pg_drop_replication_slot('{slot.name}');",
+            # One that is read now is not abandoned: its reader is to be stopped by a person.
+            None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),
+        )
+    if not found:
+        yield passed(look.plan.cluster.identifier, "no logical slots")
+
+
+CHECKS: tuple[Check, ...] = (publications, subscriptions, slots)

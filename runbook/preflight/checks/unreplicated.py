@@ -1,0 +1,130 @@
+"""Data that logical replication does not carry: the plan must accept each kind by name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from runbook.postgres import catalog, preflight_queries
+from runbook.postgres.statement import quoted
+from runbook.preflight.acceptance import ACKNOWLEDGED
+from runbook.preflight.check import Check, check
+from runbook.preflight.result import Result, block, passed, unknown, warn
+from runbook.preflight.rows import some
+from runbook.preflight.survey import Look, Unseen
+from runbook.proofs.new_databases import HELD_DATABASES
+
+KINDS = {
+    "sequences": "their positions do not replicate; a rollback carries them over inside its fence",
+    "large_objects": "they do not replicate: what is written to them after the switchover is lost "
+    "by a rollback, and any change on blue degrades the deployment",
+    "unlogged_tables": "they do not replicate, and no copy of the cluster has their rows: the "
+    "upgrade empties them, and so does a rollback",
+    "materialized_views": "a rollback refreshes them; REFRESH on blue may break the deployment",
+}
+"""Kind -> what becomes of it."""
+
+
+@check(
+    "data.acknowledged",
+    why="What replication does not carry would be missed after a rollback, with a lag of 0 and "
+    "no error.",
+)
+async def acknowledged(look: Look) -> AsyncIterator[Result]:
+    """A kind of data is present that the plan does not acknowledge."""
+    accepted = set(look.plan.acknowledge)
+    clear = True
+    for database, found in (await look.databases(catalog.data_kinds)).items():
+        if isinstance(found, Unseen):
+            clear = False
+            yield unknown(database, found.error)
+            continue
+        for kind, fate in KINDS.items():
+            count: int = getattr(found, kind)
+            if not count:
+                continue
+            clear = False
+            words = f"{kind.replace('_', ' ')} ({_named(found, kind, count)}): {fate}."
+            remedy = f'Add "{kind}" to acknowledge in the plan.'
+            if kind in accepted:
+                yield replace(warn(f"{database}/{kind}", words, ""), accepted=ACKNOWLEDGED)
+            else:
+                yield block(f"{database}/{kind}", words, remedy)
+    if clear:
+        yield passed(look.plan.cluster.identifier, "everything replicates")
+
+
+def _named(found: catalog.DataKinds, kind: str, count: int) -> str:
+    names = {
+        "large_objects": found.large_object_owners,
+        "unlogged_tables": found.unlogged_names,
+        "materialized_views": found.view_names,
+    }.get(kind)
+    more = ", …" if names and kind != "large_objects" and count > len(names) else ""
+    return f"{count}: {', '.join(names)}{more}" if names else str(count)
+
+
+@check(
+    "data.databases",
+    why="pg_upgrade refuses a server with a database that nobody can connect to, and what is in "
+    "it would have no way back.",
+)
+async def databases(look: Look) -> AsyncIterator[Result]:
+    """A database does not accept connections, or is left over from a DROP DATABASE."""
+    found = await look.server(preflight_queries.databases)
+    closed = [each for each in found if each.invalid or not each.accepts]
+    for each in closed:
+        name = quoted(each.name)
+        if each.invalid:
+            yield block(each.name, "A DROP DATABASE of it was cut short.", f"DROP DATABASE {name};")
+        else:
+            yield block(
+                each.name,
+                "It does not accept connections (datallowconn is false).",
+                f"ALTER DATABASE {name} ALLOW_CONNECTIONS true; or drop it.",
+            )
+    if not closed:
+        names = some(each.name for each in found if each.name != "template1")
+        yield passed(
+            look.plan.cluster.identifier, f"every database is open: {names}; {HELD_DATABASES}"
+        )
+
+
+@check(
+    "data.encoding",
+    why="Without an encoding text is bytes: what is no UTF-8 can be replicated, but not be read, "
+    "compared or copied again by blueprime, also in the middle of a rollback.",
+)
+async def encoding(look: Look) -> AsyncIterator[Result]:
+    """A database has no encoding (SQL_ASCII), or even names in it that are no UTF-8."""
+    clear = True
+    found = {each.name: each for each in await look.server(preflight_queries.databases)}
+    for database, names in (await look.databases(preflight_queries.byte_names)).items():
+        if isinstance(names, Unseen):
+            clear = False
+            yield unknown(database, names.error)
+            continue
+        if found[database].encoding != "SQL_ASCII":
+            continue
+        clear = False
+        if broken := [each for each in names if not each.decodes]:
+            yield block(
+                database,
+                "It has no encoding (SQL_ASCII), and names that are no UTF-8: "
+                f"{some(f'{each.kind} {each}' for each in broken)}.",
+                f"In database {database}, with client_encoding = SQL_ASCII: rename each (ALTER … "
+                "RENAME TO …).",
+            )
+        else:
+            yield warn(
+                database,
+                "It has no encoding (SQL_ASCII). Whether its rows are UTF-8 was not looked at: "
+                "tables with others cannot be compared, nor copied again.",
+                "Move it into a database of UTF8, or of the encoding that its text has, before "
+                "the upgrade: pg_dump --encoding=…; or rely on replication alone for it.",
+            )
+    if clear:
+        yield passed(look.plan.cluster.identifier, "every database has an encoding")
+
+
+CHECKS: tuple[Check, ...] = (acknowledged, databases, encoding)

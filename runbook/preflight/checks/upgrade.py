@@ -1,0 +1,96 @@
+"""What pg_upgrade refuses: found here in a second, instead of in a log after half an hour."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from runbook.aws.versions import numbers
+from runbook.postgres import preflight_queries, removed
+from runbook.postgres.removed import RefusedObject
+from runbook.postgres.statement import quoted
+from runbook.preflight.check import Check, check
+from runbook.preflight.result import Result, block
+from runbook.preflight.rows import each
+from runbook.preflight.survey import Look
+
+
+@check(
+    "schema.upgrade-types",
+    why="pg_upgrade refuses such columns, and green is not made.",
+)
+async def upgrade_types(look: Look) -> AsyncIterator[Result]:
+    """A column of a type whose values do not survive an upgrade."""
+
+    def say(database: str, column: preflight_queries.RefusedColumn) -> Result:
+        return block(
+            f"{database}/{column.schema}.{column.name}",
+            f"Its column {column.column} holds {column.type}.",
+            f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
+            "TYPE text;",
+        )
+
+    async for result in each(
+        look, preflight_queries.refused_columns, say, "no column of a type that an upgrade refuses"
+    ):
+        yield result
+
+
+@check(
+    "schema.upgrade-objects",
+    why="pg_upgrade refuses the database, or cannot restore the object on the new server: green is "
+    "not made, and the reason stands in a log that AWS does not show.",
+)
+async def upgrade_objects(look: Look) -> AsyncIterator[Result]:
+    """A view over a system column or function that the target has no more, a postfix operator, a
+    conversion, an aggregate over old polymorphic functions, or a column that may be NULL though its
+    parent's may not.
+    """
+    source = numbers((await look.cluster()).engine_version)[0]
+    target = numbers(look.plan.upgrade.target_version)[0]
+
+    def say(database: str, found: RefusedObject) -> Result | None:
+        if not source < found.since <= target:
+            return None
+        text, remedy = _refused(found)
+        return block(
+            f"{database}/{found.schema}.{found.name}", text, f"In database {database}: {remedy}"
+        )
+
+    async for result in each(
+        look, removed.refused_objects, say, "nothing that an upgrade refuses or cannot restore"
+    ):
+        yield result
+
+
+def _refused(found: RefusedObject) -> tuple[str, str]:
+    """Return why an object does not survive an upgrade, and the SQL that mends it."""
+    gone = f"from {found.since} on"
+    match found.kind:
+        case "view":
+            return (
+                f"The view uses {found.detail}, which is gone {gone}.",
+                f"DROP VIEW {found}; (keep its definition: SELECT pg_get_viewdef('{found}')), and "
+                "make it anew on new blue for the new columns.",
+            )
+        case "inherited column":
+            return (
+                f"Its column {found.detail} may be NULL, its parent's may not; refused {gone}.",
+                f"ALTER TABLE {found} ALTER COLUMN {quoted(found.detail)} SET NOT NULL;",
+            )
+        case "conversion":
+            return f"An own conversion of encodings; refused {gone}.", f"DROP CONVERSION {found};"
+        case "operator":
+            # An operator's own name is no identifier.
+            name = f"{quoted(found.schema)}.{found.name}"
+            return (
+                f"The operator {found.name} {found.detail} is of a kind that is refused {gone}.",
+                f"DROP OPERATOR {name} {found.detail}; make it a function, or over anycompatible.",
+            )
+    return (
+        f"The {found.kind} {found.name}{found.detail} is over functions that have other arguments "
+        f"{gone}.",
+        f"DROP AGGREGATE {found}{found.detail}; make it anew on new blue over anycompatible.",
+    )
+
+
+CHECKS: tuple[Check, ...] = (upgrade_types, upgrade_objects)

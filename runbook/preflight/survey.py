@@ -1,0 +1,314 @@
+"""What the checks look at, each thing looked up once however many checks ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+import psycopg
+from psycopg import AsyncConnection
+
+from runbook.aws.facts import (
+    Cluster,
+    CustomEndpoint,
+    Deployment,
+    EngineVersion,
+    Identity,
+    Instance,
+    Parameter,
+    ParameterGroup,
+    Quota,
+)
+from runbook.aws.route53 import Record
+from runbook.base.roles import Role
+from runbook.ownership import tags
+from runbook.ownership.tags import Region
+from runbook.postgres import apply_rights, catalog, preflight_queries, removed
+from runbook.postgres import connect as pg
+
+if TYPE_CHECKING:
+    from runbook.base.context import World
+    from runbook.plan.model import Plan
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Query = Callable[[AsyncConnection], Awaitable[T]]
+
+_DATABASES_AT_ONCE = 4
+
+LOCK_LIMIT = "1s"
+"""No look waits longer for a lock: whoever came later for that lock would wait behind it."""
+
+STATEMENT_LIMIT = "30s"
+
+LONG_S = 30.0
+"""A transaction open for longer than this is told."""
+
+SETTINGS = (
+    "autovacuum_max_workers",
+    "max_active_replication_origins",
+    "max_logical_replication_workers",
+    "max_parallel_workers",
+    "max_replication_slots",
+    "max_slot_wal_keep_size",
+    "max_wal_senders",
+    "max_worker_processes",
+    "rds.logical_replication",
+    "synchronous_commit",
+    "wal_level",
+)
+
+
+async def long_transactions(connection: AsyncConnection) -> list[catalog.LongTransaction]:
+    """Return the transactions that have been open for longer than `LONG_S`."""
+    return await catalog.long_transactions(connection, LONG_S)
+
+
+async def settings(connection: AsyncConnection) -> dict[str, catalog.Setting]:
+    """Return the settings that the checks read."""
+    return await catalog.settings(connection, SETTINGS)
+
+
+_OF_SERVER: tuple[Query[Any], ...] = (
+    catalog.connectable_databases,
+    catalog.login_roles,
+    catalog.prepared_transactions,
+    catalog.replication_slots,
+    catalog.subscriptions,
+    long_transactions,
+    preflight_queries.databases,
+    preflight_queries.iam_roles,
+    preflight_queries.plain_sessions,
+    preflight_queries.read_only_overrides,
+    preflight_queries.repack_sessions,
+    settings,
+)
+_OF_DATABASE: tuple[Query[Any], ...] = (
+    apply_rights.apply_rights,
+    catalog.data_kinds,
+    catalog.enabled_always_triggers,
+    catalog.identity_full,
+    catalog.identity_full_without_equality,
+    catalog.master_permissions,
+    catalog.publications,
+    catalog.tables_without_identity,
+    preflight_queries.byte_names,
+    preflight_queries.cron_jobs,
+    preflight_queries.event_triggers,
+    preflight_queries.extension_tables,
+    preflight_queries.foreign_servers,
+    preflight_queries.full_sequences,
+    preflight_queries.generated_identities,
+    preflight_queries.outdated_extensions,
+    preflight_queries.partitioned_tables,
+    preflight_queries.path_functions,
+    preflight_queries.refused_columns,
+    preflight_queries.repack_leftovers,
+    preflight_queries.stale_collations,
+    removed.refused_objects,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A look that failed, with the reason."""
+
+    error: Exception
+
+
+_Answers = dict[Query[Any], Any]
+
+
+def once(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let concurrent callers of a method of `Look` share one look, and its failure."""
+
+    @wraps(method)
+    async def shared(*args: P.args, **kwargs: P.kwargs) -> T:
+        look = cast(Look, args[0])
+        key = (method.__name__, args[1:])
+        task: asyncio.Task[T] | None = look.tasks.get(key)
+        if task is None:
+            task = look.tasks[key] = asyncio.create_task(method(*args, **kwargs))
+        return await asyncio.shield(task)
+
+    return shared
+
+
+@dataclass(eq=False)
+class Look:
+    """One pass over the world, for one preflight."""
+
+    world: World
+    role: Role = Role.BLUE
+    tasks: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        return self.world.plan
+
+    @property
+    def own_deployment(self) -> str:
+        """The name of this run's own blue/green deployment."""
+        return self.world.name("bgd")
+
+    async def aclose(self) -> None:
+        """End the looks that are still under way."""
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    @once
+    async def identity(self) -> Identity:
+        """Return whose credentials these are."""
+        return await self.world.aws.identity()
+
+    @once
+    async def cluster(self) -> Cluster:
+        """Return blue."""
+        return await self.world.cluster(self.role)
+
+    @once
+    async def instances(self) -> list[Instance]:
+        """Return blue's instances."""
+        return await self.world.rds.instances((await self.cluster()).identifier)
+
+    @once
+    async def deployments(self) -> list[Deployment]:
+        """Return the deployments that blue is the source or the target of, whoever made them."""
+        return await self.world.rds.deployments_of((await self.cluster()).arn)
+
+    @once
+    async def region(self) -> Region:
+        """Return the clusters, deployments and parameter groups in which runs leave traces."""
+        return await tags.look(self.world.aws)
+
+    async def own_deployment_stands(self) -> bool:
+        """Tell whether this run's deployment exists already, with AWS's own objects on blue."""
+        return any(d.name == self.own_deployment for d in await self.deployments())
+
+    @once
+    async def source_version(self) -> EngineVersion | None:
+        """Return blue's version as the region offers it."""
+        return await self.world.rds.engine_version((await self.cluster()).engine_version)
+
+    @once
+    async def target_version(self) -> EngineVersion | None:
+        """Return the plan's target version as the region offers it."""
+        return await self.world.rds.engine_version(self.plan.upgrade.target_version)
+
+    @once
+    async def group(self, name: str) -> ParameterGroup | None:
+        """Return a cluster parameter group."""
+        return await self.world.rds.cluster_parameter_group(name)
+
+    @once
+    async def instance_group(self, name: str) -> ParameterGroup | None:
+        """Return an instance parameter group."""
+        return await self.world.rds.instance_parameter_group(name)
+
+    @once
+    async def parameters(self, group: str, source: str = "") -> dict[str, Parameter]:
+        """Return a cluster parameter group's parameters."""
+        return await self.world.rds.cluster_parameters(group, source=source)
+
+    @once
+    async def family(self, name: str) -> dict[str, Parameter]:
+        """Return what a parameter group family knows."""
+        return await self.world.rds.family_parameters(name)
+
+    @once
+    async def custom_endpoints(self) -> list[CustomEndpoint]:
+        """Return blue's custom endpoints."""
+        return await self.world.rds.custom_endpoints((await self.cluster()).identifier)
+
+    @once
+    async def quotas(self) -> dict[str, Quota]:
+        """Return the account's limits in the region."""
+        return await self.world.rds.account_quotas()
+
+    @once
+    async def scaling_policies(self) -> int:
+        """Count the targets of Auto Scaling that blue is."""
+        return await self.world.aws.scaling.targets((await self.cluster()).identifier)
+
+    @once
+    async def proxies(self) -> list[str]:
+        """Return the RDS proxies that lead to blue."""
+        return await self.world.rds.proxies_of((await self.cluster()).identifier)
+
+    @once
+    async def integrations(self) -> list[str]:
+        """Return the zero-ETL integrations that read from blue."""
+        return await self.world.rds.integrations_of((await self.cluster()).arn)
+
+    @once
+    async def record(self) -> Record | None:
+        """Return the plan's Route 53 record."""
+        endpoint = self.plan.endpoint
+        return await self.world.aws.route53.record(endpoint.hosted_zone_id, endpoint.record)
+
+    @once
+    async def clones(self) -> int:
+        """Count the clusters that share blue's storage, blue among them; 0 where none does."""
+        group = (await self.cluster()).clone_group_id
+        return await self.world.rds.clone_group_size(group) if group else 0
+
+    async def server(self, query: Query[T]) -> T:
+        """Return what a query of the whole server says; raise what made it fail."""
+        answer = (await self._server())[query]
+        if isinstance(answer, Unseen):
+            raise answer.error
+        return answer  # type: ignore[no-any-return]
+
+    async def databases(self, query: Query[T]) -> dict[str, T | Unseen]:
+        """Return what a query says in each connectable database, or why it says nothing."""
+        return {name: answers[query] for name, answers in (await self._databases()).items()}
+
+    @once
+    async def _target(self) -> pg.Target:
+        return await self.world.target(self.role)
+
+    @once
+    async def _server(self) -> _Answers:
+        return await self._ask(self.plan.credentials.maintenance_database, _OF_SERVER)
+
+    @once
+    async def _databases(self) -> dict[str, _Answers]:
+        names = await self.server(catalog.connectable_databases)
+        slots = asyncio.Semaphore(_DATABASES_AT_ONCE)
+
+        async def answers(name: str) -> _Answers:
+            async with slots:
+                try:
+                    return await self._ask(name, _OF_DATABASE)
+                except (psycopg.Error, pg.CannotConnect, pg.WrongServer) as error:
+                    return dict.fromkeys(_OF_DATABASE, Unseen(error))
+
+        return dict(zip(names, await asyncio.gather(*map(answers, names)), strict=True))
+
+    async def _ask(self, database: str, queries: tuple[Query[Any], ...]) -> _Answers:
+        target = await self._target()
+        connection = await pg.connect(
+            target,
+            self.world.aws.password(self.plan.credentials, host=target.host, port=target.port),
+            database,
+            deadline_s=self.plan.limits.connect_s,
+            read_only=True,
+        )
+        answers: _Answers = {}
+        async with connection:
+            await connection.execute(
+                "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
+                " pg_catalog.set_config('statement_timeout', %s, false)",
+                (LOCK_LIMIT, STATEMENT_LIMIT),
+            )
+            for query in queries:
+                try:
+                    answers[query] = await query(connection)
+                # A name that is no UTF-8, in a database without an encoding, cannot be read.
+                except (psycopg.Error, UnicodeDecodeError) as error:
+                    answers[query] = Unseen(error)
+        return answers

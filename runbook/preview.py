@@ -1,0 +1,51 @@
+"""What a step would ask and do, looked up before a key is pressed; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from runbook.base.context import World
+from runbook.base.effect_state import seen_there
+from runbook.base.offer import Preview
+from runbook.base.step import Gate, Step, StepFailed
+from runbook.ownership.permission import objection
+from runbook.postgres.connect import UNREACHABLE
+from state.records import Decision
+
+Standing = Callable[[Gate], Decision | None]
+"""Returns the decision by which a gate was passed lately, so that it is not asked again."""
+
+
+async def preview(world: World, step: Step, standing: Standing, *, is_next: bool) -> Preview:
+    """Return a step's gates and changes as far as they can be known now.
+
+    Of a step to come it is not told what is there, nor whether it would be refused: those before
+    it may turn that over.
+    """
+    try:
+        if reason := await step.skip(world):
+            return Preview(step.key, (), (), f"will be skipped: {reason}")
+        gates = tuple(await step.gates(world))
+        decided = [each for gate in gates if (each := standing(gate)) is not None]
+        waves = await step.effects(world)
+        there = await seen_there(waves) if is_next else {}
+        refused = await objection(world) if is_next and waves else ""
+    except (StepFailed, *UNREACHABLE) as error:
+        words = str(error).splitlines()[0]
+        when = "could not be looked up now" if is_next else "known when it is reached"
+        return Preview(step.key, (), (), f"{when}: {words}", unknown=words)
+    effects = [effect for wave in waves for effect in wave]
+    return Preview(
+        step.key,
+        tuple(gate for gate in gates if standing(gate) is None),
+        tuple((each.title, each.preview()) for each in effects if each.key not in there),
+        _note(effects, refused),
+        tuple((each.title, there[each.key]) for each in effects if each.key in there),
+        tuple(f"{each.gate}: by {each.who} at {each.at:%H:%M:%S} UTC" for each in decided),
+    )
+
+
+def _note(effects: Sequence[object], refused: str) -> str:
+    if refused:
+        return f"would be refused: {refused}"
+    return "" if effects else "changes nothing: it looks, or waits"

@@ -1,0 +1,235 @@
+"""Before the switchover: everything that was made goes, and blue is as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.ownership.serving import Door, door_fact
+from runbook.plan.model import StopMethod
+from runbook.procedure.steps.finish.cleanup import delete_group_effect, unprotect
+from runbook.procedure.steps.shared.application_logins import STOPPING, locked_roles
+from runbook.procedure.steps.shared.command import CommandEffect
+from runbook.procedure.steps.shared.effects import no, yes
+from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
+from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.traffic import UnlockRoles
+from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
+from state.words import Result
+
+SWITCHING = ("SWITCHOVER_IN_PROGRESS", "SWITCHOVER_COMPLETED")
+
+
+class AbortAssess(Step):
+    """Make sure that the pivot has not happened."""
+
+    key = "assess"
+    title = "Assess the abort"
+    why = "After the switchover there is nothing to abort: the way back is a rollback."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        found = await deployment(world)
+        if found is not None and found.status in SWITCHING:
+            raise Refused(
+                f"The deployment is {found.status}.",
+                now="Nothing was changed.",
+                todo="Branch to rollback instead.",
+            )
+        blue = await world.cluster(Role.BLUE)
+        if blue.identifier != world.plan.cluster.identifier:
+            raise Refused(
+                f"Blue is named {blue.identifier}: a switchover has happened.",
+                now="Nothing was changed.",
+                todo="Branch to rollback instead.",
+            )
+        watch.evidence(
+            f"{blue.identifier} is blue on {blue.engine_version}; the deployment is "
+            + (found.status if found else "not there")
+        )
+
+
+class ReopenBlue(Step):
+    """Let the applications in again, first of all."""
+
+    key = "reopen-blue"
+    title = "Let the applications in on blue"
+    why = "If they were stopped, every second until here was downtime."
+    risk = Risk.REVERSIBLE
+    undo = "stop-traffic."
+
+    async def skip(self, world: World) -> str:
+        # Without evidence as well: a crash may have come between the stopping and its proof.
+        return "" if world.begun(STOPPING) else "the traffic was never stopped"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        waves: list[list[Effect]] = []
+        if locked_roles(world):
+            waves.append([UnlockRoles(world, Role.BLUE)])
+        if world.plan.traffic.stop is StopMethod.COMMAND:
+            waves.append(
+                [
+                    CommandEffect(
+                        world.plan,
+                        world.plan.traffic.start_command,
+                        key="blue/start-command",
+                        title="run the plan's start command",
+                        stakes=Stakes(Stake.OPEN, Role.BLUE),
+                    )
+                ]
+            )
+        return waves
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(
+            "the applications may write on blue",
+            key="traffic",
+            value={"open": True, "on": Role.BLUE.value, "at": world.now().isoformat()},
+        )
+        watch.evidence("", key=door_fact(Role.BLUE), value=Door.OPEN)
+
+
+class DeleteGreen(Step):
+    """Delete the deployment and green with it."""
+
+    key = "delete-green"
+    title = "Delete the deployment and green"
+    why = "Green is billed like production, and its slot keeps WAL on blue."
+    risk = Risk.DESTRUCTIVE
+    undo = "Start again: create-deployment makes a new green."
+
+    async def skip(self, world: World) -> str:
+        return "" if await deployment(world) is not None else "there is no deployment"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        found = await deployment(world)
+        if found is None:
+            return ()
+        name = world.plan.cluster.identifier
+        return (
+            Gate(
+                key="delete-green",
+                question=(
+                    f"Delete the deployment {found.identifier} of {name} and the green cluster "
+                    f"{found.target.rsplit(':', 1)[-1] or '(not made yet)'}."
+                ),
+                reversible="Blue stays and serves. A new green takes as long as this one took.",
+                must_type=name,
+            ),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        found = await deployment(world)
+        if found is None:
+            return ()
+        waves: list[list[Effect]] = []
+        green = await world.rds.cluster(found.target.rsplit(":", 1)[-1]) if found.target else None
+        if green is not None and green.deletion_protection:
+            # Green copies blue's deletion protection, and would refuse to go.
+            waves.append([unprotect(world, green, Role.GREEN)])
+
+        async def probe() -> Finding:
+            now = await world.rds.deployment(found.identifier)
+            if now is None or now.status == "DELETING":
+                return yes("it is gone" if now is None else now.status)
+            return no(f"it is {now.status}")
+
+        waves.append(
+            [
+                PatientEffect(
+                    world,
+                    Call(
+                        "rds",
+                        "DeleteBlueGreenDeployment",
+                        {
+                            "BlueGreenDeploymentIdentifier": found.identifier,
+                            "DeleteTarget": True,
+                        },
+                    ),
+                    key=f"{found.identifier}/delete",
+                    title=f"delete deployment {found.identifier} with green",
+                    probe=probe,
+                    stakes=Stakes(Stake.DELETE, Role.GREEN),
+                    # AWS may not let go of a green that it is still making.
+                    patience_s=world.plan.limits.delete_deployment_s,
+                )
+            ]
+        )
+        return waves
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits, deletion = world.plan.limits, Deletion(world)
+        kept_since: float | None = None
+        async for _ in watch.until(
+            limits.delete_deployment_s, every_s=limits.poll_s, what="green to be gone"
+        ):
+            found = await deployment(world)
+            bound = world.bound(Role.GREEN)
+            green = await world.rds.cluster_by_resource_id(bound) if bound else None
+            if found is None and green is None:
+                watch.evidence("the deployment and green are gone")
+                return
+            going = found is not None or green is None or green.status == "deleting"
+            kept_since = None if going else kept_since or time.monotonic()
+            if kept_since and time.monotonic() - kept_since > limits.late_effect_s:
+                watch.evidence("the deployment is gone; green stays, by somebody's hand")
+                return
+            state = f"{found.status} {found.status_details}".rstrip() if found else "gone"
+            watch.progress(f"deployment {state}, green {green.status if green else 'gone'}")
+            if found is not None:
+                deletion.look(found)
+
+
+class DeleteParameterGroup(Step):
+    """Delete the group that was made for green."""
+
+    key = "delete-parameter-group"
+    title = "Delete green's parameter group"
+    why = "Nothing uses it any more."
+    risk = Risk.DESTRUCTIVE
+    undo = "prepare-parameters makes it again."
+
+    async def skip(self, world: World) -> str:
+        if world.plan.upgrade.cluster_parameter_group:
+            return "the plan's own group stays"
+        name = target_group(world)
+        if await world.rds.cluster_parameter_group(name) is None:
+            return "there is no group of this run"
+        users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
+        return f"{', '.join(users)} still uses {name}" if users else ""
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [[delete_group_effect(world, target_group(world))]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = target_group(world)
+        async for _ in watch.until(
+            LISTED_S, every_s=world.plan.limits.poll_s, what=f"{name} to be gone"
+        ):
+            if await world.rds.cluster_parameter_group(name) is None:
+                watch.evidence(f"{name} is gone")
+                return
+
+
+class AbortSettled(Step):
+    """Say that blue is as it was."""
+
+    key = "settled"
+    title = "Settled"
+    why = "Nothing of the run is left."
+    rests = True
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        blue = await world.cluster(Role.BLUE)
+        watch.evidence(f"{blue.identifier} serves on {blue.engine_version}, as before")
+        green = await world.find(Role.GREEN)
+        if green is not None:
+            watch.evidence(
+                f"green, {green.identifier}, is still there and billed: it went out of its "
+                "deployment by somebody's hand and does not bear this run's tag, so it is not "
+                "deleted here. If it is to go, delete its instances and the cluster by hand."
+            )
+        watch.result(Result.ABORTED)

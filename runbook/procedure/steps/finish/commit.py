@@ -1,0 +1,269 @@
+"""The end of the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.aws.facts import tag_rows
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.ownership import serving
+from runbook.postgres import catalog
+from runbook.procedure.steps.finish.cleanup import await_gone, deletion, deletion_gate, own, serves
+from runbook.procedure.steps.shared.effects import no, yes
+from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from state.words import Result
+
+
+class CommitAssess(Step):
+    """Ask for the end of the way back, in those words."""
+
+    key = "end-of-way-back"
+    title = "End the way back"
+    why = "After this there is no return to the old version but a restore."
+    risk = Risk.DESTRUCTIVE
+    undo = "None."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        name = world.plan.cluster.identifier
+        return (
+            *await self._by_another_hand(world),
+            Gate(
+                key="commit",
+                question=f"End the way back of {name}: stay on the new version for good.",
+                reversible=(
+                    "It cannot be undone. Blue prime stops following at once, and with it the "
+                    "rollback that loses nothing."
+                ),
+                must_type=name,
+            ),
+        )
+
+    async def _by_another_hand(self, world: World) -> list[Gate]:
+        """Return the decision to go on where slots are gone that this journal has not dropped.
+
+        A server that loses a slot still lists it, as lost. One that is not listed was dropped by
+        somebody, perhaps by another journal of this run, for which another cluster serves.
+        """
+        names = [str(name) for name in world.fact("slots") or ()]
+        async with world.connect(Role.NEW_BLUE) as connection:
+            listed = {slot.name for slot in await catalog.replication_slots(connection)}
+        gone = [name for name in names if name not in listed]
+        if not gone:
+            return []
+        return [
+            Gate(
+                key=f"commit-without/{'+'.join(gone)}",
+                question=f"{', '.join(gone)} on new blue was dropped, and not by this journal. End "
+                "the way back all the same?",
+                reversible="It cannot be undone. First find out who dropped it, and make sure that "
+                "no application uses blue prime.",
+                must_type=world.plan.cluster.identifier,
+                by_person=True,
+            )
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+        if new_blue.identifier != world.plan.cluster.identifier:
+            raise Refused(
+                f"New blue is named {new_blue.identifier}: it does not bear the production name.",
+                now="Nothing was changed.",
+                todo="Commit is for a cluster that serves.",
+            )
+        watch.evidence(f"{new_blue.identifier} stays on {new_blue.engine_version}")
+
+
+class SettleAssess(Step):
+    """Ask for the end of the way forward, in those words."""
+
+    key = "end-of-way-forward"
+    title = "End the way forward"
+    why = "After this a return to the new version is a new upgrade."
+    risk = Risk.DESTRUCTIVE
+    undo = "None."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        name = world.plan.cluster.identifier
+        return (
+            Gate(
+                key="settle",
+                question=f"End the way forward of {name}: stay on the old version.",
+                reversible=(
+                    "It cannot be undone. New blue stops following at once; what is written from "
+                    "then on is on blue prime alone."
+                ),
+                must_type=name,
+            ),
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        if not serves(world, Role.BLUE_PRIME):
+            raise Refused(
+                "Blue prime does not serve the applications.",
+                now="Nothing was changed.",
+                todo="Settling is for a run that has rolled back to it.",
+            )
+        blue_prime = await world.cluster(Role.BLUE_PRIME)
+        watch.evidence(f"{blue_prime.identifier} stays on {blue_prime.engine_version}")
+
+
+class SnapshotOldBlue(Step):
+    """Keep a last snapshot of the old version."""
+
+    key = "snapshot-old-blue"
+    title = "Snapshot old blue"
+    why = "What the database was before the upgrade stays restorable."
+    risk = Risk.REVERSIBLE
+    undo = "Delete the snapshot."
+
+    async def skip(self, world: World) -> str:
+        if not world.plan.commit.final_snapshot:
+            return "the plan wants no final snapshot"
+        if await world.find(Role.OLD_BLUE) is None:
+            return "old blue is gone"
+        return ""
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        old_blue = await world.cluster(Role.OLD_BLUE)
+        name = world.name("old-blue")
+
+        async def probe() -> Finding:
+            found = await world.rds.snapshot(name)
+            return yes(f"{name} is {found.status}") if found else no(f"there is no snapshot {name}")
+
+        return [
+            [
+                PatientEffect(
+                    world,
+                    Call(
+                        "rds",
+                        "CreateDBClusterSnapshot",
+                        {
+                            "DBClusterSnapshotIdentifier": name,
+                            "DBClusterIdentifier": old_blue.identifier,
+                            "Tags": tag_rows(world.tags),
+                        },
+                    ),
+                    key=name,
+                    title=f"create snapshot {name} of {old_blue.identifier}",
+                    probe=probe,
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = world.name("old-blue")
+        limits = world.plan.limits
+        async for _ in watch.until(limits.clone_s, every_s=limits.poll_s, what="the snapshot"):
+            found = await world.rds.snapshot(name)
+            status = found.status if found else "not listed yet"
+            watch.progress(f"{name} {status}")
+            if status == "available":
+                watch.evidence(f"snapshot {name} is available")
+                return
+            if status == "failed":
+                raise StepFailed(
+                    f"The snapshot {name} failed.",
+                    now="Old blue and blue prime still exist.",
+                    todo=f"Delete {name} in the console, then run the step again.",
+                )
+
+
+class DeleteBluePrime(Step):
+    """The rollback cluster goes."""
+
+    key = "delete-blue-prime"
+    title = "Delete blue prime"
+    why = "It follows nobody any more and costs as much as production."
+    risk = Risk.DESTRUCTIVE
+    undo = "None."
+
+    async def skip(self, world: World) -> str:
+        if not world.plan.commit.delete_blue_prime:
+            return "the plan keeps blue prime"
+        return "" if await world.find(Role.BLUE_PRIME) else "there is no blue prime"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        cluster = await world.find(Role.BLUE_PRIME)
+        if cluster is None:
+            return ()
+        return (
+            *await serving.unasked_gates(world, Role.BLUE_PRIME),
+            deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        cluster = await own(world, Role.BLUE_PRIME)
+        return () if cluster is None else await deletion(world, cluster, Role.BLUE_PRIME)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await await_gone(world, watch, Role.BLUE_PRIME)
+
+
+class DeleteOldBlue(Step):
+    """The old production cluster goes, if the plan says so."""
+
+    key = "delete-old-blue"
+    title = "Delete old blue"
+    why = "The plan decides whether the old version is kept; it is billed as long as it exists."
+    risk = Risk.DESTRUCTIVE
+    undo = "Restore the final snapshot."
+
+    async def skip(self, world: World) -> str:
+        if not world.plan.commit.delete_old_blue:
+            return "the plan keeps old blue"
+        return "" if await world.find(Role.OLD_BLUE) else "old blue is gone"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        cluster = await world.find(Role.OLD_BLUE)
+        if cluster is None:
+            return ()
+        kept = "The final snapshot stays." if world.plan.commit.final_snapshot else "No snapshot."
+        return (
+            *await serving.unasked_gates(world, Role.OLD_BLUE),
+            deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        cluster = await world.find(Role.OLD_BLUE)
+        if cluster is None:
+            return ()
+        if cluster.identifier == world.plan.cluster.identifier:
+            raise Refused(
+                f"Old blue bears the production name {cluster.identifier}.",
+                now="It was not touched.",
+                todo="A cluster that serves is never deleted here.",
+            )
+        if serves(world, Role.OLD_BLUE):
+            raise Refused(
+                f"Old blue ({cluster.identifier}) serves the applications.",
+                now="It was not touched.",
+                todo="A cluster that serves is never deleted here.",
+            )
+        return await deletion(world, cluster, Role.OLD_BLUE)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await await_gone(world, watch, Role.OLD_BLUE)
+
+
+class CommitSettled(Step):
+    """Say how it ended."""
+
+    key = "settled"
+    title = "Settled"
+    why = "The upgrade is for good."
+    rests = True
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+        watch.evidence(f"{new_blue.identifier} serves on {new_blue.engine_version}, for good")
+        old_blue = await world.find(Role.OLD_BLUE)
+        if old_blue is not None:
+            watch.evidence(
+                f"{old_blue.identifier} is kept on {old_blue.engine_version}, and billed"
+            )
+        watch.evidence("no way back is held")
+        watch.result(Result.COMMITTED)

@@ -1,0 +1,383 @@
+"""Blue prime comes to be: the deployment ends, old blue is held still, and is cloned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+
+from runbook.aws import Call
+from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
+from runbook.aws.facts import Cluster, Instance
+from runbook.base.context import RUN_TAG, World
+from runbook.base.roles import Role
+from runbook.base.step import (
+    Effect,
+    Finding,
+    Gate,
+    Refused,
+    Risk,
+    Stake,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
+from runbook.postgres import catalog, fence_sql
+from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
+from runbook.procedure.steps.shared import recreate_failed
+from runbook.procedure.steps.shared.by_hand import after_clone
+from runbook.procedure.steps.shared.effects import Settled, SqlEffect, no, unknown, yes
+from runbook.procedure.steps.shared.retry_while_busy import GRACE_S, PatientEffect
+from runbook.procedure.steps.upgrade import old_blue as freeze
+from runbook.procedure.steps.upgrade.create_deployment import (
+    Deletion,
+    deployment,
+    required_deployment,
+)
+from runbook.procedure.steps.upgrade.old_blue import compare_marks
+
+
+class DeleteDeployment(Step):
+    """Let go of the deployment; both clusters stay."""
+
+    key = "delete-deployment"
+    title = "Delete the blue/green deployment"
+    why = "AWS's lock on old blue ends with it; both clusters stay and are billed."
+    risk = Risk.REVERSIBLE
+    undo = "Not needed: only the deployment's record goes, no cluster."
+
+    async def skip(self, world: World) -> str:
+        if world.fact("deployment") is None and await deployment(world) is None:
+            return f"there is no deployment {world.name('bgd')}"
+        return ""
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        kept = world.fact("deployment")
+        identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
+
+        async def probe() -> Finding:
+            found = await world.rds.deployment(identifier)
+            if found is None:
+                return yes(f"there is no deployment {identifier} any more")
+            return (yes if found.status == "DELETING" else no)(f"it is {found.status}")
+
+        return [
+            [
+                PatientEffect(
+                    world,
+                    Call(
+                        "rds",
+                        "DeleteBlueGreenDeployment",
+                        {"BlueGreenDeploymentIdentifier": identifier},
+                    ),
+                    key=f"{identifier}/delete",
+                    title=f"delete blue/green deployment {identifier}, keeping both clusters",
+                    probe=probe,
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits, going = world.plan.limits, Deletion(world)
+        async for _ in watch.until(
+            limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
+        ):
+            found = await deployment(world)
+            if found is None:
+                watch.evidence("the deployment is gone; AWS's lock on old blue has ended")
+                return
+            watch.progress(f"deployment {found.status} {found.status_details}".rstrip())
+            going.look(found)
+
+
+class HoldOldBlue(Step):
+    """Keep old blue as it was at the freeze."""
+
+    key = "hold-old-blue"
+    title = "Hold old blue still"
+    why = "The slot starts from exactly this state; a write here would be missing or double later."
+    risk = Risk.REVERSIBLE
+    undo = "ALTER DATABASE … RESET default_transaction_read_only on old blue."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return freeze.gates(world)
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [
+            [
+                read_only_effect(world, Role.OLD_BLUE, database, on=True)
+                for database in await world.databases(Role.OLD_BLUE)
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await compare_marks(world, watch, "before the clone")
+
+
+def read_only_effect(world: World, role: Role, database: str, *, on: bool) -> Effect:
+    """Return the effect that makes a database read-only to clients, or lifts that.
+
+    The setting does not stop apply workers (proved on PostgreSQL 15 to 18).
+    """
+
+    async def probe(connection: AsyncConnection) -> Finding:
+        setting = (await catalog.read_only_state(connection)).database_setting
+        held = setting == "on"
+        return (yes if held is on else no)(f"{database} is {'' if held else 'not '}read-only")
+
+    return SqlEffect(
+        world,
+        role,
+        database,
+        [fence_sql.set_database_read_only(database, on)],
+        key=f"{role.slug}/{database}/{'read-only' if on else 'writable'}",
+        stake=Stake.CLOSE if on else Stake.OPEN,
+        lasting=True,
+        title=f"make database {database} of {role.value} "
+        + ("read-only to clients" if on else "writable again"),
+        probe=probe,
+    )
+
+
+def blue_prime_name(world: World) -> str:
+    """Return the identifier of the rollback cluster."""
+    return f"{world.plan.cluster.identifier[:40]}-prime-{world.run}"
+
+
+class Clone(Step):
+    """Clone old blue."""
+
+    key = "clone"
+    title = "Clone old blue to blue prime"
+    why = "A copy-on-write clone is made in minutes whatever the size, with every setting kept."
+    risk = Risk.REVERSIBLE
+    undo = "cleanup deletes blue prime."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        failed = await recreate_failed.failed_clone(world)
+        return (*freeze.gates(world), *recreate_failed.gates([failed] if failed else []))
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        failed = await recreate_failed.failed_clone(world)
+        return [*await recreate_failed.clone_removal(world, failed), [await _clone_effect(world)]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await _await_clone(world, watch)
+
+
+async def _clone_effect(world: World, *, settled: Settled | None = None) -> Effect:
+    old_blue = await world.cluster(Role.OLD_BLUE)
+    name = blue_prime_name(world)
+    await _refuse_renamed(world, name)
+    if await world.rds.cluster(name) is None:
+        await refuse_if_read(world, Role.NEW_BLUE)
+
+    async def probe() -> Finding:
+        found = await world.rds.cluster(name)
+        if found is None:
+            return no(f"there is no cluster {name}")
+        if doubt := await _not_ours(world, found):
+            return unknown(doubt)
+        return yes(f"{name} is {found.status}", resource_id=found.resource_id)
+
+    return PatientEffect(
+        world,
+        clone_call(old_blue, name, world.tags),
+        key=name,
+        title=f"clone {old_blue.identifier} to {name}",
+        probe=probe,
+        keep=lambda answer: {"resource_id": answer["DBCluster"]["DbClusterResourceId"]},
+        settled=settled,
+        settle_limit_s=world.plan.limits.clone_s,
+    )
+
+
+async def _not_ours(world: World, found: Cluster) -> str:
+    """Return why a cluster of blue prime's name is not this run's clone, or an empty string.
+
+    Names and tags may be anybody's. A clone shares its clone group with what it was cloned from.
+    """
+    name = found.identifier
+    made = (world.done(name) or {}).get("resource_id")
+    if made == found.resource_id:
+        return ""
+    if found.tags.get(RUN_TAG) != world.run:
+        return f"a cluster {name} exists that does not bear this run's tag"
+    group = (await world.cluster(Role.OLD_BLUE)).clone_group_id
+    if not found.clone_group_id or group not in ("", found.clone_group_id):
+        return f"a cluster {name} exists that bears this run's tag and is no clone of old blue"
+    return ""
+
+
+async def _refuse_renamed(world: World, name: str) -> None:
+    """Refuse to clone once more where this run's clone was given another name by somebody."""
+    others = {world.bound(Role.BLUE), world.bound(Role.GREEN)}
+    for each in await world.rds.clusters():
+        ours = each.tags.get(RUN_TAG) == world.run and each.resource_id not in others
+        if ours and each.identifier != name and each.status != "deleting":
+            raise Refused(
+                f"The clone that this run made is named {each.identifier}, not {name}.",
+                now="Nothing was changed: a second clone would be billed, and nobody's.",
+                todo=f"Rename it to {name}, or delete it; then run the step again.",
+            )
+
+
+async def _await_clone(world: World, watch: Watch) -> None:
+    """Bind blue prime and wait until it is available; then prove that old blue stood still."""
+    name = blue_prime_name(world)
+    limits = world.plan.limits
+    seen: float | None = None
+    async for _ in watch.until(
+        limits.clone_s, every_s=limits.poll_s, what="the clone to become available"
+    ):
+        found = await world.rds.cluster(name)
+        if found is None:
+            _refuse_vanished(world, name, since=seen)
+            watch.progress(f"{name} is not listed yet")
+            continue
+        seen = time.monotonic()
+        if doubt := await _not_ours(world, found):
+            raise StepFailed(
+                f"Instead of the clone, {doubt}.",
+                now="Old blue is held still, new blue serves, the slots keep every write.",
+                todo=f"Find out whose it is. Once the name {name} is free, run the step again.",
+            )
+        if world.bound(Role.BLUE_PRIME) != found.resource_id:
+            watch.evidence(
+                f"blue prime is {name} ({found.resource_id})",
+                key="role.blue-prime",
+                value={"resource_id": found.resource_id, "name": name},
+            )
+        percent = found.percent_progress
+        watch.progress(f"{name} {found.status}", None if percent is None else percent / 100)
+        if found.failed:
+            raise _clone_failed(name, found.status)
+        if found.available:
+            old_blue = await world.cluster(Role.OLD_BLUE)
+            for difference in carried_differences(old_blue, found):
+                watch.evidence(f"differs from old blue: {difference}")
+            for todo in after_clone(world, old_blue, found):
+                watch.evidence(todo)
+            await compare_marks(world, watch, "after the clone")
+            return
+
+
+def _clone_failed(name: str, status: str) -> StepFailed:
+    return StepFailed(
+        f"The clone {name} ended in {status}.",
+        now="Old blue is held still, new blue serves, the slots keep every write.",
+        todo=f"Run the step again: it asks whether to delete {name}, which this run made, and "
+        "clones anew.",
+    )
+
+
+def _refuse_vanished(world: World, name: str, *, since: float | None) -> None:
+    """Fail where a clone that was listed is not any more, for longer than describes trail."""
+    if since is None or time.monotonic() - since < world.plan.limits.late_effect_s:
+        return
+    raise StepFailed(
+        f"The clone {name} was listed and is gone.",
+        now="Old blue is held still, new blue serves, the slots keep every write.",
+        todo="Look in the console who deleted it. Run the step again: it clones anew.",
+    )
+
+
+class CloneInstances(Step):
+    """Give blue prime the instances that old blue has."""
+
+    key = "clone-instances"
+    title = "Create blue prime's instances"
+    why = "A rollback must find the capacity that production had."
+    risk = Risk.REVERSIBLE
+    undo = "cleanup deletes them with blue prime."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        if await world.find(Role.BLUE_PRIME) is None:
+            return freeze.gates(world)
+        return recreate_failed.gates(await recreate_failed.failed_instances(world))
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [
+            *await self._clone_anew(world),
+            *recreate_failed.instance_removal(world, await recreate_failed.failed_instances(world)),
+            [
+                self._create(world, instance, f"{blue_prime_name(world)}-{number}")
+                for number, instance in enumerate(await world.instances(Role.OLD_BLUE), start=1)
+            ],
+        ]
+
+    async def _clone_anew(self, world: World) -> Sequence[Wave]:
+        """Return the clone once more where blue prime is gone: somebody deleted it meanwhile."""
+        if await world.find(Role.BLUE_PRIME) is not None:
+            return ()
+        name = blue_prime_name(world)
+
+        async def settled() -> str:
+            found = await world.rds.cluster(name)
+            if found is not None and found.failed:
+                raise _clone_failed(name, found.status)
+            status = found.status if found else "not listed yet"
+            return "" if status == "available" else f"{name} is {status}"
+
+        return [[await _clone_effect(world, settled=settled)]]
+
+    def _create(self, world: World, like: Instance, identifier: str) -> Effect:
+        async def probe() -> Finding:
+            found = await world.rds.instance(identifier)
+            if found is None:
+                return no(f"there is no instance {identifier}")
+            if found.cluster != blue_prime_name(world):
+                return unknown(f"{identifier} exists, but belongs to {found.cluster}")
+            return yes(f"{identifier} is {found.status}")
+
+        return PatientEffect(
+            world,
+            clone_instance_call(like, identifier, blue_prime_name(world), world.tags),
+            key=identifier,
+            title=f"create instance {identifier} ({like.instance_class})",
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits = world.plan.limits
+        if await world.find(Role.BLUE_PRIME) is None:
+            await _await_clone(world, watch)
+        expected = len(await world.rds.instances((await world.cluster(Role.OLD_BLUE)).identifier))
+        async for waited in watch.until(
+            limits.instance_s + GRACE_S, every_s=limits.poll_s, what="blue prime's instances"
+        ):
+            instances = await world.instances(Role.BLUE_PRIME)
+            ready = [instance for instance in instances if instance.available]
+            late = [f"{i.identifier} is {i.status}" for i in instances if not i.available]
+            watch.progress(
+                f"{len(ready)} of {expected} instances available"
+                + (f"; {', '.join(late)}" if late else ""),
+                len(ready) / max(expected, 1),
+            )
+            broken = [f"{i.identifier} ended in {i.status}" for i in instances if i.failed]
+            if broken:
+                raise StepFailed(
+                    f"Instance {', '.join(broken)}.",
+                    now="New blue serves; the slots keep every write.",
+                    todo="Run the step again: it asks whether to delete what this run made and "
+                    "AWS let fail, and makes it anew.",
+                )
+            if len(ready) >= expected:
+                break
+            if waited >= limits.instance_s:
+                raise StepFailed(
+                    f"After {waited:.0f} s {len(ready)} of {expected} instances of blue prime are "
+                    f"available; {', '.join(late) or 'the others are not listed'}.",
+                    now="New blue serves; the slots keep every write, and WAL meanwhile.",
+                    todo="Run the step again to go on waiting. If AWS does not make it, delete "
+                    "that instance in the console and run the step again: it is made anew.",
+                )
+        watch.progress("every instance is available; connecting to blue prime")
+        async with world.connect(Role.BLUE_PRIME) as connection:
+            watch.evidence(
+                f"blue prime answers at {connection.info.host}:{connection.info.port}, "
+                f"PostgreSQL {connection.info.server_version // 10000}"
+            )
+        await freeze.name_later_writes(world, watch)

@@ -1,0 +1,157 @@
+"""The end of a capture: its slots, publications and role go, so that the disk is given back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.ownership.slot_consumers import name_consumers
+from runbook.postgres import catalog, replication
+from runbook.procedure.steps.protect.capture import (
+    captured_databases,
+    dropped_publication,
+    publication_name,
+    replication_role,
+    slot_name,
+)
+from runbook.procedure.steps.protect.replication import present
+from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
+
+
+class DropCapture(Step):
+    """Give the publisher its disk back: slots, publications and the role go."""
+
+    key = "drop-capture"
+    title = "Drop the capture"
+    why = "An abandoned slot keeps WAL and stops vacuum until the disk is full."
+    risk = Risk.DESTRUCTIVE
+    undo = "None: the way back through these slots has ended."
+
+    def __init__(self, *publishers: Role, doomed: bool = False) -> None:
+        """`doomed` clusters are deleted next: with one that has no instance left its slots go."""
+        self.publishers = publishers
+        self.doomed = doomed
+
+    async def _there(self, world: World) -> list[Role]:
+        """Return the publishers whose cluster exists: with another its slots are gone."""
+        return await present(world, self.publishers, doomed=self.doomed)
+
+    async def skip(self, world: World) -> str:
+        return "" if await self._there(world) else "no capture was made"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        waves: list[Wave] = []
+        for publisher in await self._there(world):
+            databases = await captured_databases(world, publisher)
+            waves += [
+                [self._slot(world, publisher, databases, database) for database in databases],
+                [self._publication(world, publisher, database) for database in databases],
+                await self._granted(world, publisher),
+                [self._role(world, publisher)],
+            ]
+        return [wave for wave in waves if wave]
+
+    def _slot(
+        self, world: World, publisher: Role, databases: Sequence[str], database: str
+    ) -> Effect:
+        name = slot_name(world, databases, database)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            found = await replication.slot(connection, name)
+            return no(f"slot {name} is there") if found else yes(f"there is no slot {name}")
+
+        return SqlEffect(
+            world,
+            publisher,
+            "",
+            [replication.terminate_slot_user(name), replication.drop_slot(name)],
+            key=self._key(publisher, f"{name}/drop"),
+            title=f"drop slot {name} of {database} on {publisher.value}",
+            probe=probe,
+            transaction=False,
+        )
+
+    def _key(self, publisher: Role, key: str) -> str:
+        """Return an effect's key: alike names on two clusters need to be told apart."""
+        return key if len(self.publishers) == 1 else f"{publisher.slug}/{key}"
+
+    def _publication(self, world: World, publisher: Role, database: str) -> Effect:
+        name = publication_name(world)
+        key = self._key(publisher, f"{name}/{database}/publication/drop")
+        return dropped_publication(world, publisher, database, name, key=key)
+
+    async def _granted(self, world: World, publisher: Role) -> list[Effect]:
+        """Return what takes from the role all that it was granted: it cannot be dropped before."""
+        role = replication_role(world)
+        async with world.connect(publisher) as connection:
+            databases = await replication.granted_in(connection, role)
+
+        def probe(database: str) -> LookInside:
+            async def look(connection: AsyncConnection) -> Finding:
+                left = database in await replication.granted_in(connection, role)
+                return (no if left else yes)(f"{role} has {'grants' if left else 'none'}")
+
+            return look
+
+        return [
+            SqlEffect(
+                world,
+                publisher,
+                database,
+                [replication.drop_owned(role)],
+                key=self._key(publisher, f"{role}/{database}/grants/drop"),
+                title=f"take from {role} what it was granted in {database or 'the whole server'} "
+                f"of {publisher.value}",
+                probe=probe(database),
+            )
+            for database in databases
+        ]
+
+    def _role(self, world: World, publisher: Role) -> Effect:
+        role = replication_role(world)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await replication.role_exists(connection, role)
+            return (no if there else yes)(f"role {role} {'exists' if there else 'is gone'}")
+
+        return SqlEffect(
+            world,
+            publisher,
+            "",
+            [replication.drop_role(role)],
+            key=self._key(publisher, f"{role}/drop"),
+            title=f"drop role {role} on {publisher.value}",
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        looked = await self._there(world)
+        for publisher in looked:
+            async with world.connect(publisher) as connection:
+                left = [
+                    slot.name
+                    for slot in await catalog.replication_slots(connection)
+                    if slot.name.startswith(world.sql_name()) and not slot.temporary
+                ]
+            if left:
+                raise StepFailed(
+                    f"Slots of this run are still on {publisher.value}: {', '.join(left)}.",
+                    now="They keep WAL there.",
+                    todo="Run the step again.",
+                )
+            await name_consumers(
+                world,
+                watch,
+                publisher,
+                todo="It stays, and a slot keeps WAL as long as nobody reads it.",
+            )
+        on = " or ".join(role.value for role in looked)
+        if held(world).publisher in self.publishers:
+            watch.evidence(f"no slot of this run is left on {on}", key="slots", value=[])
+        else:
+            watch.evidence(f"no slot of this run is left on {on}")

@@ -1,0 +1,116 @@
+"""The end of the subscriptions of a cluster, without talking to the one that feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.postgres import replication
+from runbook.procedure.steps.protect.capture import dropped_publication, publication_name
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+from runbook.protection import given_up
+
+DETACHED = "detached"
+"""The fact that lists which clusters follow nobody any more; emptied when one is subscribed."""
+
+
+def detached(world: World, role: Role) -> bool:
+    """Return whether a cluster was detached and has not been subscribed anew since."""
+    return role.value in (world.fact(DETACHED) or ())
+
+
+class Detach(Step):
+    """End the subscriptions of those of some clusters that exist."""
+
+    key = "detach"
+    why = "A subscription left behind would go on applying, or hang on a dead publisher."
+    risk = Risk.DESTRUCTIVE
+
+    def __init__(self, *subscribers: Role, doomed: bool = False) -> None:
+        """`doomed` clusters are deleted next: one without an instance needs no detaching."""
+        self.subscribers = subscribers
+        self.doomed = doomed
+        names = " and ".join(role.value for role in subscribers)
+        self.title = f"Detach {names}"
+        self.undo = (
+            f"None: {names} {'no longer follow' if len(subscribers) > 1 else 'no longer follows'}."
+        )
+
+    async def _there(self, world: World) -> list[Role]:
+        return await present(world, self.subscribers, doomed=self.doomed)
+
+    async def skip(self, world: World) -> str:
+        if await self._there(world):
+            return ""
+        names = " and no ".join(role.value for role in self.subscribers)
+        return f"there is no {names}{', or none with an instance' if self.doomed else ''}"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        name = publication_name(world)
+        effects: list[Effect] = []
+        strays: list[Effect] = []
+        for subscriber in await self._there(world):
+            databases = await world.databases(subscriber)
+            strays += [_strays(world, subscriber, database) for database in databases]
+            effects += [
+                SqlEffect(
+                    world,
+                    subscriber,
+                    database,
+                    replication.drop_subscription(name),
+                    key=f"{subscriber.slug}/{database}/subscription/drop",
+                    title=f"drop subscription {name} in {database} of {subscriber.value}",
+                    probe=lambda connection: _gone(connection, name),
+                )
+                for database in databases
+            ]
+        return [effects, strays]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = publication_name(world)
+        there = await self._there(world)
+        for subscriber in there:
+            for database in await world.databases(subscriber):
+                async with world.connect(subscriber, database) as connection:
+                    if await replication.subscription(connection, name) is not None:
+                        raise StepFailed(
+                            f"The subscription {name} in {database} is still there.",
+                            now=f"{subscriber.value} still follows in that database.",
+                            todo="Run the step again.",
+                        )
+        names = " and ".join(role.value for role in there)
+        watch.evidence(
+            f"{names}: detached", key=DETACHED, value=[role.value for role in self.subscribers]
+        )
+
+
+async def present(world: World, roles: Sequence[Role], *, doomed: bool) -> list[Role]:
+    """Return those that exist; of `doomed` ones, those that have an instance to be asked.
+
+    One that was given up and does not answer goes with all that is on it.
+    """
+    if not doomed:
+        return [role for role in roles if await world.find(role)]
+    silent = await given_up.look(world)
+    return [
+        role
+        for role in roles
+        if await world.answers(role)
+        and (silent is None or silent.answers or silent.role is not role)
+    ]
+
+
+def _strays(world: World, subscriber: Role, database: str) -> Effect:
+    """Return what drops the publication of its own writes: all are, once it serves."""
+    name = replication.strays_publication(publication_name(world))
+    key = f"{subscriber.slug}/{database}/strays/drop"
+    return dropped_publication(world, subscriber, database, name, key=key)
+
+
+async def _gone(connection: AsyncConnection, name: str) -> Finding:
+    found = await replication.subscription(connection, name)
+    return no(f"{name} is there") if found else yes(f"there is no subscription {name}")

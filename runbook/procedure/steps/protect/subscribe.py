@@ -1,0 +1,326 @@
+"""The subscription: the cluster that does not serve is fed from the slots, copying nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from psycopg import AsyncConnection
+
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import (
+    Answer,
+    Effect,
+    Finding,
+    Risk,
+    Stake,
+    Stakes,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
+from runbook.postgres import catalog, replication
+from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
+from runbook.procedure.steps.protect.capture import (
+    captured_databases,
+    publication_name,
+    replication_role,
+    slot_name,
+)
+from runbook.procedure.steps.protect.replication import DETACHED
+from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
+from runbook.procedure.steps.protect.verify import serves
+from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, answered, no, yes
+from state.records import Json
+
+
+class Subscribe(Step):
+    """Feed the subscriber from the slots."""
+
+    why = "The slots start at exactly the state that it has: nothing is copied, nothing missed."
+    risk = Risk.REVERSIBLE
+    undo = "detach drops the subscriptions."
+
+    def __init__(self, publisher: Role, subscriber: Role) -> None:
+        self.publisher = publisher
+        self.subscriber = subscriber
+        # One track may do both: finish feeding blue prime, roll back to it, and feed new blue.
+        self.key = "subscribe" if subscriber is Role.BLUE_PRIME else f"subscribe-{subscriber.slug}"
+        self.title = f"Subscribe {subscriber.value}"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await captured_databases(world, self.publisher)
+        await self._refuse_a_late_clone(world, databases)
+        leftovers = await self._leftovers(world)
+        password = PasswordEffect(world, self.publisher, self.subscriber, databases)
+        return [
+            leftovers,
+            [password],
+            [self._subscription(world, password, databases, database) for database in databases],
+        ]
+
+    async def _refuse_a_late_clone(self, world: World, databases: Sequence[str]) -> None:
+        """Refuse a subscriber that never followed, where the slots were read by another one."""
+        followed = (world.fact("subscribed") or {}).get("resource_id")
+        if followed == world.bound(self.subscriber):
+            return
+        name = publication_name(world)
+        for database in databases:
+            async with world.connect(self.subscriber, database) as connection:
+                if await replication.subscription(connection, name) is not None:
+                    return
+        await refuse_if_read(world, self.publisher)
+
+    async def _leftovers(self, world: World) -> list[Effect]:
+        """Return what removes the subscriptions that a clone carries over from its source."""
+        own = publication_name(world)
+        effects: list[Effect] = []
+        for database in await world.databases(self.subscriber):
+            async with world.connect(self.subscriber, database) as connection:
+                found = await catalog.subscriptions(connection)
+            effects += [
+                SqlEffect(
+                    world,
+                    self.subscriber,
+                    database,
+                    replication.drop_subscription(left.name),
+                    key=f"{self.subscriber.slug}/{database}/leftover/{left.name}",
+                    title=f"drop leftover subscription {left.name} in {database}",
+                    probe=_subscription_gone(left.name),
+                )
+                for left in found
+                if left.name != own and left.database == database
+            ]
+        return effects
+
+    def _subscription(
+        self, world: World, password: PasswordEffect, databases: Sequence[str], database: str
+    ) -> Effect:
+        return SubscriptionEffect(
+            world,
+            self.publisher,
+            self.subscriber,
+            database,
+            password,
+            name=publication_name(world),
+            slot=slot_name(world, databases, database),
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        databases = await captured_databases(world, self.publisher)
+        limits = world.plan.limits
+        name = publication_name(world)
+        async for _ in watch.until(
+            limits.subscribe_s, every_s=limits.fast_poll_s, what="the apply workers to run"
+        ):
+            waiting = []
+            for database in databases:
+                async with world.connect(self.subscriber, database) as connection:
+                    found = await replication.subscription(connection, name)
+                if found is None or not found.enabled:
+                    raise StepFailed(
+                        f"The subscription {name} in {database} is "
+                        f"{'missing' if found is None else 'disabled'}.",
+                        now=f"{serves(self.publisher)}; its slots keep every write.",
+                        todo=f"See the log of {self.subscriber.value} for the cause, then run the "
+                        "step again.",
+                    )
+                if found.worker_pid is None:
+                    waiting.append(database)
+            if not waiting:
+                watch.evidence(
+                    f"apply workers run in {', '.join(databases)}",
+                    key="subscribed",
+                    value={"resource_id": world.bound(self.subscriber)},
+                )
+                watch.evidence("", key=DETACHED, value=[])
+                return
+            watch.progress(f"no apply worker yet in {', '.join(waiting)}")
+
+
+def _subscription_gone(name: str) -> LookInside:
+    async def probe(connection: AsyncConnection) -> Finding:
+        found = await replication.subscription(connection, name)
+        return no(f"{name} is there") if found else yes(f"there is no subscription {name}")
+
+    return probe
+
+
+class PasswordEffect(Effect):
+    """A new password for the replication role, kept in this process's memory alone.
+
+    A process that goes on after another one, perhaps on another machine, has to set a new one. A
+    subscription that has the former one runs on, until its worker must connect again: so each must
+    have connected after the password was set.
+    """
+
+    def __init__(
+        self, world: World, publisher: Role, subscriber: Role, databases: Sequence[str]
+    ) -> None:
+        self.stakes = Stakes(Stake.CHANGE, publisher)
+        self.key = f"{publisher.slug}/{replication_role(world)}/password"
+        self.title = f"set a new password for {replication_role(world)}"
+        self._world = world
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._databases = databases
+        self.renewed = False
+        """Whether the password that stands is the one that this process knows."""
+
+    async def read_by(self, slot: str) -> Finding:
+        """Tell whether a slot is read by one who knows the password that stands."""
+        kept = (self._world.done(self.key) or {}).get("set_at")
+        async with self._world.connect(self._publisher) as connection:
+            since = await replication.streaming_since(connection, slot)
+        if since is None:
+            return no(f"nobody reads the slot {slot}")
+        if kept is not None and since < datetime.fromisoformat(kept):
+            return no(f"slot {slot} is read by a worker that connected with a former password")
+        return Finding(Answer.YES, f"slot {slot} is read", {} if kept is None else {"set_at": kept})
+
+    def preview(self) -> str:
+        """Return the SQL; the password is hashed before it leaves this machine."""
+        role = replication_role(self._world)
+        return f"-- on {self._publisher.value}\nALTER ROLE {role} PASSWORD '********';"
+
+    async def probe(self) -> Finding:
+        """Say yes when every subscription already runs with the password that stands."""
+        for database in self._databases:
+            async with self._world.connect(self._subscriber, database) as connection:
+                found = await replication.subscription(connection, publication_name(self._world))
+            if found is None or not found.enabled or found.worker_pid is None:
+                return no(f"the subscription in {database} does not run yet")
+            reading = await self.read_by(slot_name(self._world, self._databases, database))
+            if reading.answer is not Answer.YES:
+                return reading
+        return Finding(Answer.YES, "every subscription runs", reading.detail)
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Set it."""
+        with answered(self.title, self._publisher):
+            async with self._world.connect(self._publisher) as connection:
+                set_at = await replication.set_password(
+                    connection, replication_role(self._world), self._world.replication_password
+                )
+            self.renewed = True
+            return {"set_at": set_at.isoformat()}
+
+
+class SubscriptionEffect(Effect):
+    """One database's subscription: created, or given the current connection and enabled."""
+
+    def __init__(
+        self,
+        world: World,
+        publisher: Role,
+        subscriber: Role,
+        database: str,
+        password: PasswordEffect,
+        *,
+        name: str,
+        slot: str,
+        copy_data: bool = False,
+    ) -> None:
+        self.stakes = Stakes(Stake.CHANGE, subscriber)
+        self.key = f"{subscriber.slug}/{database}/subscription"
+        self.title = f"subscribe {database} of {subscriber.value} to slot {slot}"
+        self._world = world
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._database = database
+        self._password = password
+        self._name = name
+        self._slot = slot
+        self._copy_data = copy_data
+
+    def preview(self) -> str:
+        """Return the SQL, with the connection string masked."""
+        return "\n".join(
+            (
+                f"-- on {self._subscriber.value}, database {self._database}",
+                f"CREATE PUBLICATION {replication.strays_publication(self._name)} FOR ALL TABLES;",
+                f"CREATE SUBSCRIPTION {self._name}",
+                f"  CONNECTION 'host=<{self._publisher.value}> user={self._name} "
+                "password=********'",
+                f"  PUBLICATION {self._name}",
+                f"  WITH (slot_name = '{self._slot}', create_slot = false, "
+                f"copy_data = {str(self._copy_data).lower()});",
+                "  -- and run_as_owner = true, from 16 on, where a table's owner may not write it",
+            )
+        )
+
+    async def probe(self) -> Finding:
+        """Look for a subscription that runs, with the password that stands."""
+        async with self._world.connect(self._subscriber, self._database) as connection:
+            found = await replication.subscription(connection, self._name)
+        if found is None:
+            return no(f"there is no subscription {self._name}")
+        if not found.enabled or found.worker_pid is None:
+            return no(f"{self._name} exists, but does not run")
+        reading = await self._password.read_by(self._slot)
+        if reading.answer is not Answer.YES:
+            return no(f"{self._name} is enabled, but {reading.seen}")
+        return yes(f"{self._name} is enabled, its worker is pid {found.worker_pid}")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Create it, or renew its connection, and enable it.
+
+        Before it, what shows writes on the subscriber that it did not bring.
+        """
+        if not self._password.renewed:
+            raise StepFailed(
+                f"The subscription {self._name} in {self._database} stopped running just now.",
+                now=f"Nothing was changed; the slots of {self._publisher.value} keep every write.",
+                todo="Run the step again: it sets a new password for all of them.",
+            )
+        target = await self._world.target(self._publisher)
+        credentials = self._world.plan.credentials
+        conninfo = replication.subscriber_conninfo(
+            host=target.host,
+            port=target.port,
+            dbname=self._database,
+            user=replication_role(self._world),
+            password=self._world.replication_password,
+            sslmode=replication_sslmode(credentials.sslmode),
+            sslrootcert="",
+        )
+        with answered(self.title, self._subscriber):
+            async with self._world.connect(self._subscriber, self._database) as connection:
+                found = await replication.subscription(connection, self._name)
+                await replication.publish_strays(self._name).execute(connection)
+                major = connection.info.server_version // 10000
+                as_owner = mode(await apply_rights(connection), major).run_as_owner
+                as_owner = as_owner and major >= AS_OWNER_SINCE
+                if found is None:
+                    statements = [
+                        replication.create_subscription(
+                            self._name,
+                            conninfo,
+                            publication=self._name,
+                            slot_name=self._slot,
+                            enabled=True,
+                            copy_data=self._copy_data,
+                            server_major=major,
+                            run_as_owner=as_owner,
+                        )
+                    ]
+                else:
+                    statements = [
+                        replication.set_subscription_connection(self._name, conninfo),
+                        *([run_as_owner(self._name)] if as_owner else []),
+                        replication.enable_subscription(self._name),
+                    ]
+                for statement in statements:
+                    await statement.execute(connection)
+            return {"run_as_owner": True} if as_owner else {}
+
+
+def replication_sslmode(sslmode: str) -> str:
+    """Return the subscription's sslmode: the CA file of this machine is not on the server.
+
+    `rds.force_ssl` is on by default from version 17, so plain text is never asked for where the
+    plan asks for encryption.
+    """
+    return "require" if sslmode in ("verify-ca", "verify-full") else sslmode

@@ -1,0 +1,202 @@
+"""Lead the applications to the cluster that takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.aws.route53 import upsert_cname_call
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import (
+    Effect,
+    Finding,
+    Gate,
+    Risk,
+    Stake,
+    Stakes,
+    Step,
+    StepFailed,
+    Watch,
+    Wave,
+)
+from runbook.ownership import serving
+from runbook.plan.model import EndpointMethod
+from runbook.procedure.steps.protect.blue_prime import blue_prime_name
+from runbook.procedure.steps.shared.command import CommandEffect
+from runbook.procedure.steps.shared.effects import no, unknown, yes
+from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.traffic import nobody_inside
+
+
+class SwitchEndpoint(Step):
+    """By the plan's method: rename, a DNS record, the operator's command, or by hand."""
+
+    key = "switch-endpoint"
+    title = "Switch the endpoint"
+    risk = Risk.REVERSIBLE
+
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+        version = "new" if to is Role.NEW_BLUE else "old"
+        self.why = f"From here on the applications find the {version} version."
+        self.undo = f"The same the other way round; {away.value} is kept, closed."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        if world.plan.endpoint.method is not EndpointMethod.MANUAL:
+            return ()
+        target = await world.cluster(self.to)
+        # A person leads them there, which opens it as any change would.
+        await world.still_held()
+        opening = Stakes(Stake.OPEN, self.to)
+        serving.refuse_unless_agreed(world, await serving.look(world), [opening])
+        return (
+            Gate(
+                key="endpoint-switched",
+                question=(
+                    f"Lead the applications to {target.endpoint}:{target.port} yourself now, and "
+                    "say yes when it is done."
+                ),
+                reversible=f"Lead them back to {self.away.value}; nothing was written yet.",
+            ),
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        match world.plan.endpoint.method:
+            case EndpointMethod.RENAME:
+                return await self._renames(world)
+            case EndpointMethod.ROUTE53:
+                return [[await self._record(world)]]
+            case EndpointMethod.COMMAND:
+                return [[await self._command(world)]]
+            case EndpointMethod.MANUAL:
+                return ()
+
+    async def _renames(self, world: World) -> Sequence[Wave]:
+        name = world.plan.cluster.identifier
+        aside = (
+            blue_prime_name(world)
+            if self.away is Role.BLUE_PRIME
+            else f"{name[:40]}-new-{world.run}"
+        )
+        taken = [await rename(world, self.to, name, Stake.OPEN)]
+        if await world.find(self.away) is None:
+            # It is gone from AWS, and its name is free.
+            return [taken]
+        return [[await rename(world, self.away, aside, Stake.CLOSE)], taken]
+
+    async def _record(self, world: World) -> Effect:
+        plan = world.plan.endpoint
+        target = await world.cluster(self.to)
+
+        async def probe() -> Finding:
+            found = await world.aws.route53.record(plan.hosted_zone_id, plan.record)
+            if found is None:
+                return no(f"{plan.record} has no CNAME")
+            there = target.endpoint in found.values
+            return (yes if there else no)(f"{plan.record} leads to {', '.join(found.values)}")
+
+        async def settled() -> str:
+            change = (world.done(f"{plan.record}/{self.to.slug}") or {}).get("change")
+            if change is None:
+                return ""
+            if await world.aws.route53.in_sync(str(change)):
+                return ""
+            return f"Route 53 change {change} has not reached every server yet"
+
+        return PatientEffect(
+            world,
+            upsert_cname_call(
+                plan.hosted_zone_id,
+                plan.record,
+                target.endpoint,
+                ttl_s=plan.ttl_s,
+                comment=f"blueprime run {world.run}",
+            ),
+            key=f"{plan.record}/{self.to.slug}",
+            title=f"point {plan.record} to {target.endpoint}",
+            probe=probe,
+            keep=lambda answer: {"change": answer["ChangeInfo"]["Id"]},
+            settled=settled,
+            stakes=Stakes(Stake.OPEN, self.to),
+        )
+
+    async def _command(self, world: World) -> Effect:
+        plan = world.plan.endpoint
+        target = await world.cluster(self.to)
+        return CommandEffect(
+            world.plan,
+            (*plan.command, target.endpoint, str(target.port)),
+            key=f"{self.to.slug}/endpoint-command",
+            title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
+            stakes=Stakes(Stake.OPEN, self.to),
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        target = await world.cluster(self.to)
+        if world.plan.endpoint.method is EndpointMethod.RENAME:
+            name = world.plan.cluster.identifier
+            if target.identifier != name:
+                raise StepFailed(
+                    f"{self.to.value} is named {target.identifier}, not {name}.",
+                    now="The applications are stopped.",
+                    todo="Run the step again.",
+                )
+        # Connecting anew proves that the endpoint leads to this cluster: DNS may trail a rename.
+        await world.forget_connections()
+        async with world.connect(self.to) as connection:
+            watch.evidence(
+                f"{self.to.value} answers at {connection.info.host}:{connection.info.port}",
+                key="endpoint",
+                value={"on": self.to.value},
+            )
+        for name in await nobody_inside(world, (self.away,)):
+            watch.evidence(f"{name} does not answer: who is still on it was not seen")
+
+
+async def rename(world: World, role: Role, name: str, stake: Stake) -> Effect:
+    """Return the renaming of a role's cluster; its instances keep their names and endpoints.
+
+    `stake`: whether it takes the name from the cluster, or leads the applications there.
+    """
+    resource_id = world.resource_id(role)
+    before = await world.cluster(role)
+
+    async def probe() -> Finding:
+        now = await world.rds.cluster_by_resource_id(resource_id)
+        if now is None:
+            return unknown(f"{resource_id} is not listed")
+        if now.identifier == name:
+            return yes(f"{resource_id} is named {name}")
+        taken = await world.rds.cluster(name)
+        if taken is not None and taken.resource_id != resource_id:
+            return no(f"{resource_id} is named {now.identifier}; {name} is {taken.resource_id}")
+        return no(f"{resource_id} is named {now.identifier}")
+
+    async def settled() -> str:
+        now = await world.rds.cluster_by_resource_id(resource_id)
+        if now is None:
+            return f"{resource_id} is not listed yet"
+        if now.identifier != name or not now.available:
+            return f"{now.identifier} is {now.status}"
+        return ""
+
+    return PatientEffect(
+        world,
+        Call(
+            "rds",
+            "ModifyDBCluster",
+            {
+                "DBClusterIdentifier": before.identifier,
+                "NewDBClusterIdentifier": name,
+                "ApplyImmediately": True,
+            },
+        ),
+        key=f"{resource_id}/rename/{name}",
+        title=f"rename {role.value} from {before.identifier} to {name}",
+        probe=probe,
+        settled=settled,
+        settle_limit_s=world.plan.limits.rename_s,
+        stakes=Stakes(stake, role),
+    )

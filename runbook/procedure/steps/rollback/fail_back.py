@@ -1,0 +1,311 @@
+"""The cluster that has every write takes over: old from new in a rollback, or new from old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from runbook.aws import Call
+from runbook.aws.facts import tag_rows
+from runbook.base.context import RUN_TAG, World
+from runbook.base.pair import Sides, held
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.ownership.slot_consumers import name_consumers
+from runbook.postgres import catalog, maintenance, replication
+from runbook.procedure.steps.protect.blue_prime import read_only_effect
+from runbook.procedure.steps.protect.capture import captured_databases, publication_name, slot_name
+from runbook.procedure.steps.protect.replication import detached
+from runbook.procedure.steps.protect.verify import require_slot, serves
+from runbook.procedure.steps.shared.application_logins import keep_logins
+from runbook.procedure.steps.shared.effects import ApiEffect, answered, no, yes
+from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
+from runbook.procedure.steps.upgrade.create_deployment import deployment
+from runbook.procedure.steps.upgrade.switchover import COMPLETED
+from runbook.proofs import cutover, drain, late_writes, new_databases
+from state.records import Json
+from state.words import Result
+
+
+class Assess(Step):
+    """Say what this goes to, and what it would lose."""
+
+    key = "assess"
+    why = "Before anything is touched: where the run stands and what the way costs."
+
+    def __init__(self, away: Role, to: Role, *, protects: bool = False) -> None:
+        """Take the cluster that serves, the one to take over, and whether that is captured."""
+        self.away = away
+        self.to = to
+        self.protects = protects
+        self.title = f"Assess the way {'forward' if to is Role.NEW_BLUE else 'back'}"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return late_writes.lost_gates(world) if self.to is Role.OLD_BLUE else drain.gates(world)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        found = await deployment(world)
+        if found is not None and found.status != COMPLETED:
+            raise Refused(
+                f"The deployment is {found.status}: the switchover has not been completed.",
+                now="Nothing was changed.",
+                todo="Wait for it to end; if AWS called it off, go on with the upgrade, or abort.",
+            )
+        serving = await world.cluster(self.away)
+        target = await world.cluster(self.to)
+        if not target.available:
+            raise Refused(
+                f"{self.to.value} ({target.identifier}) is {target.status}.",
+                now=f"{serves(self.away)} as before.",
+                todo="Wait until it is available, then run the step again.",
+            )
+        watch.evidence(
+            f"from {serving.identifier} {serving.engine_version} "
+            f"to {target.identifier} {target.engine_version}"
+        )
+        await name_consumers(
+            world,
+            watch,
+            self.away,
+            todo=f"It is not on {self.to.value}: make it anew there before the applications start, "
+            "or its reader misses what they write.",
+        )
+        if self.to is not Role.OLD_BLUE:
+            await self._subscribed(world, watch)
+        else:
+            await late_writes.refuse_if_written(world, watch, self.away)
+        if self.protects:
+            await self._can_publish(world)
+        if self.to is not Role.OLD_BLUE:
+            captured = await captured_databases(world, self.away)
+            await new_databases.refuse_or_name(world, watch, Sides(self.away, self.to), captured)
+            await refuse_unless_alike(
+                world,
+                watch,
+                self.away,
+                self.to,
+                captured,
+                todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
+                "the step again, which also lets you accept them by name.",
+            )
+        await keep_logins(world, watch, self.away)
+
+    async def _subscribed(self, world: World, watch: Watch) -> None:
+        if detached(world, self.to):
+            watch.evidence(
+                f"{self.to.value} was drained and detached behind this fence; compare proves anew "
+                "that it has every row"
+            )
+            return
+        name = publication_name(world)
+        databases = await captured_databases(world, self.away)
+        async with world.connect(self.away) as connection:
+            for database in databases:
+                slot = slot_name(world, databases, database)
+                await require_slot(connection, self.away, slot, database)
+        for database in databases:
+            async with world.connect(self.to, database) as connection:
+                found = await replication.subscription(connection, name)
+            if found is None or not found.enabled or found.worker_pid is None or found.copying:
+                state = "missing" if found is None else "not running"
+                if found is not None and found.copying:
+                    state = f"still copying {found.copying} tables"
+                raise Refused(
+                    f"The subscription of database {database} on {self.to.value} is {state}.",
+                    now=f"{serves(self.away)} as before. {self.to.value.capitalize()} does not "
+                    "have every write.",
+                    todo="Take the way that finishes protecting first, or mend the subscription.",
+                )
+        watch.evidence("every subscription runs; draining inside the fence will lose nothing")
+        if (world.fact("traffic") or {}).get("open", True):
+            now = f"Nothing was changed: {serves(self.away)} as before."
+            await drain.refuse_if_slow(world, watch, self.away, self.to, now=now)
+
+    async def _can_publish(self, world: World) -> None:
+        """Refuse where the capture would fail inside the fence, with the applications down."""
+        databases = await world.databases(self.to)
+        async with world.connect(self.to) as connection:
+            settings = await catalog.settings(connection, ("wal_level", "max_replication_slots"))
+            found = await catalog.replication_slots(connection)
+        # The watch's own are temporary, and gone with the subscriptions.
+        slots = [slot for slot in found if not slot.temporary]
+        free = int(settings["max_replication_slots"].value) - len(slots)
+        own = sum(slot.name.startswith(world.sql_name()) for slot in slots)
+        lacks = []
+        if settings["wal_level"].value != "logical":
+            lacks.append(f"wal_level is {settings['wal_level'].value}, not logical")
+        if free + own < len(databases):
+            lacks.append(f"{free} slots are free, {len(databases)} are needed")
+        if lacks:
+            raise Refused(
+                f"{self.to.value.capitalize()} cannot feed another cluster: {'; '.join(lacks)}.",
+                now=f"{serves(self.away)} as before.",
+                todo="Mend its parameter group and reboot it; or branch to the way that rolls back "
+                "for good, which needs no slot there.",
+            )
+
+
+class CloseSide(Step):
+    """Close a cluster to applications: traffic opens on one cluster at a time."""
+
+    why = "A client that still finds it must not be able to write there."
+    risk = Risk.REVERSIBLE
+    undo = "ALTER DATABASE … RESET default_transaction_read_only."
+
+    def __init__(self, role: Role, successor: Role | None = None) -> None:
+        """Take the cluster, and the one that takes over from it and must have all its rows."""
+        self.role = role
+        self.successor = successor
+        self.key = f"close-{role.slug}"
+        self.title = f"Close {role.value}"
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        if self.successor is None:
+            return ()
+        if self.successor is Role.OLD_BLUE:
+            return late_writes.lost_gates(world)
+        return cutover.closed_gates(world)
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        return [
+            [
+                read_only_effect(world, self.role, database, on=True)
+                for database in await world.databases(self.role)
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(f"every database of {self.role.value} is read-only to clients")
+        # The last look before another cluster is opened: what is written from here on stays here.
+        if self.successor is Role.OLD_BLUE:
+            await late_writes.refuse_if_written(world, watch, self.role)
+        elif self.successor is not None:
+            await cutover.prove_closed(world, watch, self.role, self.successor)
+
+
+class OpenSide(Step):
+    """Make the cluster that takes over writable, with fresh materialized views."""
+
+    why = "It was kept read-only to everyone but replication."
+    risk = Risk.REVERSIBLE
+    undo = "ALTER DATABASE … SET default_transaction_read_only = on."
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.key = f"open-{role.slug}"
+        self.title = f"Open {role.value}"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await world.databases(self.role)
+        open_up: list[Effect] = [
+            read_only_effect(world, self.role, database, on=False) for database in databases
+        ]
+        refresh: list[Effect] = [RefreshViews(world, self.role, name) for name in databases]
+        return [open_up, refresh]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
+        for database in await world.databases(self.role):
+            name_stale_views(world, watch, self.role, database)
+
+
+def refresh_key(role: Role, database: str) -> str:
+    """Return the key of the effect that refreshes a database's materialized views."""
+    return f"{role.slug}/{database}/refresh"
+
+
+def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> None:
+    """Warn of each materialized view that was not refreshed: it shows what it showed before."""
+    key = refresh_key(role, database)
+    skipped = (world.done(key) or {}).get("skipped") or []
+    words = f"{len(skipped)} materialized views of {database} on {role.value} were not refreshed, "
+    words += f"and show what they showed before: {'; '.join(skipped)}. REFRESH them by hand."
+    watch.warning(words if skipped else "", key=key)
+
+
+class RefreshViews(Effect):
+    """One database's materialized views: replication does not carry them."""
+
+    def __init__(self, world: World, role: Role, database: str) -> None:
+        self.key = refresh_key(role, database)
+        self.title = f"refresh the materialized views of {database}"
+        self._world = world
+        self._role = role
+        self._database = database
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        return (
+            f"-- on {self._role.value}, database {self._database}, each in dependency order\n"
+            "REFRESH MATERIALIZED VIEW …;"
+        )
+
+    async def probe(self) -> Finding:
+        """Say no: whether a view is fresh cannot be seen, and refreshing again harms nothing."""
+        return no("freshness cannot be seen; refreshing again harms nothing")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Refresh them, within the fence's limit: the applications wait for it."""
+        with answered(self.title, self._role):
+            async with self._world.connect(self._role, self._database) as connection:
+                done = await maintenance.refresh_materialized_views(
+                    connection, limit_s=self._world.plan.fence.limit_s
+                )
+            return {"refreshed": list(done.done), "skipped": list(done.skipped)}
+
+
+class RollbackSettled(Step):
+    """Say how it ended, and mark what is left."""
+
+    key = "settled"
+    title = "Settled"
+    why = "The night is over; what remains costs money until it is removed."
+    risk = Risk.REVERSIBLE
+    undo = "Nothing to undo."
+    rests = True
+
+    def __init__(self, on: Role) -> None:
+        self.on = on
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        new_blue = await world.cluster(Role.NEW_BLUE)
+
+        async def probe() -> Finding:
+            tags = await world.rds.tags(new_blue.arn)
+            marked = tags.get(RUN_TAG) == world.run
+            return (yes if marked else no)(
+                f"{new_blue.identifier} is {'' if marked else 'not '}marked"
+            )
+
+        mark = Call(
+            "rds",
+            "AddTagsToResource",
+            {"ResourceName": new_blue.arn, "Tags": tag_rows(world.tags)},
+        )
+        return [
+            [
+                ApiEffect(
+                    world.aws,
+                    mark,
+                    key=f"{new_blue.resource_id}/mark",
+                    title=f"mark {new_blue.identifier} as made by this run, for cleanup",
+                    probe=probe,
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        serving = await world.cluster(self.on)
+        async with world.connect(self.on) as connection:
+            watch.evidence(
+                f"{serving.identifier} serves on {serving.engine_version} at "
+                f"{connection.info.host}:{connection.info.port}"
+            )
+        # Old blue is gone back to uncompared: what was accepted is of another side.
+        for words in world.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
+            watch.evidence(f"as accepted before: {words}")
+        if held(world).publisher is self.on and world.fact("slots"):
+            watch.evidence(
+                "new blue follows, closed: going forward again would lose nothing. Until you go, "
+                "or settle, slots on blue prime hold the way open"
+            )
+        watch.result(Result.ROLLED_BACK)

@@ -1,0 +1,318 @@
+"""The forced way: the cluster that serves does not answer, and what it did not send is given up.
+
+It leads to the one that follows: from new blue to blue prime, or after a rollback from blue prime
+to new blue. Nothing here asks the one that is given up for anything; and nothing is done once it
+answers, since then the ordinary way loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from runbook.base.context import STOPPED_BY_HAND, World
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.ownership import serving
+from runbook.plan.model import StopMethod
+from runbook.postgres import ahead, replication, sequences
+from runbook.procedure.steps.protect.capture import captured_databases
+from runbook.procedure.steps.protect.replication import detached
+from runbook.procedure.steps.rollback.fail_back import OpenSide
+from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.traffic import StopTraffic
+from runbook.proofs import new_databases
+from runbook.protection import dashboard as boards
+from runbook.protection import given_up, verdicts
+from runbook.protection.dashboard import Serving
+from runbook.watch.probes.production import HEARS_S
+from state.records import Json
+from state.words import Result
+
+GATE = "forced"
+"""The key of the decision that gives up what the cluster that served did not send."""
+
+LOSS = "forced.loss"
+"""The fact that says what was given up, in words."""
+
+
+HEARD = (
+    "Whoever reaches it serves on there, and would go on writing what is given up. Go on from a "
+    "machine that reaches it: blueprime handover. If it is dead, it is heard of no more within "
+    f"{HEARS_S:.0f} s."
+)
+"""Why the way is closed while the cluster is heard of, and what to do."""
+
+
+def loss(world: World) -> str:
+    """Return how far the one that follows was behind when that was last known, when it was, and
+    what it was never fed.
+    """
+    value = world.live()
+    lags = () if value is None else boards.from_json(value).last_lags
+    said = [] if lags else ["how far it was behind is not known"]
+    if whole := new_databases.not_fed(world):
+        said.append(whole)
+    for lag in lags:
+        seconds = "for a time that is not known" if lag.seconds is None else f"{lag.seconds:.1f} s"
+        said.append(f"{lag.database}: {lag.bytes:,} bytes and {seconds} behind at {_at(lag.at)}")
+    return "; ".join(said)
+
+
+def _at(moment: datetime | None) -> str:
+    if moment is None:
+        return "a time that is not known"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+async def refuse_if_back(world: World, away: Role) -> None:
+    """Raise `Refused` where the cluster answers, or is heard of: it may serve the applications."""
+    heard = verdicts.unreached(world)
+    if heard is not None and heard.state is Serving.CUT:
+        raise Refused(f"{heard.text}.", now="Nothing was changed by this step.", todo=HEARD)
+    seen = (await serving.look(world)).get(away)
+    if seen is None or not seen.answers:
+        return
+    name = seen.cluster.identifier
+    track = "rollback" if away is Role.NEW_BLUE else "forward"
+    raise Refused(
+        f"{away.value.capitalize()} ({name}) answers, and may serve the applications.",
+        now="Nothing was changed by this step.",
+        todo="Take the ordinary way, which gives nothing up: branch, or blueprime auto "
+        f"{world.run} --track {track}. If the applications were stopped: branch to stay first.",
+    )
+
+
+class ForcedAssess(Step):
+    """Say what this gives up, and let a person decide it by name."""
+
+    key = "assess-forced"
+    title = "Assess the forced way"
+    risk = Risk.READ_ONLY
+
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+        self.why = (
+            f"{away.value.capitalize()} cannot be asked: what it did not send is lost, unless it "
+            "comes back."
+        )
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        await refuse_if_back(world, self.away)
+        name, away, to = world.plan.cluster.identifier, self.away.value, self.to.value
+        down = verdicts.unreached(world, fresh=False)
+        since = "" if down is None else f" since {_at(down.since)} ({down.text})"
+        return (
+            Gate(
+                key=GATE,
+                question=(
+                    f"Give up {away}, which does not answer{since}, and take {name} to {to}? What "
+                    f"{away} acknowledged and {to} has not received is lost. Last known: "
+                    f"{loss(world)}. Whatever was written after that look is lost, too."
+                ),
+                reversible=(
+                    f"Not once the applications write on {to}. {away.capitalize()} is kept, and "
+                    "nothing on it is changed while it does not answer. Make sure that no "
+                    "application can reach it: it can be closed only once it is back."
+                ),
+                must_type=name,
+                valid_s=600.0,
+                by_person=True,
+            ),
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        target = await world.cluster(self.to)
+        if not target.available:
+            raise Refused(
+                f"{self.to.value.capitalize()} ({target.identifier}) is {target.status}.",
+                now="Nothing was changed.",
+                todo="Wait until it is available, then run the step again.",
+            )
+        async with world.connect(self.to) as connection:
+            place = f"{connection.info.host}:{connection.info.port}"
+        lost = loss(world)
+        watch.evidence(
+            f"{self.to.value} answers at {place}; given up: {lost}", key=LOSS, value=lost
+        )
+
+
+class CutOff(StopTraffic):
+    """Keep the applications from the one that is given up, as far as it goes without it."""
+
+    why = "It may come back at any time, and must not take writes that nobody will have."
+
+    def __init__(self, on: Role) -> None:
+        super().__init__(on)
+        self.title = f"Stop the traffic, without {on.value}"
+        version = "old" if on is Role.BLUE_PRIME else "new"
+        self.undo = f"Branch to stay on the {version} version, if {on.value} is back."
+
+    async def gates(self, world: World) -> Sequence[Gate]:
+        return [each for each in await super().gates(world) if each.key.startswith(STOPPED_BY_HAND)]
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        await refuse_if_back(world, self.on)
+        by_command = world.plan.traffic.stop is StopMethod.COMMAND
+        return [[self._command(world)]] if by_command else ()
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        watch.evidence("", key="fence", value={"proved": False, "on": self.on.value})
+        watch.evidence(
+            f"the applications were told to stop; {self.on.value} cannot be asked whether they did",
+            key="traffic",
+            value={"open": False, "on": "", "at": world.now().isoformat()},
+        )
+
+
+class ApplyReceived(Step):
+    """Let the apply workers bring to its end what they have received."""
+
+    key = "apply-received"
+    title = "Apply what was received"
+
+    def __init__(self, to: Role) -> None:
+        self.to = to
+        self.why = f"What has arrived on {to.value} is not given up."
+
+    async def skip(self, world: World) -> str:
+        return f"{self.to.value} was detached before" * detached(world, self.to)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits, before = world.plan.limits, -1
+        async for _ in watch.until(
+            limits.drain_s, every_s=limits.fast_poll_s, what="the apply workers to come to an end"
+        ):
+            async with world.connect(self.to) as connection:
+                applying = await replication.applying(connection)
+            # Twice: one that has just ended a transaction may begin the next.
+            if applying == before == 0:
+                watch.evidence("the apply workers have nothing left to apply")
+                return
+            before = applying
+            if applying:
+                watch.progress(f"{applying} apply workers are amid a transaction")
+
+
+def _ahead_key(world: World, on: Role, database: str) -> str:
+    """Return the key of one database's move: each stay makes its own, the last one is behind."""
+    return f"{on.slug}/{database}/sequences-ahead/{world.stay}"
+
+
+class AheadEffect(Effect):
+    """One database's sequences, moved beyond what was given out where they cannot be asked."""
+
+    def __init__(self, world: World, on: Role, database: str) -> None:
+        self.stakes = Stakes(Stake.CHANGE, on)
+        self.key = _ahead_key(world, on, database)
+        self.title = f"move the sequences of {database} ahead on {on.value}"
+        self._world = world
+        self._on = on
+        self._database = database
+
+    def preview(self) -> str:
+        """Return what is done: the values are read at that moment."""
+        return (
+            f"-- on {self._on.value}, database {self._database}: one statement; each "
+            f"sequence {ahead.MARGIN:,} values beyond itself and the rows that it numbered, or "
+            "half of what is left\nSELECT … setval(sequence, value, true) …;"
+        )
+
+    async def probe(self) -> Finding:
+        """Tell by what the journal kept: a second time would move them further."""
+        done = self._world.done(self.key)
+        return yes("they were moved on this stay") if done is not None else no("not moved yet")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Move them, and check the result of each."""
+        with answered(self.title, self._on):
+            async with self._world.connect(self._on, self._database) as connection:
+                moved = await ahead.ahead(connection)
+                results = await sequences.results(connection, [each.value for each in moved])
+        refused = [f"{each.schema}.{each.name}: {each.reason}" for each in results if not each.set]
+        guessed = [str(each.value) for each in moved if not each.told_by_rows]
+        return {"moved": len(moved) - len(refused), "refused": refused, "guessed": guessed}
+
+
+class SequencesAhead(Step):
+    """Move the sequences ahead: how far they have come where it served cannot be asked."""
+
+    key = "sequences-ahead"
+    title = "Move the sequences ahead"
+    risk = Risk.REVERSIBLE
+    undo = "Not needed: numbers that are passed over harm nothing."
+
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+        self.why = (
+            f"Replication does not move sequences; numbers that {away.value} gave out must not "
+            "come again."
+        )
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        databases = await captured_databases(world, self.away)
+        return [[AheadEffect(world, self.to, name) for name in databases]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        for database in await captured_databases(world, self.away):
+            done = world.done(_ahead_key(world, self.to, database)) or {}
+            refused, guessed = done.get("refused") or [], done.get("guessed") or []
+            watch.evidence(f"{database}: {done.get('moved', 0)} sequences moved ahead")
+            if refused:
+                watch.evidence(f"NOT moved in {database}: {'; '.join(map(str, refused))}")
+            if guessed:
+                watch.evidence(
+                    f"no row tells how far these had come in {database}, so they were moved by the "
+                    f"margin alone: {', '.join(map(str, guessed))}"
+                )
+
+
+class ForcedOpen(OpenSide):
+    """Open the one that takes over, unless the other has come back."""
+
+    def __init__(self, away: Role, to: Role) -> None:
+        super().__init__(to)
+        self.away = away
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        await refuse_if_back(world, self.away)
+        return await super().effects(world)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        await super().verify(world, watch)
+        watch.evidence(
+            f"{self.away.value} is given up: it is to be closed as soon as it answers",
+            key=given_up.FACT,
+            value=self.away.value,
+        )
+
+
+class ForcedSettled(Step):
+    """Say how it ended, and what the one that was given up may still have."""
+
+    key = "settled"
+    title = "Settled"
+    why = "The night is over; what the cluster that was given up has alone is not."
+    rests = True
+
+    def __init__(self, away: Role, to: Role) -> None:
+        self.away = away
+        self.to = to
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        cluster = await world.cluster(self.to)
+        async with world.connect(self.to) as connection:
+            watch.evidence(
+                f"{cluster.identifier} serves on {cluster.engine_version} at "
+                f"{connection.info.host}:{connection.info.port}"
+            )
+        forward = self.to is Role.NEW_BLUE
+        watch.evidence(f"no way {'back' if forward else 'forward'} is held", key="slots", value=[])
+        watch.evidence(
+            f"given up: {world.fact(LOSS)}. {self.away.value.capitalize()} is kept, with its "
+            f"slots: look there, once it is closed, for what {self.to.value} lacks, before it is "
+            "deleted"
+        )
+        watch.result(Result.COMMITTED if forward else Result.ROLLED_BACK)

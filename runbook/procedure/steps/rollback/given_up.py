@@ -1,0 +1,111 @@
+"""A cluster that was given up is closed to the applications as soon as it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Finding, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
+from runbook.ownership import serving
+from runbook.postgres import fence_sql
+from runbook.procedure.steps.protect.blue_prime import read_only_effect
+from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.traffic import LockRoles
+from runbook.protection import given_up
+from state.records import Json
+
+WHY = "A client that still finds it would write what no other cluster has."
+UNDO = "ALTER ROLE … LOGIN, ALTER DATABASE … RESET default_transaction_read_only."
+
+
+class EndSessions(Effect):
+    """End the clients' sessions: those that were open before it was made read-only may write."""
+
+    def __init__(self, world: World, role: Role) -> None:
+        self.stakes = Stakes(Stake.STOP, role)
+        self.key = f"{role.slug}/end-sessions"
+        self.title = f"end the sessions of clients on {role.value}"
+        self._world = world
+        self._role = role
+        self._names = world.plan.traffic.application_roles or None
+
+    def preview(self) -> str:
+        """Return the SQL."""
+        return f"-- on {self._role.value}\n{fence_sql.terminate_statement(self._names).text()};"
+
+    async def probe(self) -> Finding:
+        """Look whether any is inside."""
+        async with self._world.connect(self._role) as connection:
+            inside = await fence_sql.client_sessions(connection, self._names)
+        return (no if inside else yes)(f"{len(inside)} sessions of clients on {self._role.value}")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """End them; those that come back begin read-only."""
+        with answered(self.title, self._role):
+            async with self._world.connect(self._role) as connection:
+                ended = await fence_sql.terminate_sessions(connection, self._names)
+        return {"ended": len(ended)}
+
+
+async def waves(world: World, role: Role) -> list[Wave]:
+    """Return what closes a cluster: LOGIN and sessions first, where the plan takes LOGIN."""
+    databases = await world.databases(role)
+    read_only = [read_only_effect(world, role, database, on=True) for database in databases]
+    traffic = world.plan.traffic
+    if traffic.lock_roles and traffic.application_roles:
+        return [[LockRoles(world, role)], read_only]
+    return [read_only, [EndSessions(world, role)]]
+
+
+async def prove(world: World, watch: Watch, role: Role) -> None:
+    """Prove that no client can write on a cluster that was given up; it is not looked for then."""
+    seen = await given_up.look(world)
+    if seen is None:
+        watch.evidence(f"{role.value} is gone", key=given_up.FACT, value="")
+        watch.warning("", key=given_up.FACT)
+        return
+    found = seen.admission
+    if found is None or found.open:
+        why = "it does not answer" if found is None else serving.open_words(found)
+        raise StepFailed(
+            f"{seen.cluster.identifier} ({role.value}) is not closed: {seen.unknown or why}.",
+            now="A client that still finds it may write there, what no other cluster has.",
+            todo="Run it again once it answers.",
+        )
+    watch.warning("", key=given_up.FACT)
+    watch.evidence(
+        f"{seen.cluster.identifier} ({role.value}) is closed to the applications",
+        key=given_up.FACT,
+        value="",
+    )
+
+
+class ShutGivenUp(Step):
+    """Close the cluster that was given up, if it has come back."""
+
+    why = WHY
+    risk = Risk.REVERSIBLE
+    undo = UNDO
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.key = f"close-{role.slug}"
+        self.title = f"Close {role.value}, if it is back"
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        seen = await given_up.look(world)
+        return () if seen is None or seen.admission is None else await waves(world, self.role)
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        seen = await given_up.look(world)
+        if seen is not None and seen.admission is None:
+            watch.warning(
+                f"{seen.cluster.identifier} ({self.role.value}) was given up and does not answer: "
+                "it is NOT closed, and takes writes if it comes back. While blueprime is open "
+                f"(blueprime resume {world.run}) its watch says so then, and m closes it. Keep the "
+                "applications from reaching it until then.",
+                key=given_up.FACT,
+            )
+            return
+        await prove(world, watch, self.role)

@@ -1,0 +1,50 @@
+"""The application roles that may log in: seen before it is taken from them, to be given back.
+
+Whoever goes on after a lost answer or a crash finds them without LOGIN, and could not tell them
+from those that never had it. So they are kept as evidence before anything is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Watch
+from runbook.postgres import catalog
+
+STOPPING = "stop-traffic"
+"""The key of the step that takes LOGIN from them."""
+
+
+async def able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
+    """Return those of the roles that exist and may log in."""
+    roles = await catalog.login_roles(connection)
+    return sorted({role.name for role in roles} & set(names))
+
+
+async def keep_logins(world: World, watch: Watch, on: Role) -> None:
+    """Keep which application roles may log in, with those from which this run took it."""
+    names = world.plan.traffic.application_roles
+    if not (world.plan.traffic.lock_roles and names):
+        return
+    async with world.connect(on) as connection:
+        found = sorted({*await able(connection, names), *locked_roles(world)})
+    watch.evidence(
+        f"may log in: {', '.join(found) or 'none of the application roles'}",
+        key="roles.able",
+        value=found,
+    )
+
+
+def locked_roles(world: World) -> tuple[str, ...]:
+    """Return the roles from which this run took LOGIN, or may have.
+
+    A role that had none before stays without.
+    """
+    roles = set(world.fact("roles.locked") or ())
+    if world.begun(STOPPING):
+        roles |= set(world.fact("roles.able") or ())
+    return tuple(sorted(roles))

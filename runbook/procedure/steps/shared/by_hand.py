@@ -1,0 +1,26 @@
+"""What a person has to do on a cluster that was just made, since no call of the run does it."""
+
+from __future__ import annotations
+
+from runbook.aws.facts import Cluster
+from runbook.base.context import World
+from runbook.base.roles import Role
+
+
+def after_clone(world: World, source: Cluster, clone: Cluster) -> list[str]:
+    """Return what blue prime needs before applications may use it as they use production."""
+    said = []
+    if any(
+        row["key"] == "endpoints.iam" and row["level"] != "pass"
+        for row in world.fact("preflight") or ()
+    ):
+        said.append(
+            f"before a rollback: IAM policies (rds-db:connect) must allow {clone.resource_id}, "
+            f"{Role.BLUE_PRIME.value}'s resource id, or its logins by token are refused"
+        )
+    if source.data_api and not clone.data_api:
+        said.append(
+            f"before a rollback: the Data API is off on {clone.identifier}; "
+            f"aws rds enable-http-endpoint --resource-arn {clone.arn}"
+        )
+    return said

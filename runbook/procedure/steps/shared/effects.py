@@ -1,0 +1,184 @@
+"""The kinds of effect that most steps are made of: an API call, and SQL on one database."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+
+from runbook.aws import Aws, Call
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Ambiguous, Answer, Effect, Finding, Stake, Stakes, StepFailed
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.statement import Statement, at_most
+from state.records import Json
+
+Look = Callable[[], Awaitable[Finding]]
+Settled = Callable[[], Awaitable[str]]
+Keep = Callable[[Mapping[str, Json]], Mapping[str, Json]]
+LookInside = Callable[[AsyncConnection], Awaitable[Finding]]
+
+
+def yes(seen: str, **detail: Json) -> Finding:
+    """Return the finding that it has happened."""
+    return Finding(Answer.YES, seen, detail)
+
+
+def no(seen: str, **detail: Json) -> Finding:
+    """Return the finding that it has not happened."""
+    return Finding(Answer.NO, seen, detail)
+
+
+def unknown(seen: str) -> Finding:
+    """Return the finding that it cannot be told."""
+    return Finding(Answer.UNKNOWN, seen)
+
+
+@contextmanager
+def answered(title: str, on: Role) -> Iterator[None]:
+    """Raise what is known of SQL that went wrong: it did not happen, or that cannot be told.
+
+    Without a connection that has proved where it is, nothing was sent. An error that leaves the
+    session alive is the server's answer, and its transaction did not commit; with the session ended
+    (FATAL, or no answer at all) the COMMIT may have come before.
+    """
+    try:
+        yield
+    except (CannotConnect, WrongServer) as error:
+        raise StepFailed(
+            str(error),
+            now=f"Nothing was changed on {on.value}.",
+            todo="Mend the connection, then run the step again.",
+        ) from error
+    except psycopg.Error as error:
+        first = str(error).strip().partition("\n")[0]
+        if error.diag.severity_nonlocalized != "ERROR":
+            raise Ambiguous(f"the connection was lost: {first}") from error
+        cancelled = isinstance(error, psycopg.errors.QueryCanceled)
+        raise StepFailed(
+            f"{title}: the server refused: {first} ({error.sqlstate}).",
+            now="What was not committed before was rolled back.",
+            todo="It took longer than it may (of a mend: mend_s in the plan's limits), or somebody "
+            "cancelled it. See what holds it up, then run the step again."
+            if cancelled
+            else "Mend the cause, then run the step again.",
+        ) from error
+
+
+class ApiEffect(Effect):
+    """One AWS call. `keep` picks from the answer what the journal shall hold."""
+
+    trails = True
+
+    def __init__(
+        self,
+        aws: Aws,
+        call: Call,
+        *,
+        key: str,
+        title: str,
+        probe: Look,
+        keep: Keep | None = None,
+        settled: Settled | None = None,
+        settle_limit_s: float = 600.0,
+        stakes: Stakes | None = None,
+    ) -> None:
+        self.key = key
+        self.title = title
+        self.stakes = stakes
+        self.settle_limit_s = settle_limit_s
+        self._aws = aws
+        self._call = call
+        self._probe = probe
+        self._keep = keep
+        self._settled = settled
+
+    def preview(self) -> str:
+        """Return the call with its parameters."""
+        return self._call.text()
+
+    async def probe(self) -> Finding:
+        """Ask AWS whether it has happened."""
+        return await self._probe()
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Make the call, once."""
+        answer = await self._aws.perform(self._call)
+        return self._keep(answer) if self._keep else {}
+
+    async def settled(self) -> str:
+        """Return what AWS is still busy with."""
+        return await self._settled() if self._settled else ""
+
+
+class SqlEffect(Effect):
+    """SQL on one database of one role, in one transaction unless a statement forbids it.
+
+    Unless told otherwise, it changes what is inside the role's cluster. `limit_s` is how long each
+    statement may take where it works on whole tables; the session's own limit is for short ones.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        role: Role,
+        database: str,
+        statements: Sequence[Statement],
+        *,
+        key: str,
+        title: str,
+        probe: LookInside,
+        transaction: bool = True,
+        stake: Stake | None = Stake.CHANGE,
+        lasting: bool = False,
+        limit_s: float | None = None,
+    ) -> None:
+        self.key = key
+        self.title = title
+        self.stakes = None if stake is None else Stakes(stake, role, lasting)
+        if limit_s is not None:
+            statements = [at_most(limit_s, transactional=transaction), *statements]
+        self.world = world
+        self._role = role
+        self._database = database
+        self._statements = statements
+        self._probe = probe
+        self._transaction = transaction
+        self._limited = limit_s is not None
+
+    def preview(self) -> str:
+        """Return the SQL, secrets masked, under a line that says where it runs."""
+        where = f"-- on {self._role.value}"
+        if self._database:
+            where += f", database {self._database}"
+        return "\n".join((where, *(f"{statement.text()};" for statement in self._statements)))
+
+    async def probe(self) -> Finding:
+        """Look in the database whether it has happened."""
+        async with self.world.connect(self._role, self._database) as connection:
+            return await self._probe(connection)
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Run the statements on a connection that has proved to be on the right cluster."""
+        with answered(self.title, self._role):
+            async with self.world.connect(self._role, self._database) as connection:
+                return await self.run(connection)
+
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        """Execute the statements and return what is worth keeping."""
+        if not self._transaction:
+            try:
+                for statement in self._statements:
+                    await statement.execute(connection)
+            finally:
+                # The connection is used again, and its own limit is for short statements.
+                if self._limited and not connection.closed:
+                    await connection.execute("RESET statement_timeout")
+            return {}
+        async with connection.transaction():
+            for statement in self._statements:
+                await statement.execute(connection)
+        return {}

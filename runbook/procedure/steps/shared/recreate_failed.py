@@ -1,0 +1,67 @@
+"""What this run made and AWS let fail: deleted behind a gate that names it, and made anew.
+
+Nothing else is ever deleted here: the cluster must bear this run's tag, be the one that the run has
+bound, and have failed; an instance must bear the tag, belong to that cluster, and have failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.aws.facts import Cluster, Instance
+from runbook.base.context import RUN_TAG, World
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Gate
+from runbook.procedure.steps.finish.cleanup import delete_instance_effect, deletion
+
+DELETING = "deleting"
+
+
+async def failed_clone(world: World) -> Cluster | None:
+    """Return blue prime where this run made it and it failed, or goes after that; else None."""
+    found = await world.find(Role.BLUE_PRIME)
+    if found is None or found.tags.get(RUN_TAG) != world.run:
+        return None
+    return found if found.failed or found.status == DELETING else None
+
+
+async def failed_instances(world: World) -> list[Instance]:
+    """Return blue prime's instances that this run made and that failed, or go after that."""
+    cluster = await world.find(Role.BLUE_PRIME)
+    if cluster is None or cluster.tags.get(RUN_TAG) != world.run:
+        return []
+    return [
+        instance
+        for instance in await world.rds.instances(cluster.identifier)
+        if instance.tags.get(RUN_TAG) == world.run
+        and (instance.failed or instance.status == DELETING)
+    ]
+
+
+def gates(failed: Sequence[Cluster | Instance]) -> list[Gate]:
+    """Return the decisions to delete what failed; what is going already needs none."""
+    return [
+        Gate(
+            key=f"delete-failed/{each.resource_id}",
+            question=(
+                f"Delete {each.identifier}, which this run made and which ended in {each.status}, "
+                "and make it anew."
+            ),
+            reversible="It never served and holds nothing of its own. Nothing else is deleted.",
+            must_type=each.identifier,
+            valid_s=600,
+        )
+        for each in failed
+        if each.status != DELETING
+    ]
+
+
+async def clone_removal(world: World, failed: Cluster | None) -> list[list[Effect]]:
+    """Return the waves after which the failed clone's name is free."""
+    return [] if failed is None else await deletion(world, failed, Role.BLUE_PRIME, until_gone=True)
+
+
+def instance_removal(world: World, failed: Sequence[Instance]) -> list[list[Effect]]:
+    """Return the waves after which the names of failed instances are free."""
+    role = Role.BLUE_PRIME
+    return [[delete_instance_effect(world, each, role, until_gone=True) for each in failed]]

@@ -1,0 +1,230 @@
+"""Green: the deployment, and the wait until AWS has made it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from runbook.aws import Call
+from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
+from runbook.base.context import RUN_TAG, World
+from runbook.base.roles import Role
+from runbook.base.step import Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.procedure.steps.shared.effects import no, unknown, yes
+from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
+from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+
+PROVISIONING = "PROVISIONING"
+AVAILABLE = "AVAILABLE"
+INVALID = "INVALID_CONFIGURATION"
+DELETING = "DELETING"
+
+STEADY_LOOKS = 3
+"""Looks in a row that must find green available: AWS has shown it too early."""
+
+
+async def deployment(world: World) -> Deployment | None:
+    """Return this run's blue/green deployment as it is now, or None where there is none."""
+    kept = world.fact("deployment")
+    if kept is not None:
+        return await world.rds.deployment(str(kept["identifier"]))
+    return await _deployment_made(world)
+
+
+async def _deployment_made(world: World) -> Deployment | None:
+    """Return the deployment that bears the run's name and tag: a name alone may be anybody's."""
+    found = await world.rds.deployment_by_name(world.name("bgd"))
+    return found if found is not None and found.tags.get(RUN_TAG) == world.run else None
+
+
+async def required_deployment(world: World) -> Deployment:
+    """Return this run's deployment, or fail in words."""
+    found = await deployment(world)
+    if found is None:
+        await blue_by_its_name(world)
+        raise StepFailed(
+            f"AWS has no blue/green deployment {world.name('bgd')} of this run.",
+            now="Blue serves as before, unless the switchover was made; see the clusters.",
+            todo="Look in the console who deleted it. Branch to abort, and start again.",
+        )
+    return found
+
+
+async def blue_by_its_name(world: World) -> Cluster:
+    """Return blue; refuse where another cluster bears its name, as after a switchover.
+
+    The journal may know less than the world: an older copy of it was put back.
+    """
+    blue = await world.cluster(Role.BLUE)
+    if blue.identifier != world.plan.cluster.identifier:
+        raise Refused(
+            f"Blue is named {blue.identifier}: a switchover has happened, and this journal does "
+            "not know of it.",
+            now="Nothing was changed.",
+            todo="Put a newer backup of the journal back (blueprime journal check, then restore "
+            "--backup NUMBER), or rebuild the run from what is there: blueprime adopt "
+            f"{world.plan.cluster.identifier}.",
+        )
+    return blue
+
+
+class Deletion:
+    """The deletion of a deployment that AWS has accepted, look by look."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._begun = False
+        self._asked = time.monotonic()
+
+    def look(self, found: Deployment) -> None:
+        """Fail where AWS has given the deletion up, or does not begin it.
+
+        Its describes trail what it has accepted for a moment.
+        """
+        if found.status == DELETING:
+            self._begun = True
+            return
+        waited = time.monotonic() - self._asked
+        if self._begun or waited > self._world.plan.limits.late_effect_s:
+            what = "is not deleted any more" if self._begun else "is not being deleted"
+            raise StepFailed(
+                f"The deployment {found.identifier} {what}: it is {found.status}. "
+                f"{found.status_details}".rstrip(),
+                now="Nothing else was changed.",
+                todo="Look at its events in the console and mend what they name. Then run the step "
+                "again, which asks AWS once more.",
+            )
+
+
+class CreateDeployment(Step):
+    """Ask AWS for green."""
+
+    key = "create-deployment"
+    title = "Create the blue/green deployment"
+    why = "AWS copies blue, upgrades the copy, and feeds it by logical replication."
+    risk = Risk.REVERSIBLE
+    undo = "abort deletes the deployment and green; blue stays as it is."
+
+    async def effects(self, world: World) -> Sequence[Wave]:
+        blue = await blue_by_its_name(world)
+        name = world.name("bgd")
+        plan = world.plan.upgrade
+        parameters = {
+            "BlueGreenDeploymentName": name,
+            "Source": blue.arn,
+            "TargetEngineVersion": plan.target_version,
+            "TargetDBClusterParameterGroupName": target_group(world),
+            "Tags": tag_rows(world.tags),
+        }
+        if plan.instance_parameter_group:
+            parameters["TargetDBParameterGroupName"] = plan.instance_parameter_group
+
+        async def probe() -> Finding:
+            found = await world.rds.deployment_by_name(name)
+            if found is None:
+                return no(f"there is no deployment {name}")
+            if found.tags.get(RUN_TAG) != world.run:
+                return unknown(f"a deployment {name} exists that does not bear this run's tag")
+            return yes(f"{name} is {found.identifier}, {found.status}", identifier=found.identifier)
+
+        return [
+            [
+                PatientEffect(
+                    world,
+                    Call("rds", "CreateBlueGreenDeployment", parameters),
+                    key=name,
+                    title=f"create blue/green deployment {name} of {blue.identifier}",
+                    probe=probe,
+                    keep=lambda answer: {
+                        "identifier": answer["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
+                    },
+                )
+            ]
+        ]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        async for _ in watch.until(LISTED_S, every_s=1, what="the deployment to be listed"):
+            found = await _deployment_made(world)
+            if found is not None:
+                watch.evidence(
+                    f"{found.name} is {found.identifier}, {found.status}",
+                    key="deployment",
+                    value={"identifier": found.identifier, "name": found.name},
+                )
+                return
+
+
+class AwaitGreen(Step):
+    """Wait until AWS has made green."""
+
+    key = "await-green"
+    title = "Wait for green"
+    why = "Half an hour to several hours; blue serves all the while."
+    undo = "abort deletes green; waiting itself changes nothing."
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        limits = world.plan.limits
+        steady = 0
+        async for _ in watch.until(
+            limits.create_deployment_s, every_s=limits.poll_s, what="green to become available"
+        ):
+            found = await required_deployment(world)
+            refuse_invalid(found)
+            busy = await self._busy(world, found)
+            steady = 0 if busy else steady + 1
+            if steady >= STEADY_LOOKS and await self._bind(world, watch, found):
+                return
+            done = sum(1 for _, status in found.tasks if status == "COMPLETED")
+            watch.progress(
+                f"{found.status}: {busy or 'looking once more'} "
+                f"({done} of {len(found.tasks)} tasks done)",
+                done / len(found.tasks) if found.tasks else None,
+            )
+
+    async def _busy(self, world: World, found: Deployment) -> str:
+        """Return what is not available yet, or an empty string; fail on what will not be."""
+        active = next((name for name, status in found.tasks if status == "IN_PROGRESS"), "")
+        if found.status != AVAILABLE or not found.target:
+            return active or "waiting"
+        name = found.target.rsplit(":", 1)[-1]
+        green = await world.rds.cluster(name)
+        if green is None:
+            return f"{name} is not listed"
+        instances = await world.rds.instances(green.identifier)
+        members: list[Cluster | Instance] = [green, *instances]
+        for each in members:
+            if each.failed:
+                raise StepFailed(
+                    f"{each.identifier} of green is {each.status}.",
+                    now="Blue serves as before.",
+                    todo="Look in the console why. If it is not mended there, branch to abort and "
+                    "start again; if it is, run the step again.",
+                )
+        if not instances:
+            return f"{name} has no instances"
+        return next(
+            (f"{each.identifier} is {each.status}" for each in members if not each.available), ""
+        )
+
+    async def _bind(self, world: World, watch: Watch, found: Deployment) -> bool:
+        green = await world.rds.cluster(found.target.rsplit(":", 1)[-1])
+        if green is None:
+            return False
+        watch.evidence(
+            f"green is {green.identifier} ({green.resource_id}), version {green.engine_version}, "
+            f"{len(green.members)} instances available",
+            key="role.green",
+            value={"resource_id": green.resource_id, "name": green.identifier},
+        )
+        return True
+
+
+def refuse_invalid(found: Deployment) -> None:
+    """Fail where AWS says that nothing can come of a deployment any more."""
+    if found.status == INVALID:
+        raise StepFailed(
+            f"The deployment {found.identifier} is {INVALID}: "
+            f"{found.status_details.rstrip('.') or 'AWS gives no reason'}.",
+            now="Blue serves as before. AWS does not switch over to this green.",
+            todo="Branch to abort, which deletes it; mend the cause, and start again.",
+        )

@@ -1,0 +1,351 @@
+"""The procedure: five tracks as lists of steps. The page to read first.
+
+A track may have variants (`way`): which way back a rollback takes, whether an upgrade goes forward
+again after one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from runbook.base.pair import Sides
+from runbook.base.roles import Role
+from runbook.base.step import Step
+from runbook.plan.model import Order, Plan
+from runbook.procedure.steps.finish.abort import (
+    AbortAssess,
+    AbortSettled,
+    DeleteGreen,
+    DeleteParameterGroup,
+    ReopenBlue,
+)
+from runbook.procedure.steps.finish.cleanup import (
+    CleanupRemains,
+    DeleteCreated,
+    DeleteOwnDeployment,
+)
+from runbook.procedure.steps.finish.commit import (
+    CommitAssess,
+    CommitSettled,
+    DeleteBluePrime,
+    DeleteOldBlue,
+    SettleAssess,
+    SnapshotOldBlue,
+)
+from runbook.procedure.steps.protect.blue_prime import (
+    Clone,
+    CloneInstances,
+    DeleteDeployment,
+    HoldOldBlue,
+)
+from runbook.procedure.steps.protect.capture import Capture, HoldAgain
+from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.procedure.steps.protect.replication import Detach
+from runbook.procedure.steps.protect.subscribe import Subscribe
+from runbook.procedure.steps.protect.verify import Bake, VerifyProtection
+from runbook.procedure.steps.rollback.counters import Compare, Drain, SyncSequences
+from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
+from runbook.procedure.steps.rollback.fail_back import Assess, CloseSide, OpenSide, RollbackSettled
+from runbook.procedure.steps.rollback.forced import (
+    ApplyReceived,
+    CutOff,
+    ForcedAssess,
+    ForcedOpen,
+    ForcedSettled,
+    SequencesAhead,
+)
+from runbook.procedure.steps.rollback.given_up import ShutGivenUp
+from runbook.procedure.steps.shared.parameters import PrepareParameters
+from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
+from runbook.procedure.steps.upgrade.create_deployment import AwaitGreen, CreateDeployment
+from runbook.procedure.steps.upgrade.identify import Identify, Preflight
+from runbook.procedure.steps.upgrade.switchover import Switchover
+from runbook.procedure.steps.upgrade.validate import ReadyToSwitch, ValidateGreen
+from state.words import Result, Track
+
+
+class WayBack(StrEnum):
+    """What a rollback goes back to, or how it ends."""
+
+    BLUE_PRIME = "blue-prime"
+    OLD_BLUE = "old-blue"
+    PROTECT_THEN_BLUE_PRIME = "protect-then-blue-prime"
+    FOR_GOOD = "blue-prime-for-good"
+    """To blue prime, with no way forward held, whatever the plan says."""
+    FORCED = "forced"
+    """To blue prime while new blue does not answer: what it did not send is given up."""
+    STAY = "stay"
+    """Blue prime serves on, after going forward was called off."""
+    SETTLE = "settle"
+    """Blue prime serves for good: the way forward ends."""
+
+
+class WayUp(StrEnum):
+    """What an upgrade is, besides the first one (an empty text)."""
+
+    STAY = "stay"
+    """New blue serves on, after a rollback was called off."""
+    FORWARD = "forward"
+    """To new blue again, after a rollback that was protected."""
+    FORCED = "forced"
+    """To new blue while blue prime serves and does not answer: what it did not send is given up."""
+
+
+def flowing(*steps: Step) -> list[Step]:
+    """Return steps that follow one another by themselves: the applications are down meanwhile."""
+    for step in steps:
+        step.continues = True
+    return list(steps)
+
+
+def upgrade(plan: Plan, way: str = "") -> list[Step]:
+    """Blue becomes new blue on the new version, and gets its rollback cluster."""
+    match way:
+        case WayUp.STAY:
+            return stay(Role.NEW_BLUE)
+        case WayUp.FORWARD:
+            return turn(Role.BLUE_PRIME, Role.NEW_BLUE)
+        case WayUp.FORCED:
+            return forced(Role.BLUE_PRIME, Role.NEW_BLUE)
+    prepare = [
+        Identify(),
+        Preflight(),
+        PrepareParameters(),
+        CreateDeployment(),
+        AwaitGreen(),
+        ValidateGreen(),
+        ReadyToSwitch(),
+    ]
+    pivot = flowing(
+        StopTraffic(on=Role.BLUE, also=(Role.GREEN,)),
+        Switchover(),
+        Capture(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE),
+    )
+    resume = ResumeTraffic(
+        on=Role.NEW_BLUE, closed=(Role.OLD_BLUE,), captured=True, phase="upgrade"
+    )
+    bake = Bake(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
+    if plan.upgrade.order is Order.TRAFFIC_FIRST:
+        return [*prepare, *pivot, resume, *protect(), bake]
+    return [*prepare, *pivot, *flowing(*protect()), resume, bake]
+
+
+def protect() -> list[Step]:
+    """The capture is held: make blue prime and feed it."""
+    return [
+        DeleteDeployment(),
+        HoldOldBlue(),
+        Clone(),
+        CloneInstances(),
+        *feed(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
+    ]
+
+
+def feed(publisher: Role, subscriber: Role) -> list[Step]:
+    """The slots start at exactly what the subscriber has: let it follow, and prove that it does."""
+    return [
+        Subscribe(publisher=publisher, subscriber=subscriber),
+        VerifyProtection(publisher=publisher, subscriber=subscriber),
+    ]
+
+
+def turn(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
+    """The cluster that follows has every write: it takes over, and is followed in its turn.
+
+    The way back is a turn from new blue to blue prime, the way forward one from blue prime to new
+    blue; each leaves the run where the other can begin.
+    """
+    sides = {"publisher": away, "subscriber": to}
+    phase = "forward" if to is Role.NEW_BLUE else "rollback"
+    capture: list[Step] = [Capture(publisher=to, equal_to=away)] if protected else []
+    fed: list[Step] = []
+    if protected:
+        fed = [*feed(publisher=to, subscriber=away), Bake(publisher=to, subscriber=away)]
+    return [
+        Assess(away=away, to=to, protects=protected),
+        *flowing(
+            StopTraffic(on=away),
+            Drain(**sides),
+            SyncSequences(**sides),
+            Compare(**sides),
+            Detach(to),
+            CloseSide(away, to),
+            *capture,
+            OpenSide(to),
+            SwitchEndpoint(away=away, to=to),
+        ),
+        ResumeTraffic(on=to, closed=(away,), captured=protected, phase=phase, leaves=away),
+        DropCapture(away) if protected else DropCapture(away, to),
+        *fed,
+    ]
+
+
+def stay(on: Role) -> list[Step]:
+    """A turn was called off before its endpoint moved: the cluster that served goes on serving.
+
+    Its slots were not dropped yet and the other one has changed nothing: it is fed from them again.
+    """
+    sides = Sides.of(on)
+    return [
+        *flowing(CloseSide(sides.subscriber), HoldAgain(on), OpenSide(on)),
+        ResumeTraffic(
+            on=on,
+            closed=(sides.subscriber,),
+            captured=True,
+            phase="rollback" if on is Role.NEW_BLUE else "forward",
+        ),
+        # Its capture shows, to whoever comes without a journal, that it has every write.
+        *feed(on, sides.subscriber),
+        DropCapture(sides.subscriber),
+        Bake(on, sides.subscriber),
+    ]
+
+
+def abort(plan: Plan, way: str = "") -> list[Step]:
+    """Before the switchover: blue as it was."""
+    return [AbortAssess(), ReopenBlue(), DeleteGreen(), DeleteParameterGroup(), AbortSettled()]
+
+
+def rollback(plan: Plan, way: str = WayBack.BLUE_PRIME) -> list[Step]:
+    """After the switchover: back to the old version."""
+    settled = RollbackSettled(on=Role.BLUE_PRIME)
+    back = turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
+    match WayBack(way):
+        case WayBack.BLUE_PRIME:
+            return [*back, settled]
+        case WayBack.PROTECT_THEN_BLUE_PRIME:
+            return [*protect(), *back, settled]
+        case WayBack.FOR_GOOD:
+            return [*turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
+        case WayBack.OLD_BLUE:
+            return to_old_blue()
+        case WayBack.FORCED:
+            return forced(Role.NEW_BLUE, Role.BLUE_PRIME)
+        case WayBack.STAY:
+            return [*stay(Role.BLUE_PRIME), settled]
+        case WayBack.SETTLE:
+            return [
+                SettleAssess(),
+                Detach(Role.NEW_BLUE),
+                DropCapture(Role.BLUE_PRIME, Role.NEW_BLUE),
+                settled,
+            ]
+
+
+def to_old_blue() -> list[Step]:
+    """No application wrote to new blue: old blue is exactly what it was."""
+    return [
+        Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
+        *flowing(
+            StopTraffic(on=Role.NEW_BLUE),
+            CloseSide(Role.NEW_BLUE, Role.OLD_BLUE),
+            DeleteDeployment(),
+            HoldOldBlue(),
+            OpenSide(Role.OLD_BLUE),
+            SwitchEndpoint(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
+        ),
+        ResumeTraffic(
+            on=Role.OLD_BLUE,
+            closed=(Role.NEW_BLUE,),
+            captured=False,
+            phase="rollback",
+            leaves=Role.NEW_BLUE,
+        ),
+        DropCapture(Role.NEW_BLUE),
+        RollbackSettled(on=Role.OLD_BLUE),
+    ]
+
+
+def forced(away: Role, to: Role) -> list[Step]:
+    """The one that serves does not answer: the one that follows takes over with what it has."""
+    return [
+        ForcedAssess(away, to),
+        *flowing(
+            CutOff(on=away),
+            ApplyReceived(to),
+            Detach(to),
+            SequencesAhead(away, to),
+            ForcedOpen(away, to),
+            SwitchEndpoint(away=away, to=to),
+        ),
+        ResumeTraffic(
+            on=to,
+            closed=(away,),
+            captured=False,
+            phase="forward" if to is Role.NEW_BLUE else "rollback",
+            leaves=away,
+        ),
+        ShutGivenUp(away),
+        ForcedSettled(away, to),
+    ]
+
+
+def commit(plan: Plan, way: str = "") -> list[Step]:
+    """The end of the way back."""
+    return [
+        CommitAssess(),
+        Detach(Role.BLUE_PRIME, doomed=True),
+        DropCapture(Role.NEW_BLUE),
+        SnapshotOldBlue(),
+        DeleteBluePrime(),
+        DeleteOldBlue(),
+        CommitSettled(),
+    ]
+
+
+def cleanup(plan: Plan, way: str = "") -> list[Step]:
+    """What the run created and does not serve goes, so that nothing goes on costing money."""
+    return [
+        DeleteOwnDeployment(),
+        Detach(Role.BLUE_PRIME, Role.NEW_BLUE, doomed=True),
+        DropCapture(Role.NEW_BLUE, Role.BLUE_PRIME, doomed=True),
+        DeleteCreated(),
+        CleanupRemains(),
+    ]
+
+
+ENDS = {
+    Track.ABORT: Result.ABORTED,
+    Track.ROLLBACK: Result.ROLLED_BACK,
+    Track.COMMIT: Result.COMMITTED,
+    Track.CLEANUP: Result.CLEANED,
+}
+
+
+def ends_with(track: Track, way: str) -> Result | None:
+    """Return the result with which a run ends once a stay is at its end; None: it goes on."""
+    forward = (track, way) == (Track.UPGRADE, WayUp.FORCED)
+    return Result.COMMITTED if forward else ENDS.get(track)
+
+
+TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {
+    Track.UPGRADE: upgrade,
+    Track.ABORT: abort,
+    Track.ROLLBACK: rollback,
+    Track.COMMIT: commit,
+    Track.CLEANUP: cleanup,
+}
+
+
+def name(track: Track, way: str = "") -> str:
+    """Return what a stay on a track is called where one word must do."""
+    return way if way in (WayUp.FORWARD, WayBack.SETTLE, WayBack.FORCED) else track.value
+
+
+def ways_of() -> list[tuple[Track, str]]:
+    """Return every track with each of its ways."""
+    ways: dict[Track, list[str]] = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", *WayUp]}
+    return [(track, way) for track in Track for way in ways.get(track, [""])]
+
+
+def step_keys(plan: Plan) -> set[str]:
+    """Return the keys of the steps of every track, whichever the way."""
+    return {step.key for track, way in ways_of() for step in steps_of(track, plan, way)}
+
+
+def steps_of(track: Track, plan: Plan, way: str = "") -> list[Step]:
+    """Return a track's steps, in order."""
+    if track is Track.ROLLBACK:
+        return rollback(plan, way or WayBack.BLUE_PRIME)
+    return TRACKS[track](plan, way)

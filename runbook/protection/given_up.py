@@ -1,0 +1,58 @@
+"""The cluster that a forced way has left behind: it may come back, open to the applications.
+
+What a client writes there that still finds it is on no other cluster, and nobody reads it any more.
+So it is looked for until it was closed.
+"""
+
+from __future__ import annotations
+
+from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.ownership import serving
+from runbook.ownership.serving import Seen as Asked
+from state.journal import Journal
+
+FACT = "given-up"
+"""The fact that names the role of the cluster; emptied once it was closed."""
+
+
+def of(world: World) -> Role | None:
+    """Return the cluster that was given up, and was not closed since; None where there is none."""
+    kept = world.fact(FACT)
+    return Role(kept) if kept and not serving.believed(world, Role(kept)).serves else None
+
+
+async def look(world: World) -> Asked | None:
+    """Ask it. None: there is none, or AWS has it no more."""
+    role = of(world)
+    cluster = None if role is None else await world.find(role)
+    if role is None or cluster is None:
+        return None
+    return (await serving.look(world, [cluster])).get(role)
+
+
+def words(seen: Asked | None) -> str:
+    """Return what is wrong with it; empty where no client can write there."""
+    if seen is None or not seen.answers:
+        return ""
+    name = f"{seen.cluster.identifier} ({seen.role.value}), which was given up, answers again"
+    if seen.admission is None:
+        return f"{name}; whether it is open to the applications cannot be asked: {seen.unknown}"
+    how = [serving.open_words(seen.admission)] if seen.admission.open else []
+    if inside := seen.admission.inside:
+        how.append(serving.sessions_words(inside))
+    return f"{name}, and is open: {'; '.join(how)}" if how else ""
+
+
+async def watched(world: World, journal: Journal, before: Seen | None) -> Seen:
+    """Look as the watch does, and journal that it is back; `before` is what the last look saw."""
+    found, now = words(await look(world)), world.now()
+    if not found:
+        return Seen(now, (), "")
+    found += (
+        f". What is written there stays there alone. Close it: m, or blueprime mend {world.run} all"
+    )
+    if before is None or not before.alarms:
+        journal.evidence(world.run, "monitor", found)
+    return Seen(now, (Alarm(Cause.RETURNED, "", "given up", found, True, now),), "")

@@ -1,0 +1,176 @@
+"""The verdict on the protection as everybody asks for it: kept, put up, and known still.
+
+The watch alone makes one (`judge.py`) and journals it. Whoever asks here gets that one, or that it
+is not known any more: a verdict is about one capture, and for a short time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from runbook.base.context import World
+from runbook.base.pair import VERIFIED, held
+from runbook.base.step import StepFailed, Watch
+from runbook.ownership.holder import LEFT_BEHIND
+from runbook.procedure.steps.protect.replication import detached
+from runbook.proofs import diverged, unreplicated
+from runbook.proofs.diverged import DIFFERENT
+from runbook.protection import dashboard as boards
+from runbook.protection.assess import Kept, by_journal, row_alarms
+from runbook.protection.dashboard import Board, Production, Protection, stale
+from state.records import Json
+
+FACT = "protection"
+"""The latest verdict, as of when it last changed."""
+
+SEEN_S = 60.0
+"""How long a step waits for the watch to see the protection."""
+
+
+def kept(world: World, *, asked: bool = False) -> Kept:
+    """Return what the journal says now. `asked`: whether the switchover was called."""
+    sides = held(world)
+    capture = world.fact("capture")
+    return Kept(
+        left_behind=str(world.fact(LEFT_BEHIND) or ""),
+        asked=asked,
+        switched=world.fact("switchover") is not None,
+        sides=sides,
+        slots=dict(capture["slots"]) if capture else None,
+        detached=detached(world, sides.subscriber),
+        dropped=world.fact("slots") == [],
+        verified=bool(world.fact(VERIFIED)),
+        different=tuple(world.fact(DIFFERENT) or ()),
+        differing=diverged.left(world),
+        uncarried=unreplicated.found(world),
+    )
+
+
+def of_capture(world: World) -> Mapping[str, Json]:
+    """Return what tells the present capture from any other: slot -> where it began to keep."""
+    return dict((world.fact("capture") or {}).get("from") or {})
+
+
+def as_fact(world: World, protection: Protection, *, lost: bool) -> dict[str, Json]:
+    """Return a verdict as the journal keeps it."""
+    return {
+        "protected": protection.protected,
+        "text": protection.text,
+        "reasons": list(protection.reasons),
+        "causes": list(protection.causes),
+        "lost": lost,
+        "of": of_capture(world),
+        "at": world.now().isoformat(),
+    }
+
+
+def journaled(world: World) -> Mapping[str, Json]:
+    """Return the latest verdict of the present capture, or an empty mapping where there is none.
+
+    One on a former capture says nothing of this one: the other direction, or slots that were lost.
+    """
+    found = world.fact(FACT) or {}
+    return found if dict(found.get("of") or {}) == of_capture(world) else {}
+
+
+def is_protected(world: World) -> bool:
+    """Return whether the run was last seen to be protected, and nothing says otherwise since."""
+    if not journaled(world).get("protected") or detached(world, held(world).subscriber):
+        return False
+    unlike = world.fact(DIFFERENT) or diverged.left(world) or unreplicated.found(world)
+    return not unlike and world.fact("slots") != []
+
+
+def is_lost(world: World) -> bool:
+    """Return whether writes were last seen to be missing on the subscriber for good."""
+    return bool(journaled(world).get("lost"))
+
+
+def last_known(world: World, board: Board) -> Protection:
+    """Return the last verdict that was put up, less what the journal has learned since."""
+    last = board.protection
+    if last.looking:
+        last = replace(last, protected=last.before, at=last.before_at, looking=False)
+    known = kept(world)
+    at = last.at or world.now()
+    if (decided := by_journal(known, at)) is not None:
+        return decided if last.protected is True else last
+    found = row_alarms(known, at)
+    if last.protected is not True or not (known.different or found):
+        return last
+    words = (*known.different, *(alarm.words for alarm in found))
+    return replace(last, protected=False, text=f"rows differ: {words[0]}", reasons=words)
+
+
+def as_seen(world: World, board: Board, *, watched: bool) -> Protection:
+    """Return the verdict for whoever only reads: not known now, unless it is fresh.
+
+    `watched` says that the process that put it up still lives. What was seen last, and when, stands
+    in `before` and `before_at`.
+    """
+    last = last_known(world, board)
+    if watched and not stale(last.at, world.now(), world.plan.protection.fresh_s):
+        return last
+    return replace(last, protected=None, looking=False, before=last.protected, before_at=last.at)
+
+
+def unreached(world: World, *, fresh: bool = True) -> Production | None:
+    """Return the cluster that serves, if it was looked for (lately, if `fresh`) in vain."""
+    value = world.live()
+    if value is None:
+        return None
+    found = boards.from_json(value).production
+    late = stale(found.at, world.now(), world.plan.protection.fresh_s)
+    return found if found.unreached and not (fresh and late) else None
+
+
+def board_as_seen(world: World, *, watched: bool) -> Board | None:
+    """Return the figures that were put up last, for whoever only reads; None where none ever were.
+
+    Every output that does not watch by itself takes them from here: the same ones, with the same
+    verdict.
+    """
+    value = world.live()
+    if value is None:
+        return None
+    board = boards.from_json(value)
+    return replace(board, protection=as_seen(world, board, watched=watched))
+
+
+def present(world: World) -> Protection:
+    """Return the verdict that the watch of this run has put up, if it is fresh; else not known."""
+    value = world.live()
+    if value is None:
+        return Protection(None, "not looked at yet")
+    found = boards.from_json(value).protection
+    if stale(found.at, world.now(), world.plan.protection.fresh_s):
+        return Protection(None, "not looked at lately", at=found.at)
+    return found
+
+
+async def await_protected(world: World, watch: Watch, *, since: datetime, now: str) -> None:
+    """Wait until the watch has seen the protection, by a verdict made after `since`.
+
+    Raises `StepFailed` with its reasons where it does not come, or cannot; `now` says in words what
+    is true then.
+    """
+    limits = world.plan.limits
+    found = present(world)
+    async for waited in watch.until(
+        SEEN_S + limits.connect_s, every_s=limits.fast_poll_s, what="the protection"
+    ):
+        found = present(world)
+        fresh = found.at is not None and found.at >= since
+        if fresh and found.protected:
+            return
+        if (fresh and found.lost) or waited >= SEEN_S:
+            break
+        watch.progress(f"not protected yet: {found.text if fresh else 'looking'}")
+    reasons = "; ".join(found.reasons) or found.text
+    raise StepFailed(
+        f"The run is not protected: {reasons}.",
+        now=now,
+        todo="m shows what can be mended here. Then run the step again.",
+    )

@@ -1,0 +1,202 @@
+"""Which cluster plays which part. What cannot be told surely is refused, never guessed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from runbook.aws.facts import Cluster, Deployment
+from runbook.base.context import RUN_TAG
+from runbook.base.step import Refused
+from runbook.ownership.tags import Region, Traces, aside_name, prime_name
+from runbook.plan.model import Plan
+from runbook.recovery.found import Item, Unknown
+
+SWITCHING = "SWITCHOVER_IN_PROGRESS"
+COMPLETED = "SWITCHOVER_COMPLETED"
+
+
+@dataclass(slots=True)
+class Cast:
+    """The clusters of a run as they are now; None where there is none."""
+
+    production: str
+    """The name that the applications know."""
+    run: str
+    blue_id: str
+    """Resource id of what was production before the switchover, whether or not it is there."""
+    blue: Cluster | None
+    green: Cluster | None
+    prime: Cluster | None
+    deployment: Deployment | None
+    items: list[Item] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+
+    @property
+    def switching(self) -> bool:
+        """Whether AWS is switching over now."""
+        return self.deployment is not None and self.deployment.status == SWITCHING
+
+    @property
+    def switched(self) -> bool:
+        """Whether the switchover has been made."""
+        if self.deployment is not None and self.deployment.status != "DELETING":
+            return self.deployment.status == COMPLETED
+        names = (self.production, aside_name(self.production, self.run))
+        if self.green is not None:
+            return self.green.identifier in names
+        return self.prime is not None or (
+            self.blue is not None and self.blue.identifier != self.production
+        )
+
+    @property
+    def clusters(self) -> list[Cluster]:
+        """The clusters of the run that are there."""
+        return [each for each in (self.blue, self.green, self.prime) if each is not None]
+
+    def bears(self, cluster: Cluster | None) -> bool:
+        """Return whether a cluster has the production name."""
+        return cluster is not None and cluster.identifier == self.production
+
+
+def no_guess(what: str, todo: str) -> Refused:
+    """Return the refusal to go on with a cluster that may be the wrong one."""
+    return Refused(what, now="Nothing was changed, and no run was adopted.", todo=todo)
+
+
+def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> Cast:
+    """Return the cast of a run. Raise `Refused` where a part cannot be told."""
+    blue_id, source = _blue_id(region, traces, production, plan)
+    blue = region.of_id(blue_id)
+    cast = Cast(production, traces.run, blue_id, blue, None, None, traces.deployment)
+    part = "blue" if blue is not None and cast.bears(blue) else "old blue"
+    cast.items.append(Item(part, described(blue) if blue else f"{blue_id}, which is gone", source))
+    cast.prime = _prime(region, traces, cast)
+    cast.green = _green(region, traces, cast, plan)
+    for cluster in traces.tagged:
+        if cluster not in (cast.blue, cast.green, cast.prime):
+            cast.unknown.append(
+                Unknown(
+                    f"why {cluster.identifier} bears the tag {RUN_TAG}={traces.run}",
+                    "neither its name nor what it was made from fits this run: it is left alone",
+                )
+            )
+    return cast
+
+
+def described(cluster: Cluster) -> str:
+    """Return a cluster's name, version and resource id."""
+    return f"{cluster.identifier} {cluster.engine_version} ({cluster.resource_id})"
+
+
+def _blue_id(region: Region, traces: Traces, production: str, plan: Plan | None) -> tuple[str, str]:
+    """Return the resource id of the upgraded cluster, and what says so."""
+    ids = dict(traces.blue_ids)
+    if plan is not None:
+        ids.setdefault(plan.cluster.resource_id, "the plan")
+    if len(ids) > 1:
+        named = "; ".join(f"{id_} by {source}" for id_, source in ids.items())
+        raise no_guess(
+            f"The traces of run {traces.run} name different clusters as the upgraded one: {named}.",
+            "Find out which of them is wrong (a tag that was set by hand, another plan).",
+        )
+    if ids:
+        return next(iter(ids.items()))
+    old = [
+        cluster
+        for cluster in region.clusters
+        if re.fullmatch(rf"{re.escape(production)}-old\d+", cluster.identifier)
+    ]
+    names = ", ".join(cluster.identifier for cluster in old) or "none"
+    raise no_guess(
+        f"Which cluster run {traces.run} upgraded cannot be told: no trace names its resource id "
+        f"(clusters of such a name: {names}).",
+        "Give the plan of the run with --plan: it holds the resource id.",
+    )
+
+
+def _prime(region: Region, traces: Traces, cast: Cast) -> Cluster | None:
+    """Return blue prime: made under the run's name and tag, out of old blue."""
+    name = prime_name(cast.production, cast.run)
+    untagged = region.named(name)
+    if untagged is not None and untagged not in traces.tagged:
+        raise no_guess(
+            f"The cluster {name} has the name of blue prime, but not the tag {RUN_TAG}={cast.run}.",
+            "Find out who made it. If it is foreign, rename or delete it first.",
+        )
+    candidates = [
+        cluster
+        for cluster in traces.tagged
+        if cluster.resource_id != cast.blue_id
+        and cluster.identifier in (name, cast.production)
+        and _of_one_origin(cluster, cast.blue)
+    ]
+    if len(candidates) > 1:
+        raise no_guess(
+            "More than one cluster could be blue prime: "
+            + ", ".join(f"{c.identifier} ({c.resource_id})" for c in candidates),
+            f"Take the tag {RUN_TAG} from what this run did not make.",
+        )
+    found = candidates[0] if candidates else None
+    if found is not None:
+        cast.items.append(
+            Item(
+                "blue prime",
+                described(found),
+                f"tag {RUN_TAG}, its name" + (", clone group of old blue" if cast.blue else ""),
+            )
+        )
+    return found
+
+
+def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
+    """Return whether a cluster can be a clone of blue: its version, and the clone group's id.
+
+    Names and tags may be anybody's; a clone always has a group.
+    """
+    if not cluster.clone_group_id or blue is None:
+        return bool(cluster.clone_group_id)
+    return cluster.major == blue.major and blue.clone_group_id in ("", cluster.clone_group_id)
+
+
+def _green(region: Region, traces: Traces, cast: Cast, plan: Plan | None) -> Cluster | None:
+    """Return green, from the switchover on new blue."""
+    if traces.deployment is not None and traces.deployment.target:
+        found = region.of_arn(traces.deployment.target)
+        candidates, source = ([found] if found else []), f"target of {traces.deployment.name}"
+    else:
+        given = plan.upgrade.cluster_parameter_group if plan else ""
+        candidates = _users_of_group(region, cast, given or traces.group)
+        source = f"it uses the parameter group {given or traces.group}"
+        if given:
+            # A group of the operator's own may be used by others too.
+            names = (cast.production, aside_name(cast.production, cast.run))
+            candidates = [c for c in candidates if c.identifier in names]
+            source += ", and its name"
+    if len(candidates) > 1:
+        raise no_guess(
+            "More than one cluster could be new blue: "
+            + ", ".join(f"{c.identifier} ({c.resource_id})" for c in candidates),
+            f"They all use a parameter group of run {cast.run}. Give another group to those that "
+            "this run did not make.",
+        )
+    if not candidates:
+        return None
+    (green,) = candidates
+    cast.items.append(
+        Item(
+            "new blue" if cast.switched or cast.bears(green) else "green",
+            described(green),
+            source,
+        )
+    )
+    return green
+
+
+def _users_of_group(region: Region, cast: Cast, group: str) -> list[Cluster]:
+    others = {cast.blue_id} | ({cast.prime.resource_id} if cast.prime else set())
+    return [
+        cluster
+        for cluster in region.clusters
+        if group and cluster.parameter_group == group and cluster.resource_id not in others
+    ]

@@ -1,0 +1,315 @@
+"""Where a rollback, a way forward after one, a commit or a cleanup stands.
+
+What can be proved again is left to be run again: the fence, the sequences, the comparison of the
+rows. Only what cannot be repeated counts as done.
+"""
+
+from __future__ import annotations
+
+from runbook.base.context import RUN_TAG
+from runbook.base.roles import Role
+from runbook.base.step import Step
+from runbook.ownership.tags import aside_name
+from runbook.plan.model import EndpointMethod
+from runbook.procedure.steps.finish.cleanup import DeleteOwnDeployment
+from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.procedure.steps.protect.replication import Detach
+from runbook.procedure.steps.rollback.counters import Drain
+from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
+from runbook.procedure.steps.rollback.fail_back import Assess
+from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
+from runbook.procedure.tracks import WayBack, WayUp, steps_of
+from runbook.recovery.cluster_roles import no_guess
+from runbook.recovery.database_state import Traffic
+from runbook.recovery.evidence import Scene
+from runbook.recovery.infer_upgrade import until_capture, whole
+from runbook.recovery.stays import Past, Seen, Stay, let_in, probe, seen
+from state.words import Status, Track
+
+
+def way_of(scene: Scene) -> WayBack | WayUp | None:
+    """Return the way on which a run has left its upgrade, or None where it has not."""
+    cast = scene.cast
+    aside = cast.green is not None and cast.green.identifier == aside_name(
+        cast.production, cast.run
+    )
+    new = scene.sides.get(Role.NEW_BLUE)
+    closed = (
+        new is not None
+        and any(new.read_only.values())
+        and scene.traffic(Role.NEW_BLUE) is not Traffic.OPEN
+    )
+    if _going_forward(scene):
+        return WayUp.FORWARD
+    if cast.bears(cast.prime) or scene.unlocked_on_prime:
+        return WayBack.BLUE_PRIME
+    if cast.bears(cast.blue):
+        return WayBack.OLD_BLUE
+    if aside or closed:
+        return WayBack.OLD_BLUE if cast.prime is None else WayBack.BLUE_PRIME
+    if scene.detaching() and scene.traffic(Role.NEW_BLUE) in (Traffic.CLOSED, Traffic.UNKNOWN):
+        return WayBack.BLUE_PRIME
+    if _stopped_once_more(scene):
+        return WayBack.BLUE_PRIME
+    return None
+
+
+def _going_forward(scene: Scene) -> bool:
+    """Return whether a run that had rolled back is on its way to new blue again.
+
+    A capture on blue prime whose slots were read is one that new blue has followed; in the rollback
+    that makes it nobody has read them before the applications are let in.
+    """
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    if prime is None or Role.NEW_BLUE not in scene.sides or not prime.captured:
+        return False
+    if has_gone_forward(scene):
+        return True
+    traffic = scene.traffic(Role.BLUE_PRIME)
+    if not scene.slots_used(Role.BLUE_PRIME):
+        return False
+    return traffic is Traffic.CLOSED or (
+        traffic is Traffic.UNKNOWN and scene.detaching(Role.BLUE_PRIME)
+    )
+
+
+def has_gone_forward(scene: Scene) -> bool:
+    """Return whether the applications are led to new blue again, after a rollback.
+
+    A rollback marks new blue as made by the run when it settles, and nothing takes that away.
+    """
+    prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
+    if prime is None or green is None:
+        return False
+    if not prime.captured:
+        return scene.cast.bears(green) and green.tags.get(RUN_TAG) == scene.cast.run
+    if scene.traffic(Role.NEW_BLUE) in (Traffic.OPEN, Traffic.LET_IN):
+        return True
+    by_name = scene.world.plan.endpoint.method is EndpointMethod.RENAME
+    return by_name and scene.cast.bears(scene.cast.green) and scene.slots_used(Role.BLUE_PRIME)
+
+
+def _stopped_once_more(scene: Scene) -> bool:
+    """Return whether the applications were stopped after blue prime had followed their writes."""
+    return (
+        scene.traffic(Role.NEW_BLUE) is Traffic.CLOSED
+        and scene.rows is not None
+        and scene.rows.same is False
+        and bool(scene.captured)
+        and Role.BLUE_PRIME in scene.sides
+        and not scene.unsubscribed()
+    )
+
+
+def committing(scene: Scene) -> bool:
+    """Return whether the way back is being ended, or has been."""
+    if scene.cast.deployment is not None or Role.NEW_BLUE not in scene.sides:
+        return False
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    if prime is not None and prime.subscriptions and not scene.detaching():
+        return False
+    return scene.detaching() or not scene.sides[Role.NEW_BLUE].slots
+
+
+async def rolling_back(scene: Scene, way: WayBack) -> list[Stay]:
+    """Return the stays of a run on its way back."""
+    to = Role.BLUE_PRIME if way is WayBack.BLUE_PRIME else Role.OLD_BLUE
+    upgrade = whole(scene) if way is WayBack.BLUE_PRIME else until_capture(scene)
+    if _switched_endpoint(scene, to):
+        return [upgrade, *await _rolled_back(scene, way, to)]
+    _refuse_untold_endpoint(scene)
+    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
+    stay.past = await _fenced(scene, stay, Role.NEW_BLUE, to)
+    return [upgrade, stay]
+
+
+async def going_forward(scene: Scene) -> list[Stay]:
+    """Return the stays of a run that had rolled back and goes to new blue again."""
+    stay = Stay(Track.UPGRADE, WayUp.FORWARD, "going forward again was under way")
+    before = [whole(scene), _whole_rollback(scene)]
+    if has_gone_forward(scene):
+        steps = steps_of(Track.UPGRADE, scene.world.plan, WayUp.FORWARD)
+        stay.past = await _switched(scene, steps, Role.NEW_BLUE)
+        return [*before, stay]
+    _refuse_untold_endpoint(scene)
+    stay.past = await _fenced(scene, stay, Role.BLUE_PRIME, Role.NEW_BLUE)
+    return [*before, stay]
+
+
+def _whole_rollback(scene: Scene, way: WayBack = WayBack.BLUE_PRIME) -> Stay:
+    """Return a rollback that is behind the run, protected in its turn."""
+    stay = Stay(Track.ROLLBACK, way, "new blue has followed blue prime")
+    record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
+    for step in steps_of(Track.ROLLBACK, scene.world.plan, way):
+        effects: tuple[Seen, ...] = ()
+        if step.key == ResumeTraffic.key:
+            effects = (record,)
+        elif step.key == SwitchEndpoint.key:
+            effects = (_led(Role.BLUE_PRIME),)
+        stay.past.append(Past(step.key, Status.SUCCEEDED, "the run has left this track", effects))
+    return stay
+
+
+async def _rolled_back(scene: Scene, way: WayBack, to: Role) -> list[Stay]:
+    """Return the stay of a run whose applications are led to the old version, and a settling."""
+    if _settling(scene):
+        settle = Stay(Track.ROLLBACK, WayBack.SETTLE, "the way forward was being ended")
+        settle.past = await _looked_at(scene, settle)
+        return [_whole_rollback(scene), settle]
+    if scene.called_off(Role.BLUE_PRIME):
+        stay = Stay(Track.ROLLBACK, WayBack.STAY, "going forward was called off")
+        stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, stay.way), to)
+        return [_whole_rollback(scene), stay]
+    if way is WayBack.BLUE_PRIME and _not_held(scene):
+        way = WayBack.FOR_GOOD
+    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
+    stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, way), to)
+    return [stay]
+
+
+def _not_held(scene: Scene) -> bool:
+    """Return whether nothing on blue prime keeps what is written, though the plan wants it."""
+    prime = scene.sides.get(Role.BLUE_PRIME)
+    return scene.world.plan.rollback.protect and prime is not None and not prime.captured
+
+
+def _settling(scene: Scene) -> bool:
+    """Return whether the way forward is being ended, or has been: new blue was detached."""
+    prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
+    if _not_held(scene):
+        # A rollback that has come to its end has marked new blue.
+        return green is not None and green.tags.get(RUN_TAG) == scene.cast.run
+    if prime is None or not prime.captured or scene.traffic(Role.BLUE_PRIME) is Traffic.CLOSED:
+        return False
+    if scene.called_off(Role.BLUE_PRIME):
+        return False
+    return scene.detaching(Role.BLUE_PRIME) or not scene.capture_complete(Role.BLUE_PRIME)
+
+
+def _refuse_untold_endpoint(scene: Scene) -> None:
+    if scene.world.plan.endpoint.method is not EndpointMethod.RENAME and not scene.locks:
+        raise no_guess(
+            "Whether the endpoint was switched already cannot be told: the plan's way of doing it "
+            "leaves no trace, and the applications' roles are not locked by the run.",
+            "Look where the applications are led to, and finish by hand, or restore the journal.",
+        )
+
+
+def _switched_endpoint(scene: Scene, to: Role) -> bool:
+    """Return whether the applications are led to the cluster that takes over."""
+    cluster = scene.cast.prime if to is Role.BLUE_PRIME else scene.cast.blue
+    if scene.cast.bears(cluster):
+        return True
+    return to is Role.BLUE_PRIME and scene.unlocked_on_prime
+
+
+async def _switched(scene: Scene, steps: list[Step], to: Role) -> list[Past]:
+    """Return everything up to the switch of the endpoint, and the traffic if it is open again."""
+    past = []
+    for step in steps:
+        if step.key == ResumeTraffic.key:
+            break
+        effects: tuple[Seen, ...] = ()
+        if step.key == SwitchEndpoint.key:
+            effects = seen(await probe(scene, step)) or (_led(to),)
+        past.append(
+            Past(step.key, Status.SUCCEEDED, f"{to.value} is the one applications find", effects)
+        )
+    if scene.traffic(to) is Traffic.OPEN:
+        record = let_in(to.value, "sessions of the applications are there")
+        past.append(Past(ResumeTraffic.key, Status.SUCCEEDED, record.seen, (record,)))
+    return past
+
+
+def _led(to: Role) -> Seen:
+    return Seen(
+        f"{to.slug}/led",
+        f"lead the applications to {to.value}",
+        "-- seen by adopt",
+        f"their roles were given LOGIN back on {to.value}",
+    )
+
+
+async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
+    """Return what cannot be repeated of a turn that has not switched the endpoint."""
+    steps = steps_of(stay.track, scene.world.plan, stay.way)
+    stop = next(step for step in steps if step.key == StopTraffic.key)
+    record = seen(await probe(scene, stop)) or (
+        Seen(
+            f"{away.slug}/closed",
+            f"stop the applications on {away.value}",
+            "-- seen by adopt",
+            "closed",
+        ),
+    )
+    why = "the fence is proved anew"
+    past = [Past(stop.key, Status.FAILED, why, record)]
+    follower = scene.sides.get(to)
+    if to is Role.OLD_BLUE or follower is None:
+        return past
+    if follower.subscriptions and not scene.unsubscribed(away):
+        return past
+    detach = next(step for step in steps if step.key == Detach.key)
+    effects = seen(await probe(scene, detach))
+    status = Status.FAILED if follower.subscriptions else Status.SUCCEEDED
+    past += [
+        Past(Assess.key, Status.SUCCEEDED, "the subscriptions are being dropped"),
+        Past(Drain.key, Status.SUCCEEDED, "subscriptions are dropped only after it"),
+        Past(detach.key, status, "; ".join(each.seen for each in effects), effects),
+    ]
+    return past
+
+
+async def ending(scene: Scene) -> list[Stay]:
+    """Return the stays of a run whose way back is being ended; its gate is asked again."""
+    stay = Stay(Track.COMMIT, reason="the way back was being ended")
+    stay.past = await _looked_at(scene, stay)
+    return [whole(scene), stay]
+
+
+async def _looked_at(scene: Scene, stay: Stay) -> list[Past]:
+    """Return what is seen of the subscriptions and slots that a track drops."""
+    past = []
+    for step in steps_of(stay.track, scene.world.plan, stay.way):
+        if step.key not in (Detach.key, DropCapture.key):
+            continue
+        found = await probe(scene, step)
+        effects = seen(found)
+        if effects:
+            status = Status.SUCCEEDED if len(effects) == len(found) else Status.FAILED
+            past.append(Past(step.key, status, "; ".join(each.seen for each in effects), effects))
+    return past
+
+
+def cleaning(scene: Scene) -> list[Stay]:
+    """Return the stays of a run that has rolled back and whose new blue is gone or going.
+
+    Raise `Refused` where new blue is there and is not seen to be on its way out.
+    """
+    going = _going(scene)
+    way = WayBack.BLUE_PRIME if scene.cast.bears(scene.cast.prime) else WayBack.OLD_BLUE
+    upgrade = whole(scene) if way is WayBack.BLUE_PRIME else until_capture(scene)
+    steps = steps_of(Track.ROLLBACK, scene.world.plan, way)
+    back = Stay(Track.ROLLBACK, way, "the old version serves again")
+    back.past = [Past(step.key, Status.SUCCEEDED, going) for step in steps]
+    cleanup = Stay(Track.CLEANUP, reason=going)
+    if scene.cast.green is not None:
+        # Nobody can connect to it any more, so that these could not be looked at.
+        cleanup.past = [
+            Past(step.key, Status.SUCCEEDED, going)
+            for step in steps_of(Track.CLEANUP, scene.world.plan)
+            if step.key in (DeleteOwnDeployment.key, Detach.key, DropCapture.key)
+        ]
+    return [upgrade, back, cleanup]
+
+
+def _going(scene: Scene) -> str:
+    green = scene.cast.green
+    if green is None:
+        return "new blue is gone"
+    if green.status == "deleting" or (not green.members and green.tags.get(RUN_TAG)):
+        return "new blue is being deleted"
+    raise no_guess(
+        f"The databases of new blue ({green.identifier}, {green.status}) cannot be looked at.",
+        "Wait until it is available with an instance, then try again.",
+    )

@@ -1,0 +1,106 @@
+"""The run's way over the tracks as it will be journaled, step by step, with what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from runbook.base.step import Ambiguous, Answer, Effect, Finding, Step, StepFailed
+from runbook.postgres.connect import UNREACHABLE
+from runbook.procedure.tracks import steps_of
+from runbook.recovery.evidence import Scene
+from state.records import Json
+from state.words import Status, Track
+
+INFERRED = "inferred by adopt: "
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An effect that was seen to have happened."""
+
+    key: str
+    title: str
+    preview: str
+    seen: str
+    detail: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A step that was tried before the journal was lost."""
+
+    step: str
+    status: Status
+    why: str
+    effects: tuple[Seen, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The words that the journal keeps with the attempt."""
+        return INFERRED + self.why
+
+
+@dataclass(slots=True)
+class Stay:
+    """One stay on a track."""
+
+    track: Track
+    way: str = ""
+    reason: str = ""
+    past: list[Past] = field(default_factory=list)
+
+    def done(self) -> set[str]:
+        """Return the steps that need not be run again."""
+        return {past.step for past in self.past if past.status.done}
+
+
+def next_step(scene: Scene, stay: Stay) -> str:
+    """Return the step at which the run goes on, or an empty string at the end of the track."""
+    done = stay.done()
+    steps = steps_of(stay.track, scene.world.plan, stay.way)
+    return next((step.key for step in steps if step.key not in done), "")
+
+
+async def probe(scene: Scene, step: Step) -> list[tuple[Effect, Finding]]:
+    """Return a step's changes with what their own probes say; none where they cannot be told."""
+    try:
+        if await step.skip(scene.world):
+            return []
+        waves = await step.effects(scene.world)
+    except (StepFailed, Ambiguous, *UNREACHABLE):
+        return []
+    found = []
+    for effect in (effect for wave in waves for effect in wave):
+        try:
+            finding = await effect.probe()
+        except (StepFailed, Ambiguous, *UNREACHABLE) as error:
+            finding = Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
+        found.append((effect, finding))
+    return found
+
+
+def seen(found: Sequence[tuple[Effect, Finding]]) -> tuple[Seen, ...]:
+    """Return those changes that have happened."""
+    return tuple(
+        Seen(effect.key, effect.title, effect.preview(), finding.seen, dict(finding.detail))
+        for effect, finding in found
+        if finding.answer is Answer.YES
+    )
+
+
+def let_in(role: str, why: str) -> Seen:
+    """Return the record that applications were let in, which no effect of a step may show."""
+    return Seen(
+        f"{role.replace(' ', '-')}/let-in",
+        f"let the applications in on {role}",
+        f"-- on {role}: seen by adopt",
+        why,
+    )
+
+
+async def furthest(scene: Scene, steps: Sequence[Step]) -> tuple[int, list[tuple[Seen, ...]]]:
+    """Return the index of the last step of which anything is seen (-1: none), and what is seen."""
+    found = [seen(await probe(scene, step)) for step in steps]
+    last = max((index for index, effects in enumerate(found) if effects), default=-1)
+    return last, found

@@ -1,0 +1,66 @@
+"""Waits until blue prime has applied everything that new blue had at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from runbook.base.context import World
+from runbook.base.pair import Sides, held
+from runbook.base.step import StepFailed, Watch
+from runbook.postgres import replication
+from runbook.procedure.steps.protect.capture import captured_databases, slot_name
+from runbook.procedure.steps.protect.verify import require_slot
+
+LOOK_EVERY_S = 0.05
+
+APPLIED_S = 30.0
+"""How long apply may take to go on once nothing is in its way."""
+
+
+async def caught_up(
+    world: World, sides: Sides, database: str, *, limit_s: float, only_look: bool = False
+) -> bool:
+    """Wait until the subscriber has confirmed past a position taken now; tell whether it has.
+
+    The position is behind every commit so far; with `only_look` nothing is written for it, and
+    commits that do not wait for the disk may be left out. Fails where the slot is gone.
+    """
+    databases = await captured_databases(world, sides.publisher)
+    slot = slot_name(world, databases, database)
+    deadline = time.monotonic() + limit_s
+    async with world.connect(sides.publisher, database) as connection:
+        await require_slot(connection, sides.publisher, slot, database)
+        take = replication.flushed if only_look else replication.emit_barrier
+        lsn = await take(connection)
+        while await replication.confirmed_past(connection, slot, lsn) is not True:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+    return True
+
+
+async def goes_on(world: World, watch: Watch, database: str, past: str, done: str) -> None:
+    """See that apply has gone on past what stood in its way, or fail in words.
+
+    `done` says what was done about it, as the beginning of a sentence.
+    """
+    if await caught_up(world, held(world), database, limit_s=APPLIED_S):
+        watch.evidence(f"{database}: apply has gone on past {past}")
+        return
+    raise StepFailed(
+        f"{done}, and apply in {database} has not caught up within {APPLIED_S:.0f} s.",
+        now="The slot keeps every write.",
+        todo="Look at the remedies again: what apply stands at is named there.",
+    )
+
+
+async def catch_up(world: World, sides: Sides, database: str, *, limit_s: float) -> None:
+    """Wait for it, or fail in words."""
+    if not await caught_up(world, sides, database, limit_s=limit_s):
+        raise StepFailed(
+            f"{sides.subscriber.value} did not confirm within {limit_s:.0f} s what "
+            f"{sides.publisher.value} had written in {database}.",
+            now="Nothing was changed by this wait.",
+            todo="Look at the lag and at the apply worker, then try again.",
+        )

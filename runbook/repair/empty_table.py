@@ -1,0 +1,140 @@
+"""A table that was made anew: what blue prime has of the former one is in the way of new rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
+
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.step import Finding, Gate, Risk, Watch, Wave
+from runbook.postgres import rows
+from runbook.postgres.schema_ddl import shown
+from runbook.postgres.statement import Statement
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+from runbook.proofs import diverged
+from runbook.proofs.diverged import Differing
+from runbook.repair.catch_up import goes_on
+from runbook.repair.remedy import Remedy, of_database
+from runbook.repair.rows import StrayRow
+from runbook.repair.schema import OWN_WRITES
+from runbook.repair.stopping import stopped_by
+
+
+@dataclass
+class EmptyTable(Remedy):
+    """Delete every row that the subscriber has of a table that the publisher has made anew."""
+
+    what: ClassVar[str] = "empty"
+    risk = Risk.DESTRUCTIVE
+    undo = "Copy its differing rows again: that brings every row that the publisher has of it."
+    database: str
+    schema: str
+    table: str
+
+    def __post_init__(self) -> None:
+        self.named(of_database(self.database, self.schema, self.table))
+        self._name = (self.database, self.schema, self.table)
+        self.name = shown((self.schema, self.table))
+        self.title = f"Empty {self.name} in {self.database}: its rows are those of a former table"
+
+    async def gates(self, world: World) -> list[Gate]:
+        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+        return [
+            Gate(
+                key=self.key,
+                question=f"Delete every row of {self.name} in {self.database} on {subscriber}.",
+                reversible=f"{publisher} has made the table anew. What it has of it now comes with "
+                "the copy of the differing rows, which is offered beside this; until then the "
+                "table counts as differing.",
+                must_type=f"{self.schema}.{self.table}",
+                valid_s=0.0,
+            )
+        ]
+
+    async def effects(self, world: World) -> list[Wave]:
+        table = Identifier(self.schema, self.table)
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            there = await has_any(connection, self.schema, self.table)
+            return no("it has rows") if there else yes("it is empty")
+
+        subscriber = held(world).subscriber
+        effect = SqlEffect(
+            world,
+            subscriber,
+            self.database,
+            [*OWN_WRITES, Statement(SQL("DELETE FROM ONLY {}").format(table))],
+            key=f"{subscriber.slug}/{self.key}",
+            title=f"empty {self.name} in {self.database} on {subscriber.value}",
+            probe=probe,
+            limit_s=world.plan.limits.mend_s,
+        )
+        return [[effect]]
+
+    async def wanted(self, world: World) -> bool:
+        """Return whether its rows are those of the former table still."""
+        return self._name in [each.name for each in diverged.former(world)]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        # What is there from now on is of the new table: it is compared, and not taken away again.
+        now = Differing(*self._name, None, None, diverged.CHANGE)
+        watch.evidence(
+            f"{self.database}: {self.name} has no row of the former table any more",
+            key=diverged.FACT,
+            value=diverged.as_json(diverged.merged(diverged.left(world), [now])),
+        )
+        if missing := await stopped_by(world, self.database):
+            watch.evidence(
+                f"apply in {self.database} stands still until this is mended, too: {missing}"
+            )
+            return
+        past = f"the rows of {self.name}"
+        await goes_on(world, watch, self.database, past, f"{self.name} was emptied")
+
+
+def instead_of(world: World, row: StrayRow) -> EmptyTable | None:
+    """Return what empties the table of a row in the way, if the publisher has made it anew."""
+    for each in diverged.former(world):
+        if each.name == (row.database, row.schema, row.table):
+            return _empty(world, each, f"the apply worker of {row.database} fails: ")
+    return None
+
+
+async def of_former(world: World, database: str) -> list[EmptyTable]:
+    """Return what empties each table of a database that the publisher has made anew.
+
+    It comes before any mend of the table's columns and before the copy of its rows: a row of the
+    former table has no value in a new column, and no key where the new table has another one.
+    """
+    found = [each for each in diverged.former(world) if each.database == database]
+    if not found:
+        return []
+    async with world.connect(held(world).subscriber, database) as connection:
+        return [
+            _empty(world, each, "")
+            for each in found
+            if await has_any(connection, each.schema, each.table)
+        ]
+
+
+async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
+    """Return whether an ordinary table of that name is there and has a row."""
+    if await rows.shape(connection, schema, table) is None:
+        return False
+    query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(schema, table))
+    return await (await connection.execute(query)).fetchone() == (True,)
+
+
+def _empty(world: World, table: Differing, why: str) -> EmptyTable:
+    publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+    return EmptyTable(
+        why=f"{why}{publisher} has made {table.schema}.{table.table} anew, and {subscriber} still "
+        "has rows of the former one",
+        database=table.database,
+        schema=table.schema,
+        table=table.table,
+    )

@@ -1,0 +1,47 @@
+"""What is offered, as it is gathered: remedies in their order, and words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from runbook.base.offer import Offer
+from runbook.base.step import Ambiguous, StepFailed
+from runbook.postgres.connect import UNREACHABLE
+from runbook.repair.remedy import Remedy
+
+UNSEEN = (StepFailed, Ambiguous, *UNREACHABLE)
+
+
+@dataclass
+class Offered:
+    """What is offered: remedies in the order in which they are to be taken, and words."""
+
+    remedies: list[Remedy] = field(default_factory=list)
+    by_hand: list[Offer] = field(default_factory=list)
+
+    def add(self, remedy: Remedy) -> None:
+        """Offer a remedy, once."""
+        if all(remedy.key != each.key for each in self.remedies):
+            self.remedies.append(remedy)
+
+    def take(self, cure: Remedy | Offer | None) -> None:
+        """Offer what there is: a remedy, words, or nothing."""
+        if isinstance(cure, Remedy):
+            self.add(cure)
+        elif cure is not None:
+            self.by_hand.append(cure)
+
+    def say(self, title: str, why: str, words: str) -> None:
+        """Offer words, where blueprime cannot do it itself."""
+        self.by_hand.append(Offer("", title, why, by_hand=words))
+
+    @asynccontextmanager
+    async def looking_at(self, what: str) -> AsyncIterator[None]:
+        """Look at something; where that fails, say so instead of offering nothing."""
+        try:
+            yield
+        except UNSEEN as error:
+            words = str(error).strip().partition("\n")[0]
+            self.say(f"Look at {what} again", f"it could not be looked at: {words}", "")

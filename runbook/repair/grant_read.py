@@ -1,0 +1,34 @@
+"""What the replication role must be allowed before rows can be copied: to read them."""
+
+from __future__ import annotations
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
+
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.step import Finding
+from runbook.postgres.statement import Statement
+from runbook.procedure.steps.protect.capture import replication_role
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+
+
+def may_read(world: World) -> SqlEffect:
+    """Return the grant: following the slots alone takes no right to any table, a copy does."""
+    role, publisher = replication_role(world), held(world).publisher
+
+    async def probe(connection: AsyncConnection) -> Finding:
+        query = "SELECT pg_catalog.pg_has_role(%s, 'pg_read_all_data', 'MEMBER')"
+        row = await (await connection.execute(query, (role,))).fetchone()
+        may = row == (True,)
+        return (yes if may else no)(f"{role} may {'' if may else 'not '}read every table")
+
+    return SqlEffect(
+        world,
+        publisher,
+        "",
+        [Statement(SQL("GRANT pg_read_all_data TO {}").format(Identifier(role)))],
+        key=f"{role}/read",
+        title=f"let {role} read the tables of {publisher.value}, until it is dropped",
+        probe=probe,
+    )

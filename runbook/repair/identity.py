@@ -1,0 +1,113 @@
+"""A table without a key on the cluster that serves: what lets its UPDATE and DELETE pass again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from psycopg import AsyncConnection
+
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.step import Answer, Finding, Gate, StepFailed, Watch, Wave
+from runbook.postgres import catalog, fix_sql
+from runbook.postgres.catalog import TableWithoutIdentity
+from runbook.postgres.fix import Fix, Mend
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+from runbook.repair.remedy import Remedy, of_database
+
+
+@dataclass
+class Identify(Remedy):
+    """Give one table of the publisher a replica identity: an index, or all of its columns."""
+
+    what: ClassVar[str] = "identity"
+    undo = "ALTER TABLE … REPLICA IDENTITY DEFAULT."
+    database: str
+    schema: str
+    table: str
+    index: str
+    """Empty: all columns."""
+
+    def __post_init__(self) -> None:
+        self.named(of_database(self.database, self.schema, self.table))
+        names = (self.schema, self.table)
+        self._fix = (
+            Fix(Mend.IDENTITY_INDEX, self.database, (*names, self.index))
+            if self.index
+            else Fix(Mend.IDENTITY_FULL, self.database, names)
+        )
+        self.title = fix_sql.title(self._fix)
+
+    async def gates(self, world: World) -> list[Gate]:
+        costs = (
+            "Nothing of it changes but how its rows are told apart."
+            if self.index
+            else "Each UPDATE and DELETE then writes the whole row to the WAL, and is found on the "
+            "other side by reading the table: slow, where it is large and much is changed."
+        )
+        return [
+            Gate(
+                key=self.key,
+                question=f"{self.title} on {held(world).publisher.value}, which serves.",
+                reversible=costs,
+                valid_s=0.0,
+            )
+        ]
+
+    async def effects(self, world: World) -> list[Wave]:
+        return [[self._effect(world)]]
+
+    def _effect(self, world: World) -> SqlEffect:
+        async def probe(connection: AsyncConnection) -> Finding:
+            standing = await fix_sql.standing(connection, self._fix)
+            return no(standing) if standing else yes("it is so")
+
+        publisher = held(world).publisher
+        return SqlEffect(
+            world,
+            publisher,
+            self.database,
+            fix_sql.statements(self._fix),
+            key=f"{publisher.slug}/{self.key}",
+            title=f"{self.title} of {publisher.value}",
+            probe=probe,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        finding = await self._effect(world).probe()
+        if finding.answer is not Answer.YES:
+            raise StepFailed(
+                f"{self.title} was asked for, and {finding.seen}.",
+                now=f"UPDATE and DELETE on it still fail on {held(world).publisher.value}.",
+                todo="Look at the table there, then try again.",
+            )
+        watch.evidence(f"done on {held(world).publisher.value}: {self.title}")
+
+
+async def keyless(world: World, database: str) -> list[TableWithoutIdentity]:
+    """Return the tables of the publisher on which UPDATE and DELETE fail."""
+    async with world.connect(held(world).publisher, database) as connection:
+        return await catalog.tables_without_identity(connection)
+
+
+def identify(world: World, database: str, table: TableWithoutIdentity) -> Identify | None:
+    """Return what can be done for such a table, or None where only a key of its own helps."""
+    if not (table.index or table.full_possible):
+        return None
+    why = (
+        f"UPDATE and DELETE on it fail on {held(world).publisher.value}, which serves: "
+        f"{table.reason}. Best is a key of its own, by hand there: ALTER TABLE {table} ADD PRIMARY "
+        "KEY (…);"
+    )
+    return Identify(why, database, table.schema, table.name, table.index or "")
+
+
+def by_key(table: TableWithoutIdentity) -> str:
+    """Return what a person can do where no other identity is possible."""
+    own = "" if table.deferrable else f"ALTER TABLE {table} ADD PRIMARY KEY (…); or one that is "
+    return (
+        f"Give it a key of its own: {own}{'made up: ' if own else ''}{table.own_key} (rewrites the "
+        "table under a lock). REPLICA IDENTITY FULL does not help: a column of it has no equality, "
+        "or is generated."
+    )

@@ -1,0 +1,223 @@
+"""Which remedies are offered now: by what was seen, looked at again before it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+import psycopg
+
+from runbook.base.context import World
+from runbook.base.offer import Offer
+from runbook.base.pair import held
+from runbook.base.roles import Role
+from runbook.base.step import Answer, Gate
+from runbook.ownership.permission import objection_and_look
+from runbook.ownership.serving import Seen
+from runbook.postgres import replication, schema_changes
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.procedure.steps.protect.replication import detached
+from runbook.proofs import diverged, objects
+from runbook.repair import empty_table, objects_offered, preflight_fixes, returned, schemas_offered
+from runbook.repair.apply_errors import by_log, cure
+from runbook.repair.gather import UNSEEN, Offered
+from runbook.repair.give_up import GiveUp
+from runbook.repair.kinds import rebuilt
+from runbook.repair.recopy_rows import Recopy
+from runbook.repair.recreate_table import Rebuild, cost, lost_slots
+from runbook.repair.remedy import is_remedy
+from runbook.repair.stopped import failing_at
+from runbook.repair.stopping import both
+from runbook.repair.subscriptions import Enable
+from runbook.watch.position import switchover_asked
+from state.journal import Journal
+from state.words import Status
+
+MOST_FIXES = 50
+"""So many of the preflight's mends are offered at a time; how many more there are is said."""
+
+
+async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
+    """Return what is offered where the run stands now; looks alone.
+
+    `only` is the key of the one that is asked for: of the preflight's no other is looked at.
+    """
+    found = Offered()
+    why, seen = await objection_and_look(world)
+    if why:
+        name = world.plan.cluster.identifier
+        found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
+        return found
+    if world.fact("switchover") is None and not switchover_asked(world, journal):
+        await _fixes(world, found, only)
+        if objects.known(world) is not None and world.bound(Role.GREEN) is not None:
+            await objects_offered.beside(world, found, Role.BLUE, Role.GREEN)
+    elif (
+        _following(world)
+        and not _silent(world, seen, found)
+        and await objects_offered.lets_in(world, found)
+    ):
+        await _sides(world, found)
+        await objects_offered.beside(world, found, held(world).publisher, held(world).subscriber)
+    await returned.offer(world, found)
+    await _unfinished(world, journal, found)
+    return found
+
+
+async def described(world: World, found: Offered) -> list[Offer]:
+    """Return the offers as a person reads them, with what each would ask and run."""
+    offers = []
+    for remedy in found.remedies:
+        note = ""
+        gates: tuple[Gate, ...] = ()
+        effects: tuple[tuple[str, str], ...] = ()
+        try:
+            gates = tuple(await remedy.gates(world))
+            waves = await remedy.effects(world)
+            effects = tuple((each.title, each.preview()) for wave in waves for each in wave)
+        except UNSEEN as error:
+            note = f"it cannot be shown now: {str(error).partition(chr(10))[0]}"
+        offers.append(
+            Offer(
+                remedy.key,
+                remedy.title,
+                remedy.why,
+                risk=remedy.risk,
+                undo=remedy.undo,
+                gates=gates,
+                effects=effects,
+                note=note,
+            )
+        )
+    return [*offers, *found.by_hand]
+
+
+async def _fixes(world: World, found: Offered, only: str) -> None:
+    every = [each for each in preflight_fixes.offered(world) if only in ("", each.key)]
+    for place, remedy in enumerate(every):
+        if len(found.remedies) == MOST_FIXES:
+            found.say(
+                f"Look again for {len(every) - place} more",
+                f"the preflight found {len(every)} things that can be mended; these are "
+                f"the first {MOST_FIXES} that are still to be",
+                f"blueprime mend {world.run} all takes each that asks for no decision.",
+            )
+            return
+        async with found.looking_at(remedy.title):
+            (wave,) = await remedy.effects(world)
+            if (await wave[0].probe()).answer is Answer.YES:
+                continue
+            if whose := await remedy.owner(world):
+                found.say(f"Leave alone: {remedy.title}", whose.words, whose.todo)
+            else:
+                found.add(remedy)
+
+
+def _following(world: World) -> bool:
+    """Return whether there is a subscriber that follows, or followed until a slot was lost."""
+    return bool(
+        world.fact("capture")
+        and world.fact("slots") != []
+        and not detached(world, held(world).subscriber)
+        and world.bound(held(world).subscriber) is not None
+    )
+
+
+def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
+    """Say which side does not answer; return whether one does not.
+
+    Nothing can be told of what differs then, and each further look would wait for it in vain.
+    """
+    silent = [
+        each
+        for role in (held(world).publisher, held(world).subscriber)
+        if (each := seen.get(role)) is not None and not each.answers
+    ]
+    for each in silent:
+        name = f"{each.role.value} ({each.cluster.identifier})"
+        why = each.unknown or "AWS lists no instance of it that is available"
+        words = f"Bring {name} back; what is wrong between the sides is looked at then."
+        if each.role is held(world).publisher:
+            words += (
+                f" If it does not come back, the forced way takes {held(world).subscriber.value} "
+                "instead, and says what that gives up: "
+                f"b, or blueprime auto {world.run} --track forced --typed "
+                f"{world.plan.cluster.identifier}."
+            )
+        found.say(f"{name} does not answer", why, words)
+    return bool(silent)
+
+
+async def _sides(world: World, found: Offered) -> None:
+    capture = world.fact("capture") or {}
+    lost: dict[str, str] = {}
+    async with found.looking_at("the slots"):
+        lost = await lost_slots(world)
+        if lost:
+            size = await cost(world, list(lost))
+            words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
+            found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
+    async with found.looking_at("the databases"):
+        await objects_offered.databases(world, found, capture.get("databases", ()))
+    for database in capture.get("databases", ()):
+        if database in lost:
+            async with found.looking_at(f"the schemas of {database}"):
+                for change in schema_changes.changes(*await both(world, database)):
+                    await schemas_offered.offer(world, database, change, found)
+            continue
+        async with found.looking_at(f"the keys of {database}"):
+            await schemas_offered.keys(world, database, found)
+        before = len(found.remedies)
+        stopped = False
+        async with found.looking_at(f"the tables of {database} that were made anew"):
+            for empty in await empty_table.of_former(world, database):
+                found.add(empty)
+        async with found.looking_at(f"the subscription in {database}"):
+            stopped = await _subscription(world, database, found)
+        async with found.looking_at(f"the schemas of {database}"):
+            await schemas_offered.schemas(world, database, found)
+        if stopped and len(found.remedies) == before:
+            async with found.looking_at(f"the log that says why apply in {database} stops"):
+                found.take(await by_log(world, database))
+    for each in [*diverged.left(world), *diverged.given_up(world)]:
+        if each.database in lost:
+            continue
+        why = each.words
+        found.add(Recopy(why, each.database, each.schema, each.table))
+        if each in diverged.left(world):
+            found.add(GiveUp(why, each.database, each.schema, each.table))
+
+
+async def _subscription(world: World, database: str, found: Offered) -> bool:
+    """Offer what mends a database's subscription; return whether it fails untold."""
+    name, subscriber = publication_name(world), held(world).subscriber
+    async with world.connect(subscriber, database) as connection:
+        seen = await replication.subscription(connection, name)
+    if seen is None:
+        return False
+    if not seen.enabled:
+        why = f"the subscription {name} in {database} of {subscriber.value} is disabled"
+        found.add(Enable(why=why, database=database))
+    elif seen.worker_pid is None or seen.apply_error_count:
+        # Not every master user may look at what a subscription has applied.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            if (failing := await failing_at(world, database)) is not None:
+                told = await cure(world, database, failing)
+                found.take(told)
+                return told is None
+    return seen.enabled and seen.worker_pid is None
+
+
+async def _unfinished(world: World, journal: Journal, found: Offered) -> None:
+    """Offer again what was begun on this stay, is not done, and is still of use."""
+    entry = journal.entries(world.run)[-1]
+    last = {
+        attempt.step: attempt.status
+        for attempt in journal.attempts(world.run)
+        if attempt.entry == entry.id and is_remedy(attempt.step)
+    }
+    for key, status in last.items():
+        if status in (Status.FAILED, Status.UNKNOWN) and (remedy := rebuilt(world.fact(key))):
+            async with found.looking_at(remedy.title):
+                if await remedy.wanted(world):
+                    found.add(remedy)

@@ -1,0 +1,149 @@
+"""The password of the plan's user, set where a rotation on the other side has not reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runbook.aws import Call
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.roles import Role
+from runbook.base.step import Answer, Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
+from runbook.postgres import connect as pg
+from runbook.postgres.connect import CannotConnect
+from runbook.postgres.replication.role import hash_password, set_password_statement
+from runbook.postgres.statement import MASK, quoted
+from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
+from runbook.proofs import objects
+from runbook.proofs.objects import ObjectsLook
+from runbook.repair.remedy import Remedy
+from state.records import Json
+
+
+@dataclass
+class SetPassword(Remedy):
+    """Let the subscriber take the password that the publisher takes. `by_api`: through AWS."""
+
+    what: ClassVar[str] = "password"
+    undo = "Set the former one again, where it is known."
+    user: str
+    by_api: bool
+
+    def __post_init__(self) -> None:
+        self.named(quoted(self.user))
+        self.title = f"Set the password of {self.user} on the side that follows, as it is now"
+
+    async def effects(self, world: World) -> list[Wave]:
+        return [[PasswordAlike(world, self.user, by_api=self.by_api)]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        subscriber = held(world).subscriber.value
+        finding = await PasswordAlike(world, self.user, by_api=self.by_api).probe()
+        if finding.answer is not Answer.YES:
+            raise StepFailed(
+                f"{subscriber} does not take the present password of {self.user} yet: "
+                f"{finding.seen}.",
+                now="Nothing else was changed.",
+                todo="AWS takes a moment to set it: try again.",
+            )
+        watch.evidence(f"{subscriber} takes the present password of {self.user}")
+        await self._take_for_alike(world, watch)
+
+    async def _take_for_alike(self, world: World, watch: Watch) -> None:
+        """Let what both servers keep of it count as alike: it is the same one, in another form."""
+        sides = held(world)
+        for each in await ObjectsLook(world).look(sides.publisher, sides.subscriber, []):
+            if (each.kind, each.names) == ("password", (self.user,)):
+                watch.evidence(
+                    "it is kept in another form on either side, and counts as alike",
+                    key=objects.KNOWN,
+                    value={**(objects.known(world) or {}), each.key: each.pair()},
+                )
+
+
+class PasswordAlike(Effect):
+    """The change itself; the password is taken from the publisher's connection, in memory."""
+
+    trails = True
+
+    def __init__(self, world: World, user: str, *, by_api: bool) -> None:
+        self._world, self._user, self._by_api = world, user, by_api
+        self._publisher, self._subscriber = held(world).publisher, held(world).subscriber
+        self.key = f"{self._subscriber.slug}/password/{quoted(user)}"
+        self.title = f"set the password of {user} on {self._subscriber.value}"
+        self.stakes = Stakes(Stake.CHANGE, self._subscriber)
+
+    def preview(self) -> str:
+        """Return the call or the SQL, masked."""
+        if self._by_api:
+            return self._call(f"<the cluster of {self._subscriber.value}>", MASK).text()
+        return f"-- on {self._subscriber.value}\nALTER ROLE {quoted(self._user)} PASSWORD '{MASK}';"
+
+    def _call(self, identifier: str, password: str) -> Call:
+        return Call(
+            "rds",
+            "ModifyDBCluster",
+            {
+                "DBClusterIdentifier": identifier,
+                "MasterUserPassword": password,
+                "ApplyImmediately": True,
+            },
+        )
+
+    async def _present(self) -> str:
+        """Return the password that the publisher takes now."""
+        async with self._world.connect(self._publisher) as connection:
+            return connection.info.password
+
+    async def probe(self) -> Finding:
+        """Try to enter the subscriber with it, and with no other."""
+        present = await self._present()
+
+        async def password() -> str:
+            return present
+
+        target = await self._world.target(self._subscriber)
+        database = self._world.plan.credentials.maintenance_database
+        deadline_s = self._world.plan.limits.connect_s
+        try:
+            connection = await pg.connect(target, password, database, deadline_s=deadline_s)
+        except CannotConnect as error:
+            if error.password_refused:
+                return no(f"{self._subscriber.value} refuses it")
+            return unknown(str(error))
+        await connection.close()
+        return yes(f"{self._subscriber.value} takes it")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Set it, by SQL where the former one still lets one in, else through AWS."""
+        present = await self._present()
+        if self._by_api:
+            cluster = await self._world.cluster(self._subscriber)
+            await self._world.aws.perform(self._call(cluster.identifier, present))
+            return {}
+        with answered(self.title, self._subscriber):
+            async with self._world.connect(self._subscriber) as connection:
+                verifier = hash_password(connection, self._user, present)
+                await set_password_statement(self._user, verifier).execute(connection)
+        return {}
+
+    async def settled(self) -> str:
+        """Return what AWS is still busy with."""
+        if not self._by_api:
+            return ""
+        cluster = await self._world.cluster(self._subscriber)
+        if not cluster.available:
+            return f"{cluster.identifier} is {cluster.status}"
+        finding = await self.probe()
+        return "" if finding.answer is Answer.YES else finding.seen
+
+
+async def locked_out(world: World, role: Role) -> bool:
+    """Return whether a cluster refuses every password that is known of the plan's user."""
+    try:
+        async with world.connect(role):
+            return False
+    except CannotConnect as error:
+        return error.password_refused

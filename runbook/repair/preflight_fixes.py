@@ -1,0 +1,145 @@
+"""The mends that preflight checks offer on blue, before the switchover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from psycopg import AsyncConnection
+
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.base.step import Answer, Finding, Gate, Refused, StepFailed, Watch, Wave
+from runbook.ownership.aws_names import Owner, of_aws, owner
+from runbook.postgres import fix, fix_sql
+from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.statement import quoted
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+from runbook.repair.remedy import Remedy
+from state.records import Json
+
+TYPED = {
+    Mend.DROP_SLOT: "Its reader can never go on from it: what it kept is gone.",
+    Mend.DROP_PUBLICATION: "Who subscribes to it gets nothing more until it is made anew.",
+    Mend.DROP_SUBSCRIPTION: "Nothing more arrives; its slot stays on the publisher and keeps WAL.",
+    Mend.ROLL_BACK_PREPARED: "What it wrote is gone; its owner takes it for prepared.",
+    Mend.DROP_EXTENSION: "What it holds of its own is gone; it can be made anew, empty.",
+}
+"""What cannot be undone: the object's name is typed for it, and this is said."""
+
+UNDO = {
+    Mend.TERMINATE: "None: its transaction is rolled back; the client may connect again.",
+    Mend.IDENTITY_FULL: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
+    Mend.IDENTITY_INDEX: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
+    Mend.IDENTITY_DEFAULT: "ALTER TABLE … REPLICA IDENTITY FULL.",
+    Mend.PLAIN_TRIGGER: "ALTER TABLE … ENABLE ALWAYS (or REPLICA) TRIGGER …, as it was.",
+}
+
+
+OF_A_DEPLOYMENT = (Mend.DROP_SLOT, Mend.DROP_PUBLICATION, Mend.DROP_SUBSCRIPTION)
+"""AWS makes its own of these on blue with the deployment: with a run's own none is dropped."""
+
+
+@dataclass
+class Fixing(Remedy):
+    """One mend of a check. `fix` is as the check's result keeps it."""
+
+    what: ClassVar[str] = "fix"
+    fix: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self._fix = one = fix.from_json(self.fix)
+        names = [quoted(name) for name in one.names]
+        self.named(one.mend.value, *([quoted(one.database)] if one.database else []), *names)
+        self.title = fix_sql.title(one)
+        self.undo = TYPED.get(one.mend) or UNDO[one.mend]
+
+    async def gates(self, world: World) -> list[Gate]:
+        one = self._fix
+        if one.mend is Mend.TERMINATE:
+            return [_gate(self, "The transaction that it has open is rolled back.", "")]
+        if one.mend in TYPED:
+            return [_gate(self, TYPED[one.mend], one.names[0])]
+        return []
+
+    async def owner(self, world: World) -> Owner | None:
+        """Return whose its object is, as AWS says now, or None where it may be mended."""
+        return await _owner(world, self._fix)
+
+    async def effects(self, world: World) -> list[Wave]:
+        return [[FixEffect(world, self._fix, self.key, self.title)]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        finding = await FixEffect(world, self._fix, self.key, self.title).probe()
+        if finding.answer is not Answer.YES:
+            raise StepFailed(
+                f"{self.title} was asked for, and it still stands: {finding.seen}.",
+                now="Nothing else was changed.",
+                todo="Look at it on blue, then try again.",
+            )
+        watch.evidence(f"done: {self.title}; the preflight, run again, looks anew")
+
+
+class FixEffect(SqlEffect):
+    """The SQL of one mend."""
+
+    def __init__(self, world: World, one: Fix, key: str, title: str) -> None:
+        async def probe(connection: AsyncConnection) -> Finding:
+            standing = await fix_sql.standing(connection, one)
+            return no(standing) if standing else yes("there is nothing to mend any more")
+
+        super().__init__(
+            world,
+            Role.BLUE,
+            one.database,
+            fix_sql.statements(one),
+            key=f"blue/{key}",
+            title=title,
+            probe=probe,
+            transaction=fix_sql.in_transaction(one),
+            limit_s=world.plan.limits.mend_s,
+        )
+        self._one = one
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Run the SQL, unless the object turns out to be somebody's who needs it."""
+        whose = await _owner(self.world, self._one)
+        if whose is not None:
+            raise Refused(
+                f"{self.title}: {whose.words}.", now="Nothing was changed.", todo=whose.todo
+            )
+        return await super().perform()
+
+
+async def _owner(world: World, one: Fix) -> Owner | None:
+    if one.mend not in OF_A_DEPLOYMENT:
+        return None
+    name, standing = one.names[0], []
+    if of_aws(name):
+        standing = await world.rds.deployments_of((await world.cluster(Role.BLUE)).arn)
+    return owner(name, world.run, standing)
+
+
+def offered(world: World) -> list[Fixing]:
+    """Return the mends that the last preflight offered, each once."""
+    found: dict[str, Fixing] = {}
+    deployed = world.fact("deployment") is not None or world.begun("create-deployment")
+    for result in world.fact("preflight") or ():
+        if result.get("fix") and result.get("level") != "pass":
+            why = f"{result['subject']}: {result['text']}"
+            one = Fixing(why=why, fix=result["fix"])
+            if deployed and fix.from_json(result["fix"]).mend in OF_A_DEPLOYMENT:
+                continue
+            found.setdefault(one.key, one)
+    return list(found.values())
+
+
+def _gate(remedy: Fixing, loss: str, typed: str) -> Gate:
+    return Gate(
+        key=remedy.key,
+        question=f"{remedy.title} on blue, which serves.",
+        reversible=loss,
+        must_type=typed,
+        valid_s=0.0,
+    )

@@ -1,0 +1,306 @@
+"""A table whose rows differ: the differing rows are copied again while the application runs.
+
+They are looked for without a lock. Then the table is locked against writes on the publisher for a
+moment: once the subscriber has confirmed past a position taken behind the lock, what still differs
+differs for good, and just that is copied or deleted on the subscriber. Rounds go on until one finds
+nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from psycopg import AsyncConnection, errors
+from psycopg.sql import SQL
+
+from runbook.base.context import World
+from runbook.base.pair import Sides, held
+from runbook.base.step import Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
+from runbook.postgres import replication, rows
+from runbook.postgres.rows import Chosen, Table
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
+from runbook.proofs import diverged
+from runbook.repair.catch_up import catch_up, caught_up
+from runbook.repair.give_up import strike
+from runbook.repair.remedy import SERVES_NOBODY, Remedy, of_database
+from state.records import Json
+
+ROUNDS = 8
+LOCK_S = 2.0
+"""Writers queue behind a lock that is waited for, so it is not waited for longer than this."""
+LOCK_TRIES = 5
+HOLD_S = 10.0
+"""So long at most the table's writers are held while the subscriber catches up."""
+
+
+@dataclass
+class Recopy(Remedy):
+    """Make one table's rows on the subscriber those of the publisher."""
+
+    what: ClassVar[str] = "recopy"
+    undo = f"{SERVES_NOBODY} Run again, it makes the rows equal again."
+    database: str
+    schema: str
+    table: str
+
+    def __post_init__(self) -> None:
+        self.named(of_database(self.database, self.schema, self.table))
+        self.title = f"Copy the differing rows of {self.schema}.{self.table} again"
+
+    async def effects(self, world: World) -> list[Wave]:
+        return [[RowsEffect(world, held(world), self.database, self.schema, self.table)]]
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        name = (self.database, self.schema, self.table)
+        words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
+        strike(world, watch, name, words)
+        watch.evidence("", key=diverged.MENDED, value=world.now().isoformat())
+        given_up = diverged.given_up(world)
+        if any(each.name == name for each in given_up):
+            watch.evidence(
+                f"{self.schema}.{self.table} is not given up any more",
+                key=diverged.GIVEN_UP,
+                value=diverged.as_json([each for each in given_up if each.name != name]),
+            )
+
+
+class RowsEffect(Effect):
+    """The rows of one table, made equal."""
+
+    def __init__(self, world: World, sides: Sides, database: str, schema: str, table: str) -> None:
+        self.stakes = Stakes(Stake.CHANGE, sides.subscriber)
+        self.key = f"{sides.subscriber.slug}/{of_database(database, schema, table)}/rows"
+        self.title = f"make the rows of {schema}.{table} in {database} equal"
+        self._world = world
+        self._sides = sides
+        self._database = database
+        self._schema = schema
+        self._table = table
+
+    def preview(self) -> str:
+        """Return what is run; the rows are found at that moment."""
+        publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
+        name = rows.quoted_table(self._schema, self._table)
+        return "\n".join(
+            (
+                f"-- in database {self._database}, on connections of their own",
+                f"-- both: hash of each row of {name}, without a lock: which keys differ?",
+                f"-- on {publisher}, writers to this table wait meanwhile, {HOLD_S:.0f} s at most:",
+                f"BEGIN; SET LOCAL lock_timeout = '{LOCK_S:.0f}s';",
+                f"LOCK TABLE ONLY {name} IN SHARE MODE;",
+                f"-- wait until {subscriber} has confirmed past this; which of the keys differ?",
+                f"-- on {subscriber}:",
+                "BEGIN; SET LOCAL session_replication_role = replica;",
+                f"{replication.own_mark().text()};",
+                f"DELETE FROM ONLY {name} WHERE (the keys that differ);",  # noqa: S608
+                f"COPY {name} FROM STDIN;  -- the rows of these keys on {publisher}",
+                "COMMIT;",
+                f"-- on {publisher}: ROLLBACK;",
+            )
+        )
+
+    async def probe(self) -> Finding:
+        """Compare the rows, letting those on their way arrive; only looks."""
+        async with self._opened() as (here, there):
+            chosen = Chosen(here, there, await self._common(here, there))
+            found = await rows.suspects(here, there, chosen.table)
+            if not found:
+                return yes("all rows are equal")
+            limit_s = self._world.plan.limits.drain_s
+            if not await caught_up(
+                self._world, self._sides, self._database, limit_s=limit_s, only_look=True
+            ):
+                return unknown(f"{self._sides.subscriber.value} does not catch up")
+            await chosen.choose(found)
+            left = await chosen.still_unlike() or await self._lasting(chosen, found)
+        return no(f"{len(left)} keys differ") if left else yes("all rows are equal")
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Make them equal, round after round until one finds nothing."""
+        began, held_s, mended = time.monotonic(), 0.0, 0
+        with answered(self.title, self._sides.subscriber):
+            async with self._opened() as (here, there):
+                table = await self._common(here, there)
+                await self._refuse_unless_followed(there, table)
+                for _ in range(ROUNDS):
+                    found = await self._settled(here, there, table)
+                    if not found:
+                        return {
+                            "keys": mended,
+                            "held_s": round(held_s, 3),
+                            "seconds": round(time.monotonic() - began, 3),
+                        }
+                    made, longest = await self._round(here, there, table, found)
+                    mended += made
+                    held_s = max(held_s, longest)
+        raise StepFailed(
+            f"The rows of {table} in {self._database} still differ after {ROUNDS} rounds.",
+            now=f"{mended} keys were made equal; others came to differ meanwhile.",
+            todo=f"Something else writes on {self._sides.subscriber.value}, or a trigger fires "
+            "there: find it, then run this again.",
+        )
+
+    async def _settled(
+        self, here: AsyncConnection, there: AsyncConnection, table: Table
+    ) -> Chosen | None:
+        """Return what differs although everything has arrived, noted on both sides."""
+        try:
+            found = await rows.suspects(here, there, table)
+        except rows.TooMany:
+            raise StepFailed(
+                f"More than {rows.MOST} keys of {table} in {self._database} differ.",
+                now="Nothing was changed.",
+                todo="Rebuild the protection, which copies every table anew, or give the table up.",
+            ) from None
+        if not found:
+            return None
+        limit_s = self._world.plan.limits.drain_s
+        await catch_up(self._world, self._sides, self._database, limit_s=limit_s)
+        chosen = Chosen(here, there, table)
+        await chosen.choose(found)
+        left = await chosen.still_unlike()
+        if not left:
+            await self._refuse_what_lasts(chosen, found)
+            return None
+        if len(left) < len(found):
+            await chosen.choose(left)
+        return chosen
+
+    async def _lasting(
+        self, chosen: Chosen, found: Collection[int], *, only_look: bool = True
+    ) -> set[int]:
+        """Return what differs in the whole tables for good, whatever its keys say.
+
+        Writers are not kept off: what they change between two looks with a wait for the subscriber
+        between them counts as on its way, and what stays as it was on both sides does not.
+        """
+        here, there, table = chosen.here, chosen.there, chosen.table
+        if not (before := await rows.at(here, there, table, found)):
+            return set()
+        limit_s = self._world.plan.limits.drain_s
+        await caught_up(
+            self._world, self._sides, self._database, limit_s=limit_s, only_look=only_look
+        )
+        after = await rows.at(here, there, table, before)
+        return {group for group, values in after.items() if values == before[group]}
+
+    async def _refuse_what_lasts(self, chosen: Chosen, found: Collection[int]) -> None:
+        """Refuse to call a table equal in which rows are left that no key leads to."""
+        if not (lasting := await self._lasting(chosen, found, only_look=False)):
+            return
+        ours = await rows.count(chosen.here, chosen.table)
+        theirs = await rows.count(chosen.there, chosen.table)
+        publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
+        raise StepFailed(
+            f"{chosen.table} in {self._database} is not the same on both sides: {publisher} has "
+            f"{ours} rows, {subscriber} {theirs}, and {len(lasting)} keys differ.",
+            now=f"No row of these was changed on {subscriber}.",
+            todo="Make the schemas alike first, its keys among them. Where the table was made anew "
+            f"on {publisher}, empty it on {subscriber} first; then run this again.",
+        )
+
+    async def _round(
+        self, here: AsyncConnection, there: AsyncConnection, table: Table, chosen: Chosen
+    ) -> tuple[int, float]:
+        """Make the chosen groups equal; return how many were not, and the longest hold."""
+        mended, longest = 0, 0.0
+        for part in range(chosen.parts):
+            # What was made equal before stays: between two parts it may be stopped.
+            await self._world.pause(f"{self.title}: part {part + 1} of {chosen.parts}", 0.0)
+            await self._lock(here, table)
+            locked_at = time.monotonic()
+            try:
+                await catch_up(self._world, self._sides, self._database, limit_s=HOLD_S)
+                wrong, wanted = await chosen.unlike(part)
+                if wrong:
+                    async with there.transaction():
+                        await there.execute("SET LOCAL session_replication_role = replica")
+                        await replication.own_mark().execute(there)
+                        await chosen.make_equal(part, wrong)
+                        left, now_here = await chosen.unlike(part)
+                        if left or now_here != wanted:
+                            raise StepFailed(
+                                f"{len(left)} keys of {table} were not equal after their copy.",
+                                now=f"Nothing was changed on {self._sides.subscriber.value}.",
+                                todo="See whether a trigger ENABLE ALWAYS fires there, then run "
+                                "this again.",
+                            )
+                    mended += len(wrong)
+            finally:
+                await here.rollback()
+            longest = max(longest, time.monotonic() - locked_at)
+        return mended, longest
+
+    async def _lock(self, here: AsyncConnection, table: Table) -> None:
+        """Keep writers off the table, in a transaction that is left open."""
+        for attempt in range(LOCK_TRIES):
+            if attempt:
+                await asyncio.sleep(attempt)
+            await here.execute("BEGIN")
+            try:
+                await here.execute(f"SET LOCAL lock_timeout = '{LOCK_S:.0f}s'".encode())
+                await here.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(table.identifier))
+                return
+            except errors.LockNotAvailable:
+                await here.rollback()
+        holders = await rows.writers_of(here, table)
+        raise StepFailed(
+            f"{table} in {self._database} could not be locked against writes, "
+            f"{LOCK_TRIES} times {LOCK_S:.0f} s: {'; '.join(holders) or 'nobody holds it now'}.",
+            now="What was made equal before stays; nothing else was changed.",
+            todo="End these transactions, or wait for them, then run this again.",
+        )
+
+    async def _common(self, here: AsyncConnection, there: AsyncConnection) -> Table:
+        ours = await rows.shape(here, self._schema, self._table)
+        theirs = await rows.shape(there, self._schema, self._table)
+        name = rows.quoted_table(self._schema, self._table)
+        if ours is None or theirs is None or ours.columns != theirs.columns:
+            missing = self._sides.publisher if ours is None else self._sides.subscriber
+            what = (
+                f"{missing.value} has no table {name} in {self._database}"
+                if ours is None or theirs is None
+                else f"{name} in {self._database} has other columns on each side"
+            )
+            raise StepFailed(
+                f"{what}.",
+                now="Nothing was changed.",
+                todo="Make the schemas alike first: what is missing is offered beside this.",
+            )
+        return Table(self._schema, self._table, ours)
+
+    async def _refuse_unless_followed(self, there: AsyncConnection, table: Table) -> None:
+        """Refuse a table that does not receive what is written: it would not stay equal."""
+        name = publication_name(self._world)
+        taken = await replication.subscribed_tables(there, name)
+        names = {(each.schema, each.name) for each in taken if each.state == "r"}
+        if (table.schema, table.name) not in names:
+            raise StepFailed(
+                f"{self._sides.subscriber.value} does not receive {table} in {self._database}.",
+                now="Nothing was changed.",
+                todo="Take the table in first, with its rows: that is offered beside this.",
+            )
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[tuple[AsyncConnection, AsyncConnection]]:
+        """Lend a connection of its own to each side: scans take their time, a lock is held."""
+        async with AsyncExitStack() as stack:
+            opened = []
+            for role in (self._sides.publisher, self._sides.subscriber):
+                target = await self._world.target(role)
+                connection = await self._world.connector(target, self._database)()
+                stack.push_async_callback(connection.close)
+                await connection.execute(
+                    "SELECT set_config('statement_timeout', %s, false), "
+                    # Whatever becomes of this process, writers are not held for long.
+                    "set_config('idle_in_transaction_session_timeout', %s, false)",
+                    (f"{self._world.plan.limits.mend_s:.0f}s", f"{2 * HOLD_S:.0f}s"),
+                )
+                opened.append(connection)
+            yield opened[0], opened[1]

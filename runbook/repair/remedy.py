@@ -1,0 +1,48 @@
+"""The contract of a remedy: a step that is rebuilt from what the journal keeps under its key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from runbook.base.context import World
+from runbook.base.step import Risk, Step
+from runbook.postgres.statement import quoted
+from state.words import REMEDY
+
+SERVES_NOBODY = "Not needed: the cluster that it changes serves nobody."
+
+
+@dataclass
+class Remedy(Step):
+    """A mend of one object, taken where it is needed and performed as any step.
+
+    A subclass is a dataclass whose fields are JSON values: they are all that it is rebuilt from.
+    It sets `what`, and in `__post_init__` key and title.
+    """
+
+    what: ClassVar[str]
+    risk = Risk.REVERSIBLE
+    why: str
+
+    def named(self, *names: str) -> None:
+        """Take the key that names the object."""
+        self.key = f"{REMEDY}{self.what}/" + "/".join(names)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the journal keeps under the key."""
+        return {"what": self.what, **asdict(self)}
+
+    async def wanted(self, world: World) -> bool:
+        """Return whether it is still of use, for one that was begun and not brought to its end."""
+        return True
+
+
+def is_remedy(step: str) -> bool:
+    """Return whether the key of a step is a remedy's."""
+    return step.startswith(REMEDY)
+
+
+def of_database(database: str, schema: str, table: str) -> str:
+    """Return a table's name as keys and words have it."""
+    return f"{quoted(database)}/{quoted(schema)}.{quoted(table)}"

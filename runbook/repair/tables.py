@@ -1,0 +1,225 @@
+"""New tables: made on blue prime first, then taken in with their rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
+
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.roles import Role
+from runbook.base.step import Finding, Gate, StepFailed, Watch, Wave
+from runbook.postgres import replication, schema_changes
+from runbook.postgres.rows import quoted_table
+from runbook.postgres.schema_ddl import Name, Parts, shown
+from runbook.postgres.statement import Statement, literal, quoted
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
+from runbook.proofs import recreated_tables
+from runbook.repair.grant_read import may_read
+from runbook.repair.recompare import compare_later, compare_rows
+from runbook.repair.remedy import SERVES_NOBODY, Remedy
+from runbook.repair.schema import OWN_WRITES, PartsEffect
+from runbook.repair.stopping import SOON_S, both, stopped_by
+
+ERRORS = 3
+"""So many failed copies during one wait are the same failure."""
+
+
+@dataclass
+class NewTables(Remedy):
+    """Take in the tables of one database that the subscriber does not receive.
+
+    `missing` are to be made there, `filled` have rows there, which are emptied before the copy;
+    each as schema and name. A refresh takes in all of a database's at once.
+    """
+
+    what: ClassVar[str] = "new-tables"
+    database: str
+    missing: list[list[str]]
+    filled: list[list[str]]
+    taken: list[list[str]]
+    """All that are taken in, these two among them."""
+
+    def __post_init__(self) -> None:
+        self.named(quoted(self.database), *(shown(table) for table in self.taken))
+        names = ", ".join(shown(table) for table in self.taken)
+        self.title = f"Take in {names} of {self.database}"
+        self.undo = SERVES_NOBODY
+
+    async def gates(self, world: World) -> list[Gate]:
+        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+        return [
+            Gate(
+                key=f"{self.key}/{shown(table)}",
+                question=f"Empty {shown(table)} in {self.database} on {subscriber}, and copy it.",
+                reversible=f"What {subscriber} has of it is replaced by all that {publisher} has.",
+                must_type=".".join(table),
+                valid_s=0.0,
+            )
+            for table in self.filled
+        ]
+
+    async def effects(self, world: World) -> list[Wave]:
+        waves: list[Wave] = [[may_read(world)]]
+        if self.missing:
+            waves.append([await self._making(world)])
+        if self.filled:
+            waves.append([self._emptying(world, (table[0], table[1])) for table in self.filled])
+        waves.append([refreshing(world, self.database, [(s, t) for s, t in self.taken])])
+        return waves
+
+    async def _making(self, world: World) -> PartsEffect:
+        ours, theirs = await both(world, self.database)
+        found = schema_changes.new_tables(ours, theirs)
+        missing = {(table[0], table[1]) for table in self.missing}
+        if strange := set(found.names) - missing:
+            raise StepFailed(
+                f"{', '.join(map(shown, sorted(strange)))} came to "
+                f"{held(world).publisher.value} meanwhile.",
+                now="Nothing was changed.",
+                todo="Look at the remedies again: they are taken in together.",
+            )
+        subscriber = held(world).subscriber
+
+        def left(ours: Parts, theirs: Parts) -> str:
+            names = [shown(table) for table in sorted(missing) if table not in theirs.tables]
+            return f"{subscriber.value} has no {', '.join(names)}" if names else ""
+
+        return PartsEffect(
+            world,
+            self.database,
+            found.statements,
+            key=f"{subscriber.slug}/{self.key}/make",
+            title=f"make {', '.join(shown(t) for t in self.missing)} on {subscriber.value}",
+            left=left,
+        )
+
+    def _emptying(self, world: World, table: Name) -> SqlEffect:
+        name = publication_name(world)
+        subscriber = held(world).subscriber
+
+        async def probe(connection: AsyncConnection) -> Finding:
+            taken = await replication.subscribed_tables(connection, name)
+            if any((each.schema, each.name) == table for each in taken):
+                return yes("it is taken in already")
+            query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(*table))
+            row = await (await connection.execute(query)).fetchone()
+            return no("it has rows") if row == (True,) else yes("it is empty")
+
+        # What is taken in already holds the copied rows: those are never deleted.
+        delete = SQL(
+            "DELETE FROM ONLY {} WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel "
+            "WHERE srrelid = pg_catalog.to_regclass({}))"
+        ).format(Identifier(*table), literal(quoted_sql(table)))
+        return SqlEffect(
+            world,
+            subscriber,
+            self.database,
+            [*OWN_WRITES, Statement(delete)],
+            key=f"{subscriber.slug}/{self.key}/empty/{shown(table)}",
+            title=f"empty {shown(table)} in {self.database} on {subscriber.value}",
+            probe=probe,
+            limit_s=world.plan.limits.mend_s,
+        )
+
+    async def verify(self, world: World, watch: Watch) -> None:
+        taken = [(schema, table) for schema, table in self.taken]
+        await recreated_tables.keep(world, watch, self.database, taken)
+        if missing := await await_ready(world, watch, self.database):
+            compare_later(world, watch, self.database, taken, missing)
+            return
+        for schema, table in taken:
+            await compare_rows(world, watch, self.database, schema, table)
+
+
+def quoted_sql(table: Name) -> str:
+    """Return a name as `to_regclass` reads it."""
+    return Identifier(*table).as_string(None)
+
+
+def refreshing(world: World, database: str, tables: list[Name]) -> SqlEffect:
+    """Return what takes in all tables that the publication has gained, with their rows."""
+    name, subscriber = publication_name(world), held(world).subscriber
+    return SqlEffect(
+        world,
+        subscriber,
+        database,
+        [replication.refresh_publication(name, copy_data=True)],
+        key=f"{subscriber.slug}/{quoted(database)}/refresh/" + ",".join(map(shown, tables)),
+        title=f"take in {', '.join(map(shown, tables))} on {subscriber.value}, with their rows",
+        probe=_taken_in(name, tables),
+        transaction=False,
+    )
+
+
+def _taken_in(name: str, tables: list[Name]) -> LookInside:
+    async def probe(connection: AsyncConnection) -> Finding:
+        found = await replication.subscribed_tables(connection, name)
+        taken = {(each.schema, each.name) for each in found}
+        left = [quoted_table(*table) for table in tables if table not in taken]
+        return no(f"not taken in: {', '.join(left)}") if left else yes("they are taken in")
+
+    return probe
+
+
+async def not_taken_in(world: World, database: str) -> list[Name]:
+    """Return the tables that the publisher publishes and the subscriber does not receive."""
+    name, sides = publication_name(world), held(world)
+    async with world.connect(sides.publisher, database) as connection:
+        published = await replication.published(connection, name)
+    async with world.connect(sides.subscriber, database) as connection:
+        if await replication.subscription(connection, name) is None:
+            return []
+        found = await replication.subscribed_tables(connection, name)
+    taken = {(each.schema, each.name) for each in found}
+    return [table for table in published if table not in taken]
+
+
+async def has_rows(world: World, role: Role, database: str, table: Name) -> bool:
+    """Return whether a table has any row."""
+    query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(*table))
+    async with world.connect(role, database) as connection:
+        row = await (await connection.execute(query)).fetchone()
+    return row == (True,)
+
+
+async def await_ready(world: World, watch: Watch, database: str) -> str:
+    """Wait until every table of a database is copied and goes with the others.
+
+    Return what is in the way of that, and is to be mended first, or nothing.
+    """
+    name, subscriber = publication_name(world), held(world).subscriber
+    limits = world.plan.limits
+    counted: int | None = None
+    missing, ask_after_s = "", SOON_S
+    what = f"the rows of {database} to be copied"
+    async for waited in watch.until(limits.subscribe_s, every_s=limits.fast_poll_s, what=what):
+        async with world.connect(subscriber, database) as connection:
+            found = await replication.subscribed_tables(connection, name)
+            failed = await replication.copy_errors(connection, name)
+        waiting = [quoted_table(t.schema, t.name) for t in found if t.state != "r"]
+        if not waiting:
+            watch.evidence(f"{database}: {len(found)} tables are taken in and ready")
+            break
+        if waited > ask_after_s:
+            ask_after_s = 2 * waited
+            if missing := await stopped_by(world, database):
+                break
+        counted = failed if counted is None else counted
+        if failed - counted >= ERRORS:
+            raise StepFailed(
+                f"The copy of {', '.join(waiting[:3])} in {database} fails over and over: "
+                f"{failed - counted} errors during this wait.",
+                now=f"{subscriber.value} does not receive these tables yet.",
+                todo=f"The reason stands in the log of {subscriber.value}. Mend it, then try again "
+                "to go on waiting.",
+            )
+        watch.progress(
+            f"{database}: {len(waiting)} of {len(found)} tables are copied: {waiting[0]}",
+            1 - len(waiting) / len(found),
+        )
+    return missing

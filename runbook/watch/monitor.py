@@ -1,0 +1,401 @@
+"""The watch: looks at everything over and over, judges what was seen, and says so.
+
+It only reads, on connections of its own; a look that fails degrades its own panel and says why. The
+next look is armed after the last one ended, and the verdict is made anew as soon as a look has
+found something else than before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from runbook.base import clocks
+from runbook.base.alert import Ages, Alarm, Seen
+from runbook.base.clocks import ClockWatch
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.step import StepFailed
+from runbook.ownership import holder, serving
+from runbook.postgres.connect import UNREACHABLE, CannotConnect
+from runbook.procedure.steps.protect.replication import detached
+from runbook.procedure.steps.upgrade.create_deployment import deployment
+from runbook.proofs import unreplicated
+from runbook.protection import dashboard as boards
+from runbook.protection import given_up, unanswered, verdicts
+from runbook.protection.assess import BESIDE, KEYS, RESTS, Looked, lag_alarms, row_alarms
+from runbook.protection.dashboard import Board, Production
+from runbook.protection.record import Judging
+from runbook.watch.downtime import downtime
+from runbook.watch.position import switchover_asked
+from runbook.watch.probes import clusters, counters, foreign_writes, origins, production
+from runbook.watch.probes.foreign_writes import StraysLook
+from runbook.watch.probes.keys import KeysLook
+from runbook.watch.probes.objects import HeldObjectsLook
+from runbook.watch.probes.patience import AGAIN_S, DatabasesLook
+from runbook.watch.probes.samples import Samples
+from runbook.watch.probes.schemas import SchemasLook, latest
+from runbook.watch.probes.slots import SlotsLook
+from runbook.watch.probes.traffic import TrafficLook
+from runbook.watch.probes.workers import WorkersLook
+from state.errors import JournalError
+from state.journal import Journal
+from state.records import Json, Sample
+
+_log = logging.getLogger("blueprime.monitor")
+
+RHYTHMS = 3.0
+"""After so many times what a look and the pause after it take, the next one is late."""
+
+LOOKS = (*RESTS, BESIDE, KEYS)
+"""The looks that end in what the judge is told."""
+
+BOUNDS_EVERY_S = 30.0
+"""The pause between two looks at how far sequences have come."""
+
+
+class Monitor:
+    """Keeps a run's board up to date.
+
+    `world` must be its own: its connections are not shared with the runner's.
+    """
+
+    def __init__(self, world: World, journal: Journal) -> None:
+        self.world = world
+        self._journal = journal
+        self.board = Board()
+        self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
+        """The looks that the verdict rests on and that have not come to an end since the start."""
+        self._judging = Judging(world, journal)
+        self._slots = SlotsLook(world)
+        self._green = SlotsLook(world)
+        self._workers = WorkersLook(world)
+        self._traffic = TrafficLook(world)
+        self._strays = StraysLook(world)
+        self._schemas = SchemasLook(world, journal)
+        self._keys = KeysLook(world)
+        self._objects = HeldObjectsLook(world, journal)
+        self._seen: dict[str, Seen] = {}
+        """What each look saw last, by its name."""
+        self._pauses: dict[str, float] = {}
+        self._rhythm_s: dict[str, float] = {}
+        """How long each look and the pause after it took at the last time, together."""
+        self._ages = Ages()
+        self._names: frozenset[tuple[str, str]] = frozenset()
+        self._alarms: dict[str, asyncio.Event] = {}
+        self._stopping = False
+        self._clocks = ClockWatch()
+        self._samples = Samples(journal, world.run)
+
+    def nudge(self) -> None:
+        """Look at everything again at once: a step has changed what is there."""
+        self._samples.stir()
+        self._wake()
+
+    def _wake(self, *names: str) -> None:
+        for name in names or self._alarms:
+            if name in self._alarms:
+                self._alarms[name].set()
+
+    def waiting(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
+        """Show what the running step waits for."""
+        self.board = self.board.waits_for(text, fraction, to_do=to_do)
+
+    def stop(self) -> None:
+        """Let each look under way come to its end, and begin no other."""
+        self._stopping = True
+        self._wake()
+
+    def start(self) -> asyncio.Task[None]:
+        """Sample from now on until stopped; it may be started again after that."""
+        self._stopping = False
+        # At once: what a former watch said must not pass for this one's.
+        self._begin_with(self._journal.live(self.world.run))
+        return asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        every = self.world.plan.protection.sample_every_s
+        looks: Mapping[str, tuple[Callable[[], Awaitable[None]], float]] = {
+            "clusters": (self._look_at_clusters, max(every, 1.0)),
+            "lags": (self._look_at_lags, every),
+            "workers": (self._look_at_workers, every),
+            "traffic": (self._look_at_traffic, every),
+            "schemas": (self._look_at_schemas, every),
+            "strays": (self._look_for_strays, every),
+            "origins": (self._look_at_origins, every),
+            "objects": (self._look_at_objects, every),
+            "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
+            "keys": (self._look_at_keys, every),
+            "given up": (self._look_for_given_up, every),
+            "judge": (self._judge, min(every, 1.0)),
+        }
+        watching = (self._forever(name, look, pause) for name, (look, pause) in looks.items())
+        try:
+            await asyncio.gather(*watching)
+        finally:
+            await self._strays.close()
+            self.board = replace(self.board, strays_since=None)
+
+    def _begin_with(self, published: Json | None) -> None:
+        """Begin with the figures of whoever held the run before: each bears its age."""
+        if published is None:
+            return
+        known = boards.from_json(published)
+        self._judging.begin_with(known)
+        self._ages.begin_with(known.alarms)
+        self.board = known.taken_over(self._judging.looking())
+
+    async def _forever(
+        self, name: str, look: Callable[[], Awaitable[None]], every_s: float
+    ) -> None:
+        alarm = self._alarms.setdefault(name, asyncio.Event())
+        while not self._stopping:
+            alarm.clear()
+            self._pauses[name] = every_s
+            before, began = self._found(), time.monotonic()
+            try:
+                await look()
+                self._unseen.discard(name)
+            except JournalError as error:
+                # The figures stay live; that nothing can be kept is on every screen.
+                self.board = replace(self.board, journal_error=str(error))
+            except (StepFailed, *UNREACHABLE) as error:
+                await self._failed(name, error)
+            except Exception as error:
+                # A sampler of ours that stumbles degrades its panel, and the others go on.
+                _log.exception("unforeseen failure in the look at %s", name)
+                await self._failed(name, error)
+            self._rhythm_s[name] = time.monotonic() - began + self._pauses[name]
+            if name != "judge" and self._found() != before:
+                self._wake("judge")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(alarm.wait(), self._pauses[name])
+
+    def _found(self) -> object:
+        """Return what the verdict rests on, figures and times aside."""
+        return (
+            [(lag.slot, lag.state, lag.active, lag.moment) for lag in self.board.lags],
+            [alarm.key for alarm in self._lag_alarms()],
+            {
+                name: ([alarm.key for alarm in seen.alarms], seen.unknown)
+                for name, seen in self._seen.items()
+            },
+        )
+
+    async def _failed(self, look: str, error: Exception) -> None:
+        words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        self._unseen.discard(look)
+        self.board = self.board.without(look, words)
+        # Nothing follows from another failure: a session ends, a query fails, AWS does not answer.
+        if look == "traffic" and isinstance(error, CannotConnect):
+            self._production(self._serving().does_not(str(error)))
+        for rest in LOOKS:
+            if rest.name == look:
+                self._seen[look] = Seen(self.world.now(), (), f"{rest.failed}: {words}")
+        await self.world.forget_connections()
+
+    async def _look_at_clusters(self) -> None:
+        own = await serving.own_clusters(self.world)
+        mark = holder.keep_left_behind(self.world, self._journal, own)
+        views, found = await clusters.views(self.world, own), await deployment(self.world)
+        self.board = replace(
+            self.board,
+            clusters=views,
+            left_behind="" if mark is None else mark.words,
+            deployment="" if found is None else found.status,
+            at=self.world.now(),
+        )
+        names = frozenset((view.role, view.name) for view in views)
+        if names != self._names:
+            self._names = names
+            await self.world.forget_connections()
+
+    async def _look_at_lags(self) -> None:
+        before = self.world.fact("deployment") is not None and not self._asked()
+        green = await self._green.aws_own() if before else ()
+        self.board = replace(self.board, green_lags=green)
+        views, warnings = await self._slots.held()
+        known = views if views and all(lag.bytes is not None for lag in views) else None
+        self.board = replace(self.board, lags=views, last_lags=known or self.board.last_lags)
+        self._seen["slots"] = Seen(self.world.now(), warnings, "")
+        self._again_soon("lags", self._slots.waits)
+        self._samples.keep_lags(views, self.world.now())
+
+    def _again_soon(self, look: str, waits: bool) -> None:
+        if waits:
+            self._pauses[look] = min(self._pauses[look], AGAIN_S)
+
+    def _asked(self) -> bool:
+        """Return whether the switchover was asked for, and not seen to be called off."""
+        done = self.world.fact("switchover") is not None
+        return done or switchover_asked(self.world, self._journal)
+
+    async def _look_at_workers(self) -> None:
+        before = self._workers.subscribed
+        self._seen["workers"] = await self._workers.look(self.board)
+        self._again_soon("workers", self._workers.waits)
+        if self._workers.subscribed and not before:
+            # Only now there is something that can be compared and watched: at once.
+            self._wake("schemas", "strays", "origins", "objects")
+
+    def _databases(self) -> list[str]:
+        """Return the databases of the capture, where all of them are subscribed to."""
+        ended = detached(self.world, held(self.world).subscriber)
+        return [] if ended or not self._workers.subscribed else self._captured()
+
+    async def _look_for_strays(self) -> None:
+        databases = self._databases()
+        if not databases:
+            await self._strays.close()
+            self._seen.pop("strays", None)
+            return
+        try:
+            self._seen["strays"], found = await self._strays.look(databases)
+            if found:
+                foreign_writes.keep(self.world, self._journal, found)
+                self._wake("judge")
+        finally:
+            self.board = replace(self.board, strays_since=self._strays.since)
+
+    async def _look_at_origins(self) -> None:
+        if not self._databases():
+            self._seen.pop("origins", None)
+            return
+        self._seen["origins"], came = await origins.look(self.world)
+        keep = partial(self._journal.evidence, self.world.run, "monitor")
+        unreplicated.keep(self.world, keep, came)
+
+    async def _look_in(self, name: str, look: DatabasesLook, databases: Sequence[str]) -> None:
+        """Take a look whose pause grows with what it reads."""
+        if not databases:
+            self._seen.pop(name, None)
+            return
+        self._seen[name] = await look.look(databases)
+        self._pauses[name] = max(self._pauses[name], look.rest_s)
+
+    async def _look_at_schemas(self) -> None:
+        await self._look_in("schemas", self._schemas, self._databases())
+
+    async def _look_at_objects(self) -> None:
+        await self._look_in("objects", self._objects, self._databases())
+
+    async def _look_at_keys(self) -> None:
+        await self._look_in("keys", self._keys, self._captured())
+
+    async def _look_for_given_up(self) -> None:
+        before = self._seen.get("given up")
+        self._seen["given up"] = await given_up.watched(self.world, self._journal, before)
+
+    def _captured(self) -> list[str]:
+        """Return the databases of the capture while its slots keep anything."""
+        if self.world.fact("slots") == []:
+            return []
+        return list((self.world.fact("capture") or {}).get("databases", ()))
+
+    async def _look_at_bounds(self) -> None:
+        databases = self._captured()
+        if not databases:
+            self._seen.pop("bounds", None)
+            return
+        self._seen["bounds"] = await counters.look(self.world, databases)
+
+    async def _look_at_traffic(self) -> None:
+        view, rated = await self._traffic.look(self.board)
+        self.board = replace(self.board, traffic=view)
+        self._production(self._serving().answers())
+        if rated and view.at is not None:
+            cluster = self.world.plan.cluster.identifier
+            self._samples.keep([Sample(view.at, "writes_per_s", cluster, view.writes_per_s)])
+
+    def _serving(self) -> production.Asked:
+        return production.Asked(
+            self._traffic.serving(self.board),
+            self.board,
+            self._workers.witness,
+            self.world.now(),
+            self.world.plan.protection.fresh_s,
+        )
+
+    def _production(self, found: Production) -> None:
+        """Put up whether the cluster that serves answers, and journal that it changed."""
+        if not self.board.clusters or (found.unreached and "workers" in self._unseen):
+            # Before AWS has told which clusters there are, nobody knows which of them serves; and
+            # before the one that follows was asked, whether it is only not seen from here.
+            return
+        words = production.news(self.board.production, found)
+        self.board = replace(self.board, production=found)
+        if words:
+            unanswered.keep(self._journal, self.world.run, found, words)
+            self._wake("judge")
+
+    def _watch_clocks(self) -> None:
+        """Forget every figure when the clocks have parted: their ages mean nothing."""
+        jump = self._clocks.look()
+        if jump is None:
+            return
+        why = f"not looked at since: {jump}"
+        self._slots.forget()
+        self._green.forget()
+        self._traffic.forget()
+        self._seen.clear()
+        self.board = self.board.forgotten(why)
+        self._wake()
+        clocks.keep(self._journal, self.world.run, jump)
+
+    async def _judge(self) -> None:
+        self._watch_clocks()
+        first = self._still_looking()
+        protection = self._judging.verdict(self._looked(), asked=self._asked(), first=first)
+        now = self.world.now()
+        self.board = replace(
+            self.board,
+            protection=protection,
+            alarms=self._all_alarms(now),
+            downtime=downtime(self._journal, self.world.run),
+            at=now,
+        )
+        self._journal.publish(self.world.run, self.board.as_json())
+        self.board = replace(self.board, journal_error="")
+        self._judging.keep(protection)
+
+    def _looked(self) -> Looked:
+        seen = {**self._seen, "schemas": latest(self.world, self._seen.get("schemas", Seen()))}
+        return Looked(
+            self.board.lags, seen, {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
+        )
+
+    def _lag_alarms(self) -> list[Alarm]:
+        slots = (self.world.fact("capture") or {}).get("slots", {})
+        limits = self.world.plan.protection
+        return lag_alarms(self.board.lags, slots, limits, self.world.now())[0]
+
+    def _all_alarms(self, now: datetime) -> tuple[Alarm, ...]:
+        """Return all that was found, with since when; what breaks the protection first."""
+        if self.world.fact("capture") is None or detached(self.world, held(self.world).subscriber):
+            return self._ages.dated(self._seen.get("given up", Seen()).alarms, now)
+        found = [
+            *self._lag_alarms(),
+            *row_alarms(verdicts.kept(self.world), now),
+            *(alarm for seen in self._seen.values() for alarm in seen.alarms),
+        ]
+        return self._ages.dated(found, now)
+
+    def _still_looking(self) -> bool:
+        """Return whether the first look at something is still under way.
+
+        Schemas can only be compared, and stray writes watched, once the subscriptions were seen;
+        and a lag has seconds once what was there at the first look is confirmed.
+        """
+        begun = self._workers.subscribed and not {rest.name for rest in LOOKS} <= self._seen.keys()
+        limit_s = self.world.plan.protection.lag_limit_s
+        unclear = any(
+            lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s
+            for lag in self.board.lags
+        )
+        return bool(self._unseen) or begun or unclear

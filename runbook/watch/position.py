@@ -1,0 +1,315 @@
+"""Where a run stands, as far as the ways from it are concerned: told by its journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from runbook.base.alert import Cause, cause_of
+from runbook.base.context import World
+from runbook.base.pair import VERIFIED, Sides, held
+from runbook.base.roles import Role
+from runbook.ownership.holder import LEFT_BEHIND
+from runbook.procedure.steps.rollback import forced
+from runbook.procedure.steps.upgrade import switchover
+from runbook.procedure.tracks import WayBack, WayUp
+from runbook.proofs import diverged, new_databases
+from runbook.proofs.diverged import DIFFERENT
+from runbook.proofs.late_writes import UNPROVED
+from runbook.protection import verdicts
+from runbook.protection.dashboard import Production, Serving, age, ago, stale
+from state.journal import Journal
+from state.rebasing import present, tried
+from state.records import Attempt, TrackEntry
+from state.words import Outcome, Status, Track
+
+
+class Position(StrEnum):
+    """Where a run stands, as far as the way back is concerned, or the way forward after one."""
+
+    BEFORE_SWITCHOVER = "before the switchover"
+    SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
+    BEFORE_TRAFFIC = "switched over, traffic not resumed"
+    SLIPPED_IN = "switched over, and rows slipped in before the capture"
+    NOT_PROTECTED = "traffic resumed, not yet protected"
+    PROTECTED = "protected"
+    WAY_LOST = "a slot is gone: blue prime misses writes"
+    ROWS_DIFFER = "rows differed at the last comparison"
+    ROLLING_BACK = "rolling back"
+    ROLLBACK_BLOCKED = "rolling back, and rows differ"
+    SWITCHING_ENDPOINT = "the endpoint is on its way to the old version"
+    ROLLED_BACK = "rolled back"
+    BACK_NOT_PROTECTED = "rolled back, new blue not yet fed"
+    BACK_PROTECTED = "rolled back, and protected"
+    BACK_WAY_LOST = "rolled back; a slot is gone: new blue misses writes"
+    BACK_ROWS_DIFFER = "rolled back; rows differed at the last comparison"
+    GOING_FORWARD = "going forward again"
+    FORWARD_BLOCKED = "going forward again, and rows differ"
+    SWITCHING_FORWARD = "the endpoint is on its way to the new version"
+    FORWARD_NOT_PROTECTED = "gone forward again, blue prime not yet fed"
+    FORCED_FORWARD = "gone forward by force"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    LEFT_BEHIND = "left behind: another journal went on with the run"
+
+
+ENDED = {
+    Track.ROLLBACK: Position.ROLLED_BACK,
+    Track.COMMIT: Position.COMMITTED,
+    Track.ABORT: Position.ABORTED,
+}
+"""Where a run stands once a cleanup has begun, by the track that was ended before it."""
+
+_ENDING = {
+    Track.COMMIT: frozenset({"detach", "drop-capture", "delete-blue-prime"}),
+    Track.ABORT: frozenset({"delete-green"}),
+    Track.CLEANUP: frozenset({"detach", "drop-capture", "delete-created"}),
+}
+"""The steps of a track after whose first change there is no going back on it."""
+
+_TURNING = frozenset({"stop-traffic", "detach"})
+"""The steps of a turn, in either direction, from whose first change on it is under way."""
+
+
+FORCED_FROM = {
+    Role.NEW_BLUE: (
+        Position.PROTECTED,
+        Position.NOT_PROTECTED,
+        Position.FORWARD_NOT_PROTECTED,
+        Position.ROWS_DIFFER,
+        Position.WAY_LOST,
+        Position.ROLLING_BACK,
+        Position.ROLLBACK_BLOCKED,
+    ),
+    Role.BLUE_PRIME: (
+        Position.BACK_PROTECTED,
+        Position.BACK_NOT_PROTECTED,
+        Position.BACK_ROWS_DIFFER,
+        Position.BACK_WAY_LOST,
+        Position.GOING_FORWARD,
+        Position.FORWARD_BLOCKED,
+    ),
+}
+"""The positions in which a cluster has the last word, and the other one may have most of it."""
+
+
+def follows(world: World, where: Position, away: Role) -> bool:
+    """Return whether the other cluster has followed `away`, so that it could take over by force."""
+    # On the first way up blue prime follows once it is subscribed; after a turn, once that is seen.
+    first = away is Role.NEW_BLUE and where is not Position.FORWARD_NOT_PROTECTED
+    return where in FORCED_FROM[away] and bool(world.fact("subscribed" if first else VERIFIED))
+
+
+def position(world: World, journal: Journal) -> Position:
+    """Return where the run stands, by its journal."""
+    if world.fact(LEFT_BEHIND):
+        return Position.LEFT_BEHIND
+    entries = present(journal.entries(world.run))
+    attempts = tried(journal, world.run)
+    for number, entry in reversed([*enumerate(entries)]):
+        found = _of(world, journal, entry, entries[:number], attempts)
+        if found is not None:
+            return found
+    return _of_upgrade(world, journal, attempts)
+
+
+def _of(
+    world: World,
+    journal: Journal,
+    entry: TrackEntry,
+    before: Sequence[TrackEntry],
+    attempts: Sequence[Attempt],
+) -> Position | None:
+    """Return where a stay on a track has taken the run, or None where it has changed nothing."""
+    performed = {each.step for each in attempts if each.entry == entry.id and each.effects}
+    if entry.track in _ENDING:
+        if not performed & _ENDING[entry.track]:
+            return None
+        if entry.track is not Track.CLEANUP:
+            return ENDED[entry.track]
+        return next(filter(None, (_ended(each) for each in reversed(before))), None)
+    if entry.way == WayBack.SETTLE:
+        return Position.ROLLED_BACK if performed & {"detach", "drop-capture"} else None
+    if entry.way in (WayBack.STAY, WayUp.STAY):
+        if not any(step.startswith("open-") for step in performed):
+            return None
+        on_new_blue = entry.track is Track.UPGRADE
+        return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
+    forward = entry.track is Track.UPGRADE and entry.way in (WayUp.FORWARD, WayUp.FORCED)
+    if entry.track is Track.UPGRADE and not forward:
+        return _of_upgrade(world, journal, attempts)
+    moved = _endpoint(entry, attempts)
+    if moved is Status.SUCCEEDED and entry.way in (WayBack.FOR_GOOD, WayBack.FORCED):
+        return Position.FORCED_FORWARD if forward else Position.ROLLED_BACK
+    if moved is Status.SUCCEEDED:
+        return _on_new_blue(world, forward=True) if forward else _on_blue_prime(world)
+    if moved is not None:
+        return Position.SWITCHING_FORWARD if forward else Position.SWITCHING_ENDPOINT
+    if performed & _TURNING:
+        if _unlike(world):
+            return Position.FORWARD_BLOCKED if forward else Position.ROLLBACK_BLOCKED
+        return Position.GOING_FORWARD if forward else Position.ROLLING_BACK
+    return None
+
+
+def _ended(entry: TrackEntry) -> Position | None:
+    """Return where a run stands that is cleaned up, by a stay before that; None: not by that."""
+    if (entry.track, entry.way) == (Track.UPGRADE, WayUp.FORCED):
+        return Position.FORCED_FORWARD
+    return ENDED.get(entry.track)
+
+
+def _unlike(world: World) -> bool:
+    """Return whether a table is known to differ, and was neither mended nor given up."""
+    return bool(world.fact(DIFFERENT) or diverged.left(world))
+
+
+def _only_rows(world: World) -> bool:
+    """Return whether nothing else than rows stood in the way when the watch last looked."""
+    causes = verdicts.journaled(world).get("causes") or ()
+    return all(cause_of(str(cause)) is Cause.ROWS for cause in causes)
+
+
+def _on_new_blue(world: World, *, forward: bool = False) -> Position:
+    """Return where a run stands whose applications are on new blue, or about to be let in."""
+    if verdicts.is_lost(world):
+        return Position.WAY_LOST
+    if _unlike(world) and world.fact("subscribed") and _only_rows(world):
+        # Before blue prime follows, nothing is mended yet: protecting goes on first.
+        return Position.ROWS_DIFFER
+    if verdicts.is_protected(world):
+        return Position.PROTECTED
+    return Position.FORWARD_NOT_PROTECTED if forward else Position.NOT_PROTECTED
+
+
+def _on_blue_prime(world: World) -> Position:
+    """Return where a run stands that has rolled back: the way forward is held, or it is not."""
+    if held(world).publisher is not Role.BLUE_PRIME or not world.fact("slots"):
+        return Position.ROLLED_BACK
+    if verdicts.is_lost(world):
+        return Position.BACK_WAY_LOST
+    if _unlike(world) and _only_rows(world):
+        return Position.BACK_ROWS_DIFFER
+    if verdicts.is_protected(world):
+        return Position.BACK_PROTECTED
+    return Position.BACK_NOT_PROTECTED
+
+
+def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> Position:
+    if world.fact("switchover") is None:
+        asked = switchover_asked(world, journal)
+        return Position.SWITCHOVER_ASKED if asked else Position.BEFORE_SWITCHOVER
+    traffic = world.fact("traffic") or {}
+    resumed = any(
+        attempt.step == "resume-traffic"
+        # By hand it has no effects: then that it was done counts.
+        and (attempt.effects or attempt.status is Status.SUCCEEDED)
+        for attempt in attempts
+        if attempt.track is Track.UPGRADE
+    )
+    if not resumed and not traffic.get("open"):
+        if verdicts.is_protected(world):
+            return Position.PROTECTED
+        return Position.SLIPPED_IN if world.fact(UNPROVED) else Position.BEFORE_TRAFFIC
+    return _on_new_blue(world)
+
+
+def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
+    """Return how far a stay has taken the endpoint: SUCCEEDED, UNKNOWN, or None.
+
+    A change that was asked for and is not known to have failed may have moved it; one that failed
+    has not.
+    """
+    tried = [each for each in attempts if each.entry == entry.id and each.step == "switch-endpoint"]
+    if any(attempt.status is Status.SUCCEEDED for attempt in tried):
+        return Status.SUCCEEDED
+    moved = any(
+        effect.outcome is not Outcome.FAILED for attempt in tried for effect in attempt.effects
+    )
+    return Status.UNKNOWN if moved else None
+
+
+def switchover_asked(world: World, journal: Journal) -> bool:
+    """Return whether the pivot was called, and not seen to return since.
+
+    A failed attempt alone does not say so: its wait may have ended before the switchover did.
+    """
+    returned = (world.fact(switchover.RETURNED) or {}).get("at")
+    return any(
+        effect.outcome is not Outcome.FAILED
+        and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
+        for attempt in tried(journal, world.run)
+        if attempt.step == switchover.Switchover.key and attempt.track is Track.UPGRADE
+        for effect in attempt.effects
+    )
+
+
+def way_back(where: Position) -> str:
+    """Return the sentence that every screen shows: the way from here and what it loses."""
+    return {
+        Position.BEFORE_SWITCHOVER: "abort: blue stays as it is, nothing is lost",
+        Position.SWITCHOVER_ASKED: "known when the switchover's end is seen; nothing is lost",
+        Position.BEFORE_TRAFFIC: "return to old blue, nothing is lost",
+        Position.SLIPPED_IN: "return to old blue, which loses only what slipped in, as named",
+        Position.NOT_PROTECTED: "finish protecting, then roll back: nothing is lost, it takes time",
+        Position.PROTECTED: "roll back to blue prime, nothing is lost",
+        Position.WAY_LOST: "none that loses nothing: a slot is gone, blue prime misses writes",
+        Position.ROWS_DIFFER: "re-copy the tables that differ, then roll back; compare proves it",
+        Position.ROLLBACK_BLOCKED: "stay on the new version: it has every write; rows differ",
+        Position.ROLLING_BACK: "go on rolling back, nothing is lost",
+        Position.SWITCHING_ENDPOINT: "go on rolling back, nothing is lost",
+        Position.ROLLED_BACK: "none is held: the old version serves",
+        Position.BACK_NOT_PROTECTED: "finish feeding new blue, then forward again: nothing is lost",
+        Position.BACK_PROTECTED: "forward again to new blue, nothing is lost",
+        Position.BACK_WAY_LOST: "none that loses nothing: a slot is gone, new blue misses writes",
+        Position.BACK_ROWS_DIFFER: "re-copy the tables that differ, then forward; compare proves "
+        "it",
+        Position.FORWARD_BLOCKED: "stay on the old version: it has every write; rows differ",
+        Position.GOING_FORWARD: "go on going forward, nothing is lost",
+        Position.SWITCHING_FORWARD: "go on going forward, nothing is lost",
+        Position.FORWARD_NOT_PROTECTED: "finish feeding blue prime, then roll back: nothing is "
+        "lost",
+        Position.FORCED_FORWARD: "none is held: the new version serves",
+        Position.COMMITTED: "none: the way back has ended",
+        Position.ABORTED: "none is needed: blue serves as before",
+        Position.LEFT_BEHIND: "not known here: another journal went on with the run",
+    }[where]
+
+
+def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
+    """Return the same where the cluster that serves answers; else what is left then.
+
+    `fresh` says that it must have been looked for lately.
+    """
+    if where in (Position.SWITCHING_ENDPOINT, Position.SWITCHING_FORWARD) and world.accepted(
+        forced.GATE
+    ):
+        return "go on with the forced way: what was not sent is given up, and nothing else"
+    away = next((role for role, places in FORCED_FROM.items() if where in places), None)
+    if away is None:
+        return way_back(where)
+    behind = new_databases.gone_by_name(world)
+    here = f"{way_back(where)}; {behind}, stays behind" if behind else way_back(where)
+    down = verdicts.unreached(world, fresh=fresh)
+    if down is None:
+        return here
+    if down.state is Serving.CUT:
+        return f"from a machine that reaches {away.value}, not from this one: {here}"
+    dead = f"{away.value} does not answer{_as_of(world, down)}"
+    to = Sides.of(away).subscriber.value
+    if follows(world, where, away):
+        return (
+            f"none that loses nothing while {dead}; the forced way to {to} (b, or --track forced) "
+            "says what it gives up"
+        )
+    return f"none while {dead}: {to} does not follow it; bring it back"
+
+
+def _as_of(world: World, found: Production) -> str:
+    """Return when it was looked for, where that is not now; else nothing."""
+    if not stale(found.at, world.now(), world.plan.protection.fresh_s):
+        return ""
+    seconds = age(found.at, world.now())
+    when = "at a time that is not known" if seconds is None else f"{ago(seconds)} ago"
+    return f" (last looked for {when})"

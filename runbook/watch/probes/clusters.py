@@ -1,0 +1,64 @@
+"""The clusters of the run, as AWS tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runbook.aws.facts import Cluster
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.base.roles import Role
+from runbook.base.step import StepFailed
+from runbook.ownership import serving
+from runbook.ownership.holder import LEFT_BEHIND
+from runbook.protection.dashboard import ClusterView
+
+GONE = "gone"
+
+
+async def views(world: World, clusters: Iterable[Cluster]) -> tuple[ClusterView, ...]:
+    """Return each cluster that plays a part now. `clusters`: those of the run that exist.
+
+    Raises `StepFailed` where AWS lists none of them: that is another account, region or endpoint
+    sooner than a night in which all were deleted.
+    """
+    roles = serving.roles_of_now(world)
+    listed = {cluster.resource_id: cluster for cluster in clusters}
+    bound = [(role, world.bound(role)) for role in roles]
+    found = [await _view(world, role, listed.get(each)) for role, each in bound if each is not None]
+    if found and all(view.status == GONE for view in found):
+        raise StepFailed(
+            f"AWS lists no cluster of this run in {world.plan.cluster.region}.",
+            now="Nothing is known of them.",
+            todo="Check the credentials, the region and AWS_ENDPOINT_URL of this terminal.",
+        )
+    return tuple(found)
+
+
+async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterView:
+    now = world.now()
+    if cluster is None:
+        return ClusterView(role.value, "", "", GONE, 0, 0, at=now)
+    instances = await world.rds.instances(cluster.identifier)
+    traffic = world.fact("traffic") or {"open": True, "on": Role.BLUE.value}
+    led = (world.fact("endpoint") or {}).get("on")
+    serves = (
+        cluster.identifier == world.plan.cluster.identifier
+        if led is None
+        else Role(led).identity is role.identity
+    )
+    open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
+    return ClusterView(
+        role=role.value,
+        name=cluster.identifier,
+        version=cluster.engine_version,
+        status=cluster.status,
+        instances=len(instances),
+        instances_available=sum(1 for instance in instances if instance.available),
+        percent=cluster.percent_progress,
+        serves=serves,
+        publishes=held(world).publisher is role and bool(world.fact("slots")),
+        # What another journal has opened or closed since is not known here.
+        frozen=not open_here and not world.fact(LEFT_BEHIND),
+        at=now,
+    )

@@ -1,0 +1,41 @@
+"""Sequences that come to their end, on both sides: a rollback takes their values along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.context import World
+from runbook.base.pair import held
+from runbook.postgres import sequences
+
+NARROW_SHARE = 0.1
+"""Less of its range than this being left is an alarm."""
+
+NAMED = 5
+"""So many sequences of a database are named, the narrowest first."""
+
+
+async def look(world: World, databases: Sequence[str]) -> Seen:
+    """Return the sequences of both sides that have little of their range left."""
+    sides, now = held(world), world.now()
+    alarms = []
+    for role in (sides.publisher, sides.subscriber):
+        if role is sides.subscriber and world.bound(role) is None:
+            continue
+        for database in databases:
+            async with world.connect(role, database) as connection:
+                found = await sequences.narrow(connection, NARROW_SHARE)
+            alarms += [
+                Alarm(
+                    Cause.SEQUENCE,
+                    database,
+                    f"{role.slug} {each}",
+                    f"sequence {each} in {database} of {role.value} has "
+                    f"{100 * each.left_share:.1f} % of its range left",
+                    False,
+                    now,
+                )
+                for each in found[:NAMED]
+            ]
+    return Seen(now, tuple(alarms), "")

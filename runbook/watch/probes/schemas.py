@@ -1,0 +1,110 @@
+"""Schema drift between the two held sides, kept as a fact for as long as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.context import World
+from runbook.base.pair import Sides, held
+from runbook.procedure.steps.protect.capture import publication_name
+from runbook.proofs import diverged, recreated_tables, schema_drift, unsent
+from runbook.proofs.schema_drift import Drift, SchemaLook
+from runbook.protection.dashboard import age
+from state.journal import Journal
+from state.records import Json
+
+REST = 9.0
+"""A look is followed by a pause of so many times what its stamps took: it takes at most a tenth
+of one core of production, whatever there is to look at."""
+
+REST_COMPARED = 1.0
+"""And of so many times what the comparison took that a change has called for."""
+
+
+class SchemasLook:
+    """Compares the schemas, and keeps in the journal what changes."""
+
+    def __init__(self, world: World, journal: Journal) -> None:
+        self._world, self._journal = world, journal
+        self._look: SchemaLook | None = None
+        self._drifts: list[Drift] | None = None
+        self.rest_s = 0.0
+        """The pause that the last look asks for."""
+
+    async def look(self, databases: Sequence[str]) -> Seen:
+        """Return every difference between the two sides."""
+        if self._look is None:
+            self._look = SchemaLook(self._world, publication_name(self._world))
+        now = self._world.now()
+        sides = held(self._world)
+        found = await self._look.look(sides, databases)
+        before = schema_drift.kept(self._world) if self._drifts is None else self._drifts
+        known = recreated_tables.kept(self._world)
+        anew: set[unsent.Table] = set()
+        former: set[unsent.Table] = set()
+        for database, seen in self._look.numbered.items():
+            late = recreated_tables.anew(sides, seen, known.get(database), [*before, *found])
+            whole = recreated_tables.whole(sides, seen, known.get(database), late)
+            anew.update((database, *name) for name in late)
+            former.update((database, *name) for name in whole)
+        if (
+            tables := await unsent.counted(
+                self._world, sides.publisher, before, found, anew, former
+            )
+        ) is not None:
+            words = "; ".join(each.words for each in tables) or "no table is known to differ"
+            value = diverged.as_json(tables)
+            self._journal.evidence(
+                self._world.run, "monitor", words, key=diverged.FACT, value=value
+            )
+        self._keep_numbers(sides, known)
+        self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
+        if found != self._drifts and (found or schema_drift.kept(self._world)):
+            self._keep(found, now)
+        self._drifts = found
+        alarms = (
+            Alarm(Cause.SCHEMA, each.database, each.subject, each.words, each.breaks, now)
+            for each in found
+        )
+        return Seen(now, tuple(alarms), "")
+
+    def _keep_numbers(self, sides: Sides, known: Mapping[str, recreated_tables.Kept]) -> None:
+        assert self._look is not None
+        seen = {
+            database: recreated_tables.looked(sides, pairs, known.get(database))
+            for database, pairs in self._look.numbered.items()
+        }
+        if any(database not in known or known[database] != seen[database] for database in seen):
+            value: Json = {**known, **seen}
+            self._journal.evidence(
+                self._world.run, "monitor", "", key=recreated_tables.FACT, value=value
+            )
+
+    def _keep(self, found: list[Drift], now: datetime) -> None:
+        words = "the schemas are alike again"
+        if found:
+            more = f", and {len(found) - 1} more" if found[1:] else ""
+            words = f"the schemas differ: {found[0].words}{more}"
+        value = {"at": now.isoformat(), "drifts": [each.as_json() for each in found]}
+        self._journal.evidence(
+            self._world.run, "monitor", words, key=schema_drift.FACT, value=value
+        )
+
+
+def latest(world: World, own: Seen) -> Seen:
+    """Return the later of the watch's comparison and a step's own (the fact `schema`).
+
+    A later look of the watch that failed is not mended by an earlier good one, nor by one that a
+    clock set back has put into the future.
+    """
+    kept = world.fact("schema")
+    if kept is None:
+        return own
+    at = datetime.fromisoformat(kept["at"])
+    ahead = age(at, world.now()) is None
+    if own.at is not None and (own.at > at or ahead):
+        return own
+    alarms = (Alarm(Cause.SCHEMA, "", words, words, True, at) for words in kept["differences"])
+    return Seen(at, tuple(alarms), "")

@@ -1,0 +1,58 @@
+"""What a server's own log says of an apply worker that fails: SQL cannot read it, AWS's API can."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runbook.aws.errors import AwsError
+from runbook.base.context import World
+from runbook.base.roles import Role
+from runbook.procedure.steps.protect.capture import publication_name
+
+_ERROR = re.compile(r"ERROR:\s+(?P<words>.+)")
+_CONTEXT = re.compile(
+    r'CONTEXT:\s+processing remote data for replication origin "(?P<origin>[^"]+)"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The last error of a worker, or why the log could not be read."""
+
+    error: str
+    unread: str = ""
+
+
+def apply_error(log: str, origin: str) -> str:
+    """Return the last error of the worker that applies under an origin, as the server worded it.
+
+    An error's context follows it (documentation, "Logical Replication: Conflicts"). Only the
+    message is taken: its detail may hold values of rows.
+    """
+    found = error = ""
+    for line in log.splitlines():
+        if match := _ERROR.search(line):
+            error = match["words"].strip()
+        elif (match := _CONTEXT.search(line)) and match["origin"] == origin:
+            found, error = error or found, ""
+    return found
+
+
+async def apply_said(world: World, role: Role, database: str) -> Said:
+    """Return the last error of a database's apply worker, from the log of the role's writer."""
+    async with world.connect(role, database) as connection:
+        cursor = await connection.execute(
+            "SELECT 'pg_' || oid FROM pg_catalog.pg_subscription WHERE subname = %s AND subdbid = "
+            "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+            (publication_name(world),),
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        return Said("")
+    try:
+        writer = (await world.cluster(role)).writer
+        log = "" if writer is None else await world.rds.log_tail(writer.identifier)
+    except AwsError as error:
+        return Said("", " ".join(str(error).split()))
+    return Said(apply_error(log, str(row[0])))
