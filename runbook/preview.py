@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from runbook.base.context import World
 from runbook.base.effect_state import seen_there
 from runbook.base.offer import Preview
-from runbook.base.step import Gate, Step, StepFailed
+from runbook.base.step import Gate, Step
+from runbook.failures import StepFailed
 from runbook.ownership.permission import objection
 from runbook.postgres.connect import UNREACHABLE
 from state.records import Decision

@@ -22,9 +22,10 @@ from runbook import checklist as checklists
 from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.offer import Offer, Pending, Preview, choices
-from runbook.base.step import Ambiguous, Answer, Finding, Step, StepFailed
+from runbook.base.step import Step
 from runbook.branches import Way, ways
 from runbook.checklist import Checklist
+from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.ownership import holder
 from runbook.plan import reread
 from runbook.plan.model import Plan

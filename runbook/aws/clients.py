@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from runbook.aws.call import Call
 from runbook.aws.errors import CredentialsExpired, answered, explain, refused_connection
-from runbook.base.step import Ambiguous
+from runbook.failures import Ambiguous
 
 _CONNECT_S = 5
 _ANSWER_S = 20

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 
 _LOG_IN_AGAIN = (
     "Log in again (e.g. `aws sso login`) and try again. If they came from the shell's environment, "

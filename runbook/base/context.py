@@ -21,7 +21,7 @@ from runbook.aws.rds import Cluster, Instance, Rds
 from runbook.base import clocks, server_names
 from runbook.base.kept import Kept
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.base.step import Ambiguous, Answer, Effect, Finding, StepFailed, Wave
+from runbook.base.step import Effect, Wave
+from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from state.records import Effect as Record
 from state.words import Outcome

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.base.step import Answer, Finding, Gate, Risk
+from runbook.base.step import Gate, Risk
+from runbook.failures import Answer, Finding
 from state.records import Effect
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from runbook.base.roles import Role
+from runbook.failures import Finding
 from state.records import Json
 from state.words import Result
 
@@ -52,44 +53,6 @@ class Stakes:
     role: Role
     lasting: bool = False
     """Whether the cluster itself keeps clients out, or lets them in, from then on."""
-
-
-class Answer(StrEnum):
-    """What a probe says to: has this effect already happened?"""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer of a probe, with one sentence on what was looked at and seen."""
-
-    answer: Answer
-    seen: str
-    detail: Mapping[str, Json] = field(default_factory=dict)
-
-
-class StepFailed(Exception):
-    """A foreseeable failure, in the words that a person reads.
-
-    `what` happened and to which object; what is `now` true; what to do `next`.
-    """
-
-    def __init__(self, what: str, *, now: str, todo: str) -> None:
-        super().__init__(f"{what} {now} {todo}")
-        self.what = what
-        self.now = now
-        self.todo = todo
-
-
-class Refused(StepFailed):
-    """A check blocks: nothing was changed, and going on is not offered."""
-
-
-class Ambiguous(Exception):
-    """`perform` cannot tell whether the effect happened (a lost response, a lost connection)."""
 
 
 class Effect(ABC):

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
 from runbook.base.context import World
-from runbook.base.step import Ambiguous, Refused, StepFailed
+from runbook.failures import Ambiguous, Refused, StepFailed
 from state.journal import Journal
 from state.records import Json
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Stake, Step, StepFailed
+from runbook.base.step import Effect, Risk, Stake, Step
+from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
 from runbook.ownership.holder import Mark
 from runbook.ownership.serving import Door, Seen

@@ -21,7 +21,8 @@ import psycopg
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Refused, Stake, Stakes
+from runbook.base.step import Gate, Stake, Stakes
+from runbook.failures import Refused
 from runbook.plan.model import EndpointMethod
 from runbook.postgres import admission
 from runbook.postgres.admission import Admission

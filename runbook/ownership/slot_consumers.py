@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed, Watch
+from runbook.base.step import Watch
+from runbook.failures import StepFailed
 from runbook.ownership.aws_names import of_aws
 from runbook.postgres import catalog
 from runbook.postgres.catalog import SlotFound

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster, Deployment
 from runbook.base.context import CLUSTER_TAG, RUN_TAG
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 
 _GROUP = re.compile(r"bp-(?P<run>[a-z][a-z0-9]{5})-pg")
 _SQL_NAME = re.compile(r"blueprime_(?P<run>[a-z][a-z0-9]{5})(_.*)?", re.DOTALL)

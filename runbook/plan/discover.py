@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, EngineVersion
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
-from runbook.base.step import Refused, StepFailed
+from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
 from runbook.plan.model import CredentialsSection
 from runbook.plan.reading import plainly

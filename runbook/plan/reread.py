@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.plan import model as plans
 from runbook.plan.model import Plan, PlanError
 from state.records import Evidence, Json, Run

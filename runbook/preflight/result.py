@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.fix import Fix
 

@@ -15,17 +15,8 @@ import psycopg
 
 from runbook.base.context import World
 from runbook.base.effect_state import PROBE, Looked, by_person, first_line, probe_safely, ruled
-from runbook.base.step import (
-    Ambiguous,
-    Answer,
-    Effect,
-    Finding,
-    Gate,
-    Refused,
-    Step,
-    StepFailed,
-    Wave,
-)
+from runbook.base.step import Effect, Gate, Step, Wave
+from runbook.failures import Ambiguous, Answer, Finding, Refused, StepFailed
 from runbook.ownership.permission import Permission
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.waiting import JournalWatch, Notice, Stopped, Waits

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from runbook.base.amounts import lasting
 from runbook.base.clocks import STILL_S
-from runbook.base.step import Gate, StepFailed
+from runbook.base.step import Gate
+from runbook.failures import StepFailed
 from state.journal import Journal
 from state.records import Attempt, Json
 from state.standing import WARNING

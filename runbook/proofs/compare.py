@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
 from runbook.postgres.confirming import Patience
 from runbook.postgres.statement import quoted

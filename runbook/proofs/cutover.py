@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Gate, StepFailed, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import StepFailed
 from runbook.postgres import fence_sql, marks
 from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.marks import Marks

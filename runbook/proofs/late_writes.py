@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Refused, StepFailed, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import Refused, StepFailed
 from runbook.postgres import compare, fence_sql
 from runbook.postgres.fence_sql import FenceSample, FenceVerdict
 from runbook.postgres.gather_all import together

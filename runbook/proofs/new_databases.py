@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 
 from runbook.base.context import World
 from runbook.base.pair import Sides
-from runbook.base.step import Refused, Watch
+from runbook.base.step import Watch
+from runbook.failures import Refused
 from runbook.postgres.statement import quoted
 from runbook.proofs import schema_drift
 

@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed, Watch
+from runbook.base.step import Watch
+from runbook.failures import StepFailed
 from runbook.postgres import catalog, fence_sql, marks, replication
 from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.fence_sql import FenceSample, FenceVerdict

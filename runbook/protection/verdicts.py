@@ -12,7 +12,8 @@ from datetime import datetime
 
 from runbook.base.context import World
 from runbook.base.pair import VERIFIED, held
-from runbook.base.step import StepFailed, Watch
+from runbook.base.step import Watch
+from runbook.failures import StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.procedure.steps.protect.replication import detached
 from runbook.proofs import diverged, unreplicated

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from runbook.aws.facts import Cluster, Deployment
 from runbook.base.context import RUN_TAG
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.ownership.tags import Region, Traces, aside_name, prime_name
 from runbook.plan.model import Plan
 from runbook.recovery.found import Item, Unknown

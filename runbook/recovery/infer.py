@@ -11,7 +11,7 @@ from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.ownership import holder, tags
 from runbook.ownership.holder import HOLDER_TAG, Mark
 from runbook.ownership.tags import Region, Traces

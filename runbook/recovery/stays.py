@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runbook.base.step import Ambiguous, Answer, Effect, Finding, Step, StepFailed
+from runbook.base.step import Effect, Step
+from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.tracks import steps_of
 from runbook.recovery.evidence import Scene

@@ -7,7 +7,8 @@ import time
 
 from runbook.base.context import World
 from runbook.base.pair import Sides, held
-from runbook.base.step import StepFailed, Watch
+from runbook.base.step import Watch
+from runbook.failures import StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.capture import captured_databases, slot_name
 from runbook.procedure.steps.protect.verify import require_slot

@@ -10,7 +10,8 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import Finding, Gate, Risk, Watch, Wave
+from runbook.base.step import Gate, Risk, Watch, Wave
+from runbook.failures import Finding
 from runbook.postgres import rows
 from runbook.postgres.schema_ddl import shown
 from runbook.postgres.statement import Statement

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from runbook.base.offer import Offer
-from runbook.base.step import Ambiguous, StepFailed
+from runbook.failures import Ambiguous, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.repair.remedy import Remedy
 

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import Answer, Finding, Gate, StepFailed, Watch, Wave
+from runbook.base.step import Gate, Watch, Wave
+from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import catalog, fix_sql
 from runbook.postgres.catalog import TableWithoutIdentity
 from runbook.postgres.fix import Fix, Mend

@@ -11,7 +11,8 @@ from psycopg.sql import Composed
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Finding, Gate, StepFailed, Watch, Wave
+from runbook.base.step import Gate, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import objects
 from runbook.postgres.maintenance import unhurried
 from runbook.postgres.replication.role import set_password_statement

@@ -11,7 +11,8 @@ from runbook.base.context import World
 from runbook.base.offer import Offer
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import Answer, Gate
+from runbook.base.step import Gate
+from runbook.failures import Answer
 from runbook.ownership.permission import objection_and_look
 from runbook.ownership.serving import Seen
 from runbook.postgres import replication, schema_changes

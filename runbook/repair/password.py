@@ -10,7 +10,8 @@ from runbook.aws import Call
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import Answer, Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
+from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import connect as pg
 from runbook.postgres.connect import CannotConnect
 from runbook.postgres.replication.role import hash_password, set_password_statement

@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Answer, Finding, Gate, Refused, StepFailed, Watch, Wave
+from runbook.base.step import Gate, Watch, Wave
+from runbook.failures import Answer, Finding, Refused, StepFailed
 from runbook.ownership.aws_names import Owner, of_aws, owner
 from runbook.postgres import fix, fix_sql
 from runbook.postgres.fix import Fix, Mend

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import Answer, StepFailed, Watch
+from runbook.base.step import Watch
+from runbook.failures import Answer, StepFailed
 from runbook.postgres.schema_ddl import Name, shown
 from runbook.procedure.steps.shared.effects import unknown
 from runbook.proofs import diverged

@@ -20,7 +20,8 @@ from psycopg.sql import SQL
 
 from runbook.base.context import World
 from runbook.base.pair import Sides, held
-from runbook.base.step import Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, rows
 from runbook.postgres.rows import Chosen, Table
 from runbook.procedure.steps.protect.capture import publication_name

@@ -10,7 +10,8 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.base.context import World
 from runbook.base.pair import Sides, held
-from runbook.base.step import Effect, Finding, Gate, Risk, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Gate, Risk, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import catalog, replication, schema_changes
 from runbook.postgres.schema_ddl import Parts, shown
 from runbook.postgres.statement import Statement, quoted

@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import Finding, Watch, Wave
+from runbook.base.step import Watch, Wave
+from runbook.failures import Finding
 from runbook.postgres import apply_rights
 from runbook.postgres.apply_rights import ApplyRights
 from runbook.postgres.failing_transaction import Pending

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import Finding, Gate, Risk, Watch, Wave
+from runbook.base.step import Gate, Risk, Watch, Wave
+from runbook.failures import Finding
 from runbook.postgres import failing_transaction
 from runbook.postgres.failing_transaction import Pending, Stray
 from runbook.postgres.rows import quoted_table

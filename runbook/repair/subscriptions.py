@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import Finding, StepFailed, Watch, Wave
+from runbook.base.step import Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.protect.capture import publication_name

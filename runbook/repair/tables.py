@@ -11,7 +11,8 @@ from psycopg.sql import SQL, Identifier
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import Finding, Gate, StepFailed, Watch, Wave
+from runbook.base.step import Gate, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
 from runbook.postgres.rows import quoted_table
 from runbook.postgres.schema_ddl import Name, Parts, shown

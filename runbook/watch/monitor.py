@@ -21,7 +21,7 @@ from runbook.base.alert import Ages, Alarm, Seen
 from runbook.base.clocks import ClockWatch
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
 from runbook.postgres.connect import UNREACHABLE, CannotConnect
 from runbook.procedure.steps.protect.replication import detached

@@ -15,7 +15,7 @@ from runbook import checklist, recovery
 from runbook.aws import Aws
 from runbook.base import clocks, server_names
 from runbook.base.context import World
-from runbook.base.step import Refused as NoTrace
+from runbook.failures import Refused as NoTrace
 from runbook.ownership import holder
 from runbook.ownership.holder import Mark
 from runbook.ownership.tags import Region

@@ -14,7 +14,7 @@ import pytest
 from runbook import recovery
 from runbook.aws import Aws
 from runbook.aws.errors import AwsError
-from runbook.base.step import Refused, StepFailed
+from runbook.failures import Refused, StepFailed
 from runbook.plan import model as plans
 from runbook.plan.model import Plan
 from tests.adopt.lost import adopt, lose_journal

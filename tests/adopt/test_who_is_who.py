@@ -8,7 +8,7 @@ import pytest
 
 from runbook.aws.facts import Cluster, Deployment
 from runbook.base.context import CLUSTER_TAG, RUN_TAG
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.ownership import tags as traces
 from runbook.ownership.tags import Region, Traces
 from runbook.plan.model import Plan

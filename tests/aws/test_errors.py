@@ -18,7 +18,7 @@ from runbook.aws import (
     EndpointGone,
     UnknownRegion,
 )
-from runbook.base.step import Ambiguous, StepFailed
+from runbook.failures import Ambiguous, StepFailed
 from state.words import Environment
 from tests.aws.conftest import Answer, Endpoint
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from runbook.base.offer import Pending
-from runbook.base.step import Answer, Finding
+from runbook.failures import Answer, Finding
 from runbook.session import Session
 from state.records import Effect
 from state.words import Outcome

@@ -16,7 +16,7 @@ from runbook.aws import Aws, AwsRefused, Call, CredentialsExpired
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
-from runbook.base.step import Finding, Refused
+from runbook.failures import Finding, Refused
 from runbook.procedure.steps.shared import recreate_failed
 from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.aws.call import Call
 from runbook.aws.errors import AwsRefused, AwsUnavailable
 from runbook.aws.rds import ENGINE
-from runbook.base.step import Ambiguous
+from runbook.failures import Ambiguous
 from tests.guards.clock import Killed
 from tests.guards.control import ACCOUNT, ControlPlane, arn
 from tests.guards.faults import AT_CHANGE, BLIND_S, LATE_S, STALE_S, Fault

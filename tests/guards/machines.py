@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runbook import recovery
 from runbook.aws import Aws
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.plan import model as plans
 from runbook.session import Session
 from state.errors import Refused

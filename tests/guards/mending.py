@@ -10,7 +10,8 @@ from typing import Any
 from psycopg.sql import SQL
 
 from runbook.base.pair import Sides, held
-from runbook.base.step import Effect, Finding
+from runbook.base.step import Effect
+from runbook.failures import Finding
 from runbook.postgres import catalog, replication
 from runbook.postgres.schema_ddl import Parts
 from runbook.postgres.statement import Statement

@@ -12,8 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runbook.base.context import STOPPED_BY_HAND
-from runbook.base.step import Gate, StepFailed
+from runbook.base.step import Gate
 from runbook.branches import Way
+from runbook.failures import StepFailed
 from runbook.session import Session
 from state.errors import Refused, RunIsOpen
 from state.words import Outcome, Status

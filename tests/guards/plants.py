@@ -10,7 +10,8 @@ from unittest.mock import patch
 
 from runbook.base.effect_state import Looked
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding
+from runbook.base.step import Effect
+from runbook.failures import Finding
 from runbook.ownership import holder, serving
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner

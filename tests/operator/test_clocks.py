@@ -17,7 +17,8 @@ from runbook.base import clocks
 from runbook.base.alert import Alarm, Cause, Seen
 from runbook.base.clocks import Clocks, ClockWatch, Jump
 from runbook.base.context import World
-from runbook.base.step import Gate, StepFailed
+from runbook.base.step import Gate
+from runbook.failures import StepFailed
 from runbook.procedure.runner import Runner
 from runbook.procedure.waiting import JournalWatch, Stopped, Waits
 from runbook.protection.assess import BESIDE, RESTS

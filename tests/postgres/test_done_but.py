@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
 from runbook.base.roles import Role
-from runbook.base.step import Finding, StepFailed
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import connect
 from runbook.postgres.statement import Statement
 from runbook.procedure.steps.rollback.fail_back import OpenSide

@@ -12,7 +12,8 @@ import pytest
 from psycopg import AsyncConnection
 
 from runbook.base.roles import Role
-from runbook.base.step import Answer, Effect, StepFailed
+from runbook.base.step import Effect
+from runbook.failures import Answer, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.subscribe import PasswordEffect, SubscriptionEffect
 from tests.postgres.conftest import Open, Pair

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from runbook import preflight
-from runbook.base.step import Gate, Refused
+from runbook.base.step import Gate
+from runbook.failures import Refused
 from runbook.plan.model import Plan, Waive
 from runbook.preflight import Level, Result, acceptance
 from runbook.preflight.checks import identities

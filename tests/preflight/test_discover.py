@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.base.step import Refused, StepFailed
+from runbook.failures import Refused, StepFailed
 from runbook.plan.discover import discover
 from runbook.plan.model import Plan, load
 from tests.preflight.conftest import PASSWORD, Site

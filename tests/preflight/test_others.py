@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runbook.base.context import CLUSTER_TAG, RUN_TAG
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.ownership.holder import HOLDER_TAG, Mark
 from runbook.postgres.fix import Fix, Mend
 from runbook.preflight import survey

@@ -13,7 +13,8 @@ from runbook.aws.rds import Rds
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import Refused, Risk, Watch
+from runbook.base.step import Risk, Watch
+from runbook.failures import Refused
 from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.rollback import fail_back, forced
 from runbook.procedure.steps.rollback.fail_back import Assess

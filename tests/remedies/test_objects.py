@@ -10,7 +10,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Refused, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import Refused
 from runbook.postgres.connect import CannotConnect
 from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.proofs import objects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runbook.base.roles import Role
-from runbook.base.step import Answer, StepFailed
+from runbook.failures import Answer, StepFailed
 from runbook.procedure.steps.rollback.counters import Compare
 from runbook.session import Busy, Session
 from state.report import report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.proofs import diverged
 from state.words import Status
 from tests.remedies.conftest import Bench, yes

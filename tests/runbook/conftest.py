@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.context import World
-from runbook.base.step import Answer, Effect, Finding, Gate, Step, Watch, Wave
+from runbook.base.step import Effect, Gate, Step, Watch, Wave
+from runbook.failures import Answer, Finding
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
 from state.journal import Journal

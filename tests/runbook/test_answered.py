@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from runbook.base.roles import Role
-from runbook.base.step import Ambiguous, StepFailed
+from runbook.failures import Ambiguous, StepFailed
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.procedure.steps.shared.effects import answered
 

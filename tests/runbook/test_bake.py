@@ -12,7 +12,8 @@ import pytest
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed, Watch
+from runbook.base.step import Watch
+from runbook.failures import StepFailed
 from runbook.postgres import activity
 from runbook.postgres.activity import Activity
 from runbook.procedure.steps.protect.verify import Bake

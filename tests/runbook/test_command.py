@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.roles import Role
-from runbook.base.step import Stake, Stakes, StepFailed
+from runbook.base.step import Stake, Stakes
+from runbook.failures import StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure.steps.shared import command
 from runbook.procedure.steps.shared.command import CommandEffect

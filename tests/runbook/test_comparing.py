@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.context import World
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.postgres.compare_live import DifferingKey, Kind, LiveComparison, TableDifference
 from runbook.proofs import compare, diverged
 from runbook.proofs.diverged import Differing

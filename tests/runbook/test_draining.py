@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.proofs import drain
 from runbook.proofs.drain import NEGLIGIBLE, Pace
 

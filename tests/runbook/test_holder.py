@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
 from runbook.base.context import World
-from runbook.base.step import Ambiguous, Refused, StepFailed
+from runbook.failures import Ambiguous, Refused, StepFailed
 from runbook.ownership import holder
 from runbook.ownership.holder import HOLDER_TAG, Mark
 

@@ -13,7 +13,8 @@ import pytest
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Refused, StepFailed
+from runbook.base.step import Gate
+from runbook.failures import Refused, StepFailed
 from runbook.ownership import serving
 from runbook.ownership.serving import Seen
 from runbook.postgres.connect import CannotConnect, WrongServer

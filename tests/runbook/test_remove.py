@@ -10,7 +10,7 @@ import pytest
 from runbook.aws.facts import Cluster
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.procedure.steps.finish.cleanup import own
 
 

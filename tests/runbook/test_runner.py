@@ -9,7 +9,8 @@ import pytest
 
 from runbook.base.context import World
 from runbook.base.effect_state import seen_there
-from runbook.base.step import Ambiguous, Answer, Gate, Refused, StepFailed, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import Ambiguous, Answer, Refused, StepFailed
 from runbook.postgres.connect import CannotConnect
 from runbook.procedure import runner as runners
 from runbook.procedure.runner import Runner

@@ -10,7 +10,8 @@ import pytest
 
 from runbook.aws import AwsRefused, Call
 from runbook.base.context import World
-from runbook.base.step import Answer, Finding, Watch
+from runbook.base.step import Watch
+from runbook.failures import Answer, Finding
 from runbook.procedure.runner import Runner
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from state.journal import Journal

@@ -11,7 +11,8 @@ import pytest
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Stake, StepFailed
+from runbook.base.step import Stake
+from runbook.failures import StepFailed
 from runbook.ownership.serving import Seen
 from runbook.plan.model import EndpointMethod
 from runbook.postgres.connect import CannotConnect, WrongServer

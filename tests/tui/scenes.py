@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from runbook.base.offer import Pending
-from runbook.base.step import Answer, Finding, Gate, Risk
+from runbook.base.step import Gate, Risk
 from runbook.branches import Way
+from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import (
     Board,
     ClusterView,

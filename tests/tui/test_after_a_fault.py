@@ -14,7 +14,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from runbook.base.step import Answer
+from runbook.failures import Answer
 from state.words import Status
 from tests.tui.conftest import dim, sees, shown, until
 from tests.workspace import Workspace

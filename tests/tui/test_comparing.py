@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.plan import reread
 from runbook.postgres.connect import CannotConnect
 from state.journal import Journal

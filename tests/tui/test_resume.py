@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runbook.base.offer import Pending
-from runbook.base.step import Answer, Finding
+from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import Protection
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until

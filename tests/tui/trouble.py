@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runbook.base.alert import Alarm, Cause
-from runbook.base.step import Answer, Finding
+from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import Board, Downtime, Fence, Protection, TrafficView, Trend
 from state.errors import JournalUnusable
 from state.records import Handover

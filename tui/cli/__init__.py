@@ -29,7 +29,7 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        from runbook.base.step import Ambiguous, Refused, StepFailed
+        from runbook.failures import Ambiguous, Refused, StepFailed
         from runbook.plan.model import PlanError
         from state.journal import JournalError, NoSuchRun
 

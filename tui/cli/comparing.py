@@ -13,7 +13,7 @@ from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.effect_state import first_line
 from runbook.base.pair import held
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.plan import reread
 from runbook.postgres.connect import UNREACHABLE
 from runbook.proofs import compare

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runbook.base.step import Refused, StepFailed
 from runbook.branches import Way
 from runbook.checklist import Line, Section
+from runbook.failures import Refused, StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure import tracks
 from runbook.session import Session

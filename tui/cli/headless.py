@@ -11,8 +11,8 @@ from enum import StrEnum
 from functools import partial
 
 from runbook.base.offer import Pending
-from runbook.base.step import Answer
 from runbook.checklist import Line
+from runbook.failures import Answer
 from runbook.procedure.runner import Decide
 from runbook.procedure.tracks import name, steps_of
 from runbook.repair.remedy import is_remedy

@@ -17,7 +17,7 @@ import click
 from rehearsal import lab
 from rehearsal.lab import LabError, LabGone, LabRuns
 from runbook.aws import Aws
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.plan import model as plans
 from runbook.plan.discover import discover
 from runbook.session import Session

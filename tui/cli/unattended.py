@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runbook.base.step import Refused, StepFailed
+from runbook.failures import Refused, StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.plan import model as plans
 from runbook.plan import reread

@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
 
-from runbook.base.step import Answer
+from runbook.failures import Answer
 from state.words import Status
 from tui import keys, text
 from tui.model import Pending, RunModel, Way

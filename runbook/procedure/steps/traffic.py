@@ -8,19 +8,8 @@ from collections.abc import Mapping, Sequence
 from runbook.base.context import STOPPED_BY_HAND, World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import (
-    Effect,
-    Finding,
-    Gate,
-    Refused,
-    Risk,
-    Stake,
-    Stakes,
-    Step,
-    StepFailed,
-    Watch,
-    Wave,
-)
+from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, Refused, StepFailed
 from runbook.ownership import serving
 from runbook.ownership.serving import Door, door_fact
 from runbook.plan.model import StopMethod

@@ -8,7 +8,7 @@ from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.ownership import serving
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.protection.dashboard import ClusterView

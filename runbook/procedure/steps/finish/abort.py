@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from runbook.aws import Call
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, Refused
 from runbook.ownership.serving import Door, door_fact
 from runbook.plan.model import StopMethod
 from runbook.procedure.steps.finish.cleanup import delete_group_effect, unprotect

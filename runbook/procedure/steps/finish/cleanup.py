@@ -8,7 +8,8 @@ from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.procedure.steps.shared.effects import Look, Settled, no, yes
 from runbook.procedure.steps.shared.parameters import target_group

@@ -8,7 +8,8 @@ from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Finding, Gate, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Gate, Risk, Step, Watch, Wave
+from runbook.failures import Finding, Refused, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import catalog
 from runbook.procedure.steps.finish.cleanup import await_gone, deletion, deletion_gate, own, serves

@@ -6,7 +6,7 @@ import time
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import StepFailed
+from runbook.failures import StepFailed
 from runbook.postgres import replication
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.steps.protect.capture import publication_name

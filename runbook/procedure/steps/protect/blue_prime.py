@@ -12,18 +12,8 @@ from runbook.aws.clone import carried_differences, clone_call, clone_instance_ca
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
-from runbook.base.step import (
-    Effect,
-    Finding,
-    Gate,
-    Refused,
-    Risk,
-    Stake,
-    Step,
-    StepFailed,
-    Watch,
-    Wave,
-)
+from runbook.base.step import Effect, Gate, Risk, Stake, Step, Watch, Wave
+from runbook.failures import Finding, Refused, StepFailed
 from runbook.postgres import catalog, fence_sql
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
 from runbook.procedure.steps.shared import recreate_failed

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 from runbook.base.context import World
 from runbook.base.pair import VERIFIED, held
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Gate, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.postgres.replication import SlotBlocker
 from runbook.procedure.steps.shared import blockers

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, replication
 from runbook.procedure.steps.protect.capture import (

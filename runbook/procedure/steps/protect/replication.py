@@ -8,7 +8,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.capture import dropped_publication, publication_name
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes

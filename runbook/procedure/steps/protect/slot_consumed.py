@@ -10,7 +10,7 @@ from __future__ import annotations
 from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
-from runbook.base.step import Refused
+from runbook.failures import Refused
 from runbook.postgres import replication
 
 

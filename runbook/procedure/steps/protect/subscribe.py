@@ -9,18 +9,8 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import (
-    Answer,
-    Effect,
-    Finding,
-    Risk,
-    Stake,
-    Stakes,
-    Step,
-    StepFailed,
-    Watch,
-    Wave,
-)
+from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import catalog, replication
 from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
 from runbook.procedure.steps.protect.capture import (

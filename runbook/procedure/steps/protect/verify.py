@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 from runbook.base.context import World
 from runbook.base.pair import VERIFIED, Sides
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.apply_workers import Workers
 from runbook.procedure.steps.protect.capture import captured_databases, publication_name, slot_name

@@ -7,7 +7,8 @@ from time import monotonic
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.plan.model import CompareMode
 from runbook.postgres import compare, sequences
 from runbook.postgres.compare import How

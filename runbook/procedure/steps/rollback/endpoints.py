@@ -8,18 +8,8 @@ from runbook.aws import Call
 from runbook.aws.route53 import upsert_cname_call
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import (
-    Effect,
-    Finding,
-    Gate,
-    Risk,
-    Stake,
-    Stakes,
-    Step,
-    StepFailed,
-    Watch,
-    Wave,
-)
+from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.ownership import serving
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.protect.blue_prime import blue_prime_name

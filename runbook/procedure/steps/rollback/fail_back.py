@@ -9,7 +9,8 @@ from runbook.aws.facts import tag_rows
 from runbook.base.context import RUN_TAG, World
 from runbook.base.pair import Sides, held
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Step, Watch, Wave
+from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
+from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
 from runbook.procedure.steps.protect.blue_prime import read_only_effect

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from runbook.base.context import STOPPED_BY_HAND, World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Gate, Refused, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.plan.model import StopMethod
 from runbook.postgres import ahead, replication, sequences

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import fence_sql
 from runbook.procedure.steps.protect.blue_prime import read_only_effect

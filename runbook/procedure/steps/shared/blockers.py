@@ -16,7 +16,8 @@ from psycopg.sql import SQL
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Gate, StepFailed
+from runbook.base.step import Effect, Gate
+from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.postgres.catalog import INTERNAL_ROLES
 from runbook.postgres.replication import SlotBlocker

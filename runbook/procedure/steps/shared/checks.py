@@ -11,7 +11,8 @@ from hashlib import sha256
 
 from runbook import preflight
 from runbook.base.context import World
-from runbook.base.step import Gate, Refused, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import Refused
 from runbook.preflight import Level, Result
 from runbook.preflight.acceptance import unused, way_through
 from runbook.preflight.result import grouped

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from runbook.base.step import Effect, Finding, Stakes, StepFailed
+from runbook.base.step import Effect, Stakes
+from runbook.failures import Finding, StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure.steps.shared.effects import no
 from state.masking import masked

@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 from runbook.aws import Aws, Call
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Ambiguous, Answer, Effect, Finding, Stake, Stakes, StepFailed
+from runbook.base.step import Effect, Stake, Stakes
+from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.statement import Statement, at_most
 from state.records import Json

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Refused, StepFailed, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import Refused, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.proofs import objects
 from runbook.proofs.objects import ObjectsLook, Unlike

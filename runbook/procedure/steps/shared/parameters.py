@@ -10,7 +10,8 @@ from runbook.aws import Call
 from runbook.aws.parameters import Carried, carry, create_group_call, modify_group_calls
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Refused, Risk, Step, Watch, Wave
+from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.failures import Finding, Refused
 from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 

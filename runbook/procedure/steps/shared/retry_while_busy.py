@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from runbook.aws import AwsRefused, Call
 from runbook.base.context import World
-from runbook.base.step import Answer, Stakes
+from runbook.base.step import Stakes
+from runbook.failures import Answer
 from runbook.procedure.steps.shared.effects import ApiEffect, Keep, Look, Settled
 from state.records import Json
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Refused, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import Refused
 from runbook.postgres import schema
 from runbook.postgres.gather_all import together
 from runbook.postgres.schema import Line

@@ -9,7 +9,8 @@ from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
-from runbook.base.step import Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Risk, Step, Watch, Wave
+from runbook.failures import Finding, Refused, StepFailed
 from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect

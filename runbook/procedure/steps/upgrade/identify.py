@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Refused, Step, Watch
+from runbook.base.step import Step, Watch
+from runbook.failures import Refused
 from runbook.procedure.steps.shared.checks import check
 
 

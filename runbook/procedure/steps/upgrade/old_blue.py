@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Gate, StepFailed, Watch
+from runbook.base.step import Gate, Watch
+from runbook.failures import StepFailed
 from runbook.postgres import marks
 from runbook.postgres.marks import Marks, MarkVerdict
 from runbook.proofs import late_writes, write_fence

@@ -9,7 +9,8 @@ from runbook.aws import Call
 from runbook.aws.facts import Deployment
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Finding, Gate, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
+from runbook.base.step import Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Finding, StepFailed
 from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from runbook.procedure.steps.upgrade.create_deployment import (

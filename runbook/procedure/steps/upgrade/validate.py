@@ -9,7 +9,8 @@ from runbook.aws.facts import Cluster, Instance
 from runbook.base import server_names
 from runbook.base.context import World
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Finding, Refused, Risk, Step, StepFailed, Watch, Wave
+from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.failures import Finding, Refused, StepFailed
 from runbook.plan.model import Plan
 from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
