@@ -8,8 +8,9 @@ from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
 from runbook.base.step import Risk
+from runbook.base.variants import WayBack, WayUp, name
 from runbook.procedure.steps.rollback import forced
-from runbook.procedure.tracks import WayBack, WayUp, name, protect, steps_of
+from runbook.procedure.tracks import protect, steps_of
 from runbook.proofs import new_databases
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Production, Serving

@@ -23,6 +23,7 @@ from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.offer import Offer, Pending, Preview, choices
 from runbook.base.step import Step
+from runbook.base.variants import name
 from runbook.branches import Way, ways
 from runbook.checklist import Checklist
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
@@ -32,7 +33,7 @@ from runbook.plan.model import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.preview import preview
 from runbook.procedure.runner import Decide, Runner
-from runbook.procedure.tracks import ends_with, name, steps_of
+from runbook.procedure.tracks import ends_with, steps_of
 from runbook.protection import given_up, verdicts
 from runbook.protection.dashboard import Board
 from runbook.repair import offered as remedies

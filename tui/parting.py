@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.protection.dashboard import Downtime
+from runbook.base.downtime import Downtime
 from state.words import Environment
 from tui import text
 from tui.model import RunModel

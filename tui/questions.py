@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from runbook.base.downtime import Downtime
 from runbook.base.step import Gate, Risk
 from runbook.checklist import Checklist, Line
-from runbook.protection.dashboard import Board, Downtime
+from runbook.protection.dashboard import Board
 from state.records import Run
 from tui import text
 from tui.model import Preview

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook.base.step import Risk
+from runbook.base.variants import WayUp
 from runbook.checklist import Checklist, Line
-from runbook.procedure.tracks import WayUp
 from runbook.protection.dashboard import Protection
 from state.records import Handover, Holder
 from state.words import Outcome, Status

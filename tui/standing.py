@@ -8,8 +8,8 @@ from datetime import datetime
 
 from textual.content import Content
 
-from runbook.procedure.tracks import name
-from runbook.protection.dashboard import Downtime
+from runbook.base.downtime import Downtime
+from runbook.base.variants import name
 from state.records import Event
 from state.words import Status, Track
 from tui import glyphs, text

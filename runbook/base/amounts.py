@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -19,3 +21,15 @@ def sized(count: int) -> str:
 def lasting(seconds: float) -> str:
     """Return for how long something lasts, in one unit."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def some(names: Iterable[str], of: int = 5) -> str:
+    """Return the first few names, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - of} more" if len(every) > of else ""
+    return ", ".join(every[:of]) + more
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """Return a number of things in words, e.g. `1 row`, `12,000 rows`."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from state.journal import Journal
 from state.records import Json
@@ -118,3 +119,42 @@ def set_meanwhile(
         and jump["seen"] >= since_seen
         and (until_seen is None or jump["seen"] < until_seen)
     )
+
+
+AHEAD_S = 2.0
+"""How far in the future a time may lie: clocks are nudged, and those of two hosts differ."""
+
+
+def age(at: datetime | None, now: datetime | None = None) -> float | None:
+    """Return how many seconds ago something was seen, or None where that is not known.
+
+    It is not if it never was, nor if it lies in the future: the clock was set back since.
+    """
+    if at is None:
+        return None
+    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
+    return None if seconds < -AHEAD_S else max(0.0, seconds)
+
+
+def stale(at: datetime | None, now: datetime, limit: float) -> bool:
+    """Return whether a figure was seen too long ago to stand, or nobody can tell how long ago."""
+    seconds = age(at, now)
+    return seconds is None or seconds > limit
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was seen, in one unit."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def about(seconds: float) -> str:
+    """Return a time to come in words, as exact as it can be meant."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds / 5)) * 5} s"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -18,16 +18,16 @@ from psycopg import AsyncConnection
 
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, Instance, Rds
-from runbook.base import clocks, server_names
+from runbook.base import clocks, server_names, step_keys
+from runbook.base.downtime import Downtime, latest, stopped_by_hand
 from runbook.base.kept import Kept
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
-from runbook.protection.dashboard import Downtime
 from state.rebasing import tried
-from state.records import Decision, Json, TrackEntry
+from state.records import Json, TrackEntry
 from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
@@ -35,47 +35,6 @@ RUN_TAG = "blueprime:run"
 
 CLUSTER_TAG = "blueprime:cluster"
 """Beside it: the resource id of the cluster that is upgraded, whatever its name is by then."""
-
-
-STOPPED_BY_HAND = "applications-stopped"
-"""What the key of the gate begins with at which a person says to have stopped the applications."""
-
-
-def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
-    """Return when a person was asked on a stay to stop the applications by hand, if one was.
-
-    The question comes right after the decision before it, and its own answer when they are down.
-    """
-    made = [each for each in decisions if each.entry == entry]
-    for place, each in enumerate(made):
-        if each.gate.startswith(STOPPED_BY_HAND):
-            before = made[place - 1] if place else each
-            return before.at if before.step == each.step else each.at
-    return None
-
-
-def stopped_by_hand(journal: Kept, run: str, entry: int) -> datetime | None:
-    """Return from when on a person has stopped the applications on a stay; None: nobody was asked.
-
-    That is when writes were last seen between the question and the answer, as far as they were
-    looked for, and else when the question came: from then on they may have been down.
-    """
-    decisions = journal.decisions(run)
-    asked = asked_to_stop(decisions, entry)
-    if asked is None:
-        return None
-    answered = next(
-        each.at
-        for each in decisions
-        if each.entry == entry and each.gate.startswith(STOPPED_BY_HAND)
-    )
-    last, before = asked, asked
-    for sample in journal.samples_of(run, "writes_per_s", None, asked, answered):
-        if sample.value:
-            # A rate is that of the time since the sample before it.
-            last = before
-        before = sample.at
-    return last
 
 
 async def _sleep(words: str, seconds: float) -> None:
@@ -176,9 +135,6 @@ class World:
 
         None where neither a step or a person stopped them on it, nor production died.
         """
-        # The clock knows the tracks, which know the steps, which know this world.
-        from runbook.watch.downtime import latest
-
         entry, found = self._journal.entries(self.run)[-1], latest(self._journal, self.run)
         return (
             found if found.ended_at is not None and (found.died or self._stopped(entry)) else None
@@ -187,7 +143,7 @@ class World:
     def _stopped(self, entry: TrackEntry) -> bool:
         """Return whether the applications were stopped on a stay, by a step or by hand."""
         by_step = any(
-            attempt.entry == entry.id and attempt.step == "stop-traffic" and attempt.effects
+            attempt.entry == entry.id and attempt.step == step_keys.STOP_TRAFFIC and attempt.effects
             for attempt in self._journal.attempts(self.run)
         )
         return by_step or stopped_by_hand(self._journal, self.run, entry.id) is not None

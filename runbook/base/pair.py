@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runbook.base import step_keys
 from runbook.base.context import World
 from runbook.base.roles import Role
 
@@ -34,3 +36,59 @@ class Sides:
 def held(world: World) -> Sides:
     """Return the sides of the latest capture; before any, those that an upgrade will have."""
     return Sides.of(Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE)))
+
+
+def publication_name(world: World) -> str:
+    """Return the name of the run's publication, the same in every database."""
+    return world.sql_name()
+
+
+def slot_name(world: World, databases: Sequence[str], database: str) -> str:
+    """Return the name of a database's slot: slot names are cluster-wide, lower case and short.
+
+    PostgreSQL allows `[a-z0-9_]` up to 63 bytes, so a database goes by its number in the list
+    that the run recorded at its start.
+    """
+    return world.sql_name(str(sorted(databases).index(database) + 1))
+
+
+def replication_role(world: World) -> str:
+    """Return the role that the subscription logs in with."""
+    return world.sql_name()
+
+
+def capture_fact(publisher: Role) -> str:
+    """Return the key under which a publisher's capture is kept, held or not any more.
+
+    The one that is held is kept under `capture` too: from it the sides of the way are told.
+    """
+    return f"capture.{publisher.slug}"
+
+
+async def captured_databases(world: World, role: Role) -> list[str]:
+    """Return the databases that a publisher's capture covers: as recorded, else as they are now."""
+    held_here = held(world).publisher is role
+    recorded = world.fact(capture_fact(role)) or (world.fact("capture") if held_here else None)
+    if recorded is not None:
+        return list(recorded["databases"])
+    return await world.databases(role)
+
+
+DETACHED = "detached"
+"""The fact that lists which clusters follow nobody any more; emptied when one is subscribed."""
+
+
+def detached(world: World, role: Role) -> bool:
+    """Return whether a cluster was detached and has not been subscribed anew since."""
+    return role.value in (world.fact(DETACHED) or ())
+
+
+def locked_roles(world: World) -> tuple[str, ...]:
+    """Return the roles from which this run took LOGIN, or may have.
+
+    A role that had none before stays without.
+    """
+    roles = set(world.fact("roles.locked") or ())
+    if world.begun(step_keys.STOP_TRAFFIC):
+        roles |= set(world.fact("roles.able") or ())
+    return tuple(sorted(roles))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from runbook.base.amounts import some
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Watch
@@ -17,7 +18,6 @@ from runbook.ownership.aws_names import of_aws
 from runbook.postgres import catalog
 from runbook.postgres.catalog import SlotFound
 from runbook.postgres.connect import UNREACHABLE
-from runbook.preflight.rows import some
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from runbook.preflight.result import Result, passed, unknown
@@ -27,15 +27,3 @@ async def each(
                 yield result
     if clear:
         yield passed(look.plan.cluster.identifier, none)
-
-
-def some(names: Iterable[str], of: int = 5) -> str:
-    """Return the first few names, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - of} more" if len(every) > of else ""
-    return ", ".join(every[:of]) + more
-
-
-def counted(count: int, one: str, more: str = "") -> str:
-    """Return a number of things in words, e.g. `1 row`, `12,000 rows`."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import psycopg
 
+from runbook.base.clocks import stale
 from runbook.base.context import World
 from runbook.base.effect_state import PROBE, Looked, by_person, first_line, probe_safely, ruled
 from runbook.base.step import Effect, Gate, Step, Wave
@@ -20,7 +21,6 @@ from runbook.failures import Ambiguous, Answer, Finding, Refused, StepFailed
 from runbook.ownership.permission import Permission
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.waiting import JournalWatch, Notice, Stopped, Waits
-from runbook.protection.dashboard import stale
 from state.errors import JournalUnusable
 from state.journal import Journal
 from state.records import Attempt, Decision

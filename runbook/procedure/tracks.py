@@ -7,11 +7,11 @@ again after one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
 from runbook.base.step import Step
+from runbook.base.variants import WayBack, WayUp
 from runbook.plan.model import Order, Plan
 from runbook.procedure.steps.finish.abort import (
     AbortAssess,
@@ -63,33 +63,6 @@ from runbook.procedure.steps.upgrade.identify import Identify, Preflight
 from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.procedure.steps.upgrade.validate import ReadyToSwitch, ValidateGreen
 from state.words import Result, Track
-
-
-class WayBack(StrEnum):
-    """What a rollback goes back to, or how it ends."""
-
-    BLUE_PRIME = "blue-prime"
-    OLD_BLUE = "old-blue"
-    PROTECT_THEN_BLUE_PRIME = "protect-then-blue-prime"
-    FOR_GOOD = "blue-prime-for-good"
-    """To blue prime, with no way forward held, whatever the plan says."""
-    FORCED = "forced"
-    """To blue prime while new blue does not answer: what it did not send is given up."""
-    STAY = "stay"
-    """Blue prime serves on, after going forward was called off."""
-    SETTLE = "settle"
-    """Blue prime serves for good: the way forward ends."""
-
-
-class WayUp(StrEnum):
-    """What an upgrade is, besides the first one (an empty text)."""
-
-    STAY = "stay"
-    """New blue serves on, after a rollback was called off."""
-    FORWARD = "forward"
-    """To new blue again, after a rollback that was protected."""
-    FORCED = "forced"
-    """To new blue while blue prime serves and does not answer: what it did not send is given up."""
 
 
 def flowing(*steps: Step) -> list[Step]:
@@ -326,11 +299,6 @@ TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {
     Track.COMMIT: commit,
     Track.CLEANUP: cleanup,
 }
-
-
-def name(track: Track, way: str = "") -> str:
-    """Return what a stay on a track is called where one word must do."""
-    return way if way in (WayUp.FORWARD, WayBack.SETTLE, WayBack.FORCED) else track.value
 
 
 def ways_of() -> list[tuple[Track, str]]:

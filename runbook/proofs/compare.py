@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import captured_databases, detached, held, slot_name
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
 from runbook.postgres.confirming import Patience
 from runbook.postgres.statement import quoted
-from runbook.procedure.steps.protect.capture import captured_databases, slot_name
-from runbook.procedure.steps.protect.replication import detached
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing
 from runbook.proofs.unreplicated import Evidence, Mark

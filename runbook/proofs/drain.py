@@ -13,12 +13,12 @@ from time import monotonic
 
 from runbook.base.amounts import lasting
 from runbook.base.context import World
+from runbook.base.pair import captured_databases, slot_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused
 from runbook.postgres import replication
 from runbook.postgres.replication import SlotLag
-from runbook.procedure.steps.protect.capture import captured_databases, slot_name
 
 SLOW = "drain.slow"
 """The fact that says why draining may take long; empty once it does not."""

@@ -18,12 +18,12 @@ from typing import Any
 
 from runbook.base.alert import Cause
 from runbook.base.context import World
+from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.postgres import objects
 from runbook.postgres.gather_all import together
 from runbook.postgres.objects import Item, Key, ServerItems, digest
 from runbook.postgres.statement import quoted
-from runbook.procedure.steps.shared.application_logins import locked_roles
 
 KNOWN = "objects.known"
 """The pairs of digests that count as alike, by the item's key: of the new side and of the old."""

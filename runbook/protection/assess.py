@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Protocol
 
 from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.clocks import stale
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
 from runbook.postgres.refusals import told_once
 from runbook.proofs.diverged import Differing
-from runbook.protection.dashboard import LagView, Protection, Stage, stale
+from runbook.protection.dashboard import LagView, Protection, Stage
 
 NAMED = 3
 """So many reasons of one look are given; the board holds all of them."""

@@ -7,13 +7,14 @@ journal, so that a second operator, or a script, sees what the first one sees.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from runbook.base.alert import Alarm, Cause
+from runbook.base.downtime import Downtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,35 +176,6 @@ class Protection:
 
 
 @dataclass(frozen=True, slots=True)
-class Downtime:
-    """The clock of the latest outage of the applications, on whichever track they were stopped."""
-
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    track: str = ""
-    """The track on which they were stopped."""
-    earlier_s: float = 0.0
-    """How long the run's earlier outages were, together."""
-    letting_in: bool = False
-    """Whether a change that lets them in was asked for, and not yet seen to have done so."""
-    clock_set_s: float = 0.0
-    """By how much the clock was set meanwhile, which is no time that passed."""
-    asked_at: datetime | None = None
-    """Since when a person is asked to stop them by hand, and may have done so; None: nobody is."""
-    at_least: bool = False
-    """Whether it may have begun before `started_at`: when production died is not known."""
-    died: bool = False
-    """Whether it began as production was down, and not by a step."""
-
-    def seconds(self, now: datetime) -> float | None:
-        """Return its length so far, or None where there was none."""
-        if self.started_at is None:
-            return None
-        passed = ((self.ended_at or now) - self.started_at).total_seconds()
-        return max(0.0, passed - self.clock_set_s)
-
-
-@dataclass(frozen=True, slots=True)
 class Board:
     """All live figures together."""
 
@@ -291,9 +263,6 @@ class Board:
 
 _BOARD = TypeAdapter(Board)
 
-AHEAD_S = 2.0
-"""How far in the future a time may lie: clocks are nudged, and those of two hosts differ."""
-
 
 def from_json(value: Any) -> Board:
     """Return the board that `as_json` wrote; one that says nothing where it cannot be read."""
@@ -301,38 +270,3 @@ def from_json(value: Any) -> Board:
         return _BOARD.validate_python(value)
     except ValidationError:
         return Board(protection=Protection(None, "the figures that were kept cannot be read"))
-
-
-def age(at: datetime | None, now: datetime | None = None) -> float | None:
-    """Return how many seconds ago something was seen, or None where that is not known.
-
-    It is not if it never was, nor if it lies in the future: the clock was set back since.
-    """
-    if at is None:
-        return None
-    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
-    return None if seconds < -AHEAD_S else max(0.0, seconds)
-
-
-def stale(at: datetime | None, now: datetime, limit: float) -> bool:
-    """Return whether a figure was seen too long ago to stand, or nobody can tell how long ago."""
-    seconds = age(at, now)
-    return seconds is None or seconds > limit
-
-
-def ago(seconds: float) -> str:
-    """Return how long ago something was seen, in one unit."""
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def about(seconds: float) -> str:
-    """Return a time to come in words, as exact as it can be meant."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds / 5)) * 5} s"
-    if seconds < 5400:
-        return f"about {round(seconds / 60)} min"
-    hours = seconds / 3600
-    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"

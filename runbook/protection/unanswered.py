@@ -5,12 +5,10 @@ The outage's clock counts it, whether or not a step has stopped the applications
 
 from __future__ import annotations
 
+from runbook.base.downtime import PRODUCTION_DOWN
 from runbook.protection.dashboard import Production, Serving
 from state.journal import Journal
 from state.records import Json
-
-FACT = "production.down"
-"""The evidence that says whether the cluster that serves is down, and since when."""
 
 _TOLD = (Serving.DOWN, Serving.CUT, Serving.ANSWERS)
 """What says something of production itself. One that is only not seen from here is told as neither
@@ -22,7 +20,7 @@ def keep(journal: Journal, run: str, found: Production, words: str) -> None:
     if found.state not in _TOLD:
         journal.evidence(run, "monitor", words)
         return
-    journal.evidence(run, "monitor", words, key=FACT, value=_value(journal, run, found))
+    journal.evidence(run, "monitor", words, key=PRODUCTION_DOWN, value=_value(journal, run, found))
 
 
 def _value(journal: Journal, run: str, found: Production) -> Json:

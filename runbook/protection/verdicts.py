@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from runbook.base.clocks import stale
 from runbook.base.context import World
-from runbook.base.pair import VERIFIED, held
+from runbook.base.pair import VERIFIED, detached, held
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
-from runbook.procedure.steps.protect.replication import detached
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import DIFFERENT
 from runbook.protection import dashboard as boards
 from runbook.protection.assess import Kept, by_journal, row_alarms
-from runbook.protection.dashboard import Board, Production, Protection, stale
+from runbook.protection.dashboard import Board, Production, Protection
 from state.records import Json
 
 FACT = "protection"

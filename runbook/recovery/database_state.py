@@ -9,11 +9,11 @@ from enum import StrEnum
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
+from runbook.base.pair import publication_name, replication_role
 from runbook.base.roles import Role
 from runbook.postgres import activity, catalog, compare, replication
 from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.replication import Subscription
-from runbook.procedure.steps.protect.capture import publication_name, replication_role
 from runbook.proofs import write_fence
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from runbook.base.pair import Sides
+from runbook.base.pair import DETACHED, Sides, capture_fact, slot_name
 from runbook.base.roles import Role
+from runbook.base.variants import WayBack
 from runbook.ownership.serving import Door, door_fact
 from runbook.postgres import marks
-from runbook.procedure.steps.protect.capture import Capture, capture_fact, slot_name
-from runbook.procedure.steps.protect.replication import DETACHED, Detach
+from runbook.procedure.steps.protect.capture import Capture
+from runbook.procedure.steps.protect.replication import Detach
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
 from runbook.procedure.steps.traffic import ResumeTraffic
-from runbook.procedure.tracks import WayBack
 from runbook.proofs import write_fence
 from runbook.recovery.cluster_roles import COMPLETED
 from runbook.recovery.database_state import Traffic

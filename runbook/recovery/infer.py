@@ -11,6 +11,7 @@ from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
 from runbook.base.roles import Role
+from runbook.base.variants import WayUp
 from runbook.failures import StepFailed
 from runbook.ownership import holder, tags
 from runbook.ownership.holder import HOLDER_TAG, Mark
@@ -18,7 +19,6 @@ from runbook.ownership.tags import Region, Traces
 from runbook.plan.model import Order, Plan
 from runbook.postgres import catalog
 from runbook.postgres.connect import UNREACHABLE
-from runbook.procedure.tracks import WayUp
 from runbook.recovery import cluster_roles as casts
 from runbook.recovery import database_state, facts, infer_rollback, infer_upgrade, plan_from_cluster
 from runbook.recovery.cluster_roles import Cast, no_guess

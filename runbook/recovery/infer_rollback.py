@@ -9,6 +9,7 @@ from __future__ import annotations
 from runbook.base.context import RUN_TAG
 from runbook.base.roles import Role
 from runbook.base.step import Step
+from runbook.base.variants import WayBack, WayUp
 from runbook.ownership.tags import aside_name
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.finish.cleanup import DeleteOwnDeployment
@@ -18,7 +19,7 @@ from runbook.procedure.steps.rollback.counters import Drain
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
 from runbook.procedure.steps.rollback.fail_back import Assess
 from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
-from runbook.procedure.tracks import WayBack, WayUp, steps_of
+from runbook.procedure.tracks import steps_of
 from runbook.recovery.cluster_roles import no_guess
 from runbook.recovery.database_state import Traffic
 from runbook.recovery.evidence import Scene

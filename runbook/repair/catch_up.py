@@ -6,11 +6,10 @@ import asyncio
 import time
 
 from runbook.base.context import World
-from runbook.base.pair import Sides, held
+from runbook.base.pair import Sides, captured_databases, held, slot_name
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
 from runbook.postgres import replication
-from runbook.procedure.steps.protect.capture import captured_databases, slot_name
 from runbook.procedure.steps.protect.verify import require_slot
 
 LOOK_EVERY_S = 0.05

@@ -6,10 +6,9 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, replication_role
 from runbook.failures import Finding
 from runbook.postgres.statement import Statement
-from runbook.procedure.steps.protect.capture import replication_role
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 
 

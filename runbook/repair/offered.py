@@ -9,15 +9,13 @@ import psycopg
 
 from runbook.base.context import World
 from runbook.base.offer import Offer
-from runbook.base.pair import held
+from runbook.base.pair import detached, held, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.failures import Answer
 from runbook.ownership.permission import objection_and_look
 from runbook.ownership.serving import Seen
 from runbook.postgres import replication, schema_changes
-from runbook.procedure.steps.protect.capture import publication_name
-from runbook.procedure.steps.protect.replication import detached
 from runbook.proofs import diverged, objects
 from runbook.repair import empty_table, objects_offered, preflight_fixes, returned, schemas_offered
 from runbook.repair.apply_errors import by_log, cure

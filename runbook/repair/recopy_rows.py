@@ -19,12 +19,11 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
 from runbook.base.context import World
-from runbook.base.pair import Sides, held
+from runbook.base.pair import Sides, held, publication_name
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, rows
 from runbook.postgres.rows import Chosen, Table
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up

@@ -9,19 +9,20 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from runbook.base.context import World
-from runbook.base.pair import Sides, held
+from runbook.base.pair import (
+    Sides,
+    capture_fact,
+    captured_databases,
+    held,
+    publication_name,
+    slot_name,
+)
 from runbook.base.step import Effect, Gate, Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import catalog, replication, schema_changes
 from runbook.postgres.schema_ddl import Parts, shown
 from runbook.postgres.statement import Statement, quoted
-from runbook.procedure.steps.protect.capture import (
-    SlotEffect,
-    capture_fact,
-    captured_databases,
-    publication_name,
-    slot_name,
-)
+from runbook.procedure.steps.protect.capture import SlotEffect
 from runbook.procedure.steps.protect.subscribe import PasswordEffect, SubscriptionEffect
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
 from runbook.proofs import diverged

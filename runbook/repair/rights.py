@@ -9,14 +9,13 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.step import Watch, Wave
 from runbook.failures import Finding
 from runbook.postgres import apply_rights
 from runbook.postgres.apply_rights import ApplyRights
 from runbook.postgres.failing_transaction import Pending
 from runbook.postgres.statement import quoted
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair.catch_up import goes_on
 from runbook.repair.remedy import Remedy

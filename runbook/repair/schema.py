@@ -10,14 +10,13 @@ from typing import ClassVar
 from psycopg.sql import SQL, Composable, Composed
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
 from runbook.postgres.schema_changes import Change
 from runbook.postgres.schema_ddl import Name, Parts
 from runbook.postgres.statement import Statement, quoted
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
 from runbook.proofs import recreated_tables
 from runbook.repair.catch_up import caught_up

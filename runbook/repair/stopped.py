@@ -9,10 +9,9 @@ from contextlib import suppress
 from psycopg import errors
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import captured_databases, held, publication_name, slot_name
 from runbook.postgres import failing_transaction, replication
 from runbook.postgres.failing_transaction import Pending
-from runbook.procedure.steps.protect.capture import captured_databases, publication_name, slot_name
 
 BETWEEN_TRIES_S = 7.0
 """A failed worker is tried again after `wal_retrieve_retry_interval`, 5 s by default."""

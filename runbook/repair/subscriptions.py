@@ -8,12 +8,11 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.step import Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.postgres.statement import quoted
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair.remedy import Remedy
 

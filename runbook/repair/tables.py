@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -17,7 +17,6 @@ from runbook.postgres import replication, schema_changes
 from runbook.postgres.rows import quoted_table
 from runbook.postgres.schema_ddl import Name, Parts, shown
 from runbook.postgres.statement import Statement, literal, quoted
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
 from runbook.proofs import recreated_tables
 from runbook.repair.grant_read import may_read

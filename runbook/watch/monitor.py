@@ -20,11 +20,11 @@ from runbook.base import clocks
 from runbook.base.alert import Ages, Alarm, Seen
 from runbook.base.clocks import ClockWatch
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.downtime import downtime
+from runbook.base.pair import detached, held
 from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
 from runbook.postgres.connect import UNREACHABLE, CannotConnect
-from runbook.procedure.steps.protect.replication import detached
 from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.proofs import unreplicated
 from runbook.protection import dashboard as boards
@@ -32,7 +32,6 @@ from runbook.protection import given_up, unanswered, verdicts
 from runbook.protection.assess import BESIDE, KEYS, RESTS, Looked, lag_alarms, row_alarms
 from runbook.protection.dashboard import Board, Production
 from runbook.protection.record import Judging
-from runbook.watch.downtime import downtime
 from runbook.watch.position import switchover_asked
 from runbook.watch.probes import clusters, counters, foreign_writes, origins, production
 from runbook.watch.probes.foreign_writes import StraysLook

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from runbook.base import step_keys
 from runbook.base.alert import Cause, cause_of
+from runbook.base.clocks import age, ago, stale
 from runbook.base.context import World
 from runbook.base.pair import VERIFIED, Sides, held
 from runbook.base.roles import Role
+from runbook.base.variants import WayBack, WayUp
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.procedure.steps.rollback import forced
 from runbook.procedure.steps.upgrade import switchover
-from runbook.procedure.tracks import WayBack, WayUp
 from runbook.proofs import diverged, new_databases
 from runbook.proofs.diverged import DIFFERENT
 from runbook.proofs.late_writes import UNPROVED
 from runbook.protection import verdicts
-from runbook.protection.dashboard import Production, Serving, age, ago, stale
+from runbook.protection.dashboard import Production, Serving
 from state.journal import Journal
 from state.rebasing import present, tried
 from state.records import Attempt, TrackEntry
@@ -68,7 +70,7 @@ _ENDING = {
 }
 """The steps of a track after whose first change there is no going back on it."""
 
-_TURNING = frozenset({"stop-traffic", "detach"})
+_TURNING = frozenset({step_keys.STOP_TRAFFIC, step_keys.DETACH})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
@@ -202,7 +204,7 @@ def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> 
         return Position.SWITCHOVER_ASKED if asked else Position.BEFORE_SWITCHOVER
     traffic = world.fact("traffic") or {}
     resumed = any(
-        attempt.step == "resume-traffic"
+        attempt.step == step_keys.RESUME_TRAFFIC
         # By hand it has no effects: then that it was done counts.
         and (attempt.effects or attempt.status is Status.SUCCEEDED)
         for attempt in attempts

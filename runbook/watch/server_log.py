@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from runbook.aws.errors import AwsError
 from runbook.base.context import World
+from runbook.base.pair import publication_name
 from runbook.base.roles import Role
-from runbook.procedure.steps.protect.capture import publication_name
 
 _ERROR = re.compile(r"ERROR:\s+(?P<words>.+)")
 _CONTEXT = re.compile(

@@ -15,6 +15,8 @@ from runbook import checklist, recovery
 from runbook.aws import Aws
 from runbook.base import clocks, server_names
 from runbook.base.context import World
+from runbook.base.downtime import downtime
+from runbook.base.pair import locked_roles
 from runbook.failures import Refused as NoTrace
 from runbook.ownership import holder
 from runbook.ownership.holder import Mark
@@ -22,13 +24,11 @@ from runbook.ownership.tags import Region
 from runbook.plan import model as plans
 from runbook.plan import reread
 from runbook.procedure.steps.shared import checks
-from runbook.procedure.steps.shared.application_logins import locked_roles
 from runbook.recovery import Adoption, Ended, Standing, infer
 from runbook.recovery.cluster_roles import Cast
 from runbook.recovery.evidence import Scene
 from runbook.recovery.found import Draft
 from runbook.recovery.stays import Past, Seen, Stay
-from runbook.watch.downtime import downtime
 from runbook.watch.position import Position, position, switchover_asked
 from state.errors import HandedOver, Refused
 from state.journal import Journal

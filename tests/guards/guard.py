@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.aws.call import Call
-from runbook.base.context import STOPPED_BY_HAND
+from runbook.base.downtime import STOPPED_BY_HAND
 from tests.guards import stakes
 from tests.guards.changes import INTENT_OF
 from tests.guards.clock import Killed

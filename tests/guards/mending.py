@@ -9,13 +9,12 @@ from typing import Any
 
 from psycopg.sql import SQL
 
-from runbook.base.pair import Sides, held
+from runbook.base.pair import Sides, held, publication_name
 from runbook.base.step import Effect
 from runbook.failures import Finding
 from runbook.postgres import catalog, replication
 from runbook.postgres.schema_ddl import Parts
 from runbook.postgres.statement import Statement
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair import grant_read, recreate_table, stopped, stopping, tables
 from tests.guards.servers import SimulatedConnection, SimulatedStatement

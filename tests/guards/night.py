@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runbook.base.context import STOPPED_BY_HAND
+from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.step import Gate
 from runbook.branches import Way
 from runbook.failures import StepFailed

@@ -13,26 +13,17 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base import clocks
+from runbook.base import clocks, downtime
 from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.clocks import Clocks, ClockWatch, Jump
+from runbook.base.clocks import Clocks, ClockWatch, Jump, age
 from runbook.base.context import World
+from runbook.base.downtime import Downtime
 from runbook.base.step import Gate
 from runbook.failures import StepFailed
 from runbook.procedure.runner import Runner
 from runbook.procedure.waiting import JournalWatch, Stopped, Waits
 from runbook.protection.assess import BESIDE, RESTS
-from runbook.protection.dashboard import (
-    Board,
-    ClusterView,
-    Downtime,
-    Fence,
-    LagView,
-    Protection,
-    TrafficView,
-    age,
-)
-from runbook.watch import downtime
+from runbook.protection.dashboard import Board, ClusterView, Fence, LagView, Protection, TrafficView
 from runbook.watch.monitor import Monitor
 from state import reading, writing
 from state.journal import Journal

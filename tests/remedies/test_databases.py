@@ -11,14 +11,13 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Watch
+from runbook.base.variants import WayBack
 from runbook.failures import Refused
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.procedure.steps.rollback import fail_back, forced
 from runbook.procedure.steps.rollback.fail_back import Assess
-from runbook.procedure.tracks import WayBack
 from runbook.proofs import new_databases, schema_drift
 from runbook.proofs.schema_drift import Drift, SchemaLook
 from runbook.watch.position import Position, way_back, way_back_now

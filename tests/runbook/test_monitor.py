@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.alert import Ages, Alarm, Cause, Seen
+from runbook.base.clocks import about
 from runbook.base.context import World
-from runbook.protection.dashboard import Board, LagView, Protection, Trend, about, from_json
+from runbook.protection.dashboard import Board, LagView, Protection, Trend, from_json
 from runbook.protection.record import said
 from runbook.watch.probes import trend
 from runbook.watch.probes.patience import AGAIN_S, Patience

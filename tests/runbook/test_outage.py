@@ -12,12 +12,12 @@ import pytest
 
 from runbook.aws import Aws
 from runbook.base.context import World
+from runbook.base.downtime import Downtime, downtime
 from runbook.base.roles import Role
 from runbook.plan.model import Plan
 from runbook.procedure.steps.traffic import ResumeTraffic
 from runbook.protection import unanswered
-from runbook.protection.dashboard import Downtime, Production, Serving
-from runbook.watch.downtime import downtime
+from runbook.protection.dashboard import Production, Serving
 from state.journal import Journal
 from state.records import Sample
 from state.words import Outcome, Status, Track

@@ -12,10 +12,11 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.context import World
+from runbook.base.variants import WayBack, WayUp
 from runbook.branches import ways
 from runbook.plan import model as plans
 from runbook.procedure.steps.rollback import forced
-from runbook.procedure.tracks import WayBack, WayUp, steps_of
+from runbook.procedure.tracks import steps_of
 from runbook.proofs.diverged import DIFFERENT
 from runbook.protection.dashboard import Board, Production, Serving
 from runbook.watch.position import Position, position, way_back, way_back_now

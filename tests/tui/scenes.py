@@ -6,19 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from runbook.base.downtime import Downtime
 from runbook.base.offer import Pending
 from runbook.base.step import Gate, Risk
 from runbook.branches import Way
 from runbook.failures import Answer, Finding
-from runbook.protection.dashboard import (
-    Board,
-    ClusterView,
-    Downtime,
-    Fence,
-    LagView,
-    Protection,
-    TrafficView,
-)
+from runbook.protection.dashboard import Board, ClusterView, Fence, LagView, Protection, TrafficView
 from state.records import Effect, Event, Evidence, Holder, RunSummary
 from state.words import Environment, Outcome, Result, Status, Track
 from tests.tui.fake import NOW, FakeRun, Script, Tried, ago, now, opener

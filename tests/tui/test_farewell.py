@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.protection.dashboard import Downtime
+from runbook.base.downtime import Downtime
 from runbook.session import Session
 from tests.tui.fake import ago
 from tui.cli.leaving import NOTHING_UNDONE, leave

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from runbook.base.variants import WayBack, WayUp
 from runbook.branches import Way
 from runbook.checklist import Section
 from runbook.failures import Refused, StepFailed
-from runbook.procedure.tracks import WayBack, WayUp
 from runbook.protection.dashboard import Board, Protection
 from runbook.session import Session
 from state.records import TrackEntry

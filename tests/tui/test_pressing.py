@@ -8,9 +8,9 @@ from time import monotonic
 import pytest
 from textual.pilot import Pilot
 
+from runbook.base.downtime import Downtime
 from runbook.base.offer import Preview
 from runbook.base.step import Risk
-from runbook.protection.dashboard import Downtime
 from state.words import Status
 from tests.tui import scenes, trouble
 from tests.tui.conftest import enter_run, hint, sees, sentence, shown, until

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from runbook.base.downtime import Downtime
 from runbook.procedure.runner import Decide
-from runbook.protection.dashboard import Downtime
 from state.records import Event, Evidence
 from state.words import Result, Status
 from tests.tui import scenes, trouble

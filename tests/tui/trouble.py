@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runbook.base.alert import Alarm, Cause
+from runbook.base.downtime import Downtime
 from runbook.failures import Answer, Finding
-from runbook.protection.dashboard import Board, Downtime, Fence, Protection, TrafficView, Trend
+from runbook.protection.dashboard import Board, Fence, Protection, TrafficView, Trend
 from state.errors import JournalUnusable
 from state.records import Handover
 from state.words import Custody, Outcome, Status

@@ -20,11 +20,11 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.base.context import World
+from runbook.base.pair import publication_name
 from runbook.base.roles import Role
 from runbook.plan.model import Plan, from_json
 from runbook.postgres import connect as pg
 from runbook.postgres import fence_sql, replication
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.proofs import unreplicated
 from runbook.protection.dashboard import Board
 from runbook.watch.monitor import Monitor

@@ -10,11 +10,11 @@ import pytest
 from psycopg.sql import Identifier
 
 from runbook.aws.facts import Cluster
+from runbook.base.pair import DETACHED
 from runbook.base.roles import Role
 from runbook.base.step import Step
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
-from runbook.procedure.steps.protect.replication import DETACHED
 from runbook.procedure.steps.rollback.given_up import ShutGivenUp
 from runbook.protection import given_up
 from runbook.repair import returned

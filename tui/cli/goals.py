@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from runbook.base import variants
+from runbook.base.variants import WayBack
 from runbook.branches import Way
 from runbook.checklist import Line, Section
 from runbook.failures import Refused, StepFailed
@@ -28,7 +30,7 @@ HELD_EVERY_S = 0.2
 FIRST_LOOK_S = 120.0
 """How long a way that is not known to be open waits for the first look at everything."""
 
-NEVER_UNATTENDED = (tracks.WayBack.FOR_GOOD,)
+NEVER_UNATTENDED = (WayBack.FOR_GOOD,)
 """Giving up the way forward is a person's choice, never an unattended run's."""
 
 
@@ -46,14 +48,14 @@ class Goal(StrEnum):
 
     def is_of(self, entry: TrackEntry) -> bool:
         """Return whether a stay on a track is on the way to it."""
-        return tracks.name(entry.track, entry.way) == self.value
+        return variants.name(entry.track, entry.way) == self.value
 
     def step_keys(self, plan: Plan) -> set[str]:
         """Return the keys of the steps of all ways that lead to it unattended."""
         return {
             step.key
             for track, way in tracks.ways_of()
-            if tracks.name(track, way) == self.value and way not in NEVER_UNATTENDED
+            if variants.name(track, way) == self.value and way not in NEVER_UNATTENDED
             for step in tracks.steps_of(track, plan, way)
         }
 
@@ -158,7 +160,7 @@ async def _ways_to(session: Session, goal: Goal) -> list[Way]:
         if way.name == goal.value and way.way not in NEVER_UNATTENDED
     ]
     # Where none is open, what is said is why not to where every write would be.
-    first = tracks.WayBack.BLUE_PRIME
+    first = WayBack.BLUE_PRIME
     found.sort(key=lambda way: (not way.available, way.way != first))
     return found or [_no_way(goal)]
 

@@ -12,13 +12,12 @@ from tempfile import TemporaryDirectory
 import click
 
 from runbook import checklist as checklists
+from runbook.base.downtime import Downtime, downtime
 from runbook.checklist import Checklist
 from runbook.plan import model as plans
 from runbook.plan import reread
 from runbook.plan.model import Plan, PlanError
 from runbook.preflight import machine
-from runbook.protection.dashboard import Downtime
-from runbook.watch.downtime import downtime
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel
 from state.home import home

@@ -11,10 +11,11 @@ from enum import StrEnum
 from functools import partial
 
 from runbook.base.offer import Pending
+from runbook.base.variants import name
 from runbook.checklist import Line
 from runbook.failures import Answer
 from runbook.procedure.runner import Decide
-from runbook.procedure.tracks import name, steps_of
+from runbook.procedure.tracks import steps_of
 from runbook.repair.remedy import is_remedy
 from runbook.session import Session, durations
 from state.errors import JournalUnusable

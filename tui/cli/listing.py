@@ -15,13 +15,13 @@ from rich.text import Text
 from runbook import checklist as checklists
 from runbook.aws import Aws
 from runbook.base.context import World
+from runbook.base.downtime import downtime
+from runbook.base.variants import name
 from runbook.checklist import Checklist, Line
 from runbook.plan import reread
-from runbook.procedure.tracks import name
 from runbook.protection import dashboard as boards
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Board
-from runbook.watch.downtime import downtime
 from runbook.watch.position import position, way_back_now
 from state.errors import NoJournal
 from state.home import journal_path

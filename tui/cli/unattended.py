@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from runbook.base import variants
 from runbook.failures import Refused, StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.plan import model as plans
@@ -112,7 +113,7 @@ def _refuse_step_elsewhere(step: str, goals: list[Goal], journal: Journal, what:
         track, way = entry.track, entry.way
     else:
         plan, track, way = plans.load(Path(what)), Track.UPGRADE, ""
-    present = tracks.name(track, way)
+    present = variants.name(track, way)
     keys = [each.key for each in tracks.steps_of(track, plan, way)]
     if goals and goals[-1] != present:
         present, keys = goals[-1].value, sorted(goals[-1].step_keys(plan))

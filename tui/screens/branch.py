@@ -8,7 +8,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
 
-from runbook.procedure.tracks import WayBack, WayUp
+from runbook.base.variants import WayBack, WayUp
 from state.words import Track
 from tui import keys, text
 from tui.model import RunModel, Way

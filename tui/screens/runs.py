@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from runbook.procedure import tracks
+from runbook.base import variants
 from state.records import RunSummary
 from tui import glyphs, keys, text
 from tui.screens.base import KeyedScreen
@@ -246,7 +246,7 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
         "run": line((text.clean(run.run), "bold"), slots),
         "cluster": line(text.shorten(text.clean(run.cluster), _ROOM["cluster"][size] - 1)),
         "where": line((where.word, where.style)),
-        "track": line(tracks.name(run.track, run.way)),
+        "track": line(variants.name(run.track, run.way)),
         "step": line(text.shorten(text.clean(run.step), _ROOM["step"][size] - 1)),
         "status": status,
         "protected": line(protected),

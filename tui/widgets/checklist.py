@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
 
+from runbook.base.variants import name
 from runbook.checklist import Checklist, Line, Section
-from runbook.procedure.tracks import name
 from state.words import Status
 from tui import glyphs, text
 from tui.glyphs import Mark

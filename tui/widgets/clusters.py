@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
-from runbook.protection import dashboard as boards
+from runbook.base import clocks
 from runbook.protection.dashboard import Board, ClusterView, LagView
 from tui import glyphs, text
 from tui.widgets.pane import Pane, joined, line
@@ -43,7 +43,7 @@ class ClustersPane(Pane):
 
     def _cluster(self, view: ClusterView, cells: int) -> list[Content]:
         mark = glyphs.cluster(view)
-        age = boards.age(view.at, self.now)
+        age = clocks.age(view.at, self.now)
         old = age is None or age > self.limit
         room = cells - _ROLE - 1 - 1 - _VERSION - 2
         style = "$foreground-muted" if old else ""

@@ -17,7 +17,9 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from runbook.protection.dashboard import Board, Downtime, Protection, Serving, Stage, stale
+from runbook.base.clocks import stale
+from runbook.base.downtime import Downtime
+from runbook.protection.dashboard import Board, Protection, Serving, Stage
 from state.records import Run
 from tui import glyphs, text
 from tui.picture import fresh_limit

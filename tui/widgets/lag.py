@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from textual.content import Content
 
-from runbook.protection import dashboard as boards
-from runbook.protection.dashboard import Board, LagView, Trend, about
+from runbook.base import clocks
+from runbook.base.clocks import about
+from runbook.protection.dashboard import Board, LagView, Trend
 from state.records import Sample
 from tui import glyphs, text
 from tui.picture import SPARK_MINUTES
@@ -79,7 +80,7 @@ class LagPane(Pane):
         return [line((text.shorten(words, cells), "$foreground-muted"))]
 
     def _lag(self, view: LagView, cells: int) -> list[Content]:
-        age = boards.age(view.at, self.now)
+        age = clocks.age(view.at, self.now)
         old = age is None or age > self.limit
         room = cells - _BYTES - _SECONDS - _AGE - 4
         name = max(8, min(room - 8, room // 2))

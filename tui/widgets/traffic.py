@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
-from runbook.protection.dashboard import Board, Fence, stale
+from runbook.base.clocks import stale
+from runbook.protection.dashboard import Board, Fence
 from state.records import Sample
 from tui import glyphs, text
 from tui.widgets.lag import AXIS, highest, sparkline

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.aws.versions import numbers
+from runbook.base.amounts import some
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.rows import some
 from runbook.preflight.survey import Look, Unseen
 
 _NEEDED = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.aws.versions import numbers
-from runbook.base.amounts import sized
+from runbook.base.amounts import counted, sized
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, Mend
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, warn
-from runbook.preflight.rows import counted, each
+from runbook.preflight.rows import each
 from runbook.preflight.survey import Look
 
 _MANY_ROWS = 10_000

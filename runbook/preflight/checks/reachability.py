@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.aws.errors import AccessDenied
+from runbook.base.amounts import some
 from runbook.base.roles import Role
 from runbook.plan.model import EndpointMethod
 from runbook.postgres import preflight_queries
 from runbook.preflight.check import Check, check
 from runbook.preflight.machine import missing_commands
 from runbook.preflight.result import Result, block, passed, unseen, warn
-from runbook.preflight.rows import some
 from runbook.preflight.survey import Look
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.base.amounts import some
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, Mend
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.rows import each, some
+from runbook.preflight.rows import each
 from runbook.preflight.survey import Look, Unseen
 
 _MANY_SEQUENCES = 1000

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from runbook.base.amounts import some
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.statement import quoted
 from runbook.preflight.acceptance import ACKNOWLEDGED
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.rows import some
 from runbook.preflight.survey import Look, Unseen
 from runbook.proofs.new_databases import HELD_DATABASES
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from runbook.base.context import STOPPED_BY_HAND, World
-from runbook.base.pair import held
+from runbook.base import step_keys
+from runbook.base.context import World
+from runbook.base.downtime import STOPPED_BY_HAND
+from runbook.base.pair import held, locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
@@ -15,7 +17,7 @@ from runbook.ownership.serving import Door, door_fact
 from runbook.plan.model import StopMethod
 from runbook.postgres import activity, catalog, fence_sql
 from runbook.postgres.connect import UNREACHABLE
-from runbook.procedure.steps.shared.application_logins import able, locked_roles
+from runbook.procedure.steps.shared.application_logins import able
 from runbook.procedure.steps.shared.command import CommandEffect
 from runbook.procedure.steps.shared.effects import answered, no, yes
 from runbook.procedure.steps.upgrade.switchover import pivot_gate
@@ -117,7 +119,7 @@ class UnlockRoles(Effect):
 class StopTraffic(Step):
     """Stop the applications and prove that nothing can write."""
 
-    key = "stop-traffic"
+    key = step_keys.STOP_TRAFFIC
     title = "Stop the traffic"
     why = "A write after the freeze and before the capture would be lost on rollback, in silence."
     risk = Risk.REVERSIBLE
@@ -212,7 +214,7 @@ ELSEWHERE_S = 5.0
 class ResumeTraffic(Step):
     """Let the applications in on one cluster, with the others closed to them."""
 
-    key = "resume-traffic"
+    key = step_keys.RESUME_TRAFFIC
     title = "Resume the traffic"
     why = "The downtime ends here."
     risk = Risk.REVERSIBLE

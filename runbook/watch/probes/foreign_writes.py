@@ -13,11 +13,10 @@ from psycopg import AsyncConnection
 
 from runbook.base.alert import Alarm, Cause, Seen
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import fence_sql, replication
 from runbook.postgres.replication import StrayWrite
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
 from state.journal import Journal

@@ -6,12 +6,11 @@ from datetime import datetime
 
 from runbook.base.alert import Alarm, Cause, Seen
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.replication import Origin, OriginPosition
 from runbook.postgres.statement import quoted
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.proofs import unreplicated
 from runbook.proofs.unreplicated import Mark
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from runbook.base.clocks import stale
 from runbook.base.roles import Role
 from runbook.postgres.connect import CannotConnect
-from runbook.protection.dashboard import Board, ClusterView, Production, Serving, stale
+from runbook.protection.dashboard import Board, ClusterView, Production, Serving
 
 HEARS_S = 35.0
 """A publisher that has nothing to send says so every 30 s (half of `wal_sender_timeout`): one that

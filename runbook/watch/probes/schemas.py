@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.clocks import age
 from runbook.base.context import World
-from runbook.base.pair import Sides, held
-from runbook.procedure.steps.protect.capture import publication_name
+from runbook.base.pair import Sides, held, publication_name
 from runbook.proofs import diverged, recreated_tables, schema_drift, unsent
 from runbook.proofs.schema_drift import Drift, SchemaLook
-from runbook.protection.dashboard import age
 from state.journal import Journal
 from state.records import Json
 

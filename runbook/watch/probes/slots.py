@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.base.alert import Alarm, Cause
+from runbook.base.clocks import about
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
 from runbook.ownership.slot_consumers import in_words, others
 from runbook.postgres import catalog, replication
 from runbook.postgres.replication import LagClock, SlotLag
-from runbook.protection.dashboard import LagView, about
+from runbook.protection.dashboard import LagView
 from runbook.watch.probes import trend
 from runbook.watch.probes.patience import Patience
 

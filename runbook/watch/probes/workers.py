@@ -7,11 +7,10 @@ from datetime import datetime
 
 from runbook.base.alert import Alarm, Cause, Seen
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.replication import Worker
-from runbook.procedure.steps.protect.capture import publication_name
 from runbook.protection.dashboard import Board, LagView
 from runbook.watch.apply_errors import RETRY_S, Failures, failing_words
 from runbook.watch.probes.patience import Patience

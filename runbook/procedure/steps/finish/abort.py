@@ -6,14 +6,15 @@ import time
 from collections.abc import Sequence
 
 from runbook.aws import Call
+from runbook.base import step_keys
 from runbook.base.context import World
+from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.serving import Door, door_fact
 from runbook.plan.model import StopMethod
 from runbook.procedure.steps.finish.cleanup import delete_group_effect, unprotect
-from runbook.procedure.steps.shared.application_logins import STOPPING, locked_roles
 from runbook.procedure.steps.shared.command import CommandEffect
 from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
@@ -56,7 +57,7 @@ class AbortAssess(Step):
 class ReopenBlue(Step):
     """Let the applications in again, first of all."""
 
-    key = "reopen-blue"
+    key = step_keys.REOPEN_BLUE
     title = "Let the applications in on blue"
     why = "If they were stopped, every second until here was downtime."
     risk = Risk.REVERSIBLE
@@ -64,7 +65,7 @@ class ReopenBlue(Step):
 
     async def skip(self, world: World) -> str:
         # Without evidence as well: a crash may have come between the stopping and its proof.
-        return "" if world.begun(STOPPING) else "the traffic was never stopped"
+        return "" if world.begun(step_keys.STOP_TRAFFIC) else "the traffic was never stopped"
 
     async def effects(self, world: World) -> Sequence[Wave]:
         waves: list[list[Effect]] = []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from runbook.base.context import World
+from runbook.base.pair import publication_name
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.postgres import replication
 from runbook.postgres.connect import UNREACHABLE
-from runbook.procedure.steps.protect.capture import publication_name
 
 ERRORS = 2
 """So many errors counted during one wait are the same one: the worker tries the change again."""

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
-from runbook.base.pair import VERIFIED, held
+from runbook.base.pair import (
+    VERIFIED,
+    capture_fact,
+    held,
+    publication_name,
+    replication_role,
+    slot_name,
+)
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -17,42 +24,6 @@ from runbook.procedure.steps.shared import blockers
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, unknown, yes
 from runbook.proofs import late_writes, unreplicated
 from state.records import Json
-
-
-def publication_name(world: World) -> str:
-    """Return the name of the run's publication, the same in every database."""
-    return world.sql_name()
-
-
-def slot_name(world: World, databases: Sequence[str], database: str) -> str:
-    """Return the name of a database's slot: slot names are cluster-wide, lower case and short.
-
-    PostgreSQL allows `[a-z0-9_]` up to 63 bytes, so a database goes by its number in the list
-    that the run recorded at its start.
-    """
-    return world.sql_name(str(sorted(databases).index(database) + 1))
-
-
-def replication_role(world: World) -> str:
-    """Return the role that the subscription logs in with."""
-    return world.sql_name()
-
-
-def capture_fact(publisher: Role) -> str:
-    """Return the key under which a publisher's capture is kept, held or not any more.
-
-    The one that is held is kept under `capture` too: from it the sides of the way are told.
-    """
-    return f"capture.{publisher.slug}"
-
-
-async def captured_databases(world: World, role: Role) -> list[str]:
-    """Return the databases that a publisher's capture covers: as recorded, else as they are now."""
-    held_here = held(world).publisher is role
-    recorded = world.fact(capture_fact(role)) or (world.fact("capture") if held_here else None)
-    if recorded is not None:
-        return list(recorded["databases"])
-    return await world.databases(role)
 
 
 class Capture(Step):

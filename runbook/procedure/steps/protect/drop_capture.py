@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.pair import (
+    captured_databases,
+    held,
+    publication_name,
+    replication_role,
+    slot_name,
+)
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, replication
-from runbook.procedure.steps.protect.capture import (
-    captured_databases,
-    dropped_publication,
-    publication_name,
-    replication_role,
-    slot_name,
-)
+from runbook.procedure.steps.protect.capture import dropped_publication
 from runbook.procedure.steps.protect.replication import present
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
 

@@ -6,28 +6,22 @@ from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
+from runbook.base import step_keys
 from runbook.base.context import World
+from runbook.base.pair import DETACHED, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
-from runbook.procedure.steps.protect.capture import dropped_publication, publication_name
+from runbook.procedure.steps.protect.capture import dropped_publication
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.protection import given_up
-
-DETACHED = "detached"
-"""The fact that lists which clusters follow nobody any more; emptied when one is subscribed."""
-
-
-def detached(world: World, role: Role) -> bool:
-    """Return whether a cluster was detached and has not been subscribed anew since."""
-    return role.value in (world.fact(DETACHED) or ())
 
 
 class Detach(Step):
     """End the subscriptions of those of some clusters that exist."""
 
-    key = "detach"
+    key = step_keys.DETACH
     why = "A subscription left behind would go on applying, or hang on a dead publisher."
     risk = Risk.DESTRUCTIVE
 

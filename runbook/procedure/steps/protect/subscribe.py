@@ -8,18 +8,18 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
-from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
-from runbook.failures import Answer, Finding, StepFailed
-from runbook.postgres import catalog, replication
-from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
-from runbook.procedure.steps.protect.capture import (
+from runbook.base.pair import (
+    DETACHED,
     captured_databases,
     publication_name,
     replication_role,
     slot_name,
 )
-from runbook.procedure.steps.protect.replication import DETACHED
+from runbook.base.roles import Role
+from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.failures import Answer, Finding, StepFailed
+from runbook.postgres import catalog, replication
+from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
 from runbook.procedure.steps.protect.verify import serves
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, answered, no, yes

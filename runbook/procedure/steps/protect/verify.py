@@ -8,13 +8,12 @@ from time import monotonic
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
-from runbook.base.pair import VERIFIED, Sides
+from runbook.base.pair import VERIFIED, Sides, captured_databases, publication_name, slot_name
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.apply_workers import Workers
-from runbook.procedure.steps.protect.capture import captured_databases, publication_name, slot_name
 from runbook.procedure.steps.shared.effects import answered, no
 from runbook.proofs import diverged
 from runbook.proofs.drain import Pace

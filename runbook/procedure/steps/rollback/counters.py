@@ -6,14 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 
 from runbook.base.context import World
+from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.plan.model import CompareMode
 from runbook.postgres import compare, sequences
 from runbook.postgres.compare import How
-from runbook.procedure.steps.protect.capture import captured_databases
-from runbook.procedure.steps.protect.replication import detached
 from runbook.procedure.steps.protect.verify import BarrierEffect, confirm_barriers
 from runbook.procedure.steps.shared.effects import answered, no, yes
 from runbook.proofs import compare as comparing

@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
 from runbook.base.context import RUN_TAG, World
-from runbook.base.pair import Sides, held
+from runbook.base.pair import Sides, captured_databases, detached, held, publication_name, slot_name
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
 from runbook.procedure.steps.protect.blue_prime import read_only_effect
-from runbook.procedure.steps.protect.capture import captured_databases, publication_name, slot_name
-from runbook.procedure.steps.protect.replication import detached
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins
 from runbook.procedure.steps.shared.effects import ApiEffect, answered, no, yes

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from runbook.base.context import STOPPED_BY_HAND, World
+from runbook.base.context import World
+from runbook.base.downtime import STOPPED_BY_HAND
+from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.plan.model import StopMethod
 from runbook.postgres import ahead, replication, sequences
-from runbook.procedure.steps.protect.capture import captured_databases
-from runbook.procedure.steps.protect.replication import detached
 from runbook.procedure.steps.rollback.fail_back import OpenSide
 from runbook.procedure.steps.shared.effects import answered, no, yes
 from runbook.procedure.steps.traffic import StopTraffic

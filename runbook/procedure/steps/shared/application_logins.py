@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from runbook.base.context import World
+from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.postgres import catalog
-
-STOPPING = "stop-traffic"
-"""The key of the step that takes LOGIN from them."""
 
 
 async def able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
@@ -37,14 +35,3 @@ async def keep_logins(world: World, watch: Watch, on: Role) -> None:
         key="roles.able",
         value=found,
     )
-
-
-def locked_roles(world: World) -> tuple[str, ...]:
-    """Return the roles from which this run took LOGIN, or may have.
-
-    A role that had none before stays without.
-    """
-    roles = set(world.fact("roles.locked") or ())
-    if world.begun(STOPPING):
-        roles |= set(world.fact("roles.able") or ())
-    return tuple(sorted(roles))

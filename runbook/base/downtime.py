@@ -13,21 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runbook.base import clocks
-from runbook.base.context import STOPPED_BY_HAND, stopped_by_hand
+from runbook.base import clocks, step_keys
 from runbook.base.kept import Kept
+from runbook.base.variants import WayBack, name
 from runbook.plan.model import StopMethod
-from runbook.procedure.steps.finish.abort import ReopenBlue
-from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
-from runbook.procedure.tracks import WayBack, name
-from runbook.protection import unanswered
-from runbook.protection.dashboard import Downtime
 from state.journal import Journal
 from state.rebasing import bases
-from state.records import Attempt, Evidence, Json, TrackEntry
+from state.records import Attempt, Decision, Evidence, Json, TrackEntry
 from state.words import Outcome
 
-OPENING = frozenset({ResumeTraffic.key, ReopenBlue.key})
+PRODUCTION_DOWN = "production.down"
+"""The evidence that says whether the cluster that serves is down, and since when."""
+
+OPENING = frozenset({step_keys.RESUME_TRAFFIC, step_keys.REOPEN_BLUE})
 """The steps that let the applications in."""
 
 
@@ -119,9 +117,11 @@ def _being_asked(
     made = [
         each
         for each in journal.decisions(run)
-        if each.entry == entries[-1].id and each.step == StopTraffic.key
+        if each.entry == entries[-1].id and each.step == step_keys.STOP_TRAFFIC
     ]
-    begun = any(each.entry == entries[-1].id and each.step == StopTraffic.key for each in attempts)
+    begun = any(
+        each.entry == entries[-1].id and each.step == step_keys.STOP_TRAFFIC for each in attempts
+    )
     if not made or begun or any(each.gate.startswith(STOPPED_BY_HAND) for each in made):
         return None
     return made[-1].at
@@ -135,7 +135,7 @@ def _since_the_start(
     When they ended is not known, and not made up.
     """
     traffic = journal.evidences(run, key="traffic")
-    down = journal.evidences(run, key=unanswered.FACT)
+    down = journal.evidences(run, key=PRODUCTION_DOWN)
     asked = {
         entry.id: at
         for entry in entries
@@ -267,7 +267,7 @@ def _marks(
             tracks[attempt.id],
         )
         for attempt in attempts
-        if attempt.step == StopTraffic.key
+        if attempt.step == step_keys.STOP_TRAFFIC
         for effect in attempt.effects
         if effect.outcome is not Outcome.FAILED
     ]
@@ -303,8 +303,78 @@ def _letting_in(attempts: Sequence[Attempt], since: Mark) -> bool:
         if (
             attempt.id > since.attempt if since.seen and since.died else attempt.id >= since.attempt
         )
-        and (attempt.step in OPENING or attempt.step == StopTraffic.key)
+        and (attempt.step in OPENING or attempt.step == step_keys.STOP_TRAFFIC)
         for effect in attempt.effects
         if effect.outcome is not Outcome.FAILED
     ]
     return bool(changes) and changes[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Downtime:
+    """The clock of the latest outage of the applications, on whichever track they were stopped."""
+
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    track: str = ""
+    """The track on which they were stopped."""
+    earlier_s: float = 0.0
+    """How long the run's earlier outages were, together."""
+    letting_in: bool = False
+    """Whether a change that lets them in was asked for, and not yet seen to have done so."""
+    clock_set_s: float = 0.0
+    """By how much the clock was set meanwhile, which is no time that passed."""
+    asked_at: datetime | None = None
+    """Since when a person is asked to stop them by hand, and may have done so; None: nobody is."""
+    at_least: bool = False
+    """Whether it may have begun before `started_at`: when production died is not known."""
+    died: bool = False
+    """Whether it began as production was down, and not by a step."""
+
+    def seconds(self, now: datetime) -> float | None:
+        """Return its length so far, or None where there was none."""
+        if self.started_at is None:
+            return None
+        passed = ((self.ended_at or now) - self.started_at).total_seconds()
+        return max(0.0, passed - self.clock_set_s)
+
+
+STOPPED_BY_HAND = "applications-stopped"
+"""What the key of the gate begins with at which a person says to have stopped the applications."""
+
+
+def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
+    """Return when a person was asked on a stay to stop the applications by hand, if one was.
+
+    The question comes right after the decision before it, and its own answer when they are down.
+    """
+    made = [each for each in decisions if each.entry == entry]
+    for place, each in enumerate(made):
+        if each.gate.startswith(STOPPED_BY_HAND):
+            before = made[place - 1] if place else each
+            return before.at if before.step == each.step else each.at
+    return None
+
+
+def stopped_by_hand(journal: Kept, run: str, entry: int) -> datetime | None:
+    """Return from when on a person has stopped the applications on a stay; None: nobody was asked.
+
+    That is when writes were last seen between the question and the answer, as far as they were
+    looked for, and else when the question came: from then on they may have been down.
+    """
+    decisions = journal.decisions(run)
+    asked = asked_to_stop(decisions, entry)
+    if asked is None:
+        return None
+    answered = next(
+        each.at
+        for each in decisions
+        if each.entry == entry and each.gate.startswith(STOPPED_BY_HAND)
+    )
+    last, before = asked, asked
+    for sample in journal.samples_of(run, "writes_per_s", None, asked, answered):
+        if sample.value:
+            # A rate is that of the time since the sample before it.
+            last = before
+        before = sample.at
+    return last
