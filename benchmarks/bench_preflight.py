@@ -26,8 +26,8 @@ from runbook import preflight
 from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.kept import NothingKept
-from runbook.plan import model as plans
-from runbook.preflight import Result
+from runbook.plan.model import Plan
+from runbook.preflight import Result, plans
 
 DATABASES = 3
 ROLES = 1000
@@ -104,7 +104,7 @@ def fill(tables: int) -> None:
             connection.execute("ANALYZE pg_catalog.pg_class")
 
 
-async def look(plan: plans.Plan) -> list[Result]:
+async def look(plan: Plan) -> list[Result]:
     """Run every check."""
     world = World(run="bench", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runbook.base.step import Risk, Step
-from runbook.plan import reread
+from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.repair.kinds import rebuilt
 from runbook.repair.remedy import is_remedy
@@ -103,7 +103,7 @@ class Checklist:
 def read(journal: Journal, run: str) -> Checklist:
     """Build the checklist of a run."""
     record = journal.run(run)
-    plan = reread.of_run(journal, record)
+    plan = plans.of_run(journal, record)
     attempts: dict[int, dict[str, list[Attempt]]] = {}
     for attempt in journal.attempts(record.id):
         attempts.setdefault(attempt.entry, {}).setdefault(attempt.step, []).append(attempt)

@@ -28,9 +28,9 @@ from runbook.branches import Way, ways
 from runbook.checklist import Checklist
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.ownership import holder
-from runbook.plan import reread
 from runbook.plan.model import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.preflight import plans
 from runbook.preview import preview
 from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.tracks import ends_with, steps_of
@@ -81,7 +81,7 @@ class Session:
 
     def __init__(self, journal: Journal, run: Run, *, who: str = "") -> None:
         self.run = run
-        self.plan: Plan = reread.of_run(journal, run)
+        self.plan: Plan = plans.of_run(journal, run)
         self.writable = journal.writer and run.away is None
         self.who = who or getpass.getuser()
         self._journal = journal
@@ -215,7 +215,7 @@ class Session:
         try:
             while True:
                 self._busy = step
-                self._go_by(reread.for_step(self._journal, self.run, self.plan, step))
+                self._go_by(plans.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from runbook.plan.arguments import hold_secret
-from runbook.plan.model import EndpointMethod, Order, Plan, PlanError, StopMethod, from_json, load
+from runbook.plan.model import EndpointMethod, Order, Plan, PlanError, StopMethod, from_json
 from runbook.preflight.machine import as_file
+from runbook.preflight.plans import load
 
 GOOD = """\
 version = 1

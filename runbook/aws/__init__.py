@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.aws.call import Call
@@ -23,11 +23,8 @@ from runbook.aws.facts import Identity
 from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
 from runbook.aws.scaling import Scaling
-from runbook.aws.secrets import Fetched, Secrets
+from runbook.aws.secrets import Credentials, Fetched, Secrets
 from state.words import Environment
-
-if TYPE_CHECKING:
-    from runbook.plan.model import CredentialsSection
 
 __all__ = [
     "AccessDenied",
@@ -76,7 +73,7 @@ class Aws:
         """
         return await self._clients.write(call)
 
-    def password(self, credentials: CredentialsSection, *, host: str, port: int) -> Fetched:
+    def password(self, credentials: Credentials, *, host: str, port: int) -> Fetched:
         """Return what fetches the database password when it is needed; None means `~/.pgpass`."""
         return Fetched(self.secrets, credentials, (host, port, credentials.user), self._taken)
 

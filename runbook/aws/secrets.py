@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from runbook.aws.clients import Clients
 from runbook.aws.errors import AwsError, PasswordMissing
 from state.masking import remember
 
-if TYPE_CHECKING:
-    from runbook.plan.model import CredentialsSection
+
+class Credentials(Protocol):
+    """What of a plan says who connects, and where the password is."""
+
+    @property
+    def user(self) -> str:
+        """The role that blueprime connects with."""
+
+    @property
+    def password(self) -> str:
+        """A reference: `pgpass`, `iam`, `env:NAME`, or the ARN of a secret."""
 
 
 class Secrets:
@@ -20,7 +29,7 @@ class Secrets:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    async def follow(self, credentials: CredentialsSection, *, host: str, port: int) -> str | None:
+    async def follow(self, credentials: Credentials, *, host: str, port: int) -> str | None:
         """Return the password that the plan refers to; None leaves it to `~/.pgpass`.
 
         It is masked from then on wherever it might be written. Raise `AwsError` in words where the
@@ -30,7 +39,7 @@ class Secrets:
         remember(password)
         return password
 
-    async def _follow(self, credentials: CredentialsSection, host: str, port: int) -> str | None:
+    async def _follow(self, credentials: Credentials, host: str, port: int) -> str | None:
         reference = credentials.password
         if reference == "pgpass":
             return None
@@ -40,7 +49,7 @@ class Secrets:
             return _from_environment(reference.removeprefix("env:"))
         return await self._from_secret(reference)
 
-    async def others(self, credentials: CredentialsSection) -> list[str]:
+    async def others(self, credentials: Credentials) -> list[str]:
         """Return the passwords that a rotation has left behind, or is about to put in force.
 
         Secrets Manager keeps both beside the current one, under staging labels. Empty where the
@@ -94,7 +103,7 @@ class Fetched:
     def __init__(
         self,
         secrets: Secrets,
-        credentials: CredentialsSection,
+        credentials: Credentials,
         server: tuple[str, int, str],
         taken: dict[tuple[str, int, str], str],
     ) -> None:

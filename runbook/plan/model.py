@@ -345,14 +345,17 @@ class Plan(_Section):
         return self.model_dump(mode="json")
 
 
-def load(path: Path) -> Plan:
-    """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
+def load(path: Path, can_waive: Mapping[str, bool]) -> Plan:
+    """Read and validate a plan file; raise `PlanError` naming each problem's line and key.
+
+    `can_waive` names the checks of the preflight, and says of each whether a plan may waive it.
+    """
     text, data = read(path)
     try:
         plan = Plan.model_validate(data)
     except ValidationError as error:
         raise PlanError(path, [problem(path, text, item) for item in error.errors()]) from error
-    if problems := _misnamed(path, text, plan):
+    if problems := _misnamed(path, text, plan, can_waive):
         raise PlanError(path, problems)
     return plan
 
@@ -366,11 +369,8 @@ def from_json(data: Mapping[str, Any]) -> Plan:
         raise PlanError(kept, [problem(kept, "", item) for item in error.errors()]) from error
 
 
-def _misnamed(path: Path, text: str, plan: Plan) -> list[str]:
+def _misnamed(path: Path, text: str, plan: Plan, can_waive: Mapping[str, bool]) -> list[str]:
     """Return the problems of a plan that names checks which do not exist or cannot be waived."""
-    from runbook.preflight import waivable  # the checks read plans
-
-    can_waive = waivable()
     problems = [
         placed(path, text, ["acknowledge", number], f"no check is named {value}")
         for number, value in enumerate(plan.acknowledge)

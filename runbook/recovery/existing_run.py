@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from runbook.base.context import World
 from runbook.ownership import holder, serving
-from runbook.plan import reread
 from runbook.plan.model import Plan
+from runbook.preflight import plans
 from runbook.recovery.infer import Adoption
 from state.errors import HandedOver, NoSuchRun, Refused
 from state.journal import Journal
@@ -62,7 +62,7 @@ async def stand(journal: Journal, found: Adoption) -> Standing:
 
 async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
     """Return what tells that the journal knows less than the clusters, or an empty string."""
-    plan = reread.of_run(journal, run)
+    plan = plans.of_run(journal, run)
     world = World(run=run.id, plan=plan, journal=journal, aws=found.scene.world.aws)
     if mark := holder.left_behind(world, found.scene.cast.clusters):
         return (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from runbook.base import clocks, server_names
 from runbook.ownership import holder
-from runbook.plan import reread
+from runbook.preflight import plans
 from runbook.procedure.steps.shared import checks
 from state.journal import Journal
 
-KEPT = frozenset({reread.FACT, checks.ACCEPTED, clocks.FACT, holder.FACT, server_names.FACT})
+KEPT = frozenset({plans.FACT, checks.ACCEPTED, clocks.FACT, holder.FACT, server_names.FACT})
 """Facts that say nothing about the clusters as they are: the plan as it was read again, the
 warnings that were accepted by name, by how much the clock was set, up to which number this journal
 has held the run, which never falls, and how instances were named before the pivot, by ids that

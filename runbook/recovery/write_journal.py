@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runbook.ownership import holder
-from runbook.plan import reread
+from runbook.preflight import plans
 from runbook.procedure.steps.finish.abort import DeleteGreen
 from runbook.procedure.steps.protect.drop_capture import DropCapture
 from runbook.protection.dashboard import Board
@@ -92,9 +92,9 @@ def _read_anew(journal: Journal, run: Run, adoption: Adoption) -> None:
         journal.reopen_run(run.id)
     _empty(journal, run.id)
     journal.set_result(run.id, None)
-    if adoption.plan != reread.of_run(journal, run):
+    if adoption.plan != plans.of_run(journal, run):
         text = "the run goes by the plan that it was adopted with"
-        journal.evidence(run.id, ADOPT, text, key=reread.FACT, value=adoption.plan.as_json())
+        journal.evidence(run.id, ADOPT, text, key=plans.FACT, value=adoption.plan.as_json())
 
 
 def _empty(journal: Journal, run: str) -> None:

@@ -21,8 +21,8 @@ from runbook.failures import Refused as NoTrace
 from runbook.ownership import holder
 from runbook.ownership.holder import Mark
 from runbook.ownership.tags import Region
-from runbook.plan import model as plans
-from runbook.plan import reread
+from runbook.plan.model import from_json
+from runbook.preflight import plans
 from runbook.procedure.steps.shared import checks
 from runbook.recovery import Adoption, Ended, Standing, infer
 from runbook.recovery.cluster_roles import Cast
@@ -57,7 +57,7 @@ OF_THE_CLUSTERS = (
     *("tables.mended", "tables.given-up", "protection", "remedy/recopy/orders", "left-behind"),
 )
 KEPT = {
-    reread.FACT: PLAN,
+    plans.FACT: PLAN,
     checks.ACCEPTED: ["sequences"],
     clocks.FACT: [],
     server_names.FACT: {"db-A": "orders-1"},
@@ -92,7 +92,7 @@ def found(*stays: Stay, facts: dict[str, Any] | None = None) -> Adoption:
     for key, value in (facts or {}).items():
         draft.keep(key, value, key)
     aws = cast(Aws, SimpleNamespace(environment=Environment.REHEARSAL))
-    plan = plans.from_json(PLAN)
+    plan = from_json(PLAN)
     world = World(run=RUN, plan=plan, journal=draft, aws=aws)
     scene = Scene(world, draft, cast(Any, None), {}, locks=True)
     return Adoption(RUN, plan, "", scene, [*stays] or [Stay(Track.UPGRADE)], "identify")
@@ -102,7 +102,7 @@ def read_anew(journal: Journal, *stays: Stay, facts: dict[str, Any] | None = Non
     """Read the run anew, and return the world as its journal tells it then."""
     standing = Standing(journal.run(RUN), "was left behind: ada on laptop-1 holds it")
     recovery.write(journal, found(*stays, facts=facts), Path("p"), standing, locked=(), who="ben")
-    plan = plans.from_json(PLAN)
+    plan = from_json(PLAN)
     return World(run=RUN, plan=plan, journal=journal, aws=cast(Aws, None))
 
 
@@ -315,7 +315,7 @@ def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
     recovery.close_ended(journal, journal.run(RUN), ended.value, who="ben")
     run = journal.run(RUN)
     assert (run.open, run.result) == (False, Result.CLEANED)
-    world = World(run=RUN, plan=plans.from_json(PLAN), journal=journal, aws=cast(Aws, None))
+    world = World(run=RUN, plan=from_json(PLAN), journal=journal, aws=cast(Aws, None))
     assert position(world, journal) is stands
     assert (world.fact(holder.FACT) or {})["claim"] == "cccccccc"
 

@@ -15,8 +15,8 @@ from runbook import recovery
 from runbook.aws import Aws
 from runbook.aws.errors import AwsError
 from runbook.failures import Refused, StepFailed
-from runbook.plan import model as plans
 from runbook.plan.model import Plan
+from runbook.preflight import plans
 from tests.adopt.lost import adopt, lose_journal
 from tests.workspace import Workspace
 

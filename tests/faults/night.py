@@ -16,7 +16,7 @@ from rehearsal import lab
 from runbook.base.offer import Preview
 from runbook.base.step import Gate
 from runbook.branches import Way
-from runbook.plan import model as plans
+from runbook.preflight import plans
 from runbook.session import Session
 from state.journal import Journal
 from state.words import Status, Track

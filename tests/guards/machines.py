@@ -17,7 +17,7 @@ from pathlib import Path
 from runbook import recovery
 from runbook.aws import Aws
 from runbook.failures import StepFailed
-from runbook.plan import model as plans
+from runbook.preflight import plans
 from runbook.session import Session
 from state.errors import Refused
 from state.journal import Journal

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runbook.plan import model as plans
+from runbook.preflight import plans
 from state.handover import read_parcel
 from state.journal import Journal
 from state.words import Custody, Environment, Outcome, Status

@@ -12,7 +12,8 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.failures import Refused, StepFailed
 from runbook.plan.discover import discover
-from runbook.plan.model import Plan, load
+from runbook.plan.model import Plan
+from runbook.preflight.plans import load
 from tests.preflight.conftest import PASSWORD, Site
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION
 

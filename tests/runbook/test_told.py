@@ -16,9 +16,9 @@ from runbook.base.alert import Alarm, Cause, cause_of
 from runbook.base.context import World
 from runbook.base.step import Gate, Risk, Watch
 from runbook.checklist import Checklist, Line, Section
-from runbook.plan import model as plans
-from runbook.plan import reread
+from runbook.plan.model import Plan
 from runbook.postgres import activity
+from runbook.preflight import plans
 from runbook.procedure.runner import Runner
 from runbook.procedure.steps.protect import blue_prime
 from runbook.procedure.waiting import within
@@ -115,7 +115,7 @@ def test_a_flow_is_what_runs_up_to_the_next_stop() -> None:
     assert flow_of(("a", done, False)) == []
 
 
-def planned(tmp_path: Path) -> tuple[Run, plans.Plan, Path]:
+def planned(tmp_path: Path) -> tuple[Run, Plan, Path]:
     path = tmp_path / "plan.toml"
     path.write_text(GOOD)
     return cast(Run, SimpleNamespace(id=RUN, plan_path=str(path))), plans.load(path), path
@@ -129,28 +129,28 @@ def test_an_edit_that_is_not_read_is_told_once_and_when_it_would_be(
     journal: Journal, tmp_path: Path
 ) -> None:
     run, plan, path = planned(tmp_path)
-    assert reread.for_step(journal, run, plan, "clone") is plan
+    assert plans.for_step(journal, run, plan, "clone") is plan
     assert said(journal) == []
     path.write_text(GOOD.replace("[traffic]", "[protection]\nfresh_s = 33.0\n\n[traffic]"))
     for step in ("clone", "subscribe"):
-        assert reread.for_step(journal, run, plan, step) is plan
+        assert plans.for_step(journal, run, plan, step) is plan
     (words,) = said(journal)
     assert "was edited (protection)" in words
     assert "read before preflight and ready-to-switch alone" in words
     path.write_text("no plan [")
-    reread.for_step(journal, run, plan, "bake")
+    plans.for_step(journal, run, plan, "bake")
     assert "it is no valid plan now" in said(journal)[-1]
     path.write_text(GOOD)
-    reread.for_step(journal, run, plan, "bake")
+    plans.for_step(journal, run, plan, "bake")
     assert "is what this run goes by again" in said(journal)[-1]
 
 
 def test_an_edit_is_gone_by_from_a_checking_step_on(journal: Journal, tmp_path: Path) -> None:
     run, plan, path = planned(tmp_path)
     path.write_text(GOOD.replace("[traffic]", "[protection]\nfresh_s = 33.0\n\n[traffic]"))
-    found = reread.for_step(journal, run, plan, "ready-to-switch")
+    found = plans.for_step(journal, run, plan, "ready-to-switch")
     assert found.protection.fresh_s == 33.0
-    assert reread.for_step(journal, run, found, "stop-traffic") is found
+    assert plans.for_step(journal, run, found, "stop-traffic") is found
     assert said(journal)[-1].endswith("changed: protection")
 
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from runbook.failures import StepFailed
-from runbook.plan import reread
 from runbook.postgres.connect import CannotConnect
+from runbook.preflight import plans
 from state.journal import Journal
 from tests.state.invented import start
 from tui.cli import comparing
@@ -43,7 +43,7 @@ async def test_a_side_that_cannot_be_reached_is_unknown(
         cluster=SimpleNamespace(region="us-east-1"), limits=SimpleNamespace(connect_s=1.0)
     )
     monkeypatch.setattr(comparing.comparing, "compare_live", broken)
-    monkeypatch.setattr(reread, "of_run", lambda *_: plan)
+    monkeypatch.setattr(plans, "of_run", lambda *_: plan)
     monkeypatch.setattr(comparing, "enter_lab", lambda run: None)
     with Journal.open(tmp_path / "journal.db") as journal:
         start(journal)

@@ -13,9 +13,8 @@ import click
 from runbook import recovery
 from runbook.aws import Aws
 from runbook.ownership.holder import Mark
-from runbook.plan import model as plans
-from runbook.plan import reread
 from runbook.plan.model import Plan
+from runbook.preflight import plans
 from runbook.recovery import Adoption, Ended, Given, Standing
 from state.errors import Refused
 from state.home import home, open_private
@@ -116,7 +115,7 @@ def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
 def _plans_of(journal: Journal) -> Callable[[str], Plan | None]:
     def plan_of(run: str) -> Plan | None:
         here = recovery.known(journal, run)
-        return None if here is None else reread.of_run(journal, here)
+        return None if here is None else plans.of_run(journal, here)
 
     return plan_of
 

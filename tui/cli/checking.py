@@ -12,8 +12,7 @@ from runbook import preflight
 from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.kept import NothingKept
-from runbook.plan import model as plans
-from runbook.preflight import Level, Result
+from runbook.preflight import Level, Result, plans
 from runbook.preflight.acceptance import unused, way_through
 from runbook.preflight.result import grouped
 from tui.cli.headless import BLOCKED, DONE, UNKNOWN

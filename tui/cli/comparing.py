@@ -14,8 +14,8 @@ from runbook.base.context import World
 from runbook.base.effect_state import first_line
 from runbook.base.pair import held
 from runbook.failures import StepFailed
-from runbook.plan import reread
 from runbook.postgres.connect import UNREACHABLE
+from runbook.preflight import plans
 from runbook.proofs import compare
 from state.records import Json
 from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
@@ -73,7 +73,7 @@ async def compare_run(
         refuse_handed_over(journal, run)
         found = journal.run(run)
         enter_lab(found)
-        plan = reread.of_run(journal, found)
+        plan = plans.of_run(journal, found)
         world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:

@@ -14,10 +14,8 @@ import click
 from runbook import checklist as checklists
 from runbook.base.downtime import Downtime, downtime
 from runbook.checklist import Checklist
-from runbook.plan import model as plans
-from runbook.plan import reread
 from runbook.plan.model import Plan, PlanError
-from runbook.preflight import machine
+from runbook.preflight import machine, plans
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel
 from state.home import home
@@ -204,7 +202,7 @@ def _says(file: Path, plan: Plan) -> bool:
     """Tell whether a run that reads this file goes on as it is; it does without any file."""
     try:
         return not file.exists() or plans.load(file) == plan
-    except plans.PlanError:
+    except PlanError:
         return False
 
 
@@ -228,7 +226,7 @@ def _unpacked(parcel: Parcel) -> Iterator[_Found]:
     ):
         run = aside.accept(parcel, plan_path=Path())
         try:
-            plan = reread.of_run(aside, run)
+            plan = plans.of_run(aside, run)
         except PlanError as error:
             raise BadHandover(
                 f"Its plan is none that this version knows: {error.problems[0]}. Nothing "

@@ -18,7 +18,7 @@ from runbook.base.context import World
 from runbook.base.downtime import downtime
 from runbook.base.variants import name
 from runbook.checklist import Checklist, Line
-from runbook.plan import reread
+from runbook.preflight import plans
 from runbook.protection import dashboard as boards
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Board
@@ -189,7 +189,7 @@ def _read(run: str) -> _Shown:
 
 
 def _world(journal: Journal, listed: Checklist) -> World:
-    plan = reread.of_run(journal, listed.run)
+    plan = plans.of_run(journal, listed.run)
     return World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from runbook.plan import model as plans
+from runbook.preflight import plans
 from runbook.session import Session
 from state.errors import JournalHeld, NoJournal
 from state.home import home

@@ -18,8 +18,8 @@ from rehearsal import lab
 from rehearsal.lab import LabError, LabGone, LabRuns
 from runbook.aws import Aws
 from runbook.failures import StepFailed
-from runbook.plan import model as plans
 from runbook.plan.discover import discover
+from runbook.preflight import plans
 from runbook.session import Session
 from state.home import home, open_private
 from state.records import Json

@@ -10,8 +10,7 @@ import click
 from runbook.base import variants
 from runbook.failures import Refused, StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
-from runbook.plan import model as plans
-from runbook.plan import reread
+from runbook.preflight import plans
 from runbook.procedure import tracks
 from runbook.session import Session
 from state.journal import Journal
@@ -109,7 +108,7 @@ def _refuse_step_elsewhere(step: str, goals: list[Goal], journal: Journal, what:
     """
     if names_a_run(what):
         run = journal.run(what)
-        plan, entry = reread.of_run(journal, run), journal.entries(run.id)[-1]
+        plan, entry = plans.of_run(journal, run), journal.entries(run.id)[-1]
         track, way = entry.track, entry.way
     else:
         plan, track, way = plans.load(Path(what)), Track.UPGRADE, ""

@@ -1,4 +1,4 @@
-"""The plan of a run as it stands: what the run began with, or what was read again since."""
+"""The plan file: read with the names of the checks, and the plan that a run goes by since."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook.failures import Refused
-from runbook.plan import model as plans
+from runbook.plan import model
 from runbook.plan.model import Plan, PlanError
+from runbook.preflight.suite import waivable
 from state.records import Evidence, Json, Run
 
 FACT = "plan"
@@ -25,9 +26,14 @@ class Keeper(Protocol):
     ) -> Evidence: ...
 
 
+def load(path: Path) -> Plan:
+    """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
+    return model.load(path, waivable())
+
+
 def of_run(journal: Keeper, run: Run) -> Plan:
     """Return the plan that a run goes by."""
-    return plans.from_json(journal.fact(run.id, FACT) or run.plan)
+    return model.from_json(journal.fact(run.id, FACT) or run.plan)
 
 
 IGNORED = "plan.ignored"
@@ -59,7 +65,7 @@ def _edited(run: Run, current: Plan) -> str:
     if not path.exists():
         return ""
     try:
-        found = plans.load(path)
+        found = load(path)
     except PlanError:
         return "it is no valid plan now"
     return _changed(current, found)
@@ -80,7 +86,7 @@ def read_again(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
     if not path.exists():
         return current
     try:
-        found = plans.load(path)
+        found = load(path)
     except PlanError as error:
         raise Refused(
             str(error),
