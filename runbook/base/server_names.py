@@ -8,19 +8,30 @@ The former names of blue's instances are new blue's since; but those two are nev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from runbook.aws.facts import Instance
 from runbook.base.roles import Role
-
-if TYPE_CHECKING:
-    from runbook.base.context import World
-    from runbook.base.step import Watch
+from state.records import Json
 
 FACT = "instances.before"
 """The names of blue's and green's instances right before the pivot, by their resource ids."""
 
 
-async def keep(world: World, watch: Watch) -> None:
+class Instances(Protocol):
+    """What is asked of a run's context here."""
+
+    def fact(self, key: str) -> Json | None: ...
+    async def instances(self, role: Role) -> list[Instance]: ...
+
+
+class Kept(Protocol):
+    """What takes what was seen."""
+
+    def evidence(self, text: str, *, key: str = "", value: Json = None) -> None: ...
+
+
+async def keep(world: Instances, watch: Kept) -> None:
     """Keep how the instances of both sides are named now."""
     found = {
         each.resource_id: each.identifier
@@ -30,7 +41,7 @@ async def keep(world: World, watch: Watch) -> None:
     watch.evidence(f"instances: {', '.join(sorted(found.values()))}", key=FACT, value=found)
 
 
-async def of(world: World, role: Role) -> frozenset[str]:
+async def of(world: Instances, role: Role) -> frozenset[str]:
     """Return the names of a cluster's instances as AWS lists them now, and their former ones."""
     former = world.fact(FACT) or {}
     now = await world.instances(role)

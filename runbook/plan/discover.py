@@ -16,12 +16,11 @@ from runbook.aws.rds import Cluster, EngineVersion
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
 from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
-from runbook.plan.model import CredentialsSection
+from runbook.plan.model import DATA_KINDS, CredentialsSection
 from runbook.plan.reading import plainly
 from runbook.plan.template import TEMPLATE
 from runbook.postgres import catalog
 from runbook.postgres import connect as pg
-from runbook.preflight.checks.unreplicated import KINDS
 
 CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
@@ -315,7 +314,7 @@ def _acknowledged(kinds: dict[str, catalog.DataKinds], target: str, acknowledge:
     """Return what a person may accept beforehand: what is there, commented out unless accepted."""
     lines = []
     mark = "" if acknowledge else "# "
-    known = {kind: (kind, fate) for kind, fate in KINDS.items()}
+    known = {kind: (kind, fate) for kind, fate in DATA_KINDS.items()}
     known["partitioned_tables"] = (
         "schema.partitions",
         "partitioned; a partition that is made meanwhile degrades the deployment, or has no way "

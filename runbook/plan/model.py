@@ -296,8 +296,18 @@ class LimitsSection(_Section):
     """The pause inside the fence, where every second is downtime."""
 
 
-DATA_KINDS = ("large_objects", "unlogged_tables", "materialized_views", "sequences")
-"""Kinds of data that logical replication does not carry."""
+DATA_KINDS = {
+    "sequences": "their positions do not replicate; a rollback carries them over inside its fence",
+    "large_objects": "they do not replicate: what is written to them after the switchover is lost "
+    "by a rollback, and any change on blue degrades the deployment",
+    "unlogged_tables": "they do not replicate, and no copy of the cluster has their rows: the "
+    "upgrade empties them, and so does a rollback",
+    "materialized_views": "a rollback refreshes them; REFRESH on blue may break the deployment",
+}
+"""The kinds of data that logical replication does not carry, and what becomes of each.
+
+https://www.postgresql.org/docs/current/logical-replication-restrictions.html
+"""
 
 _CHECK = r"[a-z]+\.[a-z-]+"
 

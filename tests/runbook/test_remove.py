@@ -11,7 +11,7 @@ from runbook.aws.facts import Cluster
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
 from runbook.failures import Refused
-from runbook.procedure.steps.finish.cleanup import own
+from runbook.procedure.steps.shared.deletion import own
 
 
 def cluster(name: str) -> Cluster:

@@ -247,3 +247,8 @@ async def copy_errors(connection: AsyncConnection, name: str) -> int:
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+HEARS_S = 35.0
+"""A publisher that has nothing to send says so every 30 s (half of `wal_sender_timeout`): one that
+was heard of within this time runs, as far as its subscriber can tell."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from runbook.base.amounts import some
+from runbook.plan.model import DATA_KINDS
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.statement import quoted
 from runbook.preflight.acceptance import ACKNOWLEDGED
@@ -13,16 +14,6 @@ from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
 from runbook.preflight.survey import Look, Unseen
 from runbook.proofs.new_databases import HELD_DATABASES
-
-KINDS = {
-    "sequences": "their positions do not replicate; a rollback carries them over inside its fence",
-    "large_objects": "they do not replicate: what is written to them after the switchover is lost "
-    "by a rollback, and any change on blue degrades the deployment",
-    "unlogged_tables": "they do not replicate, and no copy of the cluster has their rows: the "
-    "upgrade empties them, and so does a rollback",
-    "materialized_views": "a rollback refreshes them; REFRESH on blue may break the deployment",
-}
-"""Kind -> what becomes of it."""
 
 
 @check(
@@ -39,7 +30,7 @@ async def acknowledged(look: Look) -> AsyncIterator[Result]:
             clear = False
             yield unknown(database, found.error)
             continue
-        for kind, fate in KINDS.items():
+        for kind, fate in DATA_KINDS.items():
             count: int = getattr(found, kind)
             if not count:
                 continue

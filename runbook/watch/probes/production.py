@@ -14,10 +14,6 @@ from runbook.base.roles import Role
 from runbook.postgres.connect import CannotConnect
 from runbook.protection.dashboard import Board, ClusterView, Production, Serving
 
-HEARS_S = 35.0
-"""A publisher that has nothing to send says so every 30 s (half of `wal_sender_timeout`): one that
-was heard of within this time runs, as far as its subscriber can tell."""
-
 _TURNED_AWAY = (
     "connection refused",
     "connection reset",

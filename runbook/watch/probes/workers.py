@@ -11,10 +11,11 @@ from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.replication import Worker
+from runbook.postgres.replication.subscriber import HEARS_S
 from runbook.protection.dashboard import Board, LagView
 from runbook.watch.apply_errors import RETRY_S, Failures, failing_words
 from runbook.watch.probes.patience import Patience
-from runbook.watch.probes.production import HEARS_S, Witness
+from runbook.watch.probes.production import Witness
 
 SILENT_S = 90.0
 """A publisher that has nothing to send says so every 30 s (half of `wal_sender_timeout`)."""

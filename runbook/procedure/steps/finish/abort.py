@@ -14,8 +14,8 @@ from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wa
 from runbook.failures import Finding, Refused
 from runbook.ownership.serving import Door, door_fact
 from runbook.plan.model import StopMethod
-from runbook.procedure.steps.finish.cleanup import delete_group_effect, unprotect
 from runbook.procedure.steps.shared.command import CommandEffect
+from runbook.procedure.steps.shared.deletion import delete_group_effect, unprotect
 from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect

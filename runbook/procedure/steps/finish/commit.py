@@ -12,7 +12,7 @@ from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import catalog
-from runbook.procedure.steps.finish.cleanup import await_gone, deletion, deletion_gate, own, serves
+from runbook.procedure.steps.shared.deletion import await_gone, deletion, deletion_gate, own, serves
 from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from state.words import Result

@@ -19,6 +19,7 @@ from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.plan.model import StopMethod
 from runbook.postgres import ahead, replication, sequences
+from runbook.postgres.replication.subscriber import HEARS_S
 from runbook.procedure.steps.rollback.fail_back import OpenSide
 from runbook.procedure.steps.shared.effects import answered, no, yes
 from runbook.procedure.steps.traffic import StopTraffic
@@ -26,7 +27,6 @@ from runbook.proofs import new_databases
 from runbook.protection import dashboard as boards
 from runbook.protection import given_up, verdicts
 from runbook.protection.dashboard import Serving
-from runbook.watch.probes.production import HEARS_S
 from state.records import Json
 from state.words import Result
 

@@ -12,7 +12,7 @@ from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate
-from runbook.procedure.steps.finish.cleanup import delete_instance_effect, deletion
+from runbook.procedure.steps.shared.deletion import delete_instance_effect, deletion
 
 DELETING = "deleting"
 
