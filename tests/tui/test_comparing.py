@@ -42,7 +42,7 @@ async def test_a_side_that_cannot_be_reached_is_unknown(
     plan = SimpleNamespace(
         cluster=SimpleNamespace(region="us-east-1"), limits=SimpleNamespace(connect_s=1.0)
     )
-    monkeypatch.setattr(comparing.comparing, "compare_live", broken)
+    monkeypatch.setattr(comparing.compare, "compare_live", broken)
     monkeypatch.setattr(plans, "of_run", lambda *_: plan)
     monkeypatch.setattr(comparing, "enter_lab", lambda run: None)
     with Journal.open(tmp_path / "journal.db") as journal:
