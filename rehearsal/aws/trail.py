@@ -10,24 +10,39 @@ import copy
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, TypeVar
 
-from rehearsal.aws.pace import Stopped
-
-if TYPE_CHECKING:
-    from rehearsal.aws.control import Control
+from rehearsal.aws.pace import Pace, Stopped
 
 _EVERY_S = 0.05
 
 
-class Trail:
+class Records(Protocol):
+    """What is copied of a control plane, under its lock."""
+
+    pace: Pace
+    clusters: list[Any]
+    deployments: list[Any]
+    snapshots: list[Any]
+    groups: list[Any]
+
+    @property
+    def lock(self) -> AbstractContextManager[bool]:
+        """Held while the records are changed or copied."""
+
+
+C = TypeVar("C", bound=Records)
+
+
+class Trail(Generic[C]):
     """The copies of one control plane's records, taken while the describes are to trail it."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: C) -> None:
         self._control = control
         self._lock = threading.Lock()
         self._behind_s = 0.0
-        self._copies: deque[tuple[float, Control]] = deque()
+        self._copies: deque[tuple[float, C]] = deque()
 
     def set(self, seconds: float) -> None:
         """Let the describes be `seconds` behind from now on; 0 ends it."""
@@ -41,7 +56,7 @@ class Trail:
             self._take_copy()
             threading.Thread(target=self._keep_copying, name="trail", daemon=True).start()
 
-    def view(self) -> Control:
+    def view(self) -> C:
         """Return the control plane as the describes see it now."""
         with self._lock:
             if not self._copies:

@@ -15,7 +15,7 @@ from runbook.preflight import plans
 from state.journal import Journal
 from tests.state.invented import start
 from tui.cli import comparing
-from tui.cli.headless import UNKNOWN
+from tui.cli.exits import UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from state.errors import Refused
 from state.home import home, open_private
 from state.journal import Journal
 from state.words import Status
-from tui.cli import BLOCKED, DONE, print_json
+from tui.cli.exits import BLOCKED, DONE, print_json
 from tui.cli.workspace import write_journal
 from tui.text import clean
 

@@ -15,7 +15,7 @@ from runbook.base.kept import NothingKept
 from runbook.preflight import Level, Result, plans
 from runbook.preflight.acceptance import unused, way_through
 from runbook.preflight.result import grouped
-from tui.cli.headless import BLOCKED, DONE, UNKNOWN
+from tui.cli.exits import BLOCKED, DONE, UNKNOWN
 
 _SIGNS = {Level.PASS: "✓", Level.WARN: "!", Level.BLOCK: "✗", Level.UNKNOWN: "?"}
 

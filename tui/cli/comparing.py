@@ -18,7 +18,8 @@ from runbook.postgres.connect import UNREACHABLE
 from runbook.preflight import plans
 from runbook.proofs import compare
 from state.records import Json
-from tui.cli.headless import DONE, FAILED, UNKNOWN, Printer
+from tui.cli.exits import DONE, FAILED, UNKNOWN
+from tui.cli.headless import Printer
 from tui.cli.workspace import enter_lab, read_journal, refuse_handed_over, write_journal
 
 TELL_EVERY_S = 1.0

@@ -22,7 +22,7 @@ from state.home import home
 from state.journal import Journal
 from state.records import Handover, Run
 from state.words import Outcome
-from tui.cli import BLOCKED, FAILED, run_async, stop
+from tui.cli.exits import BLOCKED, FAILED, run_async, stop
 from tui.cli.listing import way_back_of
 from tui.cli.workspace import enter_lab, write_journal
 from tui.text import clean

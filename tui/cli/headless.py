@@ -21,15 +21,10 @@ from runbook.session import Session, durations
 from state.errors import JournalUnusable
 from state.records import Event, Json
 from state.words import Result, Status, Track
+from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
 from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
-
-DONE = 0
-FAILED = 1
-USAGE = 2
-BLOCKED = 3
-UNKNOWN = 4
 
 EVENT_EVERY_S = 0.2
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from tui.cli import FAILED, in_words, print_json
+from tui.cli.exits import FAILED, in_words, print_json
 
 
 @click.command()

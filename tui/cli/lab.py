@@ -12,7 +12,7 @@ import click
 
 from rehearsal import lab
 from rehearsal.lab import LabError
-from tui.cli import in_words, print_json, stop
+from tui.cli.exits import in_words, print_json, stop
 from tui.cli.finite import Finite
 from tui.text import clean
 

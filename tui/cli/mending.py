@@ -16,8 +16,8 @@ from runbook.session import LOOKED_EVERY_S, Session
 from state.journal import Journal
 from state.records import Json
 from state.words import REMEDY, Status
-from tui.cli import BLOCKED, DONE, FAILED, UNKNOWN, print_json
 from tui.cli.deciding import nobody, yes_to_all
+from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN, print_json
 from tui.cli.headless import LAST_WORD_S, Printer, protection
 from tui.cli.leaving import on_signals
 from tui.cli.listing import PROTECTED

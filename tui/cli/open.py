@@ -16,7 +16,7 @@ from state.home import home
 from state.journal import Journal
 from state.records import RunSummary
 from tui.app import BlueprimeApp, Doors
-from tui.cli.headless import USAGE
+from tui.cli.exits import USAGE
 from tui.cli.outlet import patient_output
 from tui.cli.streams import writes_utf8
 from tui.cli.workspace import LAB_GONE, enter_lab, lab_gone, read_journal, write_journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tui.cli import USAGE, stop
+from tui.cli.exits import USAGE, stop
 
 
 def default_region() -> str:

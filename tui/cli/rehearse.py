@@ -24,10 +24,9 @@ from runbook.session import Session
 from state.home import home, open_private
 from state.records import Json
 from tui.cli.deciding import yes_to_all
+from tui.cli.exits import DONE, FAILED
 from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
-    DONE,
-    FAILED,
     NOT_PROTECTED,
     Printer,
     drive,

@@ -16,13 +16,10 @@ from runbook.session import Session
 from state.journal import Journal
 from state.words import Track
 from tui.cli.deciding import gives_up, nobody, yes_to_all
+from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
-    BLOCKED,
-    DONE,
-    FAILED,
     LAST_WORD_S,
-    UNKNOWN,
     OnUnknown,
     Printer,
     already_done,
