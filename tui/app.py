@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment, Segments
 from textual import on, work
@@ -36,6 +37,7 @@ from state.words import Status
 from tui import keys, questions, text
 from tui.covering import Covering
 from tui.engine import Engine
+from tui.face import Face
 from tui.model import OnlyToWatch, RunModel
 from tui.parting import parting
 from tui.screens.base import KeyedScreen
@@ -472,3 +474,9 @@ class BlueprimeApp(Covering, Surroundings):
         yield SystemCommand("Theme", "Change the colours.", self.action_change_theme)
         if place not in ("run", "runs", "resume"):
             yield SystemCommand("Leave", "Leave blueprime. Nothing is undone.", self.action_quit)
+
+
+if TYPE_CHECKING:
+
+    def _is_the_face(app: BlueprimeApp) -> Face:
+        return app

@@ -15,7 +15,7 @@ from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyHint
 
 if TYPE_CHECKING:
-    from tui.app import BlueprimeApp
+    from tui.face import Face
     from tui.model import RunModel
 
 R = TypeVar("R")
@@ -27,9 +27,9 @@ class KeyedScreen(Screen[R], Generic[R]):
     PLACE: ClassVar[str]
 
     @property
-    def face(self) -> BlueprimeApp:
-        """Return the app as what it is."""
-        return cast("BlueprimeApp", self.app)
+    def face(self) -> Face:
+        """Return the app as far as screens know it."""
+        return cast("Face", self.app)
 
     _answer: tuple[R | None] | None = None
     """What it is closed with once nothing stands above it any more."""
