@@ -15,9 +15,9 @@ from runbook.proofs import new_databases
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Production, Serving
 from runbook.watch.position import FORCED_FROM, Position, follows, position, way_back_now
+from state.enums import Track
 from state.journal import Journal
 from state.records import TrackEntry
-from state.words import Track
 
 
 @dataclass(frozen=True, slots=True)

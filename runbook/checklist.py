@@ -13,11 +13,11 @@ from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.repair.kinds import rebuilt
 from runbook.repair.remedy import is_remedy
+from state.enums import Status, Track
 from state.journal import Journal
 from state.rebasing import present
 from state.records import Attempt, Run, TrackEntry
 from state.standing import standing
-from state.words import Status, Track
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,11 @@ from runbook.repair.kinds import rebuilt
 from runbook.repair.remedy import is_remedy
 from runbook.watch.monitor import Monitor
 from runbook.watch.position import position, way_back_now
+from state.enums import Outcome, Result, Status, Track
 from state.errors import HandedOver
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
 from state.stays import on_stay
-from state.words import Outcome, Result, Status, Track
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 

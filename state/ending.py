@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from state.enums import Status
+from state.insert import tell
 from state.masking import masked
 from state.records import Attempt
-from state.telling import tell
 from state.times import from_text, now, to_text, unset
-from state.words import Status
 
 SET_S = 2.0
 """A wall clock that parts from the unset one by so much was set."""

@@ -19,14 +19,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlite_utils import Database
 
+from state.enums import Custody
 from state.errors import BadHandover, Refused
+from state.insert import insert, tell
 from state.lock import user
 from state.presence import refuse_special
 from state.records import Handover, Json, Run
-from state.slices import Slice, Time, cut, ids_of, lay, lay_run, refuse_fork
-from state.telling import insert, tell
+from state.run_export import Slice, Time, cut, ids_of, lay, lay_run, refuse_fork
 from state.times import now, to_text
-from state.words import Custody
 from state.writing import Writer
 
 KIND = "blueprime handover"

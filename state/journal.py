@@ -24,9 +24,9 @@ from state.errors import (
 )
 from state.handover import Custodian
 from state.lock import erase_holder, take_flock, unnamed_holder, write_holder
-from state.mark import MarkFile
 from state.records import Holder
 from state.store import Store, plainly
+from state.tamper_mark import MarkFile
 from state.times import now
 
 __all__ = [

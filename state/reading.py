@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from state.enums import REMEDY, Custody, Environment, Outcome, Result, Status, Track
 from state.errors import NoSuchRun
 from state.lock import read_holder
 from state.masking import masked
@@ -28,7 +29,6 @@ from state.records import (
 )
 from state.store import Row, Store
 from state.times import from_text, now, to_text
-from state.words import REMEDY, Custody, Environment, Outcome, Result, Status, Track
 
 PROTECTION_FRESH = timedelta(seconds=15)
 """How long a finding of protection stands; older, it is unknown."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from state.words import Custody, Environment, Outcome, Result, Status, Track
+from state.enums import Custody, Environment, Outcome, Result, Status, Track
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict of these."""

@@ -20,7 +20,7 @@ from enum import StrEnum
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from state.words import Custody, Environment, Outcome, Result, Track
+from state.enums import Custody, Environment, Outcome, Result, Track
 
 APPLICATION_ID = 0x62707231
 """`PRAGMA application_id` of a journal: tells it from any other SQLite file."""

@@ -16,9 +16,9 @@ from sqlite_utils import Database
 
 from state import backups
 from state.errors import JournalUnusable, NoJournal, Refused
-from state.mark import Mark, MarkFile, digest
 from state.presence import Presence, refuse_special
 from state.schema import APPLICATION_ID, known_migrations, migrations
+from state.tamper_mark import Mark, MarkFile, digest
 
 BUSY_TIMEOUT_MS = 10_000
 

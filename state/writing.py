@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from sqlite_utils import Database
 
 from state.ending import Begun, end
+from state.enums import Environment, Outcome, Result, Status, Track
 from state.errors import AttemptIsOpen, HandedOver, NoSuchRun, Refused, RunIsOpen
+from state.insert import NOTHING, insert, tell, to_json
 from state.masking import masked
 from state.reading import Reader
 from state.records import Attempt, Decision, Effect, Event, Evidence, Json, Run, Sample, TrackEntry
 from state.store import Store
-from state.telling import NOTHING, insert, tell, to_json
 from state.times import now, to_text
-from state.words import Environment, Outcome, Result, Status, Track
 
 _DONE_WORDS = {
     Outcome.SUCCEEDED: "done",

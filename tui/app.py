@@ -30,16 +30,16 @@ from textual.screen import Screen
 from runbook.base.step import Gate
 from runbook.checklist import Line
 from runbook.plan.model import PlanError
+from state.enums import Status
 from state.errors import JournalHeld, JournalUnusable
 from state.masking import masked
 from state.records import RunSummary
-from state.words import Status
 from tui import keys, questions, text
 from tui.covering import Covering
 from tui.engine import Engine
 from tui.face import Face
+from tui.leave_message import parting
 from tui.model import OnlyToWatch, RunModel
-from tui.parting import parting
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog, Question
 from tui.screens.leaving import Leaving

@@ -11,8 +11,8 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from runbook.checklist import Line
+from state.enums import Status
 from state.records import RunSummary
-from state.words import Status
 from tui.engine import Engine
 from tui.model import RunModel
 from tui.pressing import PressGuard

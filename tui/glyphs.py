@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from runbook.base.step import Risk
 from runbook.checklist import Line
 from runbook.protection.dashboard import ClusterView, Fence
-from state.words import Environment, Status
+from state.enums import Environment, Status
 
 
 @dataclass(frozen=True, slots=True)

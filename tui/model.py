@@ -13,8 +13,8 @@ from runbook.branches import Way
 from runbook.checklist import Checklist
 from runbook.procedure.runner import Decide
 from runbook.protection.dashboard import Board
+from state.enums import Status
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
-from state.words import Status
 
 __all__ = ["Decide", "Offer", "OnlyToWatch", "Pending", "Preview", "RunModel", "Way"]
 

@@ -8,10 +8,10 @@ from runbook.checklist import Checklist, Line
 from runbook.protection.dashboard import Board
 from state.records import Run
 from tui import text
+from tui.leave_message import applications
 from tui.model import Preview
-from tui.parting import applications
+from tui.next_action import Standing, chain, looking_at
 from tui.screens.confirm import Question
-from tui.sentence import Standing, chain, looking_at
 
 
 def of_gate(

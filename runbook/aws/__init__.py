@@ -24,7 +24,7 @@ from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
 from runbook.aws.scaling import Scaling
 from runbook.aws.secrets import Credentials, Fetched, Secrets
-from state.words import Environment
+from state.enums import Environment
 
 __all__ = [
     "AccessDenied",

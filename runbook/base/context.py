@@ -26,9 +26,9 @@ from runbook.failures import StepFailed
 from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
+from state.enums import Outcome
 from state.rebasing import tried
 from state.records import Json, TrackEntry
-from state.words import Outcome
 
 RUN_TAG = "blueprime:run"
 """On everything that a run creates: the proof that it may delete it again."""

@@ -17,10 +17,10 @@ from runbook.base import clocks, step_keys
 from runbook.base.kept import Kept
 from runbook.base.variants import WayBack, name
 from runbook.plan.model import StopMethod
+from state.enums import Outcome
 from state.journal import Journal
 from state.rebasing import bases
 from state.records import Attempt, Decision, Evidence, Json, TrackEntry
-from state.words import Outcome
 
 PRODUCTION_DOWN = "production.down"
 """The evidence that says whether the cluster that serves is down, and since when."""

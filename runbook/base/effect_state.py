@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from runbook.base.step import Effect, Wave
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import UNREACHABLE
+from state.enums import Outcome
 from state.records import Effect as Record
-from state.words import Outcome
 
 PROBE = "probe"
 """Who is named where a look, and not a person, has decided an unknown outcome."""

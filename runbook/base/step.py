@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from runbook.base.roles import Role
 from runbook.failures import Finding
+from state.enums import Result
 from state.records import Json
-from state.words import Result
 
 if TYPE_CHECKING:
     from runbook.base.context import World

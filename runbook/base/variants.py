@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from state.words import Track
+from state.enums import Track
 
 
 class WayBack(StrEnum):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from runbook.aws import Aws, AwsError
 from runbook.plan.model import EndpointMethod, Plan, StopMethod
+from state.enums import Environment
 from state.records import Json, Run
-from state.words import Environment
 
 _HEAD = """\
 # The plan of run {run}, written from its journal when the run was accepted on this machine.

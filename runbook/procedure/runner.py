@@ -21,11 +21,11 @@ from runbook.failures import Ambiguous, Answer, Finding, Refused, StepFailed
 from runbook.ownership.permission import Permission
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.waiting import JournalWatch, Notice, Stopped, Waits
+from state.enums import Outcome, Status
 from state.errors import JournalUnusable
 from state.journal import Journal
 from state.records import Attempt, Decision
 from state.records import Effect as Record
-from state.words import Outcome, Status
 
 Decide = Callable[[Gate], Awaitable[str | None]]
 """Asks a person: returns what was typed (`yes` where nothing must be), or None when declined."""

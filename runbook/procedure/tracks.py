@@ -62,7 +62,7 @@ from runbook.procedure.steps.upgrade.create_deployment import AwaitGreen, Create
 from runbook.procedure.steps.upgrade.identify import Identify, Preflight
 from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.procedure.steps.upgrade.validate import ReadyToSwitch, ValidateGreen
-from state.words import Result, Track
+from state.enums import Result, Track
 
 
 def flowing(*steps: Step) -> list[Step]:

@@ -13,10 +13,10 @@ from runbook.base.amounts import lasting
 from runbook.base.clocks import STILL_S
 from runbook.base.step import Gate
 from runbook.failures import StepFailed
+from state.enums import Result
 from state.journal import Journal
 from state.records import Attempt, Json
 from state.standing import WARNING
-from state.words import Result
 
 
 class Notice(Protocol):

@@ -9,10 +9,10 @@ from runbook.ownership import holder, serving
 from runbook.plan.model import Plan
 from runbook.preflight import plans
 from runbook.recovery.infer import Adoption
+from state.enums import Environment
 from state.errors import HandedOver, NoSuchRun, Refused
 from state.journal import Journal
 from state.records import Run
-from state.words import Environment
 
 
 @dataclass(frozen=True, slots=True)

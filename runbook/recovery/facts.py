@@ -16,8 +16,8 @@ from runbook.recovery.cluster_roles import COMPLETED
 from runbook.recovery.database_state import Traffic
 from runbook.recovery.evidence import Scene
 from runbook.recovery.stays import Stay
+from state.enums import Track
 from state.records import Json
-from state.words import Track
 
 LOST_FREEZE = (
     "the marks of blue from inside the fence were lost with the journal, and AWS's lock on old "

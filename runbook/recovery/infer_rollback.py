@@ -25,7 +25,7 @@ from runbook.recovery.database_state import Traffic
 from runbook.recovery.evidence import Scene
 from runbook.recovery.infer_upgrade import until_capture, whole
 from runbook.recovery.stays import Past, Seen, Stay, let_in, probe, seen
-from state.words import Status, Track
+from state.enums import Status, Track
 
 
 def way_of(scene: Scene) -> WayBack | WayUp | None:

@@ -18,7 +18,7 @@ from runbook.procedure.tracks import steps_of
 from runbook.recovery.database_state import Traffic
 from runbook.recovery.evidence import Scene
 from runbook.recovery.stays import Past, Seen, Stay, furthest, let_in, probe, seen
-from state.words import Status, Track
+from state.enums import Status, Track
 
 AFTER_IT = "later steps have left their traces"
 

@@ -10,8 +10,8 @@ from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.tracks import steps_of
 from runbook.recovery.evidence import Scene
+from state.enums import Status, Track
 from state.records import Json
-from state.words import Status, Track
 
 INFERRED = "inferred by adopt: "
 

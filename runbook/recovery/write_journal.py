@@ -13,10 +13,10 @@ from runbook.recovery.existing_run import Standing
 from runbook.recovery.infer import Adoption, Ended
 from runbook.recovery.rebase import empty_facts
 from runbook.recovery.stays import Past, Seen, Stay
+from state.enums import Outcome, Result, Status, Track
 from state.journal import Journal
 from state.rebasing import ADOPT
 from state.records import Run
-from state.words import Outcome, Result, Status, Track
 
 
 def write(

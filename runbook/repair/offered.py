@@ -29,8 +29,8 @@ from runbook.repair.stopped import failing_at
 from runbook.repair.stopping import both
 from runbook.repair.subscriptions import Enable
 from runbook.watch.position import switchover_asked
+from state.enums import Status
 from state.journal import Journal
-from state.words import Status
 
 MOST_FIXES = 50
 """So many of the preflight's mends are offered at a time; how many more there are is said."""

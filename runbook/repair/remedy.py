@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from runbook.base.context import World
 from runbook.base.step import Risk, Step
 from runbook.postgres.statement import quoted
-from state.words import REMEDY
+from state.enums import REMEDY
 
 SERVES_NOBODY = "Not needed: the cluster that it changes serves nobody."
 

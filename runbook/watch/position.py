@@ -21,10 +21,10 @@ from runbook.proofs.diverged import DIFFERENT
 from runbook.proofs.late_writes import UNPROVED
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Production, Serving
+from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from state.rebasing import present, tried
 from state.records import Attempt, TrackEntry
-from state.words import Outcome, Status, Track
 
 
 class Position(StrEnum):

@@ -30,10 +30,10 @@ from runbook.recovery.evidence import Scene
 from runbook.recovery.found import Draft
 from runbook.recovery.stays import Past, Seen, Stay
 from runbook.watch.position import Position, position, switchover_asked
+from state.enums import Environment, Outcome, Result, Status, Track
 from state.errors import HandedOver, Refused
 from state.journal import Journal
 from state.report import collect, report
-from state.words import Environment, Outcome, Result, Status, Track
 from tests.adopt.test_who_is_who import cluster
 from tests.runbook.test_positions import PLAN
 

@@ -19,7 +19,7 @@ from runbook.aws import (
     UnknownRegion,
 )
 from runbook.failures import Ambiguous, StepFailed
-from state.words import Environment
+from state.enums import Environment
 from tests.aws.conftest import Answer, Endpoint
 
 REBOOT = Call("rds", "RebootDBInstance", {"DBInstanceIdentifier": "orders-1"})

@@ -11,7 +11,7 @@ from runbook.aws import Aws, Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
 from runbook.aws.parameters import carry, create_group_call, modify_group_calls
 from runbook.aws.rds import Cluster, Rds
-from state.words import Environment
+from state.enums import Environment
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab, until
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
 

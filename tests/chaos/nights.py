@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from runbook import checklist
+from state.enums import Outcome, Status
 from state.journal import Journal
 from state.records import Effect
-from state.words import Outcome, Status
 from tests.chaos.victim import AFTER_CALL, AFTER_OUTCOME, BEFORE_INTENT
 from tests.workspace import Workspace
 

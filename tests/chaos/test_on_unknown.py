@@ -11,8 +11,8 @@ import pytest
 from runbook.base.offer import Pending
 from runbook.failures import Answer, Finding
 from runbook.session import Session
+from state.enums import Outcome
 from state.records import Effect
-from state.words import Outcome
 from tests.workspace import Workspace
 from tui.cli.headless import OnUnknown, Unknowns
 

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from state.enums import Outcome
 from state.records import Json
-from state.words import Outcome
 from state.writing import Writer
 
 BEFORE_INTENT, AFTER_INTENT = "before-intent", "after-intent"

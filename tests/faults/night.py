@@ -18,8 +18,8 @@ from runbook.base.step import Gate
 from runbook.branches import Way
 from runbook.preflight import plans
 from runbook.session import Session
+from state.enums import Status, Track
 from state.journal import Journal
-from state.words import Status, Track
 from tests.workspace import Workspace
 
 LIMIT_STEPS = 60

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from state.enums import Outcome
 from state.journal import Journal
 from state.records import Effect
-from state.words import Outcome
 from tests.chaos.nights import Night
 from tests.faults.severed import Point, read
 from tests.workspace import LIMIT_S, Workspace, until

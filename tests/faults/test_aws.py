@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rehearsal import lab
-from state.words import Result, Track
+from state.enums import Result, Track
 from tests.faults.night import (
     Night,
     created_twice,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import lab
-from state.words import Result, Status, Track
+from state.enums import Result, Status, Track
 from tests.faults.night import (
     Night,
     created_twice,

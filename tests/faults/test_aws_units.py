@@ -22,7 +22,7 @@ from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from runbook.procedure.steps.upgrade import switchover
 from runbook.watch.position import Position, position
-from state.words import Outcome, Track
+from state.enums import Outcome, Track
 
 BUSY = AwsRefused("InvalidDBClusterStateFault", "DbCluster orders is not in available state")
 THROTTLED = AwsRefused("Throttling", "Rate exceeded")

@@ -11,7 +11,7 @@ import pytest
 
 from rehearsal import lab
 from runbook.proofs import diverged
-from state.words import Outcome, Result, Status, Track
+from state.enums import Outcome, Result, Status, Track
 from tests.faults.night import Night, fault, names_like, night, nothing_lost
 from tests.workspace import Workspace, until
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from rehearsal import lab
-from state.words import Result, Status, Track
+from state.enums import Result, Status, Track
 from tests.faults.night import Night, fault, night, nothing_lost
 from tests.workspace import Workspace
 

@@ -16,8 +16,8 @@ from runbook.base.step import Gate
 from runbook.branches import Way
 from runbook.failures import StepFailed
 from runbook.session import Session
+from state.enums import Outcome, Status
 from state.errors import Refused, RunIsOpen
-from state.words import Outcome, Status
 from tests.guards.clock import Killed
 from tests.guards.control import ControlPlane
 from tests.guards.guard import TALLY

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook.session import Session
+from state.enums import Outcome
 from state.journal import Journal
 from state.records import Evidence, Json
-from state.words import Outcome
 from tests.guards import patches
 from tests.guards.clock import Killed, SimulatedLoop
 from tests.guards.control import ControlPlane

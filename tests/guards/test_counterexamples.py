@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from state.words import Track
+from state.enums import Track
 from tests.guards.acts import SETTINGS, Act, Branch, Go, Hand, Sequence, Simple, Strike, Wait
 from tests.guards.faults import Fault
 from tests.guards.night import Night, Settings

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from state import keeping, report
+from state import journal_files, report
+from state.enums import Custody, Outcome, Result, Status, Track
 from state.errors import (
     AttemptIsOpen,
     BadHandover,
@@ -22,7 +23,6 @@ from state.handover import VERSION, Parcel, read_parcel
 from state.journal import Journal
 from state.records import Sample
 from state.times import now
-from state.words import Custody, Outcome, Result, Status, Track
 from tests.state import night
 from tests.state.invented import start
 
@@ -369,9 +369,9 @@ def test_no_backup_that_forgets_a_handover_is_put_back(ours: Journal) -> None:
     given(ours)
     ours.keep_backup()
     ours.close()
-    (newest, older, *_) = keeping.inspect(ours.path).backups
+    (newest, older, *_) = journal_files.inspect(ours.path).backups
     with pytest.raises(JournalUnusable, match="Run run1 was handed over since"):
-        keeping.restore(ours.path, older.number)
-    keeping.restore(ours.path, newest.number)
+        journal_files.restore(ours.path, older.number)
+    journal_files.restore(ours.path, newest.number)
     with Journal.open(ours.path, writer=False) as journal:
         assert journal.run("run1").away is not None

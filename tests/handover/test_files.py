@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from runbook.preflight import plans
+from state.enums import Custody, Environment, Outcome, Status
 from state.handover import read_parcel
 from state.journal import Journal
-from state.words import Custody, Environment, Outcome, Status
 from tests.test_plan import GOOD
 from tests.workspace import Workspace
-from tui import cli
+from tui.cli import journal_commands as commands
 
 PLAN = GOOD.replace(
     'stop = "manual"',
@@ -72,7 +72,7 @@ def file(here: Workspace, tmp_path: Path) -> Path:
 
 def told(machine: Workspace, *arguments: str, say: str = "", expect: int = 0) -> str:
     """Run one of the two commands in this process, and return what it says."""
-    command = {"handover": cli.handover, "accept": cli.accept}[arguments[0]]
+    command = {"handover": commands.handover, "accept": commands.accept}[arguments[0]]
     done = CliRunner().invoke(
         command, arguments[1:], input=say, env={"BLUEPRIME_HOME": str(machine.home)}
     )
@@ -278,14 +278,14 @@ def test_every_listing_says_to_whom_it_went(
     here: Workspace, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLUEPRIME_HOME", str(here.home))
-    for command in (cli.runs, cli.show, cli.report):
-        said = CliRunner().invoke(command, [] if command is cli.runs else ["k2f9qa"])
+    for command in (commands.runs, commands.show, commands.report):
+        said = CliRunner().invoke(command, [] if command is commands.runs else ["k2f9qa"])
         assert said.exit_code == 0
         assert "handed over to ben at " in said.output.replace("**Handed", "handed")
     with Journal.open(here.home / "journal.db", writer=False) as journal:
         away = journal.run("k2f9qa").away
     assert away is not None
-    (listed,) = json.loads(CliRunner().invoke(cli.runs, ["--json"]).output)
+    (listed,) = json.loads(CliRunner().invoke(commands.runs, ["--json"]).output)
     assert listed["handed_over"] == {
         "to": "ben",
         "at": away.at.isoformat(),
@@ -293,5 +293,5 @@ def test_every_listing_says_to_whom_it_went(
         "host": away.host,
         "fingerprint": read_parcel(file).fingerprint,
     }
-    shown = json.loads(CliRunner().invoke(cli.show, ["k2f9qa", "--json"]).output)
+    shown = json.loads(CliRunner().invoke(commands.show, ["k2f9qa", "--json"]).output)
     assert shown["handed_over"] == listed["handed_over"]

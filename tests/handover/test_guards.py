@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from state.journal import Journal
-from state.slices import ROWS
+from state.run_export import ROWS
 from tests.handover.test_custody import live
 from tests.state.invented import start
 

@@ -12,12 +12,12 @@ import pytest
 from runbook.base.step import Gate
 from runbook.branches import Way
 from runbook.session import Session
+from state.enums import Track
 from state.errors import HandedOver
 from state.journal import Journal
-from state.words import Track
 from tests.handover.test_files import begun
 from tests.workspace import Workspace
-from tui.sentence import Standing, press
+from tui.next_action import Standing, press
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from state.enums import Outcome, Status, Track
 from state.handover import read_parcel
 from state.journal import Journal
 from state.masking import masked_json
 from state.records import Effect, Sample
-from state.slices import cut
+from state.run_export import cut
 from state.times import now
-from state.words import Outcome, Status, Track
 from tests.state.invented import start
 
 # Put together here: a constant of a test is among the texts that hypothesis tries by itself.

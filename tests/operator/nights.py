@@ -10,9 +10,9 @@ from collections import Counter
 from typing import Any
 
 from runbook.plan import model as plans
+from state.enums import Environment
 from state.journal import Journal
 from state.records import Run
-from state.words import Environment
 from tests.test_plan import GOOD
 from tests.workspace import Workspace, until
 

@@ -26,9 +26,9 @@ from runbook.protection.assess import BESIDE, RESTS
 from runbook.protection.dashboard import Board, ClusterView, Fence, LagView, Protection, TrafficView
 from runbook.watch.monitor import Monitor
 from state import reading, writing
+from state.enums import Outcome, Status
 from state.journal import Journal
 from state.records import Attempt
-from state.words import Outcome, Status
 from tests.state.invented import start
 
 

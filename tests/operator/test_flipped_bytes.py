@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from runbook.protection.dashboard import Board
+from state.enums import Outcome, Result, Status
 from state.home import journal_path
 from state.journal import Journal
-from state.keeping import inspect
+from state.journal_files import inspect
 from state.lock import lock_path
-from state.words import Outcome, Result, Status
 from tests.operator.nights import a_run
 from tui.cli import main
 

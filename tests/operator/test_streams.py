@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from state.enums import Result, Status
 from state.journal import Journal
-from state.words import Result, Status
 from tests.operator.nights import a_run, rows
 from tests.operator.terminal import terminal
 from tests.operator.test_journal_troubles import AWS_OUT_OF_REACH

@@ -10,8 +10,8 @@ import tomllib
 import pytest
 
 from runbook.plan.model import from_json
+from state.enums import Environment
 from state.journal import Journal
-from state.words import Environment
 from tests.operator.nights import rows
 from tests.operator.terminal import terminal
 from tests.operator.test_journal_troubles import AWS_OUT_OF_REACH

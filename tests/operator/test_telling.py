@@ -10,8 +10,8 @@ import pytest
 
 from runbook.base.offer import Offer
 from runbook.base.step import Gate, Risk
+from state.enums import Environment, Result
 from state.journal import Journal
-from state.words import Environment, Result
 from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
 from tui.cli import listing

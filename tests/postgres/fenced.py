@@ -25,8 +25,8 @@ from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.steps.protect.capture import Capture
 from runbook.procedure.steps.traffic import StopTraffic
 from runbook.proofs import write_fence
+from state.enums import Environment, Status
 from state.journal import Journal
-from state.words import Environment, Status
 from tests.postgres.conftest import MASTER, Pair, master_password
 
 BLUE, GREEN, PRIME = "cluster-BLUE", "cluster-GREEN", "cluster-PRIME"

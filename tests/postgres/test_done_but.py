@@ -16,8 +16,8 @@ from runbook.postgres.statement import Statement
 from runbook.procedure.steps.rollback.fail_back import OpenSide
 from runbook.procedure.steps.shared.effects import SqlEffect, no
 from runbook.procedure.steps.upgrade.validate import ValidateGreen
+from state.enums import Status
 from state.standing import standing
-from state.words import Status
 from tests.postgres.conftest import Pair
 from tests.postgres.fenced import PRIME, Night, fenced_night, plan_for
 

@@ -16,8 +16,8 @@ from runbook.procedure.steps.rollback.counters import Compare
 from runbook.procedure.steps.rollback.fail_back import CloseSide
 from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.proofs import cutover, write_fence
+from state.enums import Status
 from state.standing import standing
-from state.words import Status
 from tests.postgres.conftest import MASTER, Pair
 from tests.postgres.fenced import CAPTURE, PRIME, Night, fenced_night, plan_for
 

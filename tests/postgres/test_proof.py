@@ -19,7 +19,7 @@ from runbook.procedure.steps.rollback.fail_back import Assess
 from runbook.procedure.steps.traffic import StopTraffic
 from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.proofs import diverged, write_fence
-from state.words import Outcome, Status
+from state.enums import Outcome, Status
 from tests.postgres.conftest import Pair, _role
 from tests.postgres.fenced import CAPTURE, Night, fenced_night, plan_for
 

@@ -28,8 +28,8 @@ from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres import replication
 from runbook.session import Session
+from state.enums import Environment, Status
 from state.journal import Journal
-from state.words import Environment, Status
 from tests.postgres.conftest import LIMIT_S, MASTER, SECRET, Pair, master_password
 from tests.postgres.conftest import pair as pair  # the fixture
 

@@ -10,7 +10,7 @@ from runbook.base.step import Gate, Step, Watch
 from runbook.procedure.runner import Decide
 from runbook.procedure.steps.shared.schemas import compare_databases, compare_schemas
 from runbook.proofs import schemas_equal
-from state.words import Status
+from state.enums import Status
 from tests.postgres.schemas import SCHEMAS, dumped
 from tests.remedies.conftest import Bench, yes
 from tui.cli.deciding import yes_to_all

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.postgres.fix import Fix, Mend
 from runbook.repair import offered
-from state.words import Outcome, Status
+from state.enums import Outcome, Status
 from tests.remedies.conftest import Bench, yes
 from tui.cli import mending
 

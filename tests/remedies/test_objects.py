@@ -17,7 +17,7 @@ from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.proofs import objects
 from runbook.proofs.objects import ObjectsLook, Unlike
 from runbook.repair.objects import remedies
-from state.words import Status
+from state.enums import Status
 from tests.postgres.conftest import SECRET
 from tests.postgres.test_objects import RICH, ROLES, forget_roles
 from tests.remedies.conftest import Bench, yes

@@ -8,8 +8,8 @@ from runbook.base.roles import Role
 from runbook.failures import Answer, StepFailed
 from runbook.procedure.steps.rollback.counters import Compare
 from runbook.session import Busy, Session
+from state.enums import Outcome, Status
 from state.report import report
-from state.words import Outcome, Status
 from tests.remedies.conftest import Bench, yes
 
 

@@ -16,7 +16,7 @@ from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.postgres import connect as pg
 from runbook.proofs import objects
-from state.words import Status
+from state.enums import Status
 from tests.postgres.conftest import MASTER, SECRET, Pair
 from tests.remedies.conftest import Bench, yes
 

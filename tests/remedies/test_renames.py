@@ -6,7 +6,7 @@ import pytest
 
 from runbook.failures import StepFailed
 from runbook.proofs import diverged
-from state.words import Status
+from state.enums import Status
 from tests.remedies.conftest import Bench, yes
 
 ACCOUNT = (

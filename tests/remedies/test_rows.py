@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from state.words import Status
+from state.enums import Status
 from tests.remedies.conftest import Bench, until, yes
 
 TABLE = """

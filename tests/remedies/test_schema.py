@@ -8,7 +8,7 @@ import pytest
 from runbook.postgres.queries import load
 from runbook.protection import verdicts
 from runbook.repair.schema import PartsEffect
-from state.words import Status
+from state.enums import Status
 from tests.remedies.conftest import Bench, until, yes
 
 

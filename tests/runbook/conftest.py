@@ -15,9 +15,9 @@ from runbook.base.step import Effect, Gate, Step, Watch, Wave
 from runbook.failures import Answer, Finding
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
+from state.enums import Environment
 from state.journal import Journal
 from state.records import Attempt
-from state.words import Environment
 
 
 class FakeEffect(Effect):

@@ -18,9 +18,9 @@ from runbook.plan.model import Plan
 from runbook.procedure.steps.traffic import ResumeTraffic
 from runbook.protection import unanswered
 from runbook.protection.dashboard import Production, Serving
+from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from state.records import Sample
-from state.words import Outcome, Status, Track
 from tests.state.invented import start
 from tests.workspace import until
 

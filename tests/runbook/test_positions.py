@@ -20,8 +20,8 @@ from runbook.procedure.tracks import steps_of
 from runbook.proofs.diverged import DIFFERENT
 from runbook.protection.dashboard import Board, Production, Serving
 from runbook.watch.position import Position, position, way_back, way_back_now
+from state.enums import Outcome, Status, Track
 from state.journal import Journal
-from state.words import Outcome, Status, Track
 from tests.state.invented import start
 
 PLAN: dict[str, Any] = {

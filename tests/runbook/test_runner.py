@@ -14,10 +14,10 @@ from runbook.failures import Ambiguous, Answer, Refused, StepFailed
 from runbook.postgres.connect import CannotConnect
 from runbook.procedure import runner as runners
 from runbook.procedure.runner import Runner
+from state.enums import Outcome, Status
 from state.journal import Journal
 from state.records import Effect
 from state.standing import standing
-from state.words import Outcome, Status
 from tests.runbook.conftest import FakeEffect, FakeStep
 
 

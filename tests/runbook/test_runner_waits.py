@@ -14,8 +14,8 @@ from runbook.base.step import Watch
 from runbook.failures import Answer, Finding
 from runbook.procedure.runner import Runner
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from state.enums import Outcome, Status
 from state.journal import Journal
-from state.words import Outcome, Status
 from tests.runbook.conftest import FakeEffect, FakeStep
 from tests.runbook.test_runner import effects, yes
 

@@ -24,9 +24,9 @@ from runbook.procedure.steps.protect import blue_prime
 from runbook.procedure.waiting import within
 from runbook.protection.dashboard import Board, from_json
 from runbook.watch.probes.traffic import TrafficLook
+from state.enums import Status, Track
 from state.journal import Journal
 from state.records import Run, TrackEntry
-from state.words import Status, Track
 from tests.runbook.conftest import FakeStep
 from tests.test_plan import GOOD
 

@@ -10,8 +10,8 @@ import pytest
 
 from runbook.base.context import World
 from runbook.watch.position import Position, position
+from state.enums import Outcome, Status, Track
 from state.journal import Journal
-from state.words import Outcome, Status, Track
 from tests.state.invented import start
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from state.enums import Environment, Track
 from state.journal import Journal
 from state.records import Run
-from state.words import Environment, Track
 
 
 def start(

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
-from state import ending, telling, writing
+from state import ending, insert, writing
+from state.enums import Outcome, Result, Status, Track
 from state.journal import Journal
 from state.records import Sample
-from state.words import Outcome, Result, Status, Track
 from tests.state.invented import start
 
 BEGAN = datetime(2026, 5, 2, 23, 0, 0, 250_000, tzinfo=UTC)
@@ -33,7 +33,7 @@ def clock() -> Iterator[Clock]:
     clock = Clock()
     with (
         patch.object(writing, "now", clock),
-        patch.object(telling, "now", clock),
+        patch.object(insert, "now", clock),
         patch.object(ending, "now", clock),
         patch.object(ending, "unset", lambda: (clock.now - BEGAN).total_seconds()),
     ):

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from state import backups
+from state.enums import Outcome
 from state.journal import Journal, JournalHeld, JournalUnusable
-from state.keeping import accept, inspect, restore
+from state.journal_files import accept, inspect, restore
 from state.lock import lock_path
-from state.words import Outcome
 from tests.state.invented import start
 from tests.state.processes import heard, killed, other_process
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from state.enums import Outcome, Status
 from state.journal import Journal
-from state.words import Outcome, Status
 from tests.state.invented import start
 from tests.state.processes import heard, killed, other_process
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from state import ending, telling, writing
+from state import ending, insert, writing
+from state.enums import Outcome, Status
 from state.journal import Journal
-from state.words import Outcome, Status
 from tests.state.invented import start
 
 BEGAN = datetime(2026, 5, 2, 23, 0, tzinfo=UTC)
@@ -20,7 +20,7 @@ class Clocks:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.wall, self.unset = BEGAN, 1000.0
-        for module in (ending, telling, writing):
+        for module in (ending, insert, writing):
             patch.setattr(module, "now", lambda: self.wall)
         patch.setattr(ending, "unset", lambda: self.unset)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from state.journal import Journal, JournalUnusable, NoJournal
-from state.keeping import accept
+from state.journal_files import accept
 from state.lock import lock_path
 from tests.state.invented import start
 from tests.state.processes import heard, other_process

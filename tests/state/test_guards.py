@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from state.enums import Outcome, Result, Status
 from state.journal import Journal
 from state.records import Sample
 from state.times import now
-from state.words import Outcome, Result, Status
 from tests.state.invented import start
 
 AT = "2026-05-02T12:00:00.000000Z"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from state import reading
+from state.enums import Environment, Outcome, Result, Status, Track
 from state.journal import AttemptIsOpen, Journal, NoSuchRun, Refused, RunIsOpen
 from state.records import Sample
-from state.words import Environment, Outcome, Result, Status, Track
 from tests.state.invented import start
 
 

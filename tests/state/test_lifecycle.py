@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from state.enums import Outcome, Result, Status, Track
 from state.journal import Journal, Refused
-from state.words import Outcome, Result, Status, Track
 from tests.state.invented import start
 
 THERE = (Outcome.SUCCEEDED, Outcome.ADOPTED)

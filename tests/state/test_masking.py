@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from state.enums import Outcome, Status
 from state.journal import Journal
 from state.masking import masked, masked_json
-from state.words import Outcome, Status
 from tests.state.invented import start
 
 SECRET = "s3cr3t"

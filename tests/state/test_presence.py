@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from state.journal import Journal, JournalUnusable
-from state.keeping import accept, inspect, restore
+from state.journal_files import accept, inspect, restore
 from state.store import connect
 from tests.state.invented import start
 

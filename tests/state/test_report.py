@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from state.enums import Outcome, Result, Status, Track
 from state.journal import Journal, NoSuchRun
 from state.report import Format, report
-from state.words import Outcome, Result, Status, Track
 from tests.state import night
 from tests.state.invented import start
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
+from state.enums import Status, Track
 from state.journal import Journal
 from state.rebasing import ADOPT
 from state.report import report
 from state.stays import on_stay
-from state.words import Status, Track
 from tests.state.invented import start
 
 

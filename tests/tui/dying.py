@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
+from state.enums import Outcome
 from state.records import Json
-from state.words import Outcome
 from state.writing import Writer
 from tui.cli import main
 

@@ -17,6 +17,7 @@ from runbook.branches import Way
 from runbook.checklist import Checklist, Line, Section
 from runbook.procedure.runner import Decide
 from runbook.protection.dashboard import Board
+from state.enums import Environment, Outcome, Result, Status, Track
 from state.records import (
     Attempt,
     Decision,
@@ -29,7 +30,6 @@ from state.records import (
     Sample,
     TrackEntry,
 )
-from state.words import Environment, Outcome, Result, Status, Track
 
 NOW = datetime(2026, 3, 14, 12, 3, 32, tzinfo=UTC)
 

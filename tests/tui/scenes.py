@@ -12,8 +12,8 @@ from runbook.base.step import Gate, Risk
 from runbook.branches import Way
 from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import Board, ClusterView, Fence, LagView, Protection, TrafficView
+from state.enums import Environment, Outcome, Result, Status, Track
 from state.records import Effect, Event, Evidence, Holder, RunSummary
-from state.words import Environment, Outcome, Result, Status, Track
 from tests.tui.fake import NOW, FakeRun, Script, Tried, ago, now, opener
 from tui.app import BlueprimeApp, Doors
 

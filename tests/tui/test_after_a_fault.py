@@ -15,15 +15,15 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from runbook.failures import Answer
-from state.words import Status
+from state.enums import Status
 from tests.tui.conftest import dim, sees, shown, until
 from tests.workspace import Workspace
 from tui.app import BlueprimeApp, Doors
 from tui.cli import open as opening
+from tui.next_action import undecided
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.resume import ResumeScreen, StandPane
 from tui.screens.run import RunScreen
-from tui.sentence import undecided
 
 NARROW, WIDE = (80, 24), (160, 48)
 LIMIT_S = 120.0

@@ -15,8 +15,8 @@ from runbook.checklist import Section
 from runbook.failures import Refused, StepFailed
 from runbook.protection.dashboard import Board, Protection
 from runbook.session import Session
+from state.enums import Status, Track
 from state.records import TrackEntry
-from state.words import Status, Track
 from tui.cli import goals
 from tui.cli.goals import FIRST_LOOK_S, Course, Goal, branch, seen_protected
 

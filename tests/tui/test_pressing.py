@@ -11,12 +11,12 @@ from textual.pilot import Pilot
 from runbook.base.downtime import Downtime
 from runbook.base.offer import Preview
 from runbook.base.step import Risk
-from state.words import Status
+from state.enums import Status
 from tests.tui import scenes, trouble
 from tests.tui.conftest import enter_run, hint, sees, sentence, shown, until
 from tests.tui.fake import FakeRun, Script, ago
+from tui import next_action as sentences
 from tui import pressing
-from tui import sentence as sentences
 from tui.pressing import PressGuard
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.notice import Notice

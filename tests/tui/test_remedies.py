@@ -6,7 +6,7 @@ import asyncio
 
 from runbook.base.offer import Offer
 from runbook.base.step import Gate, Risk
-from state.words import Status
+from state.enums import Status
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import FakeRun

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.protection.dashboard import Protection
-from state.words import Result, Status, Track
+from state.enums import Result, Status, Track
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, hint, sees, shown, until
 from tests.tui.fake import FakeRun, ago

@@ -14,15 +14,15 @@ import pytest
 
 from runbook.base.downtime import Downtime
 from runbook.procedure.runner import Decide
+from state.enums import Result, Status
 from state.records import Event, Evidence
-from state.words import Result, Status
 from tests.tui import scenes, trouble
 from tests.tui.conftest import dim, enter_run, sees, sentence, shown, until
 from tests.tui.fake import FakeRun, ago
 from tests.tui.test_leaving import CHILD, read_until
 from tui.app import BlueprimeApp, Doors
+from tui.resume_summary import left_by_others
 from tui.screens.run import RunScreen
-from tui.standing import left_by_others
 from tui.widgets.header import downtime
 
 WIDE, NARROW = (160, 48), (80, 24)

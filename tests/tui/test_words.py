@@ -14,8 +14,8 @@ from runbook.base.offer import Preview
 from runbook.branches import Way
 from runbook.protection.dashboard import Trend
 from runbook.watch.probes import trend
+from state.enums import Status
 from state.records import Evidence, Sample
-from state.words import Status
 from tests.tui import scenes
 from tests.tui.conftest import enter_run, sees, shown, until
 from tests.tui.fake import NOW, FakeRun, ago

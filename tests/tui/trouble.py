@@ -8,9 +8,9 @@ from runbook.base.alert import Alarm, Cause
 from runbook.base.downtime import Downtime
 from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import Board, Fence, Protection, TrafficView, Trend
+from state.enums import Custody, Outcome, Status
 from state.errors import JournalUnusable
 from state.records import Handover
-from state.words import Custody, Outcome, Status
 from tests.tui import scenes
 from tests.tui.fake import FakeRun, Tried, ago
 

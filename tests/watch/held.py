@@ -28,8 +28,8 @@ from runbook.postgres import fence_sql, replication
 from runbook.proofs import unreplicated
 from runbook.protection.dashboard import Board
 from runbook.watch.monitor import Monitor
+from state.enums import Environment
 from state.journal import Journal
-from state.words import Environment
 from tests.postgres.conftest import Pair, master_password
 
 RUN = "k3f9qa"

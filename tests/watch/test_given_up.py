@@ -19,8 +19,8 @@ from runbook.procedure.steps.rollback.given_up import ShutGivenUp
 from runbook.protection import given_up
 from runbook.repair import returned
 from runbook.repair.gather import Offered
+from state.enums import Status
 from state.standing import standing
-from state.words import Status
 from tests.watch.held import RUN, Held
 
 PASSWORD = "of the applications"

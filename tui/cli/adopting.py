@@ -16,10 +16,10 @@ from runbook.ownership.holder import Mark
 from runbook.plan.model import Plan
 from runbook.preflight import plans
 from runbook.recovery import Adoption, Ended, Given, Standing
+from state.enums import Status
 from state.errors import Refused
 from state.home import home, open_private
 from state.journal import Journal
-from state.words import Status
 from tui.cli.exits import BLOCKED, DONE, print_json
 from tui.cli.workspace import write_journal
 from tui.text import clean

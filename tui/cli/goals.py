@@ -16,8 +16,8 @@ from runbook.failures import Refused, StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure import tracks
 from runbook.session import Session
+from state.enums import Track
 from state.records import TrackEntry
-from state.words import Track
 
 ABORT_FROM = "ready-to-switch"
 """An unattended abort goes back from here: the last step before anything is stopped."""

@@ -55,7 +55,7 @@ class GuardedGroup(click.Group):
 def _of_a_changed_journal() -> str:
     """Return that the journal was changed from outside, if so: what is read was never written."""
     from state.errors import JournalError
-    from state.keeping import trouble_of_changes
+    from state.journal_files import trouble_of_changes
 
     try:
         return trouble_of_changes(journal_path())

@@ -16,12 +16,12 @@ from runbook.base.downtime import Downtime, downtime
 from runbook.checklist import Checklist
 from runbook.plan.model import Plan, PlanError
 from runbook.preflight import machine, plans
+from state.enums import Outcome
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel
 from state.home import home
 from state.journal import Journal
 from state.records import Handover, Run
-from state.words import Outcome
 from tui.cli.exits import BLOCKED, FAILED, run_async, stop
 from tui.cli.listing import way_back_of
 from tui.cli.workspace import enter_lab, write_journal

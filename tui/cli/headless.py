@@ -18,9 +18,9 @@ from runbook.procedure.runner import Decide
 from runbook.procedure.tracks import steps_of
 from runbook.repair.remedy import is_remedy
 from runbook.session import Session, durations
+from state.enums import Result, Status, Track
 from state.errors import JournalUnusable
 from state.records import Event, Json
-from state.words import Result, Status, Track
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
 from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals

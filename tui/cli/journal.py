@@ -18,7 +18,7 @@ def check(as_json: bool) -> None:
     Exits with 1 where it is not sound.
     """
     from state.home import journal_path
-    from state.keeping import inspect
+    from state.journal_files import inspect
 
     found = inspect(journal_path())
     if as_json:
@@ -59,7 +59,7 @@ def check(as_json: bool) -> None:
 def restore(backup: int | None) -> None:
     """Put a backup in the journal's place. The file that lies there is kept beside it."""
     from state.home import journal_path
-    from state.keeping import restore as put_back
+    from state.journal_files import restore as put_back
 
     done = put_back(journal_path(), backup)
     click.echo(
@@ -81,7 +81,7 @@ def restore(backup: int | None) -> None:
 def accept() -> None:
     """Go by the journal's file as it is, though it is not as blueprime left it."""
     from state.home import journal_path
-    from state.keeping import accept as go_by
+    from state.journal_files import accept as go_by
 
     click.echo(f"The journal is gone by as it is, with {go_by(journal_path())} entries.")
 

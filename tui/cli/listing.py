@@ -26,7 +26,7 @@ from runbook.watch.position import position, way_back_now
 from state.errors import NoJournal
 from state.home import journal_path
 from state.journal import Journal
-from state.keeping import touched
+from state.journal_files import touched
 from state.records import Handover, Holder, RunSummary
 from tui.cli.workspace import lab_gone, read_journal
 from tui.text import ago, clean, elapsed

@@ -13,9 +13,9 @@ import click
 from runbook.base.offer import Offer
 from runbook.base.step import Risk
 from runbook.session import LOOKED_EVERY_S, Session
+from state.enums import REMEDY, Status
 from state.journal import Journal
 from state.records import Json
-from state.words import REMEDY, Status
 from tui.cli.deciding import nobody, yes_to_all
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN, print_json
 from tui.cli.headless import LAST_WORD_S, Printer, protection

@@ -13,8 +13,8 @@ from runbook.ownership.holder import LEFT_BEHIND
 from runbook.preflight import plans
 from runbook.procedure import tracks
 from runbook.session import Session
+from state.enums import Track
 from state.journal import Journal
-from state.words import Track
 from tui.cli.deciding import gives_up, nobody, yes_to_all
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import Course, Goal

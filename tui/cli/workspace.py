@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from state.enums import Environment
 from state.errors import HandedOver, JournalError
 from state.home import journal_path
 from state.journal import Journal
 from state.records import Run, RunSummary
-from state.words import Environment
 
 if TYPE_CHECKING:
     # The whole procedure, of which a command that only looks has no need.

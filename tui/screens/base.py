@@ -10,7 +10,7 @@ from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen
 
 from tui import keys
-from tui.sentence import held_by
+from tui.next_action import held_by
 from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyHint
 

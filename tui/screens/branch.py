@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from runbook.base.variants import WayBack, WayUp
-from state.words import Track
+from state.enums import Track
 from tui import keys, text
 from tui.model import RunModel, Way
 from tui.screens.base import KeyedScreen

@@ -12,10 +12,10 @@ from textual import on, work
 from textual.message import Message
 
 from runbook.checklist import Line
-from state.words import Status
+from state.enums import Status
 from tui.model import Preview, RunModel, Way
-from tui.picture import Picture
 from tui.screens.base import KeyedScreen
+from tui.snapshot import Picture
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.header import turning
 

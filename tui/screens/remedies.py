@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from runbook.base.step import Risk
-from state.words import Status
+from state.enums import Status
 from tui import glyphs, keys, text
 from tui.model import Offer, RunModel
 from tui.screens.base import KeyedScreen

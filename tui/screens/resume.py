@@ -16,16 +16,16 @@ from textual.content import Content
 from textual.message import Message
 
 from runbook.failures import Answer
-from state.words import Status
+from state.enums import Status
 from tui import keys, text
 from tui.model import Pending, RunModel, Way
-from tui.picture import Picture, take
+from tui.resume_summary import Stand, before, where
 from tui.screens.base import KeyedScreen
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.screens.help import HelpScreen
 from tui.screens.looking import Stamp, stamp_of_ways
-from tui.standing import Stand, before, where
+from tui.snapshot import Picture, take
 from tui.widgets.header import POLL_S, RunHeader
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line

@@ -19,12 +19,12 @@ from textual.widgets import Static
 
 from runbook.checklist import Checklist, Line
 from runbook.protection.dashboard import Board
-from state.words import Status
+from state.enums import Status
 from tui import glyphs, keys, text
 from tui.glyphs import Mark
 from tui.keys import Key
 from tui.model import Preview, RunModel
-from tui.picture import Picture, Place, fresh_limit, take
+from tui.next_action import Press, Standing, must_be_confirmed, press, undecided, way_back
 from tui.questions import of_steps
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog
@@ -33,7 +33,7 @@ from tui.screens.log import LogScreen
 from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.note import NoteDialog
 from tui.screens.remedies import RemediesScreen
-from tui.sentence import Press, Standing, must_be_confirmed, press, undecided, way_back
+from tui.snapshot import Picture, Place, fresh_limit, take
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import Detail, DetailPane, plain

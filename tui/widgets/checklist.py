@@ -16,10 +16,10 @@ from textual.message import Message
 
 from runbook.base.variants import name
 from runbook.checklist import Checklist, Line, Section
-from state.words import Status
+from state.enums import Status
 from tui import glyphs, text
 from tui.glyphs import Mark
-from tui.picture import Place
+from tui.snapshot import Place
 from tui.widgets.pane import Pane, joined, line
 
 BELOW = 2

@@ -11,11 +11,11 @@ from textual.content import Content
 from runbook.base.step import Risk
 from runbook.checklist import Line
 from runbook.protection.dashboard import Board
+from state.enums import Outcome, Status
 from state.records import Effect, Evidence
-from state.words import Outcome, Status
 from tui import glyphs, text
 from tui.model import Preview
-from tui.sentence import known_there
+from tui.next_action import known_there
 from tui.widgets import checks
 from tui.widgets.pane import Pane, joined, line
 

@@ -22,7 +22,7 @@ from runbook.base.downtime import Downtime
 from runbook.protection.dashboard import Board, Protection, Serving, Stage
 from state.records import Run
 from tui import glyphs, text
-from tui.picture import fresh_limit
+from tui.snapshot import fresh_limit
 from tui.widgets.pane import joined, line
 
 CLOCK_S = 0.1

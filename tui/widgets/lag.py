@@ -12,7 +12,7 @@ from runbook.base.clocks import about
 from runbook.protection.dashboard import Board, LagView, Trend
 from state.records import Sample
 from tui import glyphs, text
-from tui.picture import SPARK_MINUTES
+from tui.snapshot import SPARK_MINUTES
 from tui.widgets.pane import Pane, joined, line
 
 _GREEN = "AWS's own: green behind blue"

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui import text
-from tui.sentence import Press
+from tui.next_action import Press
 from tui.widgets.pane import joined, line
 
 ROWS = 3

@@ -21,7 +21,7 @@ from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from runbook.procedure.steps.traffic import UnlockRoles
 from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
-from state.words import Result
+from state.enums import Result
 
 SWITCHING = ("SWITCHOVER_IN_PROGRESS", "SWITCHOVER_COMPLETED")
 

@@ -23,7 +23,7 @@ from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.parameters import target_group
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
-from state.words import Result
+from state.enums import Result
 
 
 class DeleteOwnDeployment(Step):

@@ -15,7 +15,7 @@ from runbook.postgres import catalog
 from runbook.procedure.steps.shared.deletion import await_gone, deletion, deletion_gate, own, serves
 from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
-from state.words import Result
+from state.enums import Result
 
 
 class CommitAssess(Step):

@@ -20,8 +20,8 @@ from runbook.proofs.drain import Pace
 from runbook.proofs.new_databases import HELD_DATABASES
 from runbook.proofs.schema_drift import Drift, SchemaLook
 from runbook.protection import verdicts
+from state.enums import Result
 from state.records import Json
-from state.words import Result
 
 
 class VerifyProtection(Step):

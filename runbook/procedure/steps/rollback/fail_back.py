@@ -21,8 +21,8 @@ from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.procedure.steps.upgrade.switchover import COMPLETED
 from runbook.proofs import cutover, drain, late_writes, new_databases
+from state.enums import Result
 from state.records import Json
-from state.words import Result
 
 
 class Assess(Step):

@@ -27,8 +27,8 @@ from runbook.proofs import new_databases
 from runbook.protection import dashboard as boards
 from runbook.protection import given_up, verdicts
 from runbook.protection.dashboard import Serving
+from state.enums import Result
 from state.records import Json
-from state.words import Result
 
 GATE = "forced"
 """The key of the decision that gives up what the cluster that served did not send."""

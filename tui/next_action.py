@@ -9,8 +9,8 @@ from runbook.base.step import Risk
 from runbook.base.variants import WayUp
 from runbook.checklist import Checklist, Line
 from runbook.protection.dashboard import Protection
+from state.enums import Outcome, Status
 from state.records import Handover, Holder
-from state.words import Outcome, Status
 from tui import glyphs, text
 from tui.model import Preview, Way
 

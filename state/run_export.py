@@ -15,12 +15,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlite_utils import Database
 
+from state.enums import Environment, Outcome, Result, Status, Track
 from state.errors import BadHandover
 from state.records import Json
 from state.store import Row as Stored
 from state.store import Store
 from state.times import from_text, to_text
-from state.words import Environment, Outcome, Result, Status, Track
 
 
 def _time(text: str) -> str:

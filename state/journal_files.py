@@ -10,13 +10,13 @@ from pathlib import Path
 
 from state import backups
 from state.backups import Backup
+from state.enums import Custody
 from state.errors import JournalHeld, JournalUnusable
 from state.journal import named_holder
 from state.lock import lock_path, take_flock
-from state.mark import Mark, MarkFile, digest
 from state.presence import refuse_special
 from state.store import Store, altered, changed_since, connect, plainly, trouble_with
-from state.words import Custody
+from state.tamper_mark import Mark, MarkFile, digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from textual.content import Content
 
 from runbook.base.downtime import Downtime
 from runbook.base.variants import name
+from state.enums import Status, Track
 from state.records import Event
-from state.words import Status, Track
 from tui import glyphs, text
 from tui.model import RunModel, Way
-from tui.picture import Picture, fresh_limit
-from tui.sentence import WAY_BACK, WAY_FORWARD, held_by, way_back
+from tui.next_action import WAY_BACK, WAY_FORWARD, held_by, way_back
+from tui.snapshot import Picture, fresh_limit
 from tui.widgets.header import known_now
 from tui.widgets.pane import line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbook.base.downtime import Downtime
-from state.words import Environment
+from state.enums import Environment
 from tui import text
 from tui.model import RunModel
 
