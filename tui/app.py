@@ -40,8 +40,9 @@ from tui.engine import Engine
 from tui.face import Face
 from tui.leave_message import parting
 from tui.model import OnlyToWatch, RunModel
+from tui.questions import Question
 from tui.screens.base import KeyedScreen
-from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog, Question
+from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog
 from tui.screens.leaving import Leaving
 from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.notice import Notice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate, Risk
 from runbook.checklist import Checklist, Line
@@ -11,7 +13,6 @@ from tui import text
 from tui.leave_message import applications
 from tui.model import Preview
 from tui.next_action import Standing, chain, looking_at
-from tui.screens.confirm import Question
 
 
 def of_gate(
@@ -104,3 +105,21 @@ def _up(clock: Downtime) -> str:
     if clock.asked_at is not None:
         return "may be stopped already, by hand"
     return "were never stopped" if clock.started_at is None else "were let in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, in the grammar of danger."""
+
+    heading: str
+    question: str
+    """Verb and target."""
+    facts: tuple[tuple[str, str], ...]
+    """Label and words, e.g. `Reversible` and what an undo loses."""
+    calls: tuple[str, ...] = ()
+    """The changes that follow, named."""
+    must_type: str = ""
+    yes: str = "Go on"
+    reason: bool = False
+    """Whether to ask for a reason, which the journal keeps."""
+    grave: bool = True

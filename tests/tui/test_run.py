@@ -13,7 +13,8 @@ from state.enums import Result, Status, Track
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, hint, sees, shown, until
 from tests.tui.fake import FakeRun, ago
-from tui.screens.confirm import ConfirmDialog, Question
+from tui.questions import Question
+from tui.screens.confirm import ConfirmDialog
 from tui.screens.run import RunScreen
 from tui.widgets.checklist import ChecklistPane
 

@@ -12,8 +12,9 @@ from runbook.base.variants import WayBack, WayUp
 from state.enums import Track
 from tui import keys, text
 from tui.model import RunModel, Way
+from tui.questions import Question
 from tui.screens.base import KeyedScreen
-from tui.screens.confirm import ConfirmDialog, Question
+from tui.screens.confirm import ConfirmDialog
 from tui.widgets.cards import CardsPane
 from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyBar

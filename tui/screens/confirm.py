@@ -17,28 +17,11 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from tui import text
+from tui.questions import Question
 from tui.screens.base import KeyedModal
 from tui.widgets.pane import joined, line
 
 HINT = "esc cancels · tab and ⇧tab move · enter in a field leads on"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, in the grammar of danger."""
-
-    heading: str
-    question: str
-    """Verb and target."""
-    facts: tuple[tuple[str, str], ...]
-    """Label and words, e.g. `Reversible` and what an undo loses."""
-    calls: tuple[str, ...] = ()
-    """The changes that follow, named."""
-    must_type: str = ""
-    yes: str = "Go on"
-    reason: bool = False
-    """Whether to ask for a reason, which the journal keeps."""
-    grave: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from runbook.base.step import Risk
 from state.enums import Status
 from tui import glyphs, keys, text
 from tui.model import Offer, RunModel
+from tui.questions import Question
 from tui.screens.base import KeyedScreen
-from tui.screens.confirm import ConfirmDialog, Question
+from tui.screens.confirm import ConfirmDialog
 from tui.widgets.cards import CardsPane
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import line

@@ -19,10 +19,11 @@ from runbook.failures import Answer
 from state.enums import Status
 from tui import keys, text
 from tui.model import Pending, RunModel, Way
+from tui.questions import Question
 from tui.resume_summary import Stand, before, where
 from tui.screens.base import KeyedScreen
 from tui.screens.branch import BranchScreen
-from tui.screens.confirm import ConfirmDialog, Question
+from tui.screens.confirm import ConfirmDialog
 from tui.screens.help import HelpScreen
 from tui.screens.looking import Stamp, stamp_of_ways
 from tui.snapshot import Picture, take
