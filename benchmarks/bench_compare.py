@@ -20,7 +20,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Identifier
 
-from rehearsal.servers import Binaries, Ground, Server
+from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.postgres import compare, scan
 from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
 

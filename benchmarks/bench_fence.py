@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from psycopg import AsyncConnection
 
-from rehearsal.servers import ADMIN, Binaries, Ground, Server
+from rehearsal.servers.server import ADMIN, Binaries, Ground, Server
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Watch

@@ -18,7 +18,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Literal
 
-from rehearsal.servers import Binaries, Ground, Server
+from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.postgres import sequences
 from runbook.postgres.queries import batches
 

@@ -12,9 +12,9 @@ from typing import Any
 from rehearsal import hook
 from rehearsal.aws.control import Control
 from rehearsal.aws.shapes import HOST
-from rehearsal.faults import KINDS, FaultError, Faults
+from rehearsal.faults.faults import KINDS, FaultError, Faults
 from rehearsal.lab import Options
-from rehearsal.workload import Workload, WorkloadError
+from rehearsal.workload.workload import Workload, WorkloadError
 
 Answer = tuple[int, dict[str, Any]]
 

@@ -19,7 +19,6 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from rehearsal import names, seed
 from rehearsal.aws.control import Control
 from rehearsal.aws.neighbours import add_subnet_group, keep_master_secret
 from rehearsal.aws.pace import Pace
@@ -28,14 +27,15 @@ from rehearsal.aws.server import Application, serve
 from rehearsal.aws.shapes import HOST
 from rehearsal.aws.versions import Catalogue, split
 from rehearsal.control_api import ControlApi
-from rehearsal.endpoints import Endpoints
-from rehearsal.faults import Faults
-from rehearsal.fleet import Fleet
-from rehearsal.ground import ServerError
+from rehearsal.faults.faults import Faults
 from rehearsal.hook import READY
 from rehearsal.lab import LOCK, Options
-from rehearsal.servers import Binaries
-from rehearsal.workload import Workload
+from rehearsal.servers import names, seed
+from rehearsal.servers.endpoints import Endpoints
+from rehearsal.servers.fleet import Fleet
+from rehearsal.servers.ground import ServerError
+from rehearsal.servers.server import Binaries
+from rehearsal.workload.workload import Workload
 
 _log = logging.getLogger(__name__)
 

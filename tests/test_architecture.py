@@ -1,9 +1,12 @@
 """The arrows of the design, held in a fresh interpreter; import-linter holds them in the source."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,34 @@ def test_the_command_line_opens_without_its_rooms() -> None:
     assert not modules & {"textual", "moto", "boto3", "rehearsal"}
 
 
+def imports(packages: Sequence[str]) -> dict[str, set[str]]:
+    """Return which modules of some packages each of them imports, for its types or late, too."""
+    sources = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in packages
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+    found: dict[str, set[str]] = {name: set() for name in sources}
+    for name, path in sources.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                named = [f"{node.module}.{each.name}" for each in node.names]
+                found[name] |= {each if each in sources else node.module for each in named}
+            elif isinstance(node, ast.Import):
+                found[name] |= {each.name for each in node.names}
+        found[name] = (found[name] & sources.keys()) - {name}
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = imports(["tui", "runbook", "state", "rehearsal"])
+    assert len(graph) > 300
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
 def listed(checkout: Path, *options: str) -> list[str]:
     """Return the names that `git ls-files` gives, whoever owns the checkout."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", *options]
@@ -102,7 +133,7 @@ def forbidden(checkout: Path) -> list[str]:
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git tells which files are the project's")
 def test_no_file_names_a_registry_or_a_path_of_this_machine() -> None:
-    assert ROOT / "runbook" / "plan.py" in files_of_the_project(ROOT)
+    assert ROOT / "runbook" / "session.py" in files_of_the_project(ROOT)
     assert not forbidden(ROOT)
 
 

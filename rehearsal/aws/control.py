@@ -21,8 +21,8 @@ from rehearsal.aws.pace import Pace, Stopped
 from rehearsal.aws.parameters import FAMILIES, server_settings
 from rehearsal.aws.trail import Trail
 from rehearsal.aws.versions import Catalogue, family
-from rehearsal.endpoints import Endpoints
-from rehearsal.fleet import Fleet
+from rehearsal.servers.endpoints import Endpoints
+from rehearsal.servers.fleet import Fleet
 
 _log = logging.getLogger(__name__)
 

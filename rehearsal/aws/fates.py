@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rehearsal.ground import ServerError
+from rehearsal.servers.ground import ServerError
 
 if TYPE_CHECKING:
     from rehearsal.aws.control import Control

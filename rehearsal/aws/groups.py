@@ -17,7 +17,7 @@ from rehearsal.aws.parameters import (
 )
 from rehearsal.aws.registry import Params, Shape, action, page, required, tag_map
 from rehearsal.aws.shapes import group_shape
-from rehearsal.ground import ServerError
+from rehearsal.servers.ground import ServerError
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9]+)*")
 _MAX_PER_CALL = 20

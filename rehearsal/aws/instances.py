@@ -10,7 +10,7 @@ from rehearsal.aws.registry import Params, Shape, action, filters, matches, page
 from rehearsal.aws.settings import instance_defaults, instance_settings
 from rehearsal.aws.shapes import instance_shape
 from rehearsal.aws.versions import ENGINE
-from rehearsal.ground import ServerError
+from rehearsal.servers.ground import ServerError
 
 _QUOTA = 40
 

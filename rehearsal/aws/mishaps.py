@@ -9,7 +9,7 @@ from rehearsal.aws import errors
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, Deployment
-from rehearsal.replication import SUBSCRIPTION
+from rehearsal.servers.replication import SUBSCRIPTION
 
 
 def _deployment(control: Control, cluster: str) -> Deployment:

@@ -7,7 +7,7 @@ from rehearsal.aws.instances import add_instance
 from rehearsal.aws.models import Cluster, Instance, ParameterGroup
 from rehearsal.aws.settings import cluster_defaults, instance_defaults
 from rehearsal.aws.versions import family, split
-from rehearsal.seed import Seed
+from rehearsal.servers.seed import Seed
 
 MASTER = "postgres"
 INSTANCE_CLASS = "db.r6g.large"

@@ -16,8 +16,8 @@ from rehearsal.aws.models import Cluster, Deployment, Instance, suffix
 from rehearsal.aws.pace import Stopped
 from rehearsal.aws.parameters import evaluate, server_settings
 from rehearsal.aws.prerequisites import late_refusal
-from rehearsal.ground import ServerError
-from rehearsal.replication import Task
+from rehearsal.servers.ground import ServerError
+from rehearsal.servers.replication import Task
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from rehearsal.aws.deployments import find
 from rehearsal.aws.models import Cluster, Deployment, Instance, Pair
 from rehearsal.aws.registry import Params, Shape, action, required
 from rehearsal.aws.shapes import deployment_shape
-from rehearsal.ground import ServerError
+from rehearsal.servers.ground import ServerError
 
 _DEFAULT_TIMEOUT_S = 300
 

@@ -15,7 +15,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from rehearsal.servers import ADMIN, Binaries, Ground, Server
+from rehearsal.servers.server import ADMIN, Binaries, Ground, Server
 from runbook.postgres import compare
 from runbook.postgres.compare import Comparison
 from runbook.postgres.connect import Target, connect

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from psycopg import AsyncConnection
 
-from rehearsal.servers import Server
+from rehearsal.servers.server import Server
 from runbook.postgres import marks
 from runbook.postgres.connect import connect
 from runbook.postgres.fence_sql import set_database_read_only

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from rehearsal.servers import Binaries, Ground, Server
+from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.kept import NothingKept

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from rehearsal.fleet import Fleet
-from rehearsal.seed import ROLES, Seed
+from rehearsal.servers.fleet import Fleet
+from rehearsal.servers.seed import ROLES, Seed
 
 MASTER = "postgres"
 PASSWORD = 'master\'s "secret"'

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.endpoints import Disturbance, Endpoints
-from rehearsal.severing import Cut, Moment
+from rehearsal.servers.endpoints import Disturbance, Endpoints
+from rehearsal.servers.severing import Cut, Moment
 from tests.rehearsal.conftest import until
 
 

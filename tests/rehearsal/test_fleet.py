@@ -7,8 +7,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from rehearsal.fleet import Fleet, ServerError, Task
-from rehearsal.switchover import read_sequences
+from rehearsal.servers.fleet import Fleet, ServerError, Task
+from rehearsal.servers.switchover import read_sequences
 from tests.rehearsal.conftest import SETTINGS, SHOP, Load, ask, connect, content, until
 
 BOTH = ["orders", SHOP]
@@ -444,7 +444,7 @@ def test_replication_goes_on_after_blue_restarts_elsewhere(
 ) -> None:
     blue, green = deployed
     before = fleet.port(blue)
-    monkeypatch.setattr("rehearsal.servers._is_free", lambda port: port != before)
+    monkeypatch.setattr("rehearsal.servers.server._is_free", lambda port: port != before)
     assert fleet.restart(blue) != before
     writable(fleet, blue)
     still_deployed(fleet, blue, green)

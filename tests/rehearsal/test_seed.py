@@ -7,9 +7,9 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from rehearsal.fleet import Fleet, Seed
-from rehearsal.seed import APPLICATION, COURIER, READER, ROLES, databases
-from rehearsal.switchover import read_sequences
+from rehearsal.servers.fleet import Fleet, Seed
+from rehearsal.servers.seed import APPLICATION, COURIER, READER, ROLES, databases
+from rehearsal.servers.switchover import read_sequences
 from tests.rehearsal.conftest import (
     MASTER,
     PASSWORD,
@@ -92,7 +92,7 @@ def test_sequences_stand_in_every_awkward_position(fleet: Fleet, production: str
 def test_as_many_tables_and_databases_as_asked(
     fleet: Fleet, new_id: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rehearsal.seed._BATCH", 10)
+    monkeypatch.setattr("rehearsal.servers.seed._BATCH", 10)
     volume = new_id()
     seed = Seed(databases=databases(3), tables=25)
     fleet.create(volume, "18.4", SETTINGS, master_user=MASTER, master_password=PASSWORD, seed=seed)

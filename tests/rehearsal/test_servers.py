@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rehearsal import keeper
-from rehearsal.ground import Ground, ServerError
-from rehearsal.servers import Binaries, Installation, Server
+from rehearsal.servers import keeper
+from rehearsal.servers.ground import Ground, ServerError
+from rehearsal.servers.server import Binaries, Installation, Server
 from tests.rehearsal.conftest import until
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from rehearsal.aws.pace import Pace
 from rehearsal.aws.production import found_production
 from rehearsal.aws.server import Application, serve
 from rehearsal.aws.versions import Catalogue
-from rehearsal.faults import Faults
-from rehearsal.seed import Seed
+from rehearsal.faults.faults import Faults
+from rehearsal.servers.seed import Seed
 from tests.rehearsal_aws.fakes import FakeEndpoints, FakeFleet
 
 ACCOUNT = "471147110815"

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from rehearsal.fleet import ReplicationState, Task
-from rehearsal.ground import ServerError
+from rehearsal.servers.fleet import ReplicationState, Task
+from rehearsal.servers.ground import ServerError
 
 
 class FakeFleet:

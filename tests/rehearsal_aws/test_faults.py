@@ -8,7 +8,7 @@ import threading
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from rehearsal.faults import FaultError
+from rehearsal.faults.faults import FaultError
 from tests.rehearsal_aws import deploying
 from tests.rehearsal_aws.conftest import Lab, refusal, until
 from tests.rehearsal_aws.requests import clone, member

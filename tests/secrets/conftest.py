@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.servers import Binaries, Ground, Server
+from rehearsal.servers.server import Binaries, Ground, Server
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from rehearsal import hook
-from rehearsal.servers import ADMIN
+from rehearsal.servers.server import ADMIN
 from tests.secrets.treasure import Treasure, punctuated, random_word
 from tests.workspace import NONE, Workspace
 

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from rehearsal import names
+from rehearsal.servers import names
 from tests.secrets.night import VARIABLE, Night
 from tests.secrets.screens import LARGE, SMALL, screens
 from tests.secrets.treasure import random_word

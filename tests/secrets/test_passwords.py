@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.daemon import _write_pgpass
-from rehearsal.servers import Server
+from rehearsal.servers.server import Server
 from runbook.aws.clients import Clients
 from runbook.aws.secrets import Secrets
 from runbook.plan.model import CredentialsSection

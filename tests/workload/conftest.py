@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rehearsal.servers import Binaries, Ground, Server
-from rehearsal.workload import Workload
+from rehearsal.servers.server import Binaries, Ground, Server
+from rehearsal.workload.workload import Workload
 
 DATABASES = ("orders", 'Ærø "shop" 100%')
 PASSWORD = "pässword 'of' app"

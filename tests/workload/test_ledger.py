@@ -7,7 +7,7 @@ import sys
 from array import array
 from pathlib import Path
 
-from rehearsal.ledger import (
+from rehearsal.workload.ledger import (
     History,
     Row,
     Transaction,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.ledger import History, Row, Transaction, Transfer, WriterLog, read_history
-from rehearsal.transactions import OwnRows, compose, statements
+from rehearsal.workload.ledger import History, Row, Transaction, Transfer, WriterLog, read_history
+from rehearsal.workload.transactions import OwnRows, compose, statements
 
 ACCOUNTS = range(1, 11)
 FATES = ("acknowledged", "undone", "in doubt, happened", "in doubt, did not")

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from rehearsal import ledger
-from rehearsal.ledger import Row, Transaction, Transfer, WriterLog
-from rehearsal.verdict import compare
-from rehearsal.workload import Workload, WorkloadError
+from rehearsal.workload import ledger
+from rehearsal.workload.ledger import Row, Transaction, Transfer, WriterLog
+from rehearsal.workload.verdict import compare
+from rehearsal.workload.workload import Workload, WorkloadError
 from tests.workload.conftest import ACCOUNTS, BALANCE, DATABASES
 from tests.workload.waiting import until
 

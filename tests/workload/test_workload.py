@@ -15,10 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from rehearsal import client, ledger
-from rehearsal.servers import Server
-from rehearsal.workload import Workload, WorkloadError
-from rehearsal.writers import Settings, Writers
+from rehearsal.servers.server import Server
+from rehearsal.workload import client, ledger
+from rehearsal.workload.workload import Workload, WorkloadError
+from rehearsal.workload.writers import Settings, Writers
 from tests.workload.conftest import ACCOUNTS, BALANCE, DATABASES, PASSWORD
 from tests.workload.cutter import Cutter
 from tests.workload.waiting import until

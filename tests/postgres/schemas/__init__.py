@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from rehearsal.servers import Binaries
+from rehearsal.servers.server import Binaries
 from tests.postgres.conftest import Pair
 
 SCHEMAS = {

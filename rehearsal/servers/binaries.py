@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.ground import Ground, ServerError
+from rehearsal.servers.ground import Ground, ServerError
 
 
 @dataclass(frozen=True, slots=True)

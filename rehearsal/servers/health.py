@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from rehearsal.replication import SUBSCRIPTION, Link, large_objects
-from rehearsal.servers import Server, ServerError
+from rehearsal.servers.replication import SUBSCRIPTION, Link, large_objects
+from rehearsal.servers.server import Server, ServerError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from rehearsal import copies, replication
-from rehearsal.replication import GREEN_STATE, STANDBY_SLOT, Link, Task
-from rehearsal.seed import install_functions
-from rehearsal.servers import Server, ServerError
+from rehearsal.servers import copies, replication
+from rehearsal.servers.replication import GREEN_STATE, STANDBY_SLOT, Link, Task
+from rehearsal.servers.seed import install_functions
+from rehearsal.servers.server import Server, ServerError
 
 
 class Maker:

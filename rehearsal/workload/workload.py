@@ -1,8 +1,8 @@
 """The workload as the lab sees it: an application that is started, stopped and asked.
 
-The writers run in a process of their own (`rehearsal.writers`), so that the lab's proxies and the
-application do not share an interpreter. That process is kept between a stop and the next start:
-what the downtime measures is the application's reconnecting, not Python's start.
+The writers run in a process of their own (`rehearsal.workload.writers`), so that the lab's proxies
+and the application do not share an interpreter. That process is kept between a stop and the next
+start: what the downtime measures is the application's reconnecting, not Python's start.
 """
 
 import json
@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from rehearsal import ledger
-from rehearsal.ledger import Gap
-from rehearsal.verdict import Connect, Verdict, compare
-from rehearsal.writers import Stats
+from rehearsal.workload import ledger
+from rehearsal.workload.ledger import Gap
+from rehearsal.workload.verdict import Connect, Verdict, compare
+from rehearsal.workload.writers import Stats
 
 ANSWER_S = 30.0
 VERDICT_S = 600.0
@@ -178,7 +178,7 @@ class _Process:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         with log.open("a") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rehearsal.writers"],
+                [sys.executable, "-P", "-m", "rehearsal.workload.writers"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

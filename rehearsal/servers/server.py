@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from rehearsal.binaries import Binaries, Installation
-from rehearsal.ground import ADMIN, Ground, ServerError
+from rehearsal.servers.binaries import Binaries, Installation
+from rehearsal.servers.ground import ADMIN, Ground, ServerError
 
 __all__ = ["ADMIN", "Binaries", "Ground", "Installation", "Server", "ServerError", "free_port"]
 

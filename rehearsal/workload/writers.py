@@ -1,10 +1,10 @@
 """The workload's writers: threads of one process that does nothing else.
 
 A process of its own, because the lab's proxies must not compete with the writers for one
-interpreter. It is started by `rehearsal.workload`, takes one JSON request a line on its standard
-input, answers on its standard output, and ends at once when the input ends: it cannot outlive the
-process that started it. The password comes in the first line; it is in no argument, environment or
-file.
+interpreter. It is started by `rehearsal.workload.workload`, takes one JSON request a line on its
+standard input, answers on its standard output, and ends at once when the input ends: it cannot
+outlive the process that started it. The password comes in the first line; it is in no argument,
+environment or file.
 """
 
 import fcntl
@@ -20,9 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO, TypedDict
 
-from rehearsal import ledger
-from rehearsal.client import Accounts, Errors, Gate, Settings, Shared, Writer
-from rehearsal.verdict import Verdict, compare
+from rehearsal.workload import ledger
+from rehearsal.workload.client import Accounts, Errors, Gate, Settings, Shared, Writer
+from rehearsal.workload.verdict import Verdict, compare
 
 LOCK_S = 10.0
 """How long to wait for the end of the writers of a process that just died."""

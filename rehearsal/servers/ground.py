@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from rehearsal import keeper
+from rehearsal.servers import keeper
 
 ADMIN = "rdsadmin"
 """The bootstrap superuser, named as on Aurora; the lab alone knows its password."""

@@ -16,8 +16,16 @@ from pathlib import Path
 
 import psycopg
 
-from rehearsal import ledger
-from rehearsal.transactions import Connection, InDoubt, OwnRows, Undone, compose, send, sqlstate
+from rehearsal.workload import ledger
+from rehearsal.workload.transactions import (
+    Connection,
+    InDoubt,
+    OwnRows,
+    Undone,
+    compose,
+    send,
+    sqlstate,
+)
 
 FIRST_RETRY_S = 0.02
 LONGEST_RETRY_S = 0.2

@@ -6,8 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from rehearsal.ground import ADMIN
-from rehearsal.servers import Server
+from rehearsal.servers.ground import ADMIN
+from rehearsal.servers.server import Server
 
 
 def base_backup(source: Server, target: Server, *, slot: str | None = None) -> None:

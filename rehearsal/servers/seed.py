@@ -14,8 +14,8 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rehearsal import names
-from rehearsal.servers import ADMIN, Server
+from rehearsal.servers import names
+from rehearsal.servers.server import ADMIN, Server
 
 DATABASES = ("orders", 'Ærø "shop" 100%', "Billing & Søn")
 """Names of application databases, in the order in which `--databases N` takes them."""
@@ -45,7 +45,7 @@ class Seed:
     roles: Mapping[str, str] = field(default_factory=dict, repr=False)
     tables: int = 0
     hostile_names: bool = False
-    """Whether objects of every name in `rehearsal.names` are added to each of them."""
+    """Whether objects of every name in `rehearsal.servers.names` are added to each of them."""
 
 
 def databases(count: int, *, hostile: bool = False) -> tuple[str, ...]:

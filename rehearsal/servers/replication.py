@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from rehearsal.servers import Server, ServerError
+from rehearsal.servers.server import Server, ServerError
 
 PUBLICATION = "rds_publication"
 SUBSCRIPTION = "rds_subscription"

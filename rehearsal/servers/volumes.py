@@ -18,10 +18,10 @@ from typing import Self
 
 import psycopg
 
-from rehearsal.binaries import Binaries
-from rehearsal.ground import Ground, ServerError
-from rehearsal.seed import Seed, plant, set_password
-from rehearsal.servers import OWN_SETTINGS, Server
+from rehearsal.servers.binaries import Binaries
+from rehearsal.servers.ground import Ground, ServerError
+from rehearsal.servers.seed import Seed, plant, set_password
+from rehearsal.servers.server import OWN_SETTINGS, Server
 
 LOGICAL = "rds.logical_replication"
 """Aurora's static parameter in place of `wal_level`."""

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import psycopg
 
-from rehearsal.ledger import History, Row, positions, read_balances, read_history
+from rehearsal.workload.ledger import History, Row, positions, read_balances, read_history
 
 Connect = Callable[[str], "psycopg.Connection[tuple[object, ...]]"]
 """Open a connection to a database of the serving cluster, allowed to read both tables."""

@@ -2,7 +2,7 @@
 
 A name keeps its port for ever, and leads to a volume, wherever that volume's server listens just
 now. Bytes are passed on as they come: nothing is parsed, so any client works. What is ordered to go
-wrong on the way is in `rehearsal.severing`.
+wrong on the way is in `rehearsal.servers.severing`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from rehearsal.servers import free_port
-from rehearsal.severing import Cut, Moment, Shears, settled
+from rehearsal.servers.server import free_port
+from rehearsal.servers.severing import Cut, Moment, Shears, settled
 
 T = TypeVar("T")
 

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rehearsal import copies, health, replication, switchover
-from rehearsal.binaries import Binaries
-from rehearsal.deployment import Maker
-from rehearsal.ground import ServerError
-from rehearsal.health import ReplicationState
-from rehearsal.replication import GREEN_STATE, Link, Task
-from rehearsal.seed import Seed
-from rehearsal.servers import Server
-from rehearsal.volumes import Volumes, translated
+from rehearsal.servers import copies, health, replication, switchover
+from rehearsal.servers.binaries import Binaries
+from rehearsal.servers.deployment import Maker
+from rehearsal.servers.ground import ServerError
+from rehearsal.servers.health import ReplicationState
+from rehearsal.servers.replication import GREEN_STATE, Link, Task
+from rehearsal.servers.seed import Seed
+from rehearsal.servers.server import Server
+from rehearsal.servers.volumes import Volumes, translated
 
 __all__ = ["Fleet", "ReplicationState", "Seed", "ServerError", "Task"]
 

@@ -19,8 +19,8 @@ from rehearsal.aws.control import Control
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.faults import FaultError
 from rehearsal.aws.models import Cluster
-from rehearsal.server_faults import KINDS as SERVER_KINDS
-from rehearsal.server_faults import Refused, ServerFaults
+from rehearsal.faults.server_faults import KINDS as SERVER_KINDS
+from rehearsal.faults.server_faults import Refused, ServerFaults
 
 __all__ = ["KINDS", "FaultError", "Faults"]
 

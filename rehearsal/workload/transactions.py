@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from rehearsal.ledger import History, Row, Transaction, Transfer
+from rehearsal.workload.ledger import History, Row, Transaction, Transfer
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Statement = tuple[str, Sequence[object]]

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection, sql
 
-from rehearsal import health, replication
-from rehearsal.replication import GREEN_STATE, READ_ONLY, Link
-from rehearsal.servers import ADMIN, Server, ServerError
+from rehearsal.servers import health, replication
+from rehearsal.servers.replication import GREEN_STATE, READ_ONLY, Link
+from rehearsal.servers.server import ADMIN, Server, ServerError
 
 LAG_LIMIT_BYTES = 64 * 1024 * 1024
 """More lag than this and a switchover is not begun."""
