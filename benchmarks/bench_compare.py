@@ -21,8 +21,8 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Identifier
 
 from rehearsal.servers.server import Binaries, Ground, Server
-from runbook.postgres import compare, scan
-from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison import fenced, scan
+from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
 
 TABLES = {
     "orders": """CREATE TABLE public.orders AS SELECT i::bigint AS id, i % 100000 AS customer,
@@ -91,9 +91,9 @@ async def hashing(conninfo: str, major: int) -> list[float]:
     connection = await AsyncConnection.connect(conninfo, autocommit=True, options=options)
     ratios = []
     async with connection:
-        await compare.prepare(connection)
-        for table in await compare.tables(connection):
-            (rows,) = await compare.counts(connection, [table])
+        await fenced.prepare(connection)
+        for table in await fenced.tables(connection):
+            (rows,) = await fenced.counts(connection, [table])
             queries = {
                 "plain": size_of_columns(table),
                 "texts": length_of_texts(table),
@@ -124,7 +124,7 @@ async def both(conninfos: list[str]) -> None:
         return await AsyncConnection.connect(conninfo, autocommit=True, options=options)
 
     for name, budget_s in (("all", 600.0), ("counts", 0.0)):
-        found = await compare.compare_databases(
+        found = await fenced.compare_databases(
             lambda: connect(conninfos[0]),
             lambda: connect(conninfos[1]),
             budget_s=budget_s,

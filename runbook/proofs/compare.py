@@ -12,8 +12,8 @@ from runbook.base.context import World
 from runbook.base.pair import captured_databases, detached, held, slot_name
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
-from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
-from runbook.postgres.confirming import Patience
+from runbook.postgres.comparison.confirmation import Patience
+from runbook.postgres.comparison.live import LiveComparison, TableDifference, differing_keys
 from runbook.postgres.statement import quoted
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing

@@ -19,7 +19,8 @@ from runbook.base.pair import Sides
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused, StepFailed
-from runbook.postgres import compare, fence_sql
+from runbook.postgres import fence_sql
+from runbook.postgres.comparison import fenced as compare
 from runbook.postgres.fence_sql import FenceSample, FenceVerdict
 from runbook.postgres.gather_all import together
 from runbook.proofs import diverged, write_fence

@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 from runbook.base.context import World
 from runbook.base.pair import publication_name, replication_role
 from runbook.base.roles import Role
-from runbook.postgres import activity, catalog, compare, replication
+from runbook.postgres import activity, catalog, replication
+from runbook.postgres.comparison import fenced
 from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.replication import Subscription
 from runbook.proofs import write_fence
@@ -168,7 +169,7 @@ async def same_rows(world: World, left: Role, right: Role, databases: Sequence[s
     differ: list[str] = []
     uncertain: list[str] = []
     for database in databases:
-        result = await compare.compare_databases(
+        result = await fenced.compare_databases(
             world.connector(first, database),
             world.connector(second, database),
             budget_s=world.plan.fence.limit_s / len(databases),

@@ -22,8 +22,9 @@ from runbook.base.context import World
 from runbook.base.pair import Sides, held, publication_name
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
 from runbook.failures import Finding, StepFailed
-from runbook.postgres import replication, rows
-from runbook.postgres.rows import Chosen, Table
+from runbook.postgres import replication
+from runbook.postgres.comparison import repair
+from runbook.postgres.comparison.repair import Chosen, Table
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up
@@ -86,7 +87,7 @@ class RowsEffect(Effect):
     def preview(self) -> str:
         """Return what is run; the rows are found at that moment."""
         publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
-        name = rows.quoted_table(self._schema, self._table)
+        name = repair.quoted_table(self._schema, self._table)
         return "\n".join(
             (
                 f"-- in database {self._database}, on connections of their own",
@@ -109,7 +110,7 @@ class RowsEffect(Effect):
         """Compare the rows, letting those on their way arrive; only looks."""
         async with self._opened() as (here, there):
             chosen = Chosen(here, there, await self._common(here, there))
-            found = await rows.suspects(here, there, chosen.table)
+            found = await repair.suspects(here, there, chosen.table)
             if not found:
                 return yes("all rows are equal")
             limit_s = self._world.plan.limits.drain_s
@@ -151,10 +152,10 @@ class RowsEffect(Effect):
     ) -> Chosen | None:
         """Return what differs although everything has arrived, noted on both sides."""
         try:
-            found = await rows.suspects(here, there, table)
-        except rows.TooMany:
+            found = await repair.suspects(here, there, table)
+        except repair.TooMany:
             raise StepFailed(
-                f"More than {rows.MOST} keys of {table} in {self._database} differ.",
+                f"More than {repair.MOST} keys of {table} in {self._database} differ.",
                 now="Nothing was changed.",
                 todo="Rebuild the protection, which copies every table anew, or give the table up.",
             ) from None
@@ -181,21 +182,21 @@ class RowsEffect(Effect):
         between them counts as on its way, and what stays as it was on both sides does not.
         """
         here, there, table = chosen.here, chosen.there, chosen.table
-        if not (before := await rows.at(here, there, table, found)):
+        if not (before := await repair.at(here, there, table, found)):
             return set()
         limit_s = self._world.plan.limits.drain_s
         await caught_up(
             self._world, self._sides, self._database, limit_s=limit_s, only_look=only_look
         )
-        after = await rows.at(here, there, table, before)
+        after = await repair.at(here, there, table, before)
         return {group for group, values in after.items() if values == before[group]}
 
     async def _refuse_what_lasts(self, chosen: Chosen, found: Collection[int]) -> None:
         """Refuse to call a table equal in which rows are left that no key leads to."""
         if not (lasting := await self._lasting(chosen, found, only_look=False)):
             return
-        ours = await rows.count(chosen.here, chosen.table)
-        theirs = await rows.count(chosen.there, chosen.table)
+        ours = await repair.count(chosen.here, chosen.table)
+        theirs = await repair.count(chosen.there, chosen.table)
         publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
         raise StepFailed(
             f"{chosen.table} in {self._database} is not the same on both sides: {publisher} has "
@@ -249,7 +250,7 @@ class RowsEffect(Effect):
                 return
             except errors.LockNotAvailable:
                 await here.rollback()
-        holders = await rows.writers_of(here, table)
+        holders = await repair.writers_of(here, table)
         raise StepFailed(
             f"{table} in {self._database} could not be locked against writes, "
             f"{LOCK_TRIES} times {LOCK_S:.0f} s: {'; '.join(holders) or 'nobody holds it now'}.",
@@ -258,9 +259,9 @@ class RowsEffect(Effect):
         )
 
     async def _common(self, here: AsyncConnection, there: AsyncConnection) -> Table:
-        ours = await rows.shape(here, self._schema, self._table)
-        theirs = await rows.shape(there, self._schema, self._table)
-        name = rows.quoted_table(self._schema, self._table)
+        ours = await repair.shape(here, self._schema, self._table)
+        theirs = await repair.shape(there, self._schema, self._table)
+        name = repair.quoted_table(self._schema, self._table)
         if ours is None or theirs is None or ours.columns != theirs.columns:
             missing = self._sides.publisher if ours is None else self._sides.subscriber
             what = (

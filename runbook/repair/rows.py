@@ -12,8 +12,8 @@ from runbook.base.pair import held
 from runbook.base.step import Gate, Risk, Watch, Wave
 from runbook.failures import Finding
 from runbook.postgres import failing_transaction
+from runbook.postgres.comparison.repair import quoted_table
 from runbook.postgres.failing_transaction import Pending, Stray
-from runbook.postgres.rows import quoted_table
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair.catch_up import goes_on

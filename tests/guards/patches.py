@@ -27,7 +27,6 @@ from runbook import preflight, session
 from runbook.aws.clients import Clients
 from runbook.base.context import World
 from runbook.postgres import (
-    compare,
     connect,
     fence_sql,
     maintenance,
@@ -38,7 +37,8 @@ from runbook.postgres import (
     schema,
     sequences,
 )
-from runbook.postgres.compare import Comparison, How, TableResult
+from runbook.postgres.comparison import fenced
+from runbook.postgres.comparison.fenced import Comparison, How, TableResult
 from runbook.proofs import unreplicated
 from runbook.recovery import database_state
 from state import backups, lock, times
@@ -332,7 +332,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (connect._instance_identifier, _instance),
         (queries.fetch, _fetch),
         (queries.fetch_values, _fetch_values),
-        (compare.compare_databases, _compare),
+        (fenced.compare_databases, _compare),
         (maintenance.unanalyzed, _unanalyzed),
         (maintenance.untried, _untried),
         (maintenance.analyze, _working("analyze")),

@@ -16,11 +16,11 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers.server import ADMIN, Binaries, Ground, Server
-from runbook.postgres import compare
-from runbook.postgres.compare import Comparison
+from runbook.postgres.comparison import fenced
+from runbook.postgres.comparison.fenced import Comparison
+from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison.scan import Scan, digests
 from runbook.postgres.connect import Target, connect
-from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
-from runbook.postgres.scan import Scan, digests
 from runbook.postgres.statement import Statement
 
 MASTER = 'Må"ster 100%'
@@ -198,7 +198,7 @@ def compared(pair: Pair, database: str) -> Compare:
     """Compare 18 with 16, by what this project says to both."""
 
     async def run(budget_s: float = 60.0, **more: object) -> Comparison:
-        return await compare.compare_databases(
+        return await fenced.compare_databases(
             lambda: connect(pair.target(18), master_password, database, deadline_s=LIMIT_S),
             lambda: connect(pair.target(16), master_password, database, deadline_s=LIMIT_S),
             budget_s=budget_s,

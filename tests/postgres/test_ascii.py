@@ -7,16 +7,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.postgres import (
-    catalog,
-    compare,
-    fence_sql,
-    maintenance,
-    marks,
-    rows,
-    schema,
-    schema_ddl,
-)
+from runbook.postgres import catalog, fence_sql, maintenance, marks, schema, schema_ddl
+from runbook.postgres.comparison import fenced, repair
 from runbook.postgres.connect import connect
 from tests.postgres.conftest import LIMIT_S, MASTER, Open, Pair, master_password
 
@@ -57,7 +49,7 @@ async def test_its_rows_are_compared_and_copied_byte_by_byte(
     pair: Pair, opened: Open, legacy: str
 ) -> None:
     async def compared() -> list[tuple[str, str]]:
-        result = await compare.compare_databases(
+        result = await fenced.compare_databases(
             lambda: connect(pair.target(18), master_password, legacy, deadline_s=LIMIT_S),
             lambda: connect(pair.target(16), master_password, legacy, deadline_s=LIMIT_S),
             budget_s=LIMIT_S,
@@ -76,12 +68,12 @@ async def test_its_rows_are_compared_and_copied_byte_by_byte(
         ("public", "straße"),
     }
     for name in ("person", "town", "straße"):
-        shape = await rows.shape(here, "public", name)
+        shape = await repair.shape(here, "public", name)
         assert shape is not None
-        table = rows.Table("public", name, shape)
-        found = await rows.suspects(here, there, table)
+        table = repair.Table("public", name, shape)
+        found = await repair.suspects(here, there, table)
         assert found
-        chosen = rows.Chosen(here, there, table)
+        chosen = repair.Chosen(here, there, table)
         await chosen.choose(found)
         for part in range(chosen.parts):
             wrong, _ = await chosen.unlike(part)

@@ -5,7 +5,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
-from runbook.postgres import compare
+from runbook.postgres.comparison import fenced
 from runbook.postgres.connect import connect
 from tests.postgres.conftest import Compare, Open, Pair, hashed, master_password
 
@@ -213,7 +213,7 @@ async def test_rows_that_a_policy_hides_are_an_error_and_no_gap(
     target = pair.target(16, user=application)
     connection = await connect(target, master_password, database, deadline_s=10)
     async with connection:
-        await compare.prepare(connection)
-        (twice,) = [t for t in await compare.tables(connection) if t.name == "twice"]
+        await fenced.prepare(connection)
+        (twice,) = [t for t in await fenced.tables(connection) if t.name == "twice"]
         with pytest.raises(InsufficientPrivilege):
             await hashed(connection, twice)

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from psycopg import AsyncConnection
 
-from runbook.postgres import compare_live, replication, rowlook, scan
-from runbook.postgres.compare_live import DifferingKey, Kind, LiveComparison
+from runbook.postgres import replication
+from runbook.postgres.comparison import live, look, scan
+from runbook.postgres.comparison.live import DifferingKey, Kind, LiveComparison
 from runbook.postgres.connect import connect
 from tests.postgres.conftest import LIMIT_S, Open, Pair, in_one, master_password
 from tests.postgres.test_replication import NAME, Link, captured, until
@@ -39,7 +40,7 @@ Compared = Callable[..., Awaitable[LiveComparison]]
 @pytest.fixture
 def compared(pair: Pair, database: str) -> Compared:
     async def run(wait_s: float = LIMIT_S, **more: object) -> LiveComparison:
-        return await compare_live.differing_keys(
+        return await live.differing_keys(
             lambda: connect(
                 pair.target(18), master_password, database, deadline_s=LIMIT_S, read_only=True
             ),
@@ -115,11 +116,11 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Go the way of small tables, and that of large ones: ranges of blocks, buckets, cut finer."""
     if request.param == "large":
         monkeypatch.setattr(scan, "PIECE_BYTES", 16 * 1024)
-        monkeypatch.setattr(compare_live, "PIECE_BYTES", 0)
-        monkeypatch.setattr(compare_live, "_BITS", 3)
-        monkeypatch.setattr(compare_live, "_ROWS_AT_ONCE", 60)
-        monkeypatch.setattr(rowlook, "_FIRST_BLOCKS", 4)
-        monkeypatch.setattr(rowlook, "_KEYS_AT_ONCE", 7)
+        monkeypatch.setattr(live, "PIECE_BYTES", 0)
+        monkeypatch.setattr(live, "_BITS", 3)
+        monkeypatch.setattr(live, "_ROWS_AT_ONCE", 60)
+        monkeypatch.setattr(look, "_FIRST_BLOCKS", 4)
+        monkeypatch.setattr(look, "_KEYS_AT_ONCE", 7)
     return str(request.param)
 
 
@@ -252,13 +253,13 @@ async def test_more_differences_than_are_looked_at_are_told_in_part(
 ) -> None:
     async with following(pair, opened, database) as link:
         await link.subscriber.execute("UPDATE public.account SET balance = -1")
-        monkeypatch.setattr(compare_live, "_KEYS_SETTLED", 50)
+        monkeypatch.setattr(live, "_KEYS_SETTLED", 50)
         (told,) = (await compared()).different
         assert (len(told.keys), told.complete) == (50, False)
         # Too many even to be cut finer: some buckets are enough to tell that it differs.
-        monkeypatch.setattr(compare_live, "_ROWS_AT_ONCE", 30)
-        monkeypatch.setattr(compare_live, "_ROWS_CUT_FINER", 10)
-        monkeypatch.setattr(compare_live, "PIECE_BYTES", 0)
+        monkeypatch.setattr(live, "_ROWS_AT_ONCE", 30)
+        monkeypatch.setattr(live, "_ROWS_CUT_FINER", 10)
+        monkeypatch.setattr(live, "PIECE_BYTES", 0)
         (told,) = (await compared()).different
         assert (0 < len(told.keys) <= 50, told.complete) == (True, False)
 

@@ -8,8 +8,8 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import QueryCanceled
 
-from runbook.postgres import compare, scan
-from runbook.postgres.compare import Comparison, How, TableResult
+from runbook.postgres.comparison import fenced, scan
+from runbook.postgres.comparison.fenced import Comparison, How, TableResult
 from tests.postgres.conftest import Compare, Open
 
 SHAPES = {
@@ -116,7 +116,7 @@ CREATE TABLE public.small (id int PRIMARY KEY)
 async def large(opened: Open, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncConnection:
     """Fill tables that are cut into many pieces, with the rows elsewhere on each side."""
     monkeypatch.setattr(scan, "PIECE_BYTES", 64 * 1024)
-    monkeypatch.setattr(compare, "PIECE_BYTES", 64 * 1024)
+    monkeypatch.setattr(fenced, "PIECE_BYTES", 64 * 1024)
     sides = await opened(18, database), await opened(16, database)
     for connection, order in zip(sides, ("i", "md5(i::text)"), strict=True):
         await connection.execute(LARGE)
@@ -164,7 +164,7 @@ async def test_a_sample_takes_the_same_rows_on_both_sides_and_says_what_it_may_m
         "small": (How.HASHED, True),
     }
     assert [t.table for t in found.unproved] == ["large"]
-    assert compare.least_seen(0.25) == 17
+    assert fenced.least_seen(0.25) == 17
     assert found.words() == (
         "2 tables of 9010 rows equal in every row; 1 table of 9000 rows without a difference in a "
         "sample of 25.000% of the rows (a difference in 17 rows or more is missed with a "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from psycopg import AsyncConnection
 
-from runbook.postgres import compare
+from runbook.postgres.comparison import fenced
 from tests.postgres.conftest import Open, hashed
 
 NO_COLUMNS = {
@@ -182,7 +182,7 @@ async def sides(opened: Open, database: str) -> list[AsyncConnection]:
 
 async def hashes(connection: AsyncConnection) -> dict[str, str | None]:
     found = {}
-    for table in await compare.tables(connection):
+    for table in await fenced.tables(connection):
         found[table.name] = await hashed(connection, table)
     return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from runbook.base.context import World
 from runbook.failures import StepFailed
-from runbook.postgres.compare_live import DifferingKey, Kind, LiveComparison, TableDifference
+from runbook.postgres.comparison.live import DifferingKey, Kind, LiveComparison, TableDifference
 from runbook.proofs import compare, diverged
 from runbook.proofs.diverged import Differing
 

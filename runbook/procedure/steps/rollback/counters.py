@@ -11,8 +11,9 @@ from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.plan.model import CompareMode
-from runbook.postgres import compare, sequences
-from runbook.postgres.compare import How
+from runbook.postgres import sequences
+from runbook.postgres.comparison import fenced
+from runbook.postgres.comparison.fenced import How
 from runbook.procedure.steps.protect.verify import BarrierEffect, confirm_barriers
 from runbook.procedure.steps.shared.effects import answered, no, yes
 from runbook.proofs import compare as comparing
@@ -222,10 +223,10 @@ class Compare(Step):
 
     async def _compare(
         self, world: World, watch: Watch, database: str, budget_s: float
-    ) -> compare.Comparison:
+    ) -> fenced.Comparison:
         plan = world.plan.compare
         left, right = await world.target(self.publisher), await world.target(self.subscriber)
-        return await compare.compare_databases(
+        return await fenced.compare_databases(
             world.connector(left, database),
             world.connector(right, database),
             budget_s=budget_s,
@@ -238,7 +239,7 @@ class Compare(Step):
 
 
 def _given_up(
-    result: compare.Comparison, database: str, lost: Collection[tuple[str, str, str]]
+    result: fenced.Comparison, database: str, lost: Collection[tuple[str, str, str]]
 ) -> str:
     """Return the words on tables that differ, and whose loss was accepted by name."""
     names = [
@@ -247,7 +248,7 @@ def _given_up(
     return f"; given up by name, and unlike: {', '.join(names)}" if names else ""
 
 
-def _as_json(result: compare.Comparison) -> Json:
+def _as_json(result: fenced.Comparison) -> Json:
     def named(how: How) -> list[str]:
         return [f"{t.schema}.{t.table}" for t in result.tables if t.how is how]
 

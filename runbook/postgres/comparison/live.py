@@ -14,14 +14,19 @@ from time import monotonic
 
 from psycopg import errors
 
-from runbook.postgres import compare
-from runbook.postgres.compare import Connect, Progress
-from runbook.postgres.confirming import Confirmation, NotConfirmed, Patience
+from runbook.postgres.comparison import fenced as compare
+from runbook.postgres.comparison.confirmation import Confirmation, NotConfirmed, Patience
+from runbook.postgres.comparison.differences import (
+    DifferingKey,
+    Kind,
+    LiveComparison,
+    TableDifference,
+)
+from runbook.postgres.comparison.fenced import Connect, Progress
+from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison.look import NOTHING, Buckets, Key, Looker, Row, Seen, TableLook
+from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, cut
 from runbook.postgres.gather_all import together
-from runbook.postgres.rowdiff import DifferingKey, Kind, LiveComparison, TableDifference
-from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
-from runbook.postgres.rowlook import NOTHING, Buckets, Key, Looker, Row, Seen, TableLook
-from runbook.postgres.scan import PIECE_BYTES, Scan, cut
 from runbook.postgres.statement import quoted
 
 __all__ = [

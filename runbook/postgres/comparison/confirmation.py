@@ -9,8 +9,8 @@ from time import monotonic
 
 from psycopg import AsyncConnection
 
+from runbook.postgres.comparison.look import Looker
 from runbook.postgres.replication import Subscription, lsn_text, slot_lags, subscription
-from runbook.postgres.rowlook import Looker
 
 LEAST_S = 10.0
 """A subscriber that applies answers by then, however much was waited in vain before."""

@@ -15,9 +15,9 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from runbook.postgres.catalog import Table
+from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash, texts
+from runbook.postgres.comparison.scan import Digest, Scan, digests
 from runbook.postgres.queries import batches, fetch
-from runbook.postgres.rowhash import ComparedTable, Salt, row_hash, texts
-from runbook.postgres.scan import Digest, Scan, digests
 
 Key = tuple[str | None, ...]
 """The values of a row's key, or of all its columns where it has none, as text."""

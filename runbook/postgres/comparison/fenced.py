@@ -18,10 +18,10 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Literal
 
+from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, Side
 from runbook.postgres.gather_all import together
 from runbook.postgres.queries import fetch
-from runbook.postgres.rowhash import ComparedTable, Salt, row_hash
-from runbook.postgres.scan import PIECE_BYTES, Scan, Side
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]

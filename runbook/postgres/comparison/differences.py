@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runbook.postgres.rowlook import Key
+from runbook.postgres.comparison.look import Key
 
 
 class Kind(StrEnum):
