@@ -22,7 +22,8 @@ from psycopg.sql import SQL, Composable, Identifier
 
 from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.postgres.comparison import fenced, scan
-from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison.hashing import Salt, row_hash
+from runbook.postgres.comparison.tables import ComparedTable
 
 TABLES = {
     "orders": """CREATE TABLE public.orders AS SELECT i::bigint AS id, i % 100000 AS customer,

@@ -12,7 +12,7 @@ from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.step import Gate, Risk, Watch, Wave
 from runbook.failures import Finding
-from runbook.postgres.comparison import repair
+from runbook.postgres.comparison import row_copy
 from runbook.postgres.schema_ddl import shown
 from runbook.postgres.statement import Statement
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
@@ -124,7 +124,7 @@ async def of_former(world: World, database: str) -> list[EmptyTable]:
 
 async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
     """Return whether an ordinary table of that name is there and has a row."""
-    if await repair.shape(connection, schema, table) is None:
+    if await row_copy.stored_columns(connection, schema, table) is None:
         return False
     query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(schema, table))
     return await (await connection.execute(query)).fetchone() == (True,)

@@ -23,8 +23,8 @@ from runbook.base.pair import Sides, held, publication_name
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
-from runbook.postgres.comparison import repair
-from runbook.postgres.comparison.repair import Chosen, Table
+from runbook.postgres.comparison import row_copy
+from runbook.postgres.comparison.row_copy import Chosen, Pair
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up
@@ -87,7 +87,7 @@ class RowsEffect(Effect):
     def preview(self) -> str:
         """Return what is run; the rows are found at that moment."""
         publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
-        name = repair.quoted_table(self._schema, self._table)
+        name = row_copy.quoted_table(self._schema, self._table)
         return "\n".join(
             (
                 f"-- in database {self._database}, on connections of their own",
@@ -109,8 +109,8 @@ class RowsEffect(Effect):
     async def probe(self) -> Finding:
         """Compare the rows, letting those on their way arrive; only looks."""
         async with self._opened() as (here, there):
-            chosen = Chosen(here, there, await self._common(here, there))
-            found = await repair.suspects(here, there, chosen.table)
+            chosen = Chosen(await self._common(here, there))
+            found = await row_copy.suspects(chosen.pair)
             if not found:
                 return yes("all rows are equal")
             limit_s = self._world.plan.limits.drain_s
@@ -127,35 +127,33 @@ class RowsEffect(Effect):
         began, held_s, mended = time.monotonic(), 0.0, 0
         with answered(self.title, self._sides.subscriber):
             async with self._opened() as (here, there):
-                table = await self._common(here, there)
-                await self._refuse_unless_followed(there, table)
+                pair = await self._common(here, there)
+                await self._refuse_unless_followed(there)
                 for _ in range(ROUNDS):
-                    found = await self._settled(here, there, table)
+                    found = await self._settled(pair)
                     if not found:
                         return {
                             "keys": mended,
                             "held_s": round(held_s, 3),
                             "seconds": round(time.monotonic() - began, 3),
                         }
-                    made, longest = await self._round(here, there, table, found)
+                    made, longest = await self._round(here, there, found)
                     mended += made
                     held_s = max(held_s, longest)
         raise StepFailed(
-            f"The rows of {table} in {self._database} still differ after {ROUNDS} rounds.",
+            f"The rows of {pair} in {self._database} still differ after {ROUNDS} rounds.",
             now=f"{mended} keys were made equal; others came to differ meanwhile.",
             todo=f"Something else writes on {self._sides.subscriber.value}, or a trigger fires "
             "there: find it, then run this again.",
         )
 
-    async def _settled(
-        self, here: AsyncConnection, there: AsyncConnection, table: Table
-    ) -> Chosen | None:
+    async def _settled(self, pair: Pair) -> Chosen | None:
         """Return what differs although everything has arrived, noted on both sides."""
         try:
-            found = await repair.suspects(here, there, table)
-        except repair.TooMany:
+            found = await row_copy.suspects(pair)
+        except row_copy.TooMany:
             raise StepFailed(
-                f"More than {repair.MOST} keys of {table} in {self._database} differ.",
+                f"More than {row_copy.MOST} keys of {pair} in {self._database} differ.",
                 now="Nothing was changed.",
                 todo="Rebuild the protection, which copies every table anew, or give the table up.",
             ) from None
@@ -163,7 +161,7 @@ class RowsEffect(Effect):
             return None
         limit_s = self._world.plan.limits.drain_s
         await catch_up(self._world, self._sides, self._database, limit_s=limit_s)
-        chosen = Chosen(here, there, table)
+        chosen = Chosen(pair)
         await chosen.choose(found)
         left = await chosen.still_unlike()
         if not left:
@@ -181,25 +179,24 @@ class RowsEffect(Effect):
         Writers are not kept off: what they change between two looks with a wait for the subscriber
         between them counts as on its way, and what stays as it was on both sides does not.
         """
-        here, there, table = chosen.here, chosen.there, chosen.table
-        if not (before := await repair.at(here, there, table, found)):
+        if not (before := await row_copy.at(chosen.pair, found)):
             return set()
         limit_s = self._world.plan.limits.drain_s
         await caught_up(
             self._world, self._sides, self._database, limit_s=limit_s, only_look=only_look
         )
-        after = await repair.at(here, there, table, before)
+        after = await row_copy.at(chosen.pair, before)
         return {group for group, values in after.items() if values == before[group]}
 
     async def _refuse_what_lasts(self, chosen: Chosen, found: Collection[int]) -> None:
         """Refuse to call a table equal in which rows are left that no key leads to."""
         if not (lasting := await self._lasting(chosen, found, only_look=False)):
             return
-        ours = await repair.count(chosen.here, chosen.table)
-        theirs = await repair.count(chosen.there, chosen.table)
+        ours = await row_copy.count(chosen.pair.here)
+        theirs = await row_copy.count(chosen.pair.there)
         publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
         raise StepFailed(
-            f"{chosen.table} in {self._database} is not the same on both sides: {publisher} has "
+            f"{chosen.pair} in {self._database} is not the same on both sides: {publisher} has "
             f"{ours} rows, {subscriber} {theirs}, and {len(lasting)} keys differ.",
             now=f"No row of these was changed on {subscriber}.",
             todo="Make the schemas alike first, its keys among them. Where the table was made anew "
@@ -207,14 +204,14 @@ class RowsEffect(Effect):
         )
 
     async def _round(
-        self, here: AsyncConnection, there: AsyncConnection, table: Table, chosen: Chosen
+        self, here: AsyncConnection, there: AsyncConnection, chosen: Chosen
     ) -> tuple[int, float]:
         """Make the chosen groups equal; return how many were not, and the longest hold."""
         mended, longest = 0, 0.0
         for part in range(chosen.parts):
             # What was made equal before stays: between two parts it may be stopped.
             await self._world.pause(f"{self.title}: part {part + 1} of {chosen.parts}", 0.0)
-            await self._lock(here, table)
+            await self._lock(here, chosen.pair)
             locked_at = time.monotonic()
             try:
                 await catch_up(self._world, self._sides, self._database, limit_s=HOLD_S)
@@ -227,7 +224,8 @@ class RowsEffect(Effect):
                         left, now_here = await chosen.unlike(part)
                         if left or now_here != wanted:
                             raise StepFailed(
-                                f"{len(left)} keys of {table} were not equal after their copy.",
+                                f"{len(left)} keys of {chosen.pair} were not equal after their "
+                                "copy.",
                                 now=f"Nothing was changed on {self._sides.subscriber.value}.",
                                 todo="See whether a trigger ENABLE ALWAYS fires there, then run "
                                 "this again.",
@@ -238,7 +236,7 @@ class RowsEffect(Effect):
             longest = max(longest, time.monotonic() - locked_at)
         return mended, longest
 
-    async def _lock(self, here: AsyncConnection, table: Table) -> None:
+    async def _lock(self, here: AsyncConnection, pair: Pair) -> None:
         """Keep writers off the table, in a transaction that is left open."""
         for attempt in range(LOCK_TRIES):
             if attempt:
@@ -246,44 +244,37 @@ class RowsEffect(Effect):
             await here.execute("BEGIN")
             try:
                 await here.execute(f"SET LOCAL lock_timeout = '{LOCK_S:.0f}s'".encode())
-                await here.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(table.identifier))
+                await here.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(pair.identifier))
                 return
             except errors.LockNotAvailable:
                 await here.rollback()
-        holders = await repair.writers_of(here, table)
+        holders = await row_copy.writers_of(pair.here)
         raise StepFailed(
-            f"{table} in {self._database} could not be locked against writes, "
+            f"{pair} in {self._database} could not be locked against writes, "
             f"{LOCK_TRIES} times {LOCK_S:.0f} s: {'; '.join(holders) or 'nobody holds it now'}.",
             now="What was made equal before stays; nothing else was changed.",
             todo="End these transactions, or wait for them, then run this again.",
         )
 
-    async def _common(self, here: AsyncConnection, there: AsyncConnection) -> Table:
-        ours = await repair.shape(here, self._schema, self._table)
-        theirs = await repair.shape(there, self._schema, self._table)
-        name = repair.quoted_table(self._schema, self._table)
-        if ours is None or theirs is None or ours.columns != theirs.columns:
-            missing = self._sides.publisher if ours is None else self._sides.subscriber
-            what = (
-                f"{missing.value} has no table {name} in {self._database}"
-                if ours is None or theirs is None
-                else f"{name} in {self._database} has other columns on each side"
-            )
+    async def _common(self, here: AsyncConnection, there: AsyncConnection) -> Pair:
+        try:
+            return await Pair.of(here, there, self._schema, self._table)
+        except row_copy.Unpaired as error:
             raise StepFailed(
-                f"{what}.",
+                f"In {self._database} {error}.",
                 now="Nothing was changed.",
                 todo="Make the schemas alike first: what is missing is offered beside this.",
-            )
-        return Table(self._schema, self._table, ours)
+            ) from error
 
-    async def _refuse_unless_followed(self, there: AsyncConnection, table: Table) -> None:
+    async def _refuse_unless_followed(self, there: AsyncConnection) -> None:
         """Refuse a table that does not receive what is written: it would not stay equal."""
         name = publication_name(self._world)
         taken = await replication.subscribed_tables(there, name)
         names = {(each.schema, each.name) for each in taken if each.state == "r"}
-        if (table.schema, table.name) not in names:
+        if (self._schema, self._table) not in names:
             raise StepFailed(
-                f"{self._sides.subscriber.value} does not receive {table} in {self._database}.",
+                f"{self._sides.subscriber.value} does not receive "
+                f"{row_copy.quoted_table(self._schema, self._table)} in {self._database}.",
                 now="Nothing was changed.",
                 todo="Take the table in first, with its rows: that is offered beside this.",
             )

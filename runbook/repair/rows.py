@@ -12,7 +12,7 @@ from runbook.base.pair import held
 from runbook.base.step import Gate, Risk, Watch, Wave
 from runbook.failures import Finding
 from runbook.postgres import failing_transaction
-from runbook.postgres.comparison.repair import quoted_table
+from runbook.postgres.comparison.row_copy import quoted_table
 from runbook.postgres.failing_transaction import Pending, Stray
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes

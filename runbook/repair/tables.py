@@ -14,7 +14,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
-from runbook.postgres.comparison.repair import quoted_table
+from runbook.postgres.comparison.row_copy import quoted_table
 from runbook.postgres.schema_ddl import Name, Parts, shown
 from runbook.postgres.statement import Statement, literal, quoted
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes

@@ -18,8 +18,9 @@ from psycopg.sql import SQL, Identifier
 from rehearsal.servers.server import ADMIN, Binaries, Ground, Server
 from runbook.postgres.comparison import fenced
 from runbook.postgres.comparison.fenced import Comparison
-from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison.hashing import Salt, row_hash
 from runbook.postgres.comparison.scan import Scan, digests
+from runbook.postgres.comparison.tables import ComparedTable
 from runbook.postgres.connect import Target, connect
 from runbook.postgres.statement import Statement
 

@@ -8,7 +8,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from runbook.postgres import catalog, fence_sql, maintenance, marks, schema, schema_ddl
-from runbook.postgres.comparison import fenced, repair
+from runbook.postgres.comparison import fenced, row_copy
 from runbook.postgres.connect import connect
 from tests.postgres.conftest import LIMIT_S, MASTER, Open, Pair, master_password
 
@@ -68,12 +68,10 @@ async def test_its_rows_are_compared_and_copied_byte_by_byte(
         ("public", "straße"),
     }
     for name in ("person", "town", "straße"):
-        shape = await repair.shape(here, "public", name)
-        assert shape is not None
-        table = repair.Table("public", name, shape)
-        found = await repair.suspects(here, there, table)
+        table = await row_copy.Pair.of(here, there, "public", name)
+        found = await row_copy.suspects(table)
         assert found
-        chosen = repair.Chosen(here, there, table)
+        chosen = row_copy.Chosen(table)
         await chosen.choose(found)
         for part in range(chosen.parts):
             wrong, _ = await chosen.unlike(part)

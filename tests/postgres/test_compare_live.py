@@ -258,7 +258,7 @@ async def test_more_differences_than_are_looked_at_are_told_in_part(
         assert (len(told.keys), told.complete) == (50, False)
         # Too many even to be cut finer: some buckets are enough to tell that it differs.
         monkeypatch.setattr(live, "_ROWS_AT_ONCE", 30)
-        monkeypatch.setattr(live, "_ROWS_CUT_FINER", 10)
+        monkeypatch.setattr(live, "ROWS_CUT_FINER", 10)
         monkeypatch.setattr(live, "PIECE_BYTES", 0)
         (told,) = (await compared()).different
         assert (0 < len(told.keys) <= 50, told.complete) == (True, False)

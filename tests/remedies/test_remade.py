@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.postgres.comparison.repair import Chosen
+from runbook.postgres.comparison.row_copy import Chosen
 from runbook.proofs import diverged
 from runbook.watch.probes.schemas import SchemasLook
 from tests.remedies.conftest import Bench, until, yes

@@ -18,10 +18,10 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Literal
 
-from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
+from runbook.postgres.comparison.hashing import Salt, row_hash
 from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, Side
+from runbook.postgres.comparison.tables import ComparedTable, paired, tables
 from runbook.postgres.gather_all import together
-from runbook.postgres.queries import fetch
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]
@@ -125,11 +125,6 @@ def least_seen(share: float) -> int:
     return 1 if share >= 1 else math.ceil(math.log(RISK) / math.log1p(-share))
 
 
-async def tables(connection: AsyncConnection) -> list[ComparedTable]:
-    """Return the tables that replication carries, the smallest first."""
-    return await fetch(connection, ComparedTable, "compared_tables")
-
-
 async def prepare(connection: AsyncConnection) -> None:
     """Set what a session that hashes rows needs.
 
@@ -193,12 +188,13 @@ class _Work:
         share: float,
         first: Collection[tuple[str, str]],
     ) -> None:
-        self._absent: list[TableResult] = []
+        pairs = paired(left, right)
+        self._absent = [_absent(table, note) for table, note in pairs.unlike]
         self._sampled: list[bool] = []
         rows, draws = Salt(), Salt()
         scans: tuple[list[Scan], list[Scan]] = ([], [])
         urgent = set()
-        for place, (here, there) in enumerate(self._paired(left, right)):
+        for place, (here, there) in enumerate(pairs.both):
             alike = here.alike(there)
             large = max(here.size_bytes, there.size_bytes) > PIECE_BYTES
             sampled = share < 1 and large and bool(here.key)
@@ -213,22 +209,6 @@ class _Work:
                 found.append(Scan(table, row_hash(table, alike, rows), drawn))
         self.sides = (Side(scans[0], urgent), Side(scans[1], urgent))
         self.began = monotonic()
-
-    def _paired(
-        self, left: Sequence[ComparedTable], right: Sequence[ComparedTable]
-    ) -> list[tuple[ComparedTable, ComparedTable]]:
-        others = {(table.schema, table.name): table for table in right}
-        pairs = []
-        for table in left:
-            other = others.pop((table.schema, table.name), None)
-            if other is None:
-                self._absent.append(_absent(table, "the subscriber has no such table"))
-            elif other.columns != table.columns:
-                self._absent.append(_absent(table, "the columns differ"))
-            else:
-                pairs.append((table, other))
-        self._absent += [_absent(t, "the publisher has no such table") for t in others.values()]
-        return pairs
 
     def told(self) -> tuple[str, float]:
         """Return in words and as a fraction how far it is, with the age of what was last done."""

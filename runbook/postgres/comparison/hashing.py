@@ -19,40 +19,13 @@ from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from runbook.postgres.catalog import Table
+from runbook.postgres.comparison.tables import ComparedTable
 
 _CHAIN = 64
 """Columns in one nested expression: the server's stack bounds how deep it may be."""
 
 _BEYOND_INT = 1 << 40
 """NULL among numbers of at most 32 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedTable(Table):
-    """A table of `compared_tables.sql`; `columns` and what goes with them are in order of name."""
-
-    columns: list[str]
-    types: list[str]
-    """`schema.name`; a domain's is what it is made over."""
-    output_schemas: list[str]
-    outputs: list[str]
-    """Each type's output function; empty where it cannot be called by hand."""
-    key: list[str]
-    """The primary key's columns, else the replica identity's; empty where there is neither."""
-    size_bytes: int
-    """With its TOAST data, without its indexes."""
-    blocks: int
-    """Of the table itself."""
-
-    def alike(self, other: ComparedTable) -> frozenset[str]:
-        """Return the columns that have the same type on another side."""
-        there = dict(zip(other.columns, other.types, strict=True))
-        return frozenset(
-            name
-            for name, kind in zip(self.columns, self.types, strict=True)
-            if there.get(name) == kind
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from time import monotonic
 
 from psycopg import errors
 
-from runbook.postgres.comparison import fenced as compare
 from runbook.postgres.comparison.confirmation import Confirmation, NotConfirmed, Patience
 from runbook.postgres.comparison.differences import (
     DifferingKey,
@@ -23,9 +22,21 @@ from runbook.postgres.comparison.differences import (
     TableDifference,
 )
 from runbook.postgres.comparison.fenced import Connect, Progress
-from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash
-from runbook.postgres.comparison.look import NOTHING, Buckets, Key, Looker, Row, Seen, TableLook
+from runbook.postgres.comparison.hashing import Salt, row_hash
+from runbook.postgres.comparison.look import (
+    MOST_BITS,
+    NOTHING,
+    ROWS_CUT_FINER,
+    Buckets,
+    Key,
+    Looker,
+    Row,
+    Seen,
+    TableLook,
+    differing,
+)
 from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, cut
+from runbook.postgres.comparison.tables import ComparedTable, paired, tables
 from runbook.postgres.gather_all import together
 from runbook.postgres.statement import quoted
 
@@ -41,13 +52,10 @@ __all__ = [
 _BITS = 12
 """A large table is cut into 4,096 buckets: each query answers with as many rows at most."""
 
-_MOST_BITS = 48
-_ROWS_CUT_FINER = 5_000_000
-"""Rows of differing buckets up to which those are cut finer: a query may answer with as many rows
-as it has read then. If there are more, the buckets are looked at again, until the subscriber has
-caught up, and at last only some of them."""
-
 _LOOKS_AGAIN = 3
+"""Where more rows lie in differing buckets than are cut finer, the buckets are looked at again so
+often, until the subscriber has caught up, and at last only some of them."""
+
 _ROWS_AT_ONCE = 50_000
 """Rows of differing buckets that are fetched, key by key; more of them are cut finer first."""
 
@@ -143,12 +151,12 @@ class _Live:
 
     async def compare(self, chosen: Collection[tuple[str, str]] | None) -> None:
         """Look at every table once, and again at what differed."""
-        ours, theirs = await together(
-            compare.tables(self._left.connection), compare.tables(self._right.connection)
-        )
+        ours, theirs = await together(tables(self._left.connection), tables(self._right.connection))
         copied = await self._right.being_copied()
-        pairs = []
-        for here, there in self._paired(ours, theirs, chosen):
+        found, pairs = paired(ours, theirs, chosen), []
+        for table, note in found.unlike:
+            self._differs(table, note=note)
+        for here, there in found.both:
             if (here.schema, here.name) in copied:
                 self._cannot_tell(here, "the subscriber is still copying it")
             else:
@@ -164,28 +172,6 @@ class _Live:
                 await self._resolve(batch[0])
         for pair in suspects:
             await self._resolve(pair, again=True)
-
-    def _paired(
-        self,
-        ours: Sequence[ComparedTable],
-        theirs: Sequence[ComparedTable],
-        chosen: Collection[tuple[str, str]] | None,
-    ) -> Iterator[_Pair]:
-        left = {
-            (t.schema, t.name): t for t in ours if chosen is None or (t.schema, t.name) in chosen
-        }
-        right = {(t.schema, t.name): t for t in theirs}
-        for name, here in left.items():
-            there = right.get(name)
-            if there is None:
-                self._differs(here, note="the subscriber has no such table")
-            elif there.columns != here.columns:
-                self._differs(here, note="the columns differ")
-            else:
-                yield here, there
-        for name in right.keys() - left.keys():
-            if chosen is None or name in chosen:
-                self._differs(right[name], note="the publisher has no such table")
 
     async def _digested(self, batch: Sequence[_Pair]) -> list[_Pair]:
         """Return those of some small tables whose hashes differ now."""
@@ -242,22 +228,17 @@ class _Live:
         bits = 0 if again and left.table.size_bytes <= PIECE_BYTES else _BITS
         first, looked, complete = not again, 0, True
         while True:
-            ours, theirs = await together(left.buckets(bits, among), right.buckets(bits, among))
+            differ, rows = await differing(left, right, bits, among)
             if first:
-                self.rows += sum(seen.rows for seen in ours.values())
+                self.rows += rows
                 first = False
-            differ = {
-                bucket: max(side.get(bucket, NOTHING).rows for side in (ours, theirs))
-                for bucket in ours.keys() | theirs.keys()
-                if ours.get(bucket) != theirs.get(bucket)
-            }
             if not differ:
                 return {}, True
             await self._confirmed()
             among = Buckets(bits, frozenset(differ))
             if (rows := sum(differ.values())) <= _ROWS_AT_ONCE:
                 break
-            if rows <= _ROWS_CUT_FINER and bits < _MOST_BITS:
+            if rows <= ROWS_CUT_FINER and bits < MOST_BITS:
                 bits += _BITS
             elif looked < _LOOKS_AGAIN:
                 looked += 1

@@ -15,8 +15,10 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from runbook.postgres.catalog import Table
-from runbook.postgres.comparison.hashing import ComparedTable, Salt, row_hash, texts
+from runbook.postgres.comparison.hashing import Salt, row_hash, texts
 from runbook.postgres.comparison.scan import Digest, Scan, digests
+from runbook.postgres.comparison.tables import ComparedTable
+from runbook.postgres.gather_all import together
 from runbook.postgres.queries import batches, fetch
 
 Key = tuple[str | None, ...]
@@ -30,6 +32,13 @@ _FIRST_BLOCKS = 1024
 _LEAST_BLOCKS = 16
 _KEYS_AT_ONCE = 500
 
+MOST_BITS = 48
+"""Beyond it, buckets are cut no finer: two rows share one by a chance of one in 2^48."""
+
+ROWS_CUT_FINER = 5_000_000
+"""Rows of differing buckets up to which those are cut finer: a query may answer with as many rows
+as it has read then."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
@@ -40,6 +49,12 @@ class KeyColumn:
     """As SQL writes it."""
     operator_schema: str
     operator: str
+
+    def equals(self, left: Composable, right: Composable) -> Composable:
+        """Return the SQL by which its index knows two values as equal, whatever the search path."""
+        return SQL("{} OPERATOR({}.{}) {}").format(
+            left, Identifier(self.operator_schema), SQL(self.operator), right
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +179,7 @@ class TableLook:
 
         async def look(where: Composable) -> None:
             query = SQL("SELECT ({} & {}), count(*), sum({}) FROM ONLY {} {} GROUP BY 1").format(
-                self.key_hash, _mask(bits), self.row_hash, self._name, where
+                self.key_hash, _mask(bits), self.row_hash, self.name, where
             )
             for bucket, rows, digest in await self._rows(query):
                 _add(found, bucket, Seen(rows, int(digest)))
@@ -182,7 +197,7 @@ class TableLook:
                 self.key_hash,
                 self.row_hash,
                 texts(self.table, self.told_by, "t"),
-                self._name,
+                self.name,
                 where,
             )
             for key_hash, digest, key in await self._rows(query):
@@ -191,6 +206,13 @@ class TableLook:
 
         await self._through(look, among)
         return {key_hash: Row(keys[key_hash], seen) for key_hash, seen in found.items()}
+
+    async def groups(self, where: Composable) -> dict[int, Seen]:
+        """Return rows and hash of each key among the rows of a condition on the table `t`."""
+        query = SQL("SELECT {}, count(*), sum({}) FROM ONLY {} AS t WHERE {} GROUP BY 1").format(
+            self.key_hash, self.row_hash, self.name, where
+        )
+        return {group: Seen(rows, int(digest)) for group, rows, digest in await self._rows(query)}
 
     async def look_up(self, rows: dict[int, Key]) -> dict[int, Seen]:
         """Look for rows anew: by key through the index, else by their hash through the table."""
@@ -216,12 +238,9 @@ class TableLook:
         )
         named = SQL(", ").join(Identifier(f"k{n}") for n in columns)
         equal = SQL(" AND ").join(
-            SQL("t.{} OPERATOR({}.{}) v.{}::{}").format(
-                Identifier(column.name),
-                Identifier(column.operator_schema),
-                SQL(column.operator),
-                Identifier(f"k{n}"),
-                SQL(column.type),
+            column.equals(
+                Identifier("t", column.name),
+                SQL("{}::{}").format(Identifier("v", f"k{n}"), SQL(column.type)),
             )
             for n, column in enumerate(self.key)
         )
@@ -231,10 +250,11 @@ class TableLook:
             " CROSS JOIN LATERAL (SELECT count(*), sum({}),"
             " string_agg(t.xmin::text || t.ctid::text, ' ')"
             " FROM ONLY {} AS t WHERE {}) AS f (rows, hash, version)"
-        ).format(values, named, self.row_hash, self._name, equal)
+        ).format(values, named, self.row_hash, self.name, equal)
 
     @property
-    def _name(self) -> Identifier:
+    def name(self) -> Identifier:
+        """The table, as SQL names it."""
         return Identifier(self.table.schema, self.table.name)
 
     async def _rows(self, query: Composable) -> list[tuple[Any, ...]]:
@@ -266,6 +286,22 @@ class TableLook:
                 step = max(_LEAST_BLOCKS, step // 2)
             elif took < _TARGET_S / 4:
                 step *= 2
+
+
+async def differing(
+    left: TableLook, right: TableLook, bits: int, among: Buckets
+) -> tuple[dict[int, int], int]:
+    """Return the buckets that differ now, each with the rows of its fuller side, and all rows.
+
+    All rows are the left side's, of the buckets that were looked at.
+    """
+    ours, theirs = await together(left.buckets(bits, among), right.buckets(bits, among))
+    unlike = {
+        bucket: max(side.get(bucket, NOTHING).rows for side in (ours, theirs))
+        for bucket in ours.keys() | theirs.keys()
+        if ours.get(bucket) != theirs.get(bucket)
+    }
+    return unlike, sum(seen.rows for seen in ours.values())
 
 
 def _add(found: dict[int, Seen], key: int, seen: Seen) -> None:

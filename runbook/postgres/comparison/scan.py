@@ -10,7 +10,7 @@ from time import monotonic
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from runbook.postgres.comparison.hashing import ComparedTable
+from runbook.postgres.comparison.tables import ComparedTable
 
 _BATCH_TABLES = 50
 _BATCH_BYTES = 16 * 1024 * 1024
