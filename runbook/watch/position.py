@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from runbook.base import step_keys
 from runbook.base.alert import Cause, cause_of
@@ -21,40 +20,11 @@ from runbook.proofs.diverged import DIFFERENT
 from runbook.proofs.late_writes import UNPROVED
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Production, Serving
+from runbook.watch.position_table import POSITIONS, Position
 from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from state.rebasing import present, tried
 from state.records import Attempt, TrackEntry
-
-
-class Position(StrEnum):
-    """Where a run stands, as far as the way back is concerned, or the way forward after one."""
-
-    BEFORE_SWITCHOVER = "before the switchover"
-    SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
-    BEFORE_TRAFFIC = "switched over, traffic not resumed"
-    SLIPPED_IN = "switched over, and rows slipped in before the capture"
-    NOT_PROTECTED = "traffic resumed, not yet protected"
-    PROTECTED = "protected"
-    WAY_LOST = "a slot is gone: blue prime misses writes"
-    ROWS_DIFFER = "rows differed at the last comparison"
-    ROLLING_BACK = "rolling back"
-    ROLLBACK_BLOCKED = "rolling back, and rows differ"
-    SWITCHING_ENDPOINT = "the endpoint is on its way to the old version"
-    ROLLED_BACK = "rolled back"
-    BACK_NOT_PROTECTED = "rolled back, new blue not yet fed"
-    BACK_PROTECTED = "rolled back, and protected"
-    BACK_WAY_LOST = "rolled back; a slot is gone: new blue misses writes"
-    BACK_ROWS_DIFFER = "rolled back; rows differed at the last comparison"
-    GOING_FORWARD = "going forward again"
-    FORWARD_BLOCKED = "going forward again, and rows differ"
-    SWITCHING_FORWARD = "the endpoint is on its way to the new version"
-    FORWARD_NOT_PROTECTED = "gone forward again, blue prime not yet fed"
-    FORCED_FORWARD = "gone forward by force"
-    COMMITTED = "committed"
-    ABORTED = "aborted"
-    LEFT_BEHIND = "left behind: another journal went on with the run"
-
 
 ENDED = {
     Track.ROLLBACK: Position.ROLLED_BACK,
@@ -74,33 +44,13 @@ _TURNING = frozenset({step_keys.STOP_TRAFFIC, step_keys.DETACH})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
-FORCED_FROM = {
-    Role.NEW_BLUE: (
-        Position.PROTECTED,
-        Position.NOT_PROTECTED,
-        Position.FORWARD_NOT_PROTECTED,
-        Position.ROWS_DIFFER,
-        Position.WAY_LOST,
-        Position.ROLLING_BACK,
-        Position.ROLLBACK_BLOCKED,
-    ),
-    Role.BLUE_PRIME: (
-        Position.BACK_PROTECTED,
-        Position.BACK_NOT_PROTECTED,
-        Position.BACK_ROWS_DIFFER,
-        Position.BACK_WAY_LOST,
-        Position.GOING_FORWARD,
-        Position.FORWARD_BLOCKED,
-    ),
-}
-"""The positions in which a cluster has the last word, and the other one may have most of it."""
-
-
 def follows(world: World, where: Position, away: Role) -> bool:
     """Return whether the other cluster has followed `away`, so that it could take over by force."""
     # On the first way up blue prime follows once it is subscribed; after a turn, once that is seen.
     first = away is Role.NEW_BLUE and where is not Position.FORWARD_NOT_PROTECTED
-    return where in FORCED_FROM[away] and bool(world.fact("subscribed" if first else VERIFIED))
+    return POSITIONS[where].last_word is away and bool(
+        world.fact("subscribed" if first else VERIFIED)
+    )
 
 
 def position(world: World, journal: Journal) -> Position:
@@ -247,40 +197,8 @@ def switchover_asked(world: World, journal: Journal) -> bool:
     )
 
 
-def way_back(where: Position) -> str:
-    """Return the sentence that every screen shows: the way from here and what it loses."""
-    return {
-        Position.BEFORE_SWITCHOVER: "abort: blue stays as it is, nothing is lost",
-        Position.SWITCHOVER_ASKED: "known when the switchover's end is seen; nothing is lost",
-        Position.BEFORE_TRAFFIC: "return to old blue, nothing is lost",
-        Position.SLIPPED_IN: "return to old blue, which loses only what slipped in, as named",
-        Position.NOT_PROTECTED: "finish protecting, then roll back: nothing is lost, it takes time",
-        Position.PROTECTED: "roll back to blue prime, nothing is lost",
-        Position.WAY_LOST: "none that loses nothing: a slot is gone, blue prime misses writes",
-        Position.ROWS_DIFFER: "re-copy the tables that differ, then roll back; compare proves it",
-        Position.ROLLBACK_BLOCKED: "stay on the new version: it has every write; rows differ",
-        Position.ROLLING_BACK: "go on rolling back, nothing is lost",
-        Position.SWITCHING_ENDPOINT: "go on rolling back, nothing is lost",
-        Position.ROLLED_BACK: "none is held: the old version serves",
-        Position.BACK_NOT_PROTECTED: "finish feeding new blue, then forward again: nothing is lost",
-        Position.BACK_PROTECTED: "forward again to new blue, nothing is lost",
-        Position.BACK_WAY_LOST: "none that loses nothing: a slot is gone, new blue misses writes",
-        Position.BACK_ROWS_DIFFER: "re-copy the tables that differ, then forward; compare proves "
-        "it",
-        Position.FORWARD_BLOCKED: "stay on the old version: it has every write; rows differ",
-        Position.GOING_FORWARD: "go on going forward, nothing is lost",
-        Position.SWITCHING_FORWARD: "go on going forward, nothing is lost",
-        Position.FORWARD_NOT_PROTECTED: "finish feeding blue prime, then roll back: nothing is "
-        "lost",
-        Position.FORCED_FORWARD: "none is held: the new version serves",
-        Position.COMMITTED: "none: the way back has ended",
-        Position.ABORTED: "none is needed: blue serves as before",
-        Position.LEFT_BEHIND: "not known here: another journal went on with the run",
-    }[where]
-
-
 def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
-    """Return the same where the cluster that serves answers; else what is left then.
+    """Return the way from here and what it loses; what is left where nobody answers there.
 
     `fresh` says that it must have been looked for lately.
     """
@@ -288,11 +206,11 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
         forced.GATE
     ):
         return "go on with the forced way: what was not sent is given up, and nothing else"
-    away = next((role for role, places in FORCED_FROM.items() if where in places), None)
+    path, away = POSITIONS[where].path, POSITIONS[where].last_word
     if away is None:
-        return way_back(where)
+        return path
     behind = new_databases.gone_by_name(world)
-    here = f"{way_back(where)}; {behind}, stays behind" if behind else way_back(where)
+    here = f"{path}; {behind}, stays behind" if behind else path
     down = verdicts.unreached(world, fresh=fresh)
     if down is None:
         return here

@@ -29,7 +29,8 @@ from runbook.recovery.cluster_roles import Cast
 from runbook.recovery.evidence import Scene
 from runbook.recovery.found import Draft
 from runbook.recovery.stays import Past, Seen, Stay
-from runbook.watch.position import Position, position, switchover_asked
+from runbook.watch.position import position, switchover_asked
+from runbook.watch.position_table import Position
 from state.enums import Environment, Outcome, Result, Status, Track
 from state.errors import HandedOver, Refused
 from state.journal import Journal

@@ -21,7 +21,8 @@ from runbook.procedure.steps.shared import recreate_failed
 from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from runbook.procedure.steps.upgrade import switchover
-from runbook.watch.position import Position, position
+from runbook.watch.position import position
+from runbook.watch.position_table import Position
 from state.enums import Outcome, Track
 
 BUSY = AwsRefused("InvalidDBClusterStateFault", "DbCluster orders is not in available state")

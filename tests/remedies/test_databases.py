@@ -20,7 +20,8 @@ from runbook.procedure.steps.rollback import fail_back, forced
 from runbook.procedure.steps.rollback.fail_back import Assess
 from runbook.proofs import new_databases, schema_drift
 from runbook.proofs.schema_drift import Drift, SchemaLook
-from runbook.watch.position import Position, way_back, way_back_now
+from runbook.watch.position import way_back_now
+from runbook.watch.position_table import POSITIONS, Position
 from runbook.watch.probes.objects import HeldObjectsLook
 from tests.remedies.conftest import Bench
 
@@ -128,7 +129,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     monkeypatch.setattr(World, "databases", dropped)
     await HeldObjectsLook(grown.world, grown.journal).look([grown.database])
     assert schema_drift.given_up(grown.world) == [], "one that is gone again is not lost"
-    assert way_back_now(grown.world, Position.PROTECTED) == way_back(Position.PROTECTED)
+    assert way_back_now(grown.world, Position.PROTECTED) == POSITIONS[Position.PROTECTED].path
 
 
 async def test_what_production_refuses_meanwhile_is_what_is_said(bench: Bench) -> None:

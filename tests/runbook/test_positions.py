@@ -19,7 +19,8 @@ from runbook.procedure.steps.rollback import forced
 from runbook.procedure.tracks import steps_of
 from runbook.proofs.diverged import DIFFERENT
 from runbook.protection.dashboard import Board, Production, Serving
-from runbook.watch.position import Position, position, way_back, way_back_now
+from runbook.watch.position import position, way_back_now
+from runbook.watch.position_table import BRANCHES, POSITIONS, Position
 from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from tests.state.invented import start
@@ -220,7 +221,6 @@ def test_where_it_stands_and_which_ways_are_open(
     told.facts.update(facts)
     assert told.position() is where
     assert told.open_ways() == open_ways
-    assert way_back(where)
 
 
 def test_going_forward_is_called_off_only_once_blue_prime_is_opened_again(told: Told) -> None:
@@ -405,3 +405,12 @@ def test_a_forced_way_under_way_never_says_that_nothing_is_lost(told: Told) -> N
         assert "what was not sent is given up" in way_back_now(told.world, where)
     told.accepted = set()
     assert "nothing is lost" in way_back_now(told.world, Position.SWITCHING_ENDPOINT)
+
+
+def test_every_position_is_in_the_table_and_recommends_only_what_it_opens() -> None:
+    assert POSITIONS.keys() == set(Position)
+    for standing in POSITIONS.values():
+        assert standing.path
+        assert standing.opens.keys() <= BRANCHES.keys()
+        assert standing.recommended is None or standing.recommended in standing.opens
+        assert not standing.opens.keys() & standing.why_not.keys()

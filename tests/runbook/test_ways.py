@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from runbook.base.context import World
-from runbook.watch.position import Position, position
+from runbook.watch.position import position
+from runbook.watch.position_table import Position
 from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from tests.state.invented import start
