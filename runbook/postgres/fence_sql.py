@@ -138,6 +138,8 @@ class FenceVerdict:
     """Why it is not proved; empty when it is."""
     notes: tuple[str, ...] = ()
     """What was seen and does not count against it, e.g. sessions of other roles."""
+    settles: bool = False
+    """Whether all that is open are counts that come some seconds late: a later look may tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,7 @@ def compare_samples(
         return FenceVerdict(None, ("the two looks were at different clusters",))
     against, bystanders = named(before, after, application_roles=application_roles)
     unclear: list[str] = []
+    late: list[str] = []
     notes = [str(session) for session in bystanders]
     if none_ended(before, after):
         notes.append("no transaction with an id has ended in between")
@@ -222,10 +225,12 @@ def compare_samples(
         unclear += doubtful
         notes += said
         late = [str(s) for s in bystanders if not s.settled] + [str(w) for w in after.workers]
-        if late and not moved:
-            unclear.append(f"{LATE}: {', '.join(late)}")
+        late = [] if moved else late
+    settles = bool(late) and not against and not unclear
+    if late:
+        unclear.append(f"{LATE}: {', '.join(late)}")
     proved = False if against else None if unclear else True
-    return FenceVerdict(proved, (*against, *unclear), tuple(notes))
+    return FenceVerdict(proved, (*against, *unclear), tuple(notes), settles)
 
 
 def named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -29,7 +29,8 @@ class Done:
     """What was worked on, and what the server refused, with its reason."""
 
     done: tuple[str, ...]
-    skipped: tuple[str, ...]
+    skipped: Mapping[str, str]
+    """Object -> reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +73,20 @@ async def analyze(
     found = await fetch(connection, _Analyzable, "analyzable_tables")
     whole = sum(table.size_bytes for table in found) or 1
     done: list[str] = []
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}
     worked = 0
     async with unhurried(connection, limit_s) as warnings:
         for table in found:
             warnings.clear()
             statement = Statement(_on("ANALYZE {table}", table), transactional=False)
             if problem := await _refused(connection, statement) or "; ".join(warnings):
-                skipped.append(f"{table}: {problem}")
+                skipped[str(table)] = problem
             else:
                 done.append(str(table))
             worked += table.size_bytes
             if progress:
                 await progress(str(table), worked / whole)
-    return Done(tuple(done), tuple(skipped))
+    return Done(tuple(done), skipped)
 
 
 async def refresh_materialized_views(
@@ -100,19 +101,19 @@ async def refresh_materialized_views(
     order = TopologicalSorter({oid: view.reads_from for oid, view in views.items()})
     chosen = [views[oid] for oid in order.static_order() if views[oid].populated]
     done: list[str] = []
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}
     async with unhurried(connection):
         for place, view in enumerate(chosen, start=1):
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
             if await _time_is_up(connection, ends):
-                skipped.append(f"{view}: the {limit_s:.0f} s for all of them were over")
+                skipped[str(view)] = f"the {limit_s:.0f} s for all of them were over"
             elif problem := await _refused(connection, statement):
-                skipped.append(f"{view}: {problem}")
+                skipped[str(view)] = problem
             else:
                 done.append(str(view))
             if progress:
                 await progress(str(view), place / len(chosen))
-    return Done(tuple(done), tuple(skipped))
+    return Done(tuple(done), skipped)
 
 
 @asynccontextmanager

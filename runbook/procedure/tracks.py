@@ -7,6 +7,7 @@ again after one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
@@ -65,20 +66,21 @@ from runbook.procedure.steps.upgrade.validate import ReadyToSwitch, ValidateGree
 from state.enums import Result, Track
 
 
-def flowing(*steps: Step) -> list[Step]:
+def runs_unattended(*steps: Step) -> list[Step]:
     """Return steps that follow one another by themselves: the applications are down meanwhile."""
-    for step in steps:
+    followed = [copy(step) for step in steps]
+    for step in followed:
         step.continues = True
-    return list(steps)
+    return followed
 
 
 def upgrade(plan: Plan, way: str = "") -> list[Step]:
     """Blue becomes new blue on the new version, and gets its rollback cluster."""
     match way:
         case WayUp.STAY:
-            return stay(Role.NEW_BLUE)
+            return cancel_cutover(Role.NEW_BLUE)
         case WayUp.FORWARD:
-            return turn(Role.BLUE_PRIME, Role.NEW_BLUE)
+            return cutover(Role.BLUE_PRIME, Role.NEW_BLUE)
         case WayUp.FORCED:
             return forced(Role.BLUE_PRIME, Role.NEW_BLUE)
     prepare = [
@@ -90,7 +92,7 @@ def upgrade(plan: Plan, way: str = "") -> list[Step]:
         ValidateGreen(),
         ReadyToSwitch(),
     ]
-    pivot = flowing(
+    pivot = runs_unattended(
         StopTraffic(on=Role.BLUE, also=(Role.GREEN,)),
         Switchover(),
         Capture(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE),
@@ -101,7 +103,7 @@ def upgrade(plan: Plan, way: str = "") -> list[Step]:
     bake = Bake(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
     if plan.upgrade.order is Order.TRAFFIC_FIRST:
         return [*prepare, *pivot, resume, *protect(), bake]
-    return [*prepare, *pivot, *flowing(*protect()), resume, bake]
+    return [*prepare, *pivot, *runs_unattended(*protect()), resume, bake]
 
 
 def protect() -> list[Step]:
@@ -111,11 +113,11 @@ def protect() -> list[Step]:
         HoldOldBlue(),
         Clone(),
         CloneInstances(),
-        *feed(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
+        *start_replication(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
     ]
 
 
-def feed(publisher: Role, subscriber: Role) -> list[Step]:
+def start_replication(publisher: Role, subscriber: Role) -> list[Step]:
     """The slots start at exactly what the subscriber has: let it follow, and prove that it does."""
     return [
         Subscribe(publisher=publisher, subscriber=subscriber),
@@ -123,7 +125,7 @@ def feed(publisher: Role, subscriber: Role) -> list[Step]:
     ]
 
 
-def turn(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
+def cutover(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
     """The cluster that follows has every write: it takes over, and is followed in its turn.
 
     The way back is a turn from new blue to blue prime, the way forward one from blue prime to new
@@ -134,10 +136,13 @@ def turn(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
     capture: list[Step] = [Capture(publisher=to, equal_to=away)] if protected else []
     fed: list[Step] = []
     if protected:
-        fed = [*feed(publisher=to, subscriber=away), Bake(publisher=to, subscriber=away)]
+        fed = [
+            *start_replication(publisher=to, subscriber=away),
+            Bake(publisher=to, subscriber=away),
+        ]
     return [
         Assess(away=away, to=to, protects=protected),
-        *flowing(
+        *runs_unattended(
             StopTraffic(on=away),
             Drain(**sides),
             SyncSequences(**sides),
@@ -154,14 +159,14 @@ def turn(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
     ]
 
 
-def stay(on: Role) -> list[Step]:
+def cancel_cutover(on: Role) -> list[Step]:
     """A turn was called off before its endpoint moved: the cluster that served goes on serving.
 
     Its slots were not dropped yet and the other one has changed nothing: it is fed from them again.
     """
     sides = Sides.of(on)
     return [
-        *flowing(CloseSide(sides.subscriber), HoldAgain(on), OpenSide(on)),
+        *runs_unattended(CloseSide(sides.subscriber), HoldAgain(on), OpenSide(on)),
         ResumeTraffic(
             on=on,
             closed=(sides.subscriber,),
@@ -169,7 +174,7 @@ def stay(on: Role) -> list[Step]:
             phase="rollback" if on is Role.NEW_BLUE else "forward",
         ),
         # Its capture shows, to whoever comes without a journal, that it has every write.
-        *feed(on, sides.subscriber),
+        *start_replication(on, sides.subscriber),
         DropCapture(sides.subscriber),
         Bake(on, sides.subscriber),
     ]
@@ -183,20 +188,20 @@ def abort(plan: Plan, way: str = "") -> list[Step]:
 def rollback(plan: Plan, way: str = WayBack.BLUE_PRIME) -> list[Step]:
     """After the switchover: back to the old version."""
     settled = RollbackSettled(on=Role.BLUE_PRIME)
-    back = turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
+    back = cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
     match WayBack(way):
         case WayBack.BLUE_PRIME:
             return [*back, settled]
         case WayBack.PROTECT_THEN_BLUE_PRIME:
             return [*protect(), *back, settled]
         case WayBack.FOR_GOOD:
-            return [*turn(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
+            return [*cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
         case WayBack.OLD_BLUE:
             return to_old_blue()
         case WayBack.FORCED:
             return forced(Role.NEW_BLUE, Role.BLUE_PRIME)
         case WayBack.STAY:
-            return [*stay(Role.BLUE_PRIME), settled]
+            return [*cancel_cutover(Role.BLUE_PRIME), settled]
         case WayBack.SETTLE:
             return [
                 SettleAssess(),
@@ -210,7 +215,7 @@ def to_old_blue() -> list[Step]:
     """No application wrote to new blue: old blue is exactly what it was."""
     return [
         Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
-        *flowing(
+        *runs_unattended(
             StopTraffic(on=Role.NEW_BLUE),
             CloseSide(Role.NEW_BLUE, Role.OLD_BLUE),
             DeleteDeployment(),
@@ -234,7 +239,7 @@ def forced(away: Role, to: Role) -> list[Step]:
     """The one that serves does not answer: the one that follows takes over with what it has."""
     return [
         ForcedAssess(away, to),
-        *flowing(
+        *runs_unattended(
             CutOff(on=away),
             ApplyReceived(to),
             Detach(to),

@@ -265,7 +265,7 @@ async def _settled_look(world: World, kept: FenceSample, role: Role) -> FenceSam
         for _ in range(int(SETTLES_S / _LOOK_EVERY_S)):
             now = await fence_sql.sample(opened)
             verdict = _held(world, kept, now)
-            if verdict.proved is not None or not verdict.reasons[0].startswith(fence_sql.LATE):
+            if not verdict.settles:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
         return now

@@ -215,9 +215,10 @@ def refresh_key(role: Role, database: str) -> str:
 def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> None:
     """Warn of each materialized view that was not refreshed: it shows what it showed before."""
     key = refresh_key(role, database)
-    skipped = (world.done(key) or {}).get("skipped") or []
+    skipped = dict((world.done(key) or {}).get("skipped") or {})
+    reasons = "; ".join(f"{view}: {why}" for view, why in skipped.items())
     words = f"{len(skipped)} materialized views of {database} on {role.value} were not refreshed, "
-    words += f"and show what they showed before: {'; '.join(skipped)}. REFRESH them by hand."
+    words += f"and show what they showed before: {reasons}. REFRESH them by hand."
     watch.warning(words if skipped else "", key=key)
 
 
@@ -249,7 +250,7 @@ class RefreshViews(Effect):
                 done = await maintenance.refresh_materialized_views(
                     connection, limit_s=self._world.plan.fence.limit_s
                 )
-            return {"refreshed": list(done.done), "skipped": list(done.skipped)}
+            return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
 
 
 class RollbackSettled(Step):

@@ -143,7 +143,7 @@ class AnalyzeEffect(Effect):
                 done = await maintenance.analyze(
                     connection, told, limit_s=self._world.plan.limits.mend_s
                 )
-            return {"analyzed": len(done.done), "skipped": list(done.skipped)}
+            return {"analyzed": len(done.done), "skipped": dict(done.skipped)}
 
 
 def _analyze_key(database: str) -> str:
@@ -153,16 +153,13 @@ def _analyze_key(database: str) -> str:
 async def _name_unanalyzed(world: World, watch: Watch, database: str) -> None:
     """Warn of each table of green that could not be analyzed: production would have it so."""
     key = _analyze_key(database)
-    refused = list((world.done(key) or {}).get("skipped") or [])
+    refused = dict((world.done(key) or {}).get("skipped") or {})
     async with world.connect(Role.GREEN, database) as connection:
         missing = await maintenance.unanalyzed(connection)
-    refused += [
-        f"{table}: it has no statistics"
-        for table in missing
-        if not any(text.startswith(f"{table}: ") for text in refused)
-    ]
+    refused = dict.fromkeys(missing, "it has no statistics") | refused
+    reasons = "; ".join(f"{table}: {why}" for table, why in refused.items())
     words = f"{len(refused)} tables of {database} on green could not be analyzed: "
-    words += f"{'; '.join(refused)}. Mend what is named and ANALYZE them before the switchover: "
+    words += f"{reasons}. Mend what is named and ANALYZE them before the switchover: "
     words += "queries on them would be planned without what ANALYZE finds."
     watch.warning(words if refused else "", key=key)
 
