@@ -17,7 +17,8 @@ from runbook.failures import Answer
 from runbook.procedure.runner import Decide
 from runbook.procedure.tracks import steps_of
 from runbook.repair.remedy import is_remedy
-from runbook.session import Session, durations
+from runbook.session import Session
+from runbook.view import durations
 from state.enums import Result, Status, Track
 from state.errors import JournalUnusable
 from state.records import Event, Json

@@ -1,0 +1,180 @@
+"""A run as anybody may look at it: what its journal and its clusters show, what is offered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import psycopg
+
+from runbook import checklist as checklists
+from runbook.aws import Aws
+from runbook.base.context import World
+from runbook.base.offer import Offer, Pending, choices
+from runbook.base.step import Step
+from runbook.base.variants import name
+from runbook.branches import Way, ways
+from runbook.checklist import Checklist
+from runbook.failures import Ambiguous, Answer, Finding, StepFailed
+from runbook.plan.model import Plan
+from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.preflight import plans
+from runbook.procedure.tracks import steps_of
+from runbook.protection import verdicts
+from runbook.protection.dashboard import Board
+from runbook.repair import offered as remedies
+from runbook.repair.kinds import rebuilt
+from runbook.repair.remedy import is_remedy
+from runbook.watch.monitor import Monitor
+from runbook.watch.position import position, way_back_now
+from state.enums import Outcome, Result, Status
+from state.journal import Journal
+from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
+from state.stays import on_stay
+
+SAMPLE_CONNECT_S = 3.0
+"""How long a sampler tries to connect: an old figure is shown as old, not waited for."""
+
+
+class View:
+    """One run, looked at. It changes nothing."""
+
+    def __init__(self, journal: Journal, run: Run) -> None:
+        self.run = run
+        self.plan: Plan = plans.of_run(journal, run)
+        self._journal = journal
+        aws = Aws(self.plan.cluster.region)
+        self._world = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        # Looks are on connections of their own, so that none waits for the runner's.
+        self._looking = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        sampling = World(
+            run=run.id, plan=self.plan, journal=journal, aws=aws, connect_s=SAMPLE_CONNECT_S
+        )
+        self._monitor = Monitor(sampling, journal)
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def holder(self) -> Holder | None:
+        return self._journal.holder()
+
+    def checklist(self) -> Checklist:
+        """Return where the run stands."""
+        return checklists.read(self._journal, self.run.id)
+
+    def board(self) -> Board:
+        """Return the live figures: this process's own, or those that the holder published."""
+        if self._watching is not None or self._monitor.board.at is not None:
+            return self._monitor.board
+        watched = self._journal.holder() is not None
+        return verdicts.board_as_seen(self._looking, watched=watched) or Board()
+
+    def events(self, after: int = 0, limit: int = 200) -> list[Event]:
+        """Return the newest events after an id, oldest first."""
+        return self._journal.events(self.run.id, after=after, limit=limit)
+
+    def evidences(self, step: str, entry: int | None = None) -> list[Evidence]:
+        """Return what a step saw, oldest first: on one stay, by its id, or on any."""
+        found = self._journal.evidences(self.run.id, step)
+        if entry is None:
+            return found
+        attempts, entries = self._journal.attempts, self._journal.entries
+        return on_stay(entry, found, attempts(self.run.id), entries(self.run.id))
+
+    def decisions(self) -> list[Decision]:
+        """Return what was decided, oldest first."""
+        return self._journal.decisions(self.run.id)
+
+    def samples(self, kind: str, subject: str | None, minutes: float) -> list[Sample]:
+        """Return measured values of the last minutes, oldest first."""
+        since = self._world.now() - timedelta(minutes=minutes)
+        return self._journal.samples_of(self.run.id, kind, subject, since)
+
+    def data_version(self) -> int:
+        """Return a number that changes when anything was written."""
+        return self._journal.data_version()
+
+    def result(self) -> Result | None:
+        """Return how the run ended, or where it rests."""
+        return self._journal.run(self.run.id).result
+
+    def way_back(self) -> str:
+        """Return the sentence on the way back from here and what it loses."""
+        return way_back_now(self._world, position(self._world, self._journal), fresh=False)
+
+    def fact(self, key: str) -> Json | None:
+        """Return the latest value kept as evidence under a key, or None."""
+        return self._journal.fact(self.run.id, key)
+
+    async def remedies(self) -> list[Offer]:
+        """Return the mends that are offered now, in the order in which they are to be taken."""
+        try:
+            found = await remedies.offered(self._looking, self._journal)
+            return await remedies.described(self._looking, found)
+        finally:
+            await self._looking.forget_connections()
+
+    async def ways(self) -> list[Way]:
+        """Return the ways off the current track, the recommended one first."""
+        return ways(self._world, self._journal)
+
+    def _step(self, key: str) -> Step:
+        if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):
+            return remedy
+        entry = self._journal.entries(self.run.id)[-1]
+        for step in steps_of(entry.track, self.plan, entry.way):
+            if step.key == key:
+                return step
+        raise StepFailed(
+            f"There is no step {key} on the track {entry.track.value}.",
+            now="Nothing was changed.",
+            todo="Choose a step of the checklist.",
+        )
+
+    async def findings(self) -> list[Pending]:
+        """Return the effects of the present track whose outcome is unknown, probed now."""
+        listed = self.checklist()
+        found = []
+        for line in listed.current.lines:
+            if line.attempt is None or line.status is not Status.UNKNOWN:
+                continue
+            for effect in line.attempt.effects:
+                if effect.outcome is Outcome.UNKNOWN:
+                    finding = await self._probe(line.step, effect)
+                    found.append(Pending(effect, line.step, finding, choices(finding)))
+        return found
+
+    async def _probe(self, step: str, effect: Effect) -> Finding:
+        try:
+            for wave in await self._step(step).effects(self._looking):
+                for candidate in wave:
+                    if candidate.key == effect.key:
+                        return await candidate.probe()
+        except (
+            StepFailed,
+            Ambiguous,
+            CannotConnect,
+            WrongServer,
+            psycopg.Error,
+            OSError,
+        ) as error:
+            return Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
+        finally:
+            await self._looking.forget_connections()
+        # Most often the world has it already; but that is a guess, and a guess is not good news.
+        return Finding(Answer.UNKNOWN, "the step as it would run now does not list this change")
+
+
+def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
+    """Return every step that was tried, with its status and seconds, for JSON."""
+    return [
+        {
+            "step": line.step,
+            "track": name(section.entry.track, section.entry.way),
+            "status": line.status.value,
+            "seconds": line.seconds,
+        }
+        for section in checklist.sections
+        for line in section.lines
+        if line.attempt is not None
+    ]
