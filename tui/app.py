@@ -11,7 +11,6 @@ import logging
 import signal
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,29 +26,22 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 
-from runbook.base.step import Gate
-from runbook.checklist import Line
 from runbook.plan.model import PlanError
-from state.enums import Status
-from state.errors import JournalHeld, JournalUnusable
+from state.errors import JournalHeld
 from state.masking import masked
 from state.records import RunSummary
 from tui import keys, questions, text
-from tui.covering import Covering
-from tui.engine import Engine
 from tui.face import Face
 from tui.leave_message import parting
 from tui.model import OnlyToWatch, RunModel
-from tui.questions import Question
+from tui.run_control import LOOKS_S, RunControl
 from tui.screens.base import KeyedScreen
-from tui.screens.confirm import ConfirmDialog, Consent, LeaveDialog
+from tui.screens.confirm import LeaveDialog
 from tui.screens.leaving import Leaving
-from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.notice import Notice
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
-from tui.surroundings import Surroundings
 from tui.terminal import Continued, SurvivingDriver
 from tui.theme import DAY, NIGHT
 
@@ -57,9 +49,6 @@ _log = logging.getLogger("blueprime.app")
 
 TERMINAL_S = 1.0
 """How often to look whether the terminal is still there: not every loss sends a signal."""
-
-LOOKS_S = 0.4
-"""After so long it is said what leaving waits for."""
 
 SETTLE_S = 60.0
 """How long leaving waits for the effect in flight."""
@@ -78,7 +67,7 @@ class Doors:
     """Whether a run is a rehearsal whose lab, and with it its clusters, is there no more."""
 
 
-class BlueprimeApp(Covering, Surroundings):
+class BlueprimeApp(RunControl):
     """The face of blueprime.
 
     With `at` a run is opened at once, with `plan` one is started; leaving it leaves the app then.
@@ -97,13 +86,6 @@ class BlueprimeApp(Covering, Surroundings):
         text-style: none;
     }
     """
-
-    class GateAsked(Message):
-        """A step asks for a decision; the answer is awaited on the engine's thread."""
-
-        def __init__(self, model: RunModel, gate: Gate, answer: Future[str | None]) -> None:
-            super().__init__()
-            self.model, self.gate, self.answer = model, gate, answer
 
     class LeaveAsked(Message):
         """The terminal is gone, or the process was asked to end."""
@@ -128,19 +110,10 @@ class BlueprimeApp(Covering, Surroundings):
         self.home = home
         self.badge = badge
         self.now = now
-        self.engine = Engine()
-        self.conducting = ""
-        """The step that this process runs now, or empty."""
-        self.asking = ""
-        """The step whose gate waits for an answer in a dialog, or empty."""
-        self.halted = ""
-        """Why nothing can be done any more in this process: the journal failed under an act."""
         self.goodbye = ""
         """What to print once the terminal is back: what goes on, and how to come back."""
         self._at, self._watch, self._plan = at, watch, plan
         self._model: RunModel | None = None
-        self._answers: set[Future[str | None]] = set()
-        self._leaving = False
 
     def list_runs(self) -> list[RunSummary]:
         """Return the runs of the workspace; on the engine's thread."""
@@ -251,112 +224,6 @@ class BlueprimeApp(Covering, Surroundings):
         """Show what is unknown again, above the run's screen."""
         if not await self.push_screen_wait(ResumeScreen(model)):
             self.leave_run(model)
-
-    # Acting.
-
-    @work(group="conduct")
-    async def conduct(self, model: RunModel, line: Line) -> None:
-        """Run a step as it was shown; a second one is refused while one runs."""
-        step = line.step
-
-        async def advance() -> Status | None:
-            following = (await self.engine.read(model.checklist)).next
-            if following is None or stamp_of(following) != stamp_of(line):
-                # The key was pressed at a picture that is older than what is true now.
-                self.say_once(f"{step}: the checklist has gone on meanwhile; nothing was done")
-                return None
-            return await self.engine.call(
-                lambda: model.advance(step, lambda gate: self._decide(model, gate))
-            )
-
-        await self._act(step, advance)
-
-    @work(group="conduct")
-    async def mend(
-        self, model: RunModel, remedy: str, done: Callable[[Status | None], None]
-    ) -> None:
-        """Perform a remedy, whatever becomes of the screen that asked for it.
-
-        `done` hears how it ended: None where it was not begun, or not brought to its end.
-        """
-        status = await self._act(
-            remedy,
-            lambda: self.engine.call(
-                lambda: model.mend(remedy, lambda gate: self._decide(model, gate))
-            ),
-        )
-        done(status)
-
-    async def _act(self, step: str, doing: Callable[[], Awaitable[Status | None]]) -> Status | None:
-        if self.conducting or self._leaving or self.halted:
-            return None
-        self.conducting = step
-        try:
-            status = await doing()
-        except Exception as error:  # what the journal holds stays true; a person sees the words
-            self.failed(error, f"{text.clean(step)} was not run to its end")
-            return None
-        else:
-            if status in (Status.FAILED, Status.UNKNOWN):
-                self.bell()
-            return status
-        finally:
-            self.conducting = ""
-
-    def say_once(self, words: str) -> None:
-        """Say why a key did nothing; a key that is held says it once."""
-        if not any(each.message == words for each in self._notifications):
-            self.notify(words, severity="warning", timeout=3, markup=False)
-
-    def failed(self, error: Exception, heading: str) -> None:
-        """Say that an act was refused; where the journal is at fault, do nothing more from here.
-
-        An effect whose outcome could not be kept is unknown, and only an opening finds that out.
-        """
-        if isinstance(error, JournalUnusable):
-            self.halted = text.clean(f"{error.what} {error.todo}")
-            self.bell()
-        words = text.clean(str(error) or type(error).__name__)
-        self.notify(words, title=heading, severity="error", timeout=20, markup=False)
-
-    async def _decide(self, model: RunModel, gate: Gate) -> str | None:
-        """Carry a gate to the screen and its answer back; runs on the engine's thread."""
-        answer: Future[str | None] = Future()
-        if not self.post_message(self.GateAsked(model, gate, answer)):
-            return None
-        return await asyncio.wrap_future(answer)
-
-    @on(GateAsked)
-    async def _ask(self, message: GateAsked) -> None:
-        if self._leaving:
-            message.answer.set_result(None)
-            return
-        self._answers.add(message.answer)
-        self._ask_person(message.model, message.gate, message.answer)
-
-    @work
-    async def _ask_person(self, model: RunModel, gate: Gate, answer: Future[str | None]) -> None:
-        step = self.asking = await self.engine.read(model.busy) or self.conducting
-        try:
-            question = await self._question(model, step, gate)
-            self.bell()
-            consent: Consent | None = await self.push_screen_wait(ConfirmDialog(question))
-        finally:
-            self.asking = ""
-        self._answers.discard(answer)
-        if not answer.done():
-            answer.set_result(None if consent is None else consent.typed)
-
-    async def _question(self, model: RunModel, step: str, gate: Gate) -> Question:
-        shown = [each for each in self.screen_stack if isinstance(each, LookingScreen)]
-        preview = shown[-1].shown_of(step) if shown else None
-        if preview is None:
-            # Between two gates the applications may be waiting: nobody waits for a list.
-            with suppress(StopIteration, KeyError, TimeoutError):
-                looked = self.engine.call(lambda: model.preview(step))
-                preview = await asyncio.wait_for(looked, LOOKS_S)
-        checklist = await self.engine.read(model.checklist)
-        return questions.of_gate(model.run, step, gate, checklist, preview)
 
     # Leaving.
 
