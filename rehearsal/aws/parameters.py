@@ -7,8 +7,10 @@ and their checks look at, with AWS's defaults, and how each reaches the PostgreS
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from rehearsal.aws.versions import ENGINE, split
@@ -48,236 +50,15 @@ class Parameter:
         }
 
 
-def _table() -> tuple[Parameter, ...]:
-    static, dynamic = True, False
-    cluster = "cluster"
-    rows: tuple[tuple[Any, ...], ...] = (
-        (
-            "rds.logical_replication",
-            "0",
-            static,
-            "boolean",
-            "0,1",
-            "Enables logical decoding.",
-            cluster,
-        ),
-        (
-            "rds.logical_wal_cache",
-            None,
-            static,
-            "integer",
-            "0-2147483647",
-            "Size of the logical WAL cache in 8kB blocks.",
-            cluster,
-        ),
-        ("rds.force_ssl", "0", dynamic, "boolean", "0,1", "Force SSL connections.", cluster),
-        (
-            "rds.logically_replicate_unlogged_tables",
-            "0",
-            static,
-            "boolean",
-            "0,1",
-            "Logically replicates unlogged tables.",
-            cluster,
-        ),
-        (
-            "rds.iam_auth_for_replication",
-            "0",
-            dynamic,
-            "boolean",
-            "0,1",
-            "IAM authentication for replication connections.",
-            cluster,
-        ),
-        (
-            "max_replication_slots",
-            "20",
-            static,
-            "integer",
-            "0-10000",
-            "Maximum number of replication slots that the server can support.",
-            cluster,
-        ),
-        (
-            "max_wal_senders",
-            "10",
-            static,
-            "integer",
-            "0-10000",
-            "Maximum number of simultaneously running WAL sender processes.",
-            cluster,
-        ),
-        (
-            "max_logical_replication_workers",
-            None,
-            static,
-            "integer",
-            "0-262143",
-            "Maximum number of logical replication worker processes.",
-            cluster,
-        ),
-        (
-            "max_sync_workers_per_subscription",
-            None,
-            dynamic,
-            "integer",
-            "0-262143",
-            "Maximum number of table synchronization workers per subscription.",
-            cluster,
-        ),
-        (
-            "max_worker_processes",
-            "GREATEST({DBInstanceVCPU*2},8)",
-            static,
-            "integer",
-            "0-262143",
-            "Maximum number of concurrent worker processes.",
-        ),
-        (
-            "max_parallel_workers",
-            "GREATEST({DBInstanceVCPU/2},8)",
-            dynamic,
-            "integer",
-            "0-1024",
-            "Maximum number of parallel workers that can be active at one time.",
-        ),
-        (
-            "autovacuum_max_workers",
-            "GREATEST({DBInstanceClassMemory/64371566592},3)",
-            static,
-            "integer",
-            "1-262143",
-            "Maximum number of simultaneously running autovacuum workers.",
-        ),
-        (
-            "max_connections",
-            "LEAST({DBInstanceClassMemory/9531392},5000)",
-            static,
-            "integer",
-            "6-262143",
-            "Maximum number of concurrent connections.",
-        ),
-        (
-            "max_prepared_transactions",
-            "0",
-            static,
-            "integer",
-            "0-262143",
-            "Maximum number of simultaneously prepared transactions.",
-        ),
-        (
-            "max_slot_wal_keep_size",
-            "-1",
-            dynamic,
-            "integer",
-            "-1-2147483647",
-            "Maximum WAL size (MB) that can be reserved by replication slots.",
-            cluster,
-        ),
-        (
-            "synchronous_commit",
-            "on",
-            dynamic,
-            "string",
-            "local,remote_write,remote_apply,on,off",
-            "Sets the current transaction's synchronization level.",
-        ),
-        (
-            "default_transaction_read_only",
-            None,
-            dynamic,
-            "boolean",
-            "0,1",
-            "Sets the default read-only status of new transactions.",
-            cluster,
-        ),
-        (
-            "logical_decoding_work_mem",
-            None,
-            dynamic,
-            "integer",
-            "64-2147483647",
-            "Maximum memory (kB) to be used for logical decoding.",
-        ),
-        (
-            "wal_sender_timeout",
-            None,
-            dynamic,
-            "integer",
-            "0-3600000",
-            "Maximum time (ms) to wait for WAL replication.",
-            cluster,
-        ),
-        (
-            "wal_receiver_timeout",
-            "30000",
-            dynamic,
-            "integer",
-            "0-3600000",
-            "Maximum wait time (ms) to receive data from the primary.",
-            cluster,
-        ),
-        (
-            "idle_in_transaction_session_timeout",
-            "86400000",
-            dynamic,
-            "integer",
-            "0-2147483647",
-            "Maximum allowed duration (ms) of any idling transaction.",
-        ),
-        (
-            "statement_timeout",
-            None,
-            dynamic,
-            "integer",
-            "0-2147483647",
-            "Maximum allowed duration (ms) of any statement.",
-        ),
-        (
-            "lock_timeout",
-            None,
-            dynamic,
-            "integer",
-            "0-2147483647",
-            "Maximum allowed duration (ms) of any wait for a lock.",
-        ),
-        (
-            "log_min_duration_statement",
-            None,
-            dynamic,
-            "integer",
-            "-1-2147483647",
-            "Minimum execution time (ms) above which statements are logged.",
-        ),
-        (
-            "work_mem",
-            None,
-            dynamic,
-            "integer",
-            "64-2147483647",
-            "Maximum memory (kB) to be used for query workspaces.",
-        ),
-        (
-            "shared_preload_libraries",
-            "pg_stat_statements",
-            static,
-            "list",
-            "auto_explain,pg_cron,pg_hint_plan,pg_stat_statements,pgaudit,pglogical",
-            "Lists shared libraries to preload into the server.",
-        ),
-        (
-            "timezone",
-            "UTC",
-            dynamic,
-            "string",
-            "UTC,Europe/Berlin,US/Eastern",
-            "Sets the time zone for displaying and interpreting time stamps.",
-        ),
-    )
-    return tuple(Parameter(*row) for row in rows)
+def _read() -> Mapping[str, Parameter]:
+    data = resources.files("rehearsal.aws").joinpath("parameters.toml").read_text("utf-8")
+    return {
+        name: Parameter(name, **{"default": None, **fields})
+        for name, fields in tomllib.loads(data).items()
+    }
 
 
-CATALOGUE: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _table()}
+CATALOGUE: Mapping[str, Parameter] = _read()
 
 
 def engine_defaults(family: str, *, cluster: bool) -> dict[str, str | None]:
