@@ -1,17 +1,56 @@
-"""Writes docs/hazards.md from the table of hazards and the checks of the preflight.
+"""Writes docs/hazards.md from `hazards.toml` and the checks of the preflight.
 
-`python -m runbook.hazards > docs/hazards.md`; a test compares the page with what this would print.
+`python -m runbook.preflight.hazards_page > docs/hazards.md`; a test compares the page with what this would print.
 """
 
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from pydantic import TypeAdapter
 
 from runbook.preflight.check import Check
-from runbook.preflight.hazard import PLANTED, Hazard
-from runbook.preflight.hazard_table import GROUPS
 from runbook.preflight.suite import CHECKS
+
+PLANTED = "tests/preflight/test_hazards.py"
+"""Plants what each check looks for, in a real database or in the lab's AWS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """One way in which it goes wrong in silence."""
+
+    title: str
+    what: str
+    """What happens, if nobody looks."""
+    checks: tuple[str, ...] = ()
+    """Keys of the preflight's checks that see it beforehand."""
+    then: str = ""
+    """How it is caught later: by a gate, the fence, the watch while baking, or a proof."""
+    proof: tuple[str, ...] = ()
+    """Tests of what catches it later; the checks' own are known."""
+    unproved: str = ""
+    """What no test has shown, and why."""
+    todo: str = ""
+    """What to do where a check does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Hazards of one kind."""
+
+    title: str
+    hazard: tuple[Hazard, ...]
+
+
+def groups() -> tuple[Group, ...]:
+    """Return the hazards of `hazards.toml`, in its order."""
+    text = resources.files("runbook.preflight").joinpath("hazards.toml").read_text("utf-8")
+    return TypeAdapter(tuple[Group, ...]).validate_python(tomllib.loads(text)["group"])
 
 
 def page() -> str:
@@ -20,7 +59,7 @@ def page() -> str:
     lines = [
         "# What goes wrong in silence, and how it is caught",
         "",
-        "Written by `python -m runbook.hazards`; a test compares it. *Before*: a check of the",
+        "Written by `python -m runbook.preflight.hazards_page`; a test compares it. *Before*: a check of the",
         "preflight (`blueprime check PLAN`, and once more right before the switchover), which says",
         "what to do for each object. *Later*: a gate, the fence, the watch, or a proof of a run.",
         f"Each check is proved both ways by `{PLANTED}`: what it looks for is",
@@ -28,9 +67,9 @@ def page() -> str:
         "on real PostgreSQL and the lab's imitation of AWS; nothing was tried on Aurora itself.",
         "",
     ]
-    for group, hazards in GROUPS:
-        lines += [f"## {group}", ""]
-        for hazard in hazards:
+    for group in groups():
+        lines += [f"## {group.title}", ""]
+        for hazard in group.hazard:
             lines += _section(hazard, checks)
     return "\n".join([*lines, *_checks(checks.values())])
 
