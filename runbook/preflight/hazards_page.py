@@ -1,6 +1,7 @@
 """Writes docs/hazards.md from `hazards.toml` and the checks of the preflight.
 
-`python -m runbook.preflight.hazards_page > docs/hazards.md`; a test compares the page with what this would print.
+`python -m runbook.preflight.hazards_page > docs/hazards.md`; a test compares the page with what
+this would print.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def page() -> str:
     lines = [
         "# What goes wrong in silence, and how it is caught",
         "",
-        "Written by `python -m runbook.preflight.hazards_page`; a test compares it. *Before*: a check of the",
-        "preflight (`blueprime check PLAN`, and once more right before the switchover), which says",
+        "Written by `python -m runbook.preflight.hazards_page`; a test compares it.",
+        "*Before*: a check of the preflight (`blueprime check PLAN`, and once more right before the switchover), which says",
         "what to do for each object. *Later*: a gate, the fence, the watch, or a proof of a run.",
         f"Each check is proved both ways by `{PLANTED}`: what it looks for is",
         "planted and seen with the right subject, and without it nothing is seen. The tests run",
