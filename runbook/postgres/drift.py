@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from runbook.postgres import parts, renames
+from runbook.postgres import keys, parts, renames
+from runbook.postgres.change import Change, only_there
 from runbook.postgres.parts import Definition, Name, Parts, shown
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change on the subscriber. Without statements it is by hand, in the words of `note`."""
-
-    kind: str
-    """E.g. `enum`, `enum-value`, `sequence`, `column`, `constraint`, `drop-column`."""
-    name: tuple[str, ...]
-    """Schema, object, and its part where it has one."""
-    title: str
-    statements: Sequence[Composable] = ()
-    note: str = ""
-    """What a person has to know of it."""
-    destructive: bool = False
-    reads: tuple[str, str] = ("", "")
-    """How it reads on both sides, the publisher first, as far as that is text."""
-
-    @property
-    def mark(self) -> list[str]:
-        """Return what tells this difference from another of the same kind and name."""
-        return [*self.reads, *(statement.as_string(None) for statement in self.statements)]
-
-    @property
-    def alone(self) -> bool:
-        """Whether it must not run within a transaction: an enum's new value is used after it."""
-        return self.kind == "enum-value"
 
 
 @dataclass
@@ -100,8 +74,12 @@ def changes(ours: Parts, theirs: Parts) -> list[Change]:
         return first
     return [
         *first,
-        *_constraints(ours, theirs),
-        *_indexes(ours, theirs),
+        *keys.renamed(ours, theirs),
+        *keys.dropped(ours, theirs),
+        *keys.added(ours, theirs),
+        # A column of a primary key cannot be without NOT NULL: the key goes before.
+        *_columns(ours, theirs, loosened=True),
+        *keys.foreign(ours, theirs),
         *_dropped(ours, theirs),
     ]
 
@@ -180,7 +158,8 @@ def _sequences(ours: Parts, theirs: Parts) -> Iterator[Change]:
             )  # fmt: skip
 
 
-def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
+def _columns(ours: Parts, theirs: Parts, *, loosened: bool = False) -> Iterator[Change]:
+    """Yield what is to be done about columns: where one loses NOT NULL, or of all others."""
     renamed = renames.columns(ours, theirs)
     for (schema, table, column), made in sorted(
         ours.columns.items(), key=lambda item: (item[0][:2], item[1]["position"])
@@ -189,9 +168,11 @@ def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
         if name not in theirs.tables or (schema, table, column) in renamed:
             continue
         other = theirs.columns.get((schema, table, column))
+        if loosened != bool(other and _loosened(made, other)):
+            continue
         if other is None:
             yield _column(name, column, made, ours)
-        elif any(made[key] != other[key] for key in ("type", "collation", "generated")):
+        elif _retyped(made, other):
             yield Change(
                 "column-type",
                 (schema, table, column),
@@ -203,6 +184,14 @@ def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
         else:
             sides = (ours.side, theirs.side)
             yield from _settings((schema, table, column), made, other, sides)
+
+
+def _retyped(made: Definition, other: Definition) -> bool:
+    return any(made[key] != other[key] for key in ("type", "collation", "generated"))
+
+
+def _loosened(made: Definition, other: Definition) -> bool:
+    return bool(other["not_null"] and not made["not_null"])
 
 
 def _renamed(ours: Parts, theirs: Parts, kind: str, pairs: Mapping[Name, Name]) -> Iterator[Change]:
@@ -303,61 +292,8 @@ def _settings(
         )  # fmt: skip
 
 
-def _constraints(ours: Parts, theirs: Parts) -> Iterator[Change]:
-    ordered = sorted(ours.constraints.items(), key=lambda item: (item[1]["type"] == "f", item[0]))
-    for part, made in ordered:
-        if part[:2] not in theirs.tables:
-            continue
-        other = theirs.constraints.get(part)
-        if other == made:
-            continue
-        drop = [_drop_constraint(part)] if other else []
-        yield Change(
-            "constraint", part, f"Give {shown(part[:2])} the constraint {shown(part[2:])}",
-            [*drop, parts.add_constraint(part, made)],
-            f"It fails where rows on {theirs.side} do not fit: once the lag is 0.",
-            reads=(made["definition"], other["definition"] if other else ""),
-        )  # fmt: skip
-
-
-def _indexes(ours: Parts, theirs: Parts) -> Iterator[Change]:
-    for part, made in sorted(ours.indexes.items()):
-        other = theirs.indexes.get(part)
-        if part[:2] not in theirs.tables or not made["unique"]:
-            continue
-        if other is None or other["definition"] != made["definition"]:
-            drop = [SQL("DROP INDEX {}").format(Identifier(part[0], part[2]))] if other else []
-            yield Change(
-                "index", part, f"Give {shown(part[:2])} the unique index {shown(part[2:])}",
-                [*drop, parts.served(made["definition"])],
-                "Apply waits for the table while it is built.",
-                reads=(made["definition"], other["definition"] if other else ""),
-            )  # fmt: skip
-    for name, table in sorted(ours.tables.items()):
-        there = theirs.tables.get(name)
-        if there is None or there["identity"] == table["identity"]:
-            continue
-        identity = [*parts.replica_identity(name, ours)] or [
-            SQL("ALTER TABLE {} REPLICA IDENTITY DEFAULT").format(Identifier(*name))
-        ]
-        yield Change("identity", name, f"Tell the rows of {shown(name)} apart alike", identity)
-
-
 def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
-    note = (
-        f"Only {theirs.side} has it: {ours.side} dropped it, or somebody added it here first, so "
-        "that rows with it may come. What it holds is gone with it."
-    )
-    for part in sorted(theirs.constraints.keys() - ours.constraints.keys()):
-        if part[:2] in ours.tables:
-            title = f"Drop the constraint {shown(part[2:])} of {shown(part[:2])}"
-            yield Change("drop-constraint", part, title, [_drop_constraint(part)], note)
-    for part, made in sorted(theirs.indexes.items()):
-        if part[:2] in ours.tables and made["unique"] and part not in ours.indexes:
-            yield Change(
-                "drop-index", part, f"Drop the unique index {shown(part[2:])}",
-                [SQL("DROP INDEX {}").format(Identifier(part[0], part[2]))], note,
-            )  # fmt: skip
+    note = only_there(ours, theirs)
     for part in sorted(theirs.columns.keys() - ours.columns.keys()):
         if part[:2] in ours.tables:
             drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(
@@ -365,7 +301,9 @@ def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
             )
             title = f"Drop the column {shown(part)}"
             yield Change("drop-column", part, title, [drop], note, destructive=True)
-    for name in sorted(theirs.tables.keys() - ours.tables.keys()):
+    # A partition before what it is one of.
+    spare = theirs.tables.keys() - ours.tables.keys()
+    for name in sorted(spare, key=lambda name: (-_depth(name, theirs), name)):
         drop = SQL("DROP TABLE {}").format(Identifier(*name))
         title = f"Drop the table {shown(name)}"
         yield Change("drop-table", name, title, [drop], note, destructive=True)
@@ -374,12 +312,6 @@ def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
             drop = SQL("DROP SEQUENCE {}").format(Identifier(*name))
             title = f"Drop the sequence {shown(name)}"
             yield Change("drop-sequence", name, title, [drop], note, destructive=True)
-
-
-def _drop_constraint(part: parts.Part) -> Composable:
-    return SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-        Identifier(*part[:2]), Identifier(part[2])
-    )
 
 
 def _typed(made: Definition) -> str:

@@ -237,6 +237,25 @@ def add_constraint(part: Part, made: Definition) -> Composed:
     )
 
 
+def around_name(index: str, definition: str) -> tuple[str, str]:
+    """Return what stands before and behind an index's name where the server writes it, quoted."""
+    verb, _, rest = definition.partition(f" {Identifier(index).as_string(None)} ON ")
+    return verb, rest
+
+
+def create_index(part: Part, made: Definition, *, how: str = "") -> Composed:
+    """Make an index, on the partitions of its table too; `how` is said before its name.
+
+    The server writes that of a partitioned table as one of the parent alone, without those of the
+    partitions.
+    """
+    verb, rest = around_name(part[2], made["definition"])
+    words = " ".join(word for word in (verb, how) if word)
+    return SQL("{} {} ON {}").format(
+        served(words), Identifier(part[2]), served(rest.removeprefix("ONLY "))
+    )
+
+
 def _identity(made: Definition) -> Composable:
     how = SQL("ALWAYS") if made["identity"] == "a" else SQL("BY DEFAULT")
     schema, name, *counting = made["sequence"]

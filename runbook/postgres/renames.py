@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
-from runbook.postgres.parts import Definition, Name, Part, Parts
+from runbook.postgres.parts import Definition, Name, Part, Parts, around_name
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -65,6 +65,35 @@ def sequences(ours: Parts, theirs: Parts) -> dict[Name, Name]:
     return _only_candidates(made(ours, theirs), made(theirs, ours))
 
 
+def constraints(ours: Parts, theirs: Parts) -> dict[Part, str]:
+    """Return the constraints that only the publisher names so, with how the subscriber names each.
+
+    A constraint holds no rows: of several that are made alike any may take another's name.
+    """
+
+    def made(parts: Parts, others: Parts) -> dict[Part, Hashable]:
+        return {
+            part: (*part[:2], made["type"], made["definition"])
+            for part, made in parts.constraints.items()
+            if part not in others.constraints
+        }
+
+    return _pairs(made(ours, theirs), made(theirs, ours))
+
+
+def indexes(ours: Parts, theirs: Parts) -> dict[Part, str]:
+    """Return the unique indexes that only the publisher names so, likewise."""
+
+    def made(parts: Parts, others: Parts) -> dict[Part, Hashable]:
+        return {
+            part: (*part[:2], *around_name(part[2], made["definition"]))
+            for part, made in parts.indexes.items()
+            if made["unique"] and part not in others.indexes
+        }
+
+    return _pairs(made(ours, theirs), made(theirs, ours))
+
+
 def _by_table(parts: Parts) -> dict[Name, dict[str, Definition]]:
     found: dict[Name, dict[str, Definition]] = defaultdict(dict)
     for (schema, table, column), made in parts.columns.items():
@@ -103,6 +132,18 @@ def _made(parts: Parts, names: Collection[Name]) -> dict[Name, tuple[Any, ...]]:
             ),
         )
     return found
+
+
+def _pairs(here: Mapping[Part, Hashable], there: Mapping[Part, Hashable]) -> dict[Part, str]:
+    return {
+        ours: theirs[2]
+        for made in {*here.values()}
+        for ours, theirs in zip(
+            sorted(part for part in here if here[part] == made),
+            sorted(part for part in there if there[part] == made),
+            strict=False,
+        )
+    }
 
 
 def _only_candidates(here: Mapping[Key, Hashable], there: Mapping[Key, Hashable]) -> dict[Key, Key]:

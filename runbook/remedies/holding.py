@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
-from runbook.postgres.drift import Change
+from runbook.postgres.change import Change
 from runbook.postgres.parts import shown
 from runbook.sides import held
 from runbook.world import World

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composable, Composed
 
 from runbook import remade
 from runbook.postgres import drift, replication
-from runbook.postgres.drift import Change
+from runbook.postgres.change import Change
 from runbook.postgres.parts import Name, Parts
 from runbook.postgres.statement import Statement, quoted
 from runbook.remedies.catching_up import caught_up
@@ -87,7 +87,7 @@ class PartsEffect(SqlEffect):
 
 @dataclass
 class SchemaChange(Remedy):
-    """One change of the subscriber's schema. `kind` and `name` are as `drift.Change` has them."""
+    """One change of the subscriber's schema. `kind` and `name` are as `Change` has them."""
 
     what: ClassVar[str] = "schema"
     database: str

@@ -7,19 +7,19 @@ from shlex import quote
 
 from runbook.drift import differences
 from runbook.postgres import drift
+from runbook.postgres.change import Change
 from runbook.postgres.parts import Name, shown
 from runbook.remedies.gathering import Offered
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.identity import by_key, identify, keyless
 from runbook.remedies.schema import SchemaChange, unmended
-from runbook.remedies.stopping import STOPS, both
+from runbook.remedies.stopping import both, stops
 from runbook.remedies.tables import NewTables, has_rows, not_taken_in, quoted_sql
 from runbook.sides import held
 from runbook.world import World
 
-FIRST = ("schema", "enum", "sequence", *STOPS)
-"""What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
-"""
+NEEDED = ("schema", "enum", "sequence")
+"""What new tables may need."""
 
 ONLY_NAMED = ("type", "sequence", "trigger", "extension")
 """Kinds of what differs that not every change of is made here: domains, for instance."""
@@ -42,7 +42,8 @@ async def schemas(world: World, database: str, found: Offered) -> None:
     """Offer what makes the subscriber's schemas those of the publisher."""
     ours, theirs = await both(world, database)
     changes = drift.changes(ours, theirs)
-    first = [each for each in changes if each.kind in FIRST]
+    # Where apply stands still, no copy of a new table comes to its end.
+    first = [each for each in changes if each.kind in NEEDED or stops(each)]
     for change in first:
         await offer(world, database, change, found)
     renamed = {each.name for each in changes if each.kind == "rename-table"}
@@ -56,9 +57,7 @@ async def schemas(world: World, database: str, found: Offered) -> None:
         await _by_hand(world, database, changes, found)
 
 
-async def _by_hand(
-    world: World, database: str, changes: Sequence[drift.Change], found: Offered
-) -> None:
+async def _by_hand(world: World, database: str, changes: Sequence[Change], found: Offered) -> None:
     """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
     sides = held(world)
     named = {each.name[:2] if each.kind == "enum-value" else each.name for each in changes}
@@ -73,7 +72,7 @@ async def _by_hand(
             )
 
 
-async def offer(world: World, database: str, change: drift.Change, found: Offered) -> None:
+async def offer(world: World, database: str, change: Change, found: Offered) -> None:
     """Offer one change, or say what a person may do where it is not for the asking."""
     sides = held(world)
     title = f"{change.title} in {database}"

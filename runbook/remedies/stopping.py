@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.drift import differences
 from runbook.postgres import drift, parts
+from runbook.postgres.change import Change
 from runbook.postgres.parts import Parts, shown
 from runbook.postgres.together import together
 from runbook.remedies.catching_up import caught_up
@@ -17,6 +18,12 @@ STOPS = (
 )
 """Changes without which a row of the publisher may be refused. So may one of a table that is
 missing: apply looks for the table before it asks whether the subscription has it."""
+
+
+def stops(change: Change) -> bool:
+    """Return whether apply may stand still until it is made."""
+    return change.kind in STOPS or change.replaces
+
 
 SOON_S = 3.0
 """What gets on has confirmed the last commit by then, or is not far from it."""
@@ -43,5 +50,5 @@ async def stopped_by(world: World, database: str) -> str:
         return ""
     ours, theirs = await both(world, database)
     missing = [f"the table {shown(name)}" for name in ours.tables if name not in theirs.tables]
-    changes = [each.title for each in drift.changes(ours, theirs) if each.kind in STOPS]
+    changes = [each.title for each in drift.changes(ours, theirs) if stops(each)]
     return "; ".join([*missing, *changes])

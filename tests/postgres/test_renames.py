@@ -6,7 +6,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from runbook.postgres import drift, parts
-from runbook.postgres.drift import Change
+from runbook.postgres.change import Change
 from tests.postgres.conftest import Open, Pair
 
 BEFORE = """
