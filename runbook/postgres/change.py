@@ -26,7 +26,7 @@ class Change:
     reads: tuple[str, str] = ("", "")
     """How it reads on both sides, the publisher first, as far as that is text."""
     replaces: bool = False
-    """Whether it takes away what may refuse rows of the publisher, and puts another in its place."""
+    """Whether it puts something in the place of what may refuse rows of the publisher."""
 
     @property
     def mark(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from psycopg.sql import SQL, Composable, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from runbook.postgres import parts, renames
 from runbook.postgres.change import Change, only_there
@@ -30,14 +30,16 @@ def renamed(ours: Parts, theirs: Parts) -> Iterator[Change]:
         )
         title = f"Rename the constraint {shown([former])} of {shown(part[:2])} to {shown(part[2:])}"
         indexed = theirs.constraints[*part[:2], former]["type"] in _INDEXED
-        statements = [*(_aside(part, theirs) if indexed else ()), rename]
+        statements = [*_aside(part, theirs, indexed=indexed), rename]
         yield Change("rename-constraint", part, title, statements, _RENAMED)
     for part, former in sorted(renames.indexes(ours, theirs).items()):
         rename = SQL("ALTER INDEX {} RENAME TO {}").format(
             Identifier(part[0], former), Identifier(part[2])
         )
         title = f"Rename the unique index {shown([former])} to {shown(part[2:])}"
-        yield Change("rename-index", part, title, [*_aside(part, theirs), rename], _RENAMED)
+        yield Change(
+            "rename-index", part, title, [*_aside(part, theirs, indexed=True), rename], _RENAMED
+        )
 
 
 def dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
@@ -69,7 +71,7 @@ def added(ours: Parts, theirs: Parts) -> Iterator[Change]:
             drop = [*_resting(part, theirs), _drop_index(part)] if other else []
             yield Change(
                 "index", part, f"Give {shown(part[:2])} the unique index {shown(part[2:])}",
-                [*drop, parts.create_index(part, made)],
+                [*drop, parts.create_index(part[2], made["definition"])],
                 "Apply waits for the table while it is built.",
                 reads=(made["definition"], other["definition"] if other else ""),
                 replaces=bool(other),
@@ -143,19 +145,25 @@ def _drop_index(part: Part) -> Composed:
     return SQL("DROP INDEX {}").format(Identifier(part[0], part[2]))
 
 
-def _aside(part: Part, theirs: Parts) -> Iterator[Composable]:
-    """Take an index's name from another one of its schema, so that it is free.
+def _aside(part: Part, theirs: Parts, *, indexed: bool) -> Iterator[Composed]:
+    """Take its name from another constraint or index, so that it is free.
 
-    Tables that changed places by renames keep the names of their indexes: each has the other's.
+    Where two have changed names, each has the other's; tables that have changed places by renames
+    keep the names of their indexes.
     """
     schema, _, name = part
-    taken = _index_names(theirs)
-    if (schema, name) not in taken:
-        return
+    taken = _index_names(theirs) | {(each[0], each[2]) for each in theirs.constraints}
     free = next(
-        each for number in count(1) if (schema, each := f"{_short(name)}_{number}") not in taken
+        Identifier(each)
+        for number in count(1)
+        if (schema, each := f"{_short(name)}_{number}") not in taken
     )
-    yield SQL("ALTER INDEX {} RENAME TO {}").format(Identifier(schema, name), Identifier(free))
+    if part in theirs.constraints:
+        yield SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
+            Identifier(*part[:2]), Identifier(name), free
+        )
+    elif indexed and (schema, name) in _index_names(theirs):
+        yield SQL("ALTER INDEX {} RENAME TO {}").format(Identifier(schema, name), free)
 
 
 def _index_names(found: Parts) -> set[tuple[str, str]]:

@@ -243,16 +243,16 @@ def around_name(index: str, definition: str) -> tuple[str, str]:
     return verb, rest
 
 
-def create_index(part: Part, made: Definition, *, how: str = "") -> Composed:
+def create_index(index: str, definition: str, *, how: str = "") -> Composed:
     """Make an index, on the partitions of its table too; `how` is said before its name.
 
     The server writes that of a partitioned table as one of the parent alone, without those of the
     partitions.
     """
-    verb, rest = around_name(part[2], made["definition"])
+    verb, rest = around_name(index, definition)
     words = " ".join(word for word in (verb, how) if word)
     return SQL("{} {} ON {}").format(
-        served(words), Identifier(part[2]), served(rest.removeprefix("ONLY "))
+        served(words), Identifier(index), served(rest.removeprefix("ONLY "))
     )
 
 

@@ -66,32 +66,31 @@ def sequences(ours: Parts, theirs: Parts) -> dict[Name, Name]:
 
 
 def constraints(ours: Parts, theirs: Parts) -> dict[Part, str]:
-    """Return the constraints that only the publisher names so, with how the subscriber names each.
+    """Return the constraints that the subscriber has under other names, with these.
 
     A constraint holds no rows: of several that are made alike any may take another's name.
     """
 
-    def made(parts: Parts, others: Parts) -> dict[Part, Hashable]:
+    def made(parts: Parts) -> dict[Part, Hashable]:
         return {
             part: (*part[:2], made["type"], made["definition"])
             for part, made in parts.constraints.items()
-            if part not in others.constraints
         }
 
-    return _pairs(made(ours, theirs), made(theirs, ours))
+    return _pairs(made(ours), made(theirs))
 
 
 def indexes(ours: Parts, theirs: Parts) -> dict[Part, str]:
-    """Return the unique indexes that only the publisher names so, likewise."""
+    """Return the unique indexes that the subscriber has under other names, with these."""
 
-    def made(parts: Parts, others: Parts) -> dict[Part, Hashable]:
+    def made(parts: Parts) -> dict[Part, Hashable]:
         return {
             part: (*part[:2], *around_name(part[2], made["definition"]))
             for part, made in parts.indexes.items()
-            if made["unique"] and part not in others.indexes
+            if made["unique"]
         }
 
-    return _pairs(made(ours, theirs), made(theirs, ours))
+    return _pairs(made(ours), made(theirs))
 
 
 def _by_table(parts: Parts) -> dict[Name, dict[str, Definition]]:
@@ -135,14 +134,15 @@ def _made(parts: Parts, names: Collection[Name]) -> dict[Name, tuple[Any, ...]]:
 
 
 def _pairs(here: Mapping[Part, Hashable], there: Mapping[Part, Hashable]) -> dict[Part, str]:
+    """Pair what is made alike and not named alike."""
+    spare: dict[Hashable, list[str]] = defaultdict(list)
+    for part in sorted(there, reverse=True):
+        if here.get(part) != there[part]:
+            spare[there[part]].append(part[2])
     return {
-        ours: theirs[2]
-        for made in {*here.values()}
-        for ours, theirs in zip(
-            sorted(part for part in here if here[part] == made),
-            sorted(part for part in there if there[part] == made),
-            strict=False,
-        )
+        part: spare[made].pop()
+        for part, made in sorted(here.items(), key=lambda item: item[0])
+        if there.get(part) != made and spare[made]
     }
 
 

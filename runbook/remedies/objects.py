@@ -15,7 +15,7 @@ from runbook.postgres.maintenance import unhurried
 from runbook.postgres.replication.role import set_password_statement
 from runbook.postgres.statement import MASK, Statement, compose, quoted
 from runbook.remedies import making
-from runbook.remedies.remedy import Remedy
+from runbook.remedies.remedy import Place, Remedy
 from runbook.remedies.schema import WRITABLE
 from runbook.roles import Role
 from runbook.step import Finding, Gate, StepFailed, Watch, Wave
@@ -24,6 +24,9 @@ from runbook.steps.effects import SqlEffect, no, unknown, yes
 from runbook.unlike import ObjectsLook, Unlike
 from runbook.world import World
 from state.records import Json
+
+_NEEDED = ("role", "password", "membership", "setting", "limit")
+"""Kinds that hold for the server, whatever is in its databases."""
 
 _PASSWORDS = ("role", "password")
 """Kinds with which what a password is checked against goes along, in memory."""
@@ -41,6 +44,8 @@ class MakeAlike(Remedy):
     source: str
     target: str
     drops: bool = False
+    waits: bool = False
+    """Whether it rests on a table or a type that the target lacks."""
 
     def __post_init__(self) -> None:
         inside = [quoted(self.database)] if self.database else []
@@ -56,6 +61,13 @@ class MakeAlike(Remedy):
         """Go on from a look that was made just now: it reads again only what has moved since."""
         self._look, self._found = look, found
         return self
+
+    @property
+    def place(self) -> Place:
+        needed = self.kind in _NEEDED or (self.kind == "routine" and not self.waits)
+        if self.drops:
+            return Place.NEEDED_GONE if needed else Place.CODE_GONE
+        return Place.NEEDED if needed else Place.CODE
 
     @property
     def passwords(self) -> bool:
@@ -194,6 +206,10 @@ class AcceptUnlike(Remedy):
         self.title = f"Accept what is not alike beside the rows ({len(self.words)}), by name"
         self.undo = "Make it alike by hand: nothing is changed by accepting it."
 
+    @property
+    def place(self) -> Place:
+        return Place.ACCEPTED
+
     async def gates(self, world: World) -> list[Gate]:
         return [accepting(self.key, self.words, self.target)]
 
@@ -236,6 +252,7 @@ def remedies(found: Sequence[Unlike], look: ObjectsLook) -> list[MakeAlike]:
                     source=each.source.value,
                     target=each.target.value,
                     drops=making.takes_away(each),
+                    waits=each.waits,
                 ).found_by(look, each)
             )
     # What depends on another is dropped before it.

@@ -59,6 +59,7 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
         await beside.beside(world, found, held(world).publisher, held(world).subscriber)
     await returned.offer(world, found)
     await _unfinished(world, journal, found)
+    found.order()
     return found
 
 

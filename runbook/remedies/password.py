@@ -12,7 +12,7 @@ from runbook.postgres import connect as pg
 from runbook.postgres.connect import CannotConnect
 from runbook.postgres.replication.role import hash_password, set_password_statement
 from runbook.postgres.statement import MASK, quoted
-from runbook.remedies.remedy import Remedy
+from runbook.remedies.remedy import Place, Remedy
 from runbook.roles import Role
 from runbook.sides import held
 from runbook.step import Answer, Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
@@ -34,6 +34,10 @@ class SetPassword(Remedy):
     def __post_init__(self) -> None:
         self.named(quoted(self.user))
         self.title = f"Set the password of {self.user} on the side that follows, as it is now"
+
+    @property
+    def place(self) -> Place:
+        return Place.NEEDED
 
     async def effects(self, world: World) -> list[Wave]:
         return [[PasswordAlike(world, self.user, by_api=self.by_api)]]

@@ -22,7 +22,7 @@ from runbook import differing
 from runbook.postgres import replication, rows
 from runbook.postgres.rows import Chosen, Table
 from runbook.remedies.catching_up import catch_up, caught_up
-from runbook.remedies.remedy import SERVES_NOBODY, Remedy, of_database
+from runbook.remedies.remedy import SERVES_NOBODY, Place, Remedy, of_database
 from runbook.remedies.striking import strike
 from runbook.sides import Sides, held
 from runbook.step import Effect, Finding, Stake, Stakes, StepFailed, Watch, Wave
@@ -52,6 +52,10 @@ class Recopy(Remedy):
     def __post_init__(self) -> None:
         self.named(of_database(self.database, self.schema, self.table))
         self.title = f"Copy the differing rows of {self.schema}.{self.table} again"
+
+    @property
+    def place(self) -> Place:
+        return Place.ROWS
 
     async def effects(self, world: World) -> list[Wave]:
         return [[RowsEffect(world, held(world), self.database, self.schema, self.table)]]

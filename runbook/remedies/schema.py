@@ -17,7 +17,7 @@ from runbook.postgres.statement import Statement, quoted
 from runbook.remedies.catching_up import caught_up
 from runbook.remedies.comparing import compare_rows
 from runbook.remedies.holding import holding, kept
-from runbook.remedies.remedy import Remedy
+from runbook.remedies.remedy import Place, Remedy
 from runbook.remedies.stopping import SOON_S, both
 from runbook.sides import held
 from runbook.step import Finding, Gate, StepFailed, Watch, Wave
@@ -102,6 +102,10 @@ class SchemaChange(Remedy):
         self.undo = (
             "None: what it held is gone." if self.destructive else "By the opposite statement."
         )
+
+    @property
+    def place(self) -> Place:
+        return Place.TABLES_GONE if self.destructive else Place.TABLES
 
     async def gates(self, world: World) -> list[Gate]:
         if not self.destructive:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from runbook import differing
 from runbook.differing import DIFFERENT
-from runbook.remedies.remedy import Remedy, of_database
+from runbook.remedies.remedy import Place, Remedy, of_database
 from runbook.sides import held
 from runbook.step import Gate, Risk, Watch
 from runbook.world import World
@@ -42,6 +42,10 @@ class GiveUp(Remedy):
     def __post_init__(self) -> None:
         self.named(of_database(self.database, self.schema, self.table))
         self.title = f"Give up {self.schema}.{self.table} by name"
+
+    @property
+    def place(self) -> Place:
+        return Place.ROWS
 
     async def gates(self, world: World) -> list[Gate]:
         sides = held(world)
