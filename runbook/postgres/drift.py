@@ -63,6 +63,8 @@ def changes(ours: Parts, theirs: Parts) -> list[Change]:
     first = [
         *_schemas(ours, theirs),
         *_enums(ours, theirs),
+        # A sequence may get the name that one of an identity had.
+        *_identities(ours, theirs),
         *_sequences(ours, theirs),
         *counters,
         # Rows that bear the former names may wait for a column that is missing: that one first.
@@ -164,7 +166,7 @@ def _columns(ours: Parts, theirs: Parts, *, loosened: bool = False) -> Iterator[
     for (schema, table, column), made in sorted(
         ours.columns.items(), key=lambda item: (item[0][:2], item[1]["position"])
     ):
-        name, words = (schema, table), shown((schema, table, column))
+        name = (schema, table)
         if name not in theirs.tables or (schema, table, column) in renamed:
             continue
         other = theirs.columns.get((schema, table, column))
@@ -173,17 +175,53 @@ def _columns(ours: Parts, theirs: Parts, *, loosened: bool = False) -> Iterator[
         if other is None:
             yield _column(name, column, made, ours)
         elif _retyped(made, other):
-            yield Change(
-                "column-type",
-                (schema, table, column),
-                f"Make the type of {words} alike",
-                note=f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. "
-                f"By hand, on {theirs.side}: ALTER TABLE … ALTER COLUMN … TYPE, once every row "
-                "that was written before has arrived (lag 0); then compare the table's rows.",
-            )
+            yield _type(name, column, made, other, ours, theirs)
         else:
             sides = (ours.side, theirs.side)
             yield from _settings((schema, table, column), made, other, sides)
+
+
+def _type(
+    name: Name, column: str, made: Definition, other: Definition, ours: Parts, theirs: Parts
+) -> Change:
+    anew = _column(name, column, made, ours).statements
+    drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(Identifier(*name), Identifier(column))
+    return Change(
+        "column-type",
+        (*name, column),
+        f"Make the type of {shown((*name, column))} alike",
+        [drop, *anew] if anew else (),
+        f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. "
+        f"By hand, on {theirs.side}: ALTER TABLE … ALTER COLUMN … TYPE, once every row "
+        "that was written before has arrived (lag 0); then compare the table's rows.",
+        destructive=True,
+    )
+
+
+def _identities(ours: Parts, theirs: Parts) -> Iterator[Change]:
+    for part, made in sorted(ours.columns.items()):
+        other = theirs.columns.get(part)
+        if other is None or made["identity"] == other["identity"] or _retyped(made, other):
+            continue
+        alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(
+            Identifier(*part[:2]), Identifier(part[2])
+        )
+        statements: list[Composable] = []
+        if other["identity"]:
+            statements.append(alter + SQL("DROP IDENTITY"))
+        if made["identity"]:
+            if other["default"] is not None:
+                statements.append(alter + SQL("DROP DEFAULT"))
+            statements += (
+                SQL("DROP SEQUENCE {}").format(Identifier(*name))
+                for name in theirs.serials(part[:2], part[2])
+            )
+            statements.append(alter + SQL("SET NOT NULL"))
+            statements.append(alter + SQL("ADD ") + parts.identity_text(made))
+        yield Change(
+            "column-identity", part, f"Make {shown(part)} an identity column on both or on none",
+            statements, "Its value is carried over at the rollback, as that of each sequence.",
+        )  # fmt: skip
 
 
 def _retyped(made: Definition, other: Definition) -> bool:
@@ -270,11 +308,6 @@ def _settings(
     alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(table, column)
     settings: list[Composable] = []
     if made["identity"] != other["identity"]:
-        yield Change(
-            "column-identity", part, f"Make {shown(part)} an identity column on both or on none",
-            note=f"By hand, on {sides[1]}: ALTER TABLE … ALTER COLUMN … ADD GENERATED … AS "
-            "IDENTITY, or DROP IDENTITY.",
-        )  # fmt: skip
         return
     if made["default"] != other["default"]:
         settings.append(

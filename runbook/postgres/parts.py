@@ -220,7 +220,7 @@ def column_text(name: str, made: Definition, *, not_null: bool = True) -> Compos
     if made["collation"]:
         pieces.append(SQL("COLLATE {}").format(served(made["collation"])))
     if made["identity"]:
-        pieces.append(_identity(made))
+        pieces.append(identity_text(made))
     elif made["generated"]:
         pieces.append(SQL("GENERATED ALWAYS AS ({}) STORED").format(served(made["default"])))
     elif made["default"] is not None:
@@ -256,7 +256,8 @@ def create_index(index: str, definition: str, *, how: str = "") -> Composed:
     )
 
 
-def _identity(made: Definition) -> Composable:
+def identity_text(made: Definition) -> Composed:
+    """Return how a column is an identity, with the name and the counting of its sequence."""
     how = SQL("ALWAYS") if made["identity"] == "a" else SQL("BY DEFAULT")
     schema, name, *counting = made["sequence"]
     return SQL("GENERATED {} AS IDENTITY (SEQUENCE NAME {} {})").format(

@@ -21,7 +21,7 @@ async def holding(world: World, database: str, change: Change) -> str:
     """
     table = Identifier(*change.name[:2])
     match change.kind:
-        case "drop-column":
+        case "drop-column" | "column-type":
             query: Composable = SQL("SELECT FROM {} WHERE {} IS NOT NULL").format(
                 table, Identifier(change.name[2])
             )
@@ -46,6 +46,8 @@ async def holding(world: World, database: str, change: Change) -> str:
 
 def kept(change: Change, words: str) -> str:
     """Return what a person may do about what is never dropped for the asking."""
+    if change.kind == "column-type":
+        return change.note
     sql = "; ".join(statement.as_string(None) for statement in change.statements)
     return (
         f"{words}. It may be what was renamed on the other side: then rename it here, and nothing "

@@ -31,7 +31,7 @@ RENAMES = ("rename-column", "rename-table")
 BEFORE_RENAMES = ("column", "enum-value", "enum-labels")
 """What apply may stand at, with rows behind it that bear a name from before a rename."""
 
-ROWS_AFTER = ("column", *RENAMES)
+ROWS_AFTER = ("column", "column-type", *RENAMES)
 """After these the table's rows are compared: what was there before them was not replicated."""
 
 WRITABLE = Statement(SQL("SET LOCAL transaction_read_only = off"))
@@ -105,7 +105,8 @@ class SchemaChange(Remedy):
 
     @property
     def place(self) -> Place:
-        return Place.TABLES_GONE if self.destructive else Place.TABLES
+        drops = self.destructive and self.kind.startswith("drop-")
+        return Place.TABLES_GONE if drops else Place.TABLES
 
     async def gates(self, world: World) -> list[Gate]:
         if not self.destructive:
@@ -166,7 +167,8 @@ class SchemaChange(Remedy):
         watch.evidence(f"done on {subscriber}: {self.title}")
         if self.kind in ROWS_AFTER:
             tables = leaves(ours, (self.name[0], self.name[1]))
-            await remade.keep(world, watch, self.database, tables, column=self.kind == "column")
+            column = self.kind in ("column", "column-type")
+            await remade.keep(world, watch, self.database, tables, column=column)
             for schema, table in tables:
                 await compare_rows(world, watch, self.database, schema, table)
 

@@ -8,7 +8,7 @@ from shlex import quote
 from runbook.drift import differences
 from runbook.postgres import drift
 from runbook.postgres.change import Change
-from runbook.postgres.parts import Name, shown
+from runbook.postgres.parts import Name, Parts, shown
 from runbook.remedies.gathering import Offered
 from runbook.remedies.holding import holding, kept
 from runbook.remedies.identity import by_key, identify, keyless
@@ -18,7 +18,7 @@ from runbook.remedies.tables import NewTables, has_rows, not_taken_in, quoted_sq
 from runbook.sides import held
 from runbook.world import World
 
-NEEDED = ("schema", "enum", "sequence")
+NEEDED = ("schema", "enum", "column-identity", "sequence")
 """What new tables may need."""
 
 ONLY_NAMED = ("type", "sequence", "trigger", "extension")
@@ -54,13 +54,21 @@ async def schemas(world: World, database: str, found: Offered) -> None:
             await offer(world, database, change, found)
     if not new.names:
         # What belongs to a new table comes with it: what is left then is looked at then.
-        await _by_hand(world, database, changes, found)
+        await _by_hand(world, database, changes, ours, found)
 
 
-async def _by_hand(world: World, database: str, changes: Sequence[Change], found: Offered) -> None:
+async def _by_hand(
+    world: World, database: str, changes: Sequence[Change], ours: Parts, found: Offered
+) -> None:
     """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
     sides = held(world)
     named = {each.name[:2] if each.kind == "enum-value" else each.name for each in changes}
+    # The sequence of an identity comes and goes with it.
+    named |= {
+        tuple(made["sequence"][:2])
+        for part, made in ours.columns.items()
+        if made["sequence"] and part in named
+    }
     for each in (await differences(world, sides, database))[0]:
         if each.kind in ONLY_NAMED and each.breaks and each.names not in named:
             found.say(
@@ -88,7 +96,10 @@ async def offer(world: World, database: str, change: Change, found: Offered) -> 
         destructive=change.destructive,
     )
     if words := await holding(world, database, change):
-        found.say(title, f"only {sides.subscriber.value} has it", kept(change, words))
+        why = f"only {sides.subscriber.value} has it"
+        if change.kind == "column-type":
+            why = f"the two sides differ in it, and {words}"
+        found.say(title, why, kept(change, words))
     elif world.fact(unmended(remedy.key)) == change.mark:
         words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
         here, there = change.reads
