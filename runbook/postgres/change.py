@@ -9,6 +9,12 @@ from psycopg.sql import Composable
 
 from runbook.postgres.parts import Parts
 
+RETYPED_BY_HAND = (
+    "By hand: ALTER TABLE … ALTER COLUMN … TYPE, once every row that was written before has "
+    "arrived (lag 0); then compare the table's rows."
+)
+"""What is done about a column of another type that holds values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from runbook.postgres import keys, parts, renames
-from runbook.postgres.change import Change, only_there
+from runbook.postgres.change import RETYPED_BY_HAND, Change, only_there
 from runbook.postgres.parts import Definition, Name, Parts, shown
 
 
@@ -185,16 +185,19 @@ def _type(
     name: Name, column: str, made: Definition, other: Definition, ours: Parts, theirs: Parts
 ) -> Change:
     anew = _column(name, column, made, ours).statements
+    # A sequence of its own would go with it, and its default with that.
+    can = anew and not theirs.serials(name, column)
     drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(Identifier(*name), Identifier(column))
+    how = "It is made anew, and holds no value that would be gone." if can else RETYPED_BY_HAND
+    computed = made["generated"] and other["generated"]
     return Change(
         "column-type",
         (*name, column),
         f"Make the type of {shown((*name, column))} alike",
-        [drop, *anew] if anew else (),
-        f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. "
-        f"By hand, on {theirs.side}: ALTER TABLE … ALTER COLUMN … TYPE, once every row "
-        "that was written before has arrived (lag 0); then compare the table's rows.",
-        destructive=True,
+        [drop, *anew] if can else (),
+        f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. {how}",
+        destructive=not computed,
+        reads=(_typed(made), _typed(other)),
     )
 
 
@@ -225,7 +228,9 @@ def _identities(ours: Parts, theirs: Parts) -> Iterator[Change]:
 
 
 def _retyped(made: Definition, other: Definition) -> bool:
-    return any(made[key] != other[key] for key in ("type", "collation", "generated"))
+    # Before 17 no other expression can be given to a generated column.
+    computing = ("default",) if made["generated"] else ()
+    return any(made[key] != other[key] for key in ("type", "collation", "generated", *computing))
 
 
 def _loosened(made: Definition, other: Definition) -> bool:

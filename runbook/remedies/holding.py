@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
-from runbook.postgres.change import Change
+from runbook.postgres.change import RETYPED_BY_HAND, Change
 from runbook.postgres.parts import shown
 from runbook.sides import held
 from runbook.world import World
@@ -19,6 +19,8 @@ async def holding(world: World, database: str, change: Change) -> str:
 
     What cannot be told counts as held: what is dropped never comes back.
     """
+    if not change.destructive:
+        return ""
     table = Identifier(*change.name[:2])
     match change.kind:
         case "drop-column" | "column-type":
@@ -47,7 +49,7 @@ async def holding(world: World, database: str, change: Change) -> str:
 def kept(change: Change, words: str) -> str:
     """Return what a person may do about what is never dropped for the asking."""
     if change.kind == "column-type":
-        return change.note
+        return f"{words}. {RETYPED_BY_HAND}"
     sql = "; ".join(statement.as_string(None) for statement in change.statements)
     return (
         f"{words}. It may be what was renamed on the other side: then rename it here, and nothing "

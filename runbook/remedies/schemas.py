@@ -98,7 +98,8 @@ async def offer(world: World, database: str, change: Change, found: Offered) -> 
     if words := await holding(world, database, change):
         why = f"only {sides.subscriber.value} has it"
         if change.kind == "column-type":
-            why = f"the two sides differ in it, and {words}"
+            here, there = change.reads
+            why = f"it is {here} on {sides.publisher.value}, {there} on {sides.subscriber.value}"
         found.say(title, why, kept(change, words))
     elif world.fact(unmended(remedy.key)) == change.mark:
         words = f"it was done, and {sides.subscriber.value} still writes it otherwise"

@@ -14,8 +14,8 @@ from state.journal import Journal
 from state.words import Environment, Result
 from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
-from tui.cli import listing
-from tui.cli.mending import _why_left
+from tui.cli import BLOCKED, DONE, FAILED, UNKNOWN, listing
+from tui.cli.mending import _again, _todo, _why_left
 
 REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
 
@@ -107,3 +107,15 @@ def test_what_mending_all_leaves_says_why(offer: Offer, why: str) -> None:
 
 def test_what_asks_for_nobody_is_not_left() -> None:
     assert _why_left(REVERSIBLE, {}) == ""
+
+
+def test_what_failed_is_tried_again_once_others_were_done_after_it_and_after_all_else() -> None:
+    other = Offer("remedy/b", "B", "seen", Risk.REVERSIBLE)
+    tried = {"remedy/a": "failed: b is missing"}
+    failed_first = {"remedy/a": FAILED, "remedy/b": DONE}
+    assert _again(failed_first) == ["remedy/a"]
+    assert _again({"remedy/b": DONE, "remedy/a": FAILED}) == []
+    assert _again({"remedy/a": UNKNOWN, "remedy/c": BLOCKED, "remedy/b": DONE}) == []
+    assert _todo([REVERSIBLE, other], tried, ["remedy/a"]) == [other]
+    assert _todo([REVERSIBLE], tried, ["remedy/a"]) == [REVERSIBLE]
+    assert _todo([REVERSIBLE], tried, []) == []

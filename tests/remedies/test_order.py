@@ -40,7 +40,8 @@ def all_of(
 
 
 BEFORE = """
-CREATE TABLE key (id int PRIMARY KEY, code int NOT NULL, v int, CONSTRAINT code UNIQUE (code));
+CREATE TABLE key (id int PRIMARY KEY, code int NOT NULL, v int, CONSTRAINT code UNIQUE (code),
+    more int GENERATED ALWAYS AS (v * 2) STORED);
 CREATE TABLE child (id int PRIMARY KEY, code int CONSTRAINT refers REFERENCES key (code));
 CREATE TABLE m (id int, at int, v int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
 CREATE TABLE a_m PARTITION OF m FOR VALUES FROM (0) TO (9);
@@ -58,6 +59,8 @@ KEYS = {
     " ALTER TABLE child ADD CONSTRAINT refers FOREIGN KEY (code) REFERENCES key (code)",
     "a foreign key on a key that is new": "ALTER TABLE key ADD n int, ADD CONSTRAINT z UNIQUE (n);"
     " ALTER TABLE child ADD n int, ADD CONSTRAINT a FOREIGN KEY (n) REFERENCES key (n)",
+    "another expression": "ALTER TABLE key ALTER more SET EXPRESSION AS (v * 3);"
+    " CREATE UNIQUE INDEX u ON key (more)",
     "an index of a table with partitions": "CREATE UNIQUE INDEX u ON m (at, id);"
     " CREATE INDEX i ON m (v)",
     "a column that calls a new function": "CREATE FUNCTION one() RETURNS int LANGUAGE sql"
