@@ -65,7 +65,7 @@ def mending(held: Held) -> Runner:
     aws = cast(Aws, SimpleNamespace(rds=Clusters(held.pair), perform=tagged))
     world = HeldWorld(run=RUN, plan=held.world.plan, journal=held.journal, aws=aws, connect_s=3.0)
     world.databases = _only(held.database)  # type: ignore[method-assign]
-    return Runner(world, held.journal, who="ada", notice=lambda *_: None)
+    return Runner(world, held.journal, who="ada", notice=lambda *_, **__: None)
 
 
 async def next_of(held: Held, runner: Runner) -> Remedy | None:
