@@ -35,6 +35,8 @@ class ClusterView:
     """Whether the slots of the way that is held are here."""
     frozen: bool = False
     """Whether applications are kept from writing to it by the run."""
+    given_up: bool = False
+    """Whether a forced way has left it behind, and it was not closed since."""
     at: datetime | None = None
     error: str = ""
 
@@ -172,6 +174,15 @@ class Protection:
     before: bool | None = None
     """While looking: the last verdict known, as of `before_at`."""
     before_at: datetime | None = None
+
+    @property
+    def word(self) -> str:
+        """The verdict as it is headed."""
+        if self.protected is None:
+            return "PROTECTION UNKNOWN"
+        if not self.protected and self.stage is not Stage.HELD:
+            return "NOT PROTECTED YET"
+        return "PROTECTED" if self.protected else "NOT PROTECTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from psycopg.sql import Identifier
 
 from runbook import given_up
 from runbook.aws.facts import Cluster
+from runbook.board import ClusterView
 from runbook.permission import Permission
 from runbook.remedies import returned
 from runbook.remedies.gathering import Offered
@@ -43,6 +44,11 @@ def given_up_by_force(held: Held) -> None:
         (given_up.FACT, Role.NEW_BLUE.value),
     ):
         held.journal.evidence(RUN, "for-the-test", "", key=key, value=value)
+
+
+def view(held: Held) -> ClusterView:
+    """Return new blue as the list of clusters has it."""
+    return next(each for each in held.board.clusters if each.role == Role.NEW_BLUE.value)
 
 
 async def nobody(gate: object) -> None:
@@ -98,6 +104,8 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
         assert "orders (new blue), which was given up, answers again, and is open" in said.words
         assert f"blueprime mend {RUN} all" in said.words
         assert any("answers again" in e.text for e in held.journal.evidences(RUN, "monitor"))
+        await held.until(lambda: view(held).given_up, "the list of clusters says so, too")
+        assert not view(held).frozen, "nobody has closed it"
 
         offered = Offered()
         await returned.offer(held.world, offered)
@@ -113,6 +121,8 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
                 late.execute("INSERT INTO public.customer (id) VALUES (4711)")
         assert given_up.of(held.world) is None
         await held.until(lambda: held.board.returned is None, "nothing is open any more")
+        await held.until(lambda: view(held).frozen, "it is closed")
+        assert not view(held).given_up
     finally:
         names = [Identifier(each).as_string() for each in databases]
         await held.new("DROP OWNED BY app", "DROP ROLE app")
