@@ -175,8 +175,8 @@ class Watch(Protocol):
         applications waiting for it: it is shown above everything else.
         """
 
-    def result(self, result: Result) -> None:
-        """Say where the run rests now; a later branch may change it."""
+    def result(self, result: Result | None) -> None:
+        """Say where the run rests now, or that it rests nowhere; a later branch may change it."""
 
     async def passes(self, gate: Gate) -> bool:
         """Let a person decide on what was only now seen; journaled like a gate before a step."""

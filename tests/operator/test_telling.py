@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from runbook.offers import Offer
+from runbook.session import Session
 from runbook.step import Gate, Risk
+from runbook.tracks import steps_of
 from state.journal import Journal
-from state.words import Environment, Result
+from state.words import Environment, Result, Status, Track
 from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
 from tui.cli import listing
 from tui.cli.mending import _why_left
+from tui.cli.resting import result_word
 
 REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
 
@@ -73,8 +77,6 @@ def test_a_rehearsal_without_its_lab_and_a_closed_run_are_not_to_be_watched(
 def test_watching_begins_with_where_it_stands_and_replays_only_what_is_asked_for(
     opened: Callable[..., Journal], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import asyncio
-
     from tui.cli.watching import watch_json
 
     with opened() as journal:
@@ -107,3 +109,31 @@ def test_what_mending_all_leaves_says_why(offer: Offer, why: str) -> None:
 
 def test_what_asks_for_nobody_is_not_left() -> None:
     assert _why_left(REVERSIBLE, {}) == ""
+
+
+@pytest.mark.parametrize(("track", "role"), [(Track.UPGRADE, "new"), (Track.ROLLBACK, "old")])
+def test_a_forced_way_is_not_called_ended_before_what_it_gave_up_is_closed(
+    opened: Callable[..., Journal], track: Track, role: str
+) -> None:
+    away = "blue prime" if role == "new" else "new blue"
+    to = "new blue" if role == "new" else "blue prime"
+    ended = Result.COMMITTED if role == "new" else Result.ROLLED_BACK
+    with opened() as journal:
+        journal.enter_track("k2f9qa", track, way="forced", from_step="bake", reason="")
+        session = Session.open(journal, "k2f9qa")
+        for step in steps_of(track, session.plan, "forced"):
+            assert result_word(session, 0) == "stopped"
+            attempt = journal.begin_attempt("k2f9qa", step.key)
+            for key, value in (("traffic", {"open": True, "on": to}), ("given-up", away)):
+                journal.evidence("k2f9qa", step.key, "", key=key, value=value)
+            journal.end_attempt(attempt.id, Status.SUCCEEDED)
+        assert result_word(session, 0) == "not_closed"
+        assert result_word(session, 1) == "failed"
+        asyncio.run(session._close_at_the_end())
+        assert session.run.open
+        journal.evidence("k2f9qa", "close", "", key="given-up", value="")
+        journal.set_result("k2f9qa", ended)
+        assert result_word(session, 0) == ended.value
+        journal.evidence("k2f9qa", "settled", "", key="slots", value=[])
+        asyncio.run(session._close_at_the_end())
+        assert (session.run.open, session.run.result) == (False, ended)

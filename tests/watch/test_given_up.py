@@ -19,10 +19,11 @@ from runbook.roles import Role
 from runbook.runner import Runner
 from runbook.step import Step
 from runbook.steps.detach import DETACHED
+from runbook.steps.forced import ForcedSettled
 from runbook.steps.shut import ShutGivenUp
 from state.standing import standing
-from state.words import Status
-from tests.watch.held import RUN, Held
+from state.words import Result, Status
+from tests.watch.held import NAMES, RUN, Held
 
 PASSWORD = "of the applications"
 
@@ -138,10 +139,12 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
 
     async def nowhere(resource_id: str) -> Cluster | None:
         found: Cluster | None = await there(resource_id)
-        return None if found is None else replace(found, port=1)
+        silent = found is not None and found.identifier == NAMES[Role.NEW_BLUE]
+        return replace(found, port=1) if found is not None and silent else found
 
-    async def gone(resource_id: str) -> None:
-        return None
+    async def gone(resource_id: str) -> Cluster | None:
+        found: Cluster | None = await there(resource_id)
+        return None if found is None or found.identifier == NAMES[Role.NEW_BLUE] else found
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", nowhere)
     await held.world.forget_connections()
@@ -149,8 +152,14 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     (warning,) = standing(held.journal, RUN)
     assert "is NOT closed, and takes writes if it comes back" in str(warning.value)
     assert given_up.of(held.world) is Role.NEW_BLUE
+    settled = ForcedSettled(Role.NEW_BLUE, Role.BLUE_PRIME)
+    held.journal.set_result(RUN, Result.PROTECTED)
+    assert await run(held, settled) is Status.SUCCEEDED
+    assert held.journal.run(RUN).result is None, "it may take writes: nothing has ended"
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", gone)
     assert await run(held, ShutGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     assert standing(held.journal, RUN) == []
     assert given_up.of(held.world) is None
+    assert await run(held, settled) is Status.SUCCEEDED
+    assert held.journal.run(RUN).result is Result.ROLLED_BACK

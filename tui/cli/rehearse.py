@@ -28,7 +28,6 @@ from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
     DONE,
     FAILED,
-    NOT_PROTECTED,
     Printer,
     drive,
     phases,
@@ -40,6 +39,7 @@ from tui.cli.headless import (
 )
 from tui.cli.leaving import NOTHING_UNDONE
 from tui.cli.outlet import patient_output
+from tui.cli.resting import NOT_PROTECTED
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import open_runs_of_lab, read_journal, write_journal
 
