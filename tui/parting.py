@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.amounts import counted
 from runbook.board import Board, ClusterView, Downtime
 from runbook.urgent import condition, urgent
 from state.words import Environment
@@ -26,7 +27,9 @@ def parting(model: RunModel, step: str) -> str:
         where = "in the lab" if rehearsed else "and costing money"
         lines.append(f"Still there, {where}: {', '.join(alive)}.")
     if board.lags:
-        lines.append(f"Still held on the publisher: {len(board.lags)} replication slots.")
+        lines.append(
+            f"Still held on the publisher: {counted(len(board.lags), 'replication slot')}."
+        )
     if step:
         lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
     if run.open:

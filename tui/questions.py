@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.amounts import counted
 from runbook.board import Board, Downtime
 from runbook.checklist import Checklist, Line
 from runbook.step import Gate, Risk
@@ -38,10 +39,10 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
     flow = checklist.flow
     first = flow[0]
     calls = tuple(title for title, _ in standing.preview.effects) if standing.preview else ()
-    several = len(flow) > 1
+    several, steps = len(flow) > 1, f"Run {counted(len(flow), 'step')}"
     return Question(
         heading=f"{first.step} on {run.cluster}",
-        question=f"Run {len(flow)} steps, {first.step} to {flow[-1].step}, without a further stop?"
+        question=f"{steps}, {first.step} to {flow[-1].step}, without a further stop?"
         if several
         else f"Run {first.step}: {first.title}?",
         facts=(
@@ -51,7 +52,7 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
             ("Undo", first.undo),
         ),
         calls=calls,
-        yes=f"Run {len(flow)} steps" if several else f"Run {first.step}",
+        yes=steps if several else f"Run {first.step}",
     )
 
 

@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 
 from runbook.alarm import Alarm, Cause, Seen
+from runbook.amounts import counted
 from runbook.applying import RETRY_S, Failures, failing_words
 from runbook.board import Board, LagView
 from runbook.looks.patience import Patience
@@ -116,8 +117,9 @@ class WorkersLook:
             alarms.append(alarm(words, breaks=False, subject="silence"))
         known = int((self._world.fact(CONFLICTS) or {}).get(database, 0))
         if found.missing_rows > known:
+            changes = counted(found.missing_rows - known, "update or delete", "updates or deletes")
             words = (
-                f"{found.missing_rows - known} updates or deletes found no row in {database} of "
+                f"{changes} found no row in {database} of "
                 f"{subscriber.value}: its rows are not those of the publisher"
             )
             alarms.append(Alarm(Cause.ROWS, database, "missing rows", words, True, now))

@@ -8,6 +8,7 @@ from contextlib import suppress
 import psycopg
 
 from runbook import differing, unlike
+from runbook.amounts import counted
 from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
@@ -96,7 +97,7 @@ async def _fixes(world: World, found: Offered, only: str) -> None:
         if len(found.remedies) == MOST_FIXES:
             found.say(
                 f"Look again for {len(every) - place} more",
-                f"the preflight found {len(every)} things that can be mended; these are "
+                f"the preflight found {counted(len(every), 'thing')} that can be mended; these are "
                 f"the first {MOST_FIXES} that are still to be",
                 f"blueprime mend {world.run} all takes each that asks for no decision.",
             )

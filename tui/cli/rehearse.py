@@ -17,6 +17,7 @@ import click
 from rehearsal import lab
 from rehearsal.lab import LabError, LabGone, LabRuns
 from runbook import plan as plans
+from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.discover import discover
 from runbook.session import Session
@@ -287,7 +288,8 @@ def _tell_ledger(verdict: dict[str, Any]) -> None:
         click.echo(f"Ledger: no verdict: {verdict['error']}")
         return
     click.echo(
-        f"Ledger: {verdict['acknowledged']} transactions acknowledged, {verdict['missing']} "
+        f"Ledger: {counted(verdict['acknowledged'], 'transaction')} acknowledged, "
+        f"{verdict['missing']} "
         f"missing, {verdict['mismatched']} mismatched"
     )
 

@@ -17,6 +17,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
+from runbook.amounts import counted
 from runbook.board import Board, Downtime, Protection, Serving, Stage, stale
 from runbook.urgent import DOWN, TWO, urgent
 from state.records import Run
@@ -168,7 +169,7 @@ class RunHeader(Widget):
         why = text.clean(said.why)
         warnings = sum(1 for alarm in self.board.alarms if not alarm.breaks)
         if warnings and said.word == "PROTECTED":
-            why = f"{why}, with {warnings} warning{'' if warnings == 1 else 's'}"
+            why = f"{why}, with {counted(warnings, 'warning')}"
         word = f"{said.word}:" if why else said.word
         if wide and first.cell_length + 3 + text.width(f"{word} {why}") < cells:
             return [line(first, "   ", (word, said.style), f" {why}" if why else "")]
