@@ -106,6 +106,13 @@ class Effect(ABC):
     """Whether looks may trail the change for a while, as AWS's describes do."""
     stakes: Stakes | None = None
     """None: no cluster is closed, opened, changed inside or deleted by it."""
+    database: str = ""
+    """The one database that it is made in; empty: it is made in none, or in several."""
+
+    @property
+    def on(self) -> Role | None:
+        """The part of the cluster that it is made on, as far as it is made on one."""
+        return None if self.stakes is None else self.stakes.role
 
     @abstractmethod
     def preview(self) -> str:

@@ -80,7 +80,7 @@ class RowsEffect(Effect):
         self.title = f"make the rows of {schema}.{table} in {database} equal"
         self._world = world
         self._sides = sides
-        self._database = database
+        self._database = self.database = database
         self._schema = schema
         self._table = table
 
