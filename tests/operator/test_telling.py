@@ -6,9 +6,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from rehearsal import lab
 from runbook.offers import Offer
 from runbook.session import Session
 from runbook.step import Gate, Risk
@@ -18,7 +21,9 @@ from state.words import Environment, Result, Status, Track
 from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
 from tui.cli import listing
+from tui.cli import open as opening
 from tui.cli.mending import _why_left
+from tui.cli.rehearse import Night, _in_the_app
 from tui.cli.resting import result_word
 
 REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
@@ -137,3 +142,35 @@ def test_a_forced_way_is_not_called_ended_before_what_it_gave_up_is_closed(
         journal.evidence("k2f9qa", "settled", "", key="slots", value=[])
         asyncio.run(session._close_at_the_end())
         assert (session.run.open, session.run.result) == (False, ended)
+
+
+def test_whoever_leaves_a_rehearsal_in_the_app_is_told_what_its_ledger_says(
+    opened: Callable[..., Journal],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = {"acknowledged": 1, "missing": 2, "mismatched": 0}
+    monkeypatch.setattr(lab, "ledger", lambda: found)
+    monkeypatch.setattr(opening, "lab_gone", lambda run: False)
+    monkeypatch.setattr(opening, "enter_lab", lambda run: None)
+    said = "Ledger: 1 transaction acknowledged, 2 missing, 0 mismatched"
+    with opened(Environment.REHEARSAL):
+        pass
+    for watch, words in ((False, said), (True, "")):
+        workspace = opening.Workspace()
+        asyncio.run(workspace.open_run("k2f9qa", watch))
+        workspace.last_words()
+        workspace.close()
+        assert capsys.readouterr().out.strip() == words
+    # A night that is left half-way has a verdict, too, as of then.
+    monkeypatch.setattr(opening, "open_app", lambda **_: 0)
+    night = cast(Night, SimpleNamespace(load=1.0, keep=False))
+    assert _in_the_app(night, Path("plan.toml")) == (0, False)
+    assert said in capsys.readouterr().out
+
+    def gone() -> None:
+        raise lab.LabGone("the lab does not answer")
+
+    monkeypatch.setattr(lab, "ledger", gone)
+    _in_the_app(night, Path("plan.toml"))
+    assert "Ledger: no verdict: " in capsys.readouterr().out
