@@ -144,6 +144,14 @@ class Production:
         return self.state in (Serving.DOWN, Serving.SILENT, Serving.CUT)
 
 
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The cluster that follows, where it cannot be reached from here."""
+
+    role: str
+    since: datetime
+
+
 class Stage(StrEnum):
     """How far the way has come that the protection is about."""
 
@@ -228,6 +236,8 @@ class Board:
     )
     downtime: Downtime = field(default_factory=Downtime)
     production: Production = field(default_factory=Production)
+    silent: Silent | None = None
+    """None: the cluster that follows was reached at the last look, or there is none to reach."""
     last_lags: tuple[LagView, ...] = ()
     """The slots as they were last measured: what is known once the publisher does not answer."""
     waiting: str = ""
@@ -279,6 +289,7 @@ class Board:
             self.waits_for("", None),
             journal_error="",
             strays_since=None,
+            silent=None,
             production=replace(self.production, at=None),
             protection=protection,
         )
@@ -292,6 +303,7 @@ class Board:
             green_lags=tuple(replace(lag.unknown(why), at=None) for lag in self.green_lags),
             traffic=TrafficView(Fence.UNKNOWN, None, None, None, error=why),
             production=replace(self.production, at=None),
+            silent=None,
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -80,6 +80,9 @@ def condition(board: Board, view: ClusterView) -> Condition | None:
     if view.given_up:
         back = board.returned is not None
         return Condition("given up, back and OPEN" if back else "given up, not closed")
+    silent = board.silent
+    if silent is not None and silent.role == view.role:
+        return Condition(f"{_SAID[Serving.CUT]} since {_clock(silent.since)}", grave=False)
     return None
 
 

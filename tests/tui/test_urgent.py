@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from runbook.alarm import Alarm, Cause
-from runbook.board import Board, Production, Protection, Serving, Stage
+from runbook.board import Board, Production, Protection, Serving, Silent, Stage
 from state.journal import Journal
 from state.report import report
 from state.words import Environment, Result
@@ -52,12 +52,20 @@ def forced(*alarms: Alarm) -> scenes.FakeRun:
     return model
 
 
+def silent() -> scenes.FakeRun:
+    """Return a run whose blue prime cannot be reached."""
+    model = scenes.protected()
+    model.figures = replace(model.figures, silent=Silent("blue prime", ago(60)))
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
         (dead(), f"✗ down since {SINCE} · AWS: available"),
         (dead(Serving.SILENT), f"does not answer since {SINCE} · AWS: available"),
         (dead(Serving.CUT), f"not reached from here since {SINCE} · AWS: available"),
+        (silent(), f"not reached from here since {SINCE} · AWS: available"),
         (forced(), "given up, not closed · AWS: available"),
         (forced(BACK), "given up, back and OPEN · AWS: available"),
     ],
