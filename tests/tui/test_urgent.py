@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
 from runbook.alarm import Alarm, Cause
 from runbook.board import Board, Production, Protection, Serving, Silent, Stage
+from state.home import journal_path
 from state.journal import Journal
 from state.report import report
 from state.words import Environment, Result
@@ -17,9 +19,9 @@ from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
 from tests.tui import scenes
 from tests.tui.conftest import enter_run, sees, settled, shown
-from tests.tui.fake import ago
-from tui import glyphs
+from tests.tui.fake import FakeRun, ago
 from tui.cli import listing
+from tui.model import RunModel
 from tui.parting import parting
 
 WIDE, NARROW = (160, 48), (80, 24)
@@ -31,14 +33,14 @@ SINCE = f"{ago(60):%H:%M:%S} UTC"
 BACK = Alarm(Cause.RETURNED, "", "given up", "orders-new is back, and open", True, ago(1))
 
 
-def dead(state: Serving = Serving.DOWN) -> scenes.FakeRun:
+def dead(state: Serving = Serving.DOWN) -> FakeRun:
     """Return a run whose production does not answer, all else being as it was."""
     model = scenes.protected()
     model.figures = replace(model.figures, production=replace(DOWN, state=state))
     return model
 
 
-def forced(*alarms: Alarm) -> scenes.FakeRun:
+def forced(*alarms: Alarm) -> FakeRun:
     """Return a run that a forced way has led to blue prime."""
     model = scenes.protected()
     away = scenes.cluster("new blue", "orders-new", "18.4", given_up=True)
@@ -52,7 +54,7 @@ def forced(*alarms: Alarm) -> scenes.FakeRun:
     return model
 
 
-def silent() -> scenes.FakeRun:
+def silent() -> FakeRun:
     """Return a run whose blue prime cannot be reached."""
     model = scenes.protected()
     model.figures = replace(model.figures, silent=Silent("blue prime", ago(60)))
@@ -71,7 +73,7 @@ def silent() -> scenes.FakeRun:
     ],
 )
 async def test_what_does_not_answer_or_was_given_up_is_not_shown_as_well(
-    model: scenes.FakeRun, said: str
+    model: FakeRun, said: str
 ) -> None:
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
         await enter_run(pilot)
@@ -83,10 +85,12 @@ async def test_what_does_not_answer_or_was_given_up_is_not_shown_as_well(
 
 
 def test_leaving_says_which_of_the_clusters_that_stay_was_given_up() -> None:
-    said = parting(forced(BACK), "")
+    said = parting(cast(RunModel, forced(BACK)), "")
     assert "TWO CLUSTERS TAKE WRITES: orders-new is back, and open." in said
     assert "new blue orders-new (given up, back and OPEN; AWS: available)" in said
-    assert f"PRODUCTION DOWN: orders (new blue) is down: x, since {SINCE}." in parting(dead(), "")
+    assert f"PRODUCTION DOWN: orders (new blue) is down: x, since {SINCE}." in parting(
+        cast(RunModel, dead()), ""
+    )
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -113,7 +117,7 @@ def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Board],
     monkeypatch.setenv("BLUEPRIME_HOME", str(tmp_path))
 
     def put_up(board: Board) -> Journal:
-        journal = Journal.open(listing.journal_path())
+        journal = Journal.open(journal_path())
         start(journal, "k2f9qa", plan=PLAN, environment=Environment.AWS)
         for key, value in (("switchover", {}), ("capture", {"slots": {"orders": "slot"}})):
             journal.evidence("k2f9qa", "for-the-test", "", key=key, value=value)
@@ -167,7 +171,3 @@ def test_the_title_of_a_report_says_what_is_true_and_not_where_it_rested_last(
     first = page.splitlines()[0]
     at = f"{seen.at:%Y-%m-%d %H:%M:%S}"
     assert first == f"# Run k2f9qa: orders, open: PROTECTION UNKNOWN now, {title} as seen at {at}"
-
-
-def test_a_mark_of_what_is_down_is_explained() -> None:
-    assert glyphs.LOST in glyphs.CLUSTER
