@@ -19,3 +19,11 @@ def sized(count: int) -> str:
 def lasting(seconds: float) -> str:
     """Return for how long something lasts, in one unit."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """Return a number of things in words: `1 row`, `12,000 rows`, `1 key differs`.
+
+    `more` is what is said of any other number than one, where it is not `one` with an s.
+    """
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

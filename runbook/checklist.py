@@ -12,10 +12,10 @@ from runbook import planning
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
 from runbook.step import Risk, Step
-from runbook.tracks import steps_of
+from runbook.tracks import name, steps_of
 from state.journal import Journal
 from state.rebasing import present
-from state.records import Attempt, Run, TrackEntry
+from state.records import Attempt, Json, Run, TrackEntry
 from state.standing import standing
 from state.words import Status, Track
 
@@ -188,3 +188,18 @@ def _with_remedies(
         place = before[-1] + 1 if before else 0
         placed.insert(place, _line(entry, key, remedies[key], attempts[key]))
     return placed
+
+
+def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
+    """Return every step that was tried, with its status and seconds, for JSON."""
+    return [
+        {
+            "step": line.step,
+            "track": name(section.entry.track, section.entry.way),
+            "status": line.status.value,
+            "seconds": line.seconds,
+        }
+        for section in checklist.sections
+        for line in section.lines
+        if line.attempt is not None
+    ]

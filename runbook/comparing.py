@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from runbook import differing, uncarried
+from runbook.amounts import counted
 from runbook.differing import Differing
 from runbook.postgres.compare_live import LiveComparison, TableDifference, differing_keys
 from runbook.postgres.confirming import Patience
@@ -142,7 +143,10 @@ def record(
 
 def words(result: LiveComparison) -> str:
     """Say what was found of one database."""
-    parts = [f"{result.database}: {result.tables} tables, {result.rows} rows hashed"]
+    parts = [
+        f"{result.database}: {counted(result.tables, 'table')}, {counted(result.rows, 'row')} "
+        "hashed"
+    ]
     parts += [difference_words(each) for each in result.different]
     parts += [
         f"not known of {quoted(schema)}.{quoted(table)}: {reason}"

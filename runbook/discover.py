@@ -11,6 +11,7 @@ from string import Template
 import psycopg
 from pydantic import ValidationError
 
+from runbook.amounts import counted
 from runbook.arguments import hold_secret
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, EngineVersion
@@ -308,7 +309,7 @@ def _roles(found: Sequence[catalog.LoginRole], given: Sequence[str]) -> str:
 def _sessions(count: int | None) -> str:
     if count is None:
         return "no role of this name can log in"
-    return f"{count} session{'' if count == 1 else 's'} now"
+    return f"{counted(count, 'session')} now"
 
 
 def _acknowledged(kinds: dict[str, catalog.DataKinds], target: str, acknowledge: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from runbook import places
 from runbook.looked import seen_there
 from runbook.offers import Preview
 from runbook.permission import objection
@@ -30,6 +31,8 @@ async def preview(world: World, step: Step, standing: Standing, *, is_next: bool
         waves = await step.effects(world)
         there = await seen_there(waves) if is_next else {}
         refused = await objection(world) if is_next and waves else ""
+        asking = any(standing(gate) is None for gate in gates)
+        called = await places.names(world) if asking and waves else {}
     except (StepFailed, *UNREACHABLE) as error:
         words = str(error).splitlines()[0]
         when = "could not be looked up now" if is_next else "known when it is reached"
@@ -41,7 +44,8 @@ async def preview(world: World, step: Step, standing: Standing, *, is_next: bool
         tuple((each.title, each.preview()) for each in effects if each.key not in there),
         _note(effects, refused),
         tuple((each.title, there[each.key]) for each in effects if each.key in there),
-        tuple(f"{each.gate}: by {each.who} at {each.at:%H:%M:%S} UTC" for each in decided),
+        passed=tuple(f"{each.gate}: by {each.who} at {each.at:%H:%M:%S} UTC" for each in decided),
+        where=places.places(effects, called) if asking else "",
     )
 
 

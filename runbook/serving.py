@@ -18,6 +18,7 @@ from enum import StrEnum
 
 import psycopg
 
+from runbook.amounts import counted
 from runbook.aws.facts import Cluster
 from runbook.plan import EndpointMethod
 from runbook.postgres import admission
@@ -302,8 +303,7 @@ def _visited(world: World, seen: Seen) -> str:
 
 
 def sessions_words(sessions: Sequence[ClientSession]) -> str:
-    plural = "" if len(sessions) == 1 else "s"
-    return f"{len(sessions)} session{plural}: {_some(map(str, sessions))}" if sessions else ""
+    return f"{counted(len(sessions), 'session')}: {_some(map(str, sessions))}" if sessions else ""
 
 
 def open_words(found: Admission) -> str:

@@ -11,7 +11,6 @@ import getpass
 import secrets
 import string
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -32,9 +31,10 @@ from runbook.previewing import preview
 from runbook.remedies import offered as remedies
 from runbook.remedies.kinds import rebuilt
 from runbook.remedies.remedy import is_remedy
+from runbook.roles import Role
 from runbook.runner import Decide, Runner
 from runbook.step import Ambiguous, Answer, Finding, Step, StepFailed
-from runbook.tracks import ends_with, name, steps_of
+from runbook.tracks import ends_with, steps_of
 from runbook.ways import Way, ways
 from runbook.world import World
 from state.errors import HandedOver
@@ -178,6 +178,10 @@ class Session:
         """Return how the run ended, or where it rests."""
         return self._journal.run(self.run.id).result
 
+    def unclosed(self) -> Role | None:
+        """Return the cluster that was given up by force and may take writes, or None."""
+        return given_up.of(self._world)
+
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
         return way_back_now(self._world, position(self._world, self._journal), fresh=False)
@@ -283,7 +287,7 @@ class Session:
         entry = listed.current.entry
         result = ends_with(entry.track, entry.way)
         held = entry.track is Track.ROLLBACK and self.fact("slots")
-        if entry.track is not Track.CLEANUP and (held or given_up.of(self._world)):
+        if entry.track is not Track.CLEANUP and (held or self.unclosed()):
             # The way forward is held, until it is taken or settled; or a cluster that was given
             # up is looked for, until it is closed or deleted.
             return
@@ -460,18 +464,3 @@ def _taken_over(journal: Journal) -> str:
         return ""
     held = f"process {former.pid} of {former.user} on {former.host}"
     return f"; taken over from {held}, which held it since {former.since:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
-    """Return every step that was tried, with its status and seconds, for JSON."""
-    return [
-        {
-            "step": line.step,
-            "track": name(section.entry.track, section.entry.way),
-            "status": line.status.value,
-            "seconds": line.seconds,
-        }
-        for section in checklist.sections
-        for line in section.lines
-        if line.attempt is not None
-    ]

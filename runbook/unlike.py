@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
+from runbook import amounts
 from runbook.alarm import Cause
 from runbook.postgres import objects, resting
 from runbook.postgres.objects import Item, Key, ServerItems, digest
@@ -214,7 +215,8 @@ def printed(found: Iterable[Unlike]) -> dict[str, list[str]]:
 
 def taken(alike: Mapping[str, Sequence[str]]) -> str:
     """Say which pairs count as alike from now on."""
-    return f"{len(alike)} objects are printed differently by the two versions, and count as alike"
+    objects = amounts.counted(len(alike), "object is", "objects are")
+    return f"{objects} printed differently by the two versions: taken for alike"
 
 
 def fresh(found: Iterable[Unlike], alike: Mapping[str, Sequence[str]]) -> list[Unlike]:

@@ -16,6 +16,7 @@ from runbook.adoption.inside import Side, Traffic
 from runbook.adoption.planned import Given
 from runbook.adoption.scene import Scene
 from runbook.adoption.stays import Stay, next_step
+from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
 from runbook.holder import HOLDER_TAG, Mark
@@ -41,7 +42,7 @@ class Several(Exception):
     """More than one run has left traces; one of them must be named."""
 
     def __init__(self, production: str, found: list[Traces]) -> None:
-        lines = [f"{len(found)} runs have left traces on {production}:"]
+        lines = [f"{counted(len(found), 'run has', 'runs have')} left traces on {production}:"]
         lines += [f"  {each.run}: {'; '.join(each.words())}" for each in found]
         lines.append("Nothing was changed, and no run was adopted. Name one of them with --run.")
         super().__init__("\n".join(lines))

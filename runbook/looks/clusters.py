@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runbook import serving
+from runbook import given_up, serving
 from runbook.aws.facts import Cluster
 from runbook.board import ClusterView
 from runbook.holder import LEFT_BEHIND
@@ -48,6 +48,7 @@ async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterVie
         else Role(led).identity is role.identity
     )
     open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
+    away = given_up.of(world) is role
     return ClusterView(
         role=role.value,
         name=cluster.identifier,
@@ -58,7 +59,9 @@ async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterVie
         percent=cluster.percent_progress,
         serves=serves,
         publishes=held(world).publisher is role and bool(world.fact("slots")),
-        # What another journal has opened or closed since is not known here.
-        frozen=not open_here and not world.fact(LEFT_BEHIND),
+        # What another journal has opened or closed since is not known here; and one that was given
+        # up was left as it was.
+        frozen=not open_here and not away and not world.fact(LEFT_BEHIND),
+        given_up=away,
         at=now,
     )

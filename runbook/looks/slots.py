@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.alarm import Alarm, Cause
+from runbook.amounts import counted
 from runbook.board import LagView, about
 from runbook.consumers import in_words, others
 from runbook.looks import trend
@@ -142,7 +143,7 @@ def _warnings(
                     view.database,
                     f"slot {view.slot}",
                     f"slot {view.slot} holds vacuum back on {publisher.value}: "
-                    f"{lag.horizon_age:,} transactions so far",
+                    f"{counted(lag.horizon_age, 'transaction')} so far",
                     False,
                     now,
                 )

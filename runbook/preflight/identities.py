@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.amounts import sized
+from runbook.amounts import counted, sized
 from runbook.fix import Fix, Mend
 from runbook.postgres import catalog, obstacles
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.look import Look
 from runbook.preflight.result import Result, block, warn
-from runbook.preflight.rows import counted, each
+from runbook.preflight.rows import each
 from runbook.versions import numbers
 
 _MANY_ROWS = 10_000

@@ -34,8 +34,3 @@ def some(names: Iterable[str], of: int = 5) -> str:
     every = list(names)
     more = f" and {len(every) - of} more" if len(every) > of else ""
     return ", ".join(every[:of]) + more
-
-
-def counted(count: int, one: str, more: str = "") -> str:
-    """Return a number of things in words, e.g. `1 row`, `12,000 rows`."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"

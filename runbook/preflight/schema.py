@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.amounts import counted
 from runbook.fix import Fix, Mend
 from runbook.postgres import catalog, obstacles
 from runbook.postgres.statement import quoted
@@ -135,7 +136,8 @@ async def foreign_servers(look: Look) -> AsyncIterator[Result]:
         host = f" at {server.host}" if server.host else ""
         return warn(
             f"{database}/{server.name}",
-            f"A foreign server of {server.wrapper}{host}, with {server.tables} foreign tables.",
+            f"A foreign server of {server.wrapper}{host}, with "
+            f"{counted(server.tables, 'foreign table')}.",
             "Check that it names an endpoint, not an address, and that security groups let green "
             "and blue prime reach it.",
         )
@@ -159,11 +161,11 @@ async def sequences(look: Look) -> AsyncIterator[Result]:
     if count >= _MANY_SEQUENCES:
         yield warn(
             subject,
-            f"{count} sequences.",
+            f"{counted(count, 'sequence')}.",
             "Expect a longer switchover; raise upgrade.switchover_timeout_s if need be.",
         )
     elif not failed:
-        yield passed(subject, f"{count} sequences")
+        yield passed(subject, f"{counted(count, 'sequence')}")
 
 
 @check(
@@ -177,7 +179,8 @@ async def sequence_bounds(look: Look) -> AsyncIterator[Result]:
     def say(database: str, sequence: obstacles.FullSequence) -> Result:
         return warn(
             f"{database}/{sequence.schema}.{sequence.name}",
-            f"It stands at {sequence.last_value}, {sequence.calls_left} calls before its end.",
+            f"It stands at {sequence.last_value}, {counted(sequence.calls_left, 'call')} before "
+            "its end.",
             f"In database {database}: ALTER SEQUENCE {sequence} AS bigint; and widen the column "
             "that it fills.",
         )

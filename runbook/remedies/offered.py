@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import psycopg
 
-from runbook import differing, unlike
+from runbook import differing, places, unlike
+from runbook.amounts import counted
 from runbook.offers import Offer
 from runbook.permission import objection_and_look
 from runbook.positions import switchover_asked
@@ -65,15 +66,21 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
 
 async def described(world: World, found: Offered) -> list[Offer]:
     """Return the offers as a person reads them, with what each would ask and run."""
-    offers = []
+    offers: list[Offer] = []
+    called: Mapping[Role, str] = {}
+    if found.remedies:
+        with suppress(*UNSEEN):
+            called = await places.names(world)
     for remedy in found.remedies:
-        note = ""
+        note = where = ""
         gates: tuple[Gate, ...] = ()
         effects: tuple[tuple[str, str], ...] = ()
         try:
             gates = tuple(await remedy.gates(world))
             waves = await remedy.effects(world)
-            effects = tuple((each.title, each.preview()) for wave in waves for each in wave)
+            changes = [each for wave in waves for each in wave]
+            effects = tuple((each.title, each.preview()) for each in changes)
+            where = places.places(changes, called)
         except UNSEEN as error:
             note = f"it cannot be shown now: {str(error).partition(chr(10))[0]}"
         offers.append(
@@ -85,6 +92,7 @@ async def described(world: World, found: Offered) -> list[Offer]:
                 undo=remedy.undo,
                 gates=gates,
                 effects=effects,
+                where=where,
                 note=note,
             )
         )
@@ -97,7 +105,7 @@ async def _fixes(world: World, found: Offered, only: str) -> None:
         if len(found.remedies) == MOST_FIXES:
             found.say(
                 f"Look again for {len(every) - place} more",
-                f"the preflight found {len(every)} things that can be mended; these are "
+                f"the preflight found {counted(len(every), 'thing')} that can be mended; these are "
                 f"the first {MOST_FIXES} that are still to be",
                 f"blueprime mend {world.run} all takes each that asks for no decision.",
             )

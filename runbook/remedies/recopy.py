@@ -19,6 +19,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
 from runbook import differing
+from runbook.amounts import counted
 from runbook.postgres import replication, rows
 from runbook.postgres.rows import Chosen, Table
 from runbook.remedies.catching_up import catch_up, caught_up
@@ -83,7 +84,7 @@ class RowsEffect(Effect):
         self.title = f"make the rows of {schema}.{table} in {database} equal"
         self._world = world
         self._sides = sides
-        self._database = database
+        self._database = self.database = database
         self._schema = schema
         self._table = table
 
@@ -123,7 +124,11 @@ class RowsEffect(Effect):
                 return unknown(f"{self._sides.subscriber.value} does not catch up")
             await chosen.choose(found)
             left = await chosen.still_unlike() or await self._lasting(chosen, found)
-        return no(f"{len(left)} keys differ") if left else yes("all rows are equal")
+        return (
+            no(counted(len(left), "key differs", "keys differ"))
+            if left
+            else yes("all rows are equal")
+        )
 
     async def perform(self) -> Mapping[str, Json]:
         """Make them equal, round after round until one finds nothing."""
@@ -145,7 +150,8 @@ class RowsEffect(Effect):
                     held_s = max(held_s, longest)
         raise StepFailed(
             f"The rows of {table} in {self._database} still differ after {ROUNDS} rounds.",
-            now=f"{mended} keys were made equal; others came to differ meanwhile.",
+            now=f"{counted(mended, 'key was', 'keys were')} made equal; others came to differ "
+            "meanwhile.",
             todo=f"Something else writes on {self._sides.subscriber.value}, or a trigger fires "
             "there: find it, then run this again.",
         )
@@ -203,7 +209,8 @@ class RowsEffect(Effect):
         publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
         raise StepFailed(
             f"{chosen.table} in {self._database} is not the same on both sides: {publisher} has "
-            f"{ours} rows, {subscriber} {theirs}, and {len(lasting)} keys differ.",
+            f"{counted(ours, 'row')}, {subscriber} {theirs}, and "
+            f"{counted(len(lasting), 'key differs', 'keys differ')}.",
             now=f"No row of these was changed on {subscriber}.",
             todo="Make the schemas alike first, its keys among them. Where the table was made anew "
             f"on {publisher}, empty it on {subscriber} first; then run this again.",
@@ -230,7 +237,7 @@ class RowsEffect(Effect):
                         left, now_here = await chosen.unlike(part)
                         if left or now_here != wanted:
                             raise StepFailed(
-                                f"{len(left)} keys of {table} were not equal after their copy.",
+                                f"{counted(len(left), 'key')} of {table} differed after the copy.",
                                 now=f"Nothing was changed on {self._sides.subscriber.value}.",
                                 todo="See whether a trigger ENABLE ALWAYS fires there, then run "
                                 "this again.",

@@ -8,7 +8,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook import remade
+from runbook import amounts, remade
 from runbook.postgres import drift, replication
 from runbook.postgres.parts import Name, Parts, shown
 from runbook.postgres.rows import quoted_table
@@ -203,7 +203,8 @@ async def await_ready(world: World, watch: Watch, database: str) -> str:
             failed = await replication.copy_errors(connection, name)
         waiting = [quoted_table(t.schema, t.name) for t in found if t.state != "r"]
         if not waiting:
-            watch.evidence(f"{database}: {len(found)} tables are taken in and ready")
+            tables = amounts.counted(len(found), "table is", "tables are")
+            watch.evidence(f"{database}: {tables} taken in and ready")
             break
         if waited > ask_after_s:
             ask_after_s = 2 * waited
@@ -213,7 +214,7 @@ async def await_ready(world: World, watch: Watch, database: str) -> str:
         if failed - counted >= ERRORS:
             raise StepFailed(
                 f"The copy of {', '.join(waiting[:3])} in {database} fails over and over: "
-                f"{failed - counted} errors during this wait.",
+                f"{amounts.counted(failed - counted, 'error')} during this wait.",
                 now=f"{subscriber.value} does not receive these tables yet.",
                 todo=f"The reason stands in the log of {subscriber.value}. Mend it, then try again "
                 "to go on waiting.",

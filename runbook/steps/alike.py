@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from runbook import alike, drift
 from runbook.alike import Alike
+from runbook.amounts import counted
 from runbook.drift import Drift, Where
 from runbook.postgres import schema
 from runbook.postgres.schema import Line
@@ -68,7 +69,9 @@ async def compare_schemas(world: World, watch: Watch, databases: Sequence[str]) 
         known, open_, found = [*known, *made], [*open_, *unproved], [*found, *drifts]
     if set(known) - set(alike.kept(world)):
         watch.evidence(
-            f"{len(known)} parts of the schemas are written otherwise on green, and are the same",
+            f"{counted(len(known), 'part of the schemas is', 'parts of the schemas are')} "
+            "written otherwise "
+            "on green, and the same",
             key=alike.FACT,
             value=alike.with_more(world, known),
         )

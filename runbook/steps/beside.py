@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from runbook import unlike
+from runbook.amounts import counted
 from runbook.postgres.connect import UNREACHABLE
 from runbook.roles import Role
 from runbook.step import Gate, Refused, StepFailed, Watch
@@ -107,7 +108,8 @@ def accepting(key: str, words: Sequence[str], target: str) -> Gate:
         key=key,
         question="\n".join(
             [
-                f"Accept that {len(words)} things are not alike beside the rows:",
+                f"Accept that {counted(len(words), 'thing is', 'things are')} not alike beside "
+                "the rows:",
                 *(f"· {w}" for w in words),
             ]
         ),
@@ -125,7 +127,9 @@ def keep_accepted(
         watch.evidence(f"accepted by name: {one}")
     watch.evidence("", key=ACCEPTED, value=sorted({*(world.fact(ACCEPTED) or ()), *pairs}))
     watch.evidence(
-        f"{len(words)} things that are not alike beside the rows were accepted by name",
+        f"{counted(len(words), 'thing that is', 'things that are')} not alike beside the rows: "
+        "accepted by "
+        "name",
         key=unlike.KNOWN,
         value={**(unlike.known(world) or {}), **pairs},
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection
 
 from runbook import slipped, uncarried
+from runbook.amounts import counted
 from runbook.postgres import replication
 from runbook.postgres.replication import SlotBlocker
 from runbook.roles import Role
@@ -195,7 +196,8 @@ class Capture(Step):
         watch.evidence("", key=capture_fact(self.publisher), value=value)
         watch.evidence("", key=VERIFIED, value=None)
         watch.evidence(
-            f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
+            f"{counted(len(names), 'slot holds', 'slots hold')} every write from now on: "
+            f"{', '.join(names.values())}",
             key="capture",
             value=value,
         )
@@ -233,7 +235,11 @@ class HoldAgain(Step):
                 todo="Branch: going on with the former track loses nothing.",
             )
         watch.evidence("", key=VERIFIED, value=None)
-        watch.evidence(f"{len(names)} slots still hold every write", key="capture", value=kept)
+        watch.evidence(
+            f"{counted(len(names), 'slot still holds', 'slots still hold')} every write",
+            key="capture",
+            value=kept,
+        )
         watch.evidence("slots held", key="slots", value=names)
 
 

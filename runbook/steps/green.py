@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
 from runbook.roles import Role
@@ -212,7 +213,7 @@ class AwaitGreen(Step):
             return False
         watch.evidence(
             f"green is {green.identifier} ({green.resource_id}), version {green.engine_version}, "
-            f"{len(green.members)} instances available",
+            f"{counted(len(green.members), 'instance')} available",
             key="role.green",
             value={"resource_id": green.resource_id, "name": green.identifier},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.amounts import counted
 from runbook.roles import Role
 from runbook.step import Refused, Step, Watch
 from runbook.steps.checks import check
@@ -35,7 +36,7 @@ class Identify(Step):
             )
         watch.evidence(
             f"{cluster.identifier} is {cluster.resource_id}, version {cluster.engine_version}, "
-            f"{len(cluster.members)} instances, at {cluster.endpoint}:{cluster.port}",
+            f"{counted(len(cluster.members), 'instance')}, at {cluster.endpoint}:{cluster.port}",
             key="production",
             value={
                 "name": cluster.identifier,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.parameters import Carried, carry, create_group_call, modify_group_calls
 from runbook.roles import Role
@@ -101,7 +102,7 @@ class PrepareParameters(Step):
             missing = [key for key in wanted if key not in now or now[key].value != wanted[key]]
             if missing:
                 return no(f"not yet set in {name}: {', '.join(sorted(missing))}")
-            return yes(f"all {len(wanted)} values are set in {name}")
+            return yes(f"{counted(len(wanted), 'value is', 'values are')} set in {name}")
 
         return PatientEffect(
             world,

@@ -8,6 +8,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 
 from runbook import differing, verdicts
+from runbook.amounts import counted
 from runbook.draining import Pace
 from runbook.drift import Drift, SchemaLook
 from runbook.newcomers import HELD_DATABASES
@@ -92,7 +93,7 @@ def refuse_while_rows_differ(world: World) -> None:
     """Fail while a table is known to differ: what it lacks no lag and no apply worker brings."""
     if left := differing.left(world):
         raise StepFailed(
-            f"The rows of {len(left)} tables differ: {'; '.join(map(str, left[:5]))}.",
+            f"The rows of {counted(len(left), 'table')} differ: {'; '.join(map(str, left[:5]))}.",
             now="New blue has every write. A rollback would lose what these tables lack.",
             todo="Take the remedies that are offered (m, or blueprime mend): copy the differing "
             "rows again, or give a table up by name; then run the step again.",

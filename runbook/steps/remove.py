@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from runbook import serving
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.roles import Role
@@ -340,6 +341,6 @@ class CleanupRemains(Step):
             if cluster is not None:
                 watch.evidence(
                     f"{cluster.identifier} ({role.value}) remains, "
-                    f"{len(cluster.members)} instances, {cluster.engine_version}"
+                    f"{counted(len(cluster.members), 'instance')}, {cluster.engine_version}"
                 )
         watch.result(Result.CLEANED)

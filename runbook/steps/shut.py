@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runbook import given_up, serving
+from runbook.amounts import counted
 from runbook.postgres import fence
 from runbook.roles import Role
 from runbook.step import Effect, Finding, Risk, Stake, Stakes, Step, StepFailed, Watch, Wave
@@ -37,7 +38,9 @@ class EndSessions(Effect):
         """Look whether any is inside."""
         async with self._world.connect(self._role) as connection:
             inside = await fence.client_sessions(connection, self._names)
-        return (no if inside else yes)(f"{len(inside)} sessions of clients on {self._role.value}")
+        return (no if inside else yes)(
+            f"{counted(len(inside), 'session')} of clients on {self._role.value}"
+        )
 
     async def perform(self) -> Mapping[str, Json]:
         """End them; those that come back begin read-only."""

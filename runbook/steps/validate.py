@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runbook import known_names
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.newcomers import HELD_DATABASES
@@ -89,7 +90,9 @@ class ValidateGreen(Step):
                 todo="Reboot these instances, then run the step again.",
             )
         databases = await compare_databases(world, watch)
-        watch.evidence(f"version {green.engine_version}, {len(databases)} databases, in-sync")
+        watch.evidence(
+            f"version {green.engine_version}, {counted(len(databases), 'database')}, in-sync"
+        )
         await compare_schemas(world, watch, databases)
         if world.plan.upgrade.analyze_green:
             for database in databases:
@@ -119,9 +122,14 @@ class AnalyzeEffect(Effect):
             missing = await maintenance.unanalyzed(connection)
             untried = await maintenance.untried(connection)
         if missing:
-            return no(f"{len(missing)} tables have no statistics, e.g. {missing[0]}")
+            return no(
+                f"{counted(len(missing), 'table has', 'tables have')} no statistics, e.g. "
+                f"{missing[0]}"
+            )
         if untried:
-            return no(f"ANALYZE of {len(untried)} tables calls functions, e.g. of {untried[0]}")
+            return no(
+                f"ANALYZE of {counted(len(untried), 'table')} calls functions, e.g. of {untried[0]}"
+            )
         return yes("every table has statistics")
 
     async def perform(self) -> Mapping[str, Json]:
@@ -156,7 +164,7 @@ async def _name_unanalyzed(world: World, watch: Watch, database: str) -> None:
         for table in missing
         if not any(text.startswith(f"{table}: ") for text in refused)
     ]
-    words = f"{len(refused)} tables of {database} on green could not be analyzed: "
+    words = f"{counted(len(refused), 'table')} of {database} on green could not be analyzed: "
     words += f"{'; '.join(refused)}. Mend what is named and ANALYZE them before the switchover: "
     words += "queries on them would be planned without what ANALYZE finds."
     watch.warning(words if refused else "", key=key)
@@ -266,4 +274,6 @@ class ReadyToSwitch(Step):
                     todo="Mend it in the console, or wait; then run the step again. Or branch to "
                     "abort.",
                 )
-            watch.evidence(f"{role.value}: {len(members) - 1} instances of {cluster.identifier}")
+            watch.evidence(
+                f"{role.value}: {counted(len(members) - 1, 'instance')} of {cluster.identifier}"
+            )

@@ -69,7 +69,11 @@ async def test_a_new_table_is_made_taken_in_and_equal(bench: Bench) -> None:
     assert kinds == ["schema", "schema", "schema", "new-tables"], (
         "what a table needs comes before it"
     )
-    for key in list(await bench.offers()):
+    offers = await bench.offers()
+    prime = f"blue prime (spare-cluster-PRIME), database {bench.database}"
+    where = {offer.where for key, offer in offers.items() if "/schema/" in key}
+    assert where == {prime}, "production is not changed"
+    for key in offers:
         status = await bench.session.mend(key, yes)
         assert status is Status.SUCCEEDED, bench.journal.attempts(bench.run)[-1].message
     assert await bench.session.remedies() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -11,8 +12,9 @@ import psycopg
 import pytest
 
 from runbook import serving
+from runbook.alarm import Seen as Found
 from runbook.aws.facts import Cluster
-from runbook.board import Board, ClusterView, LagView, Production, Serving
+from runbook.board import Board, ClusterView, LagView, Production, Serving, Silent
 from runbook.looks.production import Asked, Witness, does_not, news
 from runbook.looks.workers import WorkersLook
 from runbook.monitor import Monitor
@@ -258,3 +260,33 @@ async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
     with pytest.raises(CannotConnect):
         await look.look(Board())
     assert look.witness is HEARS, "how old it is tells whether it counts"
+
+
+async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = iter((NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=9)))
+    made = world()
+    cast(Any, made).now = lambda: next(moments)
+    look = WorkersLook(made)
+    answers: list[Exception | None] = [
+        CannotConnect(REFUSED),
+        CannotConnect(REFUSED),
+        CannotConnect('FATAL: role "x" is not permitted to log in'),
+        CannotConnect(REFUSED),
+        None,
+    ]
+
+    async def asked(board: Board) -> object:
+        if error := answers.pop(0):
+            raise error
+        return Found(NOW), True, HEARS
+
+    monkeypatch.setattr(look, "_look", asked)
+    said = []
+    while answers:
+        with suppress(CannotConnect):
+            await look.look(Board())
+        said.append(look.silent)
+    first, later = Silent("blue prime", NOW), Silent("blue prime", NOW + timedelta(seconds=5))
+    assert said == [first, first, None, later, None]

@@ -10,6 +10,7 @@ import click
 
 from runbook import plan as plans
 from runbook import preflight
+from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.kept import NothingKept
 from runbook.preflight import Level, Result
@@ -42,8 +43,9 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
         click.echo(f"! nothing answers to the waiver of {waiver.check}: {waiver.subject}")
     if asking := [result for result in results if result.asks]:
         click.echo(
-            f"{len(asking)} warnings are not acknowledged; a run asks for them, or the plan names "
-            "them in acknowledge:"
+            f"{counted(len(asking), 'warning is', 'warnings are')} not acknowledged; a run asks "
+            "for "
+            "each, or the plan names it in acknowledge:"
         )
         for group in grouped(asking):
             for name in _names(group):

@@ -10,19 +10,20 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from runbook.checklist import Line
+from runbook.checklist import Line, durations
 from runbook.offers import Pending
 from runbook.remedies.remedy import is_remedy
 from runbook.runner import Decide
-from runbook.session import Session, durations
+from runbook.session import Session
 from runbook.step import Answer
-from runbook.tracks import name, steps_of
+from runbook.tracks import name
 from state.errors import JournalUnusable
 from state.records import Event, Json
 from state.words import Result, Status, Track
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
 from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
+from tui.cli.resting import rests, result_word
 
 DONE = 0
 FAILED = 1
@@ -37,12 +38,6 @@ LAST_WORD_S = 20.0
 
 PASSING = frozenset({"wait", "evidence"})
 """Kinds of events that a slow reader may miss: the journal has them."""
-
-STOPPED = "stopped"
-"""The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
-
-NOT_PROTECTED = "not_protected"
-"""The word for a run that rests with the way back held, and the watch does not say it holds."""
 
 
 class OnUnknown(StrEnum):
@@ -363,28 +358,6 @@ def switchover_seconds(session: Session) -> float | None:
         return float(switchover["seconds"])
     called = datetime.fromisoformat(switchover["called_at"])
     return (datetime.fromisoformat(switchover["completed_at"]) - called).total_seconds()
-
-
-def result_word(session: Session, code: int) -> str:
-    """Return how it ended, in the words that scripts rely on.
-
-    Where it rests is said by the present stay alone: a rollback that was stopped half-way is not
-    `protected`, though the upgrade before it was.
-    """
-    result = rests(session)
-    if result is Result.PROTECTED and session.board().protection.protected is not True:
-        return NOT_PROTECTED
-    if code != DONE:
-        return Result.FAILED.value
-    return STOPPED if result is None else result.value
-
-
-def rests(session: Session) -> Result | None:
-    """Return where the run rests, told by the present stay; None where it is under way."""
-    stay = session.checklist().current
-    steps = {step.key: step for step in steps_of(stay.entry.track, session.plan, stay.entry.way)}
-    done = [line.step for line in stay.lines if line.status.done and not line.remedy]
-    return session.result() if done and steps[done[-1]].rests else None
 
 
 def _rounded(value: float | None) -> float | None:

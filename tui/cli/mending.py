@@ -211,6 +211,7 @@ def _as_json(offer: Offer) -> dict[str, Json]:
             {"question": gate.question, "reversible": gate.reversible, "type": gate.must_type}
             for gate in offer.gates
         ],
+        "where": offer.where,
         "runs": [{"title": title, "preview": preview} for title, preview in offer.effects],
         "note": offer.note,
         "by_hand": offer.by_hand,
@@ -225,6 +226,8 @@ def _say(run: str, offers: Sequence[Offer]) -> None:
         for gate in offer.gates:
             typed = f" (type {gate.must_type})" if gate.must_type else ""
             click.echo(f"  asks  {gate.question}{typed}")
+        if offer.where:
+            click.echo(f"  on    {offer.where}")
         for _, preview in offer.effects:
             click.echo("".join(f"        {row}\n" for row in preview.splitlines()), nl=False)
         if offer.note:

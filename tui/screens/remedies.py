@@ -13,6 +13,7 @@ from runbook.step import Risk
 from state.words import Status
 from tui import glyphs, keys, text
 from tui.model import Offer, RunModel
+from tui.questions import changed_on
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Question
 from tui.widgets.cards import CardsPane
@@ -125,7 +126,7 @@ def _question(offer: Offer, model: RunModel) -> Question:
         question=f"{offer.title}?",
         facts=(
             ("Why", offer.why),
-            ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
+            *changed_on(run, offer.where),
             ("Undo", offer.undo),
         ),
         calls=tuple(title for title, _ in offer.effects),
@@ -151,6 +152,7 @@ def _card(offer: Offer, selected: bool, cells: int) -> Iterable[Content]:
     for gate in offer.gates:
         typed = f" (asks to type {gate.must_type})" if gate.must_type else ""
         yield from _fact("asks", gate.question + typed, cells)
+    yield from _fact("on", offer.where, cells)
     yield from _fact("undo", offer.undo, cells)
     yield from _fact("note", offer.note, cells)
     if selected:
