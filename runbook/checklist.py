@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runbook.base.step import Risk, Step
+from runbook.base.variants import name
 from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.repair.kinds import rebuilt
@@ -16,7 +17,7 @@ from runbook.repair.remedy import is_remedy
 from state.enums import Status, Track
 from state.journal import Journal
 from state.rebasing import present
-from state.records import Attempt, Run, TrackEntry
+from state.records import Attempt, Json, Run, TrackEntry
 from state.standing import standing
 
 
@@ -188,3 +189,18 @@ def _with_remedies(
         place = before[-1] + 1 if before else 0
         placed.insert(place, _line(entry, key, remedies[key], attempts[key]))
     return placed
+
+
+def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
+    """Return every step that was tried, with its status and seconds, for JSON."""
+    return [
+        {
+            "step": line.step,
+            "track": name(section.entry.track, section.entry.way),
+            "status": line.status.value,
+            "seconds": line.seconds,
+        }
+        for section in checklist.sections
+        for line in section.lines
+        if line.attempt is not None
+    ]

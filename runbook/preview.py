@@ -9,6 +9,7 @@ from runbook.base.effect_state import seen_there
 from runbook.base.offer import Preview
 from runbook.base.step import Gate, Step
 from runbook.failures import StepFailed
+from runbook.ownership import places
 from runbook.ownership.permission import objection
 from runbook.postgres.connect import UNREACHABLE
 from state.records import Decision
@@ -31,6 +32,8 @@ async def preview(world: World, step: Step, standing: Standing, *, is_next: bool
         waves = await step.effects(world)
         there = await seen_there(waves) if is_next else {}
         refused = await objection(world) if is_next and waves else ""
+        asking = any(standing(gate) is None for gate in gates)
+        called = await places.names(world) if asking and waves else {}
     except (StepFailed, *UNREACHABLE) as error:
         words = str(error).splitlines()[0]
         when = "could not be looked up now" if is_next else "known when it is reached"
@@ -42,7 +45,8 @@ async def preview(world: World, step: Step, standing: Standing, *, is_next: bool
         tuple((each.title, each.preview()) for each in effects if each.key not in there),
         _note(effects, refused),
         tuple((each.title, there[each.key]) for each in effects if each.key in there),
-        tuple(f"{each.gate}: by {each.who} at {each.at:%H:%M:%S} UTC" for each in decided),
+        passed=tuple(f"{each.gate}: by {each.who} at {each.at:%H:%M:%S} UTC" for each in decided),
+        where=places.places(effects, called) if asking else "",
     )
 
 

@@ -24,7 +24,6 @@ from runbook.preflight import plans
 from runbook.preview import preview
 from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.tracks import ends_with
-from runbook.protection import given_up
 from runbook.repair import offered as remedies
 from runbook.view import View
 from state.enums import Outcome, Status, Track
@@ -198,7 +197,7 @@ class Session(View):
         entry = listed.current.entry
         result = ends_with(entry.track, entry.way)
         held = entry.track is Track.ROLLBACK and self.fact("slots")
-        if entry.track is not Track.CLEANUP and (held or given_up.of(self._world)):
+        if entry.track is not Track.CLEANUP and (held or self.unclosed()):
             # The way forward is held, until it is taken or settled; or a cluster that was given
             # up is looked for, until it is closed or deleted.
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import psycopg
@@ -12,8 +11,8 @@ from runbook import checklist as checklists
 from runbook.aws import Aws
 from runbook.base.context import World
 from runbook.base.offer import Offer, Pending, choices
+from runbook.base.roles import Role
 from runbook.base.step import Step
-from runbook.base.variants import name
 from runbook.branches import Way, ways
 from runbook.checklist import Checklist
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
@@ -21,7 +20,7 @@ from runbook.plan.model import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
-from runbook.protection import verdicts
+from runbook.protection import given_up, verdicts
 from runbook.protection.dashboard import Board
 from runbook.repair import offered as remedies
 from runbook.repair.kinds import rebuilt
@@ -98,6 +97,10 @@ class View:
         """Return how the run ended, or where it rests."""
         return self._journal.run(self.run.id).result
 
+    def unclosed(self) -> Role | None:
+        """Return the cluster that was given up by force and may take writes, or None."""
+        return given_up.of(self._world)
+
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
         return way_back_now(self._world, position(self._world, self._journal), fresh=False)
@@ -163,18 +166,3 @@ class View:
             await self._looking.forget_connections()
         # Most often the world has it already; but that is a guess, and a guess is not good news.
         return Finding(Answer.UNKNOWN, "the step as it would run now does not list this change")
-
-
-def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
-    """Return every step that was tried, with its status and seconds, for JSON."""
-    return [
-        {
-            "step": line.step,
-            "track": name(section.entry.track, section.entry.way),
-            "status": line.status.value,
-            "seconds": line.seconds,
-        }
-        for section in checklist.sections
-        for line in section.lines
-        if line.attempt is not None
-    ]

@@ -229,6 +229,7 @@ class Reader:
             last_protected=protected,
             way=entries[-1].way,
             away=run.away,
+            figures=self.live(run.id) if run.open else None,
         )
 
     def _protection(self, run: str) -> tuple[bool | None, datetime | None]:

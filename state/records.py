@@ -228,3 +228,5 @@ class RunSummary:
     """What was seen then."""
     away: Handover | None = None
     """The handover by which another machine acts on the run now, or None."""
+    figures: Mapping[str, Any] | None = None
+    """The live figures that its holder put up last; None of a run that is closed."""

@@ -41,7 +41,9 @@ def _present(tracks: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
 def _head(report: dict[str, Any]) -> Iterator[str]:
     run = report["run"]
     result = _result(run)
-    yield f"# Run {_plain(run['id'])}: {_plain(run['cluster'])}, {result}"
+    now = str(report["stands"]["now"]) if "stands" in report else ""
+    title = f"open: {_plain(now)}" if now else result
+    yield f"# Run {_plain(run['id'])}: {_plain(run['cluster'])}, {title}"
     yield ""
     if run["environment"] == "rehearsal":
         yield "**A rehearsal**: no cluster of AWS was touched."

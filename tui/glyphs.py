@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from runbook.base.step import Risk
 from runbook.checklist import Line
 from runbook.protection.dashboard import ClusterView, Fence
+from runbook.protection.urgent import Condition
 from state.enums import Environment, Status
 
 
@@ -52,9 +53,10 @@ SERVES = Mark("●", "serves", "bold $text-success", "bears the production name"
 FROZEN = Mark("❄", "frozen", "$text-primary", "applications are kept from writing to it")
 STANDBY = Mark("○", "stands by", "$foreground-muted", "exists, and does not serve")
 GONE = Mark("–", "gone", "$foreground-muted", "AWS has no such cluster any more")
+LOST = Mark("✗", "down", "bold $text-error", "does not answer, or was given up by force")
 UNSEEN = Mark("?", "unknown", "bold $text-warning", "could not be looked up")
 
-CLUSTER: tuple[Mark, ...] = (SERVES, FROZEN, STANDBY, GONE, UNSEEN)
+CLUSTER: tuple[Mark, ...] = (SERVES, FROZEN, STANDBY, LOST, GONE, UNSEEN)
 
 RISK: dict[Risk, Mark] = {
     Risk.READ_ONLY: Mark("·", "read-only", "$foreground-muted", "looks, and changes nothing"),
@@ -81,8 +83,10 @@ ENVIRONMENT: dict[Environment, Mark] = {
 }
 
 
-def cluster(view: ClusterView) -> Mark:
+def cluster(view: ClusterView, found: Condition | None = None) -> Mark:
     """Return the mark of a cluster: what matters most about it."""
+    if found is not None:
+        return LOST if found.grave else UNSEEN
     if view.status == "gone":
         return GONE
     if view.error or view.at is None:

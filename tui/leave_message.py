@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from runbook.base.amounts import counted
 from runbook.base.downtime import Downtime
+from runbook.protection.dashboard import Board, ClusterView
+from runbook.protection.urgent import condition, urgent
 from state.enums import Environment
 from tui import text
 from tui.model import RunModel
@@ -12,10 +15,11 @@ def parting(model: RunModel, step: str) -> str:
     """Return what a person must know on leaving: what goes on, and the way to come back."""
     board, run = model.board(), model.run
     lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
+    lines += [f"{each.word}: {each.text}." for each in urgent(board) if run.open]
     lines += applications(board.downtime)
     rehearsed = run.environment is Environment.REHEARSAL
     alive = [
-        f"{view.role} {view.name} ({view.status})"
+        f"{view.role} {view.name} ({_status(board, view)})"
         for view in board.clusters
         if view.status != "gone" and not view.serves
     ]
@@ -24,12 +28,19 @@ def parting(model: RunModel, step: str) -> str:
         where = "in the lab" if rehearsed else "and costing money"
         lines.append(f"Still there, {where}: {', '.join(alive)}.")
     if board.lags:
-        lines.append(f"Still held on the publisher: {len(board.lags)} replication slots.")
+        lines.append(
+            f"Still held on the publisher: {counted(len(board.lags), 'replication slot')}."
+        )
     if step:
         lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
     if run.open:
         lines.append(f"To come back: blueprime {'resume' if model.writable else 'watch'} {run.id}")
     return "\n".join(lines)
+
+
+def _status(board: Board, view: ClusterView) -> str:
+    found = condition(board, view)
+    return view.status if found is None else f"{found.words}; AWS: {view.status}"
 
 
 def applications(clock: Downtime) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runbook.base.amounts import counted
 from runbook.base.step import Risk
 from runbook.base.variants import WayUp
 from runbook.checklist import Checklist, Line
@@ -87,7 +88,7 @@ def press(
     if standing.preview is None and not standing.error:
         if standing.looking_s < LOOKING_S:
             return Press(False, "", target, f"is looked up: {looking_at(standing)}")
-        words = f"asks before it runs unseen: {looking_at(standing)}"
+        words = f"asks first, since what it would change is not seen: {looking_at(standing)}"
         return Press(True, verb, target, words)
     return Press(True, verb, target, will_do(checklist, standing.preview, standing.error))
 
@@ -170,7 +171,7 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
     if not titles:
         return f"{risk}: looks whether all of it has happened, and goes on from there"
     if len(titles) > 2:
-        return f"{risk}: {titles[0]}, and {len(titles) - 1} more changes"
+        return f"{risk}: {titles[0]}, and {counted(len(titles) - 1, 'more change')}"
     return f"{risk}: {', then '.join(titles)}"
 
 

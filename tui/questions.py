@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runbook.base.amounts import counted
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate, Risk
 from runbook.checklist import Checklist, Line
@@ -21,11 +22,11 @@ def of_gate(
     """Return what a step's own gate asks, with all that a yes runs."""
     lines = [line for line in checklist.current.lines if line.step == step]
     return Question(
-        heading=f"{step} on {run.cluster}",
+        heading=f"{step}, run of {run.cluster}",
         question=gate.question,
         facts=(
             *_then(step, checklist),
-            ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
+            *changed_on(run, preview.where if preview else ""),
             ("Reversible", gate.reversible),
             ("Undo", lines[0].undo if lines else ""),
         ),
@@ -40,10 +41,10 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
     flow = checklist.flow
     first = flow[0]
     calls = tuple(title for title, _ in standing.preview.effects) if standing.preview else ()
-    several = len(flow) > 1
+    several, steps = len(flow) > 1, f"Run {counted(len(flow), 'step')}"
     return Question(
-        heading=f"{first.step} on {run.cluster}",
-        question=f"Run {len(flow)} steps, {first.step} to {flow[-1].step}, without a further stop?"
+        heading=f"{first.step}, run of {run.cluster}",
+        question=f"{steps}, {first.step} to {flow[-1].step}, without a further stop?"
         if several
         else f"Run {first.step}: {first.title}?",
         facts=(
@@ -53,8 +54,14 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
             ("Undo", first.undo),
         ),
         calls=calls,
-        yes=f"Run {len(flow)} steps" if several else f"Run {first.step}",
+        yes=steps if several else f"Run {first.step}",
     )
+
+
+def changed_on(run: Run, where: str) -> tuple[tuple[str, str], ...]:
+    """Return on which cluster a change is made, and of whose production the run is."""
+    run_of = f"{run.cluster} in {run.region}, account {run.account}"
+    return (("Changes", where), ("Run of", run_of))
 
 
 def of_leaving(run: Run, board: Board, busy: str) -> Question | None:

@@ -118,6 +118,11 @@ def ago(seconds: float | None) -> str:
     return "just now" if seconds < 1 else f"{age_figure(seconds)} ago"
 
 
+def as_seen(at: datetime | None, now: datetime) -> str:
+    """Return as of when something is said, e.g. `as seen 3s ago`; None: before this was opened."""
+    return f"as seen {'earlier' if at is None else ago(elapsed(at, now))}"
+
+
 def age_figure(seconds: float) -> str:
     """Return an age in one unit: `94s`, `12m`, `5h`, `3d`; anything finer is noise here."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):

@@ -23,13 +23,16 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+def counted(count: int, one: str, more: str = "") -> str:
+    """Return a number of things in words: `1 row`, `12,000 rows`, `1 key differs`.
+
+    `more` is what is said of any other number than one, where it is not `one` with an s.
+    """
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
 def some(names: Iterable[str], of: int = 5) -> str:
     """Return the first few names, and how many more there are."""
     every = list(names)
     more = f" and {len(every) - of} more" if len(every) > of else ""
     return ", ".join(every[:of]) + more
-
-
-def counted(count: int, one: str, more: str = "") -> str:
-    """Return a number of things in words, e.g. `1 row`, `12,000 rows`."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -26,6 +26,8 @@ class Preview:
     """Changes that were seen to have happened and would not be made again: title, what was seen."""
     passed: tuple[str, ...] = ()
     """Who has passed its other gates lately, and when, which it does not ask again."""
+    where: str = ""
+    """On which cluster and in which databases its changes are made, where a gate asks for them."""
     unknown: str = ""
     """Why neither its gates nor its changes could be looked up, or empty."""
 
@@ -54,6 +56,8 @@ class Offer:
     gates: tuple[Gate, ...] = ()
     effects: tuple[tuple[str, str], ...] = ()
     """Title, and the exact SQL."""
+    where: str = ""
+    """On which cluster and in which databases that is run; empty where nothing is."""
     note: str = ""
     """Why what it runs is not known now, or empty."""
     by_hand: str = ""

@@ -69,6 +69,13 @@ class Effect(ABC):
     """Whether looks may trail the change for a while, as AWS's describes do."""
     stakes: Stakes | None = None
     """None: no cluster is closed, opened, changed inside or deleted by it."""
+    database: str = ""
+    """The one database that it is made in; empty: it is made in none, or in several."""
+
+    @property
+    def on(self) -> Role | None:
+        """The part of the cluster that it is made on, as far as it is made on one."""
+        return None if self.stakes is None else self.stakes.role
 
     @abstractmethod
     def preview(self) -> str:
@@ -138,8 +145,8 @@ class Watch(Protocol):
         applications waiting for it: it is shown above everything else.
         """
 
-    def result(self, result: Result) -> None:
-        """Say where the run rests now; a later branch may change it."""
+    def result(self, result: Result | None) -> None:
+        """Say where the run rests now, or that it rests nowhere; a later branch may change it."""
 
     async def passes(self, gate: Gate) -> bool:
         """Let a person decide on what was only now seen; journaled like a gate before a step."""

@@ -19,6 +19,7 @@ from enum import StrEnum
 import psycopg
 
 from runbook.aws.facts import Cluster
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Stake, Stakes
@@ -303,8 +304,7 @@ def _visited(world: World, seen: Seen) -> str:
 
 
 def sessions_words(sessions: Sequence[ClientSession]) -> str:
-    plural = "" if len(sessions) == 1 else "s"
-    return f"{len(sessions)} session{plural}: {_some(map(str, sessions))}" if sessions else ""
+    return f"{counted(len(sessions), 'session')}: {_some(map(str, sessions))}" if sessions else ""
 
 
 def open_words(found: Admission) -> str:

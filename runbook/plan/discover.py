@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, EngineVersion
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
+from runbook.base.amounts import counted
 from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
 from runbook.plan.model import DATA_KINDS, CredentialsSection
@@ -307,7 +308,7 @@ def _roles(found: Sequence[catalog.LoginRole], given: Sequence[str]) -> str:
 def _sessions(count: int | None) -> str:
     if count is None:
         return "no role of this name can log in"
-    return f"{count} session{'' if count == 1 else 's'} now"
+    return f"{counted(count, 'session')} now"
 
 
 def _acknowledged(kinds: dict[str, catalog.DataKinds], target: str, acknowledge: bool) -> str:

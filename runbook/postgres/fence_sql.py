@@ -21,6 +21,7 @@ from typing import Protocol
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
+from runbook.base.amounts import counted
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
 from runbook.postgres.gather_all import of_the_cluster, together
 from runbook.postgres.queries import fetch, fetch_one, load
@@ -356,7 +357,9 @@ def _counters_moved(
     for name in sorted(before.counters.keys() & after.counters.keys()):
         then, now = before.counters[name], after.counters[name]
         if rows := now.user_tables - then.user_tables:
-            moved.append(f"{abs(rows)} rows were written in database {quoted(name)}")
+            moved.append(
+                f"{counted(abs(rows), 'row was', 'rows were')} written in database {quoted(name)}"
+            )
         if now.files != then.files:
             moved.append(
                 f"tables of database {quoted(name)} were truncated, rewritten, made or dropped"
@@ -366,7 +369,8 @@ def _counters_moved(
         if now.catalogs != then.catalogs:
             words = f"the schema of database {quoted(name)} was changed"
             (notes if own_changes else moved).append(words)
-    notes.append(f"{after.next_xid - before.next_xid} transaction ids were used, no row written")
+    used = counted(after.next_xid - before.next_xid, "transaction id was", "transaction ids were")
+    notes.append(f"{used} used, no row written")
     return moved, unclear, notes
 
 

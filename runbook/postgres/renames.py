@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
-from runbook.postgres.schema_ddl import Definition, Name, Part, Parts
+from runbook.postgres.schema_ddl import Definition, Name, Part, Parts, around_name
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -65,6 +65,34 @@ def sequences(ours: Parts, theirs: Parts) -> dict[Name, Name]:
     return _only_candidates(made(ours, theirs), made(theirs, ours))
 
 
+def constraints(ours: Parts, theirs: Parts) -> dict[Part, str]:
+    """Return the constraints that the subscriber has under other names, with these.
+
+    A constraint holds no rows: of several that are made alike any may take another's name.
+    """
+
+    def made(parts: Parts) -> dict[Part, Hashable]:
+        return {
+            part: (*part[:2], made["type"], made["definition"])
+            for part, made in parts.constraints.items()
+        }
+
+    return _pairs(made(ours), made(theirs))
+
+
+def indexes(ours: Parts, theirs: Parts) -> dict[Part, str]:
+    """Return the unique indexes that the subscriber has under other names, with these."""
+
+    def made(parts: Parts) -> dict[Part, Hashable]:
+        return {
+            part: (*part[:2], *around_name(part[2], made["definition"]))
+            for part, made in parts.indexes.items()
+            if made["unique"]
+        }
+
+    return _pairs(made(ours), made(theirs))
+
+
 def _by_table(parts: Parts) -> dict[Name, dict[str, Definition]]:
     found: dict[Name, dict[str, Definition]] = defaultdict(dict)
     for (schema, table, column), made in parts.columns.items():
@@ -103,6 +131,19 @@ def _made(parts: Parts, names: Collection[Name]) -> dict[Name, tuple[Any, ...]]:
             ),
         )
     return found
+
+
+def _pairs(here: Mapping[Part, Hashable], there: Mapping[Part, Hashable]) -> dict[Part, str]:
+    """Pair what is made alike and not named alike."""
+    spare: dict[Hashable, list[str]] = defaultdict(list)
+    for part in sorted(there, reverse=True):
+        if here.get(part) != there[part]:
+            spare[there[part]].append(part[2])
+    return {
+        part: spare[made].pop()
+        for part, made in sorted(here.items(), key=lambda item: item[0])
+        if there.get(part) != made and spare[made]
+    }
 
 
 def _only_candidates(here: Mapping[Key, Hashable], there: Mapping[Key, Hashable]) -> dict[Key, Key]:

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from runbook.postgres import renames, schema_ddl
+from runbook.postgres import key_changes, renames, schema_ddl
+from runbook.postgres.change import RETYPED_BY_HAND, Change, only_there
 from runbook.postgres.schema_ddl import Definition, Name, Parts, shown
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change on the subscriber. Without statements it is by hand, in the words of `note`."""
-
-    kind: str
-    """E.g. `enum`, `enum-value`, `sequence`, `column`, `constraint`, `drop-column`."""
-    name: tuple[str, ...]
-    """Schema, object, and its part where it has one."""
-    title: str
-    statements: Sequence[Composable] = ()
-    note: str = ""
-    """What a person has to know of it."""
-    destructive: bool = False
-    reads: tuple[str, str] = ("", "")
-    """How it reads on both sides, the publisher first, as far as that is text."""
-
-    @property
-    def mark(self) -> list[str]:
-        """Return what tells this difference from another of the same kind and name."""
-        return [*self.reads, *(statement.as_string(None) for statement in self.statements)]
-
-    @property
-    def alone(self) -> bool:
-        """Whether it must not run within a transaction: an enum's new value is used after it."""
-        return self.kind == "enum-value"
 
 
 @dataclass
@@ -89,6 +63,8 @@ def changes(ours: Parts, theirs: Parts) -> list[Change]:
     first = [
         *_schemas(ours, theirs),
         *_enums(ours, theirs),
+        # A sequence may get the name that one of an identity had.
+        *_identities(ours, theirs),
         *_sequences(ours, theirs),
         *counters,
         # Rows that bear the former names may wait for a column that is missing: that one first.
@@ -100,8 +76,12 @@ def changes(ours: Parts, theirs: Parts) -> list[Change]:
         return first
     return [
         *first,
-        *_constraints(ours, theirs),
-        *_indexes(ours, theirs),
+        *key_changes.renamed(ours, theirs),
+        *key_changes.dropped(ours, theirs),
+        *key_changes.added(ours, theirs),
+        # A column of a primary key cannot be without NOT NULL: the key goes before.
+        *_columns(ours, theirs, loosened=True),
+        *key_changes.foreign(ours, theirs),
         *_dropped(ours, theirs),
     ]
 
@@ -180,29 +160,81 @@ def _sequences(ours: Parts, theirs: Parts) -> Iterator[Change]:
             )  # fmt: skip
 
 
-def _columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
+def _columns(ours: Parts, theirs: Parts, *, loosened: bool = False) -> Iterator[Change]:
+    """Yield what is to be done about columns: where one loses NOT NULL, or of all others."""
     renamed = renames.columns(ours, theirs)
     for (schema, table, column), made in sorted(
         ours.columns.items(), key=lambda item: (item[0][:2], item[1]["position"])
     ):
-        name, words = (schema, table), shown((schema, table, column))
+        name = (schema, table)
         if name not in theirs.tables or (schema, table, column) in renamed:
             continue
         other = theirs.columns.get((schema, table, column))
+        if loosened != bool(other and _loosened(made, other)):
+            continue
         if other is None:
             yield _column(name, column, made, ours)
-        elif any(made[key] != other[key] for key in ("type", "collation", "generated")):
-            yield Change(
-                "column-type",
-                (schema, table, column),
-                f"Make the type of {words} alike",
-                note=f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. "
-                f"By hand, on {theirs.side}: ALTER TABLE … ALTER COLUMN … TYPE, once every row "
-                "that was written before has arrived (lag 0); then compare the table's rows.",
-            )
+        elif _retyped(made, other):
+            yield _type(name, column, made, other, ours, theirs)
         else:
             sides = (ours.side, theirs.side)
             yield from _settings((schema, table, column), made, other, sides)
+
+
+def _type(
+    name: Name, column: str, made: Definition, other: Definition, ours: Parts, theirs: Parts
+) -> Change:
+    anew = _column(name, column, made, ours).statements
+    # A sequence of its own would go with it, and its default with that.
+    can = anew and not theirs.serials(name, column)
+    drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(Identifier(*name), Identifier(column))
+    how = "It is made anew, and holds no value that would be gone." if can else RETYPED_BY_HAND
+    computed = made["generated"] and other["generated"]
+    return Change(
+        "column-type",
+        (*name, column),
+        f"Make the type of {shown((*name, column))} alike",
+        [drop, *anew] if can else (),
+        f"It is {_typed(made)} on {ours.side} and {_typed(other)} on {theirs.side}. {how}",
+        destructive=not computed,
+        reads=(_typed(made), _typed(other)),
+    )
+
+
+def _identities(ours: Parts, theirs: Parts) -> Iterator[Change]:
+    for part, made in sorted(ours.columns.items()):
+        other = theirs.columns.get(part)
+        if other is None or made["identity"] == other["identity"] or _retyped(made, other):
+            continue
+        alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(
+            Identifier(*part[:2]), Identifier(part[2])
+        )
+        statements: list[Composable] = []
+        if other["identity"]:
+            statements.append(alter + SQL("DROP IDENTITY"))
+        if made["identity"]:
+            if other["default"] is not None:
+                statements.append(alter + SQL("DROP DEFAULT"))
+            statements += (
+                SQL("DROP SEQUENCE {}").format(Identifier(*name))
+                for name in theirs.serials(part[:2], part[2])
+            )
+            statements.append(alter + SQL("SET NOT NULL"))
+            statements.append(alter + SQL("ADD ") + schema_ddl.identity_text(made))
+        yield Change(
+            "column-identity", part, f"Make {shown(part)} an identity column on both or on none",
+            statements, "Its value is carried over at the rollback, as that of each sequence.",
+        )  # fmt: skip
+
+
+def _retyped(made: Definition, other: Definition) -> bool:
+    # Before 17 no other expression can be given to a generated column.
+    computing = ("default",) if made["generated"] else ()
+    return any(made[key] != other[key] for key in ("type", "collation", "generated", *computing))
+
+
+def _loosened(made: Definition, other: Definition) -> bool:
+    return bool(other["not_null"] and not made["not_null"])
 
 
 def _renamed(ours: Parts, theirs: Parts, kind: str, pairs: Mapping[Name, Name]) -> Iterator[Change]:
@@ -281,11 +313,6 @@ def _settings(
     alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(table, column)
     settings: list[Composable] = []
     if made["identity"] != other["identity"]:
-        yield Change(
-            "column-identity", part, f"Make {shown(part)} an identity column on both or on none",
-            note=f"By hand, on {sides[1]}: ALTER TABLE … ALTER COLUMN … ADD GENERATED … AS "
-            "IDENTITY, or DROP IDENTITY.",
-        )  # fmt: skip
         return
     if made["default"] != other["default"]:
         settings.append(
@@ -303,61 +330,8 @@ def _settings(
         )  # fmt: skip
 
 
-def _constraints(ours: Parts, theirs: Parts) -> Iterator[Change]:
-    ordered = sorted(ours.constraints.items(), key=lambda item: (item[1]["type"] == "f", item[0]))
-    for part, made in ordered:
-        if part[:2] not in theirs.tables:
-            continue
-        other = theirs.constraints.get(part)
-        if other == made:
-            continue
-        drop = [_drop_constraint(part)] if other else []
-        yield Change(
-            "constraint", part, f"Give {shown(part[:2])} the constraint {shown(part[2:])}",
-            [*drop, schema_ddl.add_constraint(part, made)],
-            f"It fails where rows on {theirs.side} do not fit: once the lag is 0.",
-            reads=(made["definition"], other["definition"] if other else ""),
-        )  # fmt: skip
-
-
-def _indexes(ours: Parts, theirs: Parts) -> Iterator[Change]:
-    for part, made in sorted(ours.indexes.items()):
-        other = theirs.indexes.get(part)
-        if part[:2] not in theirs.tables or not made["unique"]:
-            continue
-        if other is None or other["definition"] != made["definition"]:
-            drop = [SQL("DROP INDEX {}").format(Identifier(part[0], part[2]))] if other else []
-            yield Change(
-                "index", part, f"Give {shown(part[:2])} the unique index {shown(part[2:])}",
-                [*drop, schema_ddl.served(made["definition"])],
-                "Apply waits for the table while it is built.",
-                reads=(made["definition"], other["definition"] if other else ""),
-            )  # fmt: skip
-    for name, table in sorted(ours.tables.items()):
-        there = theirs.tables.get(name)
-        if there is None or there["identity"] == table["identity"]:
-            continue
-        identity = [*schema_ddl.replica_identity(name, ours)] or [
-            SQL("ALTER TABLE {} REPLICA IDENTITY DEFAULT").format(Identifier(*name))
-        ]
-        yield Change("identity", name, f"Tell the rows of {shown(name)} apart alike", identity)
-
-
 def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
-    note = (
-        f"Only {theirs.side} has it: {ours.side} dropped it, or somebody added it here first, so "
-        "that rows with it may come. What it holds is gone with it."
-    )
-    for part in sorted(theirs.constraints.keys() - ours.constraints.keys()):
-        if part[:2] in ours.tables:
-            title = f"Drop the constraint {shown(part[2:])} of {shown(part[:2])}"
-            yield Change("drop-constraint", part, title, [_drop_constraint(part)], note)
-    for part, made in sorted(theirs.indexes.items()):
-        if part[:2] in ours.tables and made["unique"] and part not in ours.indexes:
-            yield Change(
-                "drop-index", part, f"Drop the unique index {shown(part[2:])}",
-                [SQL("DROP INDEX {}").format(Identifier(part[0], part[2]))], note,
-            )  # fmt: skip
+    note = only_there(ours, theirs)
     for part in sorted(theirs.columns.keys() - ours.columns.keys()):
         if part[:2] in ours.tables:
             drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(
@@ -365,7 +339,9 @@ def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
             )
             title = f"Drop the column {shown(part)}"
             yield Change("drop-column", part, title, [drop], note, destructive=True)
-    for name in sorted(theirs.tables.keys() - ours.tables.keys()):
+    # A partition before what it is one of.
+    spare = theirs.tables.keys() - ours.tables.keys()
+    for name in sorted(spare, key=lambda name: (-_depth(name, theirs), name)):
         drop = SQL("DROP TABLE {}").format(Identifier(*name))
         title = f"Drop the table {shown(name)}"
         yield Change("drop-table", name, title, [drop], note, destructive=True)
@@ -374,12 +350,6 @@ def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
             drop = SQL("DROP SEQUENCE {}").format(Identifier(*name))
             title = f"Drop the sequence {shown(name)}"
             yield Change("drop-sequence", name, title, [drop], note, destructive=True)
-
-
-def _drop_constraint(part: schema_ddl.Part) -> Composable:
-    return SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-        Identifier(*part[:2]), Identifier(part[2])
-    )
 
 
 def _typed(made: Definition) -> str:

@@ -220,7 +220,7 @@ def column_text(name: str, made: Definition, *, not_null: bool = True) -> Compos
     if made["collation"]:
         pieces.append(SQL("COLLATE {}").format(served(made["collation"])))
     if made["identity"]:
-        pieces.append(_identity(made))
+        pieces.append(identity_text(made))
     elif made["generated"]:
         pieces.append(SQL("GENERATED ALWAYS AS ({}) STORED").format(served(made["default"])))
     elif made["default"] is not None:
@@ -237,7 +237,27 @@ def add_constraint(part: Part, made: Definition) -> Composed:
     )
 
 
-def _identity(made: Definition) -> Composable:
+def around_name(index: str, definition: str) -> tuple[str, str]:
+    """Return what stands before and behind an index's name where the server writes it, quoted."""
+    verb, _, rest = definition.partition(f" {Identifier(index).as_string(None)} ON ")
+    return verb, rest
+
+
+def create_index(index: str, definition: str, *, how: str = "") -> Composed:
+    """Make an index, on the partitions of its table too; `how` is said before its name.
+
+    The server writes that of a partitioned table as one of the parent alone, without those of the
+    partitions.
+    """
+    verb, rest = around_name(index, definition)
+    words = " ".join(word for word in (verb, how) if word)
+    return SQL("{} {} ON {}").format(
+        served(words), Identifier(index), served(rest.removeprefix("ONLY "))
+    )
+
+
+def identity_text(made: Definition) -> Composed:
+    """Return how a column is an identity, with the name and the counting of its sequence."""
     how = SQL("ALWAYS") if made["identity"] == "a" else SQL("BY DEFAULT")
     schema, name, *counting = made["sequence"]
     return SQL("GENERATED {} AS IDENTITY (SEQUENCE NAME {} {})").format(

@@ -146,8 +146,8 @@ class JournalWatch:
         """Say where a wait stands."""
         self._waits.say(text, fraction, to_do=to_do)
 
-    def result(self, result: Result) -> None:
-        """Say where the run rests now."""
+    def result(self, result: Result | None) -> None:
+        """Say where the run rests now, or that it rests nowhere."""
         self._journal.set_result(self._run, result)
 
     async def passes(self, gate: Gate) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import captured_databases, detached, held, slot_name
 from runbook.base.roles import Role
@@ -140,7 +141,10 @@ def record(
 
 def words(result: LiveComparison) -> str:
     """Say what was found of one database."""
-    parts = [f"{result.database}: {result.tables} tables, {result.rows} rows hashed"]
+    parts = [
+        f"{result.database}: {counted(result.tables, 'table')}, {counted(result.rows, 'row')} "
+        "hashed"
+    ]
     parts += [difference_words(each) for each in result.different]
     parts += [
         f"not known of {quoted(schema)}.{quoted(table)}: {reason}"

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
@@ -61,10 +62,14 @@ class Found:
 def words_of(table: Differing) -> str:
     """Return a table with its rows on both sides."""
     name = f"{table.database}: {table.schema}.{table.table}"
-    if None not in (table.here, table.there) and table.here == table.there:
-        return f"{name}: {table.here} rows on both sides, which differ or were not all compared"
+    if table.here is not None and table.here == table.there:
+        return (
+            f"{name}: {counted(table.here, 'row')} on both sides, which differ or were not all "
+            "compared"
+        )
     here, there = (
-        "no such table" if rows is None else f"{rows} rows" for rows in (table.here, table.there)
+        "no such table" if rows is None else counted(rows, "row")
+        for rows in (table.here, table.there)
     )
     return f"{name}: {here} here, {there} on the other side"
 

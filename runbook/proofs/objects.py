@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
+from runbook.base import amounts
 from runbook.base.alert import Cause
 from runbook.base.context import World
 from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
-from runbook.postgres import objects
+from runbook.postgres import dependencies, objects
+from runbook.postgres.dependencies import Rests, below, in_order
 from runbook.postgres.gather_all import together
 from runbook.postgres.objects import Item, Key, ServerItems, digest
+from runbook.postgres.schema_ddl import around_name
 from runbook.postgres.statement import quoted
+from runbook.proofs.object_names import named
 
 KNOWN = "objects.known"
 """The pairs of digests that count as alike, by the item's key: of the new side and of the old."""
@@ -78,6 +82,8 @@ class Unlike:
     exact: bool
     owner: str = ""
     """Who owns it on the source, where it has an owner of its own."""
+    waits: bool = False
+    """Whether it rests on a table or a type that the target lacks."""
 
     @property
     def key(self) -> str:
@@ -91,7 +97,7 @@ class Unlike:
     @property
     def name(self) -> str:
         """The item in words, e.g. `grant of SELECT on table public.account to reporting`."""
-        return _name(self.kind, self.names)
+        return named(self.kind, self.names)
 
     @property
     def words(self) -> str:
@@ -110,6 +116,8 @@ class Unlike:
             return self._privileges()
         if self.kind == "partition trigger":
             return self._firing()
+        if self.former:
+            return f"is named {quoted(self.former)} on {there}"
         if self.there is None:
             return f"is only on {here}"
         if self.here is None:
@@ -123,6 +131,11 @@ class Unlike:
             ]
             return f"is not the same: {'; '.join(parts)}"
         return f"is another one on {there} than on {here}"
+
+    @property
+    def former(self) -> str:
+        """Return the name that an index has on the target, where nothing else of it differs."""
+        return str((self.there or {}).get("name", ""))
 
     def _firing(self) -> str:
         """Say where it fires otherwise than the trigger of the table that is partitioned."""
@@ -174,33 +187,6 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _name(kind: str, names: Sequence[str]) -> str:
-    who = quoted(names[-1]) if names[-1] else "PUBLIC"
-    match kind:
-        case "grant":
-            return f"the grant on {_name(names[0], names[1:-1])} to {who}"
-        case "owner":
-            return f"the owner of {_name(names[0], names[1:])}"
-        case "membership":
-            return f"the membership of {who} in {quoted(names[0])}"
-        case "password":
-            return f"the password of {quoted(names[0])}"
-        case "limit":
-            return f"the connection limit of database {quoted(names[0])}"
-        case "setting":
-            role = f" of role {quoted(names[0])}" if names[0] else ""
-            inside = f" in database {quoted(names[1])}" if names[1] else ""
-            return f"the setting {names[2]}{role}{inside}"
-        case "default":
-            inside = f" in schema {quoted(names[1])}" if names[1] else ""
-            return f"the default privilege on {names[2]} of {quoted(names[0])}{inside} for {who}"
-        case "routine":
-            return f"function {'.'.join(map(quoted, names[:2]))}({names[2]})"
-        case "cast" | "operator":
-            return f"{kind} ({', '.join(names)})"
-    return f"{kind} {'.'.join(map(quoted, names))}"
-
-
 def counted(found: Iterable[Unlike]) -> str:
     """Return how many there are of each kind, e.g. `2 roles, 1 function`."""
     counts = Counter(each.kind for each in found)
@@ -229,7 +215,8 @@ def printed(found: Iterable[Unlike]) -> dict[str, list[str]]:
 
 def taken(alike: Mapping[str, Sequence[str]]) -> str:
     """Say which pairs count as alike from now on."""
-    return f"{len(alike)} objects are printed differently by the two versions, and count as alike"
+    objects = amounts.counted(len(alike), "object is", "objects are")
+    return f"{objects} printed differently by the two versions: taken for alike"
 
 
 def fresh(found: Iterable[Unlike], alike: Mapping[str, Sequence[str]]) -> list[Unlike]:
@@ -291,7 +278,13 @@ class ObjectsLook:
             left, right = await together(
                 objects.of_database(here, common=common), objects.of_database(there, common=common)
             )
-        found = _compared(database, (source, target), left, right)
+            found = _compared(database, (source, target), left, right)
+            if any(each.kind in _CODE for each in found):
+                ours, theirs = await together(
+                    dependencies.rests_on(here), dependencies.rests_on(there)
+                )
+                missing = {item.key for item in left} - {item.key for item in right}
+                found = _rested(found, ours, theirs, missing)
         self._seen[database] = (stamps, found)
         return found
 
@@ -329,15 +322,54 @@ def _compared(
             owner = left.get(("owner", (key[0], *key[1])))
             owned = str(owner.made["owner"]) if owner else ""
             found.append(Unlike(database, *key, *sides, *made, exact, owned))
-    return found
+    return _renamed(found)
 
 
-_FIRST = ("role", "password", "membership", "setting", "limit", "routine", "view")
+_CODE = ("routine", "view", "materialized view")
+
+_FIRST = (
+    *("role", "password", "membership", "setting", "limit", *_CODE, "index", "statistics", "rule"),
+    *("trigger", "partition trigger", "policy", "row security", "owner", "default", "grant"),
+)
 """The order in which they are told, and mended: what others need comes first."""
 
 
 def _order(key: Key) -> tuple[int, Key]:
     return (_FIRST.index(key[0]) if key[0] in _FIRST else len(_FIRST)), key
+
+
+def _rested(
+    found: Sequence[Unlike], ours: Rests, theirs: Rests, missing: Collection[Key]
+) -> list[Unlike]:
+    """Return them with each function and view after those that it rests on.
+
+    `missing` are the items that only the source has.
+    """
+    code = {(each.kind, each.names): each for each in found if each.kind in _CODE}
+    rests = {**theirs, **{key: ours[key] for key in ours if key not in code or code[key].here}}
+    rested = [
+        replace(code[key], waits=any(each in missing for each in below(key, rests)[:-1]))
+        for key in in_order(code, rests)
+    ]
+    first = [each for each in found if _order((each.kind, each.names))[0] < _FIRST.index(_CODE[0])]
+    return [*first, *rested, *found[len(first) + len(rested) :]]
+
+
+def _renamed(found: Sequence[Unlike]) -> list[Unlike]:
+    """Return them with an index that only has another name on the target as one, not as two."""
+    spare = {
+        (each.names[:2], around_name(each.names[2], each.there["definition"])): each
+        for each in reversed(found)
+        if each.kind == "index" and each.there is not None and each.here is None
+    }
+    one, gone = {}, set()
+    for each in found:
+        if each.kind == "index" and each.here is not None and each.there is None:
+            made = (each.names[:2], around_name(each.names[2], each.here["definition"]))
+            if (other := spare.pop(made, None)) is not None and other.there is not None:
+                one[each.key] = replace(each, there={**other.there, "name": other.names[2]})
+                gone.add(other.key)
+    return [one.get(each.key, each) for each in found if each.key not in gone]
 
 
 def _of_its_own(key: Key, left: Mapping[Key, Item], right: Mapping[Key, Item]) -> bool:

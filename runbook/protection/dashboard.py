@@ -36,6 +36,8 @@ class ClusterView:
     """Whether the slots of the way that is held are here."""
     frozen: bool = False
     """Whether applications are kept from writing to it by the run."""
+    given_up: bool = False
+    """Whether a forced way has left it behind, and it was not closed since."""
     at: datetime | None = None
     error: str = ""
 
@@ -143,6 +145,14 @@ class Production:
         return self.state in (Serving.DOWN, Serving.SILENT, Serving.CUT)
 
 
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The cluster that follows, where it cannot be reached from here."""
+
+    role: str
+    since: datetime
+
+
 class Stage(StrEnum):
     """How far the way has come that the protection is about."""
 
@@ -174,6 +184,15 @@ class Protection:
     """While looking: the last verdict known, as of `before_at`."""
     before_at: datetime | None = None
 
+    @property
+    def word(self) -> str:
+        """The verdict as it is headed."""
+        if self.protected is None:
+            return "PROTECTION UNKNOWN"
+        if not self.protected and self.stage is not Stage.HELD:
+            return "NOT PROTECTED YET"
+        return "PROTECTED" if self.protected else "NOT PROTECTED"
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -189,6 +208,8 @@ class Board:
     )
     downtime: Downtime = field(default_factory=Downtime)
     production: Production = field(default_factory=Production)
+    silent: Silent | None = None
+    """None: the cluster that follows was reached at the last look, or there is none to reach."""
     last_lags: tuple[LagView, ...] = ()
     """The slots as they were last measured: what is known once the publisher does not answer."""
     waiting: str = ""
@@ -240,6 +261,7 @@ class Board:
             self.waits_for("", None),
             journal_error="",
             strays_since=None,
+            silent=None,
             production=replace(self.production, at=None),
             protection=protection,
         )
@@ -253,6 +275,7 @@ class Board:
             green_lags=tuple(replace(lag.unknown(why), at=None) for lag in self.green_lags),
             traffic=TrafficView(Fence.UNKNOWN, None, None, None, error=why),
             production=replace(self.production, at=None),
+            silent=None,
         )
 
     def as_json(self) -> dict[str, Any]:

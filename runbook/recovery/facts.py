@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.base.amounts import counted
 from runbook.base.pair import DETACHED, Sides, capture_fact, slot_name
 from runbook.base.roles import Role
 from runbook.base.variants import WayBack
@@ -123,7 +124,11 @@ def _capture(scene: Scene, stays: list[Stay]) -> None:
                 capture_fact(publisher), _value(scene, publisher), f"capture on {publisher.value}"
             )
     slots = scene.sides[held].slots
-    scene.draft.keep("slots", [slot.name for slot in slots], f"{len(slots)} slots are held")
+    scene.draft.keep(
+        "slots",
+        [slot.name for slot in slots],
+        f"{counted(len(slots), 'slot is', 'slots are')} held",
+    )
     if not scene.captured_on(held):
         return
     value = _value(scene, held)
@@ -217,7 +222,7 @@ def _traffic(scene: Scene, stays: list[Stay]) -> None:
         Traffic.UNKNOWN: "unknown",
     }[traffic]
     sessions = side.sessions if side else 0
-    source = f"{sessions} sessions of the plan's application roles" + (
+    source = f"{counted(sessions, 'session')} of the plan's application roles" + (
         f"; may log in: {', '.join(sorted(side.able)) or 'none'}" if side and scene.locks else ""
     )
     scene.say("traffic", words, source)

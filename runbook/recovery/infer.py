@@ -9,6 +9,7 @@ from time import monotonic
 
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.variants import WayUp
@@ -41,7 +42,7 @@ class Several(Exception):
     """More than one run has left traces; one of them must be named."""
 
     def __init__(self, production: str, found: list[Traces]) -> None:
-        lines = [f"{len(found)} runs have left traces on {production}:"]
+        lines = [f"{counted(len(found), 'run has', 'runs have')} left traces on {production}:"]
         lines += [f"  {each.run}: {'; '.join(each.words())}" for each in found]
         lines.append("Nothing was changed, and no run was adopted. Name one of them with --run.")
         super().__init__("\n".join(lines))

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from runbook.postgres.schema_ddl import served
+from runbook.postgres.schema_ddl import create_index, served
 from runbook.proofs.objects import Unlike
 
 _LISTS = (
@@ -42,7 +42,8 @@ def takes_away(each: Unlike) -> bool:
 
 def alone(each: Unlike) -> bool:
     """Return whether its statements must not run within a transaction."""
-    return each.kind == "index" and each.here is not None and each.here["of"] != "p"
+    made = each.kind == "index" and each.here is not None and not each.former
+    return bool(made and each.here and each.here["of"] != "p")
 
 
 def statements(each: Unlike, major: int) -> list[Composable]:
@@ -217,6 +218,9 @@ def _object(each: Unlike) -> Iterator[Composable]:
     if here is None or "definition" not in here:
         return
     text = served(here["definition"].rstrip().rstrip(";"))
+    if each.kind == "routine":
+        # What a body names may be made after it.
+        yield SQL("SET LOCAL check_function_bodies = off")
     if each.kind in ("view", "materialized view"):
         verb = SQL("CREATE OR REPLACE VIEW") if replaced else SQL("CREATE MATERIALIZED VIEW")
         columns = SQL(", ").join(map(Identifier, here["columns"]))
@@ -230,16 +234,21 @@ def _object(each: Unlike) -> Iterator[Composable]:
 
 
 def _index(each: Unlike) -> Iterator[Composable]:
-    name = Identifier(each.names[0], each.names[2])
+    schema, _, index = each.names
+    name = Identifier(schema, index)
+    if each.former:
+        yield SQL("ALTER INDEX {} RENAME TO {}").format(
+            Identifier(schema, each.former), Identifier(index)
+        )
+        return
     if each.here is None or each.there is not None:
         yield SQL("DROP INDEX {}").format(name)
     if each.here is not None:
-        verb, rest = each.here["definition"].split(" INDEX ", 1)
-        how = " INDEX CONCURRENTLY " if alone(each) else " INDEX "
         if alone(each) and each.there is None:
             # One that failed before is there, invalid, and counts for none.
             yield SQL("DROP INDEX IF EXISTS {}").format(name)
-        yield Composed([served(f"{verb}{how}{rest}")])
+        how = "CONCURRENTLY" if alone(each) else ""
+        yield create_index(index, each.here["definition"], how=how)
 
 
 def _firing(each: Unlike) -> Iterator[Composable]:

@@ -16,7 +16,7 @@ UNSEEN = (StepFailed, Ambiguous, *UNREACHABLE)
 
 @dataclass
 class Offered:
-    """What is offered: remedies in the order in which they are to be taken, and words."""
+    """What is offered: remedies, once ordered as they are to be taken, and words."""
 
     remedies: list[Remedy] = field(default_factory=list)
     by_hand: list[Offer] = field(default_factory=list)
@@ -25,6 +25,10 @@ class Offered:
         """Offer a remedy, once."""
         if all(remedy.key != each.key for each in self.remedies):
             self.remedies.append(remedy)
+
+    def order(self) -> None:
+        """Put what others rest on before them; else they stay as they came."""
+        self.remedies.sort(key=lambda remedy: remedy.place)
 
     def take(self, cure: Remedy | Offer | None) -> None:
         """Offer what there is: a remedy, words, or nothing."""

@@ -10,7 +10,7 @@ from runbook.base.pair import held
 from runbook.base.step import Gate, Risk, Watch
 from runbook.proofs import diverged
 from runbook.proofs.diverged import DIFFERENT
-from runbook.repair.remedy import Remedy, of_database
+from runbook.repair.remedy import Place, Remedy, of_database
 
 
 def strike(world: World, watch: Watch, name: tuple[str, str, str], text: str) -> None:
@@ -42,6 +42,10 @@ class GiveUp(Remedy):
     def __post_init__(self) -> None:
         self.named(of_database(self.database, self.schema, self.table))
         self.title = f"Give up {self.schema}.{self.table} by name"
+
+    @property
+    def place(self) -> Place:
+        return Place.ROWS
 
     async def gates(self, world: World) -> list[Gate]:
         sides = held(world)

@@ -7,7 +7,7 @@ from psycopg.sql import SQL, Composable, Identifier
 
 from runbook.base.context import World
 from runbook.base.pair import held
-from runbook.postgres.schema_changes import Change
+from runbook.postgres.change import RETYPED_BY_HAND, Change
 from runbook.postgres.schema_ddl import shown
 
 LOOK_S = 5
@@ -19,9 +19,11 @@ async def holding(world: World, database: str, change: Change) -> str:
 
     What cannot be told counts as held: what is dropped never comes back.
     """
+    if not change.destructive:
+        return ""
     table = Identifier(*change.name[:2])
     match change.kind:
-        case "drop-column":
+        case "drop-column" | "column-type":
             query: Composable = SQL("SELECT FROM {} WHERE {} IS NOT NULL").format(
                 table, Identifier(change.name[2])
             )
@@ -46,6 +48,8 @@ async def holding(world: World, database: str, change: Change) -> str:
 
 def kept(change: Change, words: str) -> str:
     """Return what a person may do about what is never dropped for the asking."""
+    if change.kind == "column-type":
+        return f"{words}. {RETYPED_BY_HAND}"
     sql = "; ".join(statement.as_string(None) for statement in change.statements)
     return (
         f"{words}. It may be what was renamed on the other side: then rename it here, and nothing "

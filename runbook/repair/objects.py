@@ -22,9 +22,12 @@ from runbook.procedure.steps.shared.objects import accepting, keep_accepted
 from runbook.proofs import objects as unlike
 from runbook.proofs.objects import ObjectsLook, Unlike
 from runbook.repair import create_objects
-from runbook.repair.remedy import Remedy
+from runbook.repair.remedy import Place, Remedy
 from runbook.repair.schema import WRITABLE
 from state.records import Json
+
+_NEEDED = ("role", "password", "membership", "setting", "limit")
+"""Kinds that hold for the server, whatever is in its databases."""
 
 _PASSWORDS = ("role", "password")
 """Kinds with which what a password is checked against goes along, in memory."""
@@ -42,6 +45,8 @@ class MakeAlike(Remedy):
     source: str
     target: str
     drops: bool = False
+    waits: bool = False
+    """Whether it rests on a table or a type that the target lacks."""
 
     def __post_init__(self) -> None:
         inside = [quoted(self.database)] if self.database else []
@@ -57,6 +62,13 @@ class MakeAlike(Remedy):
         """Go on from a look that was made just now: it reads again only what has moved since."""
         self._look, self._found = look, found
         return self
+
+    @property
+    def place(self) -> Place:
+        needed = self.kind in _NEEDED or (self.kind == "routine" and not self.waits)
+        if self.drops:
+            return Place.NEEDED_GONE if needed else Place.CODE_GONE
+        return Place.NEEDED if needed else Place.CODE
 
     @property
     def passwords(self) -> bool:
@@ -195,6 +207,10 @@ class AcceptUnlike(Remedy):
         self.title = f"Accept what is not alike beside the rows ({len(self.words)}), by name"
         self.undo = "Make it alike by hand: nothing is changed by accepting it."
 
+    @property
+    def place(self) -> Place:
+        return Place.ACCEPTED
+
     async def gates(self, world: World) -> list[Gate]:
         return [accepting(self.key, self.words, self.target)]
 
@@ -237,6 +253,7 @@ def remedies(found: Sequence[Unlike], look: ObjectsLook) -> list[MakeAlike]:
                     source=each.source.value,
                     target=each.target.value,
                     drops=create_objects.takes_away(each),
+                    waits=each.waits,
                 ).found_by(look, each)
             )
     # What depends on another is dropped before it.

@@ -79,5 +79,5 @@ async def beside(world: World, found: Offered, source: Role, target: Role) -> No
         if left:
             pairs = {each.key: each.pair() for each in left}
             words = [each.words for each in left]
-            why = f"{objects.counted(left)} are not alike"
+            why = f"not alike: {objects.counted(left)}"
             found.add(AcceptUnlike(why, target.value, pairs, words))

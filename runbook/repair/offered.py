@@ -7,12 +7,14 @@ from contextlib import suppress
 
 import psycopg
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.offer import Offer
 from runbook.base.pair import detached, held, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.failures import Answer
+from runbook.ownership import places
 from runbook.ownership.permission import objection_and_look
 from runbook.ownership.serving import Seen
 from runbook.postgres import replication, schema_changes
@@ -60,20 +62,27 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
         await objects_offered.beside(world, found, held(world).publisher, held(world).subscriber)
     await returned.offer(world, found)
     await _unfinished(world, journal, found)
+    found.order()
     return found
 
 
 async def described(world: World, found: Offered) -> list[Offer]:
     """Return the offers as a person reads them, with what each would ask and run."""
-    offers = []
+    offers: list[Offer] = []
+    called: Mapping[Role, str] = {}
+    if found.remedies:
+        with suppress(*UNSEEN):
+            called = await places.names(world)
     for remedy in found.remedies:
-        note = ""
+        note = where = ""
         gates: tuple[Gate, ...] = ()
         effects: tuple[tuple[str, str], ...] = ()
         try:
             gates = tuple(await remedy.gates(world))
             waves = await remedy.effects(world)
-            effects = tuple((each.title, each.preview()) for wave in waves for each in wave)
+            changes = [each for wave in waves for each in wave]
+            effects = tuple((each.title, each.preview()) for each in changes)
+            where = places.places(changes, called)
         except UNSEEN as error:
             note = f"it cannot be shown now: {str(error).partition(chr(10))[0]}"
         offers.append(
@@ -85,6 +94,7 @@ async def described(world: World, found: Offered) -> list[Offer]:
                 undo=remedy.undo,
                 gates=gates,
                 effects=effects,
+                where=where,
                 note=note,
             )
         )
@@ -97,7 +107,7 @@ async def _fixes(world: World, found: Offered, only: str) -> None:
         if len(found.remedies) == MOST_FIXES:
             found.say(
                 f"Look again for {len(every) - place} more",
-                f"the preflight found {len(every)} things that can be mended; these are "
+                f"the preflight found {counted(len(every), 'thing')} that can be mended; these are "
                 f"the first {MOST_FIXES} that are still to be",
                 f"blueprime mend {world.run} all takes each that asks for no decision.",
             )

@@ -19,7 +19,7 @@ from runbook.postgres.statement import MASK, quoted
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import objects
 from runbook.proofs.objects import ObjectsLook
-from runbook.repair.remedy import Remedy
+from runbook.repair.remedy import Place, Remedy
 from state.records import Json
 
 
@@ -35,6 +35,10 @@ class SetPassword(Remedy):
     def __post_init__(self) -> None:
         self.named(quoted(self.user))
         self.title = f"Set the password of {self.user} on the side that follows, as it is now"
+
+    @property
+    def place(self) -> Place:
+        return Place.NEEDED
 
     async def effects(self, world: World) -> list[Wave]:
         return [[PasswordAlike(world, self.user, by_api=self.by_api)]]

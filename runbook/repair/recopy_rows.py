@@ -18,6 +18,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import Sides, held, publication_name
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
@@ -29,7 +30,7 @@ from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up
 from runbook.repair.give_up import strike
-from runbook.repair.remedy import SERVES_NOBODY, Remedy, of_database
+from runbook.repair.remedy import SERVES_NOBODY, Place, Remedy, of_database
 from state.records import Json
 
 ROUNDS = 8
@@ -53,6 +54,10 @@ class Recopy(Remedy):
     def __post_init__(self) -> None:
         self.named(of_database(self.database, self.schema, self.table))
         self.title = f"Copy the differing rows of {self.schema}.{self.table} again"
+
+    @property
+    def place(self) -> Place:
+        return Place.ROWS
 
     async def effects(self, world: World) -> list[Wave]:
         return [[RowsEffect(world, held(world), self.database, self.schema, self.table)]]
@@ -80,7 +85,7 @@ class RowsEffect(Effect):
         self.title = f"make the rows of {schema}.{table} in {database} equal"
         self._world = world
         self._sides = sides
-        self._database = database
+        self._database = self.database = database
         self._schema = schema
         self._table = table
 
@@ -120,7 +125,11 @@ class RowsEffect(Effect):
                 return unknown(f"{self._sides.subscriber.value} does not catch up")
             await chosen.choose(found)
             left = await chosen.still_unlike() or await self._lasting(chosen, found)
-        return no(f"{len(left)} keys differ") if left else yes("all rows are equal")
+        return (
+            no(counted(len(left), "key differs", "keys differ"))
+            if left
+            else yes("all rows are equal")
+        )
 
     async def perform(self) -> Mapping[str, Json]:
         """Make them equal, round after round until one finds nothing."""
@@ -142,7 +151,8 @@ class RowsEffect(Effect):
                     held_s = max(held_s, longest)
         raise StepFailed(
             f"The rows of {pair} in {self._database} still differ after {ROUNDS} rounds.",
-            now=f"{mended} keys were made equal; others came to differ meanwhile.",
+            now=f"{counted(mended, 'key was', 'keys were')} made equal; others came to differ "
+            "meanwhile.",
             todo=f"Something else writes on {self._sides.subscriber.value}, or a trigger fires "
             "there: find it, then run this again.",
         )
@@ -197,7 +207,8 @@ class RowsEffect(Effect):
         publisher, subscriber = self._sides.publisher.value, self._sides.subscriber.value
         raise StepFailed(
             f"{chosen.pair} in {self._database} is not the same on both sides: {publisher} has "
-            f"{ours} rows, {subscriber} {theirs}, and {len(lasting)} keys differ.",
+            f"{counted(ours, 'row')}, {subscriber} {theirs}, and "
+            f"{counted(len(lasting), 'key differs', 'keys differ')}.",
             now=f"No row of these was changed on {subscriber}.",
             todo="Make the schemas alike first, its keys among them. Where the table was made anew "
             f"on {publisher}, empty it on {subscriber} first; then run this again.",
@@ -224,7 +235,7 @@ class RowsEffect(Effect):
                         left, now_here = await chosen.unlike(part)
                         if left or now_here != wanted:
                             raise StepFailed(
-                                f"{len(left)} keys of {chosen.pair} were not equal after their "
+                                f"{counted(len(left), 'key')} of {chosen.pair} differed after the "
                                 "copy.",
                                 now=f"Nothing was changed on {self._sides.subscriber.value}.",
                                 todo="See whether a trigger ENABLE ALWAYS fires there, then run "

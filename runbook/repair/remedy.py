@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any, ClassVar
 
 from runbook.base.context import World
@@ -11,6 +12,25 @@ from runbook.postgres.statement import quoted
 from state.enums import REMEDY
 
 SERVES_NOBODY = "Not needed: the cluster that it changes serves nobody."
+
+
+class Place(IntEnum):
+    """Where a remedy stands among those that are offered: what others rest on comes first."""
+
+    NEEDED = 0
+    """Roles, and functions that a column or a key may call."""
+    TABLES = 1
+    """The subscription, the tables and what belongs to them: as they come, unless it is said."""
+    CODE = 2
+    """Views, triggers, policies, grants: what rests on tables."""
+    CODE_GONE = 3
+    """What may hold back a column or a table that is dropped."""
+    TABLES_GONE = 4
+    NEEDED_GONE = 5
+    ROWS = 6
+    """Their copy needs the same columns on both sides."""
+    ACCEPTED = 7
+    """What is left, accepted by name."""
 
 
 @dataclass
@@ -28,6 +48,11 @@ class Remedy(Step):
     def named(self, *names: str) -> None:
         """Take the key that names the object."""
         self.key = f"{REMEDY}{self.what}/" + "/".join(names)
+
+    @property
+    def place(self) -> Place:
+        """Return where it stands among the others."""
+        return Place.TABLES
 
     def as_json(self) -> dict[str, Any]:
         """Return what the journal keeps under the key."""

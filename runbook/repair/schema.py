@@ -14,7 +14,7 @@ from runbook.base.pair import held, publication_name
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
-from runbook.postgres.schema_changes import Change
+from runbook.postgres.change import Change
 from runbook.postgres.schema_ddl import Name, Parts
 from runbook.postgres.statement import Statement, quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
@@ -22,7 +22,7 @@ from runbook.proofs import recreated_tables
 from runbook.repair.catch_up import caught_up
 from runbook.repair.hold import holding, kept
 from runbook.repair.recompare import compare_rows
-from runbook.repair.remedy import Remedy
+from runbook.repair.remedy import Place, Remedy
 from runbook.repair.stopping import SOON_S, both
 from state.records import Json
 
@@ -31,7 +31,7 @@ RENAMES = ("rename-column", "rename-table")
 BEFORE_RENAMES = ("column", "enum-value", "enum-labels")
 """What apply may stand at, with rows behind it that bear a name from before a rename."""
 
-ROWS_AFTER = ("column", *RENAMES)
+ROWS_AFTER = ("column", "column-type", *RENAMES)
 """After these the table's rows are compared: what was there before them was not replicated."""
 
 WRITABLE = Statement(SQL("SET LOCAL transaction_read_only = off"))
@@ -87,7 +87,7 @@ class PartsEffect(SqlEffect):
 
 @dataclass
 class SchemaChange(Remedy):
-    """One change of the subscriber's schema. `kind` and `name` are as `drift.Change` has them."""
+    """One change of the subscriber's schema. `kind` and `name` are as `Change` has them."""
 
     what: ClassVar[str] = "schema"
     database: str
@@ -102,6 +102,11 @@ class SchemaChange(Remedy):
         self.undo = (
             "None: what it held is gone." if self.destructive else "By the opposite statement."
         )
+
+    @property
+    def place(self) -> Place:
+        drops = self.destructive and self.kind.startswith("drop-")
+        return Place.TABLES_GONE if drops else Place.TABLES
 
     async def gates(self, world: World) -> list[Gate]:
         if not self.destructive:
@@ -162,9 +167,8 @@ class SchemaChange(Remedy):
         watch.evidence(f"done on {subscriber}: {self.title}")
         if self.kind in ROWS_AFTER:
             tables = leaves(ours, (self.name[0], self.name[1]))
-            await recreated_tables.keep(
-                world, watch, self.database, tables, column=self.kind == "column"
-            )
+            column = self.kind in ("column", "column-type")
+            await recreated_tables.keep(world, watch, self.database, tables, column=column)
             for schema, table in tables:
                 await compare_rows(world, watch, self.database, schema, table)
 

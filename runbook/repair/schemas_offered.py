@@ -8,18 +8,18 @@ from shlex import quote
 from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.postgres import schema_changes
-from runbook.postgres.schema_ddl import Name, shown
+from runbook.postgres.change import Change
+from runbook.postgres.schema_ddl import Name, Parts, shown
 from runbook.proofs.schema_drift import differences
 from runbook.repair.gather import Offered
 from runbook.repair.hold import holding, kept
 from runbook.repair.identity import by_key, identify, keyless
 from runbook.repair.schema import SchemaChange, unmended
-from runbook.repair.stopping import STOPS, both
+from runbook.repair.stopping import both, stops
 from runbook.repair.tables import NewTables, has_rows, not_taken_in, quoted_sql
 
-FIRST = ("schema", "enum", "sequence", *STOPS)
-"""What new tables may need, and what may stop apply: no copy comes to its end until that goes on.
-"""
+NEEDED = ("schema", "enum", "column-identity", "sequence")
+"""What new tables may need."""
 
 ONLY_NAMED = ("type", "sequence", "trigger", "extension")
 """Kinds of what differs that not every change of is made here: domains, for instance."""
@@ -42,7 +42,8 @@ async def schemas(world: World, database: str, found: Offered) -> None:
     """Offer what makes the subscriber's schemas those of the publisher."""
     ours, theirs = await both(world, database)
     changes = schema_changes.changes(ours, theirs)
-    first = [each for each in changes if each.kind in FIRST]
+    # Where apply stands still, no copy of a new table comes to its end.
+    first = [each for each in changes if each.kind in NEEDED or stops(each)]
     for change in first:
         await offer(world, database, change, found)
     renamed = {each.name for each in changes if each.kind == "rename-table"}
@@ -53,15 +54,21 @@ async def schemas(world: World, database: str, found: Offered) -> None:
             await offer(world, database, change, found)
     if not new.names:
         # What belongs to a new table comes with it: what is left then is looked at then.
-        await _by_hand(world, database, changes, found)
+        await _by_hand(world, database, changes, ours, found)
 
 
 async def _by_hand(
-    world: World, database: str, changes: Sequence[schema_changes.Change], found: Offered
+    world: World, database: str, changes: Sequence[Change], ours: Parts, found: Offered
 ) -> None:
     """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
     sides = held(world)
     named = {each.name[:2] if each.kind == "enum-value" else each.name for each in changes}
+    # The sequence of an identity comes and goes with it.
+    named |= {
+        tuple(made["sequence"][:2])
+        for part, made in ours.columns.items()
+        if made["sequence"] and part in named
+    }
     for each in (await differences(world, sides, database))[0]:
         if each.kind in ONLY_NAMED and each.breaks and each.names not in named:
             found.say(
@@ -73,7 +80,7 @@ async def _by_hand(
             )
 
 
-async def offer(world: World, database: str, change: schema_changes.Change, found: Offered) -> None:
+async def offer(world: World, database: str, change: Change, found: Offered) -> None:
     """Offer one change, or say what a person may do where it is not for the asking."""
     sides = held(world)
     title = f"{change.title} in {database}"
@@ -89,7 +96,11 @@ async def offer(world: World, database: str, change: schema_changes.Change, foun
         destructive=change.destructive,
     )
     if words := await holding(world, database, change):
-        found.say(title, f"only {sides.subscriber.value} has it", kept(change, words))
+        why = f"only {sides.subscriber.value} has it"
+        if change.kind == "column-type":
+            here, there = change.reads
+            why = f"it is {here} on {sides.publisher.value}, {there} on {sides.subscriber.value}"
+        found.say(title, why, kept(change, words))
     elif world.fact(unmended(remedy.key)) == change.mark:
         words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
         here, there = change.reads

@@ -6,6 +6,7 @@ from runbook.base.context import World
 from runbook.base.pair import held
 from runbook.base.roles import Role
 from runbook.postgres import schema_changes, schema_ddl
+from runbook.postgres.change import Change
 from runbook.postgres.gather_all import together
 from runbook.postgres.schema_ddl import Parts, shown
 from runbook.proofs.schema_drift import differences
@@ -17,6 +18,12 @@ STOPS = (
 )
 """Changes without which a row of the publisher may be refused. So may one of a table that is
 missing: apply looks for the table before it asks whether the subscription has it."""
+
+
+def stops(change: Change) -> bool:
+    """Return whether apply may stand still until it is made."""
+    return change.kind in STOPS or change.replaces
+
 
 SOON_S = 3.0
 """What gets on has confirmed the last commit by then, or is not far from it."""
@@ -43,5 +50,5 @@ async def stopped_by(world: World, database: str) -> str:
         return ""
     ours, theirs = await both(world, database)
     missing = [f"the table {shown(name)}" for name in ours.tables if name not in theirs.tables]
-    changes = [each.title for each in schema_changes.changes(ours, theirs) if each.kind in STOPS]
+    changes = [each.title for each in schema_changes.changes(ours, theirs) if stops(each)]
     return "; ".join([*missing, *changes])

@@ -8,6 +8,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from runbook.base import amounts
 from runbook.base.context import World
 from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
@@ -203,7 +204,8 @@ async def await_ready(world: World, watch: Watch, database: str) -> str:
             failed = await replication.copy_errors(connection, name)
         waiting = [quoted_table(t.schema, t.name) for t in found if t.state != "r"]
         if not waiting:
-            watch.evidence(f"{database}: {len(found)} tables are taken in and ready")
+            tables = amounts.counted(len(found), "table is", "tables are")
+            watch.evidence(f"{database}: {tables} taken in and ready")
             break
         if waited > ask_after_s:
             ask_after_s = 2 * waited
@@ -213,7 +215,7 @@ async def await_ready(world: World, watch: Watch, database: str) -> str:
         if failed - counted >= ERRORS:
             raise StepFailed(
                 f"The copy of {', '.join(waiting[:3])} in {database} fails over and over: "
-                f"{failed - counted} errors during this wait.",
+                f"{amounts.counted(failed - counted, 'error')} during this wait.",
                 now=f"{subscriber.value} does not receive these tables yet.",
                 todo=f"The reason stands in the log of {subscriber.value}. Mend it, then try again "
                 "to go on waiting.",

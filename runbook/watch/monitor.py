@@ -357,6 +357,7 @@ class Monitor:
             protection=protection,
             alarms=self._all_alarms(now),
             downtime=downtime(self._journal, self.world.run),
+            silent=self._workers.silent,
             at=now,
         )
         self._journal.publish(self.world.run, self.board.as_json())

@@ -44,7 +44,7 @@ async def _published(connection: SimulatedConnection, name: str) -> list[tuple[s
 
 
 async def _ready(world: Any, watch: Any, database: str) -> str:
-    watch.evidence(f"{database}: 1 tables are taken in and ready")
+    watch.evidence(f"{database}: 1 table is taken in and ready")
     return ""
 
 

@@ -35,6 +35,7 @@ def closed_once_back(workspace: Workspace, run: str, name: str, role: str) -> No
     workspace.run("mend", run, "all", "--yes")
     shown = workspace.json("show", run, "--json")
     assert (shown["open"], shown["board"]["alarms"]) == (False, [])
+    assert shown["result"] == "rolled_back"
 
 
 @pytest.mark.chaos
@@ -57,7 +58,7 @@ def test_blue_prime_takes_over_from_a_dead_new_blue_by_a_typed_name_alone(
     forced = ("auto", run, "--track", "forced", "--yes", "--json", "--typed")
     assert workspace.last_line(*forced, "another", expect=3)["result"] == "failed"
     done = workspace.last_line(*forced, "orders")
-    assert done["result"] == "rolled_back"
+    assert done["result"] == "not_closed"
     assert "is NOT closed" in " ".join(warning["text"] for warning in done["warnings"])
     served(workspace)
     closed_once_back(workspace, run, f"orders-new-{run}", "new blue")
@@ -78,7 +79,7 @@ def test_new_blue_takes_over_from_a_dead_blue_prime_and_the_dead_one_goes(
     forced = ("auto", run, "--track", "forced", "--yes", "--json", "--typed", "orders")
     done = workspace.last_line(*forced)
     assert (done["result"], done["way_back"]) == (
-        "committed",
+        "not_closed",
         "none is held: the new version serves",
     )
     served(workspace)

@@ -42,7 +42,7 @@ def test_a_write_between_the_freeze_and_the_capture_is_named(workspace: Workspac
     )
     assert on["result"] == "failed"
     text = message(workspace, run, "verify-protection")
-    assert "The rows of 1 tables differ: public.customer in orders (" in text
+    assert "The rows of 1 table differ: public.customer in orders (" in text
     listed = workspace.json("runs", "--json")[0]
     assert listed["protected"] is not True
     assert listed["result"] != "protected"

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from rehearsal import lab
 from runbook.base.offer import Offer
 from runbook.base.step import Gate, Risk
-from state.enums import Environment, Result
+from runbook.procedure.tracks import steps_of
+from runbook.session import Session
+from state.enums import Environment, Result, Status, Track
 from state.journal import Journal
 from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
-from tui.cli import listing
-from tui.cli.mending import _why_left
+from tui.cli import BLOCKED, FAILED, UNKNOWN, listing
+from tui.cli import open as opening
+from tui.cli.exits import DONE
+from tui.cli.mending import _again, _todo, _why_left
+from tui.cli.rehearse import Night, _in_the_app
+from tui.cli.resting import result_word
 
 REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
 
@@ -73,8 +83,6 @@ def test_a_rehearsal_without_its_lab_and_a_closed_run_are_not_to_be_watched(
 def test_watching_begins_with_where_it_stands_and_replays_only_what_is_asked_for(
     opened: Callable[..., Journal], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import asyncio
-
     from tui.cli.watching import watch_json
 
     with opened() as journal:
@@ -107,3 +115,75 @@ def test_what_mending_all_leaves_says_why(offer: Offer, why: str) -> None:
 
 def test_what_asks_for_nobody_is_not_left() -> None:
     assert _why_left(REVERSIBLE, {}) == ""
+
+
+def test_what_failed_is_tried_again_once_others_were_done_after_it_and_after_all_else() -> None:
+    other = Offer("remedy/b", "B", "seen", Risk.REVERSIBLE)
+    tried = {"remedy/a": "failed: b is missing"}
+    failed_first = {"remedy/a": FAILED, "remedy/b": DONE}
+    assert _again(failed_first) == ["remedy/a"]
+    assert _again({"remedy/b": DONE, "remedy/a": FAILED}) == []
+    assert _again({"remedy/a": UNKNOWN, "remedy/c": BLOCKED, "remedy/b": DONE}) == []
+    assert _todo([REVERSIBLE, other], tried, ["remedy/a"]) == [other]
+    assert _todo([REVERSIBLE], tried, ["remedy/a"]) == [REVERSIBLE]
+    assert _todo([REVERSIBLE], tried, []) == []
+
+
+@pytest.mark.parametrize(("track", "role"), [(Track.UPGRADE, "new"), (Track.ROLLBACK, "old")])
+def test_a_forced_way_is_not_called_ended_before_what_it_gave_up_is_closed(
+    opened: Callable[..., Journal], track: Track, role: str
+) -> None:
+    away = "blue prime" if role == "new" else "new blue"
+    to = "new blue" if role == "new" else "blue prime"
+    ended = Result.COMMITTED if role == "new" else Result.ROLLED_BACK
+    with opened() as journal:
+        journal.enter_track("k2f9qa", track, way="forced", from_step="bake", reason="")
+        session = Session.open(journal, "k2f9qa")
+        for step in steps_of(track, session.plan, "forced"):
+            assert result_word(session, 0) == "stopped"
+            attempt = journal.begin_attempt("k2f9qa", step.key)
+            for key, value in (("traffic", {"open": True, "on": to}), ("given-up", away)):
+                journal.evidence("k2f9qa", step.key, "", key=key, value=value)
+            journal.end_attempt(attempt.id, Status.SUCCEEDED)
+        assert result_word(session, 0) == "not_closed"
+        assert result_word(session, 1) == "failed"
+        asyncio.run(session._close_at_the_end())
+        assert session.run.open
+        journal.evidence("k2f9qa", "close", "", key="given-up", value="")
+        journal.set_result("k2f9qa", ended)
+        assert result_word(session, 0) == ended.value
+        journal.evidence("k2f9qa", "settled", "", key="slots", value=[])
+        asyncio.run(session._close_at_the_end())
+        assert (session.run.open, session.run.result) == (False, ended)
+
+
+def test_whoever_leaves_a_rehearsal_in_the_app_is_told_what_its_ledger_says(
+    opened: Callable[..., Journal],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = {"acknowledged": 1, "missing": 2, "mismatched": 0}
+    monkeypatch.setattr(lab, "ledger", lambda: found)
+    monkeypatch.setattr(opening, "lab_gone", lambda run: False)
+    monkeypatch.setattr(opening, "enter_lab", lambda run: None)
+    said = "Ledger: 1 transaction acknowledged, 2 missing, 0 mismatched"
+    with opened(Environment.REHEARSAL):
+        pass
+    for watch, words in ((False, said), (True, "")):
+        workspace = opening.Workspace()
+        asyncio.run(workspace.open_run("k2f9qa", watch))
+        workspace.last_words()
+        workspace.close()
+        assert capsys.readouterr().out.strip() == words
+    # A night that is left half-way has a verdict, too, as of then.
+    monkeypatch.setattr(opening, "open_app", lambda **_: 0)
+    night = cast(Night, SimpleNamespace(load=1.0, keep=False))
+    assert _in_the_app(night, Path("plan.toml")) == (0, False)
+    assert said in capsys.readouterr().out
+
+    def gone() -> None:
+        raise lab.LabGone("the lab does not answer")
+
+    monkeypatch.setattr(lab, "ledger", gone)
+    _in_the_app(night, Path("plan.toml"))
+    assert "Ledger: no verdict: " in capsys.readouterr().out

@@ -51,7 +51,7 @@ async def test_views_that_were_not_refreshed_are_named(night: Night) -> None:
     night.write(16, BROKEN)
     status, message = await night.run(OpenSide(Role.BLUE_PRIME))
     assert status is Status.SUCCEEDED
-    assert f"1 materialized views of {night.database} on blue prime were not refreshed" in message
+    assert f"1 materialized view was not refreshed in {night.database} on blue prime" in message
     assert '"public"."stale": no more' in message
     assert '"public"."fine"' not in message
     (warning,) = standing(night.journal, "k3f9qa")
@@ -66,7 +66,7 @@ async def test_tables_that_could_not_be_analyzed_are_named(night: Night) -> None
     night.write(18, BROKEN)
     status, message = await night.run(ValidateGreen())
     assert status is Status.SUCCEEDED, message
-    assert f"1 tables of {night.database} on green could not be analyzed" in message
+    assert f"1 table of {night.database} on green could not be analyzed" in message
     assert '"public"."indexed": no more' in message
     night.write(18, MENDED)
     status, message = await night.run(ValidateGreen())

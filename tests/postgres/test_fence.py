@@ -85,9 +85,9 @@ async def test_who_could_write_is_named_while_it_is_there(
     [
         (f"INSERT INTO {TABLE} SELECT generate_series(1, 3)", "3 rows were written in database"),
         (f"TRUNCATE {TABLE}", "were truncated, rewritten, made or dropped"),
-        ("CREATE TABLE public.new AS SELECT 1 AS i", "1 rows were written in database"),
+        ("CREATE TABLE public.new AS SELECT 1 AS i", "1 row was written in database"),
         ("CREATE TABLE public.new (i int)", "were truncated, rewritten, made or dropped"),
-        ("INSERT INTO public.unlogged VALUES (1)", "1 rows were written in database"),
+        ("INSERT INTO public.unlogged VALUES (1)", "1 row was written in database"),
         (f"ALTER TABLE {TABLE} ADD COLUMN more int", "the schema of database"),
         ("SELECT lo_create(0)", "large objects of database"),
     ],
@@ -125,7 +125,7 @@ async def test_what_changes_no_row_is_no_write(
     found = await verdict(cluster, before)
     assert found.reasons == ()
     assert found.proved is True
-    assert any("transaction ids were used" in note for note in found.notes)
+    assert any("used, no row written" in note for note in found.notes)
 
 
 async def test_a_bystander_is_named_and_makes_it_unknown_once_ids_are_used(

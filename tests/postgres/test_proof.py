@@ -117,7 +117,7 @@ def prepared(night: Night, job: str) -> Iterator[None]:
         (comes_and_goes(INSERT, "postgres"), ('database "postgres", table public.t: ',)),
         (
             comes_and_goes(INSERT, "", "SET default_transaction_read_only = off", read_only=True),
-            ("table public.t: ", "rows were written in database"),
+            ("table public.t: ", "written in database"),
         ),
         pytest.param(
             comes_and_goes(
@@ -128,7 +128,7 @@ def prepared(night: Night, job: str) -> Iterator[None]:
         ),
         (
             comes_and_goes("INSERT INTO public.unlogged VALUES (1)"),
-            ("table public.unlogged: ", "rows were written in database"),
+            ("table public.unlogged: ", "written in database"),
         ),
         pytest.param(superuser("SELECT lo_create(0)"), ("large objects",), marks=pytest.mark.chaos),
         (superuser(INSERT), ("table public.t: ",)),

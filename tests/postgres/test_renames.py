@@ -6,7 +6,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from runbook.postgres import schema_changes, schema_ddl
-from runbook.postgres.schema_changes import Change
+from runbook.postgres.change import Change
 from tests.postgres.conftest import Open, Pair
 
 BEFORE = """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from runbook.failures import Answer
 from runbook.postgres.comparison.row_copy import Chosen
 from runbook.proofs import diverged
+from runbook.repair.recopy_rows import RowsEffect
 from runbook.watch.probes.schemas import SchemasLook
 from tests.remedies.conftest import Bench, until, yes
 
@@ -126,6 +128,10 @@ async def test_a_copy_that_leaves_rows_behind_fails_with_both_counts(
     message = bench.journal.attempts(bench.run)[-1].message
     assert "new blue has 100 rows, blue prime 102" in message
     assert [each.table for each in diverged.left(bench.world)] == ["t"]
+    # Nor does a look alone, which a mend of the schema takes for a comparison.
+    look = RowsEffect(bench.world, bench.sides, bench.database, "public", "t")
+    assert (await look.probe()).answer is Answer.NO
+    assert bench.there("SELECT count(*) FROM t WHERE id IS NULL") == [(2,)]
 
 
 async def test_rows_without_a_key_are_not_left_by_a_copy(bench: Bench) -> None:

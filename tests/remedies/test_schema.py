@@ -69,7 +69,11 @@ async def test_a_new_table_is_made_taken_in_and_equal(bench: Bench) -> None:
     assert kinds == ["schema", "schema", "schema", "new-tables"], (
         "what a table needs comes before it"
     )
-    for key in list(await bench.offers()):
+    offers = await bench.offers()
+    prime = f"blue prime (spare-cluster-PRIME), database {bench.database}"
+    where = {offer.where for key, offer in offers.items() if "/schema/" in key}
+    assert where == {prime}, "production is not changed"
+    for key in offers:
         status = await bench.session.mend(key, yes)
         assert status is Status.SUCCEEDED, bench.journal.attempts(bench.run)[-1].message
     assert await bench.session.remedies() == []
@@ -165,6 +169,15 @@ CHANGES = {
         "CREATE TABLE t (id int PRIMARY KEY, v text)",
         "ALTER TABLE t ALTER v SET DEFAULT 'x', ALTER v SET NOT NULL",
     ),
+    "column-type": (
+        "CREATE TABLE t (id int PRIMARY KEY, v varchar(5)); INSERT INTO t VALUES (1, NULL)",
+        "ALTER TABLE t ALTER v TYPE varchar(9)",
+    ),
+    "column-identity": (
+        "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES",
+        "ALTER TABLE t ALTER id DROP DEFAULT; DROP SEQUENCE t_id_seq;"
+        " ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS IDENTITY (START 7)",
+    ),
     "identity": (
         "CREATE TABLE t (id int PRIMARY KEY)", "ALTER TABLE t REPLICA IDENTITY FULL",
     ),
@@ -201,7 +214,7 @@ async def test_each_change_of_the_schema_can_be_made_on_blue_prime(bench: Bench,
     bench.here(change)
     offer = await bench.offer("schema")
     assert offer.key.startswith(f"remedy/schema/{kind}/")
-    gates = kind in ("drop-column", "drop-table", "drop-sequence")
+    gates = kind in ("drop-column", "drop-table", "drop-sequence", "column-type")
     assert bool(offer.gates) is gates
     await bench.mend("schema")
     assert same_schema(bench)
@@ -212,7 +225,7 @@ async def test_each_change_of_the_schema_can_be_made_on_blue_prime(bench: Bench,
     ("before", "change", "words"),
     [
         (
-            "CREATE TABLE t (id int PRIMARY KEY, v varchar(5))",
+            "CREATE TABLE t (id int PRIMARY KEY, v varchar(5)); INSERT INTO t VALUES (1, 'x')",
             "ALTER TABLE t ALTER v TYPE varchar(9)",
             "ALTER COLUMN … TYPE",
         ),

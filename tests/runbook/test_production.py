@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from runbook.aws.facts import Cluster
+from runbook.base.alert import Seen as Found
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Gate
@@ -19,7 +21,7 @@ from runbook.ownership import serving
 from runbook.ownership.serving import Seen
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.procedure.steps.rollback import forced
-from runbook.protection.dashboard import Board, ClusterView, LagView, Production, Serving
+from runbook.protection.dashboard import Board, ClusterView, LagView, Production, Serving, Silent
 from runbook.watch.monitor import Monitor
 from runbook.watch.probes.production import Asked, Witness, does_not, news
 from runbook.watch.probes.workers import WorkersLook
@@ -259,3 +261,33 @@ async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
     with pytest.raises(CannotConnect):
         await look.look(Board())
     assert look.witness is HEARS, "how old it is tells whether it counts"
+
+
+async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = iter((NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=9)))
+    made = world()
+    cast(Any, made).now = lambda: next(moments)
+    look = WorkersLook(made)
+    answers: list[Exception | None] = [
+        CannotConnect(REFUSED),
+        CannotConnect(REFUSED),
+        CannotConnect('FATAL: role "x" is not permitted to log in'),
+        CannotConnect(REFUSED),
+        None,
+    ]
+
+    async def asked(board: Board) -> object:
+        if error := answers.pop(0):
+            raise error
+        return Found(NOW), True, HEARS
+
+    monkeypatch.setattr(look, "_look", asked)
+    said = []
+    while answers:
+        with suppress(CannotConnect):
+            await look.look(Board())
+        said.append(look.silent)
+    first, later = Silent("blue prime", NOW), Silent("blue prime", NOW + timedelta(seconds=5))
+    assert said == [first, first, None, later, None]

@@ -71,7 +71,7 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
     monkeypatch.setattr(write_fence, "connections", Opened)
     monkeypatch.setattr(traffic.fence_sql, "sample", sample)
     assert await traffic.nobody_inside(world(), (Role.NEW_BLUE,)) == ["new blue"]
-    with pytest.raises(StepFailed, match="1 application sessions are open on blue prime"):
+    with pytest.raises(StepFailed, match="1 application session is open on blue prime"):
         await traffic.nobody_inside(world(), (Role.NEW_BLUE, Role.BLUE_PRIME))
 
 

@@ -246,7 +246,7 @@ class FakeRun:
     async def preview(self, step: str) -> Preview:
         for offer in self.mends:
             if offer.key == step:
-                return Preview(step, offer.gates, offer.effects, offer.note)
+                return Preview(step, offer.gates, offer.effects, offer.note, where=offer.where)
         script = next(script for script in self.scripts if script.key == step)
         return Preview(step, script.gates, script.effects, script.note, script.there)
 

@@ -91,7 +91,7 @@ async def test_a_small_terminal_covers_everything_until_it_grows() -> None:
         await sees(pilot, "enter: run bake")
 
 
-CHILD = """
+_CHILD = """
 import errno, json, os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
@@ -116,6 +116,12 @@ sys.exit(code)
 """
 
 
+def script(told: Path, *, hold: bool = False, fails: bool = False) -> list[str]:
+    """Return the command of the app in a process; what it leaves in `told`, `child` says."""
+    code = _CHILD.format(root=os.getcwd(), hold=hold, fails=fails, told=str(told))
+    return [sys.executable, "-c", code]
+
+
 @contextmanager
 def child(
     told: Path, *, hold: bool = False, fails: bool = False
@@ -128,11 +134,7 @@ def child(
     leader, follower = pty.openpty()
     os.set_blocking(leader, False)
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            CHILD.format(root=os.getcwd(), hold=hold, fails=fails, told=str(told)),
-        ],
+        script(told, hold=hold, fails=fails),
         stdin=follower,
         stdout=follower,
         stderr=follower,

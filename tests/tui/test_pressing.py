@@ -169,7 +169,7 @@ async def test_what_is_never_answered_is_run_only_after_a_question(
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
         await sees(pilot, "Where this run stands", "No effect is unknown")
         await pilot.press("enter")
-        await sees(pilot, "asks before it runs unseen")
+        await sees(pilot, "asks first, since what it would change is not seen")
         await pilot.press("enter")
         await sees(pilot, "Run bake: Watch?", "Not known")
         assert not model.called("advance")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from runbook.base.offer import Offer
 from runbook.base.step import Gate, Risk
@@ -88,6 +91,22 @@ async def test_enter_asks_once_and_performs() -> None:
         assert model.called("mend") == [("mend", RECOPY.key)]
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, RunScreen)
+
+
+@pytest.mark.parametrize("offer", [RECOPY, GIVE_UP])
+async def test_a_question_names_the_cluster_and_the_database_that_are_changed(
+    offer: Offer,
+) -> None:
+    where = "blue prime (orders-prime-k2f9qa), database shop"
+    model = offering(replace(offer, where=where))
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await enter_run(pilot)
+        await pilot.press("m")
+        await sees(pilot, f"on      {where}")
+        await pilot.press("enter")
+        said = await sees(pilot, f"Changes: {where}")
+        assert "Run of: orders in us-east-1" in said
+        assert "Cluster: orders" not in said
 
 
 class Slow(FakeRun):

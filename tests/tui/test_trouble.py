@@ -6,7 +6,6 @@ import asyncio
 import os
 import pty
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from state.records import Event, Evidence
 from tests.tui import scenes, trouble
 from tests.tui.conftest import dim, enter_run, sees, sentence, shown, until
 from tests.tui.fake import FakeRun, ago
-from tests.tui.test_leaving import CHILD, read_until
+from tests.tui.test_leaving import read_until, script
 from tui.app import BlueprimeApp, Doors
 from tui.resume_summary import left_by_others
 from tui.screens.run import RunScreen
@@ -288,11 +287,7 @@ def test_the_screen_stays_on_the_terminal_when_errors_go_to_a_file(tmp_path: Pat
     errors = tmp_path / "errors"
     with errors.open("wb") as file:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                CHILD.format(root=os.getcwd(), hold=False, told=str(tmp_path / "told")),
-            ],
+            script(tmp_path / "told"),
             stdin=follower,
             stdout=follower,
             stderr=file,

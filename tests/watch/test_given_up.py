@@ -15,13 +15,15 @@ from runbook.base.roles import Role
 from runbook.base.step import Step
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
+from runbook.procedure.steps.rollback.forced import ForcedSettled
 from runbook.procedure.steps.rollback.given_up import ShutGivenUp
 from runbook.protection import given_up
+from runbook.protection.dashboard import ClusterView
 from runbook.repair import returned
 from runbook.repair.gather import Offered
-from state.enums import Status
+from state.enums import Result, Status
 from state.standing import standing
-from tests.watch.held import RUN, Held
+from tests.watch.held import NAMES, RUN, Held
 
 PASSWORD = "of the applications"
 
@@ -43,6 +45,11 @@ def given_up_by_force(held: Held) -> None:
         (given_up.FACT, Role.NEW_BLUE.value),
     ):
         held.journal.evidence(RUN, "for-the-test", "", key=key, value=value)
+
+
+def view(held: Held) -> ClusterView:
+    """Return new blue as the list of clusters has it."""
+    return next(each for each in held.board.clusters if each.role == Role.NEW_BLUE.value)
 
 
 async def nobody(gate: object) -> None:
@@ -98,6 +105,8 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
         assert "orders (new blue), which was given up, answers again, and is open" in said.words
         assert f"blueprime mend {RUN} all" in said.words
         assert any("answers again" in e.text for e in held.journal.evidences(RUN, "monitor"))
+        await held.until(lambda: view(held).given_up, "the list of clusters says so, too")
+        assert not view(held).frozen, "nobody has closed it"
 
         offered = Offered()
         await returned.offer(held.world, offered)
@@ -113,6 +122,8 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
                 late.execute("INSERT INTO public.customer (id) VALUES (4711)")
         assert given_up.of(held.world) is None
         await held.until(lambda: held.board.returned is None, "nothing is open any more")
+        await held.until(lambda: view(held).frozen, "it is closed")
+        assert not view(held).given_up
     finally:
         names = [Identifier(each).as_string() for each in databases]
         await held.new("DROP OWNED BY app", "DROP ROLE app")
@@ -128,10 +139,12 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
 
     async def nowhere(resource_id: str) -> Cluster | None:
         found: Cluster | None = await there(resource_id)
-        return None if found is None else replace(found, port=1)
+        silent = found is not None and found.identifier == NAMES[Role.NEW_BLUE]
+        return replace(found, port=1) if found is not None and silent else found
 
-    async def gone(resource_id: str) -> None:
-        return None
+    async def gone(resource_id: str) -> Cluster | None:
+        found: Cluster | None = await there(resource_id)
+        return None if found is None or found.identifier == NAMES[Role.NEW_BLUE] else found
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", nowhere)
     await held.world.forget_connections()
@@ -139,8 +152,14 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     (warning,) = standing(held.journal, RUN)
     assert "is NOT closed, and takes writes if it comes back" in str(warning.value)
     assert given_up.of(held.world) is Role.NEW_BLUE
+    settled = ForcedSettled(Role.NEW_BLUE, Role.BLUE_PRIME)
+    held.journal.set_result(RUN, Result.PROTECTED)
+    assert await run(held, settled) is Status.SUCCEEDED
+    assert held.journal.run(RUN).result is None, "it may take writes: nothing has ended"
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", gone)
     assert await run(held, ShutGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     assert standing(held.journal, RUN) == []
     assert given_up.of(held.world) is None
+    assert await run(held, settled) is Status.SUCCEEDED
+    assert held.journal.run(RUN).result is Result.ROLLED_BACK

@@ -10,6 +10,7 @@ import click
 
 from runbook import preflight
 from runbook.aws import Aws
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.kept import NothingKept
 from runbook.preflight import Level, Result, plans
@@ -41,8 +42,9 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
         click.echo(f"! nothing answers to the waiver of {waiver.check}: {waiver.subject}")
     if asking := [result for result in results if result.asks]:
         click.echo(
-            f"{len(asking)} warnings are not acknowledged; a run asks for them, or the plan names "
-            "them in acknowledge:"
+            f"{counted(len(asking), 'warning is', 'warnings are')} not acknowledged; a run asks "
+            "for "
+            "each, or the plan names it in acknowledge:"
         )
         for group in grouped(asking):
             for name in _names(group):

@@ -12,13 +12,11 @@ from functools import partial
 
 from runbook.base.offer import Pending
 from runbook.base.variants import name
-from runbook.checklist import Line
+from runbook.checklist import Line, durations
 from runbook.failures import Answer
 from runbook.procedure.runner import Decide
-from runbook.procedure.tracks import steps_of
 from runbook.repair.remedy import is_remedy
 from runbook.session import Session
-from runbook.view import durations
 from state.enums import Result, Status, Track
 from state.errors import JournalUnusable
 from state.records import Event, Json
@@ -26,6 +24,7 @@ from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
 from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
+from tui.cli.resting import rests, result_word
 
 EVENT_EVERY_S = 0.2
 
@@ -34,12 +33,6 @@ LAST_WORD_S = 20.0
 
 PASSING = frozenset({"wait", "evidence"})
 """Kinds of events that a slow reader may miss: the journal has them."""
-
-STOPPED = "stopped"
-"""The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
-
-NOT_PROTECTED = "not_protected"
-"""The word for a run that rests with the way back held, and the watch does not say it holds."""
 
 
 class OnUnknown(StrEnum):
@@ -360,28 +353,6 @@ def switchover_seconds(session: Session) -> float | None:
         return float(switchover["seconds"])
     called = datetime.fromisoformat(switchover["called_at"])
     return (datetime.fromisoformat(switchover["completed_at"]) - called).total_seconds()
-
-
-def result_word(session: Session, code: int) -> str:
-    """Return how it ended, in the words that scripts rely on.
-
-    Where it rests is said by the present stay alone: a rollback that was stopped half-way is not
-    `protected`, though the upgrade before it was.
-    """
-    result = rests(session)
-    if result is Result.PROTECTED and session.board().protection.protected is not True:
-        return NOT_PROTECTED
-    if code != DONE:
-        return Result.FAILED.value
-    return STOPPED if result is None else result.value
-
-
-def rests(session: Session) -> Result | None:
-    """Return where the run rests, told by the present stay; None where it is under way."""
-    stay = session.checklist().current
-    steps = {step.key: step for step in steps_of(stay.entry.track, session.plan, stay.entry.way)}
-    done = [line.step for line in stay.lines if line.status.done and not line.remedy]
-    return session.result() if done and steps[done[-1]].rests else None
 
 
 def _rounded(value: float | None) -> float | None:

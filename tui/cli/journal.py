@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from runbook.base.amounts import counted
 from tui.cli.exits import FAILED, in_words, print_json
 
 
@@ -42,9 +43,16 @@ def check(as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"{found.path}: " + (found.trouble or f"sound, {found.entries} entries"))
+        click.echo(
+            f"{found.path}: "
+            + (found.trouble or f"sound, {counted(found.entries, 'entry', 'entries')}")
+        )
         for each in found.backups:
-            state = f"{each.entries} entries" if each.sound else f"damaged: {each.trouble}"
+            state = (
+                f"{counted(each.entries, 'entry', 'entries')}"
+                if each.sound
+                else f"damaged: {each.trouble}"
+            )
             click.echo(f"  backup {each.number:>4}  {_local(each.made_at)}  {state}")
         if not found.backups:
             click.echo("  no backup yet: one is made whenever the journal is opened for writing")
@@ -64,7 +72,7 @@ def restore(backup: int | None) -> None:
     done = put_back(journal_path(), backup)
     click.echo(
         f"Backup {done.backup.number} of {_local(done.backup.made_at)} is the journal now, with "
-        f"{done.backup.entries} entries."
+        f"{counted(done.backup.entries, 'entry', 'entries')}."
     )
     if done.aside is not None:
         click.echo(f"The former file is kept: {done.aside}")
@@ -83,7 +91,10 @@ def accept() -> None:
     from state.home import journal_path
     from state.journal_files import accept as go_by
 
-    click.echo(f"The journal is gone by as it is, with {go_by(journal_path())} entries.")
+    click.echo(
+        "The journal is gone by as it is, with "
+        f"{counted(go_by(journal_path()), 'entry', 'entries')}."
+    )
 
 
 def _local(at: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from runbook.preflight import plans
 from runbook.protection import dashboard as boards
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Board
+from runbook.protection.urgent import Urgent, of_run, urgent
 from runbook.watch.position import position, way_back_now
 from state.errors import NoJournal
 from state.home import journal_path
@@ -29,7 +30,7 @@ from state.journal import Journal
 from state.journal_files import touched
 from state.records import Handover, Holder, RunSummary
 from tui.cli.workspace import lab_gone, read_journal
-from tui.text import ago, clean, elapsed
+from tui.text import ago, as_seen, clean, elapsed
 
 PROTECTED = {True: "yes", False: "no", None: "?"}
 
@@ -76,6 +77,10 @@ def runs_json() -> list[dict[str, Any]]:
             "open": row.open,
             "slots_held": row.slots_held,
             "handed_over": handed_over(row.away),
+            "urgent": [
+                {"word": each.word, "text": each.text, "at": each.at and each.at.isoformat()}
+                for each in _urgent(row)
+            ],
         }
         for row in _summaries()
     ]
@@ -134,6 +139,7 @@ def runs_text() -> str:
         if row.open and row.slots_held and row.away is None and not lab_gone(row)
     ]
     warnings += [f"! run {row.run} was {clean(row.away.words)}" for row in rows if row.away]
+    warnings += [f"! run {row.run}: {_as_seen(each)}" for row in rows for each in _urgent(row)]
     return _printed(table) + "".join(f"{warning}\n" for warning in warnings)
 
 
@@ -141,10 +147,21 @@ def _protected(row: RunSummary) -> str:
     """Return whether it is protected; what was seen last, and when, where nobody watches now."""
     if not row.open or lab_gone(row):
         return "-"
+    if found := _urgent(row):
+        return found[0].word
     if row.protected is not None or row.protection_seen_at is None:
         return PROTECTED[row.protected]
     seen_s = elapsed(row.protection_seen_at, datetime.now(UTC))
     return f"as seen {ago(seen_s)}: {PROTECTED[row.last_protected]}"
+
+
+def _urgent(row: RunSummary) -> tuple[Urgent, ...]:
+    found = of_run(row)
+    return () if found and lab_gone(row) else found
+
+
+def _as_seen(found: Urgent) -> str:
+    return f"{found.word}, {as_seen(found.at, datetime.now(UTC))}: {clean(found.text)}"
 
 
 def _status(row: RunSummary) -> str:
@@ -238,11 +255,31 @@ def show_json(run: str) -> dict[str, Any]:
 
 
 def stands(run: str) -> dict[str, Any]:
-    """Return the way back from where a run stands and the verdict, for its report."""
+    """Return where a run stands for its report: the way back, the verdict, and what is true now."""
     shown = _read(run)
     found = None if shown.board is None else shown.board.as_json()["protection"]
     words = [line.split(": ", 1) for line in shown.ends()]
-    return {"way_back": shown.back, "protection": found, "words": words}
+    return {"way_back": shown.back, "protection": found, "now": _now(shown), "words": words}
+
+
+def _now(shown: _Shown) -> str:
+    """Return what is true of an open run in a few words, as of when; empty of one that is over."""
+    run, board = shown.listed.run, shown.board
+    if not run.open or run.away is not None:
+        return "handed over" if run.open else ""
+    if board is None:
+        return "nothing was looked at yet"
+    if found := urgent(board):
+        return f"{found[0].word}{_at(found[0].at)}"
+    verdict = board.protection
+    if verdict.before_at is None:
+        return f"{verdict.word}{_at(verdict.at)}"
+    before = replace(verdict, protected=verdict.before)
+    return f"{verdict.word} now, {before.word}{_at(verdict.before_at)}"
+
+
+def _at(moment: datetime | None) -> str:
+    return "" if moment is None else f" as seen at {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _at_once(run: str) -> list[str]:
@@ -257,16 +294,7 @@ def _at_once(run: str) -> list[str]:
             lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
         live = journal.live(record.id)
         board = boards.Board() if live is None else boards.from_json(live)
-        served, second = board.production, board.returned
-        if record.open and second is not None:
-            age = ago(None if second.at is None else elapsed(second.at, datetime.now(UTC)))
-            lines.append(f"TWO CLUSTERS TAKE WRITES, as seen {age}: {clean(second.words)}")
-        if record.open and served.unreached and served.since:
-            age = ago(None if served.at is None else elapsed(served.at, datetime.now(UTC)))
-            lines.append(
-                f"PRODUCTION, as seen {age}: {clean(served.text)}, since "
-                f"{served.since.astimezone():%H:%M:%S}"
-            )
+        lines += [_as_seen(each) for each in urgent(board) if record.open]
         at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
         if at_work and journal.holder() is None:
             lines.append(

@@ -73,19 +73,20 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
 
 
 async def _mend_all(run: str, *, as_json: bool) -> int:
-    """Perform what is offered and asks nothing until there is no more of it, each once.
+    """Perform what is offered and asks nothing until there is no more of it.
 
-    As JSON each is a line, and so is what is left at the end.
+    Each is tried once, and again where it failed and others were done after that: it may rest on
+    them. As JSON each try is a line, and so is what is left at the end.
     """
     tried: dict[str, str] = {}
-    codes: list[int] = []
+    codes: dict[str, int] = {}
     printer = Printer(as_json=as_json)
     with write_journal() as journal:
         session = open_session(journal, run)
         try:
             with on_signals(session.leave):
                 while not session.leaving and (
-                    todo := [each for each in await session.remedies() if _of_all(each, tried)]
+                    todo := _todo(await session.remedies(), tried, _again(codes))
                 ):
                     # Only those of the preflight do not wait for each other.
                     alone = [] if all(e.key.startswith(FIX) for e in todo) else todo[:1]
@@ -98,26 +99,38 @@ async def _mend_all(run: str, *, as_json: bool) -> int:
                             printer.line(done)
                         else:
                             _say_done(done)
-                        codes.append(_code(status, refused=session.refused))
+                        codes.pop(offer.key, None)
+                        codes[offer.key] = _code(status, refused=session.refused)
             seen = await _seen(session)
             left = [] if session.leaving else await session.remedies()
         finally:
             await session.close()
+    done_of_all = [*codes.values()].count(DONE)
     if as_json:
-        counts: dict[str, Json] = {"done": codes.count(DONE), "tried": len(codes)}
+        counts: dict[str, Json] = {"done": done_of_all, "tried": len(codes)}
         why = [_left_as_json(each, tried) for each in left]
         printer.line({"run": run, **counts, "left": why, **seen})
     else:
-        click.echo(f"{codes.count(DONE)} of {len(codes)} were done; left to you: {len(left)}")
+        click.echo(f"{done_of_all} of {len(codes)} were done; left to you: {len(left)}")
         for each in left:
             click.echo(f"  {clean(each.title)}\n    {clean(_why_left(each, tried))}")
         _say_seen(seen)
-    return max(codes, default=DONE)
+    return max(codes.values(), default=DONE)
 
 
-def _of_all(offer: Offer, tried: Mapping[str, str]) -> bool:
-    """Return whether it is to be taken with all: nobody has to see to it."""
-    return not _why_left(offer, tried)
+def _todo(
+    offers: Sequence[Offer], tried: Mapping[str, str], again: Sequence[str]
+) -> Sequence[Offer]:
+    """Return what is to be taken with all, where nobody has to see to it; `again` comes last."""
+    first = [each for each in offers if not _why_left(each, tried)]
+    return first or [each for each in offers if each.key in again and not _why_left(each, {})]
+
+
+def _again(codes: Mapping[str, int]) -> list[str]:
+    """Return what failed before others were done; `codes` are in the order of the last tries."""
+    keys = [*codes]
+    done = [place for place, key in enumerate(keys) if codes[key] == DONE]
+    return [key for key in keys[: done[-1]] if codes[key] == FAILED] if done else []
 
 
 def _why_left(offer: Offer, tried: Mapping[str, str]) -> str:
@@ -198,6 +211,7 @@ def _as_json(offer: Offer) -> dict[str, Json]:
             {"question": gate.question, "reversible": gate.reversible, "type": gate.must_type}
             for gate in offer.gates
         ],
+        "where": offer.where,
         "runs": [{"title": title, "preview": preview} for title, preview in offer.effects],
         "note": offer.note,
         "by_hand": offer.by_hand,
@@ -212,6 +226,8 @@ def _say(run: str, offers: Sequence[Offer]) -> None:
         for gate in offer.gates:
             typed = f" (type {gate.must_type})" if gate.must_type else ""
             click.echo(f"  asks  {gate.question}{typed}")
+        if offer.where:
+            click.echo(f"  on    {offer.where}")
         for _, preview in offer.effects:
             click.echo("".join(f"        {row}\n" for row in preview.splitlines()), nl=False)
         if offer.note:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import click
 
 from runbook.preflight import plans
 from runbook.session import Session
+from state.enums import Environment
 from state.errors import JournalHeld, NoJournal
 from state.home import home
 from state.journal import Journal
-from state.records import RunSummary
+from state.records import Run, RunSummary
 from tui.app import BlueprimeApp, Doors
+from tui.cli import ledger
 from tui.cli.exits import USAGE
 from tui.cli.outlet import patient_output
 from tui.cli.streams import writes_utf8
@@ -31,6 +34,7 @@ class Workspace:
         self._take_over = take_over
         self._journal = journal
         self._session: Session | None = None
+        self._acted_on: Run | None = None
 
     def list_runs(self) -> list[RunSummary]:
         """Return the runs there are, newest first; none where there is no journal yet."""
@@ -53,11 +57,21 @@ class Workspace:
             raise OnlyToWatch(LAB_GONE)
         opened = Session.open(journal, record.id)
         self._session = None if watch else opened
+        if not watch:
+            self._acted_on = opened.run
         return opened
 
     async def start_run(self, plan_file: Path) -> RunModel:
         """Begin a run of a plan file."""
-        return Session.start(self._writer(), plans.load(plan_file), plan_file)
+        started = Session.start(self._writer(), plans.load(plan_file), plan_file)
+        self._acted_on = started.run
+        return started
+
+    def last_words(self) -> None:
+        """Say what the ledger of this workspace's lab says of the run that was acted on last."""
+        run = self._acted_on
+        if run is not None and run.environment is Environment.REHEARSAL and not lab_gone(run):
+            ledger.tell(ledger.verdict())
 
     def _writer(self) -> Journal:
         if self._journal is None:
@@ -72,9 +86,17 @@ class Workspace:
 
 
 def open_app(
-    *, run: str = "", plan_file: Path | None = None, watch: bool = False, take_over: bool = False
+    *,
+    run: str = "",
+    plan_file: Path | None = None,
+    watch: bool = False,
+    take_over: bool = False,
+    tells_ledger: bool = True,
 ) -> int:
-    """Run the app until it is left; return the exit code."""
+    """Run the app until it is left; return the exit code.
+
+    `tells_ledger`: after a rehearsal that was acted on, say what its ledger says.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(
             "The app needs a terminal, and there is none here. Nothing was begun. "
@@ -108,18 +130,20 @@ def open_app(
         plan=None if plan_file is None else plan_file.absolute(),
     )
     try:
-        return run_until_left(app)
+        return run_until_left(app, workspace.last_words if tells_ledger else None)
     finally:
         workspace.close()
 
 
-def run_until_left(app: BlueprimeApp) -> int:
-    """Run the app, say its last words, and return the exit code."""
+def run_until_left(app: BlueprimeApp, then: Callable[[], None] | None = None) -> int:
+    """Run the app, say its last words and what comes after them, and return the exit code."""
     app.run()
     if app.goodbye:
         # A terminal that has hung up takes no more words; the journal has them.
         with suppress(OSError), patient_output(as_json=False):
             click.echo(app.goodbye)
+            if then is not None:
+                then()
     return app.return_code or 0
 
 

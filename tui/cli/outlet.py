@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from runbook.base.amounts import counted
 from tui.cli.streams import Guarded, OutputLost
 
 _log = logging.getLogger("blueprime.outlet")
@@ -243,7 +244,10 @@ def _end(out: object, err: object) -> None:
 
 
 def _left_out(lines: int) -> str:
-    return f"({lines} lines were left out here: nobody read them in time; the journal has them)\n"
+    return (
+        f"({counted(lines, 'line was', 'lines were')} left out here: nobody read them in time; "
+        "the journal has them)\n"
+    )
 
 
 def _left_out_json(lines: int) -> str:

@@ -23,11 +23,11 @@ from runbook.preflight import plans
 from runbook.session import Session
 from state.home import home, open_private
 from state.records import Json
+from tui.cli import ledger
 from tui.cli.deciding import yes_to_all
 from tui.cli.exits import DONE, FAILED
 from tui.cli.goals import Course, Goal
 from tui.cli.headless import (
-    NOT_PROTECTED,
     Printer,
     drive,
     phases,
@@ -39,6 +39,7 @@ from tui.cli.headless import (
 )
 from tui.cli.leaving import NOTHING_UNDONE
 from tui.cli.outlet import patient_output
+from tui.cli.resting import NOT_PROTECTED
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import open_runs_of_lab, read_journal, write_journal
 
@@ -235,12 +236,7 @@ def _verdict(night: Night) -> dict[str, Any]:
     """Return the ledger's verdict on the cluster that serves now."""
     if not night.load:
         return {"acknowledged": 0, "missing": 0, "mismatched": 0}
-    try:
-        found = lab.ledger()
-    except LabError as error:
-        # No verdict is not a good verdict.
-        return {"acknowledged": None, "missing": None, "mismatched": None, "error": str(error)}
-    return {key: found[key] for key in ("acknowledged", "missing", "mismatched")}
+    return ledger.verdict()
 
 
 def _felt(session: Session) -> dict[str, Json]:
@@ -266,7 +262,6 @@ def _gap(window: dict[str, Any]) -> float | None:
 
 
 def _tell(session: Session, ended: dict[str, Any]) -> None:
-    ledger = ended["ledger"]
     down = ended["downtime_s"]
     click.echo("")
     stays = ended["result"] in ("protected", NOT_PROTECTED, "committed")
@@ -277,38 +272,28 @@ def _tell(session: Session, ended: dict[str, Any]) -> None:
             click.echo(f"Downtime in the {phase}: {seconds:.1f} s, as the workload felt it")
         if phase == "upgrade" and ended["added_downtime_s"] is not None:
             click.echo(f"  of which beyond AWS's own switchover: {ended['added_downtime_s']:.1f} s")
-    _tell_ledger(ledger)
+    ledger.tell(ended["ledger"])
     click.echo(f"The report: blueprime report {session.run.id}")
-
-
-def _tell_ledger(verdict: dict[str, Any]) -> None:
-    if verdict.get("error"):
-        click.echo(f"Ledger: no verdict: {verdict['error']}")
-        return
-    click.echo(
-        f"Ledger: {verdict['acknowledged']} transactions acknowledged, {verdict['missing']} "
-        f"missing, {verdict['mismatched']} mismatched"
-    )
 
 
 def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
     """Open the app on a new run; return the exit code and whether the run is over."""
     from tui.cli.open import open_app
 
-    code = open_app(plan_file=plan_file)
+    code = open_app(plan_file=plan_file, tells_ledger=False)
     with read_journal() as journal:
         rows = journal.runs()
     newest = next((row for row in rows), None)
     if newest is None:
         return code, True
+    verdict = _verdict(night)
+    ledger.tell(verdict)
     if newest.open:
         click.echo(
             "The lab goes on, with its clusters and its traffic. "
             f"Come back with: blueprime resume {newest.run}. End it with: blueprime lab stop."
         )
         return code, False
-    verdict = _verdict(night)
-    _tell_ledger(verdict)
     if night.keep:
         click.echo("The lab stays up, as asked: end it with blueprime lab stop.")
     else:

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input
 
+from runbook.base.amounts import counted
 from state.records import Event
 from tui import keys, text
 from tui.model import RunModel
@@ -55,11 +56,10 @@ class LogScreen(KeyedScreen[None]):
         found = self._found()
         pane = self.query_one(JournalPane)
         pane.show(found)
-        count = (
-            f"{len(found)} of {len(self.events)}" if len(found) < len(self.events) else len(found)
-        )
+        every = counted(len(self.events), "event")
+        count = f"{len(found)} of {every}" if len(found) < len(self.events) else every
         pane.border_title = Content(
-            f"Journal of {text.clean(self.model.run.cluster)} · {count} events · times are UTC"
+            f"Journal of {text.clean(self.model.run.cluster)} · {count} · times are UTC"
         )
 
     @on(Input.Submitted)

@@ -13,7 +13,7 @@ from runbook.base.step import Risk
 from state.enums import Status
 from tui import glyphs, keys, text
 from tui.model import Offer, RunModel
-from tui.questions import Question
+from tui.questions import Question, changed_on
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog
 from tui.widgets.cards import CardsPane
@@ -126,7 +126,7 @@ def _question(offer: Offer, model: RunModel) -> Question:
         question=f"{offer.title}?",
         facts=(
             ("Why", offer.why),
-            ("Cluster", f"{run.cluster} in {run.region}, account {run.account}"),
+            *changed_on(run, offer.where),
             ("Undo", offer.undo),
         ),
         calls=tuple(title for title, _ in offer.effects),
@@ -152,6 +152,7 @@ def _card(offer: Offer, selected: bool, cells: int) -> Iterable[Content]:
     for gate in offer.gates:
         typed = f" (asks to type {gate.must_type})" if gate.must_type else ""
         yield from _fact("asks", gate.question + typed, cells)
+    yield from _fact("on", offer.where, cells)
     yield from _fact("undo", offer.undo, cells)
     yield from _fact("note", offer.note, cells)
     if selected:

@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
 
+from runbook.base.amounts import counted
 from runbook.failures import Answer
 from state.enums import Status
 from tui import keys, text
@@ -108,8 +109,14 @@ class StandPane(Pane):
 
     def _unknown(self, pending: list[Pending], cells: int, top: int) -> list[Content]:
         count = len(pending)
-        noun = "effect is" if count == 1 else "effects are"
-        rows = [line((f"? {count} {noun} of unknown outcome", "bold $text-warning"))]
+        rows = [
+            line(
+                (
+                    f"? {counted(count, 'effect is', 'effects are')} of unknown outcome",
+                    "bold $text-warning",
+                )
+            )
+        ]
         age = text.ago(text.elapsed(self.probed_at, self.now)) if self.probed_at else "never"
         rows[0] = line(rows[0], (f" · probed {age}, F5 looks again", "$foreground-muted"))
         self._tops = []

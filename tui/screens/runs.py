@@ -11,11 +11,14 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from runbook.base import variants
+from runbook.protection.dashboard import Serving
+from runbook.protection.urgent import DOWN, TWO, Urgent, of_run
 from state.records import RunSummary
 from tui import glyphs, keys, text
 from tui.screens.base import KeyedScreen
 from tui.screens.help import HelpScreen
 from tui.screens.note import NoteDialog
+from tui.widgets.header import STYLES
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import joined, line
 
@@ -27,12 +30,19 @@ COLUMNS: tuple[tuple[str, tuple[int, int]], ...] = (
     ("track", (12, 9)),
     ("step", (24, 18)),
     ("status", (18, 14)),
-    ("protected", (14, 10)),
+    ("protected", (14, 12)),
     ("started (UTC)", (18, 0)),
 )
 """Names with their cells on a wide and on a narrow terminal."""
 _ROOM = dict(COLUMNS)
 WIDE = 120
+_BRIEF = {
+    DOWN[Serving.DOWN]: "✗ DOWN",
+    DOWN[Serving.SILENT]: "✗ NO ANSWER",
+    DOWN[Serving.CUT]: "? NOT SEEN",
+    TWO: "✗ TWO WRITE",
+}
+"""In the place of the verdict, which comes after it; the words are below the list."""
 _NARROW = {"where", "started (UTC)"}
 
 EMPTY = (
@@ -147,15 +157,14 @@ class RunsScreen(KeyedScreen[None]):
             for run in runs
             if run.open and run.slots_held and run.run not in self.gone and run.away is None
         ]
-        return joined(
-            line(
-                ("! ", "bold $text-warning"),
-                (text.clean(run.cluster), "bold"),
-                f": run {run.run} is open and holds slots on production. They keep WAL until the "
-                "run is brought to its end.",
-            )
-            for run in held
-        )
+        now = datetime.now(UTC)
+        loud = [
+            _loud(run, each, now)
+            for run in runs
+            if run.run not in self.gone
+            for each in of_run(run)
+        ]
+        return joined([*loud, *map(_holding, held)])
 
     def selected(self) -> RunSummary | None:
         """Return the run under the cursor."""
@@ -238,6 +247,8 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
     elif lab_gone:
         status = line(("■ lab gone", "$foreground-muted"))
         protected = ("–", "$foreground-muted")
+    elif found := of_run(run):
+        protected = (_BRIEF[found[0].word], STYLES[found[0].word])
     if run.away is not None:
         status = line(("→ handed over", "bold $text-warning"))
     held = run.open and run.slots_held and not lab_gone and run.away is None
@@ -252,6 +263,24 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
         "protected": line(protected),
         "started (UTC)": line((text.day_and_time(run.started_at), "$foreground-muted")),
     }
+
+
+def _loud(run: RunSummary, found: Urgent, now: datetime) -> Content:
+    """Return what is urgent of a run, in full, as of when it was seen."""
+    return line(
+        (f"{found.word}: ", STYLES[found.word]),
+        (text.clean(run.cluster), "bold"),
+        f", run {run.run}, {text.as_seen(found.at, now)}: {text.clean(found.text)}",
+    )
+
+
+def _holding(run: RunSummary) -> Content:
+    return line(
+        ("! ", "bold $text-warning"),
+        (text.clean(run.cluster), "bold"),
+        f": run {run.run} is open and holds slots on production. They keep WAL until the "
+        "run is brought to its end.",
+    )
 
 
 def _last_seen(run: RunSummary) -> str:

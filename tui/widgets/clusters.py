@@ -8,6 +8,7 @@ from textual.content import Content
 
 from runbook.base import clocks
 from runbook.protection.dashboard import Board, ClusterView, LagView
+from runbook.protection.urgent import condition
 from tui import glyphs, text
 from tui.widgets.pane import Pane, joined, line
 
@@ -42,7 +43,7 @@ class ClustersPane(Pane):
         return joined(rows)
 
     def _cluster(self, view: ClusterView, cells: int) -> list[Content]:
-        mark = glyphs.cluster(view)
+        mark = glyphs.cluster(view, condition(self.board, view))
         age = clocks.age(view.at, self.now)
         old = age is None or age > self.limit
         room = cells - _ROLE - 1 - 1 - _VERSION - 2
@@ -56,25 +57,32 @@ class ClustersPane(Pane):
             " ",
             (mark.glyph, "$foreground-muted" if old else mark.style),
         )
-        return [head, *self._state(view, mark, age, cells, old=old)]
+        return [head, *self._state(view, age, cells, old=old)]
 
     def _state(
-        self, view: ClusterView, mark: glyphs.Mark, age: float | None, cells: int, *, old: bool
+        self, view: ClusterView, age: float | None, cells: int, *, old: bool
     ) -> list[Content]:
-        words = [mark.word, text.clean(view.status) or "?"]
-        if view.serves and view.frozen:
-            words.insert(1, "frozen")
+        found = condition(self.board, view)
+        status = text.clean(view.status) or "?"
+        if found is not None:
+            words = [found.words, f"AWS: {status}"]
+        else:
+            words = [glyphs.cluster(view).word, status]
+            if view.serves and view.frozen:
+                words.insert(1, "frozen")
         if view.percent is not None:
             words.append(f"{view.percent:.0f}%")
         if view.instances and view.status != "gone":
             words.append(_instances(view.instances_available, view.instances))
         if view.error:
-            words = ["unknown", text.clean(view.error)]
+            words = [*words[: found is not None], "unknown", text.clean(view.error)]
         if view.at is None:
             words.append("never seen")
         elif old:
             words.append("seen in the future" if age is None else f"seen {text.ago(age)}")
         style = "$text-warning" if view.error else "$foreground-muted"
+        if found is not None:
+            style = "bold $text-error" if found.grave else "bold $text-warning"
         return [line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)]
 
     def _flow(self, view: ClusterView, cells: int) -> list[Content]:

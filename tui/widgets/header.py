@@ -17,9 +17,11 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
+from runbook.base.amounts import counted
 from runbook.base.clocks import stale
 from runbook.base.downtime import Downtime
 from runbook.protection.dashboard import Board, Protection, Serving, Stage
+from runbook.protection.urgent import DOWN, TWO, urgent
 from state.records import Run
 from tui import glyphs, text
 from tui.snapshot import fresh_limit
@@ -47,40 +49,31 @@ def verdict(protection: Protection, now: datetime, limit: float) -> Verdict:
             why = protection.text
         else:
             why = f"last seen {text.ago(text.elapsed(protection.at, now))}"
-        return Verdict("PROTECTION UNKNOWN", why, "bold $text-warning")
-    if protection.protected is None:
-        return Verdict("PROTECTION UNKNOWN", protection.text, "bold $text-warning")
-    if protection.protected:
-        return Verdict("PROTECTED", protection.text, "bold $text-success")
-    if protection.stage is not Stage.HELD:
+        protection = replace(protection, protected=None, text=why)
+    style = {True: "bold $text-success", False: "bold $text-error", None: "bold $text-warning"}[
+        protection.protected
+    ]
+    if protection.protected is False and protection.stage is not Stage.HELD:
         style = "$foreground-muted" if protection.stage is Stage.BEFORE else "bold $text-warning"
-        return Verdict("NOT PROTECTED YET", protection.text, style)
-    return Verdict("NOT PROTECTED", protection.text, "bold $text-error")
+    return Verdict(protection.word, protection.text, style)
 
 
-UNREACHED = {
-    Serving.DOWN: ("PRODUCTION DOWN", "bold $text-error reverse"),
-    Serving.SILENT: ("PRODUCTION DOES NOT ANSWER", "bold $text-error"),
-    Serving.CUT: ("PRODUCTION NOT SEEN FROM HERE", "bold $text-warning"),
+STYLES = {
+    DOWN[Serving.DOWN]: "bold $text-error reverse",
+    DOWN[Serving.SILENT]: "bold $text-error",
+    DOWN[Serving.CUT]: "bold $text-warning",
+    TWO: "bold $text-error reverse",
 }
 
 
-def production(board: Board, now: datetime, limit: float) -> Verdict | None:
-    """Return the banner where the cluster that serves does not answer: that comes first."""
-    found = board.production
-    if not found.unreached or stale(found.at, now, limit) or board.left_behind:
+def before_all(board: Board, now: datetime, limit: float) -> Verdict | None:
+    """Return the banner where something is more urgent than the protection; what is old is not."""
+    fresh = [each for each in urgent(board) if not stale(each.at, now, limit)]
+    if not fresh:
         return None
-    word, style = UNREACHED[found.state]
-    since = f", since {text.at(found.since)} UTC" if found.since else ""
-    return Verdict(word, f"{found.text}{since}. b shows the ways from here", style)
-
-
-def returned(board: Board, now: datetime, limit: float) -> Verdict | None:
-    """Return the banner where a cluster that was given up is back, and open: it takes writes."""
-    found = board.returned
-    if found is None or stale(found.at, now, limit) or board.left_behind:
-        return None
-    return Verdict("TWO CLUSTERS TAKE WRITES", found.words, "bold $text-error reverse")
+    found = fresh[0]
+    ways = "" if found.word == TWO else ". b shows the ways from here"
+    return Verdict(found.word, found.text + ways, STYLES[found.word])
 
 
 def known_now(protection: Protection, now: datetime, limit: float) -> Protection:
@@ -171,16 +164,14 @@ class RunHeader(Widget):
             said = Verdict(f"CLOSED: {words}", "", "bold $foreground-muted")
         elif self.run.away is not None:
             said = Verdict("HANDED OVER", f"it was {self.run.away.words}", "bold $text-warning")
-        elif (lost := production(self.board, self.now, self.limit)) is not None:
-            said = lost
-        elif (second := returned(self.board, self.now, self.limit)) is not None:
-            said = second
+        elif (first_of_all := before_all(self.board, self.now, self.limit)) is not None:
+            said = first_of_all
         else:
             said = verdict(self.board.protection, self.now, self.limit)
         why = text.clean(said.why)
         warnings = sum(1 for alarm in self.board.alarms if not alarm.breaks)
         if warnings and said.word == "PROTECTED":
-            why = f"{why}, with {warnings} warning{'' if warnings == 1 else 's'}"
+            why = f"{why}, with {counted(warnings, 'warning')}"
         word = f"{said.word}:" if why else said.word
         if wide and first.cell_length + 3 + text.width(f"{word} {why}") < cells:
             return [line(first, "   ", (word, said.style), f" {why}" if why else "")]

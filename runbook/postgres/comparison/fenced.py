@@ -18,6 +18,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Literal
 
+from runbook.base.amounts import counted
 from runbook.postgres.comparison.hashing import Salt, row_hash
 from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, Side
 from runbook.postgres.comparison.tables import ComparedTable, paired, tables
@@ -105,14 +106,14 @@ class Comparison:
             found = [t for t in self.tables if t.how is how and t.same is not False]
             if found:
                 rows = sum(table.rows_left or 0 for table in found)
-                parts.append(f"{_many(len(found), 'table')} of {_many(rows, 'row')} {verb}")
+                parts.append(f"{counted(len(found), 'table')} of {counted(rows, 'row')} {verb}")
         return "; ".join(parts) or "no tables"
 
 
 def chance(share: float) -> str:
     """Say what a sample of that share of the rows may miss: rows are drawn one by one, by key."""
     return (
-        f"{share:.3%} of the rows (a difference in {_many(least_seen(share), 'row')} or more is "
+        f"{share:.3%} of the rows (a difference in {counted(least_seen(share), 'row')} or more is "
         f"missed with a probability of at most {RISK:.0%})"
     )
 
@@ -274,7 +275,3 @@ def _drawn(key_hash: Composable, share: float) -> Composable:
 
 def _absent(table: ComparedTable, note: str) -> TableResult:
     return TableResult(table.schema, table.name, None, None, How.ABSENT, same=False, note=note)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

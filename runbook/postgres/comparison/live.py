@@ -14,6 +14,7 @@ from time import monotonic
 
 from psycopg import errors
 
+from runbook.base.amounts import counted
 from runbook.postgres.comparison.confirmation import Confirmation, NotConfirmed, Patience
 from runbook.postgres.comparison.differences import (
     DifferingKey,
@@ -277,13 +278,17 @@ class _Live:
                 elif looked - once.setdefault(key, looked) >= _APART_S:
                     del waiting[key]
                     found[key] = _kind(third, second)
-            self._tell(f"{quoted(left.table.name)}: {len(waiting)} rows are looked at again")
+            self._tell(
+                f"{quoted(left.table.name)}: {counted(len(waiting), 'row is', 'rows are')} "
+                "looked at again"
+            )
             if waiting:
                 await asyncio.sleep(max(0.0, min(_APART_S, looked + _APART_S - monotonic())))
         if waiting:
             self._cannot_tell(
                 left.table,
-                f"{len(waiting)} rows were never seen standing still within {self._wait_s:.0f} s",
+                f"{counted(len(waiting), 'row was', 'rows were')} never seen standing still "
+                f"within {self._wait_s:.0f} s",
             )
         elif not complete and not found:
             self._cannot_tell(left.table, "it changes in more places than can be looked at again")
@@ -332,7 +337,7 @@ class _Live:
 
     def _did(self, batch: Sequence[_Pair], words: str) -> None:
         self._done_bytes += sum(here.size_bytes for here, _ in batch)
-        self._tell(words or f"{len(batch)} tables")
+        self._tell(words or f"{counted(len(batch), 'table')}")
 
     def _tell(self, words: str, done: int | None = None) -> None:
         if self._progress:

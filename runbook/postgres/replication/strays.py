@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
+from runbook.base.amounts import counted
 from runbook.postgres.queries import fetch
 from runbook.postgres.replication.publisher import PLUGIN
 from runbook.postgres.statement import Statement, block, compose, literal, quoted
@@ -46,7 +47,7 @@ class StrayWrite:
             (self.updated, "updated"),
             (self.deleted, "deleted"),
         )
-        rows = [f"{_rows(count)} {how}" for count, how in counts if count]
+        rows = [f"{counted(count, 'row')} {how}" for count, how in counts if count]
         rows += ["truncated"] if self.truncated else []
         return f"{self.name}: {', '.join(rows)}"
 
@@ -100,7 +101,3 @@ async def take_strays(
     """Return the stray writes that were committed since the slot was made or last asked."""
     params = {"slot": slot, "publication": quoted(strays_publication(subscription))}
     return await fetch(connection, StrayWrite, "stray_writes", params)
-
-
-def _rows(count: int) -> str:
-    return f"{count} row{'' if count == 1 else 's'}"

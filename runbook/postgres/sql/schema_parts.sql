@@ -92,7 +92,15 @@ LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid AND d.adnum = a.attnum
 WHERE r.relkind IN ('r', 'p')
 UNION ALL
 SELECT 'constraint', r.nspname, r.relname, k.conname, jsonb_build_object(
-    'type', k.contype, 'definition', pg_get_constraintdef(k.oid)
+    'type', k.contype, 'definition', pg_get_constraintdef(k.oid),
+    -- Of a foreign key: the index of the key that it refers to.
+    'rests_on', CASE WHEN k.contype = 'f' THEN (
+        SELECT jsonb_build_array(n.nspname, t.relname, i.relname)
+        FROM pg_catalog.pg_class AS t
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+        JOIN pg_catalog.pg_class AS i ON i.oid = k.conindid
+        WHERE t.oid = k.confrelid
+    ) END
 )
 FROM relation AS r
 JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.base.amounts import sized
+from runbook.base.amounts import counted, sized
 from runbook.postgres import catalog
 from runbook.postgres.fix import Fix, Mend
 from runbook.preflight.check import Check, check
@@ -75,7 +75,11 @@ async def clones(look: Look) -> AsyncIterator[Result]:
             "Delete clones that are no longer used.",
         )
     else:
-        others = f"{shared - 1} other clusters share" if shared > 1 else "no other cluster shares"
+        others = (
+            f"{counted(shared - 1, 'other cluster shares', 'other clusters share')}"
+            if shared > 1
+            else "no other cluster shares"
+        )
         yield passed(subject, f"{others} its volume; a clone is quick")
 
 
@@ -132,7 +136,9 @@ async def kept_wal(look: Look) -> AsyncIterator[Result]:
             fix=None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),
         )
     if not heavy:
-        yield passed(look.plan.cluster.identifier, f"{len(found)} slots, none keeps much WAL")
+        yield passed(
+            look.plan.cluster.identifier, f"{counted(len(found), 'slot')}, none keeps much WAL"
+        )
 
 
 CHECKS: tuple[Check, ...] = (quotas, clones, slot_limit, kept_wal)

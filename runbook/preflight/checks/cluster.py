@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from runbook.aws.errors import AccessDenied
 from runbook.aws.facts import Deployment
 from runbook.aws.versions import OLDEST, blue_green_since, blue_green_support, numbers
+from runbook.base.amounts import counted
 from runbook.ownership.tags import run_of_deployment
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unseen, warn
@@ -46,7 +47,7 @@ async def status(look: Look) -> AsyncIterator[Result]:
     for name, word in waiting:
         yield block(name, f"It is {word}.", "Wait until it is available.")
     if not waiting:
-        yield passed(cluster.identifier, f"available, with {len(instances)} instances")
+        yield passed(cluster.identifier, f"available, with {counted(len(instances), 'instance')}")
 
 
 @check("cluster.members", why="AWS needs a writer, and all instances on one version.")
@@ -177,7 +178,9 @@ async def backups(look: Look) -> AsyncIterator[Result]:
             "--backup-retention-period 7 --apply-immediately",
         )
     else:
-        yield passed(cluster.identifier, f"backups kept {cluster.backup_retention_days} days")
+        yield passed(
+            cluster.identifier, f"backups kept {counted(cluster.backup_retention_days, 'day')}"
+        )
 
 
 @check("cluster.deployments", why="A cluster can be part of one deployment at a time.")
@@ -223,7 +226,8 @@ async def name(look: Look) -> AsyncIterator[Result]:
     names = [cluster.identifier, *(i.identifier for i in instances)]
     long = [n for n in names if len(n) > _LONGEST_NAME]
     for each in long:
-        yield warn(each, f"The name has {len(each)} characters.", "Rename it to 50 or fewer.")
+        has = counted(len(each), "character")
+        yield warn(each, f"The name has {has}.", "Rename it to 50 or fewer.")
     if not long:
         yield passed(cluster.identifier, f"all names have at most {_LONGEST_NAME} characters")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.aws.versions import numbers
-from runbook.base.amounts import some
+from runbook.base.amounts import counted, some
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
@@ -63,7 +63,8 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
         results.append(
             block(
                 f"{database}/{found.user}",
-                f"{found.unreadable_tables} tables cannot be read by the plan's user, so they "
+                f"{counted(found.unreadable_tables, 'table')} cannot be read by the plan's "
+                "user, so they "
                 "could not be compared before a rollback: "
                 f"{', '.join(found.unreadable_names)}"
                 f"{', …' if found.unreadable_tables > len(found.unreadable_names) else ''}.",
@@ -74,7 +75,8 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
         results.append(
             block(
                 f"{database}/{found.user}",
-                f"{found.unsettable_sequences} sequences cannot be set by the plan's user, so a "
+                f"{counted(found.unsettable_sequences, 'sequence')} cannot be set by the plan's "
+                "user, so a "
                 "rollback could not carry them over.",
                 f"In database {database}: GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA "
                 f"{', '.join(map(quoted, found.unsettable_schemas))} TO {user};",
@@ -122,7 +124,7 @@ async def application(look: Look) -> AsyncIterator[Result]:
                 "or set traffic.lock_roles = false.",
             )
         else:
-            yield passed(name, f"can log in; {role.sessions} sessions now")
+            yield passed(name, f"can log in; {counted(role.sessions, 'session')} now")
 
 
 @check(
@@ -140,7 +142,7 @@ async def unnamed(look: Look) -> AsyncIterator[Result]:
     for role in strangers:
         yield warn(
             role.name,
-            f"{role.sessions} sessions of a role that the plan does not name.",
+            f"{counted(role.sessions, 'session')} of a role that the plan does not name.",
             "If an application uses it, add it to traffic.application_roles.",
         )
     if not strangers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.aws.parameters import LOGICAL_REPLICATION, carry
+from runbook.base.amounts import counted
 from runbook.postgres.catalog import Setting, connectable_databases
 from runbook.postgres.preflight_queries import plain_sessions
 from runbook.preflight.check import Check, check
@@ -148,7 +149,7 @@ async def sizing(look: Look) -> AsyncIterator[Result]:
     for result in results:
         yield result
     if not results:
-        yield passed(group_name, f"room for {databases} databases and the way back")
+        yield passed(group_name, f"room for {counted(databases, 'database')} and the way back")
 
 
 def _number(found: dict[str, Setting], name: str) -> int:
@@ -163,11 +164,14 @@ def _sized(
     value = _number(found, name)
     remedy = _modify(group_name, name, str(advised)) + ", then reboot the writer."
     if value <= databases:
-        return block(group_name, f"{name} is {value}, for {databases} databases: too few.", remedy)
+        return block(
+            group_name, f"{name} is {value}, for {counted(databases, 'database')}: too few.", remedy
+        )
     if value < advised:
         return warn(
             group_name,
-            f"{name} is {value}; {advised} leave room for {databases} databases both ways.",
+            f"{name} is {value}; {advised} leave room for {counted(databases, 'database')} both "
+            "ways.",
             remedy,
         )
     return None
@@ -219,7 +223,11 @@ async def _made(look: Look, family: str) -> Result:
             f"{', '.join(carried.dropped)}.",
             "Check that green does well without them, or name a group in the plan.",
         )
-    return passed(name, f"its {len(carried.values)} values carry over to {family}")
+    return passed(
+        name,
+        f"{counted(len(carried.values), 'value of its carries', 'values of its carry')} over to "
+        f"{family}",
+    )
 
 
 @check(
@@ -284,7 +292,8 @@ async def force_ssl(look: Look) -> AsyncIterator[Result]:
         clear = False
         yield warn(
             each.role,
-            f"{each.sessions} sessions of it are without TLS; green refuses such.",
+            f"{counted(each.sessions, 'session of it is', 'sessions of it are')} without TLS; "
+            "green refuses such.",
             "Let its clients use sslmode=require, or set rds.force_ssl = 0 in green's group.",
         )
     if clear:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.base.amounts import some
+from runbook.base.amounts import counted, some
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, Mend
 from runbook.postgres.statement import quoted
@@ -138,7 +138,8 @@ async def foreign_servers(look: Look) -> AsyncIterator[Result]:
         host = f" at {server.host}" if server.host else ""
         return warn(
             f"{database}/{server.name}",
-            f"A foreign server of {server.wrapper}{host}, with {server.tables} foreign tables.",
+            f"A foreign server of {server.wrapper}{host}, with "
+            f"{counted(server.tables, 'foreign table')}.",
             "Check that it names an endpoint, not an address, and that security groups let green "
             "and blue prime reach it.",
         )
@@ -162,11 +163,11 @@ async def sequences(look: Look) -> AsyncIterator[Result]:
     if count >= _MANY_SEQUENCES:
         yield warn(
             subject,
-            f"{count} sequences.",
+            f"{counted(count, 'sequence')}.",
             "Expect a longer switchover; raise upgrade.switchover_timeout_s if need be.",
         )
     elif not failed:
-        yield passed(subject, f"{count} sequences")
+        yield passed(subject, f"{counted(count, 'sequence')}")
 
 
 @check(
@@ -180,7 +181,8 @@ async def sequence_bounds(look: Look) -> AsyncIterator[Result]:
     def say(database: str, sequence: preflight_queries.FullSequence) -> Result:
         return warn(
             f"{database}/{sequence.schema}.{sequence.name}",
-            f"It stands at {sequence.last_value}, {sequence.calls_left} calls before its end.",
+            f"It stands at {sequence.last_value}, {counted(sequence.calls_left, 'call')} before "
+            "its end.",
             f"In database {database}: ALTER SEQUENCE {sequence} AS bigint; and widen the column "
             "that it fills.",
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from runbook.base import step_keys
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import held, locked_roles
@@ -58,8 +59,9 @@ class LockRoles(Effect):
             return no(f"may log in on {self._role.value}: {', '.join(unlocked)}")
         if inside:
             return no(
-                f"none of them may log in on {self._role.value}, but {len(inside)} sessions of "
-                f"theirs are open, e.g. pid {inside[0].pid} of {inside[0].role}"
+                f"none of them may log in on {self._role.value}, but "
+                f"{counted(len(inside), 'session of theirs is', 'sessions of theirs are')} "
+                f"open, e.g. pid {inside[0].pid} of {inside[0].role}"
             )
         return yes(f"none of them may log in on {self._role.value}, and none is inside")
 
@@ -321,7 +323,7 @@ class ResumeTraffic(Step):
             async with world.connect(self.on) as connection:
                 found = await activity.look(connection, names)
             if found.sessions:
-                watch.evidence(f"{found.sessions} sessions of the applications were seen")
+                watch.evidence(f"{counted(found.sessions, 'session')} of the applications seen")
                 return True
             if waited >= limits.start_s or not names:
                 break
@@ -355,7 +357,8 @@ async def _still_stopped(world: World, role: Role) -> None:
     inside = [session for session in sample.sessions if session.role in names]
     if inside:
         raise StepFailed(
-            f"{len(inside)} application sessions are open on {role.value}, e.g. {inside[0].role} "
+            f"{counted(len(inside), 'application session is', 'application sessions are')} open "
+            f"on {role.value}, e.g. {inside[0].role} "
             f"in {inside[0].database} from {inside[0].client}.",
             now="Two clusters would take writes.",
             todo="End these sessions, then run the step again.",

@@ -11,6 +11,7 @@ from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.ownership import serving
 from runbook.ownership.holder import LEFT_BEHIND
+from runbook.protection import given_up
 from runbook.protection.dashboard import ClusterView
 
 GONE = "gone"
@@ -48,6 +49,7 @@ async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterVie
         else Role(led).identity is role.identity
     )
     open_here = bool(traffic.get("open")) and traffic.get("on") == role.value
+    away = given_up.of(world) is role
     return ClusterView(
         role=role.value,
         name=cluster.identifier,
@@ -58,7 +60,9 @@ async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterVie
         percent=cluster.percent_progress,
         serves=serves,
         publishes=held(world).publisher is role and bool(world.fact("slots")),
-        # What another journal has opened or closed since is not known here.
-        frozen=not open_here and not world.fact(LEFT_BEHIND),
+        # What another journal has opened or closed since is not known here; and one that was given
+        # up was left as it was.
+        frozen=not open_here and not away and not world.fact(LEFT_BEHIND),
+        given_up=away,
         at=now,
     )

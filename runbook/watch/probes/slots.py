@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.base.alert import Alarm, Cause
+from runbook.base.amounts import counted
 from runbook.base.clocks import about
 from runbook.base.context import World
 from runbook.base.pair import held
@@ -143,7 +144,7 @@ def _warnings(
                     view.database,
                     f"slot {view.slot}",
                     f"slot {view.slot} holds vacuum back on {publisher.value}: "
-                    f"{lag.horizon_age:,} transactions so far",
+                    f"{counted(lag.horizon_age, 'transaction')} so far",
                     False,
                     now,
                 )

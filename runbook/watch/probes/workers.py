@@ -6,13 +6,15 @@ import time
 from datetime import datetime
 
 from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import replication
+from runbook.postgres.connect import CannotConnect
 from runbook.postgres.replication import Worker
 from runbook.postgres.replication.subscriber import HEARS_S
-from runbook.protection.dashboard import Board, LagView
+from runbook.protection.dashboard import Board, LagView, Silent
 from runbook.watch.apply_errors import RETRY_S, Failures, failing_words
 from runbook.watch.probes.patience import Patience
 from runbook.watch.probes.production import Witness
@@ -34,6 +36,8 @@ class WorkersLook:
         self._patience = Patience()
         self.witness: Witness | None = None
         """What its workers told last of the publisher, and when; None: there were none."""
+        self.silent: Silent | None = None
+        """Since when the subscriber cannot be reached; None: it was, or there is none to reach."""
         self.subscribed = False
         """Whether every database was last seen to have its subscription, well or not."""
 
@@ -44,7 +48,16 @@ class WorkersLook:
 
     async def look(self, board: Board) -> Seen:
         """Return what is wrong; `board` says what is known of the subscriber's cluster."""
-        seen, self.subscribed, self.witness = await self._look(board)
+        try:
+            seen, self.subscribed, self.witness = await self._look(board)
+        except CannotConnect as error:
+            subscriber = held(self._world).subscriber.value
+            if error.server_runs:
+                self.silent = None
+            elif self.silent is None or self.silent.role != subscriber:
+                self.silent = Silent(subscriber, self._world.now())
+            raise
+        self.silent = None
         return seen
 
     async def _look(self, board: Board) -> tuple[Seen, bool, Witness | None]:
@@ -116,8 +129,9 @@ class WorkersLook:
             alarms.append(alarm(words, breaks=False, subject="silence"))
         known = int((self._world.fact(CONFLICTS) or {}).get(database, 0))
         if found.missing_rows > known:
+            changes = counted(found.missing_rows - known, "update or delete", "updates or deletes")
             words = (
-                f"{found.missing_rows - known} updates or deletes found no row in {database} of "
+                f"{changes} found no row in {database} of "
                 f"{subscriber.value}: its rows are not those of the publisher"
             )
             alarms.append(Alarm(Cause.ROWS, database, "missing rows", words, True, now))

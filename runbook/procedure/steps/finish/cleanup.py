@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.aws.facts import Cluster
+from runbook.base.amounts import counted
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
@@ -151,6 +152,6 @@ class CleanupRemains(Step):
             if cluster is not None:
                 watch.evidence(
                     f"{cluster.identifier} ({role.value}) remains, "
-                    f"{len(cluster.members)} instances, {cluster.engine_version}"
+                    f"{counted(len(cluster.members), 'instance')}, {cluster.engine_version}"
                 )
         watch.result(Result.CLEANED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import publication_name
 from runbook.base.roles import Role
@@ -67,7 +68,7 @@ class Workers:
         if errors >= ERRORS:
             await self._fail(database, errors, count)
         if errors:
-            return f" (its apply worker has failed {errors} times meanwhile)"
+            return f" (its apply worker has failed {counted(errors, 'time')} meanwhile)"
         return "" if found.worker_pid else " (its apply worker does not run)"
 
     async def _fail(self, database: str, errors: int, count: int) -> None:
@@ -75,7 +76,7 @@ class Workers:
         where = instances[0].identifier if instances else self._subscriber.value
         raise StepFailed(
             f"The apply worker of {database} on {self._subscriber.value} fails at the same change "
-            f"over and over: {errors} errors during this wait, {count} in all "
+            f"over and over: {counted(errors, 'error')} during this wait, {count} in all "
             "(pg_stat_subscription_stats.apply_error_count).",
             now=self._now,
             todo=(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import (
     VERIFIED,
@@ -167,7 +168,8 @@ class Capture(Step):
         watch.evidence("", key=capture_fact(self.publisher), value=value)
         watch.evidence("", key=VERIFIED, value=None)
         watch.evidence(
-            f"{len(names)} slots hold every write from now on: {', '.join(names.values())}",
+            f"{counted(len(names), 'slot holds', 'slots hold')} every write from now on: "
+            f"{', '.join(names.values())}",
             key="capture",
             value=value,
         )
@@ -205,7 +207,11 @@ class HoldAgain(Step):
                 todo="Branch: going on with the former track loses nothing.",
             )
         watch.evidence("", key=VERIFIED, value=None)
-        watch.evidence(f"{len(names)} slots still hold every write", key="capture", value=kept)
+        watch.evidence(
+            f"{counted(len(names), 'slot still holds', 'slots still hold')} every write",
+            key="capture",
+            value=kept,
+        )
         watch.evidence("slots held", key="slots", value=names)
 
 

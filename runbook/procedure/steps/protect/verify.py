@@ -7,6 +7,7 @@ from time import monotonic
 
 from psycopg import AsyncConnection
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import VERIFIED, Sides, captured_databases, publication_name, slot_name
 from runbook.base.roles import Role
@@ -93,7 +94,7 @@ def refuse_while_rows_differ(world: World) -> None:
     """Fail while a table is known to differ: what it lacks no lag and no apply worker brings."""
     if left := diverged.left(world):
         raise StepFailed(
-            f"The rows of {len(left)} tables differ: {'; '.join(map(str, left[:5]))}.",
+            f"The rows of {counted(len(left), 'table')} differ: {'; '.join(map(str, left[:5]))}.",
             now="New blue has every write. A rollback would lose what these tables lack.",
             todo="Take the remedies that are offered (m, or blueprime mend): copy the differing "
             "rows again, or give a table up by name; then run the step again.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
@@ -99,7 +100,8 @@ class SequencesEffect(Effect):
                 wanted = await sequences.read(left)
                 if back := await sequences.set_back_in_use(right, wanted):
                     raise StepFailed(
-                        f"{len(back)} sequences of {self._database} on {self._subscriber.value} "
+                        f"{counted(len(back), 'sequence')} of {self._database} on "
+                        f"{self._subscriber.value} "
                         f"would be set back while it is open to writes, e.g. {back[0]}.",
                         now=f"No sequence was changed; {self._publisher.value} has every write.",
                         todo=(
@@ -151,11 +153,14 @@ class SyncSequences(Step):
                 differences = sequences.differences(wanted, await sequences.read(right))
             if differences:
                 raise StepFailed(
-                    f"{len(differences)} sequences of {database} differ: {differences[0]}.",
+                    f"{counted(len(differences), 'sequence differs', 'sequences differ')} in "
+                    f"{database}: {differences[0]}.",
                     now=f"The applications are stopped; {self.subscriber.value} is not in use.",
                     todo="Run the step again.",
                 )
-            watch.evidence(f"{database}: {len(wanted)} sequences equal, last_value and is_called")
+            watch.evidence(
+                f"{database}: {counted(len(wanted), 'sequence')} equal, last_value and is_called"
+            )
 
 
 class Compare(Step):
@@ -204,7 +209,8 @@ class Compare(Step):
             names = ", ".join(different[:5])
             watch.evidence(f"rows differ in {names}", key=DIFFERENT, value=different)
             raise StepFailed(
-                f"{len(different)} tables differ between {self.publisher.value} and "
+                f"{counted(len(different), 'table differs', 'tables differ')} between "
+                f"{self.publisher.value} and "
                 f"{self.subscriber.value}: {names}.",
                 now=f"The applications are stopped; {self.publisher.value} has every write.",
                 todo=(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
+from runbook.base.amounts import counted
 from runbook.base.context import RUN_TAG, World
 from runbook.base.pair import Sides, captured_databases, detached, held, publication_name, slot_name
 from runbook.base.roles import Role
@@ -107,7 +108,7 @@ class Assess(Step):
             if found is None or not found.enabled or found.worker_pid is None or found.copying:
                 state = "missing" if found is None else "not running"
                 if found is not None and found.copying:
-                    state = f"still copying {found.copying} tables"
+                    state = f"still copying {counted(found.copying, 'table')}"
                 raise Refused(
                     f"The subscription of database {database} on {self.to.value} is {state}.",
                     now=f"{serves(self.away)} as before. {self.to.value.capitalize()} does not "
@@ -133,7 +134,7 @@ class Assess(Step):
         if settings["wal_level"].value != "logical":
             lacks.append(f"wal_level is {settings['wal_level'].value}, not logical")
         if free + own < len(databases):
-            lacks.append(f"{free} slots are free, {len(databases)} are needed")
+            lacks.append(f"{counted(free, 'slot is', 'slots are')} free, {len(databases)} needed")
         if lacks:
             raise Refused(
                 f"{self.to.value.capitalize()} cannot feed another cluster: {'; '.join(lacks)}.",
@@ -217,8 +218,9 @@ def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> N
     key = refresh_key(role, database)
     skipped = dict((world.done(key) or {}).get("skipped") or {})
     reasons = "; ".join(f"{view}: {why}" for view, why in skipped.items())
-    words = f"{len(skipped)} materialized views of {database} on {role.value} were not refreshed, "
-    words += f"and show what they showed before: {reasons}. REFRESH them by hand."
+    views = counted(len(skipped), "materialized view was", "materialized views were")
+    words = f"{views} not refreshed in {database} on {role.value}: {reasons}. What is "
+    words += "not refreshed shows what it showed before: REFRESH it by hand."
     watch.warning(words if skipped else "", key=key)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import captured_databases, detached
@@ -56,7 +57,8 @@ def loss(world: World) -> str:
         said.append(whole)
     for lag in lags:
         seconds = "for a time that is not known" if lag.seconds is None else f"{lag.seconds:.1f} s"
-        said.append(f"{lag.database}: {lag.bytes:,} bytes and {seconds} behind at {_at(lag.at)}")
+        size = "an unknown size" if lag.bytes is None else counted(lag.bytes, "byte")
+        said.append(f"{lag.database}: {size} and {seconds} behind at {_at(lag.at)}")
     return "; ".join(said)
 
 
@@ -193,7 +195,10 @@ class ApplyReceived(Step):
                 return
             before = applying
             if applying:
-                watch.progress(f"{applying} apply workers are amid a transaction")
+                watch.progress(
+                    f"{counted(applying, 'apply worker is', 'apply workers are')} amid a "
+                    "transaction"
+                )
 
 
 def _ahead_key(world: World, on: Role, database: str) -> str:
@@ -260,7 +265,7 @@ class SequencesAhead(Step):
         for database in await captured_databases(world, self.away):
             done = world.done(_ahead_key(world, self.to, database)) or {}
             refused, guessed = done.get("refused") or [], done.get("guessed") or []
-            watch.evidence(f"{database}: {done.get('moved', 0)} sequences moved ahead")
+            watch.evidence(f"{database}: {counted(done.get('moved', 0), 'sequence')} moved ahead")
             if refused:
                 watch.evidence(f"NOT moved in {database}: {'; '.join(map(str, refused))}")
             if guessed:
@@ -316,4 +321,6 @@ class ForcedSettled(Step):
             f"slots: look there, once it is closed, for what {self.to.value} lacks, before it is "
             "deleted"
         )
-        watch.result(Result.COMMITTED if forward else Result.ROLLED_BACK)
+        ended = Result.COMMITTED if forward else Result.ROLLED_BACK
+        # Until the other one is closed it may take writes: nothing has ended.
+        watch.result(ended if given_up.of(world) is None else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
@@ -39,7 +40,9 @@ class EndSessions(Effect):
         """Look whether any is inside."""
         async with self._world.connect(self._role) as connection:
             inside = await fence_sql.client_sessions(connection, self._names)
-        return (no if inside else yes)(f"{len(inside)} sessions of clients on {self._role.value}")
+        return (no if inside else yes)(
+            f"{counted(len(inside), 'session')} of clients on {self._role.value}"
+        )
 
     async def perform(self) -> Mapping[str, Json]:
         """End them; those that come back begin read-only."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from runbook import preflight
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused
@@ -45,7 +46,7 @@ async def check(world: World, watch: Watch) -> None:
     """
     before = world.fact(FACT)
     results = await preflight.run(world, progress=lambda text: watch.progress(text))
-    watch.evidence(counted(results), key=FACT, value=[result.as_json() for result in results])
+    watch.evidence(by_level(results), key=FACT, value=[result.as_json() for result in results])
     for result in in_order(results):
         watch.evidence(words(result), key=RESULT)
     for waiver in unused(results, world.plan):
@@ -62,7 +63,7 @@ async def check(world: World, watch: Watch) -> None:
     await _ask(world, watch, results)
 
 
-def counted(results: Iterable[Result]) -> str:
+def by_level(results: Iterable[Result]) -> str:
     """Return how many results there are of each level."""
     counts = Counter(result.level for result in results)
     return (
@@ -137,7 +138,7 @@ async def _ask(world: World, watch: Watch, results: Sequence[Result]) -> None:
         key=f"accept-warnings/{sha256(' '.join(names).encode()).hexdigest()[:8]}",
         question="\n".join(
             [
-                f"Accept {len(asking)} warnings of the preflight:",
+                f"Accept {counted(len(asking), 'warning')} of the preflight:",
                 *_bullets(asking),
             ]
         ),
@@ -146,14 +147,15 @@ async def _ask(world: World, watch: Watch, results: Sequence[Result]) -> None:
     )
     if not await watch.passes(gate):
         raise Refused(
-            f"{len(asking)} warnings were not accepted: "
+            f"{counted(len(asking), 'warning was', 'warnings were')} not accepted: "
             + _list(f"{result.subject}: {result.text}" for result in asking),
             now="Nothing was changed.",
             todo="Mend them, or add them to acknowledge in the plan (e.g. "
             f'"{asking[0].name}"); then run the step again.',
         )
     watch.evidence(
-        f"{len(asking)} warnings were accepted: {_list(result.name for result in asking)}",
+        f"{counted(len(asking), 'warning was', 'warnings were')} accepted: "
+        f"{_list(result.name for result in asking)}",
         key=ACCEPTED,
         value=names,
     )

@@ -144,11 +144,15 @@ class SqlEffect(Effect):
             statements = [at_most(limit_s, transactional=transaction), *statements]
         self.world = world
         self._role = role
-        self._database = database
+        self._database = self.database = database
         self._statements = statements
         self._probe = probe
         self._transaction = transaction
         self._limited = limit_s is not None
+
+    @property
+    def on(self) -> Role:
+        return self._role
 
     def preview(self) -> str:
         """Return the SQL, secrets masked, under a line that says where it runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
@@ -108,7 +109,8 @@ def accepting(key: str, words: Sequence[str], target: str) -> Gate:
         key=key,
         question="\n".join(
             [
-                f"Accept that {len(words)} things are not alike beside the rows:",
+                f"Accept that {counted(len(words), 'thing is', 'things are')} not alike beside "
+                "the rows:",
                 *(f"· {w}" for w in words),
             ]
         ),
@@ -126,7 +128,9 @@ def keep_accepted(
         watch.evidence(f"accepted by name: {one}")
     watch.evidence("", key=ACCEPTED, value=sorted({*(world.fact(ACCEPTED) or ()), *pairs}))
     watch.evidence(
-        f"{len(words)} things that are not alike beside the rows were accepted by name",
+        f"{counted(len(words), 'thing that is', 'things that are')} not alike beside the rows: "
+        "accepted by "
+        "name",
         key=objects.KNOWN,
         value={**(objects.known(world) or {}), **pairs},
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from runbook.aws import Call
 from runbook.aws.parameters import Carried, carry, create_group_call, modify_group_calls
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
@@ -102,7 +103,7 @@ class PrepareParameters(Step):
             missing = [key for key in wanted if key not in now or now[key].value != wanted[key]]
             if missing:
                 return no(f"not yet set in {name}: {', '.join(sorted(missing))}")
-            return yes(f"all {len(wanted)} values are set in {name}")
+            return yes(f"{counted(len(wanted), 'value is', 'values are')} set in {name}")
 
         return PatientEffect(
             world,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role
@@ -69,7 +70,9 @@ async def compare_schemas(world: World, watch: Watch, databases: Sequence[str]) 
         known, open_, found = [*known, *made], [*open_, *unproved], [*found, *drifts]
     if set(known) - set(schemas_equal.kept(world)):
         watch.evidence(
-            f"{len(known)} parts of the schemas are written otherwise on green, and are the same",
+            f"{counted(len(known), 'part of the schemas is', 'parts of the schemas are')} "
+            "written otherwise "
+            "on green, and the same",
             key=schemas_equal.FACT,
             value=schemas_equal.with_more(world, known),
         )

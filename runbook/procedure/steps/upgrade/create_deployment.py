@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
+from runbook.base.amounts import counted
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave
@@ -213,7 +214,7 @@ class AwaitGreen(Step):
             return False
         watch.evidence(
             f"green is {green.identifier} ({green.resource_id}), version {green.engine_version}, "
-            f"{len(green.members)} instances available",
+            f"{counted(len(green.members), 'instance')} available",
             key="role.green",
             value={"resource_id": green.resource_id, "name": green.identifier},
         )

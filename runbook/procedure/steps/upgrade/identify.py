@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Step, Watch
@@ -36,7 +37,7 @@ class Identify(Step):
             )
         watch.evidence(
             f"{cluster.identifier} is {cluster.resource_id}, version {cluster.engine_version}, "
-            f"{len(cluster.members)} instances, at {cluster.endpoint}:{cluster.port}",
+            f"{counted(len(cluster.members), 'instance')}, at {cluster.endpoint}:{cluster.port}",
             key="production",
             value={
                 "name": cluster.identifier,

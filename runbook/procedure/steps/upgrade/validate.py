@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.base import server_names
+from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
@@ -94,7 +95,9 @@ class ValidateGreen(Step):
                 todo="Reboot these instances, then run the step again.",
             )
         databases = await compare_databases(world, watch)
-        watch.evidence(f"version {green.engine_version}, {len(databases)} databases, in-sync")
+        watch.evidence(
+            f"version {green.engine_version}, {counted(len(databases), 'database')}, in-sync"
+        )
         await compare_schemas(world, watch, databases)
         if world.plan.upgrade.analyze_green:
             for database in databases:
@@ -124,9 +127,14 @@ class AnalyzeEffect(Effect):
             missing = await maintenance.unanalyzed(connection)
             untried = await maintenance.untried(connection)
         if missing:
-            return no(f"{len(missing)} tables have no statistics, e.g. {missing[0]}")
+            return no(
+                f"{counted(len(missing), 'table has', 'tables have')} no statistics, e.g. "
+                f"{missing[0]}"
+            )
         if untried:
-            return no(f"ANALYZE of {len(untried)} tables calls functions, e.g. of {untried[0]}")
+            return no(
+                f"ANALYZE of {counted(len(untried), 'table')} calls functions, e.g. of {untried[0]}"
+            )
         return yes("every table has statistics")
 
     async def perform(self) -> Mapping[str, Json]:
@@ -158,7 +166,7 @@ async def _name_unanalyzed(world: World, watch: Watch, database: str) -> None:
         missing = await maintenance.unanalyzed(connection)
     refused = dict.fromkeys(missing, "it has no statistics") | refused
     reasons = "; ".join(f"{table}: {why}" for table, why in refused.items())
-    words = f"{len(refused)} tables of {database} on green could not be analyzed: "
+    words = f"{counted(len(refused), 'table')} of {database} on green could not be analyzed: "
     words += f"{reasons}. Mend what is named and ANALYZE them before the switchover: "
     words += "queries on them would be planned without what ANALYZE finds."
     watch.warning(words if refused else "", key=key)
@@ -268,4 +276,6 @@ class ReadyToSwitch(Step):
                     todo="Mend it in the console, or wait; then run the step again. Or branch to "
                     "abort.",
                 )
-            watch.evidence(f"{role.value}: {len(members) - 1} instances of {cluster.identifier}")
+            watch.evidence(
+                f"{role.value}: {counted(len(members) - 1, 'instance')} of {cluster.identifier}"
+            )
