@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 
 ROOT = Path(__file__).parents[1]
 

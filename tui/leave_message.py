@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.downtime import Downtime
 from runbook.protection.dashboard import Board, ClusterView
 from runbook.protection.urgent import condition, urgent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.step import Risk
 from runbook.base.variants import WayUp
 from runbook.checklist import Checklist, Line

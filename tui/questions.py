@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate, Risk
 from runbook.checklist import Checklist, Line

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 
-from runbook.base.amounts import sized
+from runbook.amounts import sized
 from state.masking import masked_by_value
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

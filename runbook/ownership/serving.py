@@ -18,8 +18,8 @@ from enum import StrEnum
 
 import psycopg
 
+from runbook.amounts import counted
 from runbook.aws.facts import Cluster
-from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Stake, Stakes

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runbook.base.amounts import some
+from runbook.amounts import some
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Watch

@@ -11,10 +11,10 @@ from string import Template
 import psycopg
 from pydantic import ValidationError
 
+from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.aws.rds import Cluster, EngineVersion
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
-from runbook.base.amounts import counted
 from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
 from runbook.plan.model import DATA_KINDS, CredentialsSection

@@ -21,7 +21,7 @@ from typing import Protocol
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
 from runbook.postgres.gather_all import of_the_cluster, together
 from runbook.postgres.queries import fetch, fetch_one, load

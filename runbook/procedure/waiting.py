@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
-from runbook.base.amounts import lasting
+from runbook.amounts import lasting
 from runbook.base.clocks import STILL_S
 from runbook.base.step import Gate
 from runbook.failures import StepFailed

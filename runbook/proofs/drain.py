@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from runbook.base.amounts import lasting
+from runbook.amounts import lasting
 from runbook.base.context import World
 from runbook.base.pair import captured_databases, slot_name
 from runbook.base.roles import Role

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from runbook.base import amounts
+from runbook import amounts
 from runbook.base.alert import Cause
 from runbook.base.context import World
 from runbook.base.pair import locked_roles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.pair import DETACHED, Sides, capture_fact, slot_name
 from runbook.base.roles import Role
 from runbook.base.variants import WayBack

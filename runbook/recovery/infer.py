@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
-from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.variants import WayUp

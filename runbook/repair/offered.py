@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psycopg
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.offer import Offer
 from runbook.base.pair import detached, held, publication_name

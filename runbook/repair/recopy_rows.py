@@ -18,7 +18,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import Sides, held, publication_name
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave

@@ -8,7 +8,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.base import amounts
+from runbook import amounts
 from runbook.base.context import World
 from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role

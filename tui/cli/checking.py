@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from runbook import preflight
+from runbook.amounts import counted
 from runbook.aws import Aws
-from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.kept import NothingKept
 from runbook.preflight import Level, Result, plans

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from tui.cli.exits import FAILED, in_words, print_json
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 
 
 def verdict() -> dict[str, Any]:

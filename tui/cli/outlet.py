@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from tui.cli.streams import Guarded, OutputLost
 
 _log = logging.getLogger("blueprime.outlet")

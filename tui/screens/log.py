@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from state.records import Event
 from tui import keys, text
 from tui.model import RunModel

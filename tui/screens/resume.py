@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.failures import Answer
 from state.enums import Status
 from tui import keys, text

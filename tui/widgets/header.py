@@ -17,7 +17,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.clocks import stale
 from runbook.base.downtime import Downtime
 from runbook.protection.dashboard import Board, Protection, Serving, Stage

@@ -18,7 +18,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Literal
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.postgres.comparison.hashing import Salt, row_hash
 from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, Side
 from runbook.postgres.comparison.tables import ComparedTable, paired, tables

@@ -14,7 +14,7 @@ from time import monotonic
 
 from psycopg import errors
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.postgres.comparison.confirmation import Confirmation, NotConfirmed, Patience
 from runbook.postgres.comparison.differences import (
     DifferingKey,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.postgres.queries import fetch
 from runbook.postgres.replication.publisher import PLUGIN
 from runbook.postgres.statement import Statement, block, compose, literal, quoted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.base.amounts import counted, sized
+from runbook.amounts import counted, sized
 from runbook.postgres import catalog
 from runbook.postgres.fix import Fix, Mend
 from runbook.preflight.check import Check, check

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.amounts import counted
 from runbook.aws.errors import AccessDenied
 from runbook.aws.facts import Deployment
 from runbook.aws.versions import OLDEST, blue_green_since, blue_green_support, numbers
-from runbook.base.amounts import counted
 from runbook.ownership.tags import run_of_deployment
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unseen, warn

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.amounts import counted, sized
 from runbook.aws.versions import numbers
-from runbook.base.amounts import counted, sized
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, Mend
 from runbook.postgres.statement import quoted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.amounts import counted
 from runbook.aws.parameters import LOGICAL_REPLICATION, carry
-from runbook.base.amounts import counted
 from runbook.postgres.catalog import Setting, connectable_databases
 from runbook.postgres.preflight_queries import plain_sessions
 from runbook.preflight.check import Check, check

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runbook.amounts import some
 from runbook.aws.errors import AccessDenied
-from runbook.base.amounts import some
 from runbook.base.roles import Role
 from runbook.plan.model import EndpointMethod
 from runbook.postgres import preflight_queries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.base.amounts import counted, some
+from runbook.amounts import counted, some
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, Mend
 from runbook.postgres.statement import quoted

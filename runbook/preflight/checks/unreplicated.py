@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from runbook.base.amounts import some
+from runbook.amounts import some
 from runbook.plan.model import DATA_KINDS
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.statement import quoted

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from runbook.amounts import counted
 from runbook.base import step_keys
-from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import held, locked_roles

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from runbook.amounts import counted
 from runbook.base.alert import Alarm, Cause
-from runbook.base.amounts import counted
 from runbook.base.clocks import about
 from runbook.base.context import World
 from runbook.base.pair import held

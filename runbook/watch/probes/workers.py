@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
+from runbook.amounts import counted
 from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import held, publication_name
 from runbook.base.roles import Role

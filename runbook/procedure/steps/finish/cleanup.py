@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster
-from runbook.base.amounts import counted
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import publication_name
 from runbook.base.roles import Role

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import (
     VERIFIED,

@@ -7,7 +7,7 @@ from time import monotonic
 
 from psycopg import AsyncConnection
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import VERIFIED, Sides, captured_databases, publication_name, slot_name
 from runbook.base.roles import Role

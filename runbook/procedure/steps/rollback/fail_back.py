@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
-from runbook.base.amounts import counted
 from runbook.base.context import RUN_TAG, World
 from runbook.base.pair import Sides, captured_databases, detached, held, publication_name, slot_name
 from runbook.base.roles import Role

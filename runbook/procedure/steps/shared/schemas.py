@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.pair import Sides
 from runbook.base.roles import Role

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
-from runbook.base.amounts import counted
 from runbook.base.context import RUN_TAG, World
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave

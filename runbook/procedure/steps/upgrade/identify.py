@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.base.amounts import counted
+from runbook.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Step, Watch

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.base import server_names
-from runbook.base.amounts import counted
 from runbook.base.context import World
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
