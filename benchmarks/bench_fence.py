@@ -23,7 +23,7 @@ from typing import Any, cast
 from psycopg import AsyncConnection
 
 from rehearsal.servers.server import ADMIN, Binaries, Ground, Server
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.postgres.connect import Target, connect
@@ -102,7 +102,7 @@ async def bench(ground: Ground, servers: dict[Role, Server], databases: list[str
                 for name in databases
             }
         made = BenchWorld(opened, WINDOW_S)
-        world, watch = cast(World, made), cast(Watch, made)
+        world, watch = cast(RunContext, made), cast(Watch, made)
         proof = await measured(lambda: write_fence.prove(world, watch, Role.BLUE, (Role.GREEN,)))
         looks = {
             "stop-traffic, beyond the window": proof - WINDOW_S * 1000,

@@ -24,7 +24,7 @@ from psycopg.sql import SQL
 
 from runbook import preflight
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.kept import NothingKept
 from runbook.plan.model import Plan
 from runbook.preflight import Result, plans
@@ -106,7 +106,7 @@ def fill(tables: int) -> None:
 
 async def look(plan: Plan) -> list[Result]:
     """Run every check."""
-    world = World(run="bench", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
+    world = RunContext(run="bench", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
     try:
         return await preflight.run(world)
     finally:

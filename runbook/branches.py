@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.base.step import Risk
-from runbook.base.variants import WayBack, name
+from runbook.base.variants import RollbackTarget, name
 from runbook.procedure.steps.rollback import forced
 from runbook.procedure.tracks import protect, steps_of
 from runbook.proofs import new_databases
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Production, Serving
-from runbook.watch.position import follows, position, way_back_now
+from runbook.watch.position import follows, position, rollback_path
 from runbook.watch.position_table import (
     ABORT,
     BRANCHES,
@@ -28,7 +28,7 @@ from runbook.watch.position_table import (
     TO_BLUE_PRIME,
     TO_OLD_BLUE,
     Key,
-    Position,
+    RunPosition,
 )
 from state.enums import Track
 from state.journal import Journal
@@ -36,7 +36,7 @@ from state.records import TrackEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Branch:
     """One way to leave the current track, and its price."""
 
     track: Track
@@ -69,19 +69,21 @@ class Way:
         return name(self.track, self.way)
 
 
-def ways(world: World, journal: Journal) -> list[Way]:
+def branches(world: RunContext, journal: Journal) -> list[Branch]:
     """Return every way off the current track, the recommended one first."""
     where, entry = position(world, journal), journal.entries(world.run)[-1]
     found = [_way(world, journal, where, entry, key) for key in BRANCHES]
-    if where is not Position.LEFT_BEHIND and (down := verdicts.unreached(world)) is not None:
+    if where is not RunPosition.LEFT_BEHIND and (down := verdicts.unreached(world)) is not None:
         found = [_while_down(way, where, down) for way in found]
     found.insert([*BRANCHES].index(TO_BLUE_PRIME) + 1, _forced(world, where, entry))
-    here = way_back_now(world, where)
+    here = rollback_path(world, where)
     found = [replace(way, here=here) for way in found]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
 
 
-def _way(world: World, journal: Journal, where: Position, entry: TrackEntry, key: Key) -> Way:
+def _way(
+    world: RunContext, journal: Journal, where: RunPosition, entry: TrackEntry, key: Key
+) -> Branch:
     branch, standing = BRANCHES[key], POSITIONS[where]
     track, way = key
     steps = tuple(step.key for step in steps_of(track, world.plan, way))
@@ -89,7 +91,7 @@ def _way(world: World, journal: Journal, where: Position, entry: TrackEntry, key
     why_not = _refused(world, where, entry, key) or why_not
     left = new_databases.gone_by_name(world)
     cost = (standing.opens.get(key) or branch.cost).format(behind=f" but {left}" if left else "")
-    return Way(
+    return Branch(
         track,
         way,
         branch.title,
@@ -103,30 +105,30 @@ def _way(world: World, journal: Journal, where: Position, entry: TrackEntry, key
     )
 
 
-def _refused(world: World, where: Position, entry: TrackEntry, key: Key) -> str:
+def _refused(world: RunContext, where: RunPosition, entry: TrackEntry, key: Key) -> str:
     """Return why a branch is not open although the position would allow it, or an empty text."""
-    if where is Position.LEFT_BEHIND:
+    if where is RunPosition.LEFT_BEHIND:
         return ""
     if key == FOR_GOOD and not world.plan.rollback.protect:
         return "the plan protects no rollback: the other way to blue prime is this one"
     upgrading = entry.track is Track.UPGRADE
     if key == COMMIT and not upgrading:
         return BRANCHES[COMMIT].why_not
-    aborting = key == ABORT and where is Position.BEFORE_SWITCHOVER and not upgrading
+    aborting = key == ABORT and where is RunPosition.BEFORE_SWITCHOVER and not upgrading
     on_it = key in (FOR_GOOD, SETTLE, CLEANUP) and (entry.track, entry.way) == key
     return "the run is on it" if aborting or on_it else ""
 
 
-def _time(world: World, where: Position, key: Key) -> str:
+def _time(world: RunContext, where: RunPosition, key: Key) -> str:
     """Return how long a branch takes from here."""
     if key == PROTECT_FIRST and world.fact("subscribed"):
         return "as long as mending does: m shows what is offered; the applications run meanwhile"
-    if key == TO_OLD_BLUE and where is Position.SWITCHOVER_ASKED:
+    if key == TO_OLD_BLUE and where is RunPosition.SWITCHOVER_ASKED:
         return f"{BRANCHES[key].time}; known when the switchover's end is seen"
     return BRANCHES[key].time
 
 
-def _done(journal: Journal, world: World, steps: tuple[str, ...]) -> tuple[str, ...]:
+def _done(journal: Journal, world: RunContext, steps: tuple[str, ...]) -> tuple[str, ...]:
     """Return the changes of finishing the protection that the present stay has made already.
 
     A step that only looks is never among them: what it saw may be otherwise now.
@@ -143,7 +145,7 @@ _ASK_WHO_SERVES = (TO_BLUE_PRIME, FOR_GOOD, PROTECT_FIRST, SETTLE, COMMIT, FORWA
 """The branches whose steps ask the cluster that serves."""
 
 
-def _while_down(way: Way, where: Position, down: Production) -> Way:
+def _while_down(way: Branch, where: RunPosition, down: Production) -> Branch:
     """Return a way as it stands while the cluster that serves does not answer."""
     key = (way.track, way.way)
     forward = key == FORWARD
@@ -155,19 +157,19 @@ def _while_down(way: Way, where: Position, down: Production) -> Way:
     return replace(way, available=False, recommended=False, why_not=why_not)
 
 
-def _forced(world: World, where: Position, entry: TrackEntry) -> Way:
+def _forced(world: RunContext, where: RunPosition, entry: TrackEntry) -> Branch:
     """Return the way to the cluster that follows, for when the one that serves does not answer."""
     last_word = POSITIONS[where].last_word
     away = Role.BLUE_PRIME if last_word is Role.BLUE_PRIME else Role.NEW_BLUE
-    to = Sides.of(away).subscriber
+    to = ReplicationPair.of(away).subscriber
     track = Track.ROLLBACK if to is Role.BLUE_PRIME else Track.UPGRADE
-    on_it = (entry.track, entry.way) == (track, WayBack.FORCED)
+    on_it = (entry.track, entry.way) == (track, RollbackTarget.FORCED)
     fed, down = follows(world, where, away), verdicts.unreached(world)
-    lost = where in (Position.WAY_LOST, Position.BACK_WAY_LOST)
+    lost = where in (RunPosition.WAY_LOST, RunPosition.BACK_WAY_LOST)
     available = fed and down is not None and down.state is not Serving.CUT and not on_it
     why_not = (
         "this journal was left behind"
-        if where is Position.LEFT_BEHIND
+        if where is RunPosition.LEFT_BEHIND
         else "the run is on it"
         if on_it
         else f"{away.value} does not serve"
@@ -179,9 +181,9 @@ def _forced(world: World, where: Position, entry: TrackEntry) -> Way:
         if down is not None
         else f"{away.value} answers, or was not looked for yet: the ordinary way gives nothing up"
     )
-    return Way(
+    return Branch(
         track,
-        WayBack.FORCED,
+        RollbackTarget.FORCED,
         f"Force the way to {to.value}: {away.value} is given up",
         f"what {away.value} acknowledged and did not send. Last known: "
         + forced.loss(world)
@@ -189,5 +191,5 @@ def _forced(world: World, where: Position, entry: TrackEntry) -> Way:
         f"a minute or so; {away.value} is not asked for anything",
         available=available,
         why_not="" if available else why_not,
-        steps=tuple(step.key for step in steps_of(track, world.plan, WayBack.FORCED)),
+        steps=tuple(step.key for step in steps_of(track, world.plan, RollbackTarget.FORCED)),
     )

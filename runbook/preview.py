@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.effect_state import seen_there
 from runbook.base.offer import Preview
 from runbook.base.step import Gate, Step
@@ -18,7 +18,7 @@ Standing = Callable[[Gate], Decision | None]
 """Returns the decision by which a gate was passed lately, so that it is not asked again."""
 
 
-async def preview(world: World, step: Step, standing: Standing, *, is_next: bool) -> Preview:
+async def preview(world: RunContext, step: Step, standing: Standing, *, is_next: bool) -> Preview:
     """Return a step's gates and changes as far as they can be known now.
 
     Of a step to come it is not told what is there, nor whether it would be refused: those before

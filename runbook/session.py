@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runbook.aws import Aws
 from runbook.base.offer import Preview
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.failures import StepFailed
 from runbook.ownership import holder
 from runbook.plan.model import Plan
@@ -225,7 +225,7 @@ class Session(View):
             await asyncio.sleep(LOOKED_EVERY_S)
         return False
 
-    async def branch(self, way: Way, reason: str) -> None:
+    async def branch(self, way: Branch, reason: str) -> None:
         """Put the run onto another track; performs nothing."""
         self._refuse_unless_ours()
         if self._busy:

@@ -9,11 +9,11 @@ import psycopg
 
 from runbook import checklist as checklists
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.offer import Offer, Pending, choices
 from runbook.base.roles import Role
 from runbook.base.step import Step
-from runbook.branches import Way, ways
+from runbook.branches import Branch, branches
 from runbook.checklist import Checklist
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.plan.model import Plan
@@ -21,12 +21,12 @@ from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.protection import given_up, verdicts
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from runbook.repair import offered as remedies
 from runbook.repair.kinds import rebuilt
 from runbook.repair.remedy import is_remedy
 from runbook.watch.monitor import Monitor
-from runbook.watch.position import position, way_back_now
+from runbook.watch.position import position, rollback_path
 from state.enums import Outcome, Result, Status
 from state.journal import Journal
 from state.records import Decision, Effect, Event, Evidence, Holder, Json, Run, Sample
@@ -44,10 +44,10 @@ class View:
         self.plan: Plan = plans.of_run(journal, run)
         self._journal = journal
         aws = Aws(self.plan.cluster.region)
-        self._world = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        self._world = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
         # Looks are on connections of their own, so that none waits for the runner's.
-        self._looking = World(run=run.id, plan=self.plan, journal=journal, aws=aws)
-        sampling = World(
+        self._looking = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        sampling = RunContext(
             run=run.id, plan=self.plan, journal=journal, aws=aws, connect_s=SAMPLE_CONNECT_S
         )
         self._monitor = Monitor(sampling, journal)
@@ -61,12 +61,12 @@ class View:
         """Return where the run stands."""
         return checklists.read(self._journal, self.run.id)
 
-    def board(self) -> Board:
+    def board(self) -> Dashboard:
         """Return the live figures: this process's own, or those that the holder published."""
         if self._watching is not None or self._monitor.board.at is not None:
             return self._monitor.board
         watched = self._journal.holder() is not None
-        return verdicts.board_as_seen(self._looking, watched=watched) or Board()
+        return verdicts.board_as_seen(self._looking, watched=watched) or Dashboard()
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest events after an id, oldest first."""
@@ -103,7 +103,7 @@ class View:
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
-        return way_back_now(self._world, position(self._world, self._journal), fresh=False)
+        return rollback_path(self._world, position(self._world, self._journal), fresh=False)
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
@@ -117,9 +117,9 @@ class View:
         finally:
             await self._looking.forget_connections()
 
-    async def ways(self) -> list[Way]:
+    async def ways(self) -> list[Branch]:
         """Return the ways off the current track, the recommended one first."""
-        return ways(self._world, self._journal)
+        return branches(self._world, self._journal)
 
     def _step(self, key: str) -> Step:
         if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):

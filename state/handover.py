@@ -25,7 +25,7 @@ from state.insert import insert, tell
 from state.lock import user
 from state.presence import refuse_special
 from state.records import Handover, Json, Run
-from state.run_export import Slice, Time, cut, ids_of, lay, lay_run, refuse_fork
+from state.run_export import RunExport, Time, cut, ids_of, lay, lay_run, refuse_fork
 from state.times import now, to_text
 from state.writing import Writer
 
@@ -56,7 +56,7 @@ class _Content(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     given: Given
-    slice: Slice
+    slice: RunExport
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Parcel:
     """What a handover file holds."""
 
     given: Given
-    slice: Slice
+    slice: RunExport
 
     @property
     def content(self) -> dict[str, Json]:

@@ -129,7 +129,7 @@ class SampleRow(_Part):
     value: float | None
 
 
-class Slice(_Part):
+class RunExport(_Part):
     """One run: its row, and the rows of each table that belong to it."""
 
     run: RunRow
@@ -161,7 +161,7 @@ Numbers = Mapping[str, Mapping[int, int]]
 _OF_RUN = {"effect": "attempt IN (SELECT id FROM attempt WHERE run = ?)"}
 
 
-def cut(store: Store, run: str) -> Slice:
+def cut(store: Store, run: str) -> RunExport:
     """Return the slice of a run that has no open attempt; to be called in one transaction."""
     found = {table: _rows(store, table, run) for table in ROWS}
     numbers = {
@@ -169,7 +169,7 @@ def cut(store: Store, run: str) -> Slice:
         for table, rows in found.items()
     }
     head = store.rows("SELECT * FROM run WHERE id = ?", [run])[0]
-    return Slice(
+    return RunExport(
         run=RunRow(**_values(RunRow, "run", head, {})),
         **{
             table: [_values(ROWS[table], table, row, numbers) for row in rows]
@@ -218,7 +218,7 @@ def _exchanged(number: int, numbers: Mapping[int, int]) -> int:
         raise ValueError(f"a row points to row {number}, which is not of the run") from None
 
 
-def refuse_fork(known: Slice, found: Slice) -> None:
+def refuse_fork(known: RunExport, found: RunExport) -> None:
     """Raise `BadHandover` unless a slice begins with what is known and goes on from there.
 
     Rows are only ever added; but a result changes while a run goes on, and what was unknown may
@@ -264,7 +264,7 @@ def lay_run(db: Database, row: RunRow, plan_path: Path) -> None:
     db.table("run").insert({**values, "plan": _text(row.plan), "plan_path": str(plan_path)})
 
 
-def lay(db: Database, found: Slice, ids: Mapping[str, list[int]]) -> None:
+def lay(db: Database, found: RunExport, ids: Mapping[str, list[int]]) -> None:
     """Write what a slice holds beyond the rows of these ids, and what was decided of those.
 
     The run's row is there and open to be written. Goes through the schema's guards in the order in

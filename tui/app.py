@@ -32,7 +32,7 @@ from state.masking import masked
 from state.records import RunSummary
 from tui import keys, questions, text
 from tui.face import Face
-from tui.leave_message import parting
+from tui.leave_message import leave_message
 from tui.model import OnlyToWatch, RunModel
 from tui.run_control import LOOKS_S, RunControl
 from tui.screens.base import KeyedScreen
@@ -55,7 +55,7 @@ SETTLE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class RunSource:
     """How the app reaches runs; all of it is called on the engine's thread."""
 
     list_runs: Callable[[], list[RunSummary]]
@@ -96,7 +96,7 @@ class BlueprimeApp(RunControl):
 
     def __init__(
         self,
-        doors: Doors,
+        doors: RunSource,
         *,
         home: Path,
         at: str = "",
@@ -278,7 +278,9 @@ class BlueprimeApp(RunControl):
         waiting = self.set_timer(0.0 if step else LOOKS_S, lambda: self.push_screen(Leaving(step)))
         settled = ""
         try:
-            words = await asyncio.wait_for(self.engine.read(lambda: parting(model, step)), 5.0)
+            words = await asyncio.wait_for(
+                self.engine.read(lambda: leave_message(model, step)), 5.0
+            )
         except Exception as error:  # leaving must work even where looking does not
             words = f"blueprime has left run {model.run.id}. Nothing was undone. ({error})"
         try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from runbook.amounts import counted
 from runbook.base.downtime import Downtime
-from runbook.protection.dashboard import Board, ClusterView
+from runbook.protection.dashboard import ClusterView, Dashboard
 from runbook.protection.urgent import condition, urgent
 from state.enums import Environment
 from tui import text
 from tui.model import RunModel
 
 
-def parting(model: RunModel, step: str) -> str:
+def leave_message(model: RunModel, step: str) -> str:
     """Return what a person must know on leaving: what goes on, and the way to come back."""
     board, run = model.board(), model.run
     lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
@@ -38,7 +38,7 @@ def parting(model: RunModel, step: str) -> str:
     return "\n".join(lines)
 
 
-def _status(board: Board, view: ClusterView) -> str:
+def _status(board: Dashboard, view: ClusterView) -> str:
     found = condition(board, view)
     return view.status if found is None else f"{found.words}; AWS: {view.status}"
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from runbook.base.offer import Offer, Pending, Preview
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.checklist import Checklist
 from runbook.procedure.runner import Decide
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.enums import Status
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
 
-__all__ = ["Decide", "Offer", "OnlyToWatch", "Pending", "Preview", "RunModel", "Way"]
+__all__ = ["Branch", "Decide", "Offer", "OnlyToWatch", "Pending", "Preview", "RunModel"]
 
 
 class OnlyToWatch(Exception):
@@ -40,7 +40,7 @@ class RunModel(Protocol):
     def checklist(self) -> Checklist:
         """Return where the run stands."""
 
-    def board(self) -> Board:
+    def board(self) -> Dashboard:
         """Return the latest live figures."""
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
@@ -79,10 +79,10 @@ class RunModel(Protocol):
     async def resolve(self, effect: int, choice: str, reason: str) -> None:
         """Record what became of an effect whose outcome was unknown."""
 
-    async def ways(self) -> list[Way]:
+    async def ways(self) -> list[Branch]:
         """Return the ways off the current track, the recommended one first."""
 
-    async def branch(self, way: Way, reason: str) -> None:
+    async def branch(self, way: Branch, reason: str) -> None:
         """Put the run onto another track; performs nothing."""
 
     def note(self, text: str) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from runbook.amounts import counted
 from runbook.base.step import Risk
-from runbook.base.variants import WayUp
+from runbook.base.variants import UpgradeVariant
 from runbook.checklist import Checklist, Line
 from runbook.protection.dashboard import Protection
 from state.enums import Outcome, Status
 from state.records import Handover, Holder
 from tui import glyphs, text
-from tui.model import Preview, Way
+from tui.model import Branch, Preview
 
 WAY_BACK = "way back"
 """What the sentence on it begins with."""
@@ -176,7 +176,7 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
 
 
 def way_back(
-    ways: Sequence[Way] | None,
+    ways: Sequence[Branch] | None,
     checklist: Checklist,
     protection: Protection,
     *,
@@ -208,7 +208,7 @@ def way_back(
     # What follows the colon is the reason, which the branch screen gives in full.
     cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
     known = "from here" if protection.protected is not None else "as last known"
-    label = WAY_FORWARD if best.way == WayUp.FORWARD else WAY_BACK
+    label = WAY_FORWARD if best.way == UpgradeVariant.FORWARD else WAY_BACK
     return f"{label} {known} loses {cost}: {title}; takes {time}"
 
 

@@ -8,7 +8,7 @@ from runbook.amounts import counted
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate, Risk
 from runbook.checklist import Checklist, Line
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.records import Run
 from tui import text
 from tui.leave_message import applications
@@ -64,7 +64,7 @@ def changed_on(run: Run, where: str) -> tuple[tuple[str, str], ...]:
     return (("Changes", where), ("Run of", run_of))
 
 
-def of_leaving(run: Run, board: Board, busy: str) -> Question | None:
+def of_leaving(run: Run, board: Dashboard, busy: str) -> Question | None:
     """Return what is asked before a run is left that needs somebody now; None: nothing does."""
     down = applications(board.downtime)
     if not run.open or not (busy or down):

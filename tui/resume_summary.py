@@ -13,9 +13,9 @@ from runbook.base.variants import name
 from state.enums import Status, Track
 from state.records import Event
 from tui import glyphs, text
-from tui.model import RunModel, Way
+from tui.model import Branch, RunModel
 from tui.next_action import WAY_BACK, WAY_FORWARD, held_by, way_back
-from tui.snapshot import Picture, fresh_limit
+from tui.snapshot import Snapshot, fresh_limit
 from tui.widgets.header import known_now
 from tui.widgets.pane import line
 
@@ -26,18 +26,18 @@ OPENING_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class ResumeSummary:
     """What is known of where the run stands."""
 
     model: RunModel
-    picture: Picture
-    ways: list[Way] | None = None
+    picture: Snapshot
+    ways: list[Branch] | None = None
     """None until they are known."""
     error: str = ""
     """Why the ways could not be looked up."""
 
 
-def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
+def where(stand: ResumeSummary, now: datetime, cells: int) -> Iterable[Content]:
     """Yield which run it is, where it stands, whether the applications are down, the way back."""
     checklist = stand.picture.checklist
     run, following = checklist.run, checklist.next
@@ -65,7 +65,7 @@ def where(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
     yield from _row(label, words, cells)
 
 
-def before(stand: Stand, now: datetime, cells: int) -> Iterable[Content]:
+def before(stand: ResumeSummary, now: datetime, cells: int) -> Iterable[Content]:
     """Yield what was written last, by whom, and who holds the run."""
     model, picture = stand.model, stand.picture
     # A run that is over is opened without a line of its own: nobody acts on it.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from runbook.checklist import Checklist
 from runbook.procedure.steps.upgrade.identify import Preflight
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.records import Event, Evidence, Run, Sample
 from tui.model import RunModel
 
@@ -22,11 +22,11 @@ TAIL = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """The run at one moment; everything in it is immutable."""
 
     checklist: Checklist
-    board: Board
+    board: Dashboard
     busy: str
     events: tuple[Event, ...]
     version: int
@@ -39,7 +39,7 @@ class Picture:
     evidence: tuple[Evidence, ...] = ()
 
 
-def take(model: RunModel, before: Picture | None, selected: Place | None) -> Picture:
+def take(model: RunModel, before: Snapshot | None, selected: Place | None) -> Snapshot:
     """Look at the run, reading again only what has changed since the picture before."""
     version = model.data_version()
     board = model.board()
@@ -62,9 +62,9 @@ def take(model: RunModel, before: Picture | None, selected: Place | None) -> Pic
     return picture
 
 
-def _whole(model: RunModel, before: Picture | None, version: int) -> Picture:
+def _whole(model: RunModel, before: Snapshot | None, version: int) -> Snapshot:
     checklist = model.checklist()
-    picture = Picture(
+    picture = Snapshot(
         checklist=checklist,
         board=model.board(),
         busy=model.busy(),

@@ -30,7 +30,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class Alert:
     """One thing that is not as it should be."""
 
     cause: Cause
@@ -59,18 +59,18 @@ def cause_of(key: str) -> Cause | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeResult:
     """What a look found, or why it could not look."""
 
     at: datetime | None = None
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[Alert, ...] = ()
     unknown: str = "not looked at yet"
     """Why nothing is known; empty where it is."""
     counted: str = ""
     """What was found, by kind, where that is worth a sentence of its own."""
 
     @property
-    def breaking(self) -> tuple[Alarm, ...]:
+    def breaking(self) -> tuple[Alert, ...]:
         return tuple(alarm for alarm in self.alarms if alarm.breaks)
 
 
@@ -80,11 +80,11 @@ class Ages:
     def __init__(self) -> None:
         self._since: dict[str, datetime] = {}
 
-    def begin_with(self, alarms: Iterable[Alarm]) -> None:
+    def begin_with(self, alarms: Iterable[Alert]) -> None:
         """Go on from those that another process has found."""
         self._since = {alarm.key: alarm.since for alarm in alarms if alarm.since}
 
-    def dated(self, alarms: Iterable[Alarm], now: datetime) -> tuple[Alarm, ...]:
+    def dated(self, alarms: Iterable[Alert], now: datetime) -> tuple[Alert, ...]:
         """Return all that stand now, with since when; what breaks the protection first."""
         standing = list(alarms)
         self._since = {a.key: self._since.get(a.key) or a.at or now for a in standing}

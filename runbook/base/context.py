@@ -46,7 +46,7 @@ async def _nothing() -> None:
     """Ask nothing: nobody performs changes in this world."""
 
 
-class World:
+class RunContext:
     """What steps look at. It changes nothing.
 
     `run` is the run's id; `aws` the clients; facts come from the journal. `connect_s` is how long

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from runbook.base import clocks, step_keys
 from runbook.base.kept import Kept
-from runbook.base.variants import WayBack, name
+from runbook.base.variants import RollbackTarget, name
 from runbook.plan.model import StopMethod
 from state.enums import Outcome
 from state.journal import Journal
@@ -99,7 +99,9 @@ def latest(journal: Kept, run: str) -> Downtime:
         clock_set_s=last.clock_set_s,
         # A forced way is taken as production is down: without a word of when that began, what was
         # stopped may have been down for longer.
-        at_least=last.began.at_least if last.began.died else last.began.track == WayBack.FORCED,
+        at_least=last.began.at_least
+        if last.began.died
+        else last.began.track == RollbackTarget.FORCED,
         died=last.began.died,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook.base import step_keys
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 
 VERIFIED = "verified"
@@ -15,14 +15,14 @@ a capture is made, or held again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class ReplicationPair:
     """The cluster whose slots keep every write, and the one that applies them."""
 
     publisher: Role
     subscriber: Role
 
     @classmethod
-    def of(cls, publisher: Role) -> Sides:
+    def of(cls, publisher: Role) -> ReplicationPair:
         """Return the sides of the way that a capture on `publisher` holds open."""
         other = Role.NEW_BLUE if publisher is Role.BLUE_PRIME else Role.BLUE_PRIME
         return cls(publisher, other)
@@ -33,17 +33,17 @@ class Sides:
         return "a rollback" if self.publisher is Role.NEW_BLUE else "going forward again"
 
 
-def held(world: World) -> Sides:
+def current_pair(world: RunContext) -> ReplicationPair:
     """Return the sides of the latest capture; before any, those that an upgrade will have."""
-    return Sides.of(Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE)))
+    return ReplicationPair.of(Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE)))
 
 
-def publication_name(world: World) -> str:
+def publication_name(world: RunContext) -> str:
     """Return the name of the run's publication, the same in every database."""
     return world.sql_name()
 
 
-def slot_name(world: World, databases: Sequence[str], database: str) -> str:
+def slot_name(world: RunContext, databases: Sequence[str], database: str) -> str:
     """Return the name of a database's slot: slot names are cluster-wide, lower case and short.
 
     PostgreSQL allows `[a-z0-9_]` up to 63 bytes, so a database goes by its number in the list
@@ -52,7 +52,7 @@ def slot_name(world: World, databases: Sequence[str], database: str) -> str:
     return world.sql_name(str(sorted(databases).index(database) + 1))
 
 
-def replication_role(world: World) -> str:
+def replication_role(world: RunContext) -> str:
     """Return the role that the subscription logs in with."""
     return world.sql_name()
 
@@ -65,9 +65,9 @@ def capture_fact(publisher: Role) -> str:
     return f"capture.{publisher.slug}"
 
 
-async def captured_databases(world: World, role: Role) -> list[str]:
+async def captured_databases(world: RunContext, role: Role) -> list[str]:
     """Return the databases that a publisher's capture covers: as recorded, else as they are now."""
-    held_here = held(world).publisher is role
+    held_here = current_pair(world).publisher is role
     recorded = world.fact(capture_fact(role)) or (world.fact("capture") if held_here else None)
     if recorded is not None:
         return list(recorded["databases"])
@@ -78,12 +78,12 @@ DETACHED = "detached"
 """The fact that lists which clusters follow nobody any more; emptied when one is subscribed."""
 
 
-def detached(world: World, role: Role) -> bool:
+def detached(world: RunContext, role: Role) -> bool:
     """Return whether a cluster was detached and has not been subscribed anew since."""
     return role.value in (world.fact(DETACHED) or ())
 
 
-def locked_roles(world: World) -> tuple[str, ...]:
+def locked_roles(world: RunContext) -> tuple[str, ...]:
     """Return the roles from which this run took LOGIN, or may have.
 
     A role that had none before stays without.

@@ -7,7 +7,7 @@ from enum import StrEnum
 from state.enums import Track
 
 
-class WayBack(StrEnum):
+class RollbackTarget(StrEnum):
     """What a rollback goes back to, or how it ends."""
 
     BLUE_PRIME = "blue-prime"
@@ -23,7 +23,7 @@ class WayBack(StrEnum):
     """Blue prime serves for good: the way forward ends."""
 
 
-class WayUp(StrEnum):
+class UpgradeVariant(StrEnum):
     """What an upgrade is, besides the first one (an empty text)."""
 
     STAY = "stay"
@@ -36,4 +36,8 @@ class WayUp(StrEnum):
 
 def name(track: Track, way: str = "") -> str:
     """Return what a stay on a track is called where one word must do."""
-    return way if way in (WayUp.FORWARD, WayBack.SETTLE, WayBack.FORCED) else track.value
+    return (
+        way
+        if way in (UpgradeVariant.FORWARD, RollbackTarget.SETTLE, RollbackTarget.FORCED)
+        else track.value
+    )

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.failures import Ambiguous, Refused, StepFailed
 from state.journal import Journal
 from state.records import Json
@@ -111,7 +111,7 @@ def latest(clusters: Iterable[Cluster], run: str) -> Mark | None:
     return max(own, key=lambda mark: mark.number, default=None)
 
 
-def left_behind(world: World, clusters: Iterable[Cluster]) -> Mark | None:
+def left_behind(world: RunContext, clusters: Iterable[Cluster]) -> Mark | None:
     """Return the mark of the journal that has acted since this one, or None."""
     mark = latest(clusters, world.run)
     own = world.fact(FACT) or {}
@@ -122,7 +122,9 @@ def left_behind(world: World, clusters: Iterable[Cluster]) -> Mark | None:
     return None if (mark.number, mark.claim) == (number, own.get("claim")) else mark
 
 
-def keep_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]) -> Mark | None:
+def keep_left_behind(
+    world: RunContext, journal: Journal, clusters: Iterable[Cluster]
+) -> Mark | None:
     """Look whether this journal was left behind, keep it where that is news, and return it."""
     mark = left_behind(world, clusters)
     words, known = mark.words if mark is not None else "", world.fact(LEFT_BEHIND) or ""
@@ -133,20 +135,20 @@ def keep_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]
     return mark
 
 
-def refuse_if_known_left_behind(world: World) -> None:
+def refuse_if_known_left_behind(world: RunContext) -> None:
     """Raise `Refused` where the last look found that this journal was left behind."""
     if words := world.fact(LEFT_BEHIND):
         raise _left_behind(world, words)
 
 
-def refuse_if_left_behind(world: World, journal: Journal, clusters: Iterable[Cluster]) -> None:
+def refuse_if_left_behind(world: RunContext, journal: Journal, clusters: Iterable[Cluster]) -> None:
     """Raise `Refused` where another journal has acted on the run since this one."""
     mark = keep_left_behind(world, journal, clusters)
     if mark is not None:
         raise _left_behind(world, mark.words)
 
 
-def _left_behind(world: World, words: str) -> Refused:
+def _left_behind(world: RunContext, words: str) -> Refused:
     own = (world.fact(FACT) or {}).get("number", 0)
     return Refused(
         f"This journal was left behind: run {world.run} is held by {words}; this journal knows it "
@@ -157,7 +159,7 @@ def _left_behind(world: World, words: str) -> Refused:
     )
 
 
-def refuse_if_anothers(world: World, clusters: Sequence[Cluster]) -> None:
+def refuse_if_anothers(world: RunContext, clusters: Sequence[Cluster]) -> None:
     """Raise `Refused` where a cluster of this run bears the mark of another run that goes on."""
     names = {cluster.resource_id: cluster for cluster in clusters}
     for resource_id, mark in marks(clusters).items():
@@ -179,7 +181,7 @@ def refuse_if_anothers(world: World, clusters: Sequence[Cluster]) -> None:
         )
 
 
-def next_mark(world: World, clusters: Iterable[Cluster], *, who: str) -> Mark:
+def next_mark(world: RunContext, clusters: Iterable[Cluster], *, who: str) -> Mark:
     """Return the mark with which this journal takes hold of the run."""
     seen = latest(clusters, world.run)
     own = world.fact(FACT) or {}
@@ -218,7 +220,7 @@ def calls(mark: Mark, clusters: Iterable[Cluster]) -> dict[str, Call]:
     }
 
 
-async def put(world: World, made: Mapping[str, Call]) -> dict[str, str]:
+async def put(world: RunContext, made: Mapping[str, Call]) -> dict[str, str]:
     """Make calls that put a mark; return the clusters on which it may not be, with AWS's words.
 
     Production may be kept from being tagged, and a cluster may have gone just now. Raises what

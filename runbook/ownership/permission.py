@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterable, Sequence
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Stake, Step
 from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
 from runbook.ownership.holder import Mark
-from runbook.ownership.serving import Door, Seen
+from runbook.ownership.serving import ClusterUse, Door
 from state.journal import Journal
 from state.records import Attempt
 
@@ -24,7 +24,7 @@ FRESH_S = 1.0
 """How old a look at the marks may be: inside the fence each call to AWS is downtime."""
 
 
-async def objection(world: World) -> str:
+async def objection(world: RunContext) -> str:
     """Return why no change could be made now, or an empty string; only looks.
 
     Raises what AWS says where it cannot be asked.
@@ -32,7 +32,7 @@ async def objection(world: World) -> str:
     return (await objection_and_look(world))[0]
 
 
-async def objection_and_look(world: World) -> tuple[str, dict[Role, Seen]]:
+async def objection_and_look(world: RunContext) -> tuple[str, dict[Role, ClusterUse]]:
     """Return the same, and what the clusters said, who were asked for it."""
     clusters = await serving.own_clusters(world)
     if (mark := holder.left_behind(world, clusters)) is not None:
@@ -44,14 +44,14 @@ async def objection_and_look(world: World) -> tuple[str, dict[Role, Seen]]:
 class Permission:
     """Of one process, for one run. `who` is the operator's name."""
 
-    def __init__(self, world: World, journal: Journal, *, who: str) -> None:
+    def __init__(self, world: RunContext, journal: Journal, *, who: str) -> None:
         self._world = world
         self._journal = journal
         self._who = who
         self._taken = self._looked = False
         self._listed: list[Cluster] = []
         self._listed_at = float("-inf")
-        self._silent: dict[Role, Seen] = {}
+        self._silent: dict[Role, ClusterUse] = {}
         world.still_held = self.refuse_if_left_behind
 
     def begin(self) -> None:
@@ -111,7 +111,7 @@ class Permission:
         self._listed_at = float("-inf")
         self._silent = {}
 
-    async def _seen(self, clusters: Sequence[Cluster]) -> dict[Role, Seen]:
+    async def _seen(self, clusters: Sequence[Cluster]) -> dict[Role, ClusterUse]:
         """Ask the clusters; one that does not answer is waited for once while a chain runs."""
         seen = await serving.look(self._world, clusters, self._silent)
         self._silent = {role: each for role, each in seen.items() if each.unknown}

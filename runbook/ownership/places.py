@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect
 from runbook.ownership import serving
 
 
-async def names(world: World) -> Mapping[Role, str]:
+async def names(world: RunContext) -> Mapping[Role, str]:
     """Return the name that each cluster of the run has now; asks AWS once."""
     by_id = {each.resource_id: each.identifier for each in await serving.own_clusters(world)}
     bound = {role: world.bound(role) for role in serving.roles_of_now(world)}

@@ -20,7 +20,7 @@ import psycopg
 
 from runbook.amounts import counted
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Stake, Stakes
 from runbook.failures import Refused
@@ -69,7 +69,7 @@ class Believed:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClusterUse:
     """What a cluster of the run says now."""
 
     role: Role
@@ -87,7 +87,7 @@ class Seen:
         return self.admission is not None or self.refuses
 
 
-_NONE: Mapping[Role, Seen] = {}
+_NONE: Mapping[Role, ClusterUse] = {}
 
 
 def door_fact(role: Role) -> str:
@@ -95,14 +95,14 @@ def door_fact(role: Role) -> str:
     return f"serving.{role.identity.slug}"
 
 
-def roles_of_now(world: World) -> tuple[Role, ...]:
+def roles_of_now(world: RunContext) -> tuple[Role, ...]:
     """Return the parts that clusters play now, bound or not."""
     if world.fact("switchover") is None:
         return (Role.BLUE, Role.GREEN)
     return (Role.NEW_BLUE, Role.OLD_BLUE, Role.BLUE_PRIME)
 
 
-def believed(world: World, role: Role) -> Believed:
+def believed(world: RunContext, role: Role) -> Believed:
     """Return what the journal says of a cluster."""
     traffic = world.fact("traffic")
     if traffic is None:
@@ -120,8 +120,10 @@ def believed(world: World, role: Role) -> Believed:
 
 
 async def look(
-    world: World, clusters: Iterable[Cluster] | None = None, silent: Mapping[Role, Seen] = _NONE
-) -> dict[Role, Seen]:
+    world: RunContext,
+    clusters: Iterable[Cluster] | None = None,
+    silent: Mapping[Role, ClusterUse] = _NONE,
+) -> dict[Role, ClusterUse]:
     """Ask each cluster of the run that exists; only looks.
 
     `clusters`: the run's own, where AWS was asked for them just now. `silent`: those that did not
@@ -139,7 +141,7 @@ async def look(
     return {**silent, **{seen.role: seen for seen in found}}
 
 
-async def own_clusters(world: World) -> list[Cluster]:
+async def own_clusters(world: RunContext) -> list[Cluster]:
     """Return the clusters that play a part in the run and exist, as AWS describes them now."""
     parts = (Role.BLUE, Role.GREEN, Role.BLUE_PRIME)
     bound = [resource_id for role in parts if (resource_id := world.bound(role)) is not None]
@@ -153,22 +155,22 @@ def _refuses(error: Exception) -> bool:
     return isinstance(error, psycopg.Error) and not isinstance(error, psycopg.OperationalError)
 
 
-async def _ask(world: World, role: Role, cluster: Cluster) -> Seen:
+async def _ask(world: RunContext, role: Role, cluster: Cluster) -> ClusterUse:
     if not cluster.members or cluster.status in ("creating", "deleting") or cluster.failed:
-        return Seen(role, cluster, None)
+        return ClusterUse(role, cluster, None)
     try:
         async with asyncio.timeout(ANSWERS_S), world.connect(role) as connection:
             found = await admission.look(connection, world.plan.traffic.application_roles)
     except (TimeoutError, *UNREACHABLE) as error:
         instances = await world.rds.instances(cluster.identifier)
         if not any(instance.available for instance in instances):
-            return Seen(role, cluster, None)
+            return ClusterUse(role, cluster, None)
         words = str(error).strip().partition("\n")[0] or f"no answer in {ANSWERS_S:.0f} s"
-        return Seen(role, cluster, None, words, refuses=_refuses(error))
-    return Seen(role, cluster, found)
+        return ClusterUse(role, cluster, None, words, refuses=_refuses(error))
+    return ClusterUse(role, cluster, found)
 
 
-def differences(world: World, seen: Mapping[Role, Seen]) -> list[str]:
+def differences(world: RunContext, seen: Mapping[Role, ClusterUse]) -> list[str]:
     """Return where a cluster is not as the journal says: what serves, and what this run closed."""
     found = []
     for each in seen.values():
@@ -179,7 +181,9 @@ def differences(world: World, seen: Mapping[Role, Seen]) -> list[str]:
     return found
 
 
-def disagreements(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stakes]) -> list[str]:
+def disagreements(
+    world: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
+) -> list[str]:
     """Return why changes must not be made, each with what the journal says and what was seen.
 
     What does not serve any more speaks against any change; what was opened by another hand, only
@@ -194,7 +198,7 @@ def disagreements(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stak
     return list(dict.fromkeys(found))
 
 
-def _against(world: World, seen: Mapping[Role, Seen], stake: Stakes) -> list[str]:
+def _against(world: RunContext, seen: Mapping[Role, ClusterUse], stake: Stakes) -> list[str]:
     """Return what speaks against one kind of change to one cluster."""
     if stake.kind is Stake.OPEN:
         others = [each for each in seen.values() if each.role.identity is not stake.role.identity]
@@ -223,7 +227,7 @@ def _against(world: World, seen: Mapping[Role, Seen], stake: Stakes) -> list[str
     return found
 
 
-def _does_not_serve(world: World, seen: Seen) -> str:
+def _does_not_serve(world: RunContext, seen: ClusterUse) -> str:
     """Return what says that a cluster that should serve does not; empty where nothing does."""
     name = world.plan.cluster.identifier
     if seen.cluster.identifier != name and _bears_the_name(world, seen.role):
@@ -240,7 +244,7 @@ def _does_not_serve(world: World, seen: Seen) -> str:
     return ""
 
 
-def _bears_the_name(world: World, role: Role) -> bool:
+def _bears_the_name(world: RunContext, role: Role) -> bool:
     """Return whether a cluster has the production name while it serves, whatever the method.
 
     AWS's own switchover renames; blueprime renames old blue and blue prime by that method alone.
@@ -250,7 +254,7 @@ def _bears_the_name(world: World, role: Role) -> bool:
     return world.plan.endpoint.method is EndpointMethod.RENAME
 
 
-def _would_be_second(world: World, seen: Seen) -> str:
+def _would_be_second(world: RunContext, seen: ClusterUse) -> str:
     """Return why another cluster may not be opened beside this one."""
     what = believed(world, seen.role)
     if what.serves:
@@ -263,7 +267,7 @@ def _would_be_second(world: World, seen: Seen) -> str:
     return ""
 
 
-def _in_use(world: World, seen: Seen, what: Believed) -> list[str]:
+def _in_use(world: RunContext, seen: ClusterUse, what: Believed) -> list[str]:
     """Return why a cluster may not be deleted."""
     found = []
     if what.serves:
@@ -279,13 +283,13 @@ def _in_use(world: World, seen: Seen, what: Believed) -> list[str]:
     return found
 
 
-def _opened(seen: Seen, what: Believed) -> str:
+def _opened(seen: ClusterUse, what: Believed) -> str:
     """Return what says that another hand has opened a cluster that this run closed."""
     found = seen.admission
     return open_words(found) if found is not None and found.open and what.shut else ""
 
 
-def _inside(world: World, seen: Seen) -> str:
+def _inside(world: RunContext, seen: ClusterUse) -> str:
     """Return which of the applications' sessions could write there; empty where none is known.
 
     Without a list of their roles nothing tells them from those of monitoring.
@@ -295,7 +299,7 @@ def _inside(world: World, seen: Seen) -> str:
     return sessions_words(seen.admission.inside)
 
 
-def _visited(world: World, seen: Seen) -> str:
+def _visited(world: RunContext, seen: ClusterUse) -> str:
     """Return who is inside a cluster that is to go: readers of the applications count as well."""
     if seen.admission is None:
         return ""
@@ -319,21 +323,21 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(each[:NAMED]) + (f" and {len(each) - NAMED} more" if each[NAMED:] else "")
 
 
-def _name(seen: Seen) -> str:
+def _name(seen: ClusterUse) -> str:
     return f"{seen.cluster.identifier} ({seen.role.value})"
 
 
-def _both(seen: Seen, what: Believed, words: str) -> str:
+def _both(seen: ClusterUse, what: Believed, words: str) -> str:
     """Return both sides of a disagreement."""
     return f"{_name(seen)}: by the journal {what.words}; {words}"
 
 
-def unasked_key(seen: Seen) -> str:
+def unasked_key(seen: ClusterUse) -> str:
     """Return the key of the gate at which a person lets a cluster go that cannot be asked."""
     return f"delete-unasked-{seen.role.slug}"
 
 
-async def unasked_gates(world: World, *roles: Role) -> list[Gate]:
+async def unasked_gates(world: RunContext, *roles: Role) -> list[Gate]:
     """Return the decisions to delete clusters that cannot be asked whether they serve."""
     seen = await look(world)
     return [
@@ -351,7 +355,9 @@ async def unasked_gates(world: World, *roles: Role) -> list[Gate]:
     ]
 
 
-def refuse_unless_agreed(world: World, seen: Mapping[Role, Seen], stakes: Iterable[Stakes]) -> None:
+def refuse_unless_agreed(
+    world: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
+) -> None:
     """Raise `Refused` where journal and world disagree: none of the changes is made then."""
     found = disagreements(world, seen, stakes)
     if found:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runbook.amounts import some
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
@@ -55,7 +55,7 @@ def in_words(slot: SlotFound) -> str:
     return f"{slot.name} ({slot.plugin} in {slot.database}, {state})"
 
 
-async def consumers(world: World, role: Role) -> Consumers:
+async def consumers(world: RunContext, role: Role) -> Consumers:
     """Return what others have made on a role's cluster, in all of its databases."""
     own = world.sql_name()
     async with world.connect(role) as connection:
@@ -71,7 +71,7 @@ async def consumers(world: World, role: Role) -> Consumers:
     return Consumers([in_words(slot) for slot in slots], publications)
 
 
-async def name_consumers(world: World, watch: Watch, role: Role, *, todo: str) -> None:
+async def name_consumers(world: RunContext, watch: Watch, role: Role, *, todo: str) -> None:
     """Warn of what others have made on a role's cluster; one that does not answer is said to.
 
     `todo` says what has to be done about it. Nothing is held up by it.

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from runbook.preflight.result import Level, Result
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
-_Question = Callable[[Look], AsyncIterator[Result]]
+_Question = Callable[[Survey], AsyncIterator[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Check:
     unproved: str = ""
     """Why no test can plant the hazard; empty: one does."""
 
-    async def ask(self, look: Look) -> list[Result]:
+    async def ask(self, look: Survey) -> list[Result]:
         """Return what it says, signed with its key; whatever it raises is the suite's to word."""
         return [self.sign(result) async for result in self.question(look)]
 

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from runbook.preflight.result import Result, passed, unknown
-from runbook.preflight.survey import Look, Query, Unseen
+from runbook.preflight.survey import Query, Survey, Unreadable
 
 T = TypeVar("T")
 
 
 async def each(
-    look: Look, query: Query[list[T]], say: Callable[[str, T], Result | None], none: str
+    look: Survey, query: Query[list[T]], say: Callable[[str, T], Result | None], none: str
 ) -> AsyncIterator[Result]:
     """Yield a result for each row in each database, or one good result where there are none."""
     clear = True
     for database, found in (await look.databases(query)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
             continue

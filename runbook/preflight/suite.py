@@ -28,10 +28,10 @@ from runbook.preflight.checks import (
 )
 from runbook.preflight.checks import other_runs as others
 from runbook.preflight.result import Level, Result, unknown
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 if TYPE_CHECKING:
-    from runbook.base.context import World
+    from runbook.base.context import RunContext
 
 CHECKS: tuple[Check, ...] = (
     *account.CHECKS,
@@ -57,7 +57,7 @@ def waivable() -> dict[str, bool]:
     return {each.key: each.waivable for each in CHECKS}
 
 
-async def run(world: World, *, progress: Callable[[str], None] | None = None) -> list[Result]:
+async def run(world: RunContext, *, progress: Callable[[str], None] | None = None) -> list[Result]:
     """Ask every check of blue at once and return all results, in the order of the families.
 
     `progress` hears how far it is. Nothing is changed: every session is read-only. A check that
@@ -66,7 +66,7 @@ async def run(world: World, *, progress: Callable[[str], None] | None = None) ->
     """
     done = 0
 
-    async def ask(each: Check, look: Look) -> list[Result]:
+    async def ask(each: Check, look: Survey) -> list[Result]:
         nonlocal done
         try:
             results = await each.ask(look)
@@ -77,7 +77,7 @@ async def run(world: World, *, progress: Callable[[str], None] | None = None) ->
             progress(f"{done} of {len(CHECKS)} checks")
         return results
 
-    async with aclosing(Look(world)) as look:
+    async with aclosing(Survey(world)) as look:
         answers = await asyncio.gather(*(ask(each, look) for each in CHECKS))
     found = _merged([result for results in answers for result in results])
     return acceptance.settle(found, world.plan)

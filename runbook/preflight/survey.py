@@ -30,7 +30,7 @@ from runbook.postgres import apply_rights, catalog, preflight_queries, removed
 from runbook.postgres import connect as pg
 
 if TYPE_CHECKING:
-    from runbook.base.context import World
+    from runbook.base.context import RunContext
     from runbook.plan.model import Plan
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class Unreadable:
     """A look that failed, with the reason."""
 
     error: Exception
@@ -127,7 +127,7 @@ def once(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
 
     @wraps(method)
     async def shared(*args: P.args, **kwargs: P.kwargs) -> T:
-        look = cast(Look, args[0])
+        look = cast(Survey, args[0])
         key = (method.__name__, args[1:])
         task: asyncio.Task[T] | None = look.tasks.get(key)
         if task is None:
@@ -138,10 +138,10 @@ def once(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
 
 
 @dataclass(eq=False)
-class Look:
+class Survey:
     """One pass over the world, for one preflight."""
 
-    world: World
+    world: RunContext
     role: Role = Role.BLUE
     tasks: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
 
@@ -259,11 +259,11 @@ class Look:
     async def server(self, query: Query[T]) -> T:
         """Return what a query of the whole server says; raise what made it fail."""
         answer = (await self._server())[query]
-        if isinstance(answer, Unseen):
+        if isinstance(answer, Unreadable):
             raise answer.error
         return answer  # type: ignore[no-any-return]
 
-    async def databases(self, query: Query[T]) -> dict[str, T | Unseen]:
+    async def databases(self, query: Query[T]) -> dict[str, T | Unreadable]:
         """Return what a query says in each connectable database, or why it says nothing."""
         return {name: answers[query] for name, answers in (await self._databases()).items()}
 
@@ -285,7 +285,7 @@ class Look:
                 try:
                     return await self._ask(name, _OF_DATABASE)
                 except (psycopg.Error, pg.CannotConnect, pg.WrongServer) as error:
-                    return dict.fromkeys(_OF_DATABASE, Unseen(error))
+                    return dict.fromkeys(_OF_DATABASE, Unreadable(error))
 
         return dict(zip(names, await asyncio.gather(*map(answers, names)), strict=True))
 
@@ -310,5 +310,5 @@ class Look:
                     answers[query] = await query(connection)
                 # A name that is no UTF-8, in a database without an encoding, cannot be read.
                 except (psycopg.Error, UnicodeDecodeError) as error:
-                    answers[query] = Unseen(error)
+                    answers[query] = Unreadable(error)
         return answers

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import psycopg
 
 from runbook.base.clocks import stale
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.effect_state import PROBE, Looked, by_person, first_line, probe_safely, ruled
 from runbook.base.step import Effect, Gate, Step, Wave
 from runbook.failures import Ambiguous, Answer, Finding, Refused, StepFailed
@@ -52,7 +52,7 @@ class Runner:
 
     def __init__(
         self,
-        world: World,
+        world: RunContext,
         journal: Journal,
         *,
         who: str,

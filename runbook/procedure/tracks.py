@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 
-from runbook.base.pair import Sides
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.base.step import Step
-from runbook.base.variants import WayBack, WayUp
+from runbook.base.variants import RollbackTarget, UpgradeVariant
 from runbook.plan.model import Order, Plan
 from runbook.procedure.steps.finish.abort import (
     AbortAssess,
@@ -77,11 +77,11 @@ def runs_unattended(*steps: Step) -> list[Step]:
 def upgrade(plan: Plan, way: str = "") -> list[Step]:
     """Blue becomes new blue on the new version, and gets its rollback cluster."""
     match way:
-        case WayUp.STAY:
+        case UpgradeVariant.STAY:
             return cancel_cutover(Role.NEW_BLUE)
-        case WayUp.FORWARD:
+        case UpgradeVariant.FORWARD:
             return cutover(Role.BLUE_PRIME, Role.NEW_BLUE)
-        case WayUp.FORCED:
+        case UpgradeVariant.FORCED:
             return forced(Role.BLUE_PRIME, Role.NEW_BLUE)
     prepare = [
         Identify(),
@@ -164,7 +164,7 @@ def cancel_cutover(on: Role) -> list[Step]:
 
     Its slots were not dropped yet and the other one has changed nothing: it is fed from them again.
     """
-    sides = Sides.of(on)
+    sides = ReplicationPair.of(on)
     return [
         *runs_unattended(CloseSide(sides.subscriber), HoldAgain(on), OpenSide(on)),
         ResumeTraffic(
@@ -185,24 +185,24 @@ def abort(plan: Plan, way: str = "") -> list[Step]:
     return [AbortAssess(), ReopenBlue(), DeleteGreen(), DeleteParameterGroup(), AbortSettled()]
 
 
-def rollback(plan: Plan, way: str = WayBack.BLUE_PRIME) -> list[Step]:
+def rollback(plan: Plan, way: str = RollbackTarget.BLUE_PRIME) -> list[Step]:
     """After the switchover: back to the old version."""
     settled = RollbackSettled(on=Role.BLUE_PRIME)
     back = cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
-    match WayBack(way):
-        case WayBack.BLUE_PRIME:
+    match RollbackTarget(way):
+        case RollbackTarget.BLUE_PRIME:
             return [*back, settled]
-        case WayBack.PROTECT_THEN_BLUE_PRIME:
+        case RollbackTarget.PROTECT_THEN_BLUE_PRIME:
             return [*protect(), *back, settled]
-        case WayBack.FOR_GOOD:
+        case RollbackTarget.FOR_GOOD:
             return [*cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
-        case WayBack.OLD_BLUE:
+        case RollbackTarget.OLD_BLUE:
             return to_old_blue()
-        case WayBack.FORCED:
+        case RollbackTarget.FORCED:
             return forced(Role.NEW_BLUE, Role.BLUE_PRIME)
-        case WayBack.STAY:
+        case RollbackTarget.STAY:
             return [*cancel_cutover(Role.BLUE_PRIME), settled]
-        case WayBack.SETTLE:
+        case RollbackTarget.SETTLE:
             return [
                 SettleAssess(),
                 Detach(Role.NEW_BLUE),
@@ -293,7 +293,7 @@ ENDS = {
 
 def ends_with(track: Track, way: str) -> Result | None:
     """Return the result with which a run ends once a stay is at its end; None: it goes on."""
-    forward = (track, way) == (Track.UPGRADE, WayUp.FORCED)
+    forward = (track, way) == (Track.UPGRADE, UpgradeVariant.FORCED)
     return Result.COMMITTED if forward else ENDS.get(track)
 
 
@@ -308,7 +308,10 @@ TRACKS: dict[Track, Callable[[Plan, str], list[Step]]] = {
 
 def ways_of() -> list[tuple[Track, str]]:
     """Return every track with each of its ways."""
-    ways: dict[Track, list[str]] = {Track.ROLLBACK: [*WayBack], Track.UPGRADE: ["", *WayUp]}
+    ways: dict[Track, list[str]] = {
+        Track.ROLLBACK: [*RollbackTarget],
+        Track.UPGRADE: ["", *UpgradeVariant],
+    }
     return [(track, way) for track in Track for way in ways.get(track, [""])]
 
 
@@ -320,5 +323,5 @@ def step_keys(plan: Plan) -> set[str]:
 def steps_of(track: Track, plan: Plan, way: str = "") -> list[Step]:
     """Return a track's steps, in order."""
     if track is Track.ROLLBACK:
-        return rollback(plan, way or WayBack.BLUE_PRIME)
+        return rollback(plan, way or RollbackTarget.BLUE_PRIME)
     return TRACKS[track](plan, way)

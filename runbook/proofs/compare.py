@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from runbook.amounts import counted
-from runbook.base.context import World
-from runbook.base.pair import captured_databases, detached, held, slot_name
+from runbook.base.context import RunContext
+from runbook.base.pair import captured_databases, current_pair, detached, slot_name
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.postgres.comparison.confirmation import Patience
@@ -35,7 +35,7 @@ Tell = Callable[[str, float], None]
 
 
 async def compare_live(
-    world: World,
+    world: RunContext,
     *,
     databases: Collection[str] = (),
     tables: Collection[tuple[str, str]] | None = None,
@@ -47,7 +47,7 @@ async def compare_live(
     `databases` are some of the captured ones, empty: all; `tables` are (schema, name) in each of
     them, None: all. Raise `StepFailed` where nothing follows, or a database is not captured.
     """
-    sides = held(world)
+    sides = current_pair(world)
     if (
         world.fact("capture") is None
         or detached(world, sides.subscriber)
@@ -90,14 +90,14 @@ async def compare_live(
     return found
 
 
-async def position(world: World, publisher: Role) -> Mark:
+async def position(world: RunContext, publisher: Role) -> Mark:
     """Return where a publisher stands: what is compared afterwards covers it."""
     async with world.connect(publisher) as connection:
         return await unreplicated.mark(connection)
 
 
 def record(
-    world: World,
+    world: RunContext,
     results: Sequence[LiveComparison],
     evidence: Evidence,
     *,

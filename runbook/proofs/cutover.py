@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import StepFailed
@@ -23,7 +23,9 @@ LOST = "closed.lost"
 """The fact that says what the side that takes over may lack of what was written meanwhile."""
 
 
-async def prove_equal_still(world: World, watch: Watch, publisher: Role, subscriber: Role) -> None:
+async def prove_equal_still(
+    world: RunContext, watch: Watch, publisher: Role, subscriber: Role
+) -> None:
     """Prove, once the rows were compared, that the publisher has not moved since it was fenced.
 
     Keeps a look at the subscriber, which must not move from now on either. Raises `StepFailed`
@@ -51,7 +53,7 @@ async def prove_equal_still(world: World, watch: Watch, publisher: Role, subscri
     )
 
 
-def closed_gates(world: World) -> Sequence[Gate]:
+def closed_gates(world: RunContext) -> Sequence[Gate]:
     """Return the decision to go on although the side that takes over may lack what was found."""
     words = world.fact(LOST)
     if not words:
@@ -66,7 +68,7 @@ def closed_gates(world: World) -> Sequence[Gate]:
     )
 
 
-async def prove_closed(world: World, watch: Watch, role: Role, successor: Role) -> None:
+async def prove_closed(world: RunContext, watch: Watch, role: Role, successor: Role) -> None:
     """Prove, right before the successor is opened, that neither side has moved since compared.
 
     Raises `StepFailed` naming tables and counts, until a person has accepted exactly that.
@@ -93,7 +95,7 @@ async def prove_closed(world: World, watch: Watch, role: Role, successor: Role) 
 
 
 async def _written_since(
-    world: World, watch: Watch, role: Role
+    world: RunContext, watch: Watch, role: Role
 ) -> tuple[tuple[str, ...], set[str]]:
     """Name who may write on a fenced cluster, and what was written there since the proof.
 
@@ -128,7 +130,7 @@ async def _written_since(
 
 
 async def _moved_since(
-    world: World, watch: Watch, sides: tuple[Role, Role], doubted: set[str]
+    world: RunContext, watch: Watch, sides: tuple[Role, Role], doubted: set[str]
 ) -> tuple[Found, list[str]]:
     """Compare the rows of both sides where it is in doubt whether they have parted since.
 
@@ -157,7 +159,7 @@ async def _moved_since(
     return Found((*gone, *found.reasons), found.tables), both
 
 
-async def name_what_stays(world: World, watch: Watch, closed: Role, unseen: str = "") -> None:
+async def name_what_stays(world: RunContext, watch: Watch, closed: Role, unseen: str = "") -> None:
     """Name what was written on a closed cluster between its last look and the applications' return.
 
     They are in on the other one by now, and are not held up for it: a person must hear of it, and

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from state.records import Json
 
 FACT = "tables.differ"
@@ -94,12 +94,12 @@ def after(
     return [*kept, *found]
 
 
-def left(world: World) -> list[Differing]:
+def left(world: RunContext) -> list[Differing]:
     """Return the tables that are known to differ and were neither re-copied nor given up."""
     return _LIST.validate_python(world.fact(FACT) or [])
 
 
-def former(world: World) -> list[Differing]:
+def former(world: RunContext) -> list[Differing]:
     """Return those of which the subscriber has the rows of a former table still."""
     return [each for each in left(world) if each.found_by == FORMER]
 
@@ -110,7 +110,7 @@ DIFFERENT = "compare.different"
 GIVEN_UP = "tables.given-up"
 
 
-def given_up(world: World) -> list[Differing]:
+def given_up(world: RunContext) -> list[Differing]:
     """Return the tables whose loss a person has accepted by name."""
     return _LIST.validate_python(world.fact(GIVEN_UP) or [])
 

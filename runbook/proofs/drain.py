@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from runbook.amounts import lasting
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import captured_databases, slot_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
@@ -106,7 +106,7 @@ class Pace:
         return f"{still}: a long transaction is being applied ({grown / 1e6:.1f} MB written for it)"
 
 
-def gates(world: World) -> Sequence[Gate]:
+def gates(world: RunContext) -> Sequence[Gate]:
     """Return the decision to go on although draining may keep the applications down for long."""
     words = world.fact(SLOW)
     if not words:
@@ -123,7 +123,7 @@ def gates(world: World) -> Sequence[Gate]:
 
 
 async def refuse_if_slow(
-    world: World, watch: Watch, publisher: Role, subscriber: Role, *, now: str
+    world: RunContext, watch: Watch, publisher: Role, subscriber: Role, *, now: str
 ) -> None:
     """Refuse to stop the applications where the subscriber needs long for what is under way.
 
@@ -163,7 +163,7 @@ async def refuse_if_slow(
     )
 
 
-async def _lags(world: World, publisher: Role) -> dict[str, SlotLag]:
+async def _lags(world: RunContext, publisher: Role) -> dict[str, SlotLag]:
     """Return the slots of the way that is held, by database."""
     captured = await captured_databases(world, publisher)
     slots = {slot_name(world, captured, name): name for name in captured}
@@ -172,7 +172,9 @@ async def _lags(world: World, publisher: Role) -> dict[str, SlotLag]:
     return {slots[lag.slot]: lag for lag in lags}
 
 
-async def _look(world: World, publisher: Role, subscriber: Role, paces: Mapping[str, Pace]) -> None:
+async def _look(
+    world: RunContext, publisher: Role, subscriber: Role, paces: Mapping[str, Pace]
+) -> None:
     """Look once at what is confirmed of each database, and at what the subscriber writes."""
     async with world.connect(subscriber) as connection:
         written = await replication.written(connection)

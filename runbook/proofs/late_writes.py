@@ -15,8 +15,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from runbook.amounts import counted
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused, StepFailed
@@ -79,19 +79,19 @@ def accept_key(what: str, words: str) -> str:
     return f"accept-{what}-{hashlib.sha256(words.encode()).hexdigest()[:10]}"
 
 
-def forget(world: World, watch: Watch) -> None:
+def forget(world: RunContext, watch: Watch) -> None:
     """Begin anew behind another fence: what a former capture left open is none of its business."""
     if world.fact(UNPROVED):
         watch.evidence("", key=UNPROVED, value="")
         watch.evidence("", key=SLIPPED, value=[])
 
 
-def capture_gates(world: World, publisher: Role, equal_to: Role) -> Sequence[Gate]:
+def capture_gates(world: RunContext, publisher: Role, equal_to: Role) -> Sequence[Gate]:
     """Return the decision to go on with the capture although something slipped in, or may have."""
     words = world.fact(UNPROVED)
     if not words:
         return ()
-    follower = Sides.of(publisher).subscriber.value
+    follower = ReplicationPair.of(publisher).subscriber.value
     if world.fact(SLIPPED):
         question = (
             f"Go on: not protected until these tables are re-copied to {follower} or given up by "
@@ -106,7 +106,7 @@ def capture_gates(world: World, publisher: Role, equal_to: Role) -> Sequence[Gat
             key=accept_key("unproved-fence", words),
             question=question,
             reversible=(
-                f"What slipped in stays on {publisher.value}, and {Sides.of(publisher).journey} "
+                f"What slipped in stays on {publisher.value}, and {ReplicationPair.of(publisher).journey} "
                 f"would miss it with lag 0 and no error. Or: {_instead(equal_to)}."
             ),
             must_type=world.plan.cluster.identifier,
@@ -115,7 +115,7 @@ def capture_gates(world: World, publisher: Role, equal_to: Role) -> Sequence[Gat
 
 
 async def prove_none_slipped_in(
-    world: World, watch: Watch, publisher: Role, equal_to: Role
+    world: RunContext, watch: Watch, publisher: Role, equal_to: Role
 ) -> None:
     """Prove after the capture that the publisher has the rows that it had when it was fenced.
 
@@ -155,7 +155,7 @@ async def prove_none_slipped_in(
         todo=(
             f"{_instead(equal_to)}; or run the step again and accept them by name: then the run "
             "is not protected until these tables are re-copied to "
-            f"{Sides.of(publisher).subscriber.value} or given up."
+            f"{ReplicationPair.of(publisher).subscriber.value} or given up."
         ),
     )
 
@@ -167,7 +167,7 @@ def _instead(equal_to: Role) -> str:
     return f"Branch to stay on {equal_to.value}, which loses nothing that an application wrote"
 
 
-def lost_gates(world: World) -> Sequence[Gate]:
+def lost_gates(world: RunContext) -> Sequence[Gate]:
     """Return the decision to go back to old blue although it lacks what was found."""
     words = world.fact(LACKS) or world.fact(UNPROVED)
     if not words:
@@ -182,7 +182,7 @@ def lost_gates(world: World) -> Sequence[Gate]:
     )
 
 
-async def refuse_if_written(world: World, watch: Watch, publisher: Role) -> None:
+async def refuse_if_written(world: RunContext, watch: Watch, publisher: Role) -> None:
     """Refuse to go back to old blue where it lacks what was written on new blue since the fence.
 
     The journal says that the applications were not let in, and may know less than the world: a
@@ -208,7 +208,7 @@ async def refuse_if_written(world: World, watch: Watch, publisher: Role) -> None
 
 
 async def _since_the_fence(
-    world: World, watch: Watch, publisher: Role, equal_to: Role, *, returning: bool = False
+    world: RunContext, watch: Watch, publisher: Role, equal_to: Role, *, returning: bool = False
 ) -> Found:
     """Hold a publisher against what it was inside the fence, else against the closed one's rows.
 
@@ -260,11 +260,11 @@ async def _since_the_fence(
     return Found(reasons, rows.tables, (*rows.notes, *notes))
 
 
-async def _moved_on_old_blue(world: World, watch: Watch, *, look: bool) -> set[str]:
+async def _moved_on_old_blue(world: RunContext, watch: Watch, *, look: bool) -> set[str]:
     return await write_fence.moved_on_old_blue(world, watch) if look else set()
 
 
-async def _settled_look(world: World, kept: FenceSample, role: Role) -> FenceSample:
+async def _settled_look(world: RunContext, kept: FenceSample, role: Role) -> FenceSample:
     """Look at a cluster; again, while all that is open are counts that come some seconds late."""
     async with write_fence.connections(world, role) as opened:
         for _ in range(int(SETTLES_S / _LOOK_EVERY_S)):
@@ -276,7 +276,7 @@ async def _settled_look(world: World, kept: FenceSample, role: Role) -> FenceSam
         return now
 
 
-def _held(world: World, before: FenceSample, now: FenceSample) -> FenceVerdict:
+def _held(world: RunContext, before: FenceSample, now: FenceSample) -> FenceVerdict:
     return fence_sql.compare_samples(
         before,
         now,
@@ -285,7 +285,7 @@ def _held(world: World, before: FenceSample, now: FenceSample) -> FenceVerdict:
     )
 
 
-def _doubted(world: World, before: FenceSample, now: FenceSample) -> set[str]:
+def _doubted(world: RunContext, before: FenceSample, now: FenceSample) -> set[str]:
     """Return the databases whose rows have moved, or where somebody is who may have moved them."""
     was, rows = write_fence.rows_of(before), write_fence.rows_of(now)
     inside = {s.database for s in now.sessions if not s.settled}
@@ -296,7 +296,11 @@ def _doubted(world: World, before: FenceSample, now: FenceSample) -> set[str]:
 
 
 async def _settle_by_rows(
-    world: World, watch: Watch, sides: tuple[Role, Role], databases: Collection[str], doubt: str
+    world: RunContext,
+    watch: Watch,
+    sides: tuple[Role, Role],
+    databases: Collection[str],
+    doubt: str,
 ) -> Found:
     """Compare the rows with the closed cluster's where the counters alone leave a doubt.
 
@@ -313,7 +317,7 @@ async def _settle_by_rows(
 
 
 async def compare_rows(
-    world: World, watch: Watch, sides: tuple[Role, Role], databases: Collection[str]
+    world: RunContext, watch: Watch, sides: tuple[Role, Role], databases: Collection[str]
 ) -> Found:
     """Compare the rows of two clusters, neither of which may be written meanwhile.
 

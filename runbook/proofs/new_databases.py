@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.base.step import Watch
 from runbook.failures import Refused
 from runbook.postgres.statement import quoted
@@ -24,13 +24,13 @@ HELD_DATABASES = (
 """What whoever runs one database a tenant has to know beforehand."""
 
 
-def gone_by_name(world: World) -> str:
+def gone_by_name(world: RunContext) -> str:
     """Return what is left behind by taking the way, as accepted by name; empty: nothing."""
     given_up = schema_drift.given_up(world)
     return f"{_named(given_up)}, given up by name" if given_up else ""
 
 
-def not_fed(world: World) -> str:
+def not_fed(world: RunContext) -> str:
     """Return every database that the watch last saw not to be fed, in words; empty: none."""
     seen = [each.database for each in schema_drift.kept(world) if each.kind == "database"]
     found = sorted({*seen, *schema_drift.given_up(world)})
@@ -38,7 +38,7 @@ def not_fed(world: World) -> str:
 
 
 async def refuse_or_name(
-    world: World, watch: Watch, sides: Sides, captured: Collection[str]
+    world: RunContext, watch: Watch, sides: ReplicationPair, captured: Collection[str]
 ) -> None:
     """Name what taking the way would leave behind; refuse where nobody has given it up by name."""
     there = [name for name in await world.databases(sides.publisher) if name not in captured]

@@ -18,7 +18,7 @@ from typing import Any
 
 from runbook import amounts
 from runbook.base.alert import Cause
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.postgres import dependencies, objects
@@ -198,7 +198,7 @@ def noun(kind: str, count: int) -> str:
     return _NOUNS.get(kind, (kind, f"{kind}s"))[count != 1]
 
 
-def known(world: World) -> dict[str, list[str]] | None:
+def known(world: RunContext) -> dict[str, list[str]] | None:
     """Return the pairs that count as alike, or None where nobody has looked yet."""
     found: dict[str, list[str]] | None = world.fact(KNOWN)
     return found
@@ -224,13 +224,13 @@ def fresh(found: Iterable[Unlike], alike: Mapping[str, Sequence[str]]) -> list[U
     return [each for each in found if list(alike.get(each.key, ())) != each.pair()]
 
 
-class ObjectsLook:
+class ObjectsSurvey:
     """Compares the items of two clusters, database by database, as cheaply as it can.
 
     A database is read again only where the stamp of its catalogs has moved on either side.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._of: tuple[Role, Role] | None = None
         self._seen: dict[str, tuple[tuple[str, ...], list[Unlike]]] = {}

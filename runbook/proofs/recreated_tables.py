@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from runbook.base.context import World
-from runbook.base.pair import Sides, held
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair, current_pair
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.postgres import numbers
@@ -30,12 +30,12 @@ Kept = Mapping[str, Any]
 """By table: its two numbers, and those of its columns' places; those of the new version first."""
 
 
-def kept(world: World) -> dict[str, Kept]:
+def kept(world: RunContext) -> dict[str, Kept]:
     """Return what is known of each database; one that nobody has looked at is not there."""
     return dict(world.fact(FACT) or {})
 
 
-def looked(sides: Sides, seen: Mapping[Name, Pair], known: Kept | None) -> Kept:
+def looked(sides: ReplicationPair, seen: Mapping[Name, Pair], known: Kept | None) -> Kept:
     """Return what is to be kept of a database: the tables whose numbers are not the same."""
     ordered = {name: _ordered(sides, pair) for name, pair in seen.items()}
     return {
@@ -46,7 +46,7 @@ def looked(sides: Sides, seen: Mapping[Name, Pair], known: Kept | None) -> Kept:
 
 
 def anew(
-    sides: Sides, seen: Mapping[Name, Pair], known: Kept | None, drifts: Sequence[Drift]
+    sides: ReplicationPair, seen: Mapping[Name, Pair], known: Kept | None, drifts: Sequence[Drift]
 ) -> set[Name]:
     """Return the tables whose rows are others than those of the same name were.
 
@@ -65,21 +65,21 @@ def anew(
 
 
 def whole(
-    sides: Sides, seen: Mapping[Name, Pair], known: Kept | None, names: Iterable[Name]
+    sides: ReplicationPair, seen: Mapping[Name, Pair], known: Kept | None, names: Iterable[Name]
 ) -> set[Name]:
     """Return those of the tables made anew that are others as a whole, not in a column alone."""
     return {name for name in names if _renumbered(name, _ordered(sides, seen[name]), known or {})}
 
 
 async def keep(
-    world: World, watch: Watch, database: str, tables: Iterable[Name], *, column: bool = False
+    world: RunContext, watch: Watch, database: str, tables: Iterable[Name], *, column: bool = False
 ) -> None:
     """Keep the numbers of tables whose rows a mend has brought: they are no others from now on.
 
     A mend of a `column` alone brings no row of a table that is another as a whole: the next look
     is to tell of that one yet.
     """
-    known, sides = kept(world), held(world)
+    known, sides = kept(world), current_pair(world)
     if database not in known:
         return
     async with (
@@ -117,7 +117,7 @@ def _other(name: Name, pair: Pair, known: Kept, made: set[tuple[str, ...]]) -> b
     )
 
 
-def _ordered(sides: Sides, pair: Pair) -> Pair:
+def _ordered(sides: ReplicationPair, pair: Pair) -> Pair:
     if sides.publisher.identity is Role.GREEN:
         return pair
     return Pair(pair.numbers[::-1], {name: two[::-1] for name, two in pair.places.items()})

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.postgres import numbers, schema
 from runbook.postgres.gather_all import together
 from runbook.postgres.numbers import Name, Pair
@@ -108,19 +108,19 @@ def from_json(value: Any) -> Drift:
     return _DRIFT.validate_python(value)
 
 
-def given_up(world: World) -> list[str]:
+def given_up(world: RunContext) -> list[str]:
     """Return the databases that are left behind by name."""
     return list(world.fact(GIVEN_UP) or ())
 
 
-def kept(world: World) -> list[Drift]:
+def kept(world: RunContext) -> list[Drift]:
     """Return what the watch found last."""
     return [from_json(each) for each in (world.fact(FACT) or {}).get("drifts", ())]
 
 
 def compare(
     database: str,
-    sides: Sides,
+    sides: ReplicationPair,
     here: Sequence[Line],
     there: Sequence[Line],
     same: Collection[Key] = (),
@@ -166,7 +166,7 @@ def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
 
 
 async def differences(
-    world: World, sides: Sides, database: str
+    world: RunContext, sides: ReplicationPair, database: str
 ) -> tuple[list[Drift], frozenset[Key]]:
     """Return how the sides differ now, and what is alike although each writes it its own way."""
     async with (
@@ -181,7 +181,7 @@ async def differences(
     return drifts, frozenset(both - (pairs.keys() - same))
 
 
-class SchemaLook:
+class SchemaSurvey:
     """Compares the schemas of both sides, database by database, as cheaply as it can.
 
     First a stamp of the catalogs on each side: where none has moved since the last look, what was
@@ -190,10 +190,10 @@ class SchemaLook:
     does not count (`alike`).
     """
 
-    def __init__(self, world: World, publication: str) -> None:
+    def __init__(self, world: RunContext, publication: str) -> None:
         self._world = world
         self._publication = publication
-        self._sides: Sides | None = None
+        self._sides: ReplicationPair | None = None
         self._known: dict[str, tuple[tuple[str, str], list[Drift]]] = {}
         self.numbered: dict[str, dict[Name, Pair]] = {}
         """The tables of each database whose catalogs have moved, as `numbers.pairs` returns them,
@@ -203,7 +203,7 @@ class SchemaLook:
         self.compared_s = 0.0
         """How long for the comparisons that followed."""
 
-    async def look(self, sides: Sides, databases: Sequence[str]) -> list[Drift]:
+    async def look(self, sides: ReplicationPair, databases: Sequence[str]) -> list[Drift]:
         """Return how the sides differ now."""
         if sides != self._sides:
             self._sides, self._known = sides, {}
@@ -226,7 +226,7 @@ class SchemaLook:
             found += await self._database(sides, database)
         return found
 
-    async def _database(self, sides: Sides, database: str) -> list[Drift]:
+    async def _database(self, sides: ReplicationPair, database: str) -> list[Drift]:
         async with (
             self._world.connect(sides.publisher, database) as publisher,
             self._world.connect(sides.subscriber, database) as subscriber,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.postgres import schema
 from runbook.postgres.schema import Key, Line
 from state.records import Json
@@ -43,18 +43,18 @@ class Alike:
 _LIST = TypeAdapter(list[Alike])
 
 
-def kept(world: World) -> list[Alike]:
+def kept(world: RunContext) -> list[Alike]:
     """Return what is known to be the same."""
     return _LIST.validate_python(world.fact(FACT) or [])
 
 
-def with_more(world: World, more: Iterable[Alike]) -> Json:
+def with_more(world: RunContext, more: Iterable[Alike]) -> Json:
     """Return the value of the fact, with more of them."""
     return _LIST.dump_python([*dict.fromkeys([*kept(world), *more])], mode="json")
 
 
 async def same(
-    world: World, database: str, connection: AsyncConnection, pairs: Pairs
+    world: RunContext, database: str, connection: AsyncConnection, pairs: Pairs
 ) -> frozenset[Key]:
     """Return which pairs are the same: those known to be, and those that a server proves now.
 

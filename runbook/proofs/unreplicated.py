@@ -12,8 +12,8 @@ from typing import Protocol
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.postgres import replication
 from state.records import Json
 
@@ -59,12 +59,12 @@ async def mark(connection: AsyncConnection) -> Mark:
     return Mark(at, await replication.started(connection), remote)
 
 
-def found(world: World) -> tuple[str, ...]:
+def found(world: RunContext) -> tuple[str, ...]:
     """Return what has brought rows to the present publisher that were not compared since."""
     return tuple(_kept(world).get("found", ()))
 
 
-def last_equal(world: World) -> Mark:
+def last_equal(world: RunContext) -> Mark:
     """Return from where on rows count that have come by an origin: what was before is equal."""
     capture = world.fact("capture") or {}
     begins = (capture.get("from") or {}).values()
@@ -74,7 +74,7 @@ def last_equal(world: World) -> Mark:
     return max(captured, compared, key=lambda each: each.at)
 
 
-def keep(world: World, evidence: Evidence, words: Collection[str]) -> None:
+def keep(world: RunContext, evidence: Evidence, words: Collection[str]) -> None:
     """Keep what has brought rows, beside what is known already."""
     known = found(world)
     new = [each for each in words if each not in known]
@@ -82,7 +82,7 @@ def keep(world: World, evidence: Evidence, words: Collection[str]) -> None:
         _keep(world, evidence, "; ".join(new), [*known, *new], last_equal(world))
 
 
-def proved(world: World, evidence: Evidence, past: Mark) -> None:
+def proved(world: RunContext, evidence: Evidence, past: Mark) -> None:
     """Keep that all rows are equal, up to a mark of the publisher."""
     if found(world):
         _keep(world, evidence, "what came by replication origins is equal now", [], past)
@@ -96,14 +96,14 @@ def _mark(at: int, origins: Mapping[str, Json]) -> Mark:
     return Mark(at, str(origins.get("started", "")), None if remote is None else dict(remote))
 
 
-def _kept(world: World) -> dict[str, Json]:
+def _kept(world: RunContext) -> dict[str, Json]:
     kept = world.fact(FACT) or {}
-    return kept if kept.get("publisher") == held(world).publisher.value else {}
+    return kept if kept.get("publisher") == current_pair(world).publisher.value else {}
 
 
-def _keep(world: World, evidence: Evidence, text: str, words: list[str], past: Mark) -> None:
+def _keep(world: RunContext, evidence: Evidence, text: str, words: list[str], past: Mark) -> None:
     value = {
-        "publisher": held(world).publisher.value,
+        "publisher": current_pair(world).publisher.value,
         "past": past.at,
         "origins": past.origins(),
         "found": words,

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
@@ -29,7 +29,7 @@ def tables(found: Sequence[Drift]) -> set[Table]:
 
 
 async def counted(
-    world: World,
+    world: RunContext,
     publisher: Role,
     before: Sequence[Drift],
     now: Sequence[Drift],
@@ -71,7 +71,7 @@ def _table(drift: Drift) -> Table:
     return drift.database, drift.names[0], drift.names[1]
 
 
-async def _there(world: World, publisher: Role, drift: Drift) -> bool:
+async def _there(world: RunContext, publisher: Role, drift: Drift) -> bool:
     """Return whether the publisher has the column."""
     async with world.connect(publisher, drift.database) as connection:
         return await has_column(connection, drift.names)

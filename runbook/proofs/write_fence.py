@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from pydantic import TypeAdapter
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
@@ -45,7 +45,7 @@ Connections = Mapping[str, AsyncConnection]
 
 
 @asynccontextmanager
-async def connections(world: World, role: Role) -> AsyncIterator[Connections]:
+async def connections(world: RunContext, role: Role) -> AsyncIterator[Connections]:
     """Lend one connection to each database of a role's cluster."""
     databases = await world.databases(role)
     async with AsyncExitStack() as stack:
@@ -55,13 +55,13 @@ async def connections(world: World, role: Role) -> AsyncIterator[Connections]:
         yield dict(zip(databases, opened, strict=True))
 
 
-async def warm(world: World, roles: tuple[Role, ...]) -> None:
+async def warm(world: RunContext, roles: tuple[Role, ...]) -> None:
     """Open the connections that the proof will need, while the applications still run."""
     async with AsyncExitStack() as stack:
         await together(*(stack.enter_async_context(connections(world, role)) for role in roles))
 
 
-async def prove(world: World, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
+async def prove(world: RunContext, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
     """Prove over a window that nothing writes on a cluster, and that its followers stand still.
 
     Keeps the marks of the frozen cluster and the last look at each as facts. Raises `StepFailed`
@@ -119,7 +119,7 @@ async def _written(since: Marks, opened: Connections) -> tuple[str, ...]:
     return verdict.changed if verdict.same is False else ()
 
 
-async def refuse_if_open(world: World, on: Role, *, now: str) -> None:
+async def refuse_if_open(world: RunContext, on: Role, *, now: str) -> None:
     """Look once more, right before what rests on it, whether a fence that was proved stands.
 
     One look where nothing has moved since the proof. Otherwise, and where no look of the proof is
@@ -153,7 +153,7 @@ async def refuse_if_open(world: World, on: Role, *, now: str) -> None:
     )
 
 
-async def moved_on_old_blue(world: World, watch: Watch) -> set[str]:
+async def moved_on_old_blue(world: RunContext, watch: Watch) -> set[str]:
     """Return the databases of old blue that moved since the fence; mark it anew where in doubt.
 
     What was written on blue between the fence and AWS's own freeze was carried to green: the marks
@@ -183,7 +183,7 @@ async def moved_on_old_blue(world: World, watch: Watch) -> set[str]:
     return set(marks.moved(Marks.from_json(before), taken))
 
 
-def kept_sample(world: World, role: Role) -> FenceSample | None:
+def kept_sample(world: RunContext, role: Role) -> FenceSample | None:
     """Return the look at a cluster that the last proof of the fence kept."""
     kept = world.fact(f"fence.{role.slug}")
     return None if kept is None else _SAMPLE.validate_python(kept)
@@ -199,7 +199,7 @@ async def _look(opened: Mapping[Role, Connections]) -> dict[Role, FenceSample]:
     return dict(zip(opened, samples, strict=True))
 
 
-async def _slots(on: Connections, world: World) -> dict[str, int]:
+async def _slots(on: Connections, world: RunContext) -> dict[str, int]:
     """Return where WAL ends now, for each slot that feeds a follower."""
     connection = on[world.plan.credentials.maintenance_database]
     names = [
@@ -210,7 +210,7 @@ async def _slots(on: Connections, world: World) -> dict[str, int]:
 
 
 async def _why_not(
-    world: World,
+    world: RunContext,
     before: Mapping[Role, FenceSample],
     after: Mapping[Role, FenceSample],
     floor: Mapping[str, int],
@@ -252,7 +252,7 @@ def rows_of(sample: FenceSample) -> dict[str, tuple[int, int, str]]:
 
 
 def _keep(
-    world: World,
+    world: RunContext,
     watch: Watch,
     on: Role,
     samples: Mapping[Role, FenceSample],

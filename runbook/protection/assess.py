@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.clocks import stale
-from runbook.base.pair import Sides
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.postgres.refusals import told_once
 from runbook.proofs.diverged import Differing
@@ -104,7 +104,7 @@ class Kept:
     asked: bool = False
     """Whether the switchover was called, whether or not it was seen to be done."""
     switched: bool = False
-    sides: Sides = field(default_factory=lambda: Sides.of(Role.NEW_BLUE))
+    sides: ReplicationPair = field(default_factory=lambda: ReplicationPair.of(Role.NEW_BLUE))
     slots: Mapping[str, str] | None = None
     """Database -> slot of the capture; None: there is none yet."""
     detached: bool = False
@@ -121,17 +121,17 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Observed:
     """What the looks saw last."""
 
     lags: Sequence[LagView] = ()
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    seen: Mapping[str, ProbeResult] = field(default_factory=dict)
     """By the name of the look."""
     rhythm_s: Mapping[str, float] = field(default_factory=dict)
     """How old each may be by its own rhythm, in seconds."""
 
 
-def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protection:
+def assess(kept: Kept, looked: Observed, limits: Limits, now: datetime) -> Protection:
     """Return whether taking the way now would lose nothing; anything not known is not good.
 
     Protected means: a known position was confirmed past, every slot is there and not lost, every
@@ -155,7 +155,7 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
         words = f"rows differed at the last comparison: {', '.join(kept.different[:NAMED])}"
         return Protection(False, words, tuple(kept.different), now)
     lags, unknowns = lag_alarms(looked.lags, kept.slots, limits, now)
-    reasons: list[Alarm] = []
+    reasons: list[Alert] = []
     for rest in RESTS:
         seen = _fresh(rest, looked, limits, now)
         reasons += seen.breaking[:NAMED]
@@ -190,16 +190,16 @@ def judge(kept: Kept, looked: Looked, limits: Limits, now: datetime) -> Protecti
     )
 
 
-def _fresh(rest: Rest, looked: Looked, limits: Limits, now: datetime) -> Seen:
+def _fresh(rest: Rest, looked: Observed, limits: Limits, now: datetime) -> ProbeResult:
     """Return what a look saw; where it was not made lately, nothing but that."""
-    seen = looked.seen.get(rest.name, Seen())
+    seen = looked.seen.get(rest.name, ProbeResult())
     own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
     if stale(seen.at, now, max(limits.fresh_s, own_s)):
-        return Seen(unknown=f"{rest.missing} {'yet' if seen.at is None else 'lately'}")
+        return ProbeResult(unknown=f"{rest.missing} {'yet' if seen.at is None else 'lately'}")
     return seen
 
 
-def _banner(sides: Sides, beside: Seen) -> str:
+def _banner(sides: ReplicationPair, beside: ProbeResult) -> str:
     """Return what taking the way would cost now, all rows having arrived."""
     if beside.unknown:
         return f"{sides.journey} now would lose no row; {beside.unknown}"
@@ -234,9 +234,9 @@ def by_journal(kept: Kept, now: datetime) -> Protection | None:
 
 def lag_alarms(
     lags: Sequence[LagView], slots: Mapping[str, str], limits: Limits, now: datetime
-) -> tuple[list[Alarm], list[str]]:
+) -> tuple[list[Alert], list[str]]:
     """Return what is wrong with the slots of a capture, and what about them is not known."""
-    alarms: list[Alarm] = []
+    alarms: list[Alert] = []
     unknowns: list[str] = []
     by_slot = {lag.slot: lag for lag in lags}
     for database, slot in slots.items():
@@ -262,14 +262,14 @@ def lag_alarms(
     return alarms, unknowns
 
 
-def row_alarms(kept: Kept, now: datetime) -> list[Alarm]:
+def row_alarms(kept: Kept, now: datetime) -> list[Alert]:
     """Return what is known of rows that the subscriber does not have as the publisher has them."""
     tables = [
-        Alarm(Cause.ROWS, t.database, f"table {t.schema}.{t.table}", t.words, True, now)
+        Alert(Cause.ROWS, t.database, f"table {t.schema}.{t.table}", t.words, True, now)
         for t in kept.differing
     ]
     return tables + [
-        Alarm(Cause.ORIGIN, "", f"rows {words}", words, True, now) for words in kept.uncarried
+        Alert(Cause.ORIGIN, "", f"rows {words}", words, True, now) for words in kept.uncarried
     ]
 
 
@@ -317,11 +317,11 @@ def _stage(kept: Kept) -> Stage:
     return Stage.HELD if kept.verified else Stage.MAKING
 
 
-def _alarm(cause: Cause, lag: LagView, words: str, now: datetime) -> Alarm:
-    return Alarm(cause, lag.database, f"slot {lag.slot}", words, True, lag.at or now)
+def _alarm(cause: Cause, lag: LagView, words: str, now: datetime) -> Alert:
+    return Alert(cause, lag.database, f"slot {lag.slot}", words, True, lag.at or now)
 
 
-def _broken(alarms: list[Alarm], now: datetime, *, lost: bool = False) -> Protection:
+def _broken(alarms: list[Alert], now: datetime, *, lost: bool = False) -> Protection:
     first = alarms[0]
     return Protection(
         False,

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from runbook.base.alert import Alarm, Cause
+from runbook.base.alert import Alert, Cause
 from runbook.base.downtime import Downtime
 
 
@@ -195,7 +195,7 @@ class Protection:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Dashboard:
     """All live figures together."""
 
     clusters: tuple[ClusterView, ...] = ()
@@ -222,7 +222,7 @@ class Board:
     """Status of the blue/green deployment in AWS's words, or empty."""
     green_lags: tuple[LagView, ...] = ()
     """AWS's own slots, by which green follows blue before the switchover."""
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[Alert, ...] = ()
     """All that the watch has found, what breaks the protection first."""
     strays_since: datetime | None = None
     """Since when every write on the subscriber is watched without a gap; None: it is not."""
@@ -232,12 +232,12 @@ class Board:
     """Who went on with the run since this journal, or empty."""
     at: datetime | None = None
 
-    def waits_for(self, text: str, fraction: float | None, *, to_do: bool = False) -> Board:
+    def waits_for(self, text: str, fraction: float | None, *, to_do: bool = False) -> Dashboard:
         """Return it with what the running step waits for; `to_do`: for a person, who must act."""
         calls = text if to_do else ""
         return replace(self, waiting=text, waiting_fraction=fraction, to_do=calls)
 
-    def without(self, look: str, why: str) -> Board:
+    def without(self, look: str, why: str) -> Dashboard:
         """Return it after a look has failed: its figures are not known, or bear the reason."""
         if look == "lags":
             lags = tuple(lag.unknown(why) for lag in self.lags)
@@ -251,11 +251,11 @@ class Board:
         return self
 
     @property
-    def returned(self) -> Alarm | None:
+    def returned(self) -> Alert | None:
         """The alarm that a cluster that was given up is back, and open; None where none is."""
         return next((alarm for alarm in self.alarms if alarm.cause is Cause.RETURNED), None)
 
-    def taken_over(self, protection: Protection) -> Board:
+    def taken_over(self, protection: Protection) -> Dashboard:
         """Return it as what another process knew: each figure bears its age."""
         return replace(
             self.waits_for("", None),
@@ -266,7 +266,7 @@ class Board:
             protection=protection,
         )
 
-    def forgotten(self, why: str) -> Board:
+    def forgotten(self, why: str) -> Dashboard:
         """Return it with no figure known any more."""
         return replace(
             self,
@@ -284,12 +284,12 @@ class Board:
         return value
 
 
-_BOARD = TypeAdapter(Board)
+_BOARD = TypeAdapter(Dashboard)
 
 
-def from_json(value: Any) -> Board:
+def from_json(value: Any) -> Dashboard:
     """Return the board that `as_json` wrote; one that says nothing where it cannot be read."""
     try:
         return _BOARD.validate_python(value)
     except ValidationError:
-        return Board(protection=Protection(None, "the figures that were kept cannot be read"))
+        return Dashboard(protection=Protection(None, "the figures that were kept cannot be read"))

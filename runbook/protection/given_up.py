@@ -6,24 +6,24 @@ So it is looked for until it was closed.
 
 from __future__ import annotations
 
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.ownership import serving
-from runbook.ownership.serving import Seen as Asked
+from runbook.ownership.serving import ClusterUse as Asked
 from state.journal import Journal
 
 FACT = "given-up"
 """The fact that names the role of the cluster; emptied once it was closed."""
 
 
-def of(world: World) -> Role | None:
+def of(world: RunContext) -> Role | None:
     """Return the cluster that was given up, and was not closed since; None where there is none."""
     kept = world.fact(FACT)
     return Role(kept) if kept and not serving.believed(world, Role(kept)).serves else None
 
 
-async def look(world: World) -> Asked | None:
+async def look(world: RunContext) -> Asked | None:
     """Ask it. None: there is none, or AWS has it no more."""
     role = of(world)
     cluster = None if role is None else await world.find(role)
@@ -45,14 +45,14 @@ def words(seen: Asked | None) -> str:
     return f"{name}, and is open: {'; '.join(how)}" if how else ""
 
 
-async def watched(world: World, journal: Journal, before: Seen | None) -> Seen:
+async def watched(world: RunContext, journal: Journal, before: ProbeResult | None) -> ProbeResult:
     """Look as the watch does, and journal that it is back; `before` is what the last look saw."""
     found, now = words(await look(world)), world.now()
     if not found:
-        return Seen(now, (), "")
+        return ProbeResult(now, (), "")
     found += (
         f". What is written there stays there alone. Close it: m, or blueprime mend {world.run} all"
     )
     if before is None or not before.alarms:
         journal.evidence(world.run, "monitor", found)
-    return Seen(now, (Alarm(Cause.RETURNED, "", "given up", found, True, now),), "")
+    return ProbeResult(now, (Alert(Cause.RETURNED, "", "given up", found, True, now),), "")

@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.protection import verdicts
-from runbook.protection.assess import Looked, Steady, judge
-from runbook.protection.dashboard import Board, Protection
+from runbook.protection.assess import Observed, Steady, assess
+from runbook.protection.dashboard import Dashboard, Protection
 from state.journal import Journal
 
 
-class Judging:
+class VerdictRecord:
     """Gives the verdict of one process that watches, over time."""
 
-    def __init__(self, world: World, journal: Journal) -> None:
+    def __init__(self, world: RunContext, journal: Journal) -> None:
         self._world, self._journal = world, journal
         self._last_known = Protection(None, "")
         self._announced: object = None
         self._steady = Steady()
 
-    def begin_with(self, known: Board) -> None:
+    def begin_with(self, known: Dashboard) -> None:
         """Go on from the verdict of whoever held the run before: it bears its age."""
         last = known.protection
         if last.looking:
@@ -46,11 +46,11 @@ class Judging:
             before_at=self._last_known.at,
         )
 
-    def verdict(self, looked: Looked, *, asked: bool, first: bool) -> Protection:
+    def verdict(self, looked: Observed, *, asked: bool, first: bool) -> Protection:
         """Return what may be said now. `first`: not everything was looked at since the start."""
         kept = verdicts.kept(self._world, asked=asked)
         now = self._world.now()
-        found = judge(kept, looked, self._world.plan.protection, now)
+        found = assess(kept, looked, self._world.plan.protection, now)
         if found.protected is None and first:
             found = self.looking()
         elif found.protected is not None:

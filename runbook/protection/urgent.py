@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook.protection import dashboard as boards
-from runbook.protection.dashboard import Board, ClusterView, Serving
+from runbook.protection.dashboard import ClusterView, Dashboard, Serving
 from state.records import RunSummary
 
 DOWN = {
@@ -38,7 +38,7 @@ class Urgent:
     """When it was seen last; None: not since another process saw it."""
 
 
-def urgent(board: Board) -> tuple[Urgent, ...]:
+def urgent(board: Dashboard) -> tuple[Urgent, ...]:
     """Return what is urgent, the gravest first, each as of when it was seen."""
     if board.left_behind:
         # Whoever holds the run knows; what this journal believes of it is old.
@@ -68,7 +68,7 @@ class Condition:
     """Whether it is certain; else it may be that only the view from here is cut."""
 
 
-def condition(board: Board, view: ClusterView) -> Condition | None:
+def condition(board: Dashboard, view: ClusterView) -> Condition | None:
     """Return what is known of a cluster besides AWS's status; None where nothing speaks against it.
 
     A cluster that was given up is open as far as anybody knows: nobody has closed it.

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from runbook.base.clocks import stale
-from runbook.base.context import World
-from runbook.base.pair import VERIFIED, detached, held
+from runbook.base.context import RunContext
+from runbook.base.pair import VERIFIED, current_pair, detached
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
@@ -20,7 +20,7 @@ from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import DIFFERENT
 from runbook.protection import dashboard as boards
 from runbook.protection.assess import Kept, by_journal, row_alarms
-from runbook.protection.dashboard import Board, Production, Protection
+from runbook.protection.dashboard import Dashboard, Production, Protection
 from state.records import Json
 
 FACT = "protection"
@@ -30,9 +30,9 @@ SEEN_S = 60.0
 """How long a step waits for the watch to see the protection."""
 
 
-def kept(world: World, *, asked: bool = False) -> Kept:
+def kept(world: RunContext, *, asked: bool = False) -> Kept:
     """Return what the journal says now. `asked`: whether the switchover was called."""
-    sides = held(world)
+    sides = current_pair(world)
     capture = world.fact("capture")
     return Kept(
         left_behind=str(world.fact(LEFT_BEHIND) or ""),
@@ -49,12 +49,12 @@ def kept(world: World, *, asked: bool = False) -> Kept:
     )
 
 
-def of_capture(world: World) -> Mapping[str, Json]:
+def of_capture(world: RunContext) -> Mapping[str, Json]:
     """Return what tells the present capture from any other: slot -> where it began to keep."""
     return dict((world.fact("capture") or {}).get("from") or {})
 
 
-def as_fact(world: World, protection: Protection, *, lost: bool) -> dict[str, Json]:
+def as_fact(world: RunContext, protection: Protection, *, lost: bool) -> dict[str, Json]:
     """Return a verdict as the journal keeps it."""
     return {
         "protected": protection.protected,
@@ -67,7 +67,7 @@ def as_fact(world: World, protection: Protection, *, lost: bool) -> dict[str, Js
     }
 
 
-def journaled(world: World) -> Mapping[str, Json]:
+def journaled(world: RunContext) -> Mapping[str, Json]:
     """Return the latest verdict of the present capture, or an empty mapping where there is none.
 
     One on a former capture says nothing of this one: the other direction, or slots that were lost.
@@ -76,20 +76,20 @@ def journaled(world: World) -> Mapping[str, Json]:
     return found if dict(found.get("of") or {}) == of_capture(world) else {}
 
 
-def is_protected(world: World) -> bool:
+def is_protected(world: RunContext) -> bool:
     """Return whether the run was last seen to be protected, and nothing says otherwise since."""
-    if not journaled(world).get("protected") or detached(world, held(world).subscriber):
+    if not journaled(world).get("protected") or detached(world, current_pair(world).subscriber):
         return False
     unlike = world.fact(DIFFERENT) or diverged.left(world) or unreplicated.found(world)
     return not unlike and world.fact("slots") != []
 
 
-def is_lost(world: World) -> bool:
+def is_lost(world: RunContext) -> bool:
     """Return whether writes were last seen to be missing on the subscriber for good."""
     return bool(journaled(world).get("lost"))
 
 
-def last_known(world: World, board: Board) -> Protection:
+def last_known(world: RunContext, board: Dashboard) -> Protection:
     """Return the last verdict that was put up, less what the journal has learned since."""
     last = board.protection
     if last.looking:
@@ -105,7 +105,7 @@ def last_known(world: World, board: Board) -> Protection:
     return replace(last, protected=False, text=f"rows differ: {words[0]}", reasons=words)
 
 
-def as_seen(world: World, board: Board, *, watched: bool) -> Protection:
+def as_seen(world: RunContext, board: Dashboard, *, watched: bool) -> Protection:
     """Return the verdict for whoever only reads: not known now, unless it is fresh.
 
     `watched` says that the process that put it up still lives. What was seen last, and when, stands
@@ -117,7 +117,7 @@ def as_seen(world: World, board: Board, *, watched: bool) -> Protection:
     return replace(last, protected=None, looking=False, before=last.protected, before_at=last.at)
 
 
-def unreached(world: World, *, fresh: bool = True) -> Production | None:
+def unreached(world: RunContext, *, fresh: bool = True) -> Production | None:
     """Return the cluster that serves, if it was looked for (lately, if `fresh`) in vain."""
     value = world.live()
     if value is None:
@@ -127,7 +127,7 @@ def unreached(world: World, *, fresh: bool = True) -> Production | None:
     return found if found.unreached and not (fresh and late) else None
 
 
-def board_as_seen(world: World, *, watched: bool) -> Board | None:
+def board_as_seen(world: RunContext, *, watched: bool) -> Dashboard | None:
     """Return the figures that were put up last, for whoever only reads; None where none ever were.
 
     Every output that does not watch by itself takes them from here: the same ones, with the same
@@ -140,7 +140,7 @@ def board_as_seen(world: World, *, watched: bool) -> Board | None:
     return replace(board, protection=as_seen(world, board, watched=watched))
 
 
-def present(world: World) -> Protection:
+def present(world: RunContext) -> Protection:
     """Return the verdict that the watch of this run has put up, if it is fresh; else not known."""
     value = world.live()
     if value is None:
@@ -151,7 +151,7 @@ def present(world: World) -> Protection:
     return found
 
 
-async def await_protected(world: World, watch: Watch, *, since: datetime, now: str) -> None:
+async def await_protected(world: RunContext, watch: Watch, *, since: datetime, now: str) -> None:
     """Wait until the watch has seen the protection, by a verdict made after `since`.
 
     Raises `StepFailed` with its reasons where it does not come, or cannot; `now` says in words what

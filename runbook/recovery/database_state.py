@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import publication_name, replication_role
 from runbook.base.roles import Role
 from runbook.postgres import activity, catalog, replication
@@ -80,7 +80,7 @@ class Side:
         return Traffic.LET_IN if self.able else Traffic.CLOSED
 
 
-async def look(world: World, role: Role) -> Side:
+async def look(world: RunContext, role: Role) -> Side:
     """Look at a role's cluster. Raises what connecting raises."""
     names = list(world.plan.traffic.application_roles)
     async with write_fence.connections(world, role) as opened:
@@ -111,7 +111,7 @@ async def look(world: World, role: Role) -> Side:
         )
 
 
-async def other_sessions(world: World, role: Role) -> int:
+async def other_sessions(world: RunContext, role: Role) -> int:
     """Count the sessions of other blueprimes on a cluster: one may hold the run."""
     async with world.connect(role) as connection:
         cursor = await connection.execute(
@@ -163,7 +163,7 @@ class Rows:
     words: str
 
 
-async def same_rows(world: World, left: Role, right: Role, databases: Sequence[str]) -> Rows:
+async def same_rows(world: RunContext, left: Role, right: Role, databases: Sequence[str]) -> Rows:
     """Compare the rows of two clusters, within the time that the plan gives the fence."""
     first, second = await world.target(left), await world.target(right)
     differ: list[str] = []

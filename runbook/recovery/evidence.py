@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.recovery.cluster_roles import Cast, no_guess
 from runbook.recovery.database_state import Rows, Side, Traffic
@@ -17,7 +17,7 @@ from runbook.recovery.found import Draft, Item, Unknown
 class Scene:
     """What the position is told from. `world` reads its facts from `draft`."""
 
-    world: World
+    world: RunContext
     draft: Draft
     cast: Cast
     sides: Mapping[Role, Side]
@@ -80,7 +80,7 @@ class Scene:
 
     def unsubscribed(self, publisher: Role = Role.NEW_BLUE) -> list[str]:
         """Return the captured databases without a subscription on the other, if that was seen."""
-        follower = self.sides.get(Sides.of(publisher).subscriber)
+        follower = self.sides.get(ReplicationPair.of(publisher).subscriber)
         if follower is None:
             return []
         return [name for name in self.captured_on(publisher) if name not in follower.subscriptions]
@@ -90,7 +90,10 @@ class Scene:
 
         A subscription that is still to be made has a slot that nobody has read.
         """
-        side, follower = self.sides.get(publisher), self.sides.get(Sides.of(publisher).subscriber)
+        side, follower = (
+            self.sides.get(publisher),
+            self.sides.get(ReplicationPair.of(publisher).subscriber),
+        )
         if side is None or follower is None:
             return False
         return any(slot.used and slot.database not in follower.subscriptions for slot in side.slots)
@@ -101,7 +104,7 @@ class Scene:
         The other side then holds a capture of its own, which is made only once it has every write;
         where the way is ended for good it holds none.
         """
-        other = self.sides.get(Sides.of(publisher).subscriber)
+        other = self.sides.get(ReplicationPair.of(publisher).subscriber)
         followed = self.capture_complete(publisher) and self.detaching(publisher)
         return followed and other is not None and other.captured
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.ownership import holder, serving
 from runbook.plan.model import Plan
 from runbook.preflight import plans
@@ -63,7 +63,7 @@ async def stand(journal: Journal, found: Adoption) -> Standing:
 async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
     """Return what tells that the journal knows less than the clusters, or an empty string."""
     plan = plans.of_run(journal, run)
-    world = World(run=run.id, plan=plan, journal=journal, aws=found.scene.world.aws)
+    world = RunContext(run=run.id, plan=plan, journal=journal, aws=found.scene.world.aws)
     if mark := holder.left_behind(world, found.scene.cast.clusters):
         return (
             f"was left behind: {mark.who} on {mark.machine} "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from runbook.amounts import counted
-from runbook.base.pair import DETACHED, Sides, capture_fact, slot_name
+from runbook.base.pair import DETACHED, ReplicationPair, capture_fact, slot_name
 from runbook.base.roles import Role
-from runbook.base.variants import WayBack
+from runbook.base.variants import RollbackTarget
 from runbook.ownership.serving import Door, door_fact
 from runbook.postgres import marks
 from runbook.procedure.steps.protect.capture import Capture
@@ -134,7 +134,7 @@ def _capture(scene: Scene, stays: list[Stay]) -> None:
     value = _value(scene, held)
     text = f"the capture on {held.value} covers {', '.join(value['databases'])}"
     scene.draft.keep("capture", value, text)
-    _subscribed(scene, Sides.of(held))
+    _subscribed(scene, ReplicationPair.of(held))
     for name in sorted(set(value["slots"].values()) - {slot.name for slot in slots}):
         scene.doubt(f"what became of the slot {name}", "it is not there: no way back through it")
 
@@ -152,7 +152,7 @@ def _value(scene: Scene, publisher: Role) -> dict[str, Json]:
     return value
 
 
-def _subscribed(scene: Scene, sides: Sides) -> None:
+def _subscribed(scene: Scene, sides: ReplicationPair) -> None:
     follower = scene.sides.get(sides.subscriber)
     clusters = {Role.BLUE_PRIME: scene.cast.prime, Role.NEW_BLUE: scene.cast.green}
     cluster = clusters[sides.subscriber]
@@ -261,7 +261,7 @@ def _led(stays: list[Stay]) -> Role | None:
         if SwitchEndpoint.key in stay.done():
             if stay.track is Track.UPGRADE:
                 return Role.NEW_BLUE
-            return Role.OLD_BLUE if stay.way == WayBack.OLD_BLUE else Role.BLUE_PRIME
+            return Role.OLD_BLUE if stay.way == RollbackTarget.OLD_BLUE else Role.BLUE_PRIME
     return None
 
 
@@ -271,7 +271,7 @@ def _detached(scene: Scene, stay: Stay) -> Role | None:
         return None
     if stay.track is Track.COMMIT:
         return Role.BLUE_PRIME
-    if stay.way == WayBack.SETTLE:
+    if stay.way == RollbackTarget.SETTLE:
         return Role.NEW_BLUE
     turned = SwitchEndpoint.key in stay.done()
     if stay.track is Track.UPGRADE:

@@ -10,9 +10,9 @@ from time import monotonic
 from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.variants import WayUp
+from runbook.base.variants import UpgradeVariant
 from runbook.failures import StepFailed
 from runbook.ownership import holder, tags
 from runbook.ownership.holder import HOLDER_TAG, Mark
@@ -186,7 +186,7 @@ async def _told(
 ) -> Adoption:
     draft = Draft()
     goes_by = plan or plan_from_cluster.parsed(text)
-    world = World(run=cast.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
+    world = RunContext(run=cast.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
     scene = Scene(world, draft, cast, {}, locks=goes_by.traffic.lock_roles)
     scene.items, scene.unknown = list(cast.items), list(cast.unknown)
     facts.roles(scene)
@@ -248,7 +248,7 @@ def _lookable(cast: Cast) -> dict[Role, Cluster]:
     }
 
 
-async def _looked(world: World, cast: Cast) -> list[Role]:
+async def _looked(world: RunContext, cast: Cast) -> list[Role]:
     """Return the parts whose cluster has an instance that answers, as far as AWS knows."""
     found = []
     for role in _lookable(cast):
@@ -303,7 +303,7 @@ async def _stays(scene: Scene, say: Say) -> list[Stay]:
         return infer_rollback.cleaning(scene)
     await _compare(scene, say)
     way = infer_rollback.way_of(scene)
-    if isinstance(way, WayUp):
+    if isinstance(way, UpgradeVariant):
         return await infer_rollback.going_forward(scene)
     if way is not None:
         return await infer_rollback.rolling_back(scene, way)
@@ -342,7 +342,7 @@ def _protects_first(scene: Scene) -> bool:
     return scene.never_opened and scene.cast.prime is not None
 
 
-async def _with_every_role(world: World, text: str, cast: Cast, given: Given) -> str:
+async def _with_every_role(world: RunContext, text: str, cast: Cast, given: Given) -> str:
     """Return a discovered plan with the roles that may log in on any cluster of the run."""
     names: set[str] = set(given.application_roles)
     if not names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from runbook.base.context import RUN_TAG
 from runbook.base.roles import Role
 from runbook.base.step import Step
-from runbook.base.variants import WayBack, WayUp
+from runbook.base.variants import RollbackTarget, UpgradeVariant
 from runbook.ownership.tags import aside_name
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.finish.cleanup import DeleteOwnDeployment
@@ -24,11 +24,11 @@ from runbook.recovery.cluster_roles import no_guess
 from runbook.recovery.database_state import Traffic
 from runbook.recovery.evidence import Scene
 from runbook.recovery.infer_upgrade import until_capture, whole
-from runbook.recovery.stays import Past, Seen, Stay, let_in, probe, seen
+from runbook.recovery.stays import Past, Stay, StayEvidence, let_in, probe, seen
 from state.enums import Status, Track
 
 
-def way_of(scene: Scene) -> WayBack | WayUp | None:
+def way_of(scene: Scene) -> RollbackTarget | UpgradeVariant | None:
     """Return the way on which a run has left its upgrade, or None where it has not."""
     cast = scene.cast
     aside = cast.green is not None and cast.green.identifier == aside_name(
@@ -41,17 +41,17 @@ def way_of(scene: Scene) -> WayBack | WayUp | None:
         and scene.traffic(Role.NEW_BLUE) is not Traffic.OPEN
     )
     if _going_forward(scene):
-        return WayUp.FORWARD
+        return UpgradeVariant.FORWARD
     if cast.bears(cast.prime) or scene.unlocked_on_prime:
-        return WayBack.BLUE_PRIME
+        return RollbackTarget.BLUE_PRIME
     if cast.bears(cast.blue):
-        return WayBack.OLD_BLUE
+        return RollbackTarget.OLD_BLUE
     if aside or closed:
-        return WayBack.OLD_BLUE if cast.prime is None else WayBack.BLUE_PRIME
+        return RollbackTarget.OLD_BLUE if cast.prime is None else RollbackTarget.BLUE_PRIME
     if scene.detaching() and scene.traffic(Role.NEW_BLUE) in (Traffic.CLOSED, Traffic.UNKNOWN):
-        return WayBack.BLUE_PRIME
+        return RollbackTarget.BLUE_PRIME
     if _stopped_once_more(scene):
-        return WayBack.BLUE_PRIME
+        return RollbackTarget.BLUE_PRIME
     return None
 
 
@@ -112,10 +112,10 @@ def committing(scene: Scene) -> bool:
     return scene.detaching() or not scene.sides[Role.NEW_BLUE].slots
 
 
-async def rolling_back(scene: Scene, way: WayBack) -> list[Stay]:
+async def rolling_back(scene: Scene, way: RollbackTarget) -> list[Stay]:
     """Return the stays of a run on its way back."""
-    to = Role.BLUE_PRIME if way is WayBack.BLUE_PRIME else Role.OLD_BLUE
-    upgrade = whole(scene) if way is WayBack.BLUE_PRIME else until_capture(scene)
+    to = Role.BLUE_PRIME if way is RollbackTarget.BLUE_PRIME else Role.OLD_BLUE
+    upgrade = whole(scene) if way is RollbackTarget.BLUE_PRIME else until_capture(scene)
     if _switched_endpoint(scene, to):
         return [upgrade, *await _rolled_back(scene, way, to)]
     _refuse_untold_endpoint(scene)
@@ -126,10 +126,10 @@ async def rolling_back(scene: Scene, way: WayBack) -> list[Stay]:
 
 async def going_forward(scene: Scene) -> list[Stay]:
     """Return the stays of a run that had rolled back and goes to new blue again."""
-    stay = Stay(Track.UPGRADE, WayUp.FORWARD, "going forward again was under way")
+    stay = Stay(Track.UPGRADE, UpgradeVariant.FORWARD, "going forward again was under way")
     before = [whole(scene), _whole_rollback(scene)]
     if has_gone_forward(scene):
-        steps = steps_of(Track.UPGRADE, scene.world.plan, WayUp.FORWARD)
+        steps = steps_of(Track.UPGRADE, scene.world.plan, UpgradeVariant.FORWARD)
         stay.past = await _switched(scene, steps, Role.NEW_BLUE)
         return [*before, stay]
     _refuse_untold_endpoint(scene)
@@ -137,12 +137,12 @@ async def going_forward(scene: Scene) -> list[Stay]:
     return [*before, stay]
 
 
-def _whole_rollback(scene: Scene, way: WayBack = WayBack.BLUE_PRIME) -> Stay:
+def _whole_rollback(scene: Scene, way: RollbackTarget = RollbackTarget.BLUE_PRIME) -> Stay:
     """Return a rollback that is behind the run, protected in its turn."""
     stay = Stay(Track.ROLLBACK, way, "new blue has followed blue prime")
     record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
     for step in steps_of(Track.ROLLBACK, scene.world.plan, way):
-        effects: tuple[Seen, ...] = ()
+        effects: tuple[StayEvidence, ...] = ()
         if step.key == ResumeTraffic.key:
             effects = (record,)
         elif step.key == SwitchEndpoint.key:
@@ -151,18 +151,18 @@ def _whole_rollback(scene: Scene, way: WayBack = WayBack.BLUE_PRIME) -> Stay:
     return stay
 
 
-async def _rolled_back(scene: Scene, way: WayBack, to: Role) -> list[Stay]:
+async def _rolled_back(scene: Scene, way: RollbackTarget, to: Role) -> list[Stay]:
     """Return the stay of a run whose applications are led to the old version, and a settling."""
     if _settling(scene):
-        settle = Stay(Track.ROLLBACK, WayBack.SETTLE, "the way forward was being ended")
+        settle = Stay(Track.ROLLBACK, RollbackTarget.SETTLE, "the way forward was being ended")
         settle.past = await _looked_at(scene, settle)
         return [_whole_rollback(scene), settle]
     if scene.called_off(Role.BLUE_PRIME):
-        stay = Stay(Track.ROLLBACK, WayBack.STAY, "going forward was called off")
+        stay = Stay(Track.ROLLBACK, RollbackTarget.STAY, "going forward was called off")
         stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, stay.way), to)
         return [_whole_rollback(scene), stay]
-    if way is WayBack.BLUE_PRIME and _not_held(scene):
-        way = WayBack.FOR_GOOD
+    if way is RollbackTarget.BLUE_PRIME and _not_held(scene):
+        way = RollbackTarget.FOR_GOOD
     stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
     stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, way), to)
     return [stay]
@@ -210,7 +210,7 @@ async def _switched(scene: Scene, steps: list[Step], to: Role) -> list[Past]:
     for step in steps:
         if step.key == ResumeTraffic.key:
             break
-        effects: tuple[Seen, ...] = ()
+        effects: tuple[StayEvidence, ...] = ()
         if step.key == SwitchEndpoint.key:
             effects = seen(await probe(scene, step)) or (_led(to),)
         past.append(
@@ -222,8 +222,8 @@ async def _switched(scene: Scene, steps: list[Step], to: Role) -> list[Past]:
     return past
 
 
-def _led(to: Role) -> Seen:
-    return Seen(
+def _led(to: Role) -> StayEvidence:
+    return StayEvidence(
         f"{to.slug}/led",
         f"lead the applications to {to.value}",
         "-- seen by adopt",
@@ -236,7 +236,7 @@ async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
     steps = steps_of(stay.track, scene.world.plan, stay.way)
     stop = next(step for step in steps if step.key == StopTraffic.key)
     record = seen(await probe(scene, stop)) or (
-        Seen(
+        StayEvidence(
             f"{away.slug}/closed",
             f"stop the applications on {away.value}",
             "-- seen by adopt",
@@ -288,8 +288,10 @@ def cleaning(scene: Scene) -> list[Stay]:
     Raise `Refused` where new blue is there and is not seen to be on its way out.
     """
     going = _going(scene)
-    way = WayBack.BLUE_PRIME if scene.cast.bears(scene.cast.prime) else WayBack.OLD_BLUE
-    upgrade = whole(scene) if way is WayBack.BLUE_PRIME else until_capture(scene)
+    way = (
+        RollbackTarget.BLUE_PRIME if scene.cast.bears(scene.cast.prime) else RollbackTarget.OLD_BLUE
+    )
+    upgrade = whole(scene) if way is RollbackTarget.BLUE_PRIME else until_capture(scene)
     steps = steps_of(Track.ROLLBACK, scene.world.plan, way)
     back = Stay(Track.ROLLBACK, way, "the old version serves again")
     back.past = [Past(step.key, Status.SUCCEEDED, going) for step in steps]

@@ -17,7 +17,7 @@ from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.procedure.tracks import steps_of
 from runbook.recovery.database_state import Traffic
 from runbook.recovery.evidence import Scene
-from runbook.recovery.stays import Past, Seen, Stay, furthest, let_in, probe, seen
+from runbook.recovery.stays import Past, Stay, StayEvidence, furthest, let_in, probe, seen
 from state.enums import Status, Track
 
 AFTER_IT = "later steps have left their traces"
@@ -31,7 +31,7 @@ def _index(steps: Sequence[Step], key: str) -> int:
     return next(index for index, step in enumerate(steps) if step.key == key)
 
 
-def _passed(step: Step, effects: tuple[Seen, ...]) -> Past:
+def _passed(step: Step, effects: tuple[StayEvidence, ...]) -> Past:
     why = "; ".join(each.seen for each in effects) or AFTER_IT
     return Past(step.key, Status.SUCCEEDED, why, effects)
 
@@ -59,7 +59,7 @@ async def before(scene: Scene) -> Stay:
     return stay
 
 
-_STOPPED = Seen(
+_STOPPED = StayEvidence(
     "blue/stopped",
     "stop the applications on blue",
     "-- on blue: seen by adopt",
@@ -96,7 +96,7 @@ async def after(scene: Scene) -> Stay:
 
 async def _furthest_after(
     scene: Scene, steps: Sequence[Step], capture: int
-) -> tuple[int, list[tuple[Seen, ...]]]:
+) -> tuple[int, list[tuple[StayEvidence, ...]]]:
     """Return the index of the step to run again from the capture on, and what is seen of each."""
     _, found = await furthest(scene, steps[capture:])
     telling = [
@@ -118,7 +118,7 @@ def passed_pivot(steps: Sequence[Step]) -> list[Past]:
     ]
 
 
-def _resumed(scene: Scene, traffic: Traffic, effects: tuple[Seen, ...]) -> Past:
+def _resumed(scene: Scene, traffic: Traffic, effects: tuple[StayEvidence, ...]) -> Past:
     """Return what is known of the traffic having been let in on new blue."""
     rows = scene.rows.words if scene.rows else "their rows were not compared"
     why = {

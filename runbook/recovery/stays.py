@@ -17,7 +17,7 @@ INFERRED = "inferred by adopt: "
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StayEvidence:
     """An effect that was seen to have happened."""
 
     key: str
@@ -34,7 +34,7 @@ class Past:
     step: str
     status: Status
     why: str
-    effects: tuple[Seen, ...] = ()
+    effects: tuple[StayEvidence, ...] = ()
 
     @property
     def message(self) -> str:
@@ -81,18 +81,18 @@ async def probe(scene: Scene, step: Step) -> list[tuple[Effect, Finding]]:
     return found
 
 
-def seen(found: Sequence[tuple[Effect, Finding]]) -> tuple[Seen, ...]:
+def seen(found: Sequence[tuple[Effect, Finding]]) -> tuple[StayEvidence, ...]:
     """Return those changes that have happened."""
     return tuple(
-        Seen(effect.key, effect.title, effect.preview(), finding.seen, dict(finding.detail))
+        StayEvidence(effect.key, effect.title, effect.preview(), finding.seen, dict(finding.detail))
         for effect, finding in found
         if finding.answer is Answer.YES
     )
 
 
-def let_in(role: str, why: str) -> Seen:
+def let_in(role: str, why: str) -> StayEvidence:
     """Return the record that applications were let in, which no effect of a step may show."""
-    return Seen(
+    return StayEvidence(
         f"{role.replace(' ', '-')}/let-in",
         f"let the applications in on {role}",
         f"-- on {role}: seen by adopt",
@@ -100,7 +100,9 @@ def let_in(role: str, why: str) -> Seen:
     )
 
 
-async def furthest(scene: Scene, steps: Sequence[Step]) -> tuple[int, list[tuple[Seen, ...]]]:
+async def furthest(
+    scene: Scene, steps: Sequence[Step]
+) -> tuple[int, list[tuple[StayEvidence, ...]]]:
     """Return the index of the last step of which anything is seen (-1: none), and what is seen."""
     found = [seen(await probe(scene, step)) for step in steps]
     last = max((index for index, effects in enumerate(found) if effects), default=-1)

@@ -8,11 +8,11 @@ from runbook.ownership import holder
 from runbook.preflight import plans
 from runbook.procedure.steps.finish.abort import DeleteGreen
 from runbook.procedure.steps.protect.drop_capture import DropCapture
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from runbook.recovery.existing_run import Standing
 from runbook.recovery.infer import Adoption, Ended
 from runbook.recovery.rebase import empty_facts
-from runbook.recovery.stays import Past, Seen, Stay
+from runbook.recovery.stays import Past, Stay, StayEvidence
 from state.enums import Outcome, Result, Status, Track
 from state.journal import Journal
 from state.rebasing import ADOPT
@@ -74,7 +74,7 @@ def close_ended(journal: Journal, run: Run, ended: Ended, *, who: str) -> None:
     words = str(ended)
     aborted = ended.production.resource_id == run.cluster_resource_id
     stay = Stay(Track.ABORT if aborted else Track.COMMIT)
-    gone = Seen("nothing-left", "bring the run to its end", "-- seen by adopt", words)
+    gone = StayEvidence("nothing-left", "bring the run to its end", "-- seen by adopt", words)
     step = DeleteGreen.key if aborted else DropCapture.key
     stay.past.append(Past(step, Status.SUCCEEDED, words, (gone,)))
     with journal.together():
@@ -102,7 +102,7 @@ def _empty(journal: Journal, run: str) -> None:
     journal.mark_unknown(run)
     empty_facts(journal, run, ADOPT)
     if journal.live(run) is not None:
-        journal.publish(run, Board().as_json())
+        journal.publish(run, Dashboard().as_json())
 
 
 def _announce(journal: Journal, adoption: Adoption, standing: Standing, who: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.offer import Offer
-from runbook.base.pair import held
+from runbook.base.pair import current_pair
 from runbook.postgres.failing_transaction import Pending
 from runbook.repair import empty_table
 from runbook.repair.remedy import Remedy
@@ -22,7 +22,7 @@ BY_LOG = (
 )
 
 
-async def cure(world: World, database: str, failing: Pending) -> Remedy | Offer | None:
+async def cure(world: RunContext, database: str, failing: Pending) -> Remedy | Offer | None:
     """Return what lets apply get past the transaction that it fails at, or None: it is not told.
 
     Rights come first: where one is missing, no row is looked for.
@@ -32,7 +32,7 @@ async def cure(world: World, database: str, failing: Pending) -> Remedy | Offer 
         return row and (empty_table.instead_of(world, row) or row)
     if refused.option_helps:
         return RunAsOwner(why=refused.why, database=database)
-    subscriber = held(world).subscriber.value
+    subscriber = current_pair(world).subscriber.value
     words = (
         f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
         f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
@@ -42,9 +42,9 @@ async def cure(world: World, database: str, failing: Pending) -> Remedy | Offer 
     return Offer("", title, refused.why, by_hand=words)
 
 
-async def by_log(world: World, database: str) -> Offer:
+async def by_log(world: RunContext, database: str) -> Offer:
     """Return what the server's log says of a worker that fails, where nothing else tells why."""
-    subscriber = held(world).subscriber
+    subscriber = current_pair(world).subscriber
     said = await apply_said(world, subscriber, database)
     why = f"the apply worker of {database} on {subscriber.value} fails; "
     if said.error:

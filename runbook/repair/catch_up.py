@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from runbook.base.context import World
-from runbook.base.pair import Sides, captured_databases, held, slot_name
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair, captured_databases, current_pair, slot_name
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
 from runbook.postgres import replication
@@ -19,7 +19,12 @@ APPLIED_S = 30.0
 
 
 async def caught_up(
-    world: World, sides: Sides, database: str, *, limit_s: float, only_look: bool = False
+    world: RunContext,
+    sides: ReplicationPair,
+    database: str,
+    *,
+    limit_s: float,
+    only_look: bool = False,
 ) -> bool:
     """Wait until the subscriber has confirmed past a position taken now; tell whether it has.
 
@@ -40,12 +45,12 @@ async def caught_up(
     return True
 
 
-async def goes_on(world: World, watch: Watch, database: str, past: str, done: str) -> None:
+async def goes_on(world: RunContext, watch: Watch, database: str, past: str, done: str) -> None:
     """See that apply has gone on past what stood in its way, or fail in words.
 
     `done` says what was done about it, as the beginning of a sentence.
     """
-    if await caught_up(world, held(world), database, limit_s=APPLIED_S):
+    if await caught_up(world, current_pair(world), database, limit_s=APPLIED_S):
         watch.evidence(f"{database}: apply has gone on past {past}")
         return
     raise StepFailed(
@@ -55,7 +60,9 @@ async def goes_on(world: World, watch: Watch, database: str, past: str, done: st
     )
 
 
-async def catch_up(world: World, sides: Sides, database: str, *, limit_s: float) -> None:
+async def catch_up(
+    world: RunContext, sides: ReplicationPair, database: str, *, limit_s: float
+) -> None:
     """Wait for it, or fail in words."""
     if not await caught_up(world, sides, database, limit_s=limit_s):
         raise StepFailed(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runbook.base.context import World
-from runbook.base.pair import Sides, held
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair, current_pair
 from runbook.base.step import Gate, Risk, Watch
 from runbook.postgres.statement import quoted
 from runbook.proofs import schema_drift
@@ -27,8 +27,8 @@ class GiveUpDatabase(Remedy):
         self.named(quoted(self.database))
         self.title = f"Give up the database {self.database} by name"
 
-    async def gates(self, world: World) -> list[Gate]:
-        sides = held(world)
+    async def gates(self, world: RunContext) -> list[Gate]:
+        sides = current_pair(world)
         return [
             Gate(
                 key=self.key,
@@ -43,16 +43,16 @@ class GiveUpDatabase(Remedy):
             )
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         known = sorted({*schema_drift.given_up(world), self.database})
         watch.evidence(
-            f"left behind by {held(world).journey}, accepted by name: database {self.database}",
+            f"left behind by {current_pair(world).journey}, accepted by name: database {self.database}",
             key=GIVEN_UP,
             value=known,
         )
 
 
-def by_hand(database: str, sides: Sides) -> str:
+def by_hand(database: str, sides: ReplicationPair) -> str:
     """Return how a database is carried over without being fed."""
     name, here, there = quoted(database), sides.publisher.value, sides.subscriber.value
     return (

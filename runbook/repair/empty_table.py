@@ -8,8 +8,8 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.step import Gate, Risk, Watch, Wave
 from runbook.failures import Finding
 from runbook.postgres.comparison import row_copy
@@ -42,8 +42,11 @@ class EmptyTable(Remedy):
         self.name = shown((self.schema, self.table))
         self.title = f"Empty {self.name} in {self.database}: its rows are those of a former table"
 
-    async def gates(self, world: World) -> list[Gate]:
-        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+    async def gates(self, world: RunContext) -> list[Gate]:
+        publisher, subscriber = (
+            current_pair(world).publisher.value,
+            current_pair(world).subscriber.value,
+        )
         return [
             Gate(
                 key=self.key,
@@ -56,14 +59,14 @@ class EmptyTable(Remedy):
             )
         ]
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         table = Identifier(self.schema, self.table)
 
         async def probe(connection: AsyncConnection) -> Finding:
             there = await has_any(connection, self.schema, self.table)
             return no("it has rows") if there else yes("it is empty")
 
-        subscriber = held(world).subscriber
+        subscriber = current_pair(world).subscriber
         effect = SqlEffect(
             world,
             subscriber,
@@ -76,11 +79,11 @@ class EmptyTable(Remedy):
         )
         return [[effect]]
 
-    async def wanted(self, world: World) -> bool:
+    async def wanted(self, world: RunContext) -> bool:
         """Return whether its rows are those of the former table still."""
         return self._name in [each.name for each in diverged.former(world)]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         # What is there from now on is of the new table: it is compared, and not taken away again.
         now = Differing(*self._name, None, None, diverged.CHANGE)
         watch.evidence(
@@ -97,7 +100,7 @@ class EmptyTable(Remedy):
         await goes_on(world, watch, self.database, past, f"{self.name} was emptied")
 
 
-def instead_of(world: World, row: StrayRow) -> EmptyTable | None:
+def instead_of(world: RunContext, row: StrayRow) -> EmptyTable | None:
     """Return what empties the table of a row in the way, if the publisher has made it anew."""
     for each in diverged.former(world):
         if each.name == (row.database, row.schema, row.table):
@@ -105,7 +108,7 @@ def instead_of(world: World, row: StrayRow) -> EmptyTable | None:
     return None
 
 
-async def of_former(world: World, database: str) -> list[EmptyTable]:
+async def of_former(world: RunContext, database: str) -> list[EmptyTable]:
     """Return what empties each table of a database that the publisher has made anew.
 
     It comes before any mend of the table's columns and before the copy of its rows: a row of the
@@ -114,7 +117,7 @@ async def of_former(world: World, database: str) -> list[EmptyTable]:
     found = [each for each in diverged.former(world) if each.database == database]
     if not found:
         return []
-    async with world.connect(held(world).subscriber, database) as connection:
+    async with world.connect(current_pair(world).subscriber, database) as connection:
         return [
             _empty(world, each, "")
             for each in found
@@ -130,8 +133,11 @@ async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
     return await (await connection.execute(query)).fetchone() == (True,)
 
 
-def _empty(world: World, table: Differing, why: str) -> EmptyTable:
-    publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+def _empty(world: RunContext, table: Differing, why: str) -> EmptyTable:
+    publisher, subscriber = (
+        current_pair(world).publisher.value,
+        current_pair(world).subscriber.value,
+    )
     return EmptyTable(
         why=f"{why}{publisher} has made {table.schema}.{table.table} anew, and {subscriber} still "
         "has rows of the former one",

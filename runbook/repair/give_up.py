@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.step import Gate, Risk, Watch
 from runbook.proofs import diverged
 from runbook.proofs.diverged import DIFFERENT
 from runbook.repair.remedy import Place, Remedy, of_database
 
 
-def strike(world: World, watch: Watch, name: tuple[str, str, str], text: str) -> None:
+def strike(world: RunContext, watch: Watch, name: tuple[str, str, str], text: str) -> None:
     """Keep that a table (database, schema, name) no longer counts among those that differ."""
     left = [each for each in diverged.left(world) if each.name != name]
     watch.evidence(text, key=diverged.FACT, value=diverged.as_json(left))
@@ -47,8 +47,8 @@ class GiveUp(Remedy):
     def place(self) -> Place:
         return Place.ROWS
 
-    async def gates(self, world: World) -> list[Gate]:
-        sides = held(world)
+    async def gates(self, world: RunContext) -> list[Gate]:
+        sides = current_pair(world)
         return [
             Gate(
                 key=self.key,
@@ -63,11 +63,11 @@ class GiveUp(Remedy):
             )
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         name = (self.database, self.schema, self.table)
         lost = [each for each in diverged.left(world) if each.name == name]
         known = diverged.merged(diverged.given_up(world), lost)
-        sides = held(world)
+        sides = current_pair(world)
         # First, so that no end in between leaves it on neither list.
         watch.evidence(
             f"as {sides.subscriber.value} has it after {sides.journey}, accepted by name: "

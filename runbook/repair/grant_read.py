@@ -5,16 +5,16 @@ from __future__ import annotations
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.base.context import World
-from runbook.base.pair import held, replication_role
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, replication_role
 from runbook.failures import Finding
 from runbook.postgres.statement import Statement
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 
 
-def may_read(world: World) -> SqlEffect:
+def may_read(world: RunContext) -> SqlEffect:
     """Return the grant: following the slots alone takes no right to any table, a copy does."""
-    role, publisher = replication_role(world), held(world).publisher
+    role, publisher = replication_role(world), current_pair(world).publisher
 
     async def probe(connection: AsyncConnection) -> Finding:
         query = "SELECT pg_catalog.pg_has_role(%s, 'pg_read_all_data', 'MEMBER')"

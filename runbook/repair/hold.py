@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.postgres.change import RETYPED_BY_HAND, Change
 from runbook.postgres.schema_ddl import shown
 
@@ -14,7 +14,7 @@ LOOK_S = 5
 """A column without any value is found only by reading the whole table: not for longer than this."""
 
 
-async def holding(world: World, database: str, change: Change) -> str:
+async def holding(world: RunContext, database: str, change: Change) -> str:
     """Return what would be gone with a change, in words; empty where nothing would.
 
     What cannot be told counts as held: what is dropped never comes back.
@@ -32,7 +32,7 @@ async def holding(world: World, database: str, change: Change) -> str:
             query, what = SQL("SELECT FROM {}").format(table), "rows"
         case _:
             return ""
-    subscriber = held(world).subscriber
+    subscriber = current_pair(world).subscriber
     async with world.connect(subscriber, database) as connection:
         try:
             async with connection.transaction():

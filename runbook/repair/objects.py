@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from psycopg import AsyncConnection
 from psycopg.sql import Composed
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -20,7 +20,7 @@ from runbook.postgres.statement import MASK, Statement, compose, quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
 from runbook.procedure.steps.shared.objects import accepting, keep_accepted
 from runbook.proofs import objects as unlike
-from runbook.proofs.objects import ObjectsLook, Unlike
+from runbook.proofs.objects import ObjectsSurvey, Unlike
 from runbook.repair import create_objects
 from runbook.repair.remedy import Place, Remedy
 from runbook.repair.schema import WRITABLE
@@ -55,10 +55,10 @@ class MakeAlike(Remedy):
         verb = "Drop" if self.drops else "Make alike"
         self.title = f"{verb} {self.words}{where} on {self.target}"
         self.undo = "None: it is gone." if self.drops else "By the opposite statement."
-        self._look: ObjectsLook | None = None
+        self._look: ObjectsSurvey | None = None
         self._found: Unlike | None = None
 
-    def found_by(self, look: ObjectsLook, found: Unlike) -> Self:
+    def found_by(self, look: ObjectsSurvey, found: Unlike) -> Self:
         """Go on from a look that was made just now: it reads again only what has moved since."""
         self._look, self._found = look, found
         return self
@@ -75,7 +75,7 @@ class MakeAlike(Remedy):
         """Whether those of both sides could be read at the last look."""
         return self._look is not None and self._look.passwords
 
-    async def gates(self, world: World) -> list[Gate]:
+    async def gates(self, world: RunContext) -> list[Gate]:
         if not self.drops:
             return []
         return [
@@ -88,20 +88,20 @@ class MakeAlike(Remedy):
             )
         ]
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         each = self._found or await self.now(world)
         major = (await world.target(Role(self.target))).server_major
         return [[ItemEffect(world, self, each, major)]]
 
-    async def now(self, world: World) -> Unlike | None:
+    async def now(self, world: RunContext) -> Unlike | None:
         """Return how it differs now, or None where it does not."""
-        look = self._look = self._look or ObjectsLook(world)
+        look = self._look = self._look or ObjectsSurvey(world)
         databases = [self.database] if self.database else []
         found = await look.look(Role(self.source), Role(self.target), databases)
         wanted = (self.database, self.kind, tuple(self.names))
         return next((x for x in found if (x.database, x.kind, x.names) == wanted), None)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         each = await self.now(world)
         if each is None:
             watch.evidence(f"alike on both sides: {self.words}")
@@ -124,7 +124,9 @@ class MakeAlike(Remedy):
 class ItemEffect(SqlEffect):
     """The SQL of one item, with what is to be kept secret read from the source in memory."""
 
-    def __init__(self, world: World, remedy: MakeAlike, each: Unlike | None, major: int) -> None:
+    def __init__(
+        self, world: RunContext, remedy: MakeAlike, each: Unlike | None, major: int
+    ) -> None:
         async def nothing(connection: object) -> Finding:
             return unknown("both sides are looked at")
 
@@ -211,10 +213,10 @@ class AcceptUnlike(Remedy):
     def place(self) -> Place:
         return Place.ACCEPTED
 
-    async def gates(self, world: World) -> list[Gate]:
+    async def gates(self, world: RunContext) -> list[Gate]:
         return [accepting(self.key, self.words, self.target)]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         keep_accepted(world, watch, self.pairs, self.words)
 
 
@@ -235,7 +237,7 @@ def by_hand(each: Unlike) -> str:
     )
 
 
-def remedies(found: Sequence[Unlike], look: ObjectsLook) -> list[MakeAlike]:
+def remedies(found: Sequence[Unlike], look: ObjectsSurvey) -> list[MakeAlike]:
     """Return what makes each of them alike, where blueprime can, what others need first."""
     made = []
     for each in found:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.roles import Role
 from runbook.postgres.statement import quoted
 from runbook.proofs import objects
-from runbook.proofs.objects import ObjectsLook
+from runbook.proofs.objects import ObjectsSurvey
 from runbook.proofs.schema_drift import given_up
 from runbook.repair.databases import GiveUpDatabase
 from runbook.repair.databases import by_hand as by_hand_of
@@ -19,10 +19,10 @@ from runbook.repair.objects import remedies as making_alike
 from runbook.repair.password import SetPassword, locked_out
 
 
-async def lets_in(world: World, found: Offered) -> bool:
+async def lets_in(world: RunContext, found: Offered) -> bool:
     """Offer the password that a rotation has set on the publisher alone; return whether one gets
     into both sides at all."""
-    publisher, subscriber = held(world).publisher, held(world).subscriber
+    publisher, subscriber = current_pair(world).publisher, current_pair(world).subscriber
     user = world.plan.credentials.user
     refused = former = False
     async with found.looking_at(publisher.value):
@@ -52,9 +52,9 @@ async def lets_in(world: World, found: Offered) -> bool:
     return not refused
 
 
-async def databases(world: World, found: Offered, captured: Collection[str]) -> None:
+async def databases(world: RunContext, found: Offered, captured: Collection[str]) -> None:
     """Offer what can be done about databases that came after the capture."""
-    sides, known = held(world), {*captured, *given_up(world)}
+    sides, known = current_pair(world), {*captured, *given_up(world)}
     for name in await world.databases(sides.publisher):
         if name not in known:
             why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
@@ -62,11 +62,11 @@ async def databases(world: World, found: Offered, captured: Collection[str]) -> 
             found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
-async def beside(world: World, found: Offered, source: Role, target: Role) -> None:
+async def beside(world: RunContext, found: Offered, source: Role, target: Role) -> None:
     """Offer what is not alike beside the rows: made so, by hand, or accepted by name."""
     async with found.looking_at("roles, grants and code"):
         databases = (world.fact("capture") or {}).get("databases")
-        look = ObjectsLook(world)
+        look = ObjectsSurvey(world)
         every = await look.look(source, target, databases or await world.databases(target))
         left = objects.fresh(every, objects.known(world) or {})
         made = making_alike(left, look)

@@ -8,15 +8,15 @@ from contextlib import suppress
 import psycopg
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.offer import Offer
-from runbook.base.pair import detached, held, publication_name
+from runbook.base.pair import current_pair, detached, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.failures import Answer
 from runbook.ownership import places
 from runbook.ownership.permission import objection_and_look
-from runbook.ownership.serving import Seen
+from runbook.ownership.serving import ClusterUse
 from runbook.postgres import replication, schema_changes
 from runbook.proofs import diverged, objects
 from runbook.repair import empty_table, objects_offered, preflight_fixes, returned, schemas_offered
@@ -38,7 +38,7 @@ MOST_FIXES = 50
 """So many of the preflight's mends are offered at a time; how many more there are is said."""
 
 
-async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
+async def offered(world: RunContext, journal: Journal, *, only: str = "") -> Offered:
     """Return what is offered where the run stands now; looks alone.
 
     `only` is the key of the one that is asked for: of the preflight's no other is looked at.
@@ -59,14 +59,16 @@ async def offered(world: World, journal: Journal, *, only: str = "") -> Offered:
         and await objects_offered.lets_in(world, found)
     ):
         await _sides(world, found)
-        await objects_offered.beside(world, found, held(world).publisher, held(world).subscriber)
+        await objects_offered.beside(
+            world, found, current_pair(world).publisher, current_pair(world).subscriber
+        )
     await returned.offer(world, found)
     await _unfinished(world, journal, found)
     found.order()
     return found
 
 
-async def described(world: World, found: Offered) -> list[Offer]:
+async def described(world: RunContext, found: Offered) -> list[Offer]:
     """Return the offers as a person reads them, with what each would ask and run."""
     offers: list[Offer] = []
     called: Mapping[Role, str] = {}
@@ -101,7 +103,7 @@ async def described(world: World, found: Offered) -> list[Offer]:
     return [*offers, *found.by_hand]
 
 
-async def _fixes(world: World, found: Offered, only: str) -> None:
+async def _fixes(world: RunContext, found: Offered, only: str) -> None:
     every = [each for each in preflight_fixes.offered(world) if only in ("", each.key)]
     for place, remedy in enumerate(every):
         if len(found.remedies) == MOST_FIXES:
@@ -122,33 +124,33 @@ async def _fixes(world: World, found: Offered, only: str) -> None:
                 found.add(remedy)
 
 
-def _following(world: World) -> bool:
+def _following(world: RunContext) -> bool:
     """Return whether there is a subscriber that follows, or followed until a slot was lost."""
     return bool(
         world.fact("capture")
         and world.fact("slots") != []
-        and not detached(world, held(world).subscriber)
-        and world.bound(held(world).subscriber) is not None
+        and not detached(world, current_pair(world).subscriber)
+        and world.bound(current_pair(world).subscriber) is not None
     )
 
 
-def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
+def _silent(world: RunContext, seen: Mapping[Role, ClusterUse], found: Offered) -> bool:
     """Say which side does not answer; return whether one does not.
 
     Nothing can be told of what differs then, and each further look would wait for it in vain.
     """
     silent = [
         each
-        for role in (held(world).publisher, held(world).subscriber)
+        for role in (current_pair(world).publisher, current_pair(world).subscriber)
         if (each := seen.get(role)) is not None and not each.answers
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
         why = each.unknown or "AWS lists no instance of it that is available"
         words = f"Bring {name} back; what is wrong between the sides is looked at then."
-        if each.role is held(world).publisher:
+        if each.role is current_pair(world).publisher:
             words += (
-                f" If it does not come back, the forced way takes {held(world).subscriber.value} "
+                f" If it does not come back, the forced way takes {current_pair(world).subscriber.value} "
                 "instead, and says what that gives up: "
                 f"b, or blueprime auto {world.run} --track forced --typed "
                 f"{world.plan.cluster.identifier}."
@@ -157,7 +159,7 @@ def _silent(world: World, seen: Mapping[Role, Seen], found: Offered) -> bool:
     return bool(silent)
 
 
-async def _sides(world: World, found: Offered) -> None:
+async def _sides(world: RunContext, found: Offered) -> None:
     capture = world.fact("capture") or {}
     lost: dict[str, str] = {}
     async with found.looking_at("the slots"):
@@ -197,9 +199,9 @@ async def _sides(world: World, found: Offered) -> None:
             found.add(GiveUp(why, each.database, each.schema, each.table))
 
 
-async def _subscription(world: World, database: str, found: Offered) -> bool:
+async def _subscription(world: RunContext, database: str, found: Offered) -> bool:
     """Offer what mends a database's subscription; return whether it fails untold."""
-    name, subscriber = publication_name(world), held(world).subscriber
+    name, subscriber = publication_name(world), current_pair(world).subscriber
     async with world.connect(subscriber, database) as connection:
         seen = await replication.subscription(connection, name)
     if seen is None:
@@ -217,7 +219,7 @@ async def _subscription(world: World, database: str, found: Offered) -> bool:
     return seen.enabled and seen.worker_pid is None
 
 
-async def _unfinished(world: World, journal: Journal, found: Offered) -> None:
+async def _unfinished(world: RunContext, journal: Journal, found: Offered) -> None:
     """Offer again what was begun on this stay, is not done, and is still of use."""
     entry = journal.entries(world.run)[-1]
     last = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from runbook.aws import Call
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
 from runbook.failures import Answer, Finding, StepFailed
@@ -18,7 +18,7 @@ from runbook.postgres.replication.role import hash_password, set_password_statem
 from runbook.postgres.statement import MASK, quoted
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import objects
-from runbook.proofs.objects import ObjectsLook
+from runbook.proofs.objects import ObjectsSurvey
 from runbook.repair.remedy import Place, Remedy
 from state.records import Json
 
@@ -40,11 +40,11 @@ class SetPassword(Remedy):
     def place(self) -> Place:
         return Place.NEEDED
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         return [[PasswordAlike(world, self.user, by_api=self.by_api)]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
-        subscriber = held(world).subscriber.value
+    async def verify(self, world: RunContext, watch: Watch) -> None:
+        subscriber = current_pair(world).subscriber.value
         finding = await PasswordAlike(world, self.user, by_api=self.by_api).probe()
         if finding.answer is not Answer.YES:
             raise StepFailed(
@@ -56,10 +56,10 @@ class SetPassword(Remedy):
         watch.evidence(f"{subscriber} takes the present password of {self.user}")
         await self._take_for_alike(world, watch)
 
-    async def _take_for_alike(self, world: World, watch: Watch) -> None:
+    async def _take_for_alike(self, world: RunContext, watch: Watch) -> None:
         """Let what both servers keep of it count as alike: it is the same one, in another form."""
-        sides = held(world)
-        for each in await ObjectsLook(world).look(sides.publisher, sides.subscriber, []):
+        sides = current_pair(world)
+        for each in await ObjectsSurvey(world).look(sides.publisher, sides.subscriber, []):
             if (each.kind, each.names) == ("password", (self.user,)):
                 watch.evidence(
                     "it is kept in another form on either side, and counts as alike",
@@ -73,9 +73,12 @@ class PasswordAlike(Effect):
 
     trails = True
 
-    def __init__(self, world: World, user: str, *, by_api: bool) -> None:
+    def __init__(self, world: RunContext, user: str, *, by_api: bool) -> None:
         self._world, self._user, self._by_api = world, user, by_api
-        self._publisher, self._subscriber = held(world).publisher, held(world).subscriber
+        self._publisher, self._subscriber = (
+            current_pair(world).publisher,
+            current_pair(world).subscriber,
+        )
         self.key = f"{self._subscriber.slug}/password/{quoted(user)}"
         self.title = f"set the password of {user} on {self._subscriber.value}"
         self.stakes = Stakes(Stake.CHANGE, self._subscriber)
@@ -145,7 +148,7 @@ class PasswordAlike(Effect):
         return "" if finding.answer is Answer.YES else finding.seen
 
 
-async def locked_out(world: World, role: Role) -> bool:
+async def locked_out(world: RunContext, role: Role) -> bool:
     """Return whether a cluster refuses every password that is known of the plan's user."""
     try:
         async with world.connect(role):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Answer, Finding, Refused, StepFailed
@@ -56,7 +56,7 @@ class Fixing(Remedy):
         self.title = fix_sql.title(one)
         self.undo = TYPED.get(one.mend) or UNDO[one.mend]
 
-    async def gates(self, world: World) -> list[Gate]:
+    async def gates(self, world: RunContext) -> list[Gate]:
         one = self._fix
         if one.mend is Mend.TERMINATE:
             return [_gate(self, "The transaction that it has open is rolled back.", "")]
@@ -64,14 +64,14 @@ class Fixing(Remedy):
             return [_gate(self, TYPED[one.mend], one.names[0])]
         return []
 
-    async def owner(self, world: World) -> Owner | None:
+    async def owner(self, world: RunContext) -> Owner | None:
         """Return whose its object is, as AWS says now, or None where it may be mended."""
         return await _owner(world, self._fix)
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         return [[FixEffect(world, self._fix, self.key, self.title)]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         finding = await FixEffect(world, self._fix, self.key, self.title).probe()
         if finding.answer is not Answer.YES:
             raise StepFailed(
@@ -85,7 +85,7 @@ class Fixing(Remedy):
 class FixEffect(SqlEffect):
     """The SQL of one mend."""
 
-    def __init__(self, world: World, one: Fix, key: str, title: str) -> None:
+    def __init__(self, world: RunContext, one: Fix, key: str, title: str) -> None:
         async def probe(connection: AsyncConnection) -> Finding:
             standing = await fix_sql.standing(connection, one)
             return no(standing) if standing else yes("there is nothing to mend any more")
@@ -113,7 +113,7 @@ class FixEffect(SqlEffect):
         return await super().perform()
 
 
-async def _owner(world: World, one: Fix) -> Owner | None:
+async def _owner(world: RunContext, one: Fix) -> Owner | None:
     if one.mend not in OF_A_DEPLOYMENT:
         return None
     name, standing = one.names[0], []
@@ -122,7 +122,7 @@ async def _owner(world: World, one: Fix) -> Owner | None:
     return owner(name, world.run, standing)
 
 
-def offered(world: World) -> list[Fixing]:
+def offered(world: RunContext) -> list[Fixing]:
     """Return the mends that the last preflight offered, each once."""
     found: dict[str, Fixing] = {}
     deployed = world.fact("deployment") is not None or world.begun("create-deployment")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.step import Watch
 from runbook.failures import Answer, StepFailed
 from runbook.postgres.schema_ddl import Name, shown
@@ -20,14 +20,16 @@ from runbook.repair.recopy_rows import RowsEffect
 from runbook.repair.stopping import stopped_by
 
 
-async def compare_rows(world: World, watch: Watch, database: str, schema: str, table: str) -> None:
+async def compare_rows(
+    world: RunContext, watch: Watch, database: str, schema: str, table: str
+) -> None:
     """Compare a table's rows once those on their way have arrived, and keep what is found."""
     name = f"{schema}.{table} in {database}"
     if missing := await stopped_by(world, database):
         compare_later(world, watch, database, [(schema, table)], missing)
         return
     try:
-        finding = await RowsEffect(world, held(world), database, schema, table).probe()
+        finding = await RowsEffect(world, current_pair(world), database, schema, table).probe()
     except StepFailed as error:
         finding = unknown(error.what.rstrip("."))
     if finding.answer is Answer.YES:
@@ -55,7 +57,7 @@ async def compare_rows(world: World, watch: Watch, database: str, schema: str, t
 
 
 def compare_later(
-    world: World, watch: Watch, database: str, tables: Sequence[Name], missing: str
+    world: RunContext, watch: Watch, database: str, tables: Sequence[Name], missing: str
 ) -> None:
     """Let tables count as differing until they are compared, since apply stands still."""
     words = (
@@ -68,7 +70,7 @@ def compare_later(
     _keep(world, watch, found, words)
 
 
-def _keep(world: World, watch: Watch, found: Sequence[Differing], words: str) -> None:
+def _keep(world: RunContext, watch: Watch, found: Sequence[Differing], words: str) -> None:
     # Of a table that was made anew that is said on, until its rows were taken away or are equal.
     former = {each.name for each in diverged.former(world)}
     found = [each for each in found if each.name not in former]

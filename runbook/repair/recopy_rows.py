@@ -19,8 +19,8 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
 from runbook.amounts import counted
-from runbook.base.context import World
-from runbook.base.pair import Sides, held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair, current_pair, publication_name
 from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
@@ -59,10 +59,10 @@ class Recopy(Remedy):
     def place(self) -> Place:
         return Place.ROWS
 
-    async def effects(self, world: World) -> list[Wave]:
-        return [[RowsEffect(world, held(world), self.database, self.schema, self.table)]]
+    async def effects(self, world: RunContext) -> list[Wave]:
+        return [[RowsEffect(world, current_pair(world), self.database, self.schema, self.table)]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         name = (self.database, self.schema, self.table)
         words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
         strike(world, watch, name, words)
@@ -79,7 +79,9 @@ class Recopy(Remedy):
 class RowsEffect(Effect):
     """The rows of one table, made equal."""
 
-    def __init__(self, world: World, sides: Sides, database: str, schema: str, table: str) -> None:
+    def __init__(
+        self, world: RunContext, sides: ReplicationPair, database: str, schema: str, table: str
+    ) -> None:
         self.stakes = Stakes(Stake.CHANGE, sides.subscriber)
         self.key = f"{sides.subscriber.slug}/{of_database(database, schema, table)}/rows"
         self.title = f"make the rows of {schema}.{table} in {database} equal"

@@ -8,12 +8,12 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import (
-    Sides,
+    ReplicationPair,
     capture_fact,
     captured_databases,
-    held,
+    current_pair,
     publication_name,
     slot_name,
 )
@@ -33,9 +33,9 @@ from runbook.repair.stopping import both
 from runbook.repair.tables import await_ready
 
 
-async def lost_slots(world: World) -> dict[str, str]:
+async def lost_slots(world: RunContext) -> dict[str, str]:
     """Return the slots that are missing or lost, by database."""
-    publisher = held(world).publisher
+    publisher = current_pair(world).publisher
     databases = await captured_databases(world, publisher)
     lost = {}
     async with world.connect(publisher) as connection:
@@ -47,11 +47,11 @@ async def lost_slots(world: World) -> dict[str, str]:
     return lost
 
 
-async def cost(world: World, databases: list[str]) -> int:
+async def cost(world: RunContext, databases: list[str]) -> int:
     """Return the bytes that are copied anew: the tables of the databases, without indexes."""
     size = 0
     for database in databases:
-        async with world.connect(held(world).publisher, database) as connection:
+        async with world.connect(current_pair(world).publisher, database) as connection:
             size += sum(t.size_bytes for t in await catalog.published_tables(connection))
     return size
 
@@ -70,8 +70,8 @@ class Rebuild(Remedy):
         self.named(*map(quoted, self.databases))
         self.title = f"Rebuild the protection of {', '.join(self.databases)} by a full copy"
 
-    async def gates(self, world: World) -> list[Gate]:
-        sides = held(world)
+    async def gates(self, world: RunContext) -> list[Gate]:
+        sides = current_pair(world)
         return [
             Gate(
                 key=self.key,
@@ -91,8 +91,8 @@ class Rebuild(Remedy):
             )
         ]
 
-    async def effects(self, world: World) -> list[Wave]:
-        sides = held(world)
+    async def effects(self, world: RunContext) -> list[Wave]:
+        sides = current_pair(world)
         databases = await captured_databases(world, sides.publisher)
         slots = {name: slot_name(world, databases, name) for name in databases}
         password = PasswordEffect(world, sides.publisher, sides.subscriber, databases)
@@ -123,8 +123,8 @@ class Rebuild(Remedy):
         ]
         return waves
 
-    async def verify(self, world: World, watch: Watch) -> None:
-        sides = held(world)
+    async def verify(self, world: RunContext, watch: Watch) -> None:
+        sides = current_pair(world)
         for database in self.databases:
             if missing := await await_ready(world, watch, database):
                 raise StepFailed(
@@ -146,7 +146,7 @@ class Rebuild(Remedy):
                 lsn = found.confirmed_flush_lsn
                 capture["from"] = {**capture.get("from", {}), found.name: lsn}
         words = f"{', '.join(self.databases)} copied anew: the new slots hold every write"
-        watch.evidence("", key=capture_fact(held(world).publisher), value=capture)
+        watch.evidence("", key=capture_fact(current_pair(world).publisher), value=capture)
         watch.evidence(words, key="capture", value=capture)
         watch.evidence("slots held", key="slots", value=[*capture["slots"].values()])
         left = [each for each in diverged.left(world) if each.database not in self.databases]
@@ -154,9 +154,9 @@ class Rebuild(Remedy):
                        value=diverged.as_json(left))  # fmt: skip
         watch.evidence("not protected until the lag and the schemas were seen to be right")
 
-    async def wanted(self, world: World) -> bool:
+    async def wanted(self, world: RunContext) -> bool:
         """Return whether the copy is not complete: its slot may be there already."""
-        sides = held(world)
+        sides = current_pair(world)
         for database in self.databases:
             async with world.connect(sides.subscriber, database) as connection:
                 found = await replication.subscription(connection, publication_name(world))
@@ -165,14 +165,16 @@ class Rebuild(Remedy):
         return bool(await lost_slots(world))
 
 
-async def _stands(world: World, sides: Sides, slot: str) -> bool:
+async def _stands(world: RunContext, sides: ReplicationPair, slot: str) -> bool:
     """Return whether a slot is there and not lost: then what follows it is the new one."""
     async with world.connect(sides.publisher) as connection:
         found = await replication.slot(connection, slot)
     return found is not None and not found.lost
 
 
-def _drop_subscription(world: World, sides: Sides, database: str, slot: str) -> Effect:
+def _drop_subscription(
+    world: RunContext, sides: ReplicationPair, database: str, slot: str
+) -> Effect:
     name = publication_name(world)
 
     async def probe(connection: AsyncConnection) -> Finding:
@@ -193,7 +195,7 @@ def _drop_subscription(world: World, sides: Sides, database: str, slot: str) -> 
     )
 
 
-def _drop_slot(world: World, sides: Sides, database: str, slot: str) -> Effect:
+def _drop_slot(world: RunContext, sides: ReplicationPair, database: str, slot: str) -> Effect:
     async def probe(connection: AsyncConnection) -> Finding:
         found = await replication.slot(connection, slot)
         lost = found is not None and found.lost
@@ -211,9 +213,9 @@ def _drop_slot(world: World, sides: Sides, database: str, slot: str) -> Effect:
     )
 
 
-async def _make(world: World, database: str) -> list[Effect]:
+async def _make(world: RunContext, database: str) -> list[Effect]:
     """Return what makes the tables that the publisher alone has: they are copied, too."""
-    subscriber = held(world).subscriber
+    subscriber = current_pair(world).subscriber
     found = schema_changes.new_tables(*await both(world, database))
     if found.by_hand:
         raise StepFailed(
@@ -240,7 +242,7 @@ async def _make(world: World, database: str) -> list[Effect]:
     ]
 
 
-async def _empty(world: World, sides: Sides, database: str) -> Effect:
+async def _empty(world: RunContext, sides: ReplicationPair, database: str) -> Effect:
     name = publication_name(world)
     async with world.connect(sides.publisher, database) as connection:
         tables = await replication.published(connection, name)
@@ -269,7 +271,7 @@ async def _empty(world: World, sides: Sides, database: str) -> Effect:
     )
 
 
-def _make_slot(world: World, sides: Sides, database: str, slot: str) -> Effect:
+def _make_slot(world: RunContext, sides: ReplicationPair, database: str, slot: str) -> Effect:
     async def probe(connection: AsyncConnection) -> Finding:
         found = await replication.slot(connection, slot)
         if found is None or found.lost:

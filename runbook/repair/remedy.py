@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.step import Risk, Step
 from runbook.postgres.statement import quoted
 from state.enums import REMEDY
@@ -58,7 +58,7 @@ class Remedy(Step):
         """Return what the journal keeps under the key."""
         return {"what": self.what, **asdict(self)}
 
-    async def wanted(self, world: World) -> bool:
+    async def wanted(self, world: RunContext) -> bool:
         """Return whether it is still of use, for one that was begun and not brought to its end."""
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch, Wave
 from runbook.procedure.steps.rollback import given_up as shut
@@ -26,17 +26,17 @@ class Shut(Remedy):
         self.named(Role(self.role).slug)
         self.title = f"Close {self.role}, which was given up and is back"
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         return await shut.waves(world, Role(self.role))
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await shut.prove(world, watch, Role(self.role))
 
-    async def wanted(self, world: World) -> bool:
+    async def wanted(self, world: RunContext) -> bool:
         return given_up.of(world) == self.role
 
 
-async def offer(world: World, found: Offered) -> None:
+async def offer(world: RunContext, found: Offered) -> None:
     """Offer to close it where it answers."""
     async with found.looking_at("the cluster that was given up"):
         seen = await given_up.look(world)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.step import Watch, Wave
 from runbook.failures import Finding
 from runbook.postgres import apply_rights
@@ -33,8 +33,8 @@ class RunAsOwner(Remedy):
         self.named(quoted(self.database))
         self.title = f"Let apply in {self.database} write as the subscription's owner"
 
-    async def effects(self, world: World) -> list[Wave]:
-        name, subscriber = publication_name(world), held(world).subscriber
+    async def effects(self, world: RunContext) -> list[Wave]:
+        name, subscriber = publication_name(world), current_pair(world).subscriber
 
         async def probe(connection: AsyncConnection) -> Finding:
             there = await apply_rights.runs_as_owner(connection, name)
@@ -51,7 +51,7 @@ class RunAsOwner(Remedy):
         )
         return [[effect]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         done = "The subscription writes as its owner now"
         await goes_on(world, watch, self.database, "what it was refused", done)
 
@@ -82,9 +82,9 @@ class Refusal:
         )
 
 
-async def refusal(world: World, database: str, failing: Pending) -> Refusal | None:
+async def refusal(world: RunContext, database: str, failing: Pending) -> Refusal | None:
     """Return what is refused of the transaction that apply fails at, or None: rights are not it."""
-    async with world.connect(held(world).subscriber, database) as connection:
+    async with world.connect(current_pair(world).subscriber, database) as connection:
         major = connection.info.server_version // 10000
         found = await apply_rights.apply_rights(connection)
         as_user = await apply_rights.runs_as_owner(connection, publication_name(world))

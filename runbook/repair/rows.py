@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.step import Gate, Risk, Watch, Wave
 from runbook.failures import Finding
 from runbook.postgres import failing_transaction
@@ -45,8 +45,11 @@ class StrayRow(Remedy):
         key = ", ".join(f"{quoted(column)} = {value}" for column, value in self.row_key.items())
         return f"{self.schema}.{self.table} in {self.database}, {key}"
 
-    async def gates(self, world: World) -> list[Gate]:
-        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+    async def gates(self, world: RunContext) -> list[Gate]:
+        publisher, subscriber = (
+            current_pair(world).publisher.value,
+            current_pair(world).subscriber.value,
+        )
         return [
             Gate(
                 key=self.key,
@@ -58,12 +61,12 @@ class StrayRow(Remedy):
             )
         ]
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         async def probe(connection: AsyncConnection) -> Finding:
             there = await failing_transaction.there(connection, self._row)
             return no("the row is there") if there else yes("that row is not there")
 
-        subscriber = held(world).subscriber
+        subscriber = current_pair(world).subscriber
         effect = SqlEffect(
             world,
             subscriber,
@@ -77,20 +80,20 @@ class StrayRow(Remedy):
         )
         return [[effect]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await goes_on(world, watch, self.database, "the row", "The row was deleted")
 
 
-async def stray_row(world: World, database: str, failing: Pending) -> StrayRow | None:
+async def stray_row(world: RunContext, database: str, failing: Pending) -> StrayRow | None:
     """Return the row of the subscriber that is in the way of a transaction, or None."""
-    subscriber = held(world).subscriber
+    subscriber = current_pair(world).subscriber
     async with world.connect(subscriber, database) as connection:
         row = await failing_transaction.stray(connection, failing.changes)
     if row is None:
         return None
     return StrayRow(
         why=f"the apply worker of {database} fails: a row that somebody wrote on "
-        f"{subscriber.value} has the key of one that {held(world).publisher.value} inserts",
+        f"{subscriber.value} has the key of one that {current_pair(world).publisher.value} inserts",
         database=database,
         schema=row.schema,
         table=row.table,

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from psycopg.sql import SQL, Composable, Composed
 
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
@@ -51,7 +51,7 @@ class PartsEffect(SqlEffect):
 
     def __init__(
         self,
-        world: World,
+        world: RunContext,
         database: str,
         statements: Sequence[Composable],
         *,
@@ -65,7 +65,7 @@ class PartsEffect(SqlEffect):
 
         super().__init__(
             world,
-            held(world).subscriber,
+            current_pair(world).subscriber,
             database,
             [
                 *([] if alone else [WRITABLE]),
@@ -108,22 +108,22 @@ class SchemaChange(Remedy):
         drops = self.destructive and self.kind.startswith("drop-")
         return Place.TABLES_GONE if drops else Place.TABLES
 
-    async def gates(self, world: World) -> list[Gate]:
+    async def gates(self, world: RunContext) -> list[Gate]:
         if not self.destructive:
             return []
         return [
             Gate(
                 key=self.key,
-                question=f"{self.title} on {held(world).subscriber.value}.",
+                question=f"{self.title} on {current_pair(world).subscriber.value}.",
                 reversible=self.why,
                 must_type=".".join(self.name),
                 valid_s=0.0,
             )
         ]
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         change = self._among(*await both(world, self.database))
-        subscriber = held(world).subscriber
+        subscriber = current_pair(world).subscriber
         if change is not None and (words := await holding(world, self.database, change)):
             raise StepFailed(f"{words}.", now="Nothing was changed.", todo=kept(change, "It stays"))
 
@@ -147,14 +147,14 @@ class SchemaChange(Remedy):
                 return change
         return None
 
-    async def wanted(self, world: World) -> bool:
+    async def wanted(self, world: RunContext) -> bool:
         """Return whether the sides differ in it, and not as they do after it was done."""
         change = self._among(*await both(world, self.database))
         return change is not None and world.fact(unmended(self.key)) != change.mark
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         ours, theirs = await both(world, self.database)
-        subscriber = held(world).subscriber.value
+        subscriber = current_pair(world).subscriber.value
         if (left := self._among(ours, theirs)) is not None:
             watch.evidence("", key=unmended(self.key), value=left.mark)
             raise StepFailed(
@@ -183,7 +183,7 @@ class RenameEffect(PartsEffect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Wait for those rows, or for apply to stand at the first one of the new name."""
-        sides, limit_s = held(self.world), self.world.plan.limits.drain_s
+        sides, limit_s = current_pair(self.world), self.world.plan.limits.drain_s
         (failed, _), began = await self._failures(), monotonic()
         while not await caught_up(
             self.world, sides, self._database, limit_s=SOON_S, only_look=True
@@ -212,7 +212,7 @@ class RenameEffect(PartsEffect):
             )
 
     async def _failures(self) -> tuple[int | None, bool]:
-        name, subscriber = publication_name(self.world), held(self.world).subscriber
+        name, subscriber = publication_name(self.world), current_pair(self.world).subscriber
         async with self.world.connect(subscriber, self._database) as connection:
             found = await replication.subscription(connection, name)
         if found is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from shlex import quote
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.postgres import schema_changes
 from runbook.postgres.change import Change
 from runbook.postgres.schema_ddl import Name, Parts, shown
@@ -25,20 +25,20 @@ ONLY_NAMED = ("type", "sequence", "trigger", "extension")
 """Kinds of what differs that not every change of is made here: domains, for instance."""
 
 
-async def keys(world: World, database: str, found: Offered) -> None:
+async def keys(world: RunContext, database: str, found: Offered) -> None:
     """Offer what lets UPDATE and DELETE pass again on tables of the publisher without a key."""
     for table in await keyless(world, database):
         if (remedy := identify(world, database, table)) is not None:
             found.add(remedy)
             continue
         found.say(
-            f"Give {table} in {database} of {held(world).publisher.value} a key",
+            f"Give {table} in {database} of {current_pair(world).publisher.value} a key",
             f"UPDATE and DELETE on it fail there: {table.reason}",
             by_key(table),
         )
 
 
-async def schemas(world: World, database: str, found: Offered) -> None:
+async def schemas(world: RunContext, database: str, found: Offered) -> None:
     """Offer what makes the subscriber's schemas those of the publisher."""
     ours, theirs = await both(world, database)
     changes = schema_changes.changes(ours, theirs)
@@ -58,10 +58,10 @@ async def schemas(world: World, database: str, found: Offered) -> None:
 
 
 async def _by_hand(
-    world: World, database: str, changes: Sequence[Change], ours: Parts, found: Offered
+    world: RunContext, database: str, changes: Sequence[Change], ours: Parts, found: Offered
 ) -> None:
     """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
-    sides = held(world)
+    sides = current_pair(world)
     named = {each.name[:2] if each.kind == "enum-value" else each.name for each in changes}
     # The sequence of an identity comes and goes with it.
     named |= {
@@ -80,9 +80,9 @@ async def _by_hand(
             )
 
 
-async def offer(world: World, database: str, change: Change, found: Offered) -> None:
+async def offer(world: RunContext, database: str, change: Change, found: Offered) -> None:
     """Offer one change, or say what a person may do where it is not for the asking."""
-    sides = held(world)
+    sides = current_pair(world)
     title = f"{change.title} in {database}"
     if not change.statements:
         found.say(title, "the two sides differ in it", change.note)
@@ -112,13 +112,13 @@ async def offer(world: World, database: str, change: Change, found: Offered) -> 
 
 
 async def _new_tables(
-    world: World,
+    world: RunContext,
     database: str,
     new: schema_changes.NewTables,
     renamed: Collection[tuple[str, ...]],
     found: Offered,
 ) -> None:
-    publisher, subscriber = held(world).publisher, held(world).subscriber
+    publisher, subscriber = current_pair(world).publisher, current_pair(world).subscriber
     for table, odd in new.by_hand.items():
         found.say(
             f"Make {shown(table)} in {database} on {subscriber.value}",

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from psycopg import errors
 
-from runbook.base.context import World
-from runbook.base.pair import captured_databases, held, publication_name, slot_name
+from runbook.base.context import RunContext
+from runbook.base.pair import captured_databases, current_pair, publication_name, slot_name
 from runbook.postgres import failing_transaction, replication
 from runbook.postgres.failing_transaction import Pending
 
@@ -19,12 +19,12 @@ BETWEEN_TRIES_S = 7.0
 LOOK_EVERY_S = 0.1
 
 
-async def failing_at(world: World, database: str) -> Pending | None:
+async def failing_at(world: RunContext, database: str) -> Pending | None:
     """Return the transaction that a database's apply worker fails at, where that can be told.
 
     Waits at most for a moment between two tries of the worker, in which its slot can be read.
     """
-    name, sides = publication_name(world), held(world)
+    name, sides = publication_name(world), current_pair(world)
     databases = await captured_databases(world, sides.publisher)
     slot = slot_name(world, databases, database)
     async with world.connect(sides.subscriber, database) as connection:

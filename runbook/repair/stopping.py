@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.roles import Role
 from runbook.postgres import schema_changes, schema_ddl
 from runbook.postgres.change import Change
@@ -29,14 +29,14 @@ SOON_S = 3.0
 """What gets on has confirmed the last commit by then, or is not far from it."""
 
 
-async def both(world: World, database: str) -> tuple[Parts, Parts]:
+async def both(world: RunContext, database: str) -> tuple[Parts, Parts]:
     """Return the parts of a database's schemas on the publisher and on the subscriber."""
 
     async def read(role: Role) -> Parts:
         async with world.connect(role, database) as connection:
             return await schema_ddl.read(connection, role.value)
 
-    sides = held(world)
+    sides = current_pair(world)
     ours, theirs = await together(read(sides.publisher), read(sides.subscriber))
     if schema_ddl.unlike(ours, theirs):
         _, alike = await differences(world, sides, database)
@@ -44,9 +44,9 @@ async def both(world: World, database: str) -> tuple[Parts, Parts]:
     return ours, theirs
 
 
-async def stopped_by(world: World, database: str) -> str:
+async def stopped_by(world: RunContext, database: str) -> str:
     """Return what is still to be mended before a database's apply can get on, or nothing."""
-    if await caught_up(world, held(world), database, limit_s=SOON_S, only_look=True):
+    if await caught_up(world, current_pair(world), database, limit_s=SOON_S, only_look=True):
         return ""
     ours, theirs = await both(world, database)
     missing = [f"the table {shown(name)}" for name in ours.tables if name not in theirs.tables]

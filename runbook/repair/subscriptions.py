@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.step import Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
@@ -31,8 +31,8 @@ class Enable(Remedy):
         self.named(quoted(self.database))
         self.title = f"Enable the subscription in {self.database}"
 
-    async def effects(self, world: World) -> list[Wave]:
-        name, subscriber = publication_name(world), held(world).subscriber
+    async def effects(self, world: RunContext) -> list[Wave]:
+        name, subscriber = publication_name(world), current_pair(world).subscriber
 
         async def probe(connection: AsyncConnection) -> Finding:
             found = await replication.subscription(connection, name)
@@ -50,8 +50,8 @@ class Enable(Remedy):
         )
         return [[effect]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
-        name, subscriber = publication_name(world), held(world).subscriber
+    async def verify(self, world: RunContext, watch: Watch) -> None:
+        name, subscriber = publication_name(world), current_pair(world).subscriber
         every_s = world.plan.limits.fast_poll_s
         async for _ in watch.until(LIMIT_S, every_s=every_s, what="the apply worker to run"):
             async with world.connect(subscriber, self.database) as connection:

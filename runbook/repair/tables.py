@@ -9,8 +9,8 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from runbook import amounts
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -51,8 +51,11 @@ class NewTables(Remedy):
         self.title = f"Take in {names} of {self.database}"
         self.undo = SERVES_NOBODY
 
-    async def gates(self, world: World) -> list[Gate]:
-        publisher, subscriber = held(world).publisher.value, held(world).subscriber.value
+    async def gates(self, world: RunContext) -> list[Gate]:
+        publisher, subscriber = (
+            current_pair(world).publisher.value,
+            current_pair(world).subscriber.value,
+        )
         return [
             Gate(
                 key=f"{self.key}/{shown(table)}",
@@ -64,7 +67,7 @@ class NewTables(Remedy):
             for table in self.filled
         ]
 
-    async def effects(self, world: World) -> list[Wave]:
+    async def effects(self, world: RunContext) -> list[Wave]:
         waves: list[Wave] = [[may_read(world)]]
         if self.missing:
             waves.append([await self._making(world)])
@@ -73,18 +76,18 @@ class NewTables(Remedy):
         waves.append([refreshing(world, self.database, [(s, t) for s, t in self.taken])])
         return waves
 
-    async def _making(self, world: World) -> PartsEffect:
+    async def _making(self, world: RunContext) -> PartsEffect:
         ours, theirs = await both(world, self.database)
         found = schema_changes.new_tables(ours, theirs)
         missing = {(table[0], table[1]) for table in self.missing}
         if strange := set(found.names) - missing:
             raise StepFailed(
                 f"{', '.join(map(shown, sorted(strange)))} came to "
-                f"{held(world).publisher.value} meanwhile.",
+                f"{current_pair(world).publisher.value} meanwhile.",
                 now="Nothing was changed.",
                 todo="Look at the remedies again: they are taken in together.",
             )
-        subscriber = held(world).subscriber
+        subscriber = current_pair(world).subscriber
 
         def left(ours: Parts, theirs: Parts) -> str:
             names = [shown(table) for table in sorted(missing) if table not in theirs.tables]
@@ -99,9 +102,9 @@ class NewTables(Remedy):
             left=left,
         )
 
-    def _emptying(self, world: World, table: Name) -> SqlEffect:
+    def _emptying(self, world: RunContext, table: Name) -> SqlEffect:
         name = publication_name(world)
-        subscriber = held(world).subscriber
+        subscriber = current_pair(world).subscriber
 
         async def probe(connection: AsyncConnection) -> Finding:
             taken = await replication.subscribed_tables(connection, name)
@@ -127,7 +130,7 @@ class NewTables(Remedy):
             limit_s=world.plan.limits.mend_s,
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         taken = [(schema, table) for schema, table in self.taken]
         await recreated_tables.keep(world, watch, self.database, taken)
         if missing := await await_ready(world, watch, self.database):
@@ -142,9 +145,9 @@ def quoted_sql(table: Name) -> str:
     return Identifier(*table).as_string(None)
 
 
-def refreshing(world: World, database: str, tables: list[Name]) -> SqlEffect:
+def refreshing(world: RunContext, database: str, tables: list[Name]) -> SqlEffect:
     """Return what takes in all tables that the publication has gained, with their rows."""
-    name, subscriber = publication_name(world), held(world).subscriber
+    name, subscriber = publication_name(world), current_pair(world).subscriber
     return SqlEffect(
         world,
         subscriber,
@@ -167,9 +170,9 @@ def _taken_in(name: str, tables: list[Name]) -> LookInside:
     return probe
 
 
-async def not_taken_in(world: World, database: str) -> list[Name]:
+async def not_taken_in(world: RunContext, database: str) -> list[Name]:
     """Return the tables that the publisher publishes and the subscriber does not receive."""
-    name, sides = publication_name(world), held(world)
+    name, sides = publication_name(world), current_pair(world)
     async with world.connect(sides.publisher, database) as connection:
         published = await replication.published(connection, name)
     async with world.connect(sides.subscriber, database) as connection:
@@ -180,7 +183,7 @@ async def not_taken_in(world: World, database: str) -> list[Name]:
     return [table for table in published if table not in taken]
 
 
-async def has_rows(world: World, role: Role, database: str, table: Name) -> bool:
+async def has_rows(world: RunContext, role: Role, database: str, table: Name) -> bool:
     """Return whether a table has any row."""
     query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(*table))
     async with world.connect(role, database) as connection:
@@ -188,12 +191,12 @@ async def has_rows(world: World, role: Role, database: str, table: Name) -> bool
     return row == (True,)
 
 
-async def await_ready(world: World, watch: Watch, database: str) -> str:
+async def await_ready(world: RunContext, watch: Watch, database: str) -> str:
     """Wait until every table of a database is copied and goes with the others.
 
     Return what is in the way of that, and is to be mended first, or nothing.
     """
-    name, subscriber = publication_name(world), held(world).subscriber
+    name, subscriber = publication_name(world), current_pair(world).subscriber
     limits = world.plan.limits
     counted: int | None = None
     missing, ask_after_s = "", SOON_S

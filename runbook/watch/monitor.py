@@ -17,11 +17,11 @@ from datetime import datetime
 from functools import partial
 
 from runbook.base import clocks
-from runbook.base.alert import Ages, Alarm, Seen
+from runbook.base.alert import Ages, Alert, ProbeResult
 from runbook.base.clocks import ClockWatch
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import downtime
-from runbook.base.pair import detached, held
+from runbook.base.pair import current_pair, detached
 from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
 from runbook.postgres.connect import UNREACHABLE, CannotConnect
@@ -29,20 +29,20 @@ from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.proofs import unreplicated
 from runbook.protection import dashboard as boards
 from runbook.protection import given_up, unanswered, verdicts
-from runbook.protection.assess import BESIDE, KEYS, RESTS, Looked, lag_alarms, row_alarms
-from runbook.protection.dashboard import Board, Production
-from runbook.protection.record import Judging
+from runbook.protection.assess import BESIDE, KEYS, RESTS, Observed, lag_alarms, row_alarms
+from runbook.protection.dashboard import Dashboard, Production
+from runbook.protection.record import VerdictRecord
 from runbook.watch.position import switchover_asked
 from runbook.watch.probes import clusters, counters, foreign_writes, origins, production
-from runbook.watch.probes.foreign_writes import StraysLook
-from runbook.watch.probes.keys import KeysLook
-from runbook.watch.probes.objects import HeldObjectsLook
-from runbook.watch.probes.patience import AGAIN_S, DatabasesLook
+from runbook.watch.probes.foreign_writes import ForeignWritesProbe
+from runbook.watch.probes.keys import KeysProbe
+from runbook.watch.probes.objects import ObjectsProbe
+from runbook.watch.probes.patience import AGAIN_S, DatabasesProbe
 from runbook.watch.probes.samples import Samples
-from runbook.watch.probes.schemas import SchemasLook, latest
-from runbook.watch.probes.slots import SlotsLook
-from runbook.watch.probes.traffic import TrafficLook
-from runbook.watch.probes.workers import WorkersLook
+from runbook.watch.probes.schemas import SchemasProbe, latest
+from runbook.watch.probes.slots import SlotsProbe
+from runbook.watch.probes.traffic import TrafficProbe
+from runbook.watch.probes.workers import WorkersProbe
 from state.errors import JournalError
 from state.journal import Journal
 from state.records import Json, Sample
@@ -65,22 +65,22 @@ class Monitor:
     `world` must be its own: its connections are not shared with the runner's.
     """
 
-    def __init__(self, world: World, journal: Journal) -> None:
+    def __init__(self, world: RunContext, journal: Journal) -> None:
         self.world = world
         self._journal = journal
-        self.board = Board()
+        self.board = Dashboard()
         self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
-        self._judging = Judging(world, journal)
-        self._slots = SlotsLook(world)
-        self._green = SlotsLook(world)
-        self._workers = WorkersLook(world)
-        self._traffic = TrafficLook(world)
-        self._strays = StraysLook(world)
-        self._schemas = SchemasLook(world, journal)
-        self._keys = KeysLook(world)
-        self._objects = HeldObjectsLook(world, journal)
-        self._seen: dict[str, Seen] = {}
+        self._judging = VerdictRecord(world, journal)
+        self._slots = SlotsProbe(world)
+        self._green = SlotsProbe(world)
+        self._workers = WorkersProbe(world)
+        self._traffic = TrafficProbe(world)
+        self._strays = ForeignWritesProbe(world)
+        self._schemas = SchemasProbe(world, journal)
+        self._keys = KeysProbe(world)
+        self._objects = ObjectsProbe(world, journal)
+        self._seen: dict[str, ProbeResult] = {}
         """What each look saw last, by its name."""
         self._pauses: dict[str, float] = {}
         self._rhythm_s: dict[str, float] = {}
@@ -196,7 +196,7 @@ class Monitor:
             self._production(self._serving().does_not(str(error)))
         for rest in LOOKS:
             if rest.name == look:
-                self._seen[look] = Seen(self.world.now(), (), f"{rest.failed}: {words}")
+                self._seen[look] = ProbeResult(self.world.now(), (), f"{rest.failed}: {words}")
         await self.world.forget_connections()
 
     async def _look_at_clusters(self) -> None:
@@ -222,7 +222,7 @@ class Monitor:
         views, warnings = await self._slots.held()
         known = views if views and all(lag.bytes is not None for lag in views) else None
         self.board = replace(self.board, lags=views, last_lags=known or self.board.last_lags)
-        self._seen["slots"] = Seen(self.world.now(), warnings, "")
+        self._seen["slots"] = ProbeResult(self.world.now(), warnings, "")
         self._again_soon("lags", self._slots.waits)
         self._samples.keep_lags(views, self.world.now())
 
@@ -245,7 +245,7 @@ class Monitor:
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
-        ended = detached(self.world, held(self.world).subscriber)
+        ended = detached(self.world, current_pair(self.world).subscriber)
         return [] if ended or not self._workers.subscribed else self._captured()
 
     async def _look_for_strays(self) -> None:
@@ -270,7 +270,7 @@ class Monitor:
         keep = partial(self._journal.evidence, self.world.run, "monitor")
         unreplicated.keep(self.world, keep, came)
 
-    async def _look_in(self, name: str, look: DatabasesLook, databases: Sequence[str]) -> None:
+    async def _look_in(self, name: str, look: DatabasesProbe, databases: Sequence[str]) -> None:
         """Take a look whose pause grows with what it reads."""
         if not databases:
             self._seen.pop(name, None)
@@ -364,21 +364,26 @@ class Monitor:
         self.board = replace(self.board, journal_error="")
         self._judging.keep(protection)
 
-    def _looked(self) -> Looked:
-        seen = {**self._seen, "schemas": latest(self.world, self._seen.get("schemas", Seen()))}
-        return Looked(
+    def _looked(self) -> Observed:
+        seen = {
+            **self._seen,
+            "schemas": latest(self.world, self._seen.get("schemas", ProbeResult())),
+        }
+        return Observed(
             self.board.lags, seen, {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
         )
 
-    def _lag_alarms(self) -> list[Alarm]:
+    def _lag_alarms(self) -> list[Alert]:
         slots = (self.world.fact("capture") or {}).get("slots", {})
         limits = self.world.plan.protection
         return lag_alarms(self.board.lags, slots, limits, self.world.now())[0]
 
-    def _all_alarms(self, now: datetime) -> tuple[Alarm, ...]:
+    def _all_alarms(self, now: datetime) -> tuple[Alert, ...]:
         """Return all that was found, with since when; what breaks the protection first."""
-        if self.world.fact("capture") is None or detached(self.world, held(self.world).subscriber):
-            return self._ages.dated(self._seen.get("given up", Seen()).alarms, now)
+        if self.world.fact("capture") is None or detached(
+            self.world, current_pair(self.world).subscriber
+        ):
+            return self._ages.dated(self._seen.get("given up", ProbeResult()).alarms, now)
         found = [
             *self._lag_alarms(),
             *row_alarms(verdicts.kept(self.world), now),

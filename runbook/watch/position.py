@@ -8,10 +8,10 @@ from datetime import datetime
 from runbook.base import step_keys
 from runbook.base.alert import Cause, cause_of
 from runbook.base.clocks import age, ago, stale
-from runbook.base.context import World
-from runbook.base.pair import VERIFIED, Sides, held
+from runbook.base.context import RunContext
+from runbook.base.pair import VERIFIED, ReplicationPair, current_pair
 from runbook.base.roles import Role
-from runbook.base.variants import WayBack, WayUp
+from runbook.base.variants import RollbackTarget, UpgradeVariant
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.procedure.steps.rollback import forced
 from runbook.procedure.steps.upgrade import switchover
@@ -20,16 +20,16 @@ from runbook.proofs.diverged import DIFFERENT
 from runbook.proofs.late_writes import UNPROVED
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Production, Serving
-from runbook.watch.position_table import POSITIONS, Position
+from runbook.watch.position_table import POSITIONS, RunPosition
 from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from state.rebasing import present, tried
 from state.records import Attempt, TrackEntry
 
 ENDED = {
-    Track.ROLLBACK: Position.ROLLED_BACK,
-    Track.COMMIT: Position.COMMITTED,
-    Track.ABORT: Position.ABORTED,
+    Track.ROLLBACK: RunPosition.ROLLED_BACK,
+    Track.COMMIT: RunPosition.COMMITTED,
+    Track.ABORT: RunPosition.ABORTED,
 }
 """Where a run stands once a cleanup has begun, by the track that was ended before it."""
 
@@ -44,19 +44,19 @@ _TURNING = frozenset({step_keys.STOP_TRAFFIC, step_keys.DETACH})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
-def follows(world: World, where: Position, away: Role) -> bool:
+def follows(world: RunContext, where: RunPosition, away: Role) -> bool:
     """Return whether the other cluster has followed `away`, so that it could take over by force."""
     # On the first way up blue prime follows once it is subscribed; after a turn, once that is seen.
-    first = away is Role.NEW_BLUE and where is not Position.FORWARD_NOT_PROTECTED
+    first = away is Role.NEW_BLUE and where is not RunPosition.FORWARD_NOT_PROTECTED
     return POSITIONS[where].last_word is away and bool(
         world.fact("subscribed" if first else VERIFIED)
     )
 
 
-def position(world: World, journal: Journal) -> Position:
+def position(world: RunContext, journal: Journal) -> RunPosition:
     """Return where the run stands, by its journal."""
     if world.fact(LEFT_BEHIND):
-        return Position.LEFT_BEHIND
+        return RunPosition.LEFT_BEHIND
     entries = present(journal.entries(world.run))
     attempts = tried(journal, world.run)
     for number, entry in reversed([*enumerate(entries)]):
@@ -67,12 +67,12 @@ def position(world: World, journal: Journal) -> Position:
 
 
 def _of(
-    world: World,
+    world: RunContext,
     journal: Journal,
     entry: TrackEntry,
     before: Sequence[TrackEntry],
     attempts: Sequence[Attempt],
-) -> Position | None:
+) -> RunPosition | None:
     """Return where a stay on a track has taken the run, or None where it has changed nothing."""
     performed = {each.step for each in attempts if each.entry == entry.id and each.effects}
     if entry.track in _ENDING:
@@ -81,77 +81,80 @@ def _of(
         if entry.track is not Track.CLEANUP:
             return ENDED[entry.track]
         return next(filter(None, (_ended(each) for each in reversed(before))), None)
-    if entry.way == WayBack.SETTLE:
-        return Position.ROLLED_BACK if performed & {"detach", "drop-capture"} else None
-    if entry.way in (WayBack.STAY, WayUp.STAY):
+    if entry.way == RollbackTarget.SETTLE:
+        return RunPosition.ROLLED_BACK if performed & {"detach", "drop-capture"} else None
+    if entry.way in (RollbackTarget.STAY, UpgradeVariant.STAY):
         if not any(step.startswith("open-") for step in performed):
             return None
         on_new_blue = entry.track is Track.UPGRADE
         return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
-    forward = entry.track is Track.UPGRADE and entry.way in (WayUp.FORWARD, WayUp.FORCED)
+    forward = entry.track is Track.UPGRADE and entry.way in (
+        UpgradeVariant.FORWARD,
+        UpgradeVariant.FORCED,
+    )
     if entry.track is Track.UPGRADE and not forward:
         return _of_upgrade(world, journal, attempts)
     moved = _endpoint(entry, attempts)
-    if moved is Status.SUCCEEDED and entry.way in (WayBack.FOR_GOOD, WayBack.FORCED):
-        return Position.FORCED_FORWARD if forward else Position.ROLLED_BACK
+    if moved is Status.SUCCEEDED and entry.way in (RollbackTarget.FOR_GOOD, RollbackTarget.FORCED):
+        return RunPosition.FORCED_FORWARD if forward else RunPosition.ROLLED_BACK
     if moved is Status.SUCCEEDED:
         return _on_new_blue(world, forward=True) if forward else _on_blue_prime(world)
     if moved is not None:
-        return Position.SWITCHING_FORWARD if forward else Position.SWITCHING_ENDPOINT
+        return RunPosition.SWITCHING_FORWARD if forward else RunPosition.SWITCHING_ENDPOINT
     if performed & _TURNING:
         if _unlike(world):
-            return Position.FORWARD_BLOCKED if forward else Position.ROLLBACK_BLOCKED
-        return Position.GOING_FORWARD if forward else Position.ROLLING_BACK
+            return RunPosition.FORWARD_BLOCKED if forward else RunPosition.ROLLBACK_BLOCKED
+        return RunPosition.GOING_FORWARD if forward else RunPosition.ROLLING_BACK
     return None
 
 
-def _ended(entry: TrackEntry) -> Position | None:
+def _ended(entry: TrackEntry) -> RunPosition | None:
     """Return where a run stands that is cleaned up, by a stay before that; None: not by that."""
-    if (entry.track, entry.way) == (Track.UPGRADE, WayUp.FORCED):
-        return Position.FORCED_FORWARD
+    if (entry.track, entry.way) == (Track.UPGRADE, UpgradeVariant.FORCED):
+        return RunPosition.FORCED_FORWARD
     return ENDED.get(entry.track)
 
 
-def _unlike(world: World) -> bool:
+def _unlike(world: RunContext) -> bool:
     """Return whether a table is known to differ, and was neither mended nor given up."""
     return bool(world.fact(DIFFERENT) or diverged.left(world))
 
 
-def _only_rows(world: World) -> bool:
+def _only_rows(world: RunContext) -> bool:
     """Return whether nothing else than rows stood in the way when the watch last looked."""
     causes = verdicts.journaled(world).get("causes") or ()
     return all(cause_of(str(cause)) is Cause.ROWS for cause in causes)
 
 
-def _on_new_blue(world: World, *, forward: bool = False) -> Position:
+def _on_new_blue(world: RunContext, *, forward: bool = False) -> RunPosition:
     """Return where a run stands whose applications are on new blue, or about to be let in."""
     if verdicts.is_lost(world):
-        return Position.WAY_LOST
+        return RunPosition.WAY_LOST
     if _unlike(world) and world.fact("subscribed") and _only_rows(world):
         # Before blue prime follows, nothing is mended yet: protecting goes on first.
-        return Position.ROWS_DIFFER
+        return RunPosition.ROWS_DIFFER
     if verdicts.is_protected(world):
-        return Position.PROTECTED
-    return Position.FORWARD_NOT_PROTECTED if forward else Position.NOT_PROTECTED
+        return RunPosition.PROTECTED
+    return RunPosition.FORWARD_NOT_PROTECTED if forward else RunPosition.NOT_PROTECTED
 
 
-def _on_blue_prime(world: World) -> Position:
+def _on_blue_prime(world: RunContext) -> RunPosition:
     """Return where a run stands that has rolled back: the way forward is held, or it is not."""
-    if held(world).publisher is not Role.BLUE_PRIME or not world.fact("slots"):
-        return Position.ROLLED_BACK
+    if current_pair(world).publisher is not Role.BLUE_PRIME or not world.fact("slots"):
+        return RunPosition.ROLLED_BACK
     if verdicts.is_lost(world):
-        return Position.BACK_WAY_LOST
+        return RunPosition.BACK_WAY_LOST
     if _unlike(world) and _only_rows(world):
-        return Position.BACK_ROWS_DIFFER
+        return RunPosition.BACK_ROWS_DIFFER
     if verdicts.is_protected(world):
-        return Position.BACK_PROTECTED
-    return Position.BACK_NOT_PROTECTED
+        return RunPosition.BACK_PROTECTED
+    return RunPosition.BACK_NOT_PROTECTED
 
 
-def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> Position:
+def _of_upgrade(world: RunContext, journal: Journal, attempts: Sequence[Attempt]) -> RunPosition:
     if world.fact("switchover") is None:
         asked = switchover_asked(world, journal)
-        return Position.SWITCHOVER_ASKED if asked else Position.BEFORE_SWITCHOVER
+        return RunPosition.SWITCHOVER_ASKED if asked else RunPosition.BEFORE_SWITCHOVER
     traffic = world.fact("traffic") or {}
     resumed = any(
         attempt.step == step_keys.RESUME_TRAFFIC
@@ -162,8 +165,8 @@ def _of_upgrade(world: World, journal: Journal, attempts: Sequence[Attempt]) -> 
     )
     if not resumed and not traffic.get("open"):
         if verdicts.is_protected(world):
-            return Position.PROTECTED
-        return Position.SLIPPED_IN if world.fact(UNPROVED) else Position.BEFORE_TRAFFIC
+            return RunPosition.PROTECTED
+        return RunPosition.SLIPPED_IN if world.fact(UNPROVED) else RunPosition.BEFORE_TRAFFIC
     return _on_new_blue(world)
 
 
@@ -182,7 +185,7 @@ def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
     return Status.UNKNOWN if moved else None
 
 
-def switchover_asked(world: World, journal: Journal) -> bool:
+def switchover_asked(world: RunContext, journal: Journal) -> bool:
     """Return whether the pivot was called, and not seen to return since.
 
     A failed attempt alone does not say so: its wait may have ended before the switchover did.
@@ -197,12 +200,12 @@ def switchover_asked(world: World, journal: Journal) -> bool:
     )
 
 
-def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
+def rollback_path(world: RunContext, where: RunPosition, *, fresh: bool = True) -> str:
     """Return the way from here and what it loses; what is left where nobody answers there.
 
     `fresh` says that it must have been looked for lately.
     """
-    if where in (Position.SWITCHING_ENDPOINT, Position.SWITCHING_FORWARD) and world.accepted(
+    if where in (RunPosition.SWITCHING_ENDPOINT, RunPosition.SWITCHING_FORWARD) and world.accepted(
         forced.GATE
     ):
         return "go on with the forced way: what was not sent is given up, and nothing else"
@@ -217,7 +220,7 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
     if down.state is Serving.CUT:
         return f"from a machine that reaches {away.value}, not from this one: {here}"
     dead = f"{away.value} does not answer{_as_of(world, down)}"
-    to = Sides.of(away).subscriber.value
+    to = ReplicationPair.of(away).subscriber.value
     if follows(world, where, away):
         return (
             f"none that loses nothing while {dead}; the forced way to {to} (b, or --track forced) "
@@ -226,7 +229,7 @@ def way_back_now(world: World, where: Position, *, fresh: bool = True) -> str:
     return f"none while {dead}: {to} does not follow it; bring it back"
 
 
-def _as_of(world: World, found: Production) -> str:
+def _as_of(world: RunContext, found: Production) -> str:
     """Return when it was looked for, where that is not now; else nothing."""
     if not stale(found.at, world.now(), world.plan.protection.fresh_s):
         return ""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.base.roles import Role
-from runbook.base.variants import WayBack, WayUp
+from runbook.base.variants import RollbackTarget, UpgradeVariant
 from state.enums import Track
 
 
-class Position(StrEnum):
+class RunPosition(StrEnum):
     """Where a run stands, as far as the way back is concerned, or the way forward after one."""
 
     BEFORE_SWITCHOVER = "before the switchover"
@@ -49,20 +49,20 @@ Key = tuple[Track, str]
 """A branch: the track that it leads to, and which way that track takes."""
 
 ABORT: Key = (Track.ABORT, "")
-TO_OLD_BLUE: Key = (Track.ROLLBACK, WayBack.OLD_BLUE)
-TO_BLUE_PRIME: Key = (Track.ROLLBACK, WayBack.BLUE_PRIME)
-FOR_GOOD: Key = (Track.ROLLBACK, WayBack.FOR_GOOD)
-PROTECT_FIRST: Key = (Track.ROLLBACK, WayBack.PROTECT_THEN_BLUE_PRIME)
+TO_OLD_BLUE: Key = (Track.ROLLBACK, RollbackTarget.OLD_BLUE)
+TO_BLUE_PRIME: Key = (Track.ROLLBACK, RollbackTarget.BLUE_PRIME)
+FOR_GOOD: Key = (Track.ROLLBACK, RollbackTarget.FOR_GOOD)
+PROTECT_FIRST: Key = (Track.ROLLBACK, RollbackTarget.PROTECT_THEN_BLUE_PRIME)
 COMMIT: Key = (Track.COMMIT, "")
-STAY_NEW: Key = (Track.UPGRADE, WayUp.STAY)
-FORWARD: Key = (Track.UPGRADE, WayUp.FORWARD)
-STAY_OLD: Key = (Track.ROLLBACK, WayBack.STAY)
-SETTLE: Key = (Track.ROLLBACK, WayBack.SETTLE)
+STAY_NEW: Key = (Track.UPGRADE, UpgradeVariant.STAY)
+FORWARD: Key = (Track.UPGRADE, UpgradeVariant.FORWARD)
+STAY_OLD: Key = (Track.ROLLBACK, RollbackTarget.STAY)
+SETTLE: Key = (Track.ROLLBACK, RollbackTarget.SETTLE)
 CLEANUP: Key = (Track.CLEANUP, "")
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class BranchKind:
     """What a branch is, wherever it is taken."""
 
     title: str
@@ -74,68 +74,68 @@ class Branch:
     """Why it is not open in a position that says nothing else."""
 
 
-BRANCHES: Mapping[Key, Branch] = {
-    ABORT: Branch(
+BRANCHES: Mapping[Key, BranchKind] = {
+    ABORT: BranchKind(
         "Abort: delete green, blue stays as it is",
         "nothing",
         "minutes; the applications are let in first",
         "after the switchover there is nothing to abort",
     ),
-    TO_OLD_BLUE: Branch(
+    TO_OLD_BLUE: BranchKind(
         "Roll back to old blue",
         "nothing: no application has written to new blue",
         "minutes, the applications being down",
         "the applications have written since, and old blue lacks it",
     ),
-    TO_BLUE_PRIME: Branch(
+    TO_BLUE_PRIME: BranchKind(
         "Roll back to blue prime",
         "nothing{behind}: blue prime has every write",
         "a minute or so, the applications being down",
         "blue prime does not have every write yet",
     ),
-    FOR_GOOD: Branch(
+    FOR_GOOD: BranchKind(
         "Roll back to blue prime for good: no way forward is held",
         "the way forward: what is written then is on the old version alone",
         "a minute or so, the applications being down",
         "blue prime does not have every write yet",
     ),
-    PROTECT_FIRST: Branch(
+    PROTECT_FIRST: BranchKind(
         "Finish protecting, then roll back to blue prime",
         "nothing: the slots keep every write",
         "the time of a clone and its instances; the applications run meanwhile",
         "no write has to be kept yet",
     ),
-    COMMIT: Branch(
+    COMMIT: BranchKind(
         "Commit: end the way back, stay on the new version",
         "the way back itself",
         "minutes; nothing stops",
         "only from the protected position",
     ),
-    STAY_NEW: Branch(
+    STAY_NEW: BranchKind(
         "Stay on the new version: let the applications in on new blue again",
         "nothing",
         "seconds",
         "only while a rollback has not switched the endpoint",
     ),
-    FORWARD: Branch(
+    FORWARD: BranchKind(
         "Go forward again to new blue",
         "nothing: new blue has every write",
         "a minute or so, the applications being down",
         "only after a rollback that was protected",
     ),
-    STAY_OLD: Branch(
+    STAY_OLD: BranchKind(
         "Stay on the old version: let the applications in on blue prime again",
         "nothing",
         "seconds",
         "only while going forward has not switched the endpoint",
     ),
-    SETTLE: Branch(
+    SETTLE: BranchKind(
         "Settle: end the way forward, stay on the old version",
         "the way forward itself",
         "seconds; nothing stops",
         "only after a rollback that was protected",
     ),
-    CLEANUP: Branch(
+    CLEANUP: BranchKind(
         "Clean up: delete what the run created and does not serve",
         "the clusters that it names",
         "minutes",
@@ -171,45 +171,45 @@ _DIFFERENT = "nothing{behind}, if the comparison passes: rows differed at the la
 _ON_IT = {TO_BLUE_PRIME: "the run is on it: its next step goes on"}
 _AND_NEW_BLUE = "the clusters that it names, and with new blue the way forward"
 
-POSITIONS: Mapping[Position, Standing] = {
-    Position.BEFORE_SWITCHOVER: Standing(
+POSITIONS: Mapping[RunPosition, Standing] = {
+    RunPosition.BEFORE_SWITCHOVER: Standing(
         "abort: blue stays as it is, nothing is lost",
         opens={ABORT: ""},
         recommended=ABORT,
         why_not={TO_OLD_BLUE: "before the switchover: abort"},
     ),
-    Position.SWITCHOVER_ASKED: Standing(
+    RunPosition.SWITCHOVER_ASKED: Standing(
         "known when the switchover's end is seen; nothing is lost",
         opens={TO_OLD_BLUE: ""},
         recommended=TO_OLD_BLUE,
         why_not={ABORT: "the switchover was asked for, and its end is not seen yet"},
     ),
-    Position.BEFORE_TRAFFIC: Standing(
+    RunPosition.BEFORE_TRAFFIC: Standing(
         "return to old blue, nothing is lost",
         opens={TO_OLD_BLUE: ""},
         recommended=TO_OLD_BLUE,
     ),
-    Position.SLIPPED_IN: Standing(
+    RunPosition.SLIPPED_IN: Standing(
         "return to old blue, which loses only what slipped in, as named",
         opens={
             TO_OLD_BLUE: "what slipped in before the capture, as named, and nothing else",
         },
         recommended=TO_OLD_BLUE,
     ),
-    Position.NOT_PROTECTED: Standing(
+    RunPosition.NOT_PROTECTED: Standing(
         "finish protecting, then roll back: nothing is lost, it takes time",
         opens={PROTECT_FIRST: ""},
         recommended=PROTECT_FIRST,
         last_word=Role.NEW_BLUE,
     ),
-    Position.PROTECTED: Standing(
+    RunPosition.PROTECTED: Standing(
         "roll back to blue prime, nothing is lost",
         opens={TO_BLUE_PRIME: "", FOR_GOOD: "", COMMIT: ""},
         recommended=TO_BLUE_PRIME,
         why_not={PROTECT_FIRST: "already protected"},
         last_word=Role.NEW_BLUE,
     ),
-    Position.WAY_LOST: Standing(
+    RunPosition.WAY_LOST: Standing(
         "none that loses nothing: a slot is gone, blue prime misses writes",
         opens={COMMIT: ""},
         why_not={
@@ -218,28 +218,28 @@ POSITIONS: Mapping[Position, Standing] = {
         },
         last_word=Role.NEW_BLUE,
     ),
-    Position.ROWS_DIFFER: Standing(
+    RunPosition.ROWS_DIFFER: Standing(
         "re-copy the tables that differ, then roll back; compare proves it",
         opens={TO_BLUE_PRIME: _DIFFERENT, COMMIT: ""},
         why_not={PROTECT_FIRST: "it is finished; the rows differ"},
         last_word=Role.NEW_BLUE,
     ),
-    Position.ROLLING_BACK: Standing(
+    RunPosition.ROLLING_BACK: Standing(
         "go on rolling back, nothing is lost",
         opens={FOR_GOOD: "", STAY_NEW: ""},
         recommended=STAY_NEW,
         why_not=_ON_IT,
         last_word=Role.NEW_BLUE,
     ),
-    Position.ROLLBACK_BLOCKED: Standing(
+    RunPosition.ROLLBACK_BLOCKED: Standing(
         "stay on the new version: it has every write; rows differ",
         opens={STAY_NEW: ""},
         recommended=STAY_NEW,
         why_not={PROTECT_FIRST: "it is finished; the rows differ"},
         last_word=Role.NEW_BLUE,
     ),
-    Position.SWITCHING_ENDPOINT: Standing("go on rolling back, nothing is lost", why_not=_ON_IT),
-    Position.ROLLED_BACK: Standing(
+    RunPosition.SWITCHING_ENDPOINT: Standing("go on rolling back, nothing is lost", why_not=_ON_IT),
+    RunPosition.ROLLED_BACK: Standing(
         "none is held: the old version serves",
         opens={CLEANUP: ""},
         why_not={
@@ -248,7 +248,7 @@ POSITIONS: Mapping[Position, Standing] = {
             SETTLE: "no way forward is held",
         },
     ),
-    Position.BACK_NOT_PROTECTED: Standing(
+    RunPosition.BACK_NOT_PROTECTED: Standing(
         "finish feeding new blue, then forward again: nothing is lost",
         opens={SETTLE: ""},
         why_not={
@@ -258,7 +258,7 @@ POSITIONS: Mapping[Position, Standing] = {
         last_word=Role.BLUE_PRIME,
         way_forward=True,
     ),
-    Position.BACK_PROTECTED: Standing(
+    RunPosition.BACK_PROTECTED: Standing(
         "forward again to new blue, nothing is lost",
         opens={FORWARD: "", SETTLE: "", CLEANUP: _AND_NEW_BLUE},
         recommended=FORWARD,
@@ -266,7 +266,7 @@ POSITIONS: Mapping[Position, Standing] = {
         last_word=Role.BLUE_PRIME,
         way_forward=True,
     ),
-    Position.BACK_WAY_LOST: Standing(
+    RunPosition.BACK_WAY_LOST: Standing(
         "none that loses nothing: a slot is gone, new blue misses writes",
         opens={SETTLE: "", CLEANUP: _AND_NEW_BLUE},
         why_not={
@@ -276,7 +276,7 @@ POSITIONS: Mapping[Position, Standing] = {
         last_word=Role.BLUE_PRIME,
         way_forward=True,
     ),
-    Position.BACK_ROWS_DIFFER: Standing(
+    RunPosition.BACK_ROWS_DIFFER: Standing(
         "re-copy the tables that differ, then forward; compare proves it",
         opens={
             FORWARD: "nothing, if the comparison passes: rows differed at the last one",
@@ -286,20 +286,20 @@ POSITIONS: Mapping[Position, Standing] = {
         last_word=Role.BLUE_PRIME,
         way_forward=True,
     ),
-    Position.GOING_FORWARD: Standing(
+    RunPosition.GOING_FORWARD: Standing(
         "go on going forward, nothing is lost",
         opens={STAY_OLD: ""},
         recommended=STAY_OLD,
         last_word=Role.BLUE_PRIME,
     ),
-    Position.FORWARD_BLOCKED: Standing(
+    RunPosition.FORWARD_BLOCKED: Standing(
         "stay on the old version: it has every write; rows differ",
         opens={STAY_OLD: ""},
         recommended=STAY_OLD,
         last_word=Role.BLUE_PRIME,
     ),
-    Position.SWITCHING_FORWARD: Standing("go on going forward, nothing is lost"),
-    Position.FORWARD_NOT_PROTECTED: Standing(
+    RunPosition.SWITCHING_FORWARD: Standing("go on going forward, nothing is lost"),
+    RunPosition.FORWARD_NOT_PROTECTED: Standing(
         "finish feeding blue prime, then roll back: nothing is lost",
         why_not={
             TO_BLUE_PRIME: "first the next steps here: they feed blue prime",
@@ -307,14 +307,14 @@ POSITIONS: Mapping[Position, Standing] = {
         },
         last_word=Role.NEW_BLUE,
     ),
-    Position.FORCED_FORWARD: Standing(
+    RunPosition.FORCED_FORWARD: Standing(
         "none is held: the new version serves",
         opens={CLEANUP: ""},
         why_not={FORWARD: "the new version serves already"},
     ),
-    Position.COMMITTED: Standing("none: the way back has ended", opens={CLEANUP: ""}),
-    Position.ABORTED: Standing("none is needed: blue serves as before", opens={CLEANUP: ""}),
-    Position.LEFT_BEHIND: Standing(
+    RunPosition.COMMITTED: Standing("none: the way back has ended", opens={CLEANUP: ""}),
+    RunPosition.ABORTED: Standing("none is needed: blue serves as before", opens={CLEANUP: ""}),
+    RunPosition.LEFT_BEHIND: Standing(
         "not known here: another journal went on with the run",
         why_not=dict.fromkeys(BRANCHES, "this journal was left behind"),
     ),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook.aws.errors import AwsError
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import publication_name
 from runbook.base.roles import Role
 
@@ -39,7 +39,7 @@ def apply_error(log: str, origin: str) -> str:
     return found
 
 
-async def apply_said(world: World, role: Role, database: str) -> Said:
+async def apply_said(world: RunContext, role: Role, database: str) -> Said:
     """Return the last error of a database's apply worker, from the log of the role's writer."""
     async with world.connect(role, database) as connection:
         cursor = await connection.execute(

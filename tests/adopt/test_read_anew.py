@@ -14,7 +14,7 @@ import pytest
 from runbook import checklist, recovery
 from runbook.aws import Aws
 from runbook.base import clocks, server_names
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import downtime
 from runbook.base.pair import locked_roles
 from runbook.failures import Refused as NoTrace
@@ -28,9 +28,9 @@ from runbook.recovery import Adoption, Ended, Standing, infer
 from runbook.recovery.cluster_roles import Cast
 from runbook.recovery.evidence import Scene
 from runbook.recovery.found import Draft
-from runbook.recovery.stays import Past, Seen, Stay
+from runbook.recovery.stays import Past, Stay, StayEvidence
 from runbook.watch.position import position, switchover_asked
-from runbook.watch.position_table import Position
+from runbook.watch.position_table import RunPosition
 from state.enums import Environment, Outcome, Result, Status, Track
 from state.errors import HandedOver, Refused
 from state.journal import Journal
@@ -94,17 +94,17 @@ def found(*stays: Stay, facts: dict[str, Any] | None = None) -> Adoption:
         draft.keep(key, value, key)
     aws = cast(Aws, SimpleNamespace(environment=Environment.REHEARSAL))
     plan = from_json(PLAN)
-    world = World(run=RUN, plan=plan, journal=draft, aws=aws)
+    world = RunContext(run=RUN, plan=plan, journal=draft, aws=aws)
     scene = Scene(world, draft, cast(Any, None), {}, locks=True)
     return Adoption(RUN, plan, "", scene, [*stays] or [Stay(Track.UPGRADE)], "identify")
 
 
-def read_anew(journal: Journal, *stays: Stay, facts: dict[str, Any] | None = None) -> World:
+def read_anew(journal: Journal, *stays: Stay, facts: dict[str, Any] | None = None) -> RunContext:
     """Read the run anew, and return the world as its journal tells it then."""
     standing = Standing(journal.run(RUN), "was left behind: ada on laptop-1 holds it")
     recovery.write(journal, found(*stays, facts=facts), Path("p"), standing, locked=(), who="ben")
     plan = from_json(PLAN)
-    return World(run=RUN, plan=plan, journal=journal, aws=cast(Aws, None))
+    return RunContext(run=RUN, plan=plan, journal=journal, aws=cast(Aws, None))
 
 
 def tried(journal: Journal, step: str, key: str = "", run: str = RUN) -> int:
@@ -139,7 +139,7 @@ def test_what_was_done_before_says_nothing_of_the_present(journal: Journal) -> N
     assert world.done("bgd-1/switchover") is None
     assert locked_roles(world) == ()
     assert not switchover_asked(world, journal)
-    assert position(world, journal) is Position.BEFORE_SWITCHOVER
+    assert position(world, journal) is RunPosition.BEFORE_SWITCHOVER
     listed = checklist.read(journal, RUN)
     assert [section.entry.track for section in listed.sections] == [Track.UPGRADE]
     assert listed.next is not None
@@ -150,7 +150,9 @@ def test_what_was_done_before_says_nothing_of_the_present(journal: Journal) -> N
 
 def test_what_is_inferred_says_it(journal: Journal) -> None:
     tried(journal, "stop-traffic")
-    effect = Seen("bgd-1/switchover", "switch over", "call", "it was made", {"called_at": "now"})
+    effect = StayEvidence(
+        "bgd-1/switchover", "switch over", "call", "it was made", {"called_at": "now"}
+    )
     past = Past("switchover", Status.SUCCEEDED, "it was made", (effect,))
     world = read_anew(journal, Stay(Track.UPGRADE, past=[past]), Stay(Track.ROLLBACK, "blue-prime"))
     assert world.begun("switchover")
@@ -163,13 +165,13 @@ def test_what_is_inferred_says_it(journal: Journal) -> None:
 
 def test_a_track_that_was_left_behind_has_ended_nothing(journal: Journal) -> None:
     journal.enter_track(RUN, Track.COMMIT)
-    gone = Past("detach", Status.SUCCEEDED, "it is gone", (Seen("a", "a", "a", "seen"),))
+    gone = Past("detach", Status.SUCCEEDED, "it is gone", (StayEvidence("a", "a", "a", "seen"),))
     world = read_anew(journal, Stay(Track.UPGRADE), Stay(Track.CLEANUP, past=[gone]))
-    assert position(world, journal) is Position.BEFORE_SWITCHOVER
+    assert position(world, journal) is RunPosition.BEFORE_SWITCHOVER
 
 
 def test_a_second_reading_leaves_the_first_behind(journal: Journal) -> None:
-    past = Past("stop-traffic", Status.FAILED, "again", (Seen("a", "a", "a", "seen"),))
+    past = Past("stop-traffic", Status.FAILED, "again", (StayEvidence("a", "a", "a", "seen"),))
     assert read_anew(journal, Stay(Track.UPGRADE, past=[past])).begun("stop-traffic")
     assert not read_anew(journal).begun("stop-traffic")
     assert len(checklist.read(journal, RUN).sections) == 1
@@ -304,10 +306,10 @@ def region_of(mark: Mark, resource_id: str) -> Region:
 
 @pytest.mark.parametrize(
     ("production", "stands"),
-    [("cluster-A", Position.ABORTED), ("cluster-GREEN", Position.COMMITTED)],
+    [("cluster-A", RunPosition.ABORTED), ("cluster-GREEN", RunPosition.COMMITTED)],
 )
 def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
-    journal: Journal, production: str, stands: Position
+    journal: Journal, production: str, stands: RunPosition
 ) -> None:
     tried(journal, "switchover")
     journal.evidence(RUN, "a-step", "", key="protection", value={"protected": True})
@@ -316,7 +318,7 @@ def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
     recovery.close_ended(journal, journal.run(RUN), ended.value, who="ben")
     run = journal.run(RUN)
     assert (run.open, run.result) == (False, Result.CLEANED)
-    world = World(run=RUN, plan=from_json(PLAN), journal=journal, aws=cast(Aws, None))
+    world = RunContext(run=RUN, plan=from_json(PLAN), journal=journal, aws=cast(Aws, None))
     assert position(world, journal) is stands
     assert (world.fact(holder.FACT) or {})["claim"] == "cccccccc"
 

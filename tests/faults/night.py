@@ -15,7 +15,7 @@ import pytest
 from rehearsal import lab
 from runbook.base.offer import Preview
 from runbook.base.step import Gate
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.preflight import plans
 from runbook.session import Session
 from state.enums import Status, Track
@@ -101,7 +101,7 @@ class Night:
         way = await self._way(track)
         await self.session.branch(way, "for the test")
 
-    async def _way(self, track: Track) -> Way:
+    async def _way(self, track: Track) -> Branch:
         return next(w for w in await self.session.ways() if w.track is track and w.available)
 
     async def _yes(self, gate: Gate) -> str | None:

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 
 from runbook.aws import Aws, AwsRefused, Call, CredentialsExpired
 from runbook.aws.facts import Cluster, Instance
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.failures import Finding, Refused
 from runbook.procedure.steps.shared import recreate_failed
@@ -22,7 +22,7 @@ from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from runbook.procedure.steps.upgrade import switchover
 from runbook.watch.position import position
-from runbook.watch.position_table import Position
+from runbook.watch.position_table import RunPosition
 from state.enums import Outcome, Track
 
 BUSY = AwsRefused("InvalidDBClusterStateFault", "DbCluster orders is not in available state")
@@ -65,7 +65,7 @@ def effect(
         aws=aws, plan=SimpleNamespace(limits=limits), still_held=still_held, pause=pause
     )
     return PatientEffect(
-        cast(World, world),
+        cast(RunContext, world),
         Call("rds", "RestoreDBClusterToPointInTime", {}),
         key="prime",
         title="clone",
@@ -168,7 +168,7 @@ def instance(name: str, status: str, run: str) -> Instance:
     )
 
 
-def world(found: Cluster | None, *instances: Instance) -> World:
+def world(found: Cluster | None, *instances: Instance) -> RunContext:
     async def find(role: Role) -> Cluster | None:
         return found if role is Role.BLUE_PRIME else None
 
@@ -176,7 +176,7 @@ def world(found: Cluster | None, *instances: Instance) -> World:
         return list(instances)
 
     return cast(
-        World, SimpleNamespace(run="k3f9qa", find=find, rds=SimpleNamespace(instances=members))
+        RunContext, SimpleNamespace(run="k3f9qa", find=find, rds=SimpleNamespace(instances=members))
     )
 
 
@@ -223,15 +223,15 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("outcome", "returned_after_s", "where"),
     [
-        (Outcome.SUCCEEDED, None, Position.SWITCHOVER_ASKED),
-        (Outcome.UNKNOWN, None, Position.SWITCHOVER_ASKED),
-        (Outcome.FAILED, None, Position.BEFORE_SWITCHOVER),
-        (Outcome.SUCCEEDED, 60, Position.BEFORE_SWITCHOVER),
-        (Outcome.SUCCEEDED, -60, Position.SWITCHOVER_ASKED),
+        (Outcome.SUCCEEDED, None, RunPosition.SWITCHOVER_ASKED),
+        (Outcome.UNKNOWN, None, RunPosition.SWITCHOVER_ASKED),
+        (Outcome.FAILED, None, RunPosition.BEFORE_SWITCHOVER),
+        (Outcome.SUCCEEDED, 60, RunPosition.BEFORE_SWITCHOVER),
+        (Outcome.SUCCEEDED, -60, RunPosition.SWITCHOVER_ASKED),
     ],
 )
 def test_a_switchover_that_was_asked_for_counts_until_it_is_seen_to_return(
-    outcome: Outcome, returned_after_s: float | None, where: Position
+    outcome: Outcome, returned_after_s: float | None, where: RunPosition
 ) -> None:
     facts: dict[str, Any] = {}
     if returned_after_s is not None:
@@ -244,7 +244,7 @@ def test_a_switchover_that_was_asked_for_counts_until_it_is_seen_to_return(
         attempts=lambda run: [attempt],
     )
     looked = SimpleNamespace(run="k3f9qa", fact=facts.get)
-    assert position(cast(World, looked), cast(Any, journal)) is where
+    assert position(cast(RunContext, looked), cast(Any, journal)) is where
 
 
 async def test_credentials_are_looked_up_anew_once_they_have_expired(

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.sql import SQL
 
-from runbook.base.pair import Sides, held, publication_name
+from runbook.base.pair import ReplicationPair, current_pair, publication_name
 from runbook.base.step import Effect
 from runbook.failures import Finding
 from runbook.postgres import catalog, replication
@@ -21,7 +21,7 @@ from tests.guards.servers import SimulatedConnection, SimulatedStatement
 
 
 async def _alike(world: Any, database: str) -> tuple[Parts, Parts]:
-    sides = held(world)
+    sides = current_pair(world)
     return Parts(sides.publisher.value), Parts(sides.subscriber.value)
 
 
@@ -48,7 +48,7 @@ async def _ready(world: Any, watch: Any, database: str) -> str:
     return ""
 
 
-async def _empty(world: Any, sides: Sides, database: str) -> Effect:
+async def _empty(world: Any, sides: ReplicationPair, database: str) -> Effect:
     name = publication_name(world)
     truncate = Statement(SQL("TRUNCATE ONLY public.orders"))
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.step import Gate
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.failures import StepFailed
 from runbook.session import Session
 from state.enums import Outcome, Status
@@ -111,7 +111,7 @@ class Night(Machines):
         self.settings = settings
         self.plan_path = Path(PLANS.name, "plan.toml")
         self.world = ControlPlane(protected=settings.protected, tagless=settings.tagless)
-        self.remembered: list[Way] = []
+        self.remembered: list[Branch] = []
         """Ways that were offered some time ago."""
 
     def write_plan(self, settings: Settings) -> None:
@@ -271,7 +271,7 @@ class Night(Machines):
         )
         self._branch(process, way, available=available)
 
-    def _branch(self, process: RunProcess, way: Way, *, available: bool) -> None:
+    def _branch(self, process: RunProcess, way: Branch, *, available: bool) -> None:
         entries = len(process.journal.entries(self.run))
         try:
             process.do(process.session.branch(way, "so decided"))

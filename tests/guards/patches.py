@@ -25,7 +25,7 @@ import runbook
 import state
 from runbook import preflight, session
 from runbook.aws.clients import Clients
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.postgres import (
     connect,
     fence_sql,
@@ -266,7 +266,7 @@ async def _own_slots(connection: SimulatedConnection, prefix: str) -> Any:
     )
 
 
-async def _no_others(world: World, role: Any) -> int:
+async def _no_others(world: RunContext, role: Any) -> int:
     return 0
 
 
@@ -390,6 +390,8 @@ def simulated() -> Iterator[None]:
                 for name, value in list(vars(module).items()):
                     if value is real:
                         stack.enter_context(patch.object(module, name, instead))
-        stack.enter_context(patch.object(World, "now", lambda _: _process().world.clock.wall()))
+        stack.enter_context(
+            patch.object(RunContext, "now", lambda _: _process().world.clock.wall())
+        )
         stack.enter_context(patch.object(asyncio, "create_subprocess_exec", _command))
         yield

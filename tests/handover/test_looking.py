@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runbook.base.step import Gate
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.session import Session
 from state.enums import Track
 from state.errors import HandedOver
@@ -40,7 +40,7 @@ async def test_it_opens_read_only_and_refuses_every_act(away: Journal) -> None:
     assert not session.writable
     await session.start_watching()
     (unknown,) = session.checklist().line("preflight").attempt.effects  # type: ignore[union-attr]
-    way = Way(Track.ABORT, "", "abort", "", "", True, "", ())
+    way = Branch(Track.ABORT, "", "abort", "", "", True, "", ())
     with pytest.raises(HandedOver):
         await session.advance("preflight", yes)
     with pytest.raises(HandedOver):

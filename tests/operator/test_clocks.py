@@ -14,16 +14,23 @@ from typing import Any, cast
 import pytest
 
 from runbook.base import clocks, downtime
-from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.clocks import Clocks, ClockWatch, Jump, age
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate
 from runbook.failures import StepFailed
 from runbook.procedure.runner import Runner
 from runbook.procedure.waiting import JournalWatch, Stopped, Waits
 from runbook.protection.assess import BESIDE, RESTS
-from runbook.protection.dashboard import Board, ClusterView, Fence, LagView, Protection, TrafficView
+from runbook.protection.dashboard import (
+    ClusterView,
+    Dashboard,
+    Fence,
+    LagView,
+    Protection,
+    TrafficView,
+)
 from runbook.watch.monitor import Monitor
 from state import reading, writing
 from state.enums import Outcome, Status
@@ -119,9 +126,9 @@ def test_the_real_clocks_agree_while_nothing_happens() -> None:
     assert clocks.read().since_boot >= clocks.read().awake - 1
 
 
-def full_board(at: datetime) -> Board:
+def full_board(at: datetime) -> Dashboard:
     lag = LagView("orders", "slot", 10, 0.1, True, "reserved", at=at)
-    return Board(
+    return Dashboard(
         clusters=(ClusterView("new blue", "orders", "18.4", "available", 1, 1, at=at),),
         lags=(lag,),
         green_lags=(lag,),
@@ -139,10 +146,12 @@ def monitor(journal: Journal, machine: Machine) -> Any:
         plan=SimpleNamespace(protection=protection),
         fact=lambda key: journal.fact("run1", key),
     )
-    watch: Any = Monitor(cast(World, world), journal)
+    watch: Any = Monitor(cast(RunContext, world), journal)
     watch._clocks = ClockWatch(machine.read)
     watch.board = full_board(machine.now())
-    watch._seen = {name: Seen(machine.now(), (), "") for name in ("workers", "schemas", "strays")}
+    watch._seen = {
+        name: ProbeResult(machine.now(), (), "") for name in ("workers", "schemas", "strays")
+    }
     watch._traffic._written = (machine.awake, 1000, "new blue")
     return watch
 
@@ -173,7 +182,7 @@ def test_no_figure_from_before_a_jump_is_shown_as_fresh(
     assert board.traffic.fence is Fence.UNKNOWN
     assert all(view.at is None and view.error for view in board.clusters)
     seen = watch._looked().seen
-    assert [seen.get(rest.name, Seen()).at for rest in (*RESTS, BESIDE)] == [None] * (
+    assert [seen.get(rest.name, ProbeResult()).at for rest in (*RESTS, BESIDE)] == [None] * (
         len(RESTS) + 1
     )
     assert watch._traffic._written is None, "no rate is taken over the jump"
@@ -188,8 +197,8 @@ def test_a_schema_compared_before_the_clock_was_set_back_gives_way(
     kept = {"differences": [], "at": machine.now().isoformat()}
     journal.evidence("run1", "verify-protection", "", key="schema", value=kept)
     machine.is_set(-HOUR)
-    drift = Alarm(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
-    watch._seen["schemas"] = Seen(machine.now(), (drift,), "")
+    drift = Alert(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
+    watch._seen["schemas"] = ProbeResult(machine.now(), (drift,), "")
     assert watch._looked().seen["schemas"].alarms == (drift,)
 
 
@@ -220,7 +229,7 @@ def test_protection_seen_in_the_future_is_unknown_in_the_list(
 
 def runner(journal: Journal, machine: Machine) -> Any:
     world = SimpleNamespace(run="run1", now=machine.now)
-    return Runner(cast(World, world), journal, who="ann", notice=lambda *_, **__: None)
+    return Runner(cast(RunContext, world), journal, who="ann", notice=lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import random
 import pytest
 from click.testing import CliRunner
 
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.enums import Outcome, Result, Status
 from state.home import journal_path
 from state.journal import Journal
@@ -25,7 +25,7 @@ def whole() -> bytes:
     """The bytes of a journal with a run that is over, a backup beside it."""
     with Journal.open(journal_path()) as journal:
         a_run(journal)
-        journal.publish("run1", Board().as_json())
+        journal.publish("run1", Dashboard().as_json())
         journal.evidence("run1", "identify", "seen", key="seen", value={"key": [1, "two"]})
         attempt = journal.begin_attempt("run1", "identify").id
         journal.settle(journal.intend(attempt, "a", "First", "x"), Outcome.SUCCEEDED)

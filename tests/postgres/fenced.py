@@ -16,7 +16,7 @@ from psycopg.sql import SQL
 
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Step
 from runbook.plan.model import Plan
@@ -103,7 +103,7 @@ class Night:
         aws = SimpleNamespace(
             rds=self.rds, password=lambda *_, **__: master_password, perform=self._perform
         )
-        self.world = World(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
+        self.world = RunContext(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
         self.runner = Runner(self.world, journal, who="ada", notice=lambda *_, **__: None)
         self.asked: list[Gate] = []
         self.bind(Role.GREEN, GREEN)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Step, Watch
 from runbook.procedure.steps.protect.blue_prime import Clone, CloneInstances, HoldOldBlue
@@ -145,7 +145,7 @@ class Still(Step):
 
     key = "compare"
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await cutover.prove_equal_still(world, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from psycopg import AsyncConnection
 
-from runbook.base.pair import Sides
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.postgres import schema
 from runbook.proofs import schema_drift
@@ -39,7 +39,9 @@ async def drifts(sides: dict[int, AsyncConnection], publisher: int) -> Sequence[
     here, there = sides[publisher], sides[34 - publisher]
     ours, theirs = await schema.lines(here), await schema.lines(there)
     same = await schema.proved(there, schema.unlike(ours, theirs))
-    return schema_drift.compare("orders", Sides(Role.NEW_BLUE, Role.BLUE_PRIME), ours, theirs, same)
+    return schema_drift.compare(
+        "orders", ReplicationPair(Role.NEW_BLUE, Role.BLUE_PRIME), ours, theirs, same
+    )
 
 
 @pytest.mark.parametrize(

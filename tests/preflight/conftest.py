@@ -15,12 +15,12 @@ from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.kept import NothingKept
 from runbook.plan.model import Plan
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level, Result
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
 
@@ -130,8 +130,8 @@ class Site:
         return Plan.model_validate(data)
 
     @asynccontextmanager
-    async def world(self, plan: Plan | None = None) -> AsyncIterator[World]:
-        made = World(run="t35t", plan=plan or self.plan, journal=NothingKept(), aws=self.aws)
+    async def world(self, plan: Plan | None = None) -> AsyncIterator[RunContext]:
+        made = RunContext(run="t35t", plan=plan or self.plan, journal=NothingKept(), aws=self.aws)
         try:
             yield made
         finally:
@@ -140,7 +140,7 @@ class Site:
     async def ask(self, check: Check, plan: Plan | None = None) -> list[Result]:
         """Return what one check says of the world as it is now."""
         async with self.world(plan) as world:
-            look = Look(world)
+            look = Survey(world)
             try:
                 return await check.ask(look)
             finally:

@@ -92,10 +92,10 @@ async def test_aws_own_objects_count_only_beside_the_runs_own_deployment(
     await site.fires(replication.publications, BLOCK, f"{database}/rds_pub")
     await site.fires(replication.slots, BLOCK, "rds_slot")
 
-    async def stands(_: survey.Look) -> bool:
+    async def stands(_: survey.Survey) -> bool:
         return True
 
-    monkeypatch.setattr(survey.Look, "own_deployment_stands", stands)
+    monkeypatch.setattr(survey.Survey, "own_deployment_stands", stands)
     await site.quiet(replication.publications)
     await site.quiet(replication.slots)
 

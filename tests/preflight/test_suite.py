@@ -15,7 +15,7 @@ from runbook.preflight import Level, Result, suite
 from runbook.preflight import survey as look
 from runbook.preflight.check import check
 from runbook.preflight.result import passed
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 from tests.preflight.conftest import Site
 
 
@@ -103,7 +103,7 @@ async def test_a_check_that_breaks_is_unknown_and_names_itself(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @check("schema.broken", why="It breaks.")
-    async def broken(look: Look) -> AsyncIterator[Result]:
+    async def broken(look: Survey) -> AsyncIterator[Result]:
         """Breaks."""
         yield passed("a", "b")
         raise ZeroDivisionError("division by zero")

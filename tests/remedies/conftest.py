@@ -19,9 +19,9 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.offer import Offer
-from runbook.base.pair import Sides
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.plan.model import Plan
@@ -72,15 +72,15 @@ class Bench:
     publisher: Role = Role.NEW_BLUE
 
     @property
-    def sides(self) -> Sides:
-        return Sides.of(self.publisher)
+    def sides(self) -> ReplicationPair:
+        return ReplicationPair.of(self.publisher)
 
     @property
     def run(self) -> str:
         return self.session.run.id
 
     @property
-    def world(self) -> World:
+    def world(self) -> RunContext:
         return self.session._world
 
     @property
@@ -285,10 +285,10 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     monkeypatch.setenv("ORDERS_PASSWORD", SECRET)
 
-    async def target(world: World, role: Role) -> pg.Target:
+    async def target(world: RunContext, role: Role) -> pg.Target:
         return pair.target(MAJORS[role], role=role.value)
 
-    async def databases(world: World, role: Role) -> list[str]:
+    async def databases(world: RunContext, role: Role) -> list[str]:
         return [database]
 
     async def clusters(rds: Rds, resource_ids: Iterable[str]) -> list[Cluster]:
@@ -297,9 +297,9 @@ async def bench(
 
     monkeypatch.setattr(Rds, "clusters_of", clusters)
     monkeypatch.setattr(Aws, "perform", _tagged)
-    monkeypatch.setattr(World, "target", target)
-    monkeypatch.setattr(World, "databases", databases)
-    monkeypatch.setattr(World, "password_for", lambda world, target: master_password)
+    monkeypatch.setattr(RunContext, "target", target)
+    monkeypatch.setattr(RunContext, "databases", databases)
+    monkeypatch.setattr(RunContext, "password_for", lambda world, target: master_password)
     run = f"k{next(_numbers):05d}"
     with Journal.open(tmp_path / "journal.db") as journal:
         plan = Plan.model_validate(PLAN)

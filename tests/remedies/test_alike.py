@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Step, Watch
 from runbook.procedure.runner import Decide
@@ -21,7 +21,7 @@ class Comparing(Step):
 
     key, title, why = "validate-green", "Validate green", "For the test."
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await compare_schemas(world, watch, await compare_databases(world, watch))
 
 
@@ -109,17 +109,17 @@ async def test_databases_are_compared_as_they_are_now(
     class Databases(Step):
         key, title, why = "validate-green", "Validate green", "For the test."
 
-        async def verify(self, world: World, watch: Watch) -> None:
+        async def verify(self, world: RunContext, watch: Watch) -> None:
             await compare_databases(world, watch)
 
-    async def databases(world: World, role: Role) -> list[str]:
+    async def databases(world: RunContext, role: Role) -> list[str]:
         return have[role]
 
     async def run() -> tuple[Status, str]:
         status = await bench.session._runner.run_step(Databases(), yes)
         return status, bench.journal.attempts(bench.run)[-1].message
 
-    monkeypatch.setattr(World, "databases", databases)
+    monkeypatch.setattr(RunContext, "databases", databases)
     bench.fact("databases", ["shop"])
     assert (await run())[0] is Status.SUCCEEDED
     # Made after the run began and before green was: both have it.

@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.alert import Cause
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.ownership.slot_consumers import consumers
 from runbook.procedure.steps.protect.drop_capture import DropCapture
-from runbook.watch.probes.slots import SlotsLook
+from runbook.watch.probes.slots import SlotsProbe
 from tests.remedies.conftest import Bench
 
 
@@ -38,16 +38,16 @@ async def test_what_others_have_made_is_named_and_nothing_else(
     found = await consumers(bench.world, Role.NEW_BLUE)
     assert found.publications == [f"dbz_publication in {bench.database}"]
     assert found.slots == [f"debezium (pgoutput in {bench.database}, not read now)"]
-    _, alarms = await SlotsLook(bench.world).held()
+    _, alarms = await SlotsProbe(bench.world).held()
     assert [(each.cause, each.subject, each.breaks) for each in alarms] == [
         (Cause.SLOT, "consumer debezium", False)
     ]
 
-    async def there(world: World, role: Role) -> bool:
+    async def there(world: RunContext, role: Role) -> bool:
         return True
 
-    monkeypatch.setattr(World, "find", there)
-    monkeypatch.setattr(World, "sql_name", lambda world, suffix="": "blueprime_gone")
+    monkeypatch.setattr(RunContext, "find", there)
+    monkeypatch.setattr(RunContext, "sql_name", lambda world, suffix="": "blueprime_gone")
     told = _Told()
     await DropCapture(Role.NEW_BLUE).verify(bench.world, cast(Watch, told))
     assert "debezium" in told.warned["consumers/new-blue"]

@@ -10,19 +10,19 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Watch
-from runbook.base.variants import WayBack
+from runbook.base.variants import RollbackTarget
 from runbook.failures import Refused
 from runbook.procedure.steps.rollback import fail_back, forced
 from runbook.procedure.steps.rollback.fail_back import Assess
 from runbook.proofs import new_databases, schema_drift
-from runbook.proofs.schema_drift import Drift, SchemaLook
-from runbook.watch.position import way_back_now
-from runbook.watch.position_table import POSITIONS, Position
-from runbook.watch.probes.objects import HeldObjectsLook
+from runbook.proofs.schema_drift import Drift, SchemaSurvey
+from runbook.watch.position import rollback_path
+from runbook.watch.position_table import POSITIONS, RunPosition
+from runbook.watch.probes.objects import ObjectsProbe
 from tests.remedies.conftest import Bench
 
 NEW = 'tenant "new" %'
@@ -33,16 +33,16 @@ NAME = '"tenant ""new"" %"'
 def grown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
 
-    async def databases(world: World, role: Role) -> list[str]:
+    async def databases(world: RunContext, role: Role) -> list[str]:
         return [bench.database, NEW] if role is Role.NEW_BLUE else [bench.database]
 
-    monkeypatch.setattr(World, "databases", databases)
+    monkeypatch.setattr(RunContext, "databases", databases)
     return bench
 
 
 async def _drifts(bench: Bench) -> list[Drift]:
-    look = SchemaLook(bench.world, publication_name(bench.world))
-    return await look.look(held(bench.world), [bench.database])
+    look = SchemaSurvey(bench.world, publication_name(bench.world))
+    return await look.look(current_pair(bench.world), [bench.database])
 
 
 async def drifts(bench: Bench) -> list[str]:
@@ -63,7 +63,7 @@ async def test_a_new_database_is_given_up_by_name_and_the_others_are_protected(
     await grown.mend("give-up-database")
     assert await drifts(grown) == []
     assert not [key for key in await grown.offers() if NEW in key]
-    seen = await HeldObjectsLook(grown.world, grown.journal).look([grown.database])
+    seen = await ObjectsProbe(grown.world, grown.journal).look([grown.database])
     assert seen.counted == f"database {NEW} given up", "the banner does not say: nothing"
     assert not any(alarm.breaks for alarm in seen.alarms)
 
@@ -96,7 +96,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
 ) -> None:
     told = Told()
 
-    async def none(world: World) -> None:
+    async def none(world: RunContext) -> None:
         return None
 
     monkeypatch.setattr(fail_back, "deployment", none)
@@ -116,20 +116,22 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     await assess()
     assert f"left behind on new blue, as given up by name: database {NAME}" in told.said
     grown.fact("traffic", {"open": True})
-    (way,) = [each for each in await grown.session.ways() if each.way == WayBack.BLUE_PRIME]
+    (way,) = [each for each in await grown.session.ways() if each.way == RollbackTarget.BLUE_PRIME]
     assert f"nothing but database {NAME}, given up by name" in way.cost
-    protected = way_back_now(grown.world, Position.PROTECTED)
+    protected = rollback_path(grown.world, RunPosition.PROTECTED)
     assert protected == (
         f"roll back to blue prime, nothing is lost; database {NAME}, given up by name, stays behind"
     )
 
-    async def dropped(world: World, role: Role) -> list[str]:
+    async def dropped(world: RunContext, role: Role) -> list[str]:
         return [grown.database]
 
-    monkeypatch.setattr(World, "databases", dropped)
-    await HeldObjectsLook(grown.world, grown.journal).look([grown.database])
+    monkeypatch.setattr(RunContext, "databases", dropped)
+    await ObjectsProbe(grown.world, grown.journal).look([grown.database])
     assert schema_drift.given_up(grown.world) == [], "one that is gone again is not lost"
-    assert way_back_now(grown.world, Position.PROTECTED) == POSITIONS[Position.PROTECTED].path
+    assert (
+        rollback_path(grown.world, RunPosition.PROTECTED) == POSITIONS[RunPosition.PROTECTED].path
+    )
 
 
 async def test_what_production_refuses_meanwhile_is_what_is_said(bench: Bench) -> None:

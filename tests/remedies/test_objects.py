@@ -15,7 +15,7 @@ from runbook.failures import Refused
 from runbook.postgres.connect import CannotConnect
 from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.proofs import objects
-from runbook.proofs.objects import ObjectsLook, Unlike
+from runbook.proofs.objects import ObjectsSurvey, Unlike
 from runbook.repair.objects import remedies
 from state.enums import Status
 from tests.postgres.conftest import SECRET
@@ -48,7 +48,7 @@ def release(bench: Bench) -> Iterator[list[str]]:
 
 
 async def left(bench: Bench) -> list[Unlike]:
-    found = await ObjectsLook(bench.world).look(*SIDES, [bench.database])
+    found = await ObjectsSurvey(bench.world).look(*SIDES, [bench.database])
     return objects.fresh(found, objects.known(bench.world) or {})
 
 
@@ -57,7 +57,7 @@ async def make_all(bench: Bench) -> list[Unlike]:
 
     What was made from a server's own words is printed by the other one in its own.
     """
-    look, alike = ObjectsLook(bench.world), dict[str, list[str]]()
+    look, alike = ObjectsSurvey(bench.world), dict[str, list[str]]()
     for _ in range(9):
         found = objects.fresh(await look.look(*SIDES, [bench.database]), alike)
         made = remedies(found, look)
@@ -183,7 +183,7 @@ async def test_a_side_that_cannot_be_asked_holds_up_no_way_off_it(
     async def look(*_: object) -> list[Unlike]:
         raise CannotConnect("Cannot connect to new blue: no answer in time.")
 
-    monkeypatch.setattr(ObjectsLook, "look", look)
+    monkeypatch.setattr(ObjectsSurvey, "look", look)
     with pytest.raises(Refused, match="could not be compared: Cannot connect to new blue"):
         await moved(based, accepts=False)
     (gate,) = await moved(based, accepts=True)

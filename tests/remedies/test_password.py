@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws import Aws, Call
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.postgres import connect as pg
 from runbook.proofs import objects
@@ -58,7 +58,7 @@ def rotated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         for major in (16, 18)
     }
     set_password(bench.pair, 18, NEW)
-    monkeypatch.setattr(World, "password_for", lambda world, target: Fetched(SECRET))
+    monkeypatch.setattr(RunContext, "password_for", lambda world, target: Fetched(SECRET))
     yield bench
     for major, ((verifier,),) in kept.items():
         with bench.pair.admin(major) as connection:
@@ -89,7 +89,7 @@ async def test_the_side_that_follows_is_entered_by_the_former_password_and_given
 async def test_a_side_that_takes_none_is_given_it_through_aws(
     rotated: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(World, "password_for", lambda world, target: Fetched())
+    monkeypatch.setattr(RunContext, "password_for", lambda world, target: Fetched())
     made: list[Call] = []
 
     async def perform(aws: Aws, call: Call) -> dict[str, object]:
@@ -103,12 +103,12 @@ async def test_a_side_that_takes_none_is_given_it_through_aws(
     async def instances(rds: Rds, cluster: str) -> list[SimpleNamespace]:
         return [SimpleNamespace(available=True, status="available", identifier=f"{cluster}-1")]
 
-    async def cluster(world: World, role: Role) -> Cluster:
+    async def cluster(world: RunContext, role: Role) -> Cluster:
         (found,) = await world.rds.clusters_of([world.resource_id(role)])
         return replace(found, master_username=user)
 
     monkeypatch.setattr(Rds, "instances", instances)
-    monkeypatch.setattr(World, "cluster", cluster)
+    monkeypatch.setattr(RunContext, "cluster", cluster)
     user = "somebody else"
     offers = await rotated.offers()
     assert f"Set the password of {MASTER} on blue prime" in offers, "told, though not made here"

@@ -8,7 +8,7 @@ from runbook.failures import Answer
 from runbook.postgres.comparison.row_copy import Chosen
 from runbook.proofs import diverged
 from runbook.repair.recopy_rows import RowsEffect
-from runbook.watch.probes.schemas import SchemasLook
+from runbook.watch.probes.schemas import SchemasProbe
 from tests.remedies.conftest import Bench, until, yes
 
 MADE = "CREATE TABLE t (id int PRIMARY KEY, a int, b int)"
@@ -18,7 +18,7 @@ OTHERS = "CREATE TABLE other (id int PRIMARY KEY)"
 
 async def looked(bench: Bench) -> list[str]:
     """Return the tables that are known to differ after a look of the watch."""
-    await SchemasLook(bench.world, bench.journal).look([bench.database])
+    await SchemasProbe(bench.world, bench.journal).look([bench.database])
     return [each.table for each in diverged.left(bench.world)]
 
 

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from runbook.aws import AccessDenied
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.postgres import apply_rights, failing_transaction
 from runbook.postgres.apply_rights import ApplyRights, mode
@@ -93,10 +93,10 @@ async def test_where_nothing_else_tells_the_cause_the_server_log_does(
     async def alike(world: object, database: str) -> tuple[Parts, Parts]:
         return Parts("here"), Parts("there")
 
-    async def cluster(world: World, role: Role) -> Cluster:
+    async def cluster(world: RunContext, role: Role) -> Cluster:
         return (await bench.world.rds.clusters_of([bench.world.resource_id(role)]))[0]
 
-    monkeypatch.setattr(World, "cluster", cluster)
+    monkeypatch.setattr(RunContext, "cluster", cluster)
     monkeypatch.setattr(Rds, "log_tail", log)
     monkeypatch.setattr("runbook.repair.schemas_offered.both", alike)
     said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]

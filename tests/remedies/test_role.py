@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect
 from runbook.postgres import replication
@@ -35,10 +35,10 @@ async def test_the_role_enters_a_closed_database_and_is_dropped_with_its_grants(
     assert bench.here(may, bench.name) == [(True,)]
     bench.here(SQL("GRANT SELECT ON t TO {}").format(Identifier(bench.name)).as_string(None))
 
-    async def there(world: World, role: Role) -> bool:
+    async def there(world: RunContext, role: Role) -> bool:
         return True
 
-    monkeypatch.setattr(World, "find", there)
+    monkeypatch.setattr(RunContext, "find", there)
     await _perform(await DropCapture(Role.NEW_BLUE).effects(bench.world))
     assert bench.here("SELECT FROM pg_roles WHERE rolname = %s", bench.name) == []
 

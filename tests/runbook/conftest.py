@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.step import Effect, Gate, Step, Watch, Wave
 from runbook.failures import Answer, Finding
 from runbook.ownership.permission import Permission
@@ -67,7 +67,7 @@ class FakeStep(Step):
         waves: Sequence[Wave] = (),
         *,
         gates: Sequence[Gate] = (),
-        verify: Callable[[World, Watch], Awaitable[None]] | None = None,
+        verify: Callable[[RunContext, Watch], Awaitable[None]] | None = None,
         skip: str = "",
     ) -> None:
         self.key = key
@@ -76,16 +76,16 @@ class FakeStep(Step):
         self._verify = verify
         self._skip = skip
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         return self._skip
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         return self._gates
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         return self._waves
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         if self._verify is not None:
             await self._verify(world, watch)
 
@@ -125,9 +125,9 @@ def runner(journal: Journal) -> Runner:
         plan=SimpleNamespace(limits=SimpleNamespace(fast_poll_s=0.01, late_effect_s=0.2)),
     )
     return Runner(
-        cast(World, world),
+        cast(RunContext, world),
         journal,
         who="ada",
         notice=lambda text, fraction, to_do=False: None,
-        permission=Granted(cast(World, world), journal, who="ada"),
+        permission=Granted(cast(RunContext, world), journal, who="ada"),
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
@@ -19,7 +19,7 @@ from runbook.postgres.activity import Activity
 from runbook.procedure.steps.protect.verify import Bake
 from runbook.procedure.steps.traffic import ResumeTraffic
 from runbook.protection import verdicts
-from runbook.protection.dashboard import Board, Protection
+from runbook.protection.dashboard import Dashboard, Protection
 from runbook.protection.verdicts import SEEN_S
 from runbook.watch.probes import clusters
 
@@ -44,7 +44,7 @@ class Seen:
             yield float(waited)
 
 
-def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> World:
+def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> RunContext:
     limits = SimpleNamespace(connect_s=5, fast_poll_s=1, start_s=3)
     plan = SimpleNamespace(
         limits=limits,
@@ -63,7 +63,7 @@ def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> World:
     made = SimpleNamespace(
         plan=plan, fact=facts.get, connect=connect, find=find, bound=str, now=lambda: NOW
     )
-    return cast(World, made)
+    return cast(RunContext, made)
 
 
 BAKE = Bake(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
@@ -71,7 +71,9 @@ BAKE = Bake(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME)
 
 def put_up(protected: bool | None, text: str, *, lost: bool = False, age_s: float = 0.0) -> Any:
     at = NOW - timedelta(seconds=age_s)
-    return Board(protection=Protection(protected, text, (text,), at, lost=lost), at=at).as_json()
+    return Dashboard(
+        protection=Protection(protected, text, (text,), at, lost=lost), at=at
+    ).as_json()
 
 
 WELL = put_up(True, "a rollback now would lose nothing")

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.procedure.steps.shared.by_hand import after_clone
 
 
@@ -34,7 +34,7 @@ class _Kept:
 
 @pytest.mark.parametrize(("level", "data_api"), [("warn", True), ("pass", False)])
 def test_what_a_clone_needs_is_told_with_its_id(level: str, data_api: bool) -> None:
-    world = cast(World, _Kept(level))
+    world = cast(RunContext, _Kept(level))
     source = _cluster("old", data_api=data_api)
     said = after_clone(world, source, _cluster("prime", data_api=False))
     assert len(said) == (2 if data_api else 0)

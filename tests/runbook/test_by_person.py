@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.ownership import serving
-from runbook.ownership.serving import Seen
+from runbook.ownership.serving import ClusterUse
 from runbook.postgres import catalog
 from runbook.procedure.steps.finish.commit import CommitAssess
 from tests.runbook.test_serving import CLOSED, OPEN, PROTECTED, seen
@@ -20,7 +20,7 @@ from tests.runbook.test_serving import world as serving_world
 from tui.cli.deciding import yes_to_all
 
 
-def committing(monkeypatch: pytest.MonkeyPatch, listed: Sequence[str]) -> World:
+def committing(monkeypatch: pytest.MonkeyPatch, listed: Sequence[str]) -> RunContext:
     """Return the world of a run that holds two slots; the server lists some."""
 
     async def slots(connection: object) -> list[Any]:
@@ -34,7 +34,7 @@ def committing(monkeypatch: pytest.MonkeyPatch, listed: Sequence[str]) -> World:
     monkeypatch.setattr(catalog, "replication_slots", slots)
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     facts = {"slots": ["blueprime_k3f9qa_1", "blueprime_k3f9qa_2"]}
-    return cast(World, SimpleNamespace(plan=plan, fact=facts.get, connect=connect))
+    return cast(RunContext, SimpleNamespace(plan=plan, fact=facts.get, connect=connect))
 
 
 async def test_a_slot_that_another_hand_dropped_keeps_an_unattended_commit_from_its_end(
@@ -58,7 +58,7 @@ async def test_while_every_slot_is_listed_only_the_end_itself_is_asked_for(
 async def test_the_deletion_of_a_cluster_that_does_not_answer_is_a_persons_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def look(world: World) -> dict[Role, Seen]:
+    async def look(world: RunContext) -> dict[Role, ClusterUse]:
         return {
             Role.NEW_BLUE: seen(Role.NEW_BLUE, OPEN),
             Role.OLD_BLUE: seen(Role.OLD_BLUE, CLOSED),

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.failures import StepFailed
 from runbook.postgres.comparison.live import DifferingKey, Kind, LiveComparison, TableDifference
 from runbook.proofs import compare, diverged
@@ -47,8 +47,8 @@ def known(table: str, database: str = "orders", found_by: str = "fence") -> Diff
 
 
 def recorded(world: Facts, result: LiveComparison) -> set[tuple[str, str, str]]:
-    compare.record(cast(World, world), [result], world.evidence)
-    left = diverged.left(cast(World, world))
+    compare.record(cast(RunContext, world), [result], world.evidence)
+    left = diverged.left(cast(RunContext, world))
     return {(each.database, each.table, each.found_by) for each in left}
 
 
@@ -87,4 +87,4 @@ async def test_without_a_way_that_is_held_there_is_nothing_to_compare() -> None:
         {"capture": {}, "slots": []},
     ):
         with pytest.raises(StepFailed, match="nothing to compare while it moves"):
-            await compare.compare_live(cast(World, Facts(**facts)))
+            await compare.compare_live(cast(RunContext, Facts(**facts)))

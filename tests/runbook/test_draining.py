@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.failures import Refused
 from runbook.proofs import drain
@@ -99,7 +99,7 @@ class Followed:
     async def refuse(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(drain, "_look", self.look)
         patch.setattr(drain, "_lags", self.lags)
-        world = cast(World, self)
+        world = cast(RunContext, self)
         await drain.refuse_if_slow(
             world, cast(Any, self), Role.NEW_BLUE, Role.BLUE_PRIME, now="New blue serves."
         )
@@ -111,7 +111,7 @@ async def test_a_subscriber_that_comes_on_is_let_pass(
 ) -> None:
     world = Followed(step)
     await world.refuse(monkeypatch)
-    assert drain.gates(cast(World, world)) == ()
+    assert drain.gates(cast(RunContext, world)) == ()
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ async def test_one_that_does_not_is_refused_before_the_fence_until_a_person_acce
     with pytest.raises(Refused, match="the applications would be down meanwhile") as refused:
         await world.refuse(monkeypatch)
     assert words in refused.value.what
-    (gate,) = drain.gates(cast(World, world))
+    (gate,) = drain.gates(cast(RunContext, world))
     assert words in gate.question
     assert gate.must_type == "orders"
     world._accepted = True
     await world.refuse(monkeypatch)
     world._step = 50_000_000
     await world.refuse(monkeypatch)
-    assert drain.gates(cast(World, world)) == ()
+    assert drain.gates(cast(RunContext, world)) == ()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from runbook.aws import AccessDenied, AwsRefused, Call
 from runbook.aws.facts import Cluster, tag_rows
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.failures import Ambiguous, Refused, StepFailed
 from runbook.ownership import holder
 from runbook.ownership.holder import HOLDER_TAG, Mark
@@ -56,13 +56,13 @@ class Aws:
         return {}
 
 
-def world(own: Any = OWN, answers: Mapping[str, BaseException] = {}) -> World:
+def world(own: Any = OWN, answers: Mapping[str, BaseException] = {}) -> RunContext:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     facts = {holder.FACT: own}
     made = SimpleNamespace(
         run="k3f9qa", fact=facts.get, plan=plan, aws=Aws(answers), now=lambda: AT
     )
-    return cast(World, made)
+    return cast(RunContext, made)
 
 
 @given(

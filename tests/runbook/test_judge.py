@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.plan.model import ProtectionSection
 from runbook.proofs.diverged import Differing
-from runbook.protection.assess import RESTS, STEADY_S, Kept, Looked, Rest, Steady, judge
+from runbook.protection.assess import RESTS, STEADY_S, Kept, Observed, Rest, Steady, assess
 from runbook.protection.dashboard import Fence, LagView, Protection, Stage
 from runbook.protection.record import said
 from runbook.watch.probes.traffic import fence_now
@@ -23,21 +23,21 @@ LIMITS = ProtectionSection(lag_limit_bytes=64_000, lag_limit_s=30.0, fresh_s=10.
 KEPT = Kept(switched=True, slots={"orders": "bp_1"}, verified=True)
 LAG = LagView("orders", "bp_1", 1200, 0.8, True, "reserved", at=NOW)
 FRESH = NOW - timedelta(seconds=2)
-WELL = Seen(FRESH, (), "")
+WELL = ProbeResult(FRESH, (), "")
 NAMES = [rest.name for rest in RESTS]
-ALL_WELL = Looked((LAG,), dict.fromkeys(NAMES, WELL))
+ALL_WELL = Observed((LAG,), dict.fromkeys(NAMES, WELL))
 
 
-def say(looked: Looked = ALL_WELL, **kept: Any) -> Protection:
-    return judge(replace(KEPT, **kept), looked, LIMITS, NOW)
+def say(looked: Observed = ALL_WELL, **kept: Any) -> Protection:
+    return assess(replace(KEPT, **kept), looked, LIMITS, NOW)
 
 
-def seeing(name: str, seen: Seen) -> Looked:
+def seeing(name: str, seen: ProbeResult) -> Observed:
     return replace(ALL_WELL, seen={**ALL_WELL.seen, name: seen})
 
 
-def found(cause: Cause, words: str, *, breaks: bool = True) -> Seen:
-    return Seen(FRESH, (Alarm(cause, "orders", "x", words, breaks, FRESH),), "")
+def found(cause: Cause, words: str, *, breaks: bool = True) -> ProbeResult:
+    return ProbeResult(FRESH, (Alert(cause, "orders", "x", words, breaks, FRESH),), "")
 
 
 def test_all_is_well() -> None:
@@ -54,19 +54,22 @@ def test_production_that_fails_for_want_of_a_key_is_in_the_banner_of_a_way_that_
 
 @pytest.mark.parametrize("rest", RESTS, ids=lambda rest: rest.name)
 def test_what_was_not_looked_at_yet_is_told_from_what_was_long_ago(rest: Rest) -> None:
-    for seen, word in ((Seen(), "yet"), (Seen(NOW - timedelta(minutes=20), (), ""), "lately")):
+    for seen, word in (
+        (ProbeResult(), "yet"),
+        (ProbeResult(NOW - timedelta(minutes=20), (), ""), "lately"),
+    ):
         assert say(seeing(rest.name, seen)).text == f"{rest.missing} {word}"
 
 
 @pytest.mark.parametrize(
     "seen",
     [
-        Seen(),
-        Seen(NOW - timedelta(minutes=5), (), ""),
-        Seen(FRESH, (), "tables without a key cannot be looked for: no"),
+        ProbeResult(),
+        ProbeResult(NOW - timedelta(minutes=5), (), ""),
+        ProbeResult(FRESH, (), "tables without a key cannot be looked for: no"),
     ],
 )
-def test_that_nobody_looked_for_tables_without_a_key_is_said(seen: Seen) -> None:
+def test_that_nobody_looked_for_tables_without_a_key_is_said(seen: ProbeResult) -> None:
     verdict = say(seeing("keys", seen))
     assert "tables without a key" in verdict.text
     assert any("tables without a key" in reason for reason in verdict.reasons)
@@ -90,7 +93,7 @@ def test_a_slot_that_is_not_well_ends_the_protection(lag: LagView, reason: str) 
     assert verdict.lost is (lag.state in ("lost", "missing"))
 
 
-LONG_AGO = Seen(NOW - timedelta(minutes=5), (), "")
+LONG_AGO = ProbeResult(NOW - timedelta(minutes=5), (), "")
 
 
 @pytest.mark.parametrize(
@@ -102,12 +105,12 @@ LONG_AGO = Seen(NOW - timedelta(minutes=5), (), "")
         replace(ALL_WELL, lags=(replace(LAG, at=NOW - timedelta(seconds=11)),)),
         replace(ALL_WELL, lags=(replace(LAG, seconds=None, at_least_s=3.0),)),
         replace(ALL_WELL, lags=(replace(LAG, active=None),)),
-        *(seeing(name, Seen()) for name in NAMES),
+        *(seeing(name, ProbeResult()) for name in NAMES),
         *(seeing(name, LONG_AGO) for name in NAMES),
-        *(seeing(name, Seen(FRESH, (), "cannot be asked")) for name in NAMES),
+        *(seeing(name, ProbeResult(FRESH, (), "cannot be asked")) for name in NAMES),
     ],
 )
-def test_what_is_not_known_is_never_protected(looked: Looked) -> None:
+def test_what_is_not_known_is_never_protected(looked: Observed) -> None:
     assert say(looked).protected is None
 
 
@@ -157,8 +160,8 @@ def test_what_the_looks_find_ends_it_and_what_warns_does_not() -> None:
 
 
 def test_a_switchover_that_was_asked_for_is_not_said_to_leave_blue_serving() -> None:
-    assert "blue serves" in say(Looked(), switched=False).text
-    asked = say(Looked(), switched=False, asked=True)
+    assert "blue serves" in say(Observed(), switched=False).text
+    asked = say(Observed(), switched=False, asked=True)
     assert asked.protected is False
     assert "blue serves" not in asked.text
 
@@ -182,10 +185,10 @@ def test_a_table_that_is_known_to_differ_ends_the_protection_and_is_named() -> N
 
 # What is not known, is not there or is older never makes a verdict better.
 
-BREAKS = Alarm(Cause.WORKER, "orders", "x", "something is wrong", True)
+BREAKS = Alert(Cause.WORKER, "orders", "x", "something is wrong", True)
 TIMES = st.sampled_from([None, *(NOW - timedelta(seconds=s) for s in (-60, 0, 2, 9, 11, 300))])
 SEEN = st.builds(
-    Seen,
+    ProbeResult,
     at=TIMES,
     alarms=st.sampled_from([(), (BREAKS,), (replace(BREAKS, breaks=False),)]),
     unknown=st.sampled_from(["", "cannot be asked"]),
@@ -220,7 +223,7 @@ KEPTS = st.builds(
     uncarried=st.sampled_from([(), (), ("rows came",)]),
 )
 LOOKS = st.builds(
-    Looked,
+    Observed,
     lags=st.tuples(_lags("orders", "bp_1"), _lags("billing", "bp_2")),
     seen=st.fixed_dictionaries(
         {name: st.one_of(st.just(WELL), st.just(WELL), SEEN) for name in NAMES}
@@ -233,7 +236,7 @@ def _older(at: datetime | None) -> datetime | None:
     return None if at is None else at - timedelta(seconds=20)
 
 
-def _worse(looked: Looked) -> list[Looked]:
+def _worse(looked: Observed) -> list[Observed]:
     """Return it with each input by itself not known, not there, and older."""
     found = [replace(looked, rhythm_s={})]
     for place, lag in enumerate(looked.lags):
@@ -253,7 +256,7 @@ def _worse(looked: Looked) -> list[Looked]:
         found.append(replace(looked, seen=others))
         ahead = seen.at == NOW + timedelta(seconds=60)
         for changed in (
-            Seen(),
+            ProbeResult(),
             replace(seen, unknown="cannot be asked"),
             replace(seen, at=None if ahead else _older(seen.at)),
         ):
@@ -263,14 +266,14 @@ def _worse(looked: Looked) -> list[Looked]:
 
 @given(kept=KEPTS, looked=LOOKS)
 def test_what_is_not_known_or_is_older_never_makes_a_verdict_better(
-    kept: Kept, looked: Looked
+    kept: Kept, looked: Observed
 ) -> None:
-    as_it_is = judge(kept, looked, LIMITS, NOW)
+    as_it_is = assess(kept, looked, LIMITS, NOW)
     for worse in _worse(looked):
-        if judge(kept, worse, LIMITS, NOW).protected is True:
+        if assess(kept, worse, LIMITS, NOW).protected is True:
             assert as_it_is.protected is True, worse
     if as_it_is.protected is True:
-        later = judge(kept, looked, LIMITS, NOW + timedelta(hours=1))
+        later = assess(kept, looked, LIMITS, NOW + timedelta(hours=1))
         assert later.protected is None
 
 
@@ -296,7 +299,7 @@ def test_a_worker_that_comes_and_goes_never_shows_as_protected() -> None:
 
 
 def test_what_was_not_known_for_a_moment_is_told_once_not_each_time_it_comes_back() -> None:
-    steady, unseen = Steady(), say(seeing("origins", Seen()))
+    steady, unseen = Steady(), say(seeing("origins", ProbeResult()))
     assert unseen.protected is None
     news = []
     for clock in range(0, 30, 3):

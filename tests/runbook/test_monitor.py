@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.alert import Ages, Alarm, Cause, Seen
+from runbook.base.alert import Ages, Alert, Cause, ProbeResult
 from runbook.base.clocks import about
-from runbook.base.context import World
-from runbook.protection.dashboard import Board, LagView, Protection, Trend, from_json
+from runbook.base.context import RunContext
+from runbook.protection.dashboard import Dashboard, LagView, Protection, Trend, from_json
 from runbook.protection.record import said
 from runbook.watch.probes import trend
 from runbook.watch.probes.patience import AGAIN_S, Patience
@@ -20,18 +20,18 @@ from runbook.watch.probes.schemas import latest
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
-def world(**facts: Any) -> World:
-    return cast(World, SimpleNamespace(fact=facts.get, now=lambda: NOW))
+def world(**facts: Any) -> RunContext:
+    return cast(RunContext, SimpleNamespace(fact=facts.get, now=lambda: NOW))
 
 
 def test_a_failed_look_for_drift_is_not_mended_by_an_earlier_good_one() -> None:
     verified = NOW - timedelta(seconds=20)
     kept = world(schema={"differences": [], "at": verified.isoformat()})
-    assert latest(kept, Seen()) == Seen(verified, (), "")
-    drift = Alarm(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
-    later = Seen(NOW - timedelta(seconds=5), (drift,), "")
+    assert latest(kept, ProbeResult()) == ProbeResult(verified, (), "")
+    drift = Alert(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
+    later = ProbeResult(NOW - timedelta(seconds=5), (drift,), "")
     assert latest(kept, later) is later
-    failed = Seen(NOW, (), "cannot be compared")
+    failed = ProbeResult(NOW, (), "cannot be compared")
     assert latest(kept, failed) is failed
 
 
@@ -99,11 +99,11 @@ def test_how_long_a_slot_lasts() -> None:
 
 def test_an_alarm_keeps_since_when_it_stands_while_its_figures_change() -> None:
     ages = Ages()
-    first = Alarm(Cause.LAG, "orders", "slot a", "lag is 5 s", True, NOW)
-    warns = Alarm(Cause.SEQUENCE, "orders", "s", "3 % left", False, NOW)
+    first = Alert(Cause.LAG, "orders", "slot a", "lag is 5 s", True, NOW)
+    warns = Alert(Cause.SEQUENCE, "orders", "s", "3 % left", False, NOW)
     ages.dated((warns, first), NOW)
     later = NOW + timedelta(seconds=9)
-    second = Alarm(Cause.LAG, "orders", "slot a", "lag is 14 s", True, later)
+    second = Alert(Cause.LAG, "orders", "slot a", "lag is 14 s", True, later)
     dated = ages.dated((warns, second), later)
     assert [(a.words, a.since) for a in dated] == [("lag is 14 s", NOW), ("3 % left", NOW)]
     ages.dated((), later)
@@ -118,11 +118,11 @@ def test_figures_that_move_are_no_news_and_another_cause_is() -> None:
 
 
 def test_alarms_travel_with_the_board() -> None:
-    alarm = Alarm(Cause.STRAY, "orders", "x", 'rows of "T"', True, NOW, NOW)
+    alarm = Alert(Cause.STRAY, "orders", "x", 'rows of "T"', True, NOW, NOW)
     lag = LagView(
         "orders", "slot", 10, 0.1, True, "reserved", at=NOW, trend=Trend.CATCHING_UP, lost_in_s=9.0
     )
-    board = Board(lags=(lag,), alarms=(alarm,), strays_since=NOW)
+    board = Dashboard(lags=(lag,), alarms=(alarm,), strays_since=NOW)
     told = board.as_json()
     assert told["alarms"][0] == {
         "cause": "stray",

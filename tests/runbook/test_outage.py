@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import Downtime, downtime
 from runbook.base.roles import Role
 from runbook.plan.model import Plan
@@ -252,7 +252,7 @@ def test_what_the_report_is_told_is_by_the_same_clock(journal: Journal) -> None:
     tried(journal, "stop-traffic")
     tried(journal, "resume-traffic", opened="blue prime")
     plan = SimpleNamespace(limits=SimpleNamespace(connect_s=1.0))
-    world = World(run="run1", plan=cast(Plan, plan), journal=journal, aws=cast(Aws, None))
+    world = RunContext(run="run1", plan=cast(Plan, plan), journal=journal, aws=cast(Aws, None))
     told: dict[str, Any] = {}
     watch: Any = SimpleNamespace(evidence=lambda _, key, value: told.update({key: value}))
     ResumeTraffic(on=Role.BLUE_PRIME, captured=False, phase="rollback").tell_downtime(world, watch)

@@ -11,16 +11,16 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.context import World
-from runbook.base.variants import WayBack, WayUp
-from runbook.branches import ways
+from runbook.base.context import RunContext
+from runbook.base.variants import RollbackTarget, UpgradeVariant
+from runbook.branches import branches
 from runbook.plan import model as plans
 from runbook.procedure.steps.rollback import forced
 from runbook.procedure.tracks import steps_of
 from runbook.proofs.diverged import DIFFERENT
-from runbook.protection.dashboard import Board, Production, Serving
-from runbook.watch.position import position, way_back_now
-from runbook.watch.position_table import BRANCHES, POSITIONS, Position
+from runbook.protection.dashboard import Dashboard, Production, Serving
+from runbook.watch.position import position, rollback_path
+from runbook.watch.position_table import BRANCHES, POSITIONS, RunPosition
 from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from tests.state.invented import start
@@ -43,8 +43,8 @@ Stay = tuple[Track, str, tuple[str, ...]]
 
 UP: Stay = (Track.UPGRADE, "", ("switchover", "capture", "resume-traffic", "subscribe"))
 TURN = ("stop-traffic", "detach", "capture", "switch-endpoint", "resume-traffic")
-BACK: Stay = (Track.ROLLBACK, WayBack.BLUE_PRIME, (*TURN, "drop-capture", "subscribe"))
-FORWARD: Stay = (Track.UPGRADE, WayUp.FORWARD, TURN)
+BACK: Stay = (Track.ROLLBACK, RollbackTarget.BLUE_PRIME, (*TURN, "drop-capture", "subscribe"))
+FORWARD: Stay = (Track.UPGRADE, UpgradeVariant.FORWARD, TURN)
 
 ON_NEW = {"publisher": "new blue"}
 ON_PRIME = {"publisher": "blue prime"}
@@ -75,10 +75,10 @@ class Told:
         }
 
     @property
-    def world(self) -> World:
+    def world(self) -> RunContext:
         plan = plans.from_json(PLAN | self.facts.get("plan", {}))
         return cast(
-            World,
+            RunContext,
             SimpleNamespace(
                 run=self.run,
                 fact=self.facts.get,
@@ -100,14 +100,14 @@ class Told:
                 self.journal.settle(effect, Outcome.SUCCEEDED)
                 self.journal.end_attempt(attempt, Status.SUCCEEDED)
 
-    def position(self) -> Position:
+    def position(self) -> RunPosition:
         return position(self.world, self.journal)
 
     def open_ways(self) -> list[str]:
         """Return the names of the ways that are open, the recommended one with a star."""
         return [
             (way.way or way.track.value) + "*" * way.recommended
-            for way in ways(self.world, self.journal)
+            for way in branches(self.world, self.journal)
             if way.available
         ]
 
@@ -121,31 +121,36 @@ def told(tmp_path: Path) -> Iterator[Told]:
 @pytest.mark.parametrize(
     ("stays", "facts", "where", "open_ways"),
     [
-        ((UP,), {"protection": SAFE}, Position.PROTECTED, HERE),
+        ((UP,), {"protection": SAFE}, RunPosition.PROTECTED, HERE),
         (
             (UP, begun(BACK)),
             {"protection": SAFE},
-            Position.PROTECTED,
+            RunPosition.PROTECTED,
             ["blue-prime*", "blue-prime-for-good"],
         ),
         (
             (UP, begun(BACK, "stop-traffic", "detach")),
             {},
-            Position.ROLLING_BACK,
+            RunPosition.ROLLING_BACK,
             ["stay*", "blue-prime-for-good"],
         ),
-        ((UP, begun(BACK, *TURN)), {"capture": ON_PRIME}, Position.BACK_NOT_PROTECTED, ["settle"]),
-        ((UP, BACK), HELD, Position.BACK_PROTECTED, THERE),
+        (
+            (UP, begun(BACK, *TURN)),
+            {"capture": ON_PRIME},
+            RunPosition.BACK_NOT_PROTECTED,
+            ["settle"],
+        ),
+        ((UP, BACK), HELD, RunPosition.BACK_PROTECTED, THERE),
         (
             (UP, BACK),
             {"capture": ON_PRIME, "protection": {"lost": True}},
-            Position.BACK_WAY_LOST,
+            RunPosition.BACK_WAY_LOST,
             ["settle", "cleanup"],
         ),
         (
             (UP, BACK),
             {"capture": ON_PRIME, DIFFERENT: ["t"]},
-            Position.BACK_ROWS_DIFFER,
+            RunPosition.BACK_ROWS_DIFFER,
             ["forward", "settle"],
         ),
         (
@@ -155,66 +160,66 @@ def told(tmp_path: Path) -> Iterator[Told]:
                 DIFFERENT: ["t"],
                 "protection": {"protected": False, "causes": ["worker orders worker", "rows t"]},
             },
-            Position.BACK_NOT_PROTECTED,
+            RunPosition.BACK_NOT_PROTECTED,
             ["settle"],
         ),
-        ((UP, BACK), {"slots": []}, Position.ROLLED_BACK, ["cleanup"]),
-        ((UP, BACK, begun(FORWARD)), HELD, Position.BACK_PROTECTED, THERE),
+        ((UP, BACK), {"slots": []}, RunPosition.ROLLED_BACK, ["cleanup"]),
+        ((UP, BACK, begun(FORWARD)), HELD, RunPosition.BACK_PROTECTED, THERE),
         (
             (UP, BACK, begun(FORWARD, "stop-traffic")),
             {"capture": ON_PRIME},
-            Position.GOING_FORWARD,
+            RunPosition.GOING_FORWARD,
             ["stay*"],
         ),
         (
             (UP, BACK, begun(FORWARD, "stop-traffic")),
             {"capture": ON_PRIME, DIFFERENT: ["t"]},
-            Position.FORWARD_BLOCKED,
+            RunPosition.FORWARD_BLOCKED,
             ["stay*"],
         ),
-        ((UP, BACK, FORWARD), {}, Position.FORWARD_NOT_PROTECTED, []),
-        ((UP, BACK, FORWARD), {"protection": SAFE}, Position.PROTECTED, HERE),
-        ((UP, BACK, FORWARD), {"protection": {"lost": True}}, Position.WAY_LOST, ["commit"]),
-        ((UP, BACK, FORWARD, BACK), HELD, Position.BACK_PROTECTED, THERE),
-        ((UP, BACK, FORWARD, BACK, FORWARD), {"protection": SAFE}, Position.PROTECTED, HERE),
+        ((UP, BACK, FORWARD), {}, RunPosition.FORWARD_NOT_PROTECTED, []),
+        ((UP, BACK, FORWARD), {"protection": SAFE}, RunPosition.PROTECTED, HERE),
+        ((UP, BACK, FORWARD), {"protection": {"lost": True}}, RunPosition.WAY_LOST, ["commit"]),
+        ((UP, BACK, FORWARD, BACK), HELD, RunPosition.BACK_PROTECTED, THERE),
+        ((UP, BACK, FORWARD, BACK, FORWARD), {"protection": SAFE}, RunPosition.PROTECTED, HERE),
         (
-            (UP, BACK, (Track.ROLLBACK, WayBack.SETTLE, ())),
+            (UP, BACK, (Track.ROLLBACK, RollbackTarget.SETTLE, ())),
             HELD,
-            Position.BACK_PROTECTED,
+            RunPosition.BACK_PROTECTED,
             ["forward*", "cleanup"],
         ),
         (
-            (UP, BACK, (Track.ROLLBACK, WayBack.SETTLE, ("detach",))),
+            (UP, BACK, (Track.ROLLBACK, RollbackTarget.SETTLE, ("detach",))),
             {"capture": ON_PRIME},
-            Position.ROLLED_BACK,
+            RunPosition.ROLLED_BACK,
             ["cleanup"],
         ),
         (
             (UP, BACK, (Track.CLEANUP, "", ())),
             HELD,
-            Position.BACK_PROTECTED,
+            RunPosition.BACK_PROTECTED,
             ["forward*", "settle"],
         ),
         (
             (UP, BACK, (Track.CLEANUP, "", ("detach",))),
             {"capture": ON_PRIME},
-            Position.ROLLED_BACK,
+            RunPosition.ROLLED_BACK,
             [],
         ),
         (
             (UP, BACK, FORWARD, (Track.COMMIT, "", ("detach",)), (Track.CLEANUP, "", ("detach",))),
             {"slots": []},
-            Position.COMMITTED,
+            RunPosition.COMMITTED,
             [],
         ),
     ],
-    ids=lambda value: value.name.lower() if isinstance(value, Position) else None,
+    ids=lambda value: value.name.lower() if isinstance(value, RunPosition) else None,
 )
 def test_where_it_stands_and_which_ways_are_open(
     told: Told,
     stays: tuple[Stay, ...],
     facts: dict[str, Any],
-    where: Position,
+    where: RunPosition,
     open_ways: list[str],
 ) -> None:
     told.stays(*stays)
@@ -224,20 +229,20 @@ def test_where_it_stands_and_which_ways_are_open(
 
 
 def test_going_forward_is_called_off_only_once_blue_prime_is_opened_again(told: Told) -> None:
-    stay = (Track.ROLLBACK, WayBack.STAY.value, ("close-new-blue",))
+    stay = (Track.ROLLBACK, RollbackTarget.STAY.value, ("close-new-blue",))
     told.stays(UP, BACK, begun(FORWARD, "stop-traffic", "detach", "capture"), stay)
-    assert told.position() is Position.GOING_FORWARD
+    assert told.position() is RunPosition.GOING_FORWARD
     told.facts["capture"] = ON_PRIME
     attempt = told.journal.begin_attempt(told.run, "open-blue-prime").id
     told.journal.settle(told.journal.intend(attempt, "open", "open", ""), Outcome.SUCCEEDED)
     told.journal.end_attempt(attempt, Status.SUCCEEDED)
-    assert told.position() is Position.BACK_NOT_PROTECTED
+    assert told.position() is RunPosition.BACK_NOT_PROTECTED
 
 
 def test_a_plan_that_protects_no_rollback_has_no_capture_and_no_way_forward(told: Told) -> None:
     told.facts["plan"] = {"rollback": {"protect": False}}
     plan = told.world.plan
-    keys = [step.key for step in steps_of(Track.ROLLBACK, plan, WayBack.BLUE_PRIME)]
+    keys = [step.key for step in steps_of(Track.ROLLBACK, plan, RollbackTarget.BLUE_PRIME)]
     assert not {"capture", "subscribe-new-blue", "verify-new-blue"} & {*keys}
     told.facts["protection"] = SAFE
     told.stays(UP)
@@ -248,7 +253,9 @@ def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None
     told.stays(begun(UP, "switchover", "capture", "resume-traffic", "delete-deployment", "clone"))
     attempt = told.journal.begin_attempt(told.run, "clone-instances").id
     told.journal.end_attempt(attempt, Status.FAILED)
-    (way,) = [each for each in ways(told.world, told.journal) if each.way.startswith("protect-")]
+    (way,) = [
+        each for each in branches(told.world, told.journal) if each.way.startswith("protect-")
+    ]
     assert way.recommended
     assert way.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
     left, _, done = way.plan.partition("; ")
@@ -260,8 +267,8 @@ def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None
 @pytest.mark.parametrize("protect", [True, False])
 @pytest.mark.parametrize(
     ("track", "way"),
-    [(Track.ROLLBACK, way) for way in WayBack]
-    + [(Track.UPGRADE, way) for way in ("", *WayUp)]
+    [(Track.ROLLBACK, way) for way in RollbackTarget]
+    + [(Track.UPGRADE, way) for way in ("", *UpgradeVariant)]
     + [(track, "") for track in (Track.ABORT, Track.COMMIT, Track.CLEANUP)],
 )
 def test_no_track_has_two_steps_of_one_key(track: Track, way: str, protect: bool) -> None:
@@ -272,7 +279,7 @@ def test_no_track_has_two_steps_of_one_key(track: Track, way: str, protect: bool
 
 @pytest.mark.parametrize(
     ("track", "way"),
-    [(Track.ROLLBACK, WayBack.BLUE_PRIME), (Track.UPGRADE, WayUp.FORWARD)],
+    [(Track.ROLLBACK, RollbackTarget.BLUE_PRIME), (Track.UPGRADE, UpgradeVariant.FORWARD)],
 )
 def test_a_turn_captures_behind_the_fence_before_it_opens_anything(track: Track, way: str) -> None:
     keys = [step.key for step in steps_of(track, plans.from_json(PLAN), way)]
@@ -299,11 +306,11 @@ def test_while_new_blue_does_not_answer_the_forced_way_alone_is_open(
 ) -> None:
     told.stays(UP)
     told.facts |= {"protection": protection, "subscribed": {"resource_id": "x"}}
-    told.live = Board(production=DOWN).as_json()
+    told.live = Dashboard(production=DOWN).as_json()
     assert told.open_ways() == ["forced"]
-    by_name = {way.way: way for way in ways(told.world, told.journal)}
-    assert "takes no connections" in by_name[WayBack.BLUE_PRIME].why_not
-    assert "nothing is lost" not in by_name[WayBack.FORCED].here
+    by_name = {way.way: way for way in branches(told.world, told.journal)}
+    assert "takes no connections" in by_name[RollbackTarget.BLUE_PRIME].why_not
+    assert "nothing is lost" not in by_name[RollbackTarget.FORCED].here
     told.facts["subscribed"] = None
     assert told.open_ways() == []
 
@@ -316,7 +323,7 @@ def test_who_answers_or_was_not_looked_for_lately_is_not_forced_out(told: Told) 
         replace(DOWN, at=datetime(2026, 11, 23, 2, 58, tzinfo=UTC)),
         Production(),
     ):
-        told.live = Board(production=production).as_json()
+        told.live = Dashboard(production=production).as_json()
         assert told.open_ways() == HERE
 
 
@@ -328,15 +335,17 @@ def test_a_look_of_long_ago_is_told_with_its_age(told: Told) -> None:
         (datetime(2026, 11, 23, 0, 0, tzinfo=UTC), "(last looked for 3 h ago)"),
         (None, "(last looked for at a time that is not known)"),
     ):
-        told.live = Board(production=replace(DOWN, at=at)).as_json()
-        words = way_back_now(told.world, Position.PROTECTED, fresh=False)
+        told.live = Dashboard(production=replace(DOWN, at=at)).as_json()
+        words = rollback_path(told.world, RunPosition.PROTECTED, fresh=False)
         assert words.startswith("none that loses nothing")
         assert age in words
 
 
 def test_a_forced_way_ends_on_the_old_version_for_good(told: Told) -> None:
-    told.stays(UP, (Track.ROLLBACK, WayBack.FORCED, ("stop-traffic", "detach", "switch-endpoint")))
-    assert told.position() is Position.ROLLED_BACK
+    told.stays(
+        UP, (Track.ROLLBACK, RollbackTarget.FORCED, ("stop-traffic", "detach", "switch-endpoint"))
+    )
+    assert told.position() is RunPosition.ROLLED_BACK
 
 
 PRIME_DOWN = replace(DOWN, text="orders (blue prime) takes no connections", role="blue prime")
@@ -348,14 +357,18 @@ def test_while_blue_prime_serves_and_does_not_answer_the_forced_way_is_forward(
 ) -> None:
     told.stays(*stays)
     told.facts |= {**HELD, "verified": {"at": ""}}
-    told.live = Board(production=PRIME_DOWN).as_json()
-    (way,) = (each for each in ways(told.world, told.journal) if each.way == WayUp.FORCED)
+    told.live = Dashboard(production=PRIME_DOWN).as_json()
+    (way,) = (
+        each for each in branches(told.world, told.journal) if each.way == UpgradeVariant.FORCED
+    )
     assert (way.track, way.available) == (Track.UPGRADE, True)
     assert way.title == "Force the way to new blue: blue prime is given up"
     assert "close-blue-prime" in way.steps
     assert "the forced way to new blue" in way.here
     told.facts["verified"] = None
-    (way,) = (each for each in ways(told.world, told.journal) if each.way == WayUp.FORCED)
+    (way,) = (
+        each for each in branches(told.world, told.journal) if each.way == UpgradeVariant.FORCED
+    )
     assert not way.available
     assert "new blue does not follow blue prime" in way.why_not
     assert "bring it back" in way.here
@@ -370,18 +383,20 @@ def test_while_it_is_down_no_way_that_rests_on_it_is_recommended_nor_settled(
 ) -> None:
     told.stays(*stays)
     told.facts |= {**HELD, "verified": {"at": ""}}
-    told.live = Board(production=PRIME_DOWN).as_json()
-    found = ways(told.world, told.journal)
+    told.live = Dashboard(production=PRIME_DOWN).as_json()
+    found = branches(told.world, told.journal)
     assert [way.title for way in found if way.recommended] == []
-    assert not any(way.available for way in found if way.way == WayBack.SETTLE)
+    assert not any(way.available for way in found if way.way == RollbackTarget.SETTLE)
 
 
 def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> None:
     told.stays(UP)
     told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
-    told.live = Board(production=replace(DOWN, state=Serving.CUT)).as_json()
+    told.live = Dashboard(production=replace(DOWN, state=Serving.CUT)).as_json()
     assert told.open_ways() == []
-    (way,) = (each for each in ways(told.world, told.journal) if each.way == WayBack.FORCED)
+    (way,) = (
+        each for each in branches(told.world, told.journal) if each.way == RollbackTarget.FORCED
+    )
     assert "a machine that reaches it" in way.why_not
     assert way.here == (
         "from a machine that reaches new blue, not from this one: roll back to blue prime, "
@@ -390,25 +405,29 @@ def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> No
 
 
 def test_a_forced_way_forward_ends_on_the_new_version_and_is_cleaned_up(told: Told) -> None:
-    forward = (Track.UPGRADE, WayUp.FORCED.value, ("stop-traffic", "detach", "switch-endpoint"))
+    forward = (
+        Track.UPGRADE,
+        UpgradeVariant.FORCED.value,
+        ("stop-traffic", "detach", "switch-endpoint"),
+    )
     told.stays(UP, BACK, forward)
-    assert told.position() is Position.FORCED_FORWARD
+    assert told.position() is RunPosition.FORCED_FORWARD
     assert told.open_ways() == ["cleanup"]
     cleaned = (Track.CLEANUP, "", ("detach",))
     told.stays(begun(UP), cleaned)
-    assert told.position() is Position.FORCED_FORWARD
+    assert told.position() is RunPosition.FORCED_FORWARD
 
 
 def test_a_forced_way_under_way_never_says_that_nothing_is_lost(told: Told) -> None:
     told.accepted = {forced.GATE}
-    for where in (Position.SWITCHING_ENDPOINT, Position.SWITCHING_FORWARD):
-        assert "what was not sent is given up" in way_back_now(told.world, where)
+    for where in (RunPosition.SWITCHING_ENDPOINT, RunPosition.SWITCHING_FORWARD):
+        assert "what was not sent is given up" in rollback_path(told.world, where)
     told.accepted = set()
-    assert "nothing is lost" in way_back_now(told.world, Position.SWITCHING_ENDPOINT)
+    assert "nothing is lost" in rollback_path(told.world, RunPosition.SWITCHING_ENDPOINT)
 
 
 def test_every_position_is_in_the_table_and_recommends_only_what_it_opens() -> None:
-    assert POSITIONS.keys() == set(Position)
+    assert POSITIONS.keys() == set(RunPosition)
     for standing in POSITIONS.values():
         assert standing.path
         assert standing.opens.keys() <= BRANCHES.keys()

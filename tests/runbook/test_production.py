@@ -12,19 +12,26 @@ import psycopg
 import pytest
 
 from runbook.aws.facts import Cluster
-from runbook.base.alert import Seen as Found
-from runbook.base.context import World
+from runbook.base.alert import ProbeResult as Found
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.failures import Refused, StepFailed
 from runbook.ownership import serving
-from runbook.ownership.serving import Seen
+from runbook.ownership.serving import ClusterUse
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.procedure.steps.rollback import forced
-from runbook.protection.dashboard import Board, ClusterView, LagView, Production, Serving, Silent
+from runbook.protection.dashboard import (
+    ClusterView,
+    Dashboard,
+    LagView,
+    Production,
+    Serving,
+    Silent,
+)
 from runbook.watch.monitor import Monitor
 from runbook.watch.probes.production import Asked, Witness, does_not, news
-from runbook.watch.probes.workers import WorkersLook
+from runbook.watch.probes.workers import WorkersProbe
 from tui.cli.deciding import gives_up, yes_to_all
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -82,7 +89,7 @@ def test_a_server_that_refuses_one_connection_in_its_own_words_answers(
 
 
 def test_since_when_stays_and_each_change_is_news_once() -> None:
-    well = Asked(Role.NEW_BLUE, Board((VIEW,)), None, NOW, 10.0).answers()
+    well = Asked(Role.NEW_BLUE, Dashboard((VIEW,)), None, NOW, 10.0).answers()
     down = does_not(well, VIEW, "new blue", REFUSED, DEAF, NOW)
     later = does_not(down, VIEW, "new blue", REFUSED, DEAF, NOW + timedelta(seconds=9))
     assert (down.since, later.since) == (NOW, NOW)
@@ -100,13 +107,15 @@ def test_since_when_stays_and_each_change_is_news_once() -> None:
 def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
     old = replace(HEARS, at=NOW - timedelta(seconds=11))
     for witness in (old, replace(HEARS, role="new blue")):
-        found = Asked(Role.NEW_BLUE, Board((VIEW,)), witness, NOW, 10.0).does_not(NO_NAME)
+        found = Asked(Role.NEW_BLUE, Dashboard((VIEW,)), witness, NOW, 10.0).does_not(NO_NAME)
         assert found.state is Serving.SILENT
-    heard = Asked(Role.NEW_BLUE, Board((VIEW,)), HEARS, NOW, 10.0).does_not(NO_NAME)
+    heard = Asked(Role.NEW_BLUE, Dashboard((VIEW,)), HEARS, NOW, 10.0).does_not(NO_NAME)
     assert heard.state is Serving.CUT
 
 
-def world(admission: object = None, board: Board | None = None, *, refuses: bool = False) -> World:
+def world(
+    admission: object = None, board: Dashboard | None = None, *, refuses: bool = False
+) -> RunContext:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     live = None if board is None else board.as_json()
     plan.protection = SimpleNamespace(fresh_s=10.0)
@@ -114,7 +123,7 @@ def world(admission: object = None, board: Board | None = None, *, refuses: bool
         run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live, fact=lambda key: None
     )
     made.admission, made.refuses = admission, refuses
-    return cast(World, made)
+    return cast(RunContext, made)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +132,7 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
         cluster = cast(Cluster, SimpleNamespace(identifier="orders"))
         admission, refuses = world.admission, world.refuses
         roles = (Role.NEW_BLUE, Role.BLUE_PRIME)
-        return {role: Seen(role, cluster, admission, refuses=refuses) for role in roles}
+        return {role: ClusterUse(role, cluster, admission, refuses=refuses) for role in roles}
 
     monkeypatch.setattr(serving, "look", look)
 
@@ -134,11 +143,11 @@ LAG = LagView("orders", "s", 4096, 0.8, True, "reserved", at=NOW - timedelta(sec
 BACK, FORWARD = (Role.NEW_BLUE, Role.BLUE_PRIME), (Role.BLUE_PRIME, Role.NEW_BLUE)
 
 
-def not_answering(state: Serving) -> Board:
+def not_answering(state: Serving) -> Dashboard:
     """Return figures of a new blue that was looked for in vain just now."""
     text = "orders (new blue) cannot be reached from here"
     found = Production(state, text, "new blue", "orders", NOW - timedelta(seconds=35), NOW)
-    return Board(last_lags=(LAG,), production=found)
+    return Dashboard(last_lags=(LAG,), production=found)
 
 
 @pytest.mark.parametrize("sides", [BACK, FORWARD])
@@ -181,7 +190,7 @@ async def test_nothing_is_given_up_while_only_the_view_from_here_is_cut() -> Non
 
 
 def test_one_that_has_just_come_to_serve_is_looked_for_again_before_it_is_called_down() -> None:
-    served = Asked(Role.NEW_BLUE, Board((VIEW,)), None, NOW, 10.0).answers()
+    served = Asked(Role.NEW_BLUE, Dashboard((VIEW,)), None, NOW, 10.0).answers()
     first = does_not(served, VIEW, "blue prime", REFUSED, None, NOW)
     assert (first.state, first.unreached) == (Serving.UNKNOWN, False)
     assert does_not(first, VIEW, "blue prime", REFUSED, None, NOW).state is Serving.DOWN
@@ -219,7 +228,7 @@ async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
         pass
 
     watch: Any = SimpleNamespace(
-        board=Board(),
+        board=Dashboard(),
         world=SimpleNamespace(forget_connections=forget),
         _unseen=set(),
         _seen={},
@@ -234,7 +243,7 @@ def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
     down = does_not(Production(), VIEW, "new blue", REFUSED, None, NOW)
     journal = SimpleNamespace(evidence=lambda *_, **__: None, attempts=lambda _: [])
     watch: Any = SimpleNamespace(
-        board=Board((VIEW,)),
+        board=Dashboard((VIEW,)),
         world=SimpleNamespace(run="k2f9qa"),
         _unseen={"workers"},
         _journal=journal,
@@ -250,16 +259,16 @@ def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
 async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look = WorkersLook(world())
+    look = WorkersProbe(world())
     look.witness = HEARS
 
-    async def unanswered(board: Board) -> None:
+    async def unanswered(board: Dashboard) -> None:
         assert look.witness is HEARS
         raise CannotConnect("no answer in time")
 
     monkeypatch.setattr(look, "_look", unanswered)
     with pytest.raises(CannotConnect):
-        await look.look(Board())
+        await look.look(Dashboard())
     assert look.witness is HEARS, "how old it is tells whether it counts"
 
 
@@ -269,7 +278,7 @@ async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it
     moments = iter((NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=9)))
     made = world()
     cast(Any, made).now = lambda: next(moments)
-    look = WorkersLook(made)
+    look = WorkersProbe(made)
     answers: list[Exception | None] = [
         CannotConnect(REFUSED),
         CannotConnect(REFUSED),
@@ -278,7 +287,7 @@ async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it
         None,
     ]
 
-    async def asked(board: Board) -> object:
+    async def asked(board: Dashboard) -> object:
         if error := answers.pop(0):
             raise error
         return Found(NOW), True, HEARS
@@ -287,7 +296,7 @@ async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it
     said = []
     while answers:
         with suppress(CannotConnect):
-            await look.look(Board())
+            await look.look(Dashboard())
         said.append(look.silent)
     first, later = Silent("blue prime", NOW), Silent("blue prime", NOW + timedelta(seconds=5))
     assert said == [first, first, None, later, None]

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from runbook.base.pair import Sides
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.postgres.numbers import Name, Pair
 from runbook.proofs import recreated_tables
 from runbook.proofs.schema_drift import Drift, Where
 
-BACK = Sides.of(Role.NEW_BLUE)
-FORTH = Sides.of(Role.BLUE_PRIME)
+BACK = ReplicationPair.of(Role.NEW_BLUE)
+FORTH = ReplicationPair.of(Role.BLUE_PRIME)
 ORDERS: Name = ("public", "orders")
 OTHERS: dict[Name, Pair] = {
     ("public", f"t{number}"): Pair((number, number), {"id": (1, 1)}) for number in range(5)

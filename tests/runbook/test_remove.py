@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.failures import Refused
 from runbook.procedure.steps.shared.deletion import own
@@ -28,7 +28,7 @@ def cluster(name: str) -> Cluster:
 
 def world(
     found: Cluster | None, tags: dict[str, str], facts: dict[str, Any] | None = None
-) -> World:
+) -> RunContext:
     async def find(role: Role) -> Cluster | None:
         return found
 
@@ -37,7 +37,7 @@ def world(
 
     plan: Any = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     return cast(
-        World,
+        RunContext,
         SimpleNamespace(
             run="k3f9qa",
             find=find,

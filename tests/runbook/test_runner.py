@@ -7,7 +7,7 @@ import sqlite3
 import psycopg
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.effect_state import seen_there
 from runbook.base.step import Gate, Watch
 from runbook.failures import Ambiguous, Answer, Refused, StepFailed
@@ -53,7 +53,7 @@ async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_i
 ) -> None:
     said = ["17 tables were skipped", "", ""]
 
-    async def verify(world: World, watch: Watch) -> None:
+    async def verify(world: RunContext, watch: Watch) -> None:
         watch.warning(said.pop(0), key="green/analyze")
 
     step = FakeStep("validate-green", verify=verify)
@@ -197,7 +197,7 @@ async def test_a_decision_stands_for_the_next_step_that_asks_the_same(
 
 
 async def test_evidence_is_kept_as_a_fact(runner: Runner, journal: Journal) -> None:
-    async def verify(world: World, watch: Watch) -> None:
+    async def verify(world: RunContext, watch: Watch) -> None:
         watch.evidence("three databases", key="databases", value=["a", "b", "c"])
 
     assert await runner.run_step(FakeStep(verify=verify), yes) is Status.SUCCEEDED
@@ -205,7 +205,7 @@ async def test_evidence_is_kept_as_a_fact(runner: Runner, journal: Journal) -> N
 
 
 async def test_a_refusal_is_told_from_a_failure(runner: Runner) -> None:
-    async def refuse(world: World, watch: Watch) -> None:
+    async def refuse(world: RunContext, watch: Watch) -> None:
         raise Refused("Blocked.", now="Nothing.", todo="Mend it.")
 
     assert await runner.run_step(FakeStep(verify=refuse), yes) is Status.FAILED
@@ -217,7 +217,7 @@ async def test_a_refusal_is_told_from_a_failure(runner: Runner) -> None:
 async def test_a_fault_of_our_own_is_said_and_leaves_no_attempt_open(
     runner: Runner, journal: Journal
 ) -> None:
-    async def stumble(world: World, watch: Watch) -> None:
+    async def stumble(world: RunContext, watch: Watch) -> None:
         raise KeyError("no such thing")
 
     assert await runner.run_step(FakeStep(verify=stumble), yes) is Status.FAILED
@@ -320,7 +320,7 @@ async def test_a_step_that_has_begun_is_not_skipped_because_its_object_is_gone(
 async def test_a_look_that_fails_is_said_in_words_and_changes_nothing(
     runner: Runner, journal: Journal, error: Exception
 ) -> None:
-    async def fail(world: World, watch: Watch) -> None:
+    async def fail(world: RunContext, watch: Watch) -> None:
         raise error
 
     assert await runner.run_step(FakeStep(verify=fail), yes) is Status.FAILED
@@ -333,7 +333,7 @@ async def test_a_look_whose_connection_is_lost_is_looked_again(
     monkeypatch.setattr(runners, "LOST_LOOK_PAUSES_S", (0.0, 0.0))
     tries: list[int] = []
 
-    async def lose_twice(world: World, watch: Watch) -> None:
+    async def lose_twice(world: RunContext, watch: Watch) -> None:
         tries.append(1)
         if len(tries) < 3:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
@@ -347,7 +347,7 @@ async def test_a_look_that_the_server_answers_with_an_error_is_not_repeated(
 ) -> None:
     tries: list[int] = []
 
-    async def refuse(world: World, watch: Watch) -> None:
+    async def refuse(world: RunContext, watch: Watch) -> None:
         tries.append(1)
         raise psycopg.errors.InsufficientPrivilege("permission denied")
 

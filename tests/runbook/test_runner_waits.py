@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.aws import AwsRefused, Call
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.step import Watch
 from runbook.failures import Answer, Finding
 from runbook.procedure.runner import Runner
@@ -23,7 +23,7 @@ from tests.runbook.test_runner import effects, yes
 async def test_a_wait_has_a_limit_that_says_what_it_waited_for(
     runner: Runner, journal: Journal
 ) -> None:
-    async def verify(world: World, watch: Watch) -> None:
+    async def verify(world: RunContext, watch: Watch) -> None:
         async for _ in watch.until(0.02, every_s=0.005, what="green to become available"):
             pass
 
@@ -35,7 +35,7 @@ async def test_a_wait_can_be_stopped_and_taken_up_again(runner: Runner, journal:
     waiting = asyncio.Event()
     ready = False
 
-    async def verify(world: World, watch: Watch) -> None:
+    async def verify(world: RunContext, watch: Watch) -> None:
         async for _ in watch.until(60, every_s=0.01, what="green"):
             waiting.set()
             if ready:

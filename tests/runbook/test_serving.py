@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Stake, Stakes
 from runbook.ownership import serving
-from runbook.ownership.serving import Door, Seen
+from runbook.ownership.serving import ClusterUse, Door
 from runbook.plan.model import EndpointMethod
 from runbook.postgres.admission import Admission
 from runbook.postgres.fence_sql import ClientSession
@@ -58,8 +58,8 @@ OPEN = admits(able=True, writable=True, inside=2)
 CLOSED = admits()
 
 
-def seen(role: Role, admission: Admission | None, unknown: str = "") -> Seen:
-    return Seen(role, cluster(NAMES[role]), admission, unknown)
+def seen(role: Role, admission: Admission | None, unknown: str = "") -> ClusterUse:
+    return ClusterUse(role, cluster(NAMES[role]), admission, unknown)
 
 
 def world(
@@ -68,14 +68,14 @@ def world(
     method: EndpointMethod = EndpointMethod.COMMAND,
     roles: tuple[str, ...] = ("app",),
     accepted: tuple[str, ...] = (),
-) -> World:
+) -> RunContext:
     plan = SimpleNamespace(
         cluster=SimpleNamespace(identifier="orders"),
         endpoint=SimpleNamespace(method=method),
         traffic=SimpleNamespace(application_roles=roles),
     )
     made = SimpleNamespace(plan=plan, fact=facts.get, accepted=lambda gate: gate in accepted)
-    return cast(World, made)
+    return cast(RunContext, made)
 
 
 PROTECTED = {
@@ -184,7 +184,7 @@ def test_readers_of_the_applications_keep_a_cluster_from_being_deleted_not_from_
 def test_production_that_lost_its_name_is_told(method: EndpointMethod) -> None:
     """AWS gives the name to new blue whatever the method; to blue prime only a rename does."""
     found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
-    found[Role.NEW_BLUE] = Seen(Role.NEW_BLUE, cluster("orders-new-k3f9qa"), OPEN)
+    found[Role.NEW_BLUE] = ClusterUse(Role.NEW_BLUE, cluster("orders-new-k3f9qa"), OPEN)
     words = serving.disagreements(world(PROTECTED, method=method), found, ())
     assert "it is named orders-new-k3f9qa, not orders" in words[0]
     found = {role: seen(role, each) for role, each in AS_ROLLED_BACK.items()}

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Stake
 from runbook.failures import StepFailed
-from runbook.ownership.serving import Seen
+from runbook.ownership.serving import ClusterUse
 from runbook.plan.model import EndpointMethod
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.fence_sql import ClientSession
@@ -27,7 +27,7 @@ from runbook.protection import given_up
 INSIDE = ClientSession(7, "app", "orders", "web", "10.0.0.7", "idle", 3.0)
 
 
-def world(*, there: bool = True) -> World:
+def world(*, there: bool = True) -> RunContext:
     plan = SimpleNamespace(
         cluster=SimpleNamespace(identifier="orders"),
         endpoint=SimpleNamespace(method=EndpointMethod.RENAME),
@@ -40,7 +40,7 @@ def world(*, there: bool = True) -> World:
     async def answers(role: Role) -> bool:
         return there
 
-    return cast(World, SimpleNamespace(run="k3f9qa", plan=plan, find=find, answers=answers))
+    return cast(RunContext, SimpleNamespace(run="k3f9qa", plan=plan, find=find, answers=answers))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
         return SimpleNamespace(sessions=(INSIDE,))
 
     class Opened:
-        def __init__(self, world: World, role: Role) -> None:
+        def __init__(self, world: RunContext, role: Role) -> None:
             self.role = role
 
         async def __aenter__(self) -> None:
@@ -79,7 +79,7 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
 async def test_one_that_is_gone_from_aws_has_no_name_to_be_taken(
     monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
-    async def rename(world: World, role: Role, name: str, stake: Stake) -> Any:
+    async def rename(world: RunContext, role: Role, name: str, stake: Stake) -> Any:
         return role, name
 
     monkeypatch.setattr(endpoints, "rename", rename)
@@ -93,15 +93,15 @@ async def test_one_that_was_given_up_and_is_silent_is_not_asked_before_it_is_del
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster = cast(Cluster, SimpleNamespace(identifier="orders-new-k3f9qa"))
-    found: list[Seen | None] = [Seen(Role.NEW_BLUE, cluster, None, "no answer in 5 s")]
+    found: list[ClusterUse | None] = [ClusterUse(Role.NEW_BLUE, cluster, None, "no answer in 5 s")]
 
-    async def look(world: World) -> Seen | None:
+    async def look(world: RunContext) -> ClusterUse | None:
         return found[0]
 
     monkeypatch.setattr(given_up, "look", look)
     both = (Role.BLUE_PRIME, Role.NEW_BLUE)
     assert await present(world(), both, doomed=True) == [Role.BLUE_PRIME]
     assert await present(world(), both, doomed=False) == [*both]
-    for answers in (None, Seen(Role.NEW_BLUE, cluster, None, "refused", refuses=True)):
+    for answers in (None, ClusterUse(Role.NEW_BLUE, cluster, None, "refused", refuses=True)):
         found[0] = answers
         assert await present(world(), both, doomed=True) == [*both]

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.alert import Alarm, Cause, cause_of
-from runbook.base.context import World
+from runbook.base.alert import Alert, Cause, cause_of
+from runbook.base.context import RunContext
 from runbook.base.step import Gate, Risk, Watch
 from runbook.checklist import Checklist, Line, Section
 from runbook.plan.model import Plan
@@ -22,8 +22,8 @@ from runbook.preflight import plans
 from runbook.procedure.runner import Runner
 from runbook.procedure.steps.protect import blue_prime
 from runbook.procedure.waiting import within
-from runbook.protection.dashboard import Board, from_json
-from runbook.watch.probes.traffic import TrafficLook
+from runbook.protection.dashboard import Dashboard, from_json
+from runbook.watch.probes.traffic import TrafficProbe
 from state.enums import Status, Track
 from state.journal import Journal
 from state.records import Run, TrackEntry
@@ -43,7 +43,7 @@ async def test_no_wait_is_more_than_done(
     heard: list[tuple[str, float | None]] = []
     runner._waits._notice = lambda text, fraction, *, to_do=False: heard.append((text, fraction))  # type: ignore[assignment]
 
-    async def verify(world: World, watch: Watch) -> None:
+    async def verify(world: RunContext, watch: Watch) -> None:
         watch.progress("copying", told)
 
     await runner.run_step(FakeStep(verify=verify), cast(Any, None))
@@ -83,12 +83,12 @@ async def test_a_clone_s_percentage_is_told_as_a_fraction(monkeypatch: pytest.Mo
     )
     watch = SimpleNamespace(until=until, progress=progress)
     with pytest.raises(Told):
-        await blue_prime._await_clone(cast(World, world), cast(Watch, watch))
+        await blue_prime._await_clone(cast(RunContext, world), cast(Watch, watch))
     assert heard == [0.41]
 
 
 def test_what_a_person_must_do_is_on_the_board_until_the_wait_ends() -> None:
-    board = Board().waits_for("START THE APPLICATIONS NOW", None, to_do=True)
+    board = Dashboard().waits_for("START THE APPLICATIONS NOW", None, to_do=True)
     assert board.to_do == "START THE APPLICATIONS NOW"
     assert from_json(board.as_json()).to_do == board.to_do, "a watcher and a script see it too"
     assert board.waits_for("", None).to_do == ""
@@ -200,12 +200,12 @@ async def test_a_rate_of_writes_never_spans_a_fence(monkeypatch: pytest.MonkeyPa
         connect=connect,
         plan=SimpleNamespace(traffic=SimpleNamespace(application_roles=())),
     )
-    sampler = TrafficLook(cast(World, world))
+    sampler = TrafficProbe(cast(RunContext, world))
 
     async def rate(gained: int) -> float | None:
         clock[0] += 2.0
         rows[0] += gained
-        view, _ = await sampler.look(Board())
+        view, _ = await sampler.look(Dashboard())
         return view.writes_per_s
 
     assert await rate(0) is None
@@ -218,5 +218,5 @@ async def test_a_rate_of_writes_never_spans_a_fence(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("cause", list(Cause))
 def test_what_an_alarm_is_about_is_told_by_its_key(cause: Cause) -> None:
-    assert cause_of(Alarm(cause, "orders", "rows of a table", "words", True).key) is cause
+    assert cause_of(Alert(cause, "orders", "rows of a table", "words", True).key) is cause
     assert cause_of(f"{cause}like words") is None

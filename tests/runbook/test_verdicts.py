@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.plan.model import ProtectionSection
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing
 from runbook.proofs.unreplicated import Mark
 from runbook.protection import verdicts
-from runbook.protection.assess import Looked
-from runbook.protection.dashboard import Board, LagView, Protection
-from runbook.protection.record import Judging
+from runbook.protection.assess import Observed
+from runbook.protection.dashboard import Dashboard, LagView, Protection
+from runbook.protection.record import VerdictRecord
 from state.journal import Journal
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -36,13 +36,13 @@ FACTS: dict[str, Any] = {
     "verified": {"at": ""},
     "protection": SAID,
 }
-WELL = Board(protection=Protection(True, "a rollback now would lose nothing", (), NOW), at=NOW)
+WELL = Dashboard(protection=Protection(True, "a rollback now would lose nothing", (), NOW), at=NOW)
 
 
-def world(**facts: Any) -> World:
+def world(**facts: Any) -> RunContext:
     known = {**FACTS, **facts}
     plan = SimpleNamespace(protection=ProtectionSection())
-    return cast(World, SimpleNamespace(fact=known.get, now=lambda: NOW, plan=plan))
+    return cast(RunContext, SimpleNamespace(fact=known.get, now=lambda: NOW, plan=plan))
 
 
 TABLE = Differing("orders", "public", "items", 812, 811, "comparison")
@@ -96,7 +96,7 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
     def keep(text: str, *, key: str = "", value: Any = None) -> None:
         facts[key] = value
 
-    def now() -> World:
+    def now() -> RunContext:
         return world(**facts)
 
     unreplicated.keep(now(), keep, ["rows came by a"])
@@ -111,13 +111,13 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
 
 
 def test_the_last_verdict_known_is_this_process_own_once_it_has_one() -> None:
-    judging = Judging(world(), cast(Journal, None))
+    judging = VerdictRecord(world(), cast(Journal, None))
     old = NOW - timedelta(minutes=2)
-    judging.begin_with(Board(protection=Protection(True, "well", (), old)))
-    unseen = Looked((), {})
+    judging.begin_with(Dashboard(protection=Protection(True, "well", (), old)))
+    unseen = Observed((), {})
     found = judging.verdict(unseen, asked=True, first=True)
     assert (found.looking, found.before, found.before_at) == (True, True, old)
     gone = LagView("orders", "bp_1", None, None, False, "missing", at=NOW)
-    assert judging.verdict(Looked((gone,), {}), asked=True, first=True).protected is False
+    assert judging.verdict(Observed((gone,), {}), asked=True, first=True).protected is False
     found = judging.verdict(unseen, asked=True, first=True)
     assert (found.looking, found.before, found.before_at) == (True, False, NOW)

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.watch.position import position
-from runbook.watch.position_table import Position
+from runbook.watch.position_table import RunPosition
 from state.enums import Outcome, Status, Track
 from state.journal import Journal
 from tests.state.invented import start
@@ -19,15 +19,15 @@ from tests.state.invented import start
 @pytest.mark.parametrize(
     ("outcome", "status", "where"),
     [
-        (None, None, Position.SWITCHING_ENDPOINT),
-        (Outcome.UNKNOWN, Status.UNKNOWN, Position.SWITCHING_ENDPOINT),
-        (Outcome.SUCCEEDED, Status.FAILED, Position.SWITCHING_ENDPOINT),
-        (Outcome.FAILED, Status.FAILED, Position.ROLLING_BACK),
-        (Outcome.SUCCEEDED, Status.SUCCEEDED, Position.ROLLED_BACK),
+        (None, None, RunPosition.SWITCHING_ENDPOINT),
+        (Outcome.UNKNOWN, Status.UNKNOWN, RunPosition.SWITCHING_ENDPOINT),
+        (Outcome.SUCCEEDED, Status.FAILED, RunPosition.SWITCHING_ENDPOINT),
+        (Outcome.FAILED, Status.FAILED, RunPosition.ROLLING_BACK),
+        (Outcome.SUCCEEDED, Status.SUCCEEDED, RunPosition.ROLLED_BACK),
     ],
 )
 def test_a_rollback_is_done_with_the_endpoint_only_when_that_was_seen(
-    tmp_path: Path, outcome: Outcome | None, status: Status | None, where: Position
+    tmp_path: Path, outcome: Outcome | None, status: Status | None, where: RunPosition
 ) -> None:
     with Journal.open(tmp_path / "journal.db") as journal:
         run = start(journal)
@@ -40,5 +40,5 @@ def test_a_rollback_is_done_with_the_endpoint_only_when_that_was_seen(
         if outcome is not None and status is not None:
             journal.settle(effect, outcome)
             journal.end_attempt(moving, status)
-        world = cast(World, SimpleNamespace(run=run.id, fact={"switchover": {}}.get))
+        world = cast(RunContext, SimpleNamespace(run=run.id, fact={"switchover": {}}.get))
         assert position(world, journal) is where

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from runbook.aws import Aws
 from runbook.base import server_names
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.kept import NothingKept
 from runbook.base.roles import Role
 from runbook.base.step import Watch
@@ -37,12 +37,14 @@ class FakeSession:
         self.kept.pop(database, None)
 
 
-def make_world(session: FakeSession) -> World:
+def make_world(session: FakeSession) -> RunContext:
     plan = SimpleNamespace(
         credentials=SimpleNamespace(maintenance_database="postgres"),
         limits=SimpleNamespace(connect_s=1.0),
     )
-    world = World(run="k3f9qa", plan=cast(Plan, plan), journal=NothingKept(), aws=cast(Aws, None))
+    world = RunContext(
+        run="k3f9qa", plan=cast(Plan, plan), journal=NothingKept(), aws=cast(Aws, None)
+    )
     world._sessions[Role.BLUE] = cast(pg.Session, session)
     return world
 
@@ -138,7 +140,7 @@ async def test_a_cluster_is_known_by_the_names_that_its_own_instances_had_before
     def evidence(text: str, *, key: str, value: Any) -> None:
         kept[key] = value
 
-    world = cast(World, SimpleNamespace(instances=instances, fact=kept.get))
+    world = cast(RunContext, SimpleNamespace(instances=instances, fact=kept.get))
     assert await server_names.of(world, Role.NEW_BLUE) == {"orders-1-green-x1"}
     await server_names.keep(world, cast(Watch, SimpleNamespace(evidence=evidence)))
     named[Role.BLUE] = {"db-a": "orders-1-old1"}

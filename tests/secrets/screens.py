@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tests.tui.conftest import dim, enter_run, sees, settled, shown, until
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 from tui.cli.open import Workspace
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog
@@ -23,7 +23,7 @@ async def screens(home: Path, run: str, size: tuple[int, int]) -> list[str]:
     """Look at every screen there is, performing nothing."""
     workspace = Workspace()
     app = BlueprimeApp(
-        Doors(workspace.list_runs, workspace.open_run, workspace.start_run), home=home
+        RunSource(workspace.list_runs, workspace.open_run, workspace.start_run), home=home
     )
     try:
         async with app.run_test(size=size, notifications=True) as pilot:

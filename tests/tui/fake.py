@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 from runbook.base.offer import Offer, Pending, Preview
 from runbook.base.step import Gate, Risk
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.checklist import Checklist, Line, Section
 from runbook.procedure.runner import Decide
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.enums import Environment, Outcome, Result, Status, Track
 from state.records import (
     Attempt,
@@ -84,10 +84,10 @@ class FakeRun:
     track: Track = Track.UPGRADE
     way: str = ""
     before: Sequence[tuple[Track, Sequence[Script], Mapping[str, Tried]]] = ()
-    figures: Board = field(default_factory=Board)
+    figures: Dashboard = field(default_factory=Dashboard)
     history: list[Event] = field(default_factory=list)
     seen: dict[str, list[Evidence]] = field(default_factory=dict)
-    offered: list[Way] = field(default_factory=list)
+    offered: list[Branch] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
     mends: list[Offer] = field(default_factory=list)
     measured: Mapping[tuple[str, str | None], Sequence[float | None]] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class FakeRun:
             state.message, effects,
         )  # fmt: skip
 
-    def board(self) -> Board:
+    def board(self) -> Dashboard:
         return self.figures
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
@@ -254,7 +254,7 @@ class FakeRun:
         self.calls.append(("findings",))
         return list(self.pending)
 
-    async def ways(self) -> list[Way]:
+    async def ways(self) -> list[Branch]:
         return list(self.offered)
 
     # Acts.
@@ -313,7 +313,7 @@ class FakeRun:
                 self.tried[step] = replace(state, status=Status.FAILED, outcomes=None)
         self.touch()
 
-    async def branch(self, way: Way, reason: str) -> None:
+    async def branch(self, way: Branch, reason: str) -> None:
         self.calls.append(("branch", way.track.value, way.way, reason))
         self.before = [*self.before, (self.track, self.scripts, dict(self.tried))]
         self.track, self.way, self.tried = way.track, way.way, {}

@@ -9,13 +9,20 @@ from pathlib import Path
 from runbook.base.downtime import Downtime
 from runbook.base.offer import Pending
 from runbook.base.step import Gate, Risk
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.failures import Answer, Finding
-from runbook.protection.dashboard import Board, ClusterView, Fence, LagView, Protection, TrafficView
+from runbook.protection.dashboard import (
+    ClusterView,
+    Dashboard,
+    Fence,
+    LagView,
+    Protection,
+    TrafficView,
+)
 from state.enums import Environment, Outcome, Result, Status, Track
 from state.records import Effect, Event, Evidence, Holder, RunSummary
 from tests.tui.fake import NOW, FakeRun, Script, Tried, ago, now, opener
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 
 PIVOT = Gate(
     key="pivot",
@@ -133,21 +140,21 @@ LAG_PAST: Mapping[tuple[str, str | None], Sequence[float | None]] = {
 }
 
 WAYS = [
-    Way(Track.ROLLBACK, "old-blue", "Roll back to old blue",
+    Branch(Track.ROLLBACK, "old-blue", "Roll back to old blue",
         "nothing: no application has written to new blue",
         "minutes, the applications being down", True, "",
         ("assess", "stop-traffic", "close-new-blue", "delete-deployment", "open-old-blue",
          "switch-endpoint", "resume-traffic", "settled"), True),
-    Way(Track.ABORT, "", "Abort: delete green, blue stays as it is", "nothing",
+    Branch(Track.ABORT, "", "Abort: delete green, blue stays as it is", "nothing",
         "minutes; the applications are let in first", False,
         "after the switchover there is nothing to abort", ("assess", "delete-green", "settled"),
         False),
-    Way(Track.ROLLBACK, "blue-prime", "Roll back to blue prime",
+    Branch(Track.ROLLBACK, "blue-prime", "Roll back to blue prime",
         "nothing: blue prime has every write", "a minute or so, the applications being down", False,
         "blue prime does not have every write yet",
         ("assess", "stop-traffic", "drain", "sync-sequences", "compare", "detach",
          "open-blue-prime", "switch-endpoint", "resume-traffic", "settled"), False),
-    Way(Track.COMMIT, "", "Commit: end the way back, stay on the new version",
+    Branch(Track.COMMIT, "", "Commit: end the way back, stay on the new version",
         "the way back itself", "minutes; nothing stops", True, "",
         ("assess", "detach", "drop-capture", "snapshot-old-blue", "delete-blue-prime", "settled"),
         False),
@@ -184,7 +191,7 @@ def before_switchover() -> FakeRun:
     return FakeRun(
         UPGRADE,
         done(*steps),
-        figures=Board(
+        figures=Dashboard(
             clusters=(
                 cluster("blue", "orders", "16.14", serves=True),
                 cluster("green", "orders-green-k2f9qa", "18.4"),
@@ -243,7 +250,7 @@ def protected() -> FakeRun:
     return FakeRun(
         UPGRADE,
         done(*(script.key for script in UPGRADE[:13])),
-        figures=Board(
+        figures=Dashboard(
             clusters=(
                 cluster("new blue", "orders", "18.4", serves=True),
                 cluster("old blue", "orders-old1", "16.14", frozen=True),
@@ -287,7 +294,7 @@ def failed() -> FakeRun:
         ),
     )
     run.offered = [
-        Way(Track.ROLLBACK, "protect-then-blue-prime",
+        Branch(Track.ROLLBACK, "protect-then-blue-prime",
             "Finish protecting, then roll back to blue prime",
             "nothing: the slots keep every write",
             "the time of a clone and its instances", True, "", ("clone", "assess"), True),
@@ -307,7 +314,7 @@ def unknown() -> FakeRun:
         "Look at the object, then adopt, retry or mark it failed on the resume screen.",
         outcomes=(Outcome.UNKNOWN,),
     )
-    run.figures = Board(
+    run.figures = Dashboard(
         clusters=(
             cluster("blue", "orders", "16.14", error="DescribeDBClusters: Throttling"),
             cluster("green", "orders-green-k2f9qa", "18.4", at=ago(94)),
@@ -399,7 +406,7 @@ def app(
         opened.calls.append(("start", str(plan)))
         return opened
 
-    doors = Doors(
+    doors = RunSource(
         list_runs=lambda: list(summaries() if runs is None else runs),
         open_run=opener(opened),  # type: ignore[arg-type]
         start_run=start_run,  # type: ignore[arg-type]

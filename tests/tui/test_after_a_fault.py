@@ -18,7 +18,7 @@ from runbook.failures import Answer
 from state.enums import Status
 from tests.tui.conftest import dim, sees, shown, until
 from tests.workspace import Workspace
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 from tui.cli import open as opening
 from tui.next_action import undecided
 from tui.screens.confirm import ConfirmDialog
@@ -57,7 +57,7 @@ async def opened(workspace: Workspace, size: tuple[int, int]) -> AsyncIterator[P
     (run,) = rows(workspace, "SELECT id FROM run ORDER BY seq DESC LIMIT 1")[0]
     doors = opening.Workspace()
     app = BlueprimeApp(
-        Doors(doors.list_runs, doors.open_run, doors.start_run), home=workspace.home, at=run
+        RunSource(doors.list_runs, doors.open_run, doors.start_run), home=workspace.home, at=run
     )
     try:
         async with app.run_test(size=size) as pilot:

@@ -8,7 +8,7 @@ from runbook.protection.dashboard import Protection
 from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import NOW
-from tui.model import Way
+from tui.model import Branch
 from tui.screens.branch import BranchScreen, WaysPane
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.run import RunScreen
@@ -122,7 +122,7 @@ async def test_arrows_select_where_there_is_more_than_can_be_shown() -> None:
     model = scenes.protected()
     ways = [*await model.ways()] * 5
 
-    async def many() -> list[Way]:
+    async def many() -> list[Branch]:
         return ways
 
     model.ways = many  # type: ignore[method-assign]

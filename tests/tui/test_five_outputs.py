@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from runbook.protection.dashboard import Board, from_json
+from runbook.protection.dashboard import Dashboard, from_json
 from tests.tui.conftest import enter_run, sees, settled, shown, until
 from tests.tui.fake import now as frozen
 from tests.workspace import Workspace
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 from tui.cli import open as opening
 from tui.screens.run import RunScreen
 from tui.widgets.header import RunHeader, downtime
@@ -59,15 +59,15 @@ def same(step: str, figures: Mapping[str, Any]) -> None:
     assert all(each == first for each in figures.values()), f"after {step}: {figures}"
 
 
-def ended(board: Board) -> tuple[datetime | None, datetime | None]:
+def ended(board: Dashboard) -> tuple[datetime | None, datetime | None]:
     return board.downtime.started_at, board.downtime.ended_at
 
 
-async def on_screen(workspace: Workspace, run: str) -> tuple[str, Board, str, int]:
+async def on_screen(workspace: Workspace, run: str) -> tuple[str, Dashboard, str, int]:
     """Return what a second operator sees: text, figures, the way back, and how much was decided."""
     doors = opening.Workspace()
     app = BlueprimeApp(
-        Doors(doors.list_runs, doors.open_run, doors.start_run),
+        RunSource(doors.list_runs, doors.open_run, doors.start_run),
         home=workspace.home,
         at=run,
         watch=True,

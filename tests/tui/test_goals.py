@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.base.variants import WayBack, WayUp
-from runbook.branches import Way
+from runbook.base.variants import RollbackTarget, UpgradeVariant
+from runbook.branches import Branch
 from runbook.checklist import Section
 from runbook.failures import Refused, StepFailed
-from runbook.protection.dashboard import Board, Protection
+from runbook.protection.dashboard import Dashboard, Protection
 from runbook.session import Session
 from state.enums import Status, Track
 from state.records import TrackEntry
@@ -21,8 +21,15 @@ from tui.cli import goals
 from tui.cli.goals import FIRST_LOOK_S, Course, Goal, branch, seen_protected
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-TO_PRIME = Way(
-    Track.ROLLBACK, WayBack.BLUE_PRIME, "Back", "nothing", "", True, "", ("assess", "capture")
+TO_PRIME = Branch(
+    Track.ROLLBACK,
+    RollbackTarget.BLUE_PRIME,
+    "Back",
+    "nothing",
+    "",
+    True,
+    "",
+    ("assess", "capture"),
 )
 
 
@@ -33,8 +40,8 @@ def stay(track: Track, way: str = "", **statuses: Status) -> Section:
 
 
 UPGRADE = stay(Track.UPGRADE, capture=Status.SUCCEEDED, bake=Status.SUCCEEDED)
-BACK = stay(Track.ROLLBACK, WayBack.BLUE_PRIME, capture=Status.SUCCEEDED)
-FORWARD = stay(Track.UPGRADE, WayUp.FORWARD, capture=Status.SKIPPED)
+BACK = stay(Track.ROLLBACK, RollbackTarget.BLUE_PRIME, capture=Status.SUCCEEDED)
+FORWARD = stay(Track.UPGRADE, UpgradeVariant.FORWARD, capture=Status.SKIPPED)
 
 
 def test_a_step_counts_on_the_last_stay_alone() -> None:
@@ -61,24 +68,24 @@ def test_without_another_goal_it_counts_on_the_present_stay(goals: list[Goal]) -
 class Opened:
     """A session whose first look at everything ends at the n-th time it is waited for."""
 
-    def __init__(self, way: Way, *, looked_at: int) -> None:
+    def __init__(self, way: Branch, *, looked_at: int) -> None:
         self.run = SimpleNamespace(id="k2f9qa", open=True)
         self.asked: list[float] = []
-        self.branched: list[Way] = []
+        self.branched: list[Branch] = []
         self._way, self._looked_at = way, looked_at
 
     async def looked(self, limit_s: float = 20.0) -> bool:
         self.asked.append(limit_s)
         return len(self.asked) >= self._looked_at
 
-    async def ways(self) -> list[Way]:
+    async def ways(self) -> list[Branch]:
         return [replace(self._way, available=len(self.asked) >= self._looked_at)]
 
-    async def branch(self, way: Way, reason: str) -> None:
+    async def branch(self, way: Branch, reason: str) -> None:
         self.branched.append(way)
 
-    def board(self) -> Board:
-        return Board(protection=Protection(None, "looking…"))
+    def board(self) -> Dashboard:
+        return Dashboard(protection=Protection(None, "looking…"))
 
     def checklist(self) -> Any:
         return SimpleNamespace(next=SimpleNamespace(step="bake"))
@@ -115,8 +122,8 @@ class Resting:
     async def looked(self, limit_s: float = 20.0) -> bool:
         return True
 
-    def board(self) -> Board:
-        return Board(protection=self._said.pop(0) if self._said[1:] else self._said[0])
+    def board(self) -> Dashboard:
+        return Dashboard(protection=self._said.pop(0) if self._said[1:] else self._said[0])
 
 
 async def test_a_run_at_rest_is_called_protected_by_the_watch_alone(

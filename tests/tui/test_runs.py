@@ -10,7 +10,7 @@ from state.errors import JournalHeld
 from tests.tui import scenes
 from tests.tui.conftest import enter_run, sees, until
 from tests.tui.fake import FakeRun
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 from tui.screens.runs import RunsScreen
 from tui.widgets.checklist import ChecklistPane
 
@@ -114,7 +114,7 @@ async def test_a_list_that_cannot_be_read_says_so() -> None:
     def fail() -> None:
         raise OSError("the journal is on a full disk")
 
-    app.doors = Doors(fail, app.doors.open_run, app.doors.start_run)  # type: ignore[arg-type]
+    app.doors = RunSource(fail, app.doors.open_run, app.doors.start_run)  # type: ignore[arg-type]
     async with app.run_test(size=NARROW) as pilot:
         await sees(pilot, "The runs could not be read: the journal is on a full disk")
 
@@ -141,5 +141,5 @@ def broken(error: Exception, watched: FakeRun | None = None, at: str = "") -> Bl
     async def start_run(plan: Path) -> FakeRun:
         raise error
 
-    app.doors = Doors(app.doors.list_runs, open_run, start_run)  # type: ignore[arg-type]
+    app.doors = RunSource(app.doors.list_runs, open_run, start_run)  # type: ignore[arg-type]
     return app

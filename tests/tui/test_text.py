@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.base.alert import Alarm, Cause
-from runbook.protection.dashboard import Board, Production, Protection, Serving, Stage
+from runbook.base.alert import Alert, Cause
+from runbook.protection.dashboard import Dashboard, Production, Protection, Serving, Stage
 from state.records import Sample
 from tests.tui.fake import NOW
 from tui import text
@@ -105,13 +105,13 @@ def test_where_nothing_could_be_protected_yet_nothing_is_red(
 
 def test_a_cluster_that_was_given_up_and_is_back_is_above_the_protection() -> None:
     now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-    back = Alarm(Cause.RETURNED, "", "given up", "orders-new is back, and open", True, now)
-    said = header.before_all(Board(alarms=(back,)), now, 10.0)
+    back = Alert(Cause.RETURNED, "", "given up", "orders-new is back, and open", True, now)
+    said = header.before_all(Dashboard(alarms=(back,)), now, 10.0)
     assert said is not None
     assert (said.word, said.why) == ("TWO CLUSTERS TAKE WRITES", "orders-new is back, and open")
-    assert header.before_all(Board(alarms=(back,)), now + timedelta(seconds=11), 10.0) is None
+    assert header.before_all(Dashboard(alarms=(back,)), now + timedelta(seconds=11), 10.0) is None
     other = replace(back, cause=Cause.WORKER)
-    assert header.before_all(Board(alarms=(other,)), now, 10.0) is None
+    assert header.before_all(Dashboard(alarms=(other,)), now, 10.0) is None
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,13 @@ def test_that_production_does_not_answer_comes_before_everything_else(
     now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
     down = Production(state, "orders is down", "new blue", "orders", now, now)
     well = Protection(True, "well", at=now)
-    said = header.before_all(Board(production=down, protection=well), now, 10.0)
+    said = header.before_all(Dashboard(production=down, protection=well), now, 10.0)
     assert said is not None
     assert (said.word, "since 03:00:00 UTC" in said.why) == (word, True)
     late = now + timedelta(seconds=11)
-    assert header.before_all(Board(production=down), late, 10.0) is None
+    assert header.before_all(Dashboard(production=down), late, 10.0) is None
     assert (
-        header.before_all(Board(production=replace(down, state=Serving.ANSWERS)), now, 10.0) is None
+        header.before_all(Dashboard(production=replace(down, state=Serving.ANSWERS)), now, 10.0)
+        is None
     )
-    assert header.before_all(Board(production=down, left_behind="another"), now, 10.0) is None
+    assert header.before_all(Dashboard(production=down, left_behind="another"), now, 10.0) is None

@@ -19,7 +19,7 @@ from tests.tui import scenes, trouble
 from tests.tui.conftest import dim, enter_run, sees, sentence, shown, until
 from tests.tui.fake import FakeRun, ago
 from tests.tui.test_leaving import read_until, script
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 from tui.resume_summary import left_by_others
 from tui.screens.run import RunScreen
 from tui.widgets.header import downtime
@@ -236,7 +236,7 @@ async def test_leaving_says_what_it_waits_for() -> None:
 def without_lab(model: FakeRun) -> BlueprimeApp:
     """Return the app on its list of runs, the open rehearsals of which have lost their lab."""
     app = scenes.app(model)
-    app.doors = Doors(
+    app.doors = RunSource(
         app.doors.list_runs,
         app.doors.open_run,
         app.doors.start_run,

@@ -9,8 +9,8 @@ from typing import cast
 
 import pytest
 
-from runbook.base.alert import Alarm, Cause
-from runbook.protection.dashboard import Board, Production, Protection, Serving, Silent, Stage
+from runbook.base.alert import Alert, Cause
+from runbook.protection.dashboard import Dashboard, Production, Protection, Serving, Silent, Stage
 from state.enums import Environment, Result
 from state.home import journal_path
 from state.journal import Journal
@@ -21,7 +21,7 @@ from tests.tui import scenes
 from tests.tui.conftest import enter_run, sees, settled, shown
 from tests.tui.fake import FakeRun, ago
 from tui.cli import listing
-from tui.leave_message import parting
+from tui.leave_message import leave_message
 from tui.model import RunModel
 
 WIDE, NARROW = (160, 48), (80, 24)
@@ -30,7 +30,7 @@ DOWN = Production(
     Serving.DOWN, "orders (new blue) is down: x", "new blue", "orders", ago(60), ago(1)
 )
 SINCE = f"{ago(60):%H:%M:%S} UTC"
-BACK = Alarm(Cause.RETURNED, "", "given up", "orders-new is back, and open", True, ago(1))
+BACK = Alert(Cause.RETURNED, "", "given up", "orders-new is back, and open", True, ago(1))
 
 
 def dead(state: Serving = Serving.DOWN) -> FakeRun:
@@ -40,7 +40,7 @@ def dead(state: Serving = Serving.DOWN) -> FakeRun:
     return model
 
 
-def forced(*alarms: Alarm) -> FakeRun:
+def forced(*alarms: Alert) -> FakeRun:
     """Return a run that a forced way has led to blue prime."""
     model = scenes.protected()
     away = scenes.cluster("new blue", "orders-new", "18.4", given_up=True)
@@ -85,10 +85,10 @@ async def test_what_does_not_answer_or_was_given_up_is_not_shown_as_well(
 
 
 def test_leaving_says_which_of_the_clusters_that_stay_was_given_up() -> None:
-    said = parting(cast(RunModel, forced(BACK)), "")
+    said = leave_message(cast(RunModel, forced(BACK)), "")
     assert "TWO CLUSTERS TAKE WRITES: orders-new is back, and open." in said
     assert "new blue orders-new (given up, back and OPEN; AWS: available)" in said
-    assert f"PRODUCTION DOWN: orders (new blue) is down: x, since {SINCE}." in parting(
+    assert f"PRODUCTION DOWN: orders (new blue) is down: x, since {SINCE}." in leave_message(
         cast(RunModel, dead()), ""
     )
 
@@ -113,10 +113,10 @@ async def test_the_list_of_runs_names_them_before_the_verdict(size: tuple[int, i
 
 
 @pytest.fixture
-def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Board], Journal]:
+def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Dashboard], Journal]:
     monkeypatch.setenv("BLUEPRIME_HOME", str(tmp_path))
 
-    def put_up(board: Board) -> Journal:
+    def put_up(board: Dashboard) -> Journal:
         journal = Journal.open(journal_path())
         start(journal, "k2f9qa", plan=PLAN, environment=Environment.AWS)
         for key, value in (("switchover", {}), ("capture", {"slots": {"orders": "slot"}})):
@@ -136,7 +136,7 @@ def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Board],
     ],
 )
 def test_runs_show_and_the_report_say_the_same_words(
-    kept: Callable[[Board], Journal], board: Board, word: str, words: str
+    kept: Callable[[Dashboard], Journal], board: Dashboard, word: str, words: str
 ) -> None:
     with kept(board) as journal:
         told = listing.runs_text()
@@ -163,10 +163,10 @@ def test_runs_show_and_the_report_say_the_same_words(
     ],
 )
 def test_the_title_of_a_report_says_what_is_true_and_not_where_it_rested_last(
-    kept: Callable[[Board], Journal], protected: bool | None, stage: Stage, title: str
+    kept: Callable[[Dashboard], Journal], protected: bool | None, stage: Stage, title: str
 ) -> None:
     seen = Protection(protected, "why", at=ago(0) - timedelta(days=1), stage=stage)
-    with kept(Board(protection=seen)) as journal:
+    with kept(Dashboard(protection=seen)) as journal:
         page = report(journal, "k2f9qa", "md", stands=listing.stands("k2f9qa"))
     first = page.splitlines()[0]
     at = f"{seen.at:%Y-%m-%d %H:%M:%S}"

@@ -11,7 +11,7 @@ from textual import events
 from textual.geometry import Size
 
 from runbook.base.offer import Preview
-from runbook.branches import Way
+from runbook.branches import Branch
 from runbook.protection.dashboard import Trend
 from runbook.watch.probes import trend
 from state.enums import Status
@@ -199,7 +199,7 @@ async def test_a_step_that_was_cut_off_is_not_shown_beside_all_is_known() -> Non
 class Late(FakeRun):
     """A run whose ways are answered late."""
 
-    async def ways(self) -> list[Way]:
+    async def ways(self) -> list[Branch]:
         self.calls.append(("ways",))
         await self._go.wait()
         return await super().ways()

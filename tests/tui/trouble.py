@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runbook.base.alert import Alarm, Cause
+from runbook.base.alert import Alert, Cause
 from runbook.base.downtime import Downtime
 from runbook.failures import Answer, Finding
-from runbook.protection.dashboard import Board, Fence, Protection, TrafficView, Trend
+from runbook.protection.dashboard import Dashboard, Fence, Protection, TrafficView, Trend
 from state.enums import Custody, Outcome, Status
 from state.errors import JournalUnusable
 from state.records import Handover
@@ -108,7 +108,7 @@ def unprotected() -> FakeRun:
             scenes.LAGS[1],
         ),
         protection=Protection(False, reason, (reason,), ago(1)),
-        alarms=(Alarm(Cause.SLOT, "orders", "slot", reason, True, ago(1), ago(75)),),
+        alarms=(Alert(Cause.SLOT, "orders", "slot", reason, True, ago(1), ago(75)),),
     )
     run.history += scenes.events(("protection", f"not protected: {reason}"))
     run.offered = [
@@ -127,7 +127,7 @@ def warned() -> FakeRun:
     """Protected, and falling behind; a slot comes near its limit, a sequence to its end."""
     run = scenes.protected()
     warnings = (
-        Alarm(
+        Alert(
             Cause.SLOT,
             "orders",
             "slot bp_k2f9qa_1",
@@ -137,7 +137,7 @@ def warned() -> FakeRun:
             ago(1),
             ago(340),
         ),
-        Alarm(
+        Alert(
             Cause.SEQUENCE,
             "billing",
             "new-blue invoice",
@@ -239,7 +239,7 @@ def inside_the_fence() -> FakeRun:
         "The process that tried it ended meanwhile.",
         outcomes=(Outcome.SUCCEEDED, Outcome.UNKNOWN, Outcome.UNKNOWN),
     )
-    run.figures = Board(
+    run.figures = Dashboard(
         clusters=(
             scenes.cluster("new blue", "orders", "18.4", serves=True, frozen=True),
             scenes.cluster("old blue", "orders-old1", "16.14", frozen=True),

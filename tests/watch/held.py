@@ -19,14 +19,14 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import publication_name
 from runbook.base.roles import Role
 from runbook.plan.model import Plan, from_json
 from runbook.postgres import connect as pg
 from runbook.postgres import fence_sql, replication
 from runbook.proofs import unreplicated
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from runbook.watch.monitor import Monitor
 from state.enums import Environment
 from state.journal import Journal
@@ -93,7 +93,7 @@ class Clusters:
         return None
 
 
-class HeldWorld(World):
+class HeldWorld(RunContext):
     """A world whose clusters are the two servers."""
 
     def password_for(self, target: pg.Target) -> pg.Password:
@@ -135,7 +135,7 @@ class Held:
     """Sessions that a plant leaves open; they are closed at the end."""
 
     @property
-    def board(self) -> Board:
+    def board(self) -> Dashboard:
         return self.watch.board
 
     @property
@@ -198,7 +198,7 @@ class Held:
         await self.run(16, *statements)
 
 
-def _set_up(pair: Pair, database: str, world: World) -> None:
+def _set_up(pair: Pair, database: str, world: RunContext) -> None:
     name, role = publication_name(world), world.sql_name()
     for major in (16, 18):
         with pair.admin(major, database) as connection:
@@ -214,7 +214,7 @@ def _set_up(pair: Pair, database: str, world: World) -> None:
         )
 
 
-async def _subscribe(pair: Pair, database: str, world: World) -> None:
+async def _subscribe(pair: Pair, database: str, world: RunContext) -> None:
     name = publication_name(world)
     async with world.connect(Role.BLUE_PRIME, database) as connection:
         conninfo = replication.subscriber_conninfo(
@@ -313,7 +313,7 @@ def _only(database: str) -> Callable[[Role], Any]:
     return databases
 
 
-def _clear(pair: Pair, database: str, world: World) -> None:
+def _clear(pair: Pair, database: str, world: RunContext) -> None:
     """Remove what is not the database's own."""
     name = Identifier(publication_name(world))
     with pair.admin(16, database) as connection:

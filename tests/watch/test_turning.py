@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from runbook.base.alert import Seen
-from runbook.base.pair import Sides
+from runbook.base.alert import ProbeResult
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.replication import StrayWrite
@@ -130,7 +130,7 @@ def test_another_version_of_an_extension_warns_and_one_that_is_missing_breaks() 
             )
         ]
 
-    sides = Sides(Role.BLUE_PRIME, Role.NEW_BLUE)
+    sides = ReplicationPair(Role.BLUE_PRIME, Role.NEW_BLUE)
     (older,) = schema_drift.compare("orders", sides, lines("0.8"), lines("0.6"))
     assert (older.kind, older.where, older.breaks) == ("version", Where.BOTH, False)
     assert "vector version 0.8 on blue prime, but on new blue" in older.words
@@ -264,7 +264,7 @@ async def test_a_transaction_that_stays_open_does_not_blind_it(
     looks = 0
     look = held.watch._strays.look
 
-    async def counted(databases: Sequence[str]) -> tuple[Seen, list[tuple[str, StrayWrite]]]:
+    async def counted(databases: Sequence[str]) -> tuple[ProbeResult, list[tuple[str, StrayWrite]]]:
         nonlocal looks
         try:
             return await look(databases)

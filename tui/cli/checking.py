@@ -11,7 +11,7 @@ import click
 from runbook import preflight
 from runbook.amounts import counted
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.kept import NothingKept
 from runbook.preflight import Level, Result, plans
 from runbook.preflight.acceptance import unused, way_through
@@ -27,7 +27,7 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
     Unacknowledged warnings are named, and change no exit code: a run asks for them.
     """
     plan = plans.load(plan_file)
-    world = World(run="check", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
+    world = RunContext(run="check", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
     try:
         results = await preflight.run(world)
     finally:

@@ -10,9 +10,9 @@ from functools import partial
 import click
 
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.effect_state import first_line
-from runbook.base.pair import held
+from runbook.base.pair import current_pair
 from runbook.failures import StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.preflight import plans
@@ -75,10 +75,10 @@ async def compare_run(
         found = journal.run(run)
         enter_lab(found)
         plan = plans.of_run(journal, found)
-        world = World(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+        world = RunContext(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:
-            since = await compare.position(world, held(world).publisher) if record else None
+            since = await compare.position(world, current_pair(world).publisher) if record else None
             results = await compare.compare_live(
                 world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.base import variants
-from runbook.base.variants import WayBack
-from runbook.branches import Way
+from runbook.base.variants import RollbackTarget
+from runbook.branches import Branch
 from runbook.checklist import Line, Section
 from runbook.failures import Refused, StepFailed
 from runbook.plan.model import Plan
@@ -30,7 +30,7 @@ HELD_EVERY_S = 0.2
 FIRST_LOOK_S = 120.0
 """How long a way that is not known to be open waits for the first look at everything."""
 
-NEVER_UNATTENDED = (WayBack.FOR_GOOD,)
+NEVER_UNATTENDED = (RollbackTarget.FOR_GOOD,)
 """Giving up the way forward is a person's choice, never an unattended run's."""
 
 
@@ -90,7 +90,7 @@ class Course:
         until = self.until_on(stay.entry)
         return next((each for each in stay.lines if each.step == until and each.status.done), None)
 
-    def refuse_elsewhere(self, way: Way) -> None:
+    def refuse_elsewhere(self, way: Branch) -> None:
         """Raise `Refused` where the last way to take does not have the step to stop after."""
         if self.until and len(self.left) == 1 and self.until not in way.steps:
             raise Refused(
@@ -152,7 +152,7 @@ async def seen_protected(session: Session) -> bool:
     return True
 
 
-async def _ways_to(session: Session, goal: Goal) -> list[Way]:
+async def _ways_to(session: Session, goal: Goal) -> list[Branch]:
     """Return the ways to a goal, one that is available first; at least one."""
     found = [
         way
@@ -160,7 +160,7 @@ async def _ways_to(session: Session, goal: Goal) -> list[Way]:
         if way.name == goal.value and way.way not in NEVER_UNATTENDED
     ]
     # Where none is open, what is said is why not to where every write would be.
-    first = WayBack.BLUE_PRIME
+    first = RollbackTarget.BLUE_PRIME
     found.sort(key=lambda way: (not way.available, way.way != first))
     return found or [_no_way(goal)]
 
@@ -172,6 +172,6 @@ def _may_open(session: Session) -> bool:
     return done and session.run.open and protection.protected is not True and not protection.lost
 
 
-def _no_way(goal: Goal) -> Way:
+def _no_way(goal: Goal) -> Branch:
     track = Track.ABORT
-    return Way(track, "", f"The track {goal.value}", "", "", False, "it does not exist here", ())
+    return Branch(track, "", f"The track {goal.value}", "", "", False, "it does not exist here", ())

@@ -14,16 +14,16 @@ from rich.text import Text
 
 from runbook import checklist as checklists
 from runbook.aws import Aws
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import downtime
 from runbook.base.variants import name
 from runbook.checklist import Checklist, Line
 from runbook.preflight import plans
 from runbook.protection import dashboard as boards
 from runbook.protection import verdicts
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from runbook.protection.urgent import Urgent, of_run, urgent
-from runbook.watch.position import position, way_back_now
+from runbook.watch.position import position, rollback_path
 from state.errors import NoJournal
 from state.home import journal_path
 from state.journal import Journal
@@ -185,7 +185,7 @@ class _Shown:
     listed: Checklist
     back: str
     """The sentence on the way back."""
-    board: Board | None
+    board: Dashboard | None
     """The last figures that were put up, with the verdict as it stands now."""
     holder: Holder | None
     """Whose process writes this journal now."""
@@ -205,15 +205,15 @@ def _read(run: str) -> _Shown:
         return _Shown(listed, way_back_of(journal, listed), board, holder)
 
 
-def _world(journal: Journal, listed: Checklist) -> World:
+def _world(journal: Journal, listed: Checklist) -> RunContext:
     plan = plans.of_run(journal, listed.run)
-    return World(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+    return RunContext(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
 
 
 def way_back_of(journal: Journal, listed: Checklist) -> str:
     """Return the sentence on the way back from where a run stands."""
     world = _world(journal, listed)
-    return way_back_now(world, position(world, journal), fresh=False)
+    return rollback_path(world, position(world, journal), fresh=False)
 
 
 def show_json(run: str) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def _at_once(run: str) -> list[str]:
         if record.open and down.asked_at is not None:
             lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
         live = journal.live(record.id)
-        board = boards.Board() if live is None else boards.from_json(live)
+        board = boards.Dashboard() if live is None else boards.from_json(live)
         lines += [_as_seen(each) for each in urgent(board) if record.open]
         at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
         if at_work and journal.holder() is None:

@@ -17,7 +17,7 @@ from state.errors import JournalHeld, NoJournal
 from state.home import home
 from state.journal import Journal
 from state.records import Run, RunSummary
-from tui.app import BlueprimeApp, Doors
+from tui.app import BlueprimeApp, RunSource
 from tui.cli import ledger
 from tui.cli.exits import USAGE
 from tui.cli.outlet import patient_output
@@ -122,7 +122,7 @@ def open_app(
         watch = journal is None
     workspace = Workspace(take_over=take_over, journal=journal)
     app = BlueprimeApp(
-        Doors(workspace.list_runs, workspace.open_run, workspace.start_run, lab_gone),
+        RunSource(workspace.list_runs, workspace.open_run, workspace.start_run, lab_gone),
         home=home(),
         at=run,
         watch=watch,

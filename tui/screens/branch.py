@@ -8,10 +8,10 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
 
-from runbook.base.variants import WayBack, WayUp
+from runbook.base.variants import RollbackTarget, UpgradeVariant
 from state.enums import Track
 from tui import keys, text
-from tui.model import RunModel, Way
+from tui.model import Branch, RunModel
 from tui.questions import Question
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog
@@ -20,11 +20,16 @@ from tui.widgets.header import LiveHeader
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import line
 
-FINAL = (Track.COMMIT.value, WayBack.SETTLE.value, WayBack.FOR_GOOD.value, Track.CLEANUP.value)
+FINAL = (
+    Track.COMMIT.value,
+    RollbackTarget.SETTLE.value,
+    RollbackTarget.FOR_GOOD.value,
+    Track.CLEANUP.value,
+)
 """What ends the way back, or forward: the cluster's name is typed for it."""
 
 
-class WaysPane(CardsPane[Way]):
+class WaysPane(CardsPane[Branch]):
     """Draws the ways, the recommended one first."""
 
     LOOKING = "Looking at the clusters…"
@@ -34,7 +39,7 @@ class WaysPane(CardsPane[Way]):
     def __init__(self) -> None:
         super().__init__("Ways from here", id="ways")
 
-    def show(self, cards: list[Way] | None, error: str = "") -> None:
+    def show(self, cards: list[Branch] | None, error: str = "") -> None:
         """Draw what was found."""
         best_first = sorted(cards or (), key=lambda way: (not way.recommended, not way.available))
         chosen = self.chosen()
@@ -45,7 +50,7 @@ class WaysPane(CardsPane[Way]):
             self.selected = places.index(same) if same in places else 0
         super().show(None if cards is None else best_first, error)
 
-    def card(self, item: Way, selected: bool, cells: int) -> Iterable[Content]:
+    def card(self, item: Branch, selected: bool, cells: int) -> Iterable[Content]:
         return _card(item, selected, cells)
 
 
@@ -119,7 +124,7 @@ class BranchScreen(KeyedScreen[None]):
             self.dismiss(None)
 
 
-def _question(way: Way, model: RunModel) -> Question:
+def _question(way: Branch, model: RunModel) -> Question:
     final = bool({way.track.value, way.way} & {*FINAL})
     return Question(
         heading=f"Branch to {way.name}",
@@ -142,14 +147,14 @@ def _question(way: Way, model: RunModel) -> Question:
     )
 
 
-def _ends(way: Way) -> str:
-    return "forward" if way.way in (WayBack.SETTLE, WayBack.FOR_GOOD) else "back"
+def _ends(way: Branch) -> str:
+    return "forward" if way.way in (RollbackTarget.SETTLE, RollbackTarget.FOR_GOOD) else "back"
 
 
-def _card(way: Way, selected: bool, cells: int) -> Iterable[Content]:
+def _card(way: Branch, selected: bool, cells: int) -> Iterable[Content]:
     mark = ("✓ available", "$text-success") if way.available else ("✗ not from here", "$text-error")
     # Not an advice to leave: where all is well nobody has to take it.
-    led = "way forward" if way.way == WayUp.FORWARD else "way back"
+    led = "way forward" if way.way == UpgradeVariant.FORWARD else "way back"
     best = f" · the {led}" if way.recommended else ""
     head = line(
         ("› " if selected else "  ", "bold $text-primary"),

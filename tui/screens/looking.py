@@ -13,9 +13,9 @@ from textual.message import Message
 
 from runbook.checklist import Line
 from state.enums import Status
-from tui.model import Preview, RunModel, Way
+from tui.model import Branch, Preview, RunModel
 from tui.screens.base import KeyedScreen
-from tui.snapshot import Picture
+from tui.snapshot import Snapshot
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.header import turning
 
@@ -28,7 +28,7 @@ def stamp_of(item: Line) -> Stamp:
     return (item.entry, item.step, item.attempts, item.status.value)
 
 
-def stamp_of_ways(picture: Picture) -> Stamp:
+def stamp_of_ways(picture: Snapshot) -> Stamp:
     """Return the state of affairs on which the ways off the track depend.
 
     Beside the step that is next these are the protection and whether production answers, which
@@ -56,18 +56,18 @@ class LookingScreen(KeyedScreen[None]):
     class WaysTaken(Message):
         """The ways off the track, or why they are not known."""
 
-        def __init__(self, stamp: Stamp, ways: list[Way], error: str) -> None:
+        def __init__(self, stamp: Stamp, ways: list[Branch], error: str) -> None:
             super().__init__()
             self.stamp, self.ways, self.error = stamp, ways, error
 
     def __init__(self, model: RunModel) -> None:
         super().__init__()
         self.model = model
-        self.picture: Picture | None = None
+        self.picture: Snapshot | None = None
         self._previews: dict[Stamp, tuple[Preview | None, str]] = {}
         self._asked: dict[Stamp, datetime] = {}
         """When each preview was asked for that has not failed."""
-        self._ways: tuple[Stamp, list[Way], str] | None = None
+        self._ways: tuple[Stamp, list[Branch], str] | None = None
         self._ways_asked: Stamp | None = None
 
     def redraw(self) -> None:
@@ -93,7 +93,7 @@ class LookingScreen(KeyedScreen[None]):
         looking = 0.0 if asked is None else max(0.0, (self.face.now() - asked).total_seconds())
         return (*self._previews.get(stamp, (None, "")), looking)
 
-    def look_up(self, picture: Picture) -> None:
+    def look_up(self, picture: Snapshot) -> None:
         """Look up what is not known yet of the selected step, the next one, and the ways."""
         if not picture.checklist.run.open:
             return

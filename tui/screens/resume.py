@@ -19,15 +19,15 @@ from runbook.amounts import counted
 from runbook.failures import Answer
 from state.enums import Status
 from tui import keys, text
-from tui.model import Pending, RunModel, Way
+from tui.model import Branch, Pending, RunModel
 from tui.questions import Question
-from tui.resume_summary import Stand, before, where
+from tui.resume_summary import ResumeSummary, before, where
 from tui.screens.base import KeyedScreen
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.help import HelpScreen
 from tui.screens.looking import Stamp, stamp_of_ways
-from tui.snapshot import Picture, take
+from tui.snapshot import Snapshot, take
 from tui.widgets.header import POLL_S, RunHeader
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import Pane, joined, line
@@ -65,7 +65,7 @@ class StandPane(Pane):
 
     def __init__(self) -> None:
         super().__init__("Where this run stands", id="stand")
-        self.stand: Stand | None = None
+        self.stand: ResumeSummary | None = None
         self.pending: list[Pending] | None = None
         self.probed_at: datetime | None = None
         self.error = ""
@@ -162,8 +162,8 @@ class ResumeScreen(KeyedScreen[bool]):
     def __init__(self, model: RunModel) -> None:
         super().__init__()
         self.model = model
-        self.picture: Picture | None = None
-        self._ways: list[Way] | None = None
+        self.picture: Snapshot | None = None
+        self._ways: list[Branch] | None = None
         self._ways_asked: Stamp | None = None
         self._ways_error = ""
 
@@ -226,7 +226,7 @@ class ResumeScreen(KeyedScreen[bool]):
             return []
         return await self.face.engine.call(self.model.findings)
 
-    def _stand(self, picture: Picture) -> None:
+    def _stand(self, picture: Snapshot) -> None:
         """Draw a picture: banner and way back are of the same one."""
         if self.ending:
             return
@@ -237,7 +237,7 @@ class ResumeScreen(KeyedScreen[bool]):
             self._take_ways()
         pane = self.query_one(StandPane)
         pane.watched = not self.model.writable
-        pane.stand = Stand(self.model, picture, self._ways, self._ways_error)
+        pane.stand = ResumeSummary(self.model, picture, self._ways, self._ways_error)
         self._tick()
 
     def why_not(self, action: str) -> str:

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from runbook.checklist import Checklist, Line
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.enums import Status
 from tui import glyphs, keys, text
 from tui.glyphs import Mark
@@ -33,7 +33,7 @@ from tui.screens.log import LogScreen
 from tui.screens.looking import LookingScreen, stamp_of
 from tui.screens.note import NoteDialog
 from tui.screens.remedies import RemediesScreen
-from tui.snapshot import Picture, Place, fresh_limit, take
+from tui.snapshot import Place, Snapshot, fresh_limit, take
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import Detail, DetailPane, plain
@@ -68,7 +68,7 @@ class RunScreen(LookingScreen):
     class PictureTaken(Message):
         """A newer look at the run; an older one that still waits is dropped for it."""
 
-        def __init__(self, picture: Picture) -> None:
+        def __init__(self, picture: Snapshot) -> None:
             super().__init__()
             self.picture = picture
 
@@ -184,7 +184,7 @@ class RunScreen(LookingScreen):
             self._rung = due
             self.face.bell()
 
-    def _marks(self, board: Board) -> dict[str, Mark]:
+    def _marks(self, board: Dashboard) -> dict[str, Mark]:
         """Return how steps are marked that wait for a person."""
         marks = {self.face.asking: glyphs.ASKS} if self.face.asking else {}
         return {**marks, self._busy(): glyphs.CALLS} if board.to_do else marks

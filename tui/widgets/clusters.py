@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from textual.content import Content
 
 from runbook.base import clocks
-from runbook.protection.dashboard import Board, ClusterView, LagView
+from runbook.protection.dashboard import ClusterView, Dashboard, LagView
 from runbook.protection.urgent import condition
 from tui import glyphs, text
 from tui.widgets.pane import Pane, joined, line
@@ -21,11 +21,11 @@ class ClustersPane(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Clusters", id=id)
-        self.board = Board()
+        self.board = Dashboard()
         self.now = datetime.now(UTC)
         self.limit = 10.0
 
-    def show(self, board: Board, now: datetime, limit: float) -> None:
+    def show(self, board: Dashboard, now: datetime, limit: float) -> None:
         """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
         self.board, self.now, self.limit = board, now, limit
         self.redraw()

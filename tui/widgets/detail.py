@@ -10,7 +10,7 @@ from textual.content import Content
 
 from runbook.base.step import Risk
 from runbook.checklist import Line
-from runbook.protection.dashboard import Board
+from runbook.protection.dashboard import Dashboard
 from state.enums import Outcome, Status
 from state.records import Effect, Evidence
 from tui import glyphs, text
@@ -31,7 +31,7 @@ class Detail:
     """The step that enter acts on, where it is another one."""
     watched: bool = False
     """Whether the run is only watched: enter acts on nothing."""
-    board: Board = field(default_factory=Board)
+    board: Dashboard = field(default_factory=Dashboard)
     preview: Preview | None = None
     preview_error: str = ""
     looking_s: float = 0.0

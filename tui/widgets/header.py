@@ -20,7 +20,7 @@ from textual.widget import Widget
 from runbook.amounts import counted
 from runbook.base.clocks import stale
 from runbook.base.downtime import Downtime
-from runbook.protection.dashboard import Board, Protection, Serving, Stage
+from runbook.protection.dashboard import Dashboard, Protection, Serving, Stage
 from runbook.protection.urgent import DOWN, TWO, urgent
 from state.records import Run
 from tui import glyphs, text
@@ -66,7 +66,7 @@ STYLES = {
 }
 
 
-def before_all(board: Board, now: datetime, limit: float) -> Verdict | None:
+def before_all(board: Dashboard, now: datetime, limit: float) -> Verdict | None:
     """Return the banner where something is more urgent than the protection; what is old is not."""
     fresh = [each for each in urgent(board) if not stale(each.at, now, limit)]
     if not fresh:
@@ -102,11 +102,11 @@ class RunHeader(Widget):
         super().__init__()
         self.run = run
         self.limit = fresh_limit(run)
-        self.board = Board()
+        self.board = Dashboard()
         self.now: datetime | None = None
         self._shown: list[Content] | None = None
 
-    def show(self, board: Board, now: datetime) -> None:
+    def show(self, board: Dashboard, now: datetime) -> None:
         """Draw newer figures."""
         self.board, self.now = board, now
         self.tooltip = (
@@ -181,7 +181,7 @@ class RunHeader(Widget):
         return rows + [line(" ", row) for row in rest]
 
 
-def turning(board: Board) -> tuple[bool | None, Stage, Serving]:
+def turning(board: Dashboard) -> tuple[bool | None, Stage, Serving]:
     """Return what of the figures decides which ways stand open."""
     return (board.protection.protected, board.protection.stage, board.production.state)
 
@@ -193,7 +193,7 @@ class LiveHeader(RunHeader):
         """The ways that stand open may be others than those that were looked at before."""
 
     def __init__(
-        self, run: Run, look: Callable[[], Awaitable[Board]], now: Callable[[], datetime]
+        self, run: Run, look: Callable[[], Awaitable[Dashboard]], now: Callable[[], datetime]
     ) -> None:
         super().__init__(run)
         self._look, self._now = look, now

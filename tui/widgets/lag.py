@@ -9,7 +9,7 @@ from textual.content import Content
 
 from runbook.base import clocks
 from runbook.base.clocks import about
-from runbook.protection.dashboard import Board, LagView, Trend
+from runbook.protection.dashboard import Dashboard, LagView, Trend
 from state.records import Sample
 from tui import glyphs, text
 from tui.snapshot import SPARK_MINUTES
@@ -29,13 +29,13 @@ class LagPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Lag", id=id)
         self.border_subtitle = Content(AXIS)
-        self.board = Board()
+        self.board = Dashboard()
         self.samples: Mapping[str, Sequence[Sample]] = {}
         self.now = datetime.now(UTC)
         self.limit = 10.0
 
     def show(
-        self, board: Board, samples: Mapping[str, Sequence[Sample]], now: datetime, limit: float
+        self, board: Dashboard, samples: Mapping[str, Sequence[Sample]], now: datetime, limit: float
     ) -> None:
         """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
         self.board, self.samples, self.now, self.limit = board, samples, now, limit

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from textual.content import Content
 
 from runbook.base.clocks import stale
-from runbook.protection.dashboard import Board, Fence
+from runbook.protection.dashboard import Dashboard, Fence
 from state.records import Sample
 from tui import glyphs, text
 from tui.widgets.lag import AXIS, highest, sparkline
@@ -20,12 +20,14 @@ class TrafficPane(Pane):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Traffic", id=id)
-        self.board = Board()
+        self.board = Dashboard()
         self.samples: Sequence[Sample] = ()
         self.now = datetime.now(UTC)
         self.limit = 10.0
 
-    def show(self, board: Board, samples: Sequence[Sample], now: datetime, limit: float) -> None:
+    def show(
+        self, board: Dashboard, samples: Sequence[Sample], now: datetime, limit: float
+    ) -> None:
         """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
         self.board, self.samples, self.now, self.limit = board, samples, now, limit
         self.redraw()

@@ -32,7 +32,7 @@ from runbook.postgres.comparison.look import (
     Key,
     Looker,
     Row,
-    Seen,
+    RowRead,
     TableLook,
     differing,
 )
@@ -345,12 +345,12 @@ class _Live:
             self._progress(words, min(fraction, 1.0))
 
 
-def _seen(rows: dict[int, Row], key: int) -> Seen:
+def _seen(rows: dict[int, Row], key: int) -> RowRead:
     row = rows.get(key)
     return row.seen if row else NOTHING
 
 
-def _kind(here: Seen, there: Seen) -> Kind:
+def _kind(here: RowRead, there: RowRead) -> Kind:
     if here.rows == there.rows:
         return Kind.CHANGED
     return Kind.MISSING if here.rows > there.rows else Kind.EXTRA

@@ -58,7 +58,7 @@ class KeyColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RowRead:
     """The rows of one key as one look found them: none, one, or several without a unique key."""
 
     rows: int = 0
@@ -66,12 +66,12 @@ class Seen:
     version: str = field(default="", compare=False)
     """Tells whether a row was written between two looks, even to what it was; empty: not known."""
 
-    def stood_still(self, later: Seen) -> bool:
+    def stood_still(self, later: RowRead) -> bool:
         """Return whether nothing was written to the rows between two looks."""
         return self == later and self.version == later.version
 
 
-NOTHING = Seen()
+NOTHING = RowRead()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Row:
     """A row's key and what was seen of it."""
 
     key: Key
-    seen: Seen
+    seen: RowRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +173,16 @@ class TableLook:
         """The columns that `Row.key` holds."""
         return [column.name for column in self.key] or self.table.columns
 
-    async def buckets(self, bits: int, among: Buckets) -> dict[int, Seen]:
+    async def buckets(self, bits: int, among: Buckets) -> dict[int, RowRead]:
         """Return rows and hash of each bucket of `bits`, among those of a coarser cut."""
-        found: dict[int, Seen] = {}
+        found: dict[int, RowRead] = {}
 
         async def look(where: Composable) -> None:
             query = SQL("SELECT ({} & {}), count(*), sum({}) FROM ONLY {} {} GROUP BY 1").format(
                 self.key_hash, _mask(bits), self.row_hash, self.name, where
             )
             for bucket, rows, digest in await self._rows(query):
-                _add(found, bucket, Seen(rows, int(digest)))
+                _add(found, bucket, RowRead(rows, int(digest)))
 
         await self._through(look, among)
         return found
@@ -190,7 +190,7 @@ class TableLook:
     async def rows(self, among: Buckets) -> dict[int, Row]:
         """Return the rows of some buckets, by the hash of their key."""
         keys: dict[int, Key] = {}
-        found: dict[int, Seen] = {}
+        found: dict[int, RowRead] = {}
 
         async def look(where: Composable) -> None:
             query = SQL("SELECT {}, {}, {} FROM ONLY {} AS t {}").format(
@@ -202,19 +202,21 @@ class TableLook:
             )
             for key_hash, digest, key in await self._rows(query):
                 keys[key_hash] = tuple(key)
-                _add(found, key_hash, Seen(1, digest))
+                _add(found, key_hash, RowRead(1, digest))
 
         await self._through(look, among)
         return {key_hash: Row(keys[key_hash], seen) for key_hash, seen in found.items()}
 
-    async def groups(self, where: Composable) -> dict[int, Seen]:
+    async def groups(self, where: Composable) -> dict[int, RowRead]:
         """Return rows and hash of each key among the rows of a condition on the table `t`."""
         query = SQL("SELECT {}, count(*), sum({}) FROM ONLY {} AS t WHERE {} GROUP BY 1").format(
             self.key_hash, self.row_hash, self.name, where
         )
-        return {group: Seen(rows, int(digest)) for group, rows, digest in await self._rows(query)}
+        return {
+            group: RowRead(rows, int(digest)) for group, rows, digest in await self._rows(query)
+        }
 
-    async def look_up(self, rows: dict[int, Key]) -> dict[int, Seen]:
+    async def look_up(self, rows: dict[int, Key]) -> dict[int, RowRead]:
         """Look for rows anew: by key through the index, else by their hash through the table."""
         if not self.key:
             again = await self.rows(Buckets(EXACT, frozenset(rows)))
@@ -226,7 +228,7 @@ class TableLook:
             for batch in batches(list(rows.items()), _KEYS_AT_ONCE):
                 for place, count, digest, version in await self._rows(self._by_keys(batch)):
                     if count:
-                        found[batch[place - 1][0]] = Seen(count, int(digest), version)
+                        found[batch[place - 1][0]] = RowRead(count, int(digest), version)
         finally:
             await self.looker.connection.execute("RESET enable_seqscan")
         return found
@@ -304,6 +306,6 @@ async def differing(
     return unlike, sum(seen.rows for seen in ours.values())
 
 
-def _add(found: dict[int, Seen], key: int, seen: Seen) -> None:
+def _add(found: dict[int, RowRead], key: int, seen: RowRead) -> None:
     before = found.get(key, NOTHING)
-    found[key] = Seen(before.rows + seen.rows, before.hash + seen.hash)
+    found[key] = RowRead(before.rows + seen.rows, before.hash + seen.hash)

@@ -23,7 +23,7 @@ from runbook.postgres.comparison.look import (
     ROWS_CUT_FINER,
     Buckets,
     Looker,
-    Seen,
+    RowRead,
     TableLook,
     differing,
 )
@@ -135,7 +135,7 @@ async def suspects(pair: Pair) -> set[int]:
             raise TooMany
 
 
-async def at(pair: Pair, groups: Collection[int]) -> dict[int, tuple[Seen, Seen]]:
+async def at(pair: Pair, groups: Collection[int]) -> dict[int, tuple[RowRead, RowRead]]:
     """Return what both have now of those of the groups that differ, without a lock.
 
     Whole tables are read for it: no key is asked that a row may not have.
@@ -212,7 +212,7 @@ class Chosen:
         # Both sides have noted the keys of both.
         return await (await self._here.execute(query)).fetchone() == (True,)
 
-    async def unlike(self, part: int) -> tuple[set[int], dict[int, Seen]]:
+    async def unlike(self, part: int) -> tuple[set[int], dict[int, RowRead]]:
         """Return the chosen groups of a part that differ now, and those that `here` has."""
         left, right = await together(
             *(side.groups(self._where(part, side)) for side in self.pair.sides)
@@ -291,7 +291,7 @@ async def writers_of(look: TableLook) -> list[str]:
     return [row[0] for row in await cursor.fetchall()]
 
 
-def _unlike(left: dict[int, Seen], right: dict[int, Seen]) -> set[int]:
+def _unlike(left: dict[int, RowRead], right: dict[int, RowRead]) -> set[int]:
     return {group for group in left.keys() | right.keys() if left.get(group) != right.get(group)}
 
 

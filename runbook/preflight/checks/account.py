@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 
 @check(
     "account.identity",
     why="The same cluster name may exist in another account, e.g. in staging.",
 )
-async def identity(look: Look) -> AsyncIterator[Result]:
+async def identity(look: Survey) -> AsyncIterator[Result]:
     """Wrong account: the run would act on a namesake."""
     wanted = look.plan.cluster
     found = await look.identity()

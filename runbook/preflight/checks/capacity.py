@@ -9,7 +9,7 @@ from runbook.postgres import catalog
 from runbook.postgres.fix import Fix, Mend
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unseen, warn
-from runbook.preflight.survey import Look, settings
+from runbook.preflight.survey import Survey, settings
 
 _QUOTAS = {
     "DBClusters": "DB clusters",
@@ -26,7 +26,7 @@ _MUCH_WAL_BYTES = 1024**3
     "capacity.quotas",
     why="Green and blue prime come on top of blue: two clusters and twice its instances.",
 )
-async def quotas(look: Look) -> AsyncIterator[Result]:
+async def quotas(look: Survey) -> AsyncIterator[Result]:
     """A quota of the account is nearly used up."""
     found = await look.quotas()
     instances = len(await look.instances())
@@ -64,7 +64,7 @@ async def quotas(look: Look) -> AsyncIterator[Result]:
     "capacity.clones",
     why="After 15 copy-on-write clones of one volume the next is a full copy, which takes hours.",
 )
-async def clones(look: Look) -> AsyncIterator[Result]:
+async def clones(look: Survey) -> AsyncIterator[Result]:
     """Blue's volume has so many clones that blue prime would be copied in full."""
     shared = await look.clones()
     subject = look.plan.cluster.identifier
@@ -87,7 +87,7 @@ async def clones(look: Look) -> AsyncIterator[Result]:
     "capacity.slot-limit",
     why="A slot that falls further behind loses its WAL, and the way back with it.",
 )
-async def slot_limit(look: Look) -> AsyncIterator[Result]:
+async def slot_limit(look: Survey) -> AsyncIterator[Result]:
     """max_slot_wal_keep_size limits what a slot may hold back."""
     group = (await look.cluster()).parameter_group
     found = (await look.server(settings)).get("max_slot_wal_keep_size")
@@ -117,7 +117,7 @@ async def slot_limit(look: Look) -> AsyncIterator[Result]:
     why="WAL that a slot keeps grows until somebody reads it, stops vacuum, and slows the "
     "switchover down.",
 )
-async def kept_wal(look: Look) -> AsyncIterator[Result]:
+async def kept_wal(look: Survey) -> AsyncIterator[Result]:
     """A slot keeps much WAL, or has lost it already."""
     found = await look.server(catalog.replication_slots)
     heavy = [

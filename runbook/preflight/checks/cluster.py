@@ -11,13 +11,13 @@ from runbook.aws.versions import OLDEST, blue_green_since, blue_green_support, n
 from runbook.ownership.tags import run_of_deployment
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unseen, warn
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 _LONGEST_NAME = 50
 
 
 @check("cluster.found", why="A run knows its cluster by the resource id, which never changes.")
-async def found(look: Look) -> AsyncIterator[Result]:
+async def found(look: Survey) -> AsyncIterator[Result]:
     """Gone, or renamed: the plan would speak of another cluster than it means."""
     wanted = look.plan.cluster
     cluster = await look.world.find(look.role)
@@ -38,7 +38,7 @@ async def found(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.status", why="AWS refuses a deployment while the cluster or an instance changes.")
-async def status(look: Look) -> AsyncIterator[Result]:
+async def status(look: Survey) -> AsyncIterator[Result]:
     """Something is being modified, or is broken."""
     cluster, instances = await look.cluster(), await look.instances()
     waiting = [(i.identifier, i.status) for i in instances if not i.available]
@@ -51,7 +51,7 @@ async def status(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.members", why="AWS needs a writer, and all instances on one version.")
-async def members(look: Look) -> AsyncIterator[Result]:
+async def members(look: Survey) -> AsyncIterator[Result]:
     """No writer, or instances of different versions after a half-done update."""
     cluster, instances = await look.cluster(), await look.instances()
     if cluster.writer is None:
@@ -72,7 +72,7 @@ async def members(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.version", why="Only some versions can be blue in a blue/green deployment.")
-async def version(look: Look) -> AsyncIterator[Result]:
+async def version(look: Survey) -> AsyncIterator[Result]:
     """Blue is too old for a blue/green deployment."""
     cluster = await look.cluster()
     if numbers(cluster.engine_version)[0] < OLDEST:
@@ -86,7 +86,7 @@ async def version(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.target", why="AWS upgrades only along the paths that it lists for each version.")
-async def target(look: Look) -> AsyncIterator[Result]:
+async def target(look: Survey) -> AsyncIterator[Result]:
     """The target is no valid upgrade from here, or takes no blue/green deployment."""
     cluster, wanted = await look.cluster(), look.plan.upgrade.target_version
     source = await look.source_version()
@@ -121,7 +121,7 @@ def _support(subject: str, number: str, advice: str) -> Result:
 
 
 @check("cluster.kind", why="AWS takes no such cluster into a blue/green deployment.")
-async def kind(look: Look) -> AsyncIterator[Result]:
+async def kind(look: Survey) -> AsyncIterator[Result]:
     """Serverless v1, or part of a global database, whose topology must not change meanwhile."""
     cluster = await look.cluster()
     members_of_world = cluster.raw.get("GlobalClusterIdentifier") or cluster.global_write_forwarding
@@ -152,7 +152,7 @@ async def kind(look: Look) -> AsyncIterator[Result]:
     "cluster.master-password",
     why="AWS refuses a blue/green deployment of a cluster whose master password RDS manages.",
 )
-async def master_password(look: Look) -> AsyncIterator[Result]:
+async def master_password(look: Survey) -> AsyncIterator[Result]:
     """The master password is managed in Secrets Manager."""
     cluster = await look.cluster()
     if cluster.master_secret_arn:
@@ -167,7 +167,7 @@ async def master_password(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.backups", why="AWS makes green from a backup.")
-async def backups(look: Look) -> AsyncIterator[Result]:
+async def backups(look: Survey) -> AsyncIterator[Result]:
     """Backups are off."""
     cluster = await look.cluster()
     if cluster.backup_retention_days < 1:
@@ -184,7 +184,7 @@ async def backups(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.deployments", why="A cluster can be part of one deployment at a time.")
-async def deployments(look: Look) -> AsyncIterator[Result]:
+async def deployments(look: Survey) -> AsyncIterator[Result]:
     """Somebody else's deployment stands on the cluster."""
     cluster = await look.cluster()
     others = [d for d in await look.deployments() if d.name != look.own_deployment]
@@ -220,7 +220,7 @@ def _about(deployment: Deployment) -> str:
 
 
 @check("cluster.name", why="AWS appends 13 characters for green, and names end at 63.")
-async def name(look: Look) -> AsyncIterator[Result]:
+async def name(look: Survey) -> AsyncIterator[Result]:
     """Names too long for green's suffix."""
     cluster, instances = await look.cluster(), await look.instances()
     names = [cluster.identifier, *(i.identifier for i in instances)]
@@ -233,7 +233,7 @@ async def name(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.deletion-protection", why="Green and blue prime inherit it.")
-async def deletion_protection(look: Look) -> AsyncIterator[Result]:
+async def deletion_protection(look: Survey) -> AsyncIterator[Result]:
     """Told, since the run lifts it on its own clusters before it deletes them."""
     cluster = await look.cluster()
     if cluster.deletion_protection:
@@ -246,7 +246,7 @@ async def deletion_protection(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.not-copied", why="What AWS does not copy is missing after the switchover.")
-async def not_copied(look: Look) -> AsyncIterator[Result]:
+async def not_copied(look: Survey) -> AsyncIterator[Result]:
     """IAM roles are not copied to green, custom endpoints not to a clone."""
     cluster = await look.cluster()
     endpoints = await look.custom_endpoints()
@@ -273,7 +273,7 @@ async def not_copied(look: Look) -> AsyncIterator[Result]:
     why="Auto Scaling policies are not copied to green: after the switchover readers are neither "
     "added nor removed, and a reader that comes meanwhile changes what green is made of.",
 )
-async def auto_scaling(look: Look) -> AsyncIterator[Result]:
+async def auto_scaling(look: Survey) -> AsyncIterator[Result]:
     """Auto Scaling adds readers to the cluster."""
     cluster = await look.cluster()
     try:
@@ -298,7 +298,7 @@ async def auto_scaling(look: Look) -> AsyncIterator[Result]:
 
 
 @check("cluster.zero-etl", why="AWS refuses the switchover while the integration exists.")
-async def zero_etl(look: Look) -> AsyncIterator[Result]:
+async def zero_etl(look: Survey) -> AsyncIterator[Result]:
     """A zero-ETL integration reads from the cluster."""
     cluster = await look.cluster()
     try:
@@ -336,7 +336,7 @@ _SENDS_ON = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
     "minors, or can be read no more after much DDL. blueprime makes its own while nothing runs; "
     "AWS makes those for green under load.",
 )
-async def slot_race(look: Look) -> AsyncIterator[Result]:
+async def slot_race(look: Survey) -> AsyncIterator[Result]:
     """Blue or green would publish with a minor whose slots lose changes, or stand still."""
     cluster = await look.cluster()
     clear = True

@@ -11,7 +11,7 @@ from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.survey import Look, Unseen
+from runbook.preflight.survey import Survey, Unreadable
 
 _NEEDED = {
     "replication": "GRANT rds_replication TO {user};",
@@ -32,12 +32,12 @@ _NEEDED = {
     "roles.master",
     why="A permission that is missing shows otherwise inside the fence, where it costs downtime.",
 )
-async def master(look: Look) -> AsyncIterator[Result]:
+async def master(look: Survey) -> AsyncIterator[Result]:
     """The plan's user lacks a permission that a later step needs."""
     clear = True
     user = look.plan.credentials.user
     for database, found in (await look.databases(catalog.master_permissions)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
             continue
@@ -89,7 +89,7 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
     "roles.application",
     why="The fence takes LOGIN from the application roles: a wrong name would leave writers in.",
 )
-async def application(look: Look) -> AsyncIterator[Result]:
+async def application(look: Survey) -> AsyncIterator[Result]:
     """A role in the plan does not exist, cannot log in, cannot be altered, or is the plan's own."""
     traffic, user = look.plan.traffic, look.plan.credentials.user
     known = {role.name: role for role in await look.server(catalog.login_roles)}
@@ -131,7 +131,7 @@ async def application(look: Look) -> AsyncIterator[Result]:
     "roles.unnamed",
     why="A session that nobody expects is a writer that nobody stops.",
 )
-async def unnamed(look: Look) -> AsyncIterator[Result]:
+async def unnamed(look: Survey) -> AsyncIterator[Result]:
     """Somebody is connected with a role that the plan does not name."""
     named = {*look.plan.traffic.application_roles, look.plan.credentials.user}
     strangers = [
@@ -153,7 +153,7 @@ async def unnamed(look: Look) -> AsyncIterator[Result]:
     "roles.connect",
     why="A database that cannot be entered gets no publication, no slot and no way back.",
 )
-async def connect(look: Look) -> AsyncIterator[Result]:
+async def connect(look: Survey) -> AsyncIterator[Result]:
     """The plan's user may not connect to a database, or not let the replication's role in."""
     user = look.plan.credentials.user
     there = [
@@ -186,7 +186,7 @@ async def connect(look: Look) -> AsyncIterator[Result]:
     "database: it tries again for ever, and the way back ends there.",
     waivable=True,
 )
-async def apply(look: Look) -> AsyncIterator[Result]:
+async def apply(look: Survey) -> AsyncIterator[Result]:
     """A table that apply may not write: its owner's rights, forced row-level security, or no way
     to become the owner.
     """
@@ -199,7 +199,7 @@ async def apply(look: Look) -> AsyncIterator[Result]:
     ]
     clear = True
     for database, found in (await look.databases(apply_rights)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
             continue
@@ -265,7 +265,7 @@ def _granted(database: str, table: ApplyRights, how: Mode) -> str:
     why="Such a role writes through the read-only setting of the databases: on green, on old blue "
     "before it is cloned, and on blue prime while it follows.",
 )
-async def read_only(look: Look) -> AsyncIterator[Result]:
+async def read_only(look: Survey) -> AsyncIterator[Result]:
     """A role has a default_transaction_read_only of its own, which beats the database's."""
     found = await look.server(preflight_queries.read_only_overrides)
     for each in found:

@@ -10,7 +10,7 @@ from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Level, Result, block, passed, unknown, warn
 from runbook.preflight.rows import each
-from runbook.preflight.survey import Look, Unseen
+from runbook.preflight.survey import Survey, Unreadable
 
 _REFUSED = {
     "pglogical": (
@@ -46,11 +46,11 @@ _TOLD = {
     family="extensions",
     waivable=True,
 )
-async def named(look: Look) -> AsyncIterator[Result]:
+async def named(look: Survey) -> AsyncIterator[Result]:
     """An extension breaks the deployment, or needs a hand."""
     clear = True
     for database, found in (await look.databases(catalog.data_kinds)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
             continue
@@ -78,7 +78,7 @@ async def named(look: Look) -> AsyncIterator[Result]:
     why="A publication for all tables carries what extensions write for themselves as well: on "
     "blue prime it may conflict, and apply stops.",
 )
-async def owned_tables(look: Look) -> AsyncIterator[Result]:
+async def owned_tables(look: Survey) -> AsyncIterator[Result]:
     """An extension owns tables, which FOR ALL TABLES publishes."""
 
     def say(database: str, table: preflight_queries.ExtensionTable) -> Result:
@@ -109,7 +109,7 @@ async def owned_tables(look: Look) -> AsyncIterator[Result]:
     why="Its work tables are published like any other, and swapping a table under replication "
     "loses rows or stops apply.",
 )
-async def pg_repack(look: Look) -> AsyncIterator[Result]:
+async def pg_repack(look: Survey) -> AsyncIterator[Result]:
     """pg_repack is at work, or was cut off and has left its tables and triggers."""
     active = await look.server(preflight_queries.repack_sessions)
     for session in active:
@@ -140,7 +140,7 @@ async def pg_repack(look: Look) -> AsyncIterator[Result]:
     why="Its jobs run in the background: no fence of roles stops them, they write on green and on "
     "blue prime too, and a REFRESH of a materialized view on blue breaks the deployment.",
 )
-async def cron_jobs(look: Look) -> AsyncIterator[Result]:
+async def cron_jobs(look: Survey) -> AsyncIterator[Result]:
     """pg_cron has active jobs."""
 
     def say(database: str, job: preflight_queries.CronJob) -> Result:
@@ -161,7 +161,7 @@ async def cron_jobs(look: Look) -> AsyncIterator[Result]:
     "extensions.versions",
     why="AWS asks for extensions to be updated first; an old one may not exist on green.",
 )
-async def versions(look: Look) -> AsyncIterator[Result]:
+async def versions(look: Survey) -> AsyncIterator[Result]:
     """An extension is older than the one that the server offers."""
 
     def say(database: str, extension: preflight_queries.OutdatedExtension) -> Result:

@@ -10,7 +10,7 @@ from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, warn
 from runbook.preflight.rows import each
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 _SAFE_PATH_SINCE = 17
 """From this major on REFRESH MATERIALIZED VIEW and ANALYZE have a search_path of pg_catalog alone
@@ -23,7 +23,7 @@ _SAFE_PATH_SINCE = 17
     "a function finds nothing there, and what needs it fails.",
     waivable=True,
 )
-async def search_path(look: Look) -> AsyncIterator[Result]:
+async def search_path(look: Survey) -> AsyncIterator[Result]:
     """A function in an index, check, domain, generated column or materialized view names something
     without its schema.
     """

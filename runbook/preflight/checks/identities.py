@@ -12,7 +12,7 @@ from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, warn
 from runbook.preflight.rows import each
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 _MANY_ROWS = 10_000
 """A table of fewer rows is read in a few milliseconds."""
@@ -32,7 +32,7 @@ published belongs to REPLICA IDENTITY FULL (tried on 18)."""
     "production; INSERT works, so it shows late.",
     waivable=True,
 )
-async def identity(look: Look) -> AsyncIterator[Result]:
+async def identity(look: Survey) -> AsyncIterator[Result]:
     """A table has no usable replica identity, mostly for want of a primary key."""
 
     def say(database: str, table: catalog.TableWithoutIdentity) -> Result:
@@ -94,7 +94,7 @@ def _identify(database: str, table: catalog.TableWithoutIdentity) -> str:
     why="With REPLICA IDENTITY FULL rows are found by comparing every column; a type without "
     "equality makes apply fail.",
 )
-async def equality(look: Look) -> AsyncIterator[Result]:
+async def equality(look: Survey) -> AsyncIterator[Result]:
     """REPLICA IDENTITY FULL on a table with json, point, xml or the like."""
 
     def say(database: str, table: catalog.TableWithoutEquality) -> Result:
@@ -121,7 +121,7 @@ async def equality(look: Look) -> AsyncIterator[Result]:
     why="Apply looks for each changed row in the whole table: many updates of many rows take it "
     "hours, in which the slot keeps WAL and a rollback waits with the applications stopped.",
 )
-async def identity_full(look: Look) -> AsyncIterator[Result]:
+async def identity_full(look: Survey) -> AsyncIterator[Result]:
     """A table of many rows has REPLICA IDENTITY FULL, and no index to find them by."""
     source = numbers((await look.cluster()).engine_version)[0]
 
@@ -152,7 +152,7 @@ async def identity_full(look: Look) -> AsyncIterator[Result]:
     why="Generated columns are not published: what tells rows apart would be missing, so apply "
     "stops, or UPDATE and DELETE fail on production.",
 )
-async def generated(look: Look) -> AsyncIterator[Result]:
+async def generated(look: Survey) -> AsyncIterator[Result]:
     """A generated column is part of a replica identity."""
     target = int(look.plan.upgrade.target_version.split(".")[0])
 

@@ -13,7 +13,7 @@ from runbook.ownership.holder import HOLDER_TAG, Mark
 from runbook.ownership.tags import Region, Traces
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def others(region: Region, production: Cluster, run: str) -> list[Other]:
     why="Two runs on one cluster undo each other's work: what one takes for a leftover is the "
     "other's way back.",
 )
-async def another_run(look: Look) -> AsyncIterator[Result]:
+async def another_run(look: Survey) -> AsyncIterator[Result]:
     """Another run of blueprime is on the cluster, here or on another machine."""
     cluster = await look.cluster()
     region = await look.region()
@@ -111,7 +111,7 @@ def _whose(cluster: Cluster, other: Other) -> str:
     )
 
 
-def _ways(look: Look, cluster: Cluster, other: Other) -> str:
+def _ways(look: Survey, cluster: Cluster, other: Other) -> str:
     """Return what may be done about a run: join it, adopt it, or leave it."""
     there = other.mark.machine if other.mark else "the machine that has its journal"
     join = (
@@ -133,7 +133,7 @@ def _ways(look: Look, cluster: Cluster, other: Other) -> str:
     return f"{join} {take} {leave}"
 
 
-def _remove(look: Look, clusters: Sequence[Cluster]) -> str:
+def _remove(look: Survey, clusters: Sequence[Cluster]) -> str:
     """Return the commands that take the holder's mark from clusters."""
     calls = (
         Call(

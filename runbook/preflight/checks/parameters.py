@@ -10,7 +10,7 @@ from runbook.postgres.catalog import Setting, connectable_databases
 from runbook.postgres.preflight_queries import plain_sessions
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Level, Result, block, passed, warn
-from runbook.preflight.survey import Look, settings
+from runbook.preflight.survey import Survey, settings
 
 _ON = ("1", "on", "true")
 
@@ -23,7 +23,7 @@ _SPARE_PROCESSES = 4
     why="Logical replication is switched on in the cluster parameter group, and AWS's default "
     "groups cannot be modified.",
 )
-async def group(look: Look) -> AsyncIterator[Result]:
+async def group(look: Survey) -> AsyncIterator[Result]:
     """Blue uses a default group."""
     name = (await look.cluster()).parameter_group
     if name.startswith("default."):
@@ -41,7 +41,7 @@ async def group(look: Look) -> AsyncIterator[Result]:
     "parameters.in-sync",
     why="AWS refuses a deployment unless the writer runs with its cluster's parameter group.",
 )
-async def in_sync(look: Look) -> AsyncIterator[Result]:
+async def in_sync(look: Survey) -> AsyncIterator[Result]:
     """A static parameter was changed, and nobody rebooted since."""
     cluster = await look.cluster()
     late = [m for m in cluster.members if m.parameter_group_status != "in-sync"]
@@ -61,7 +61,7 @@ async def in_sync(look: Look) -> AsyncIterator[Result]:
     "parameters.logical-replication",
     why="Both the deployment and the way back run on logical replication.",
 )
-async def logical_replication(look: Look) -> AsyncIterator[Result]:
+async def logical_replication(look: Survey) -> AsyncIterator[Result]:
     """Logical replication is off in the group, or not in force in the server."""
     name = (await look.cluster()).parameter_group
     found = (await look.parameters(name)).get(LOGICAL_REPLICATION)
@@ -89,7 +89,7 @@ async def logical_replication(look: Look) -> AsyncIterator[Result]:
     "parameters.pending-restart",
     why="The server still runs with older values than its parameter group says.",
 )
-async def pending_restart(look: Look) -> AsyncIterator[Result]:
+async def pending_restart(look: Survey) -> AsyncIterator[Result]:
     """A changed value waits for a reboot."""
     found = await look.server(settings)
     waiting = [s.name for s in found.values() if s.pending_restart]
@@ -103,7 +103,7 @@ async def pending_restart(look: Look) -> AsyncIterator[Result]:
 
 
 @check("parameters.synchronous-commit", why="AWS asks for it before it makes a deployment.")
-async def synchronous_commit(look: Look) -> AsyncIterator[Result]:
+async def synchronous_commit(look: Survey) -> AsyncIterator[Result]:
     """Commits are acknowledged before they are durable."""
     found = (await look.server(settings)).get("synchronous_commit")
     group_name = (await look.cluster()).parameter_group
@@ -125,7 +125,7 @@ async def synchronous_commit(look: Look) -> AsyncIterator[Result]:
     why="Each database takes a slot, a sender and a worker for AWS, and the same again for the "
     "way back; too few, and the deployment fails after half an hour.",
 )
-async def sizing(look: Look) -> AsyncIterator[Result]:
+async def sizing(look: Survey) -> AsyncIterator[Result]:
     """Too few slots, senders or workers for the number of databases.
 
     AWS's exact formula is not public. That each of the three must exceed the number of databases,
@@ -182,7 +182,7 @@ def _sized(
     why="Green must start with a group of its own family, with logical replication on, or it "
     "cannot be the publisher of the way back.",
 )
-async def target_group(look: Look) -> AsyncIterator[Result]:
+async def target_group(look: Survey) -> AsyncIterator[Result]:
     """Green's group is of the wrong family, lacks logical replication, or drops values."""
     version = await look.target_version()
     if version is None:
@@ -213,7 +213,7 @@ async def target_group(look: Look) -> AsyncIterator[Result]:
         yield passed(named, f"{found.family}, with logical replication")
 
 
-async def _made(look: Look, family: str) -> Result:
+async def _made(look: Survey, family: str) -> Result:
     name = (await look.cluster()).parameter_group
     carried = carry(await look.parameters(name, "user"), await look.family(family))
     if carried.dropped:
@@ -234,7 +234,7 @@ async def _made(look: Look, family: str) -> Result:
     "parameters.instance-group",
     why="An instance group fits one family only; green's instances cannot keep blue's.",
 )
-async def instance_group(look: Look) -> AsyncIterator[Result]:
+async def instance_group(look: Survey) -> AsyncIterator[Result]:
     """Blue's custom instance group has no counterpart in the new family."""
     version = await look.target_version()
     if version is None:
@@ -271,7 +271,7 @@ async def instance_group(look: Look) -> AsyncIterator[Result]:
     why="Aurora refuses connections without TLS from 17 on, unless its group says otherwise: they "
     "work on blue, and fail on new blue.",
 )
-async def force_ssl(look: Look) -> AsyncIterator[Result]:
+async def force_ssl(look: Survey) -> AsyncIterator[Result]:
     """Green will ask for TLS, and the plan or an application does without."""
     version = await look.target_version()
     if version is None:
@@ -300,7 +300,7 @@ async def force_ssl(look: Look) -> AsyncIterator[Result]:
         yield passed(name, "rds.force_ssl is 1, and everybody connected uses TLS")
 
 
-async def _forced(look: Look, family: str) -> tuple[str, str | None]:
+async def _forced(look: Survey, family: str) -> tuple[str, str | None]:
     """Return green's group and its rds.force_ssl: the plan's, blue's own carried over, or AWS's."""
     key = "rds.force_ssl"
     named = look.plan.upgrade.cluster_parameter_group

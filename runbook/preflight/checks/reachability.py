@@ -12,14 +12,14 @@ from runbook.postgres import preflight_queries
 from runbook.preflight.check import Check, check
 from runbook.preflight.machine import missing_commands
 from runbook.preflight.result import Result, block, passed, unseen, warn
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 
 @check(
     "endpoints.commands",
     why="They are called inside the fence, where a command that is not found costs downtime.",
 )
-async def commands(look: Look) -> AsyncIterator[Result]:
+async def commands(look: Survey) -> AsyncIterator[Result]:
     """A command of the plan is not there, or cannot be executed."""
     missing = missing_commands(look.plan)
     for key, words in missing:
@@ -37,7 +37,7 @@ async def commands(look: Look) -> AsyncIterator[Result]:
     why="A rollback leads this record to blue prime: if the applications follow another one, or "
     "it does not lead to blue now, they stay where they are.",
 )
-async def route53(look: Look) -> AsyncIterator[Result]:
+async def route53(look: Survey) -> AsyncIterator[Result]:
     """The plan's record does not exist, or leads elsewhere."""
     endpoint = look.plan.endpoint
     if endpoint.method is not EndpointMethod.ROUTE53:
@@ -73,7 +73,7 @@ async def route53(look: Look) -> AsyncIterator[Result]:
     why="It follows the deployment only if it led to blue before that was made, and it does not "
     "follow a rollback.",
 )
-async def proxy(look: Look) -> AsyncIterator[Result]:
+async def proxy(look: Survey) -> AsyncIterator[Result]:
     """An RDS proxy leads to blue."""
     cluster = await look.cluster()
     try:
@@ -103,7 +103,7 @@ async def proxy(look: Look) -> AsyncIterator[Result]:
     "run has another one: new blue refuses the applications from the switchover on, blue prime "
     "after a rollback.",
 )
-async def iam(look: Look) -> AsyncIterator[Result]:
+async def iam(look: Survey) -> AsyncIterator[Result]:
     """Applications log in with IAM tokens."""
     roles = await look.server(preflight_queries.iam_roles)
     blue = await look.cluster()
@@ -139,7 +139,7 @@ def _arn(region: str) -> str:
     why="A clone has no Data API until somebody enables it: after a rollback its clients are "
     "refused.",
 )
-async def data_api(look: Look) -> AsyncIterator[Result]:
+async def data_api(look: Survey) -> AsyncIterator[Result]:
     """The Data API is enabled on blue."""
     blue = await look.cluster()
     if blue.data_api:

@@ -10,12 +10,12 @@ from runbook.postgres.fix import Fix, Mend
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown
-from runbook.preflight.survey import Look, Unseen
+from runbook.preflight.survey import Survey, Unreadable
 
 _BUSY = "AWS refuses a switchover while blue publishes or subscribes by itself."
 
 
-async def _owner(look: Look, name: str) -> Owner | None:
+async def _owner(look: Survey, name: str) -> Owner | None:
     return owner(name, look.world.run, await look.deployments())
 
 
@@ -27,12 +27,12 @@ def _block(subject: str, text: str, whose: Owner | None, remedy: str, fix: Fix |
 
 
 @check("replication.publications", why=_BUSY)
-async def publications(look: Look) -> AsyncIterator[Result]:
+async def publications(look: Survey) -> AsyncIterator[Result]:
     """Blue is a publisher already."""
     own = await look.own_deployment_stands()
     clear = True
     for database, found in (await look.databases(catalog.publications)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
             continue
@@ -53,7 +53,7 @@ async def publications(look: Look) -> AsyncIterator[Result]:
 
 
 @check("replication.subscriptions", why=_BUSY)
-async def subscriptions(look: Look) -> AsyncIterator[Result]:
+async def subscriptions(look: Survey) -> AsyncIterator[Result]:
     """Blue is a subscriber already."""
     found = await look.server(catalog.subscriptions)
     for each in found:
@@ -74,7 +74,7 @@ async def subscriptions(look: Look) -> AsyncIterator[Result]:
     why="An existing logical slot makes green's upgrade fail, behind a message about parameters; "
     "an abandoned one keeps WAL on production.",
 )
-async def slots(look: Look) -> AsyncIterator[Result]:
+async def slots(look: Survey) -> AsyncIterator[Result]:
     """Somebody's logical slot stands on blue."""
     own = await look.own_deployment_stands()
     found = [

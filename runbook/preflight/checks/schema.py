@@ -11,7 +11,7 @@ from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
 from runbook.preflight.rows import each
-from runbook.preflight.survey import Look, Unseen
+from runbook.preflight.survey import Survey, Unreadable
 
 _MANY_SEQUENCES = 1000
 
@@ -21,7 +21,7 @@ _MANY_SEQUENCES = 1000
     why="It fires again when replication applies the row: side effects happen twice, and "
     "unqualified names in its function stop apply.",
 )
-async def triggers(look: Look) -> AsyncIterator[Result]:
+async def triggers(look: Survey) -> AsyncIterator[Result]:
     """A trigger is ENABLE ALWAYS or ENABLE REPLICA."""
 
     def say(database: str, trigger: catalog.AlwaysTrigger) -> Result:
@@ -52,7 +52,7 @@ async def triggers(look: Look) -> AsyncIterator[Result]:
     why="It fires on DDL: on the publications and subscriptions that AWS and blueprime make too. "
     "One that raises an error or writes there stops them.",
 )
-async def event_triggers(look: Look) -> AsyncIterator[Result]:
+async def event_triggers(look: Survey) -> AsyncIterator[Result]:
     """An event trigger of the application's own."""
 
     def say(database: str, trigger: preflight_queries.EventTrigger) -> Result:
@@ -72,11 +72,11 @@ async def event_triggers(look: Look) -> AsyncIterator[Result]:
     why="A partition made while the deployment stands degrades it; one made afterwards is not "
     "replicated until it is made on blue prime too.",
 )
-async def partitions(look: Look) -> AsyncIterator[Result]:
+async def partitions(look: Survey) -> AsyncIterator[Result]:
     """Partitioned tables, whose partitions come and go by themselves or by a job."""
     clear = True
     for database, found in (await look.databases(preflight_queries.partitioned_tables)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
         elif found:
@@ -96,7 +96,7 @@ async def partitions(look: Look) -> AsyncIterator[Result]:
     why="Text is sorted another way than its indexes are: rows are not found, and unique keys "
     "let doubles in. An upgrade, or the clone, changes the library again.",
 )
-async def collations(look: Look) -> AsyncIterator[Result]:
+async def collations(look: Survey) -> AsyncIterator[Result]:
     """The version of a collation is another one than when its indexes were made."""
     clear = True
     for database in await look.server(preflight_queries.databases):
@@ -131,7 +131,7 @@ async def collations(look: Look) -> AsyncIterator[Result]:
     why="A server that is named by address leads elsewhere after the switchover, or is not "
     "reached from green and blue prime; rows behind it are not replicated.",
 )
-async def foreign_servers(look: Look) -> AsyncIterator[Result]:
+async def foreign_servers(look: Survey) -> AsyncIterator[Result]:
     """A foreign server, whose way must be open from green and blue prime too."""
 
     def say(database: str, server: preflight_queries.ForeignServer) -> Result:
@@ -152,13 +152,13 @@ async def foreign_servers(look: Look) -> AsyncIterator[Result]:
     "schema.sequences",
     why="AWS carries every sequence over inside the switchover; thousands make it longer.",
 )
-async def sequences(look: Look) -> AsyncIterator[Result]:
+async def sequences(look: Survey) -> AsyncIterator[Result]:
     """Thousands of sequences."""
     seen = (await look.databases(catalog.data_kinds)).items()
-    failed = [(database, found) for database, found in seen if isinstance(found, Unseen)]
+    failed = [(database, found) for database, found in seen if isinstance(found, Unreadable)]
     for database, found in failed:
         yield unknown(database, found.error)
-    count = sum(found.sequences for _, found in seen if not isinstance(found, Unseen))
+    count = sum(found.sequences for _, found in seen if not isinstance(found, Unreadable))
     subject = look.plan.cluster.identifier
     if count >= _MANY_SEQUENCES:
         yield warn(
@@ -175,7 +175,7 @@ async def sequences(look: Look) -> AsyncIterator[Result]:
     why="At its end a sequence stops every INSERT that draws from it, and a rollback carries its "
     "position over as it is.",
 )
-async def sequence_bounds(look: Look) -> AsyncIterator[Result]:
+async def sequence_bounds(look: Survey) -> AsyncIterator[Result]:
     """A sequence has used more than four fifths of its range."""
 
     def say(database: str, sequence: preflight_queries.FullSequence) -> Result:

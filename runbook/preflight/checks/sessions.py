@@ -9,7 +9,7 @@ from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.fix import Fix, Mend
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, warn
-from runbook.preflight.survey import LONG_S, Look, long_transactions
+from runbook.preflight.survey import LONG_S, Survey, long_transactions
 
 _TOO_LONG_S = 300.0
 
@@ -19,7 +19,7 @@ _TOO_LONG_S = 300.0
     why="A prepared transaction survives its session, stops pg_upgrade, and may be committed "
     "behind the fence.",
 )
-async def prepared(look: Look) -> AsyncIterator[Result]:
+async def prepared(look: Survey) -> AsyncIterator[Result]:
     """A two-phase transaction was prepared and left."""
     found = await look.server(catalog.prepared_transactions)
     for each in found:
@@ -39,7 +39,7 @@ async def prepared(look: Look) -> AsyncIterator[Result]:
     why="AWS cannot make blue a replication source while a transaction stays open: a new slot "
     "waits for every one of them, in any database.",
 )
-async def long(look: Look) -> AsyncIterator[Result]:
+async def long(look: Survey) -> AsyncIterator[Result]:
     """A transaction stays open: idle in transaction, or a long report."""
     found = [
         each

@@ -12,7 +12,7 @@ from runbook.postgres.statement import quoted
 from runbook.preflight.acceptance import ACKNOWLEDGED
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.survey import Look, Unseen
+from runbook.preflight.survey import Survey, Unreadable
 from runbook.proofs.new_databases import HELD_DATABASES
 
 
@@ -21,12 +21,12 @@ from runbook.proofs.new_databases import HELD_DATABASES
     why="What replication does not carry would be missed after a rollback, with a lag of 0 and "
     "no error.",
 )
-async def acknowledged(look: Look) -> AsyncIterator[Result]:
+async def acknowledged(look: Survey) -> AsyncIterator[Result]:
     """A kind of data is present that the plan does not acknowledge."""
     accepted = set(look.plan.acknowledge)
     clear = True
     for database, found in (await look.databases(catalog.data_kinds)).items():
-        if isinstance(found, Unseen):
+        if isinstance(found, Unreadable):
             clear = False
             yield unknown(database, found.error)
             continue
@@ -60,7 +60,7 @@ def _named(found: catalog.DataKinds, kind: str, count: int) -> str:
     why="pg_upgrade refuses a server with a database that nobody can connect to, and what is in "
     "it would have no way back.",
 )
-async def databases(look: Look) -> AsyncIterator[Result]:
+async def databases(look: Survey) -> AsyncIterator[Result]:
     """A database does not accept connections, or is left over from a DROP DATABASE."""
     found = await look.server(preflight_queries.databases)
     closed = [each for each in found if each.invalid or not each.accepts]
@@ -86,12 +86,12 @@ async def databases(look: Look) -> AsyncIterator[Result]:
     why="Without an encoding text is bytes: what is no UTF-8 can be replicated, but not be read, "
     "compared or copied again by blueprime, also in the middle of a rollback.",
 )
-async def encoding(look: Look) -> AsyncIterator[Result]:
+async def encoding(look: Survey) -> AsyncIterator[Result]:
     """A database has no encoding (SQL_ASCII), or even names in it that are no UTF-8."""
     clear = True
     found = {each.name: each for each in await look.server(preflight_queries.databases)}
     for database, names in (await look.databases(preflight_queries.byte_names)).items():
-        if isinstance(names, Unseen):
+        if isinstance(names, Unreadable):
             clear = False
             yield unknown(database, names.error)
             continue

@@ -11,14 +11,14 @@ from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block
 from runbook.preflight.rows import each
-from runbook.preflight.survey import Look
+from runbook.preflight.survey import Survey
 
 
 @check(
     "schema.upgrade-types",
     why="pg_upgrade refuses such columns, and green is not made.",
 )
-async def upgrade_types(look: Look) -> AsyncIterator[Result]:
+async def upgrade_types(look: Survey) -> AsyncIterator[Result]:
     """A column of a type whose values do not survive an upgrade."""
 
     def say(database: str, column: preflight_queries.RefusedColumn) -> Result:
@@ -40,7 +40,7 @@ async def upgrade_types(look: Look) -> AsyncIterator[Result]:
     why="pg_upgrade refuses the database, or cannot restore the object on the new server: green is "
     "not made, and the reason stands in a log that AWS does not show.",
 )
-async def upgrade_objects(look: Look) -> AsyncIterator[Result]:
+async def upgrade_objects(look: Survey) -> AsyncIterator[Result]:
     """A view over a system column or function that the target has no more, a postfix operator, a
     conversion, an aggregate over old polymorphic functions, or a column that may be NULL though its
     parent's may not.

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from runbook.amounts import counted
 from runbook.base import step_keys
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import STOPPED_BY_HAND
-from runbook.base.pair import held, locked_roles
+from runbook.base.pair import current_pair, locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
@@ -32,7 +32,7 @@ class LockRoles(Effect):
     ALTER ROLE fires no event trigger and is not replicated, so both sides get their own.
     """
 
-    def __init__(self, world: World, role: Role) -> None:
+    def __init__(self, world: RunContext, role: Role) -> None:
         self.stakes = Stakes(Stake.STOP, role, lasting=True)
         self.key = f"{role.slug}/lock-roles"
         self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
@@ -80,7 +80,7 @@ class LockRoles(Effect):
 class UnlockRoles(Effect):
     """Give LOGIN back to the roles from which the run took it."""
 
-    def __init__(self, world: World, role: Role) -> None:
+    def __init__(self, world: RunContext, role: Role) -> None:
         self.stakes = Stakes(Stake.OPEN, role, lasting=True)
         self.key = f"{role.slug}/unlock-roles"
         self.title = f"give LOGIN back to the application roles on {role.value}"
@@ -137,7 +137,7 @@ class StopTraffic(Step):
             version = "old" if on is Role.BLUE_PRIME else "new"
             self.undo = f"Until the endpoint is switched: branch to stay on the {version} version."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         gates = [pivot_gate(world) if self.on is Role.BLUE else turn_gate(world, self.on)]
         if world.plan.traffic.stop is StopMethod.MANUAL:
             gates.append(
@@ -153,7 +153,7 @@ class StopTraffic(Step):
             )
         return gates
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         traffic = world.plan.traffic
         await write_fence.warm(world, (self.on, *self.also))
         waves: list[list[Effect]] = []
@@ -163,7 +163,7 @@ class StopTraffic(Step):
             waves.append([LockRoles(world, role) for role in (self.on, *self.also)])
         return waves
 
-    def _command(self, world: World) -> Effect:
+    def _command(self, world: RunContext) -> Effect:
         return CommandEffect(
             world.plan,
             world.plan.traffic.stop_command,
@@ -172,7 +172,7 @@ class StopTraffic(Step):
             stakes=Stakes(Stake.STOP, self.on),
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         watch.evidence(
             "the applications were told to stop",
             key="traffic",
@@ -190,7 +190,7 @@ class StopTraffic(Step):
         await write_fence.prove(world, watch, self.on, self.also)
 
 
-def turn_gate(world: World, away: Role) -> Gate:
+def turn_gate(world: RunContext, away: Role) -> Gate:
     """Return the decision that stops the applications and takes them to the other version."""
     name = world.plan.cluster.identifier
     forward = away is Role.BLUE_PRIME
@@ -242,9 +242,9 @@ class ResumeTraffic(Step):
         self.phase = phase
         self.leaves = leaves
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         capture = world.fact("capture")
-        if self.captured and (capture is None or held(world).publisher is not self.on):
+        if self.captured and (capture is None or current_pair(world).publisher is not self.on):
             raise Refused(
                 "The capture does not exist.",
                 now="The applications are stopped.",
@@ -264,7 +264,7 @@ class ResumeTraffic(Step):
             serving.refuse_unless_agreed(world, await serving.look(world), [opening])
         return waves
 
-    def _command(self, world: World) -> Effect:
+    def _command(self, world: RunContext) -> Effect:
         return CommandEffect(
             world.plan,
             world.plan.traffic.start_command,
@@ -273,7 +273,7 @@ class ResumeTraffic(Step):
             stakes=Stakes(Stake.OPEN, self.on),
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         silent = await nobody_inside(world, self.closed)
         by_hand = world.plan.traffic.stop is StopMethod.MANUAL
         seen = await self._await_started(world, watch) if by_hand else True
@@ -295,7 +295,7 @@ class ResumeTraffic(Step):
             await cutover.name_what_stays(world, watch, self.leaves, unseen)
         self.tell_downtime(world, watch)
 
-    def tell_downtime(self, world: World, watch: Watch) -> None:
+    def tell_downtime(self, world: RunContext, watch: Watch) -> None:
         """Keep how long the applications were down, by the same clock as every screen."""
         clock = world.outage_ended()
         if clock is None or clock.started_at is None or clock.ended_at is None:
@@ -313,7 +313,7 @@ class ResumeTraffic(Step):
             },
         )
 
-    async def _await_started(self, world: World, watch: Watch) -> bool:
+    async def _await_started(self, world: RunContext, watch: Watch) -> bool:
         """Wait for a session of the applications, which a person starts now; tell if one came."""
         names = world.plan.traffic.application_roles
         limits = world.plan.limits
@@ -335,7 +335,7 @@ class ResumeTraffic(Step):
         return False
 
 
-async def nobody_inside(world: World, closed: Sequence[Role]) -> list[str]:
+async def nobody_inside(world: RunContext, closed: Sequence[Role]) -> list[str]:
     """Fail if applications are on a cluster that must be closed; return those not to be asked.
 
     Nobody can write to a server that does not answer: it holds up the applications no longer.
@@ -349,7 +349,7 @@ async def nobody_inside(world: World, closed: Sequence[Role]) -> list[str]:
     return silent
 
 
-async def _still_stopped(world: World, role: Role) -> None:
+async def _still_stopped(world: RunContext, role: Role) -> None:
     """Fail if applications are connected to a cluster that must be closed to them."""
     async with write_fence.connections(world, role) as opened:
         sample = await fence_sql.sample(opened)

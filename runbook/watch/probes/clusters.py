@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.ownership import serving
@@ -17,7 +17,7 @@ from runbook.protection.dashboard import ClusterView
 GONE = "gone"
 
 
-async def views(world: World, clusters: Iterable[Cluster]) -> tuple[ClusterView, ...]:
+async def views(world: RunContext, clusters: Iterable[Cluster]) -> tuple[ClusterView, ...]:
     """Return each cluster that plays a part now. `clusters`: those of the run that exist.
 
     Raises `StepFailed` where AWS lists none of them: that is another account, region or endpoint
@@ -36,7 +36,7 @@ async def views(world: World, clusters: Iterable[Cluster]) -> tuple[ClusterView,
     return tuple(found)
 
 
-async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterView:
+async def _view(world: RunContext, role: Role, cluster: Cluster | None) -> ClusterView:
     now = world.now()
     if cluster is None:
         return ClusterView(role.value, "", "", GONE, 0, 0, at=now)
@@ -59,7 +59,7 @@ async def _view(world: World, role: Role, cluster: Cluster | None) -> ClusterVie
         instances_available=sum(1 for instance in instances if instance.available),
         percent=cluster.percent_progress,
         serves=serves,
-        publishes=held(world).publisher is role and bool(world.fact("slots")),
+        publishes=current_pair(world).publisher is role and bool(world.fact("slots")),
         # What another journal has opened or closed since is not known here; and one that was given
         # up was left as it was.
         frozen=not open_here and not away and not world.fact(LEFT_BEHIND),

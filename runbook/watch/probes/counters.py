@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.postgres import sequences
 
 NARROW_SHARE = 0.1
@@ -16,9 +16,9 @@ NAMED = 5
 """So many sequences of a database are named, the narrowest first."""
 
 
-async def look(world: World, databases: Sequence[str]) -> Seen:
+async def look(world: RunContext, databases: Sequence[str]) -> ProbeResult:
     """Return the sequences of both sides that have little of their range left."""
-    sides, now = held(world), world.now()
+    sides, now = current_pair(world), world.now()
     alarms = []
     for role in (sides.publisher, sides.subscriber):
         if role is sides.subscriber and world.bound(role) is None:
@@ -27,7 +27,7 @@ async def look(world: World, databases: Sequence[str]) -> Seen:
             async with world.connect(role, database) as connection:
                 found = await sequences.narrow(connection, NARROW_SHARE)
             alarms += [
-                Alarm(
+                Alert(
                     Cause.SEQUENCE,
                     database,
                     f"{role.slug} {each}",
@@ -38,4 +38,4 @@ async def look(world: World, databases: Sequence[str]) -> Seen:
                 )
                 for each in found[:NAMED]
             ]
-    return Seen(now, tuple(alarms), "")
+    return ProbeResult(now, tuple(alarms), "")

@@ -11,9 +11,9 @@ from datetime import datetime
 import psycopg
 from psycopg import AsyncConnection
 
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import fence_sql, replication
 from runbook.postgres.replication import StrayWrite
@@ -34,10 +34,10 @@ commit, which costs a fence its shortest proof: so not at once.
 """
 
 
-class StraysLook:
+class ForeignWritesProbe:
     """Holds a temporary slot in each database of the subscriber, on connections of its own."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._held: dict[str, tuple[AsyncConnection, str]] = {}
         self._making: dict[str, asyncio.Task[str]] = {}
@@ -45,9 +45,11 @@ class StraysLook:
         self.since: datetime | None = None
         """Since when every write is seen, or None."""
 
-    async def look(self, databases: Sequence[str]) -> tuple[Seen, list[tuple[str, StrayWrite]]]:
+    async def look(
+        self, databases: Sequence[str]
+    ) -> tuple[ProbeResult, list[tuple[str, StrayWrite]]]:
         """Return who may write, and what was written since the last look, by database."""
-        subscriber, now = held(self._world).subscriber, self._world.now()
+        subscriber, now = current_pair(self._world).subscriber, self._world.now()
         if subscriber is not self._subscriber:
             await self.close()
             self._subscriber = subscriber
@@ -69,10 +71,10 @@ class StraysLook:
         if blind:
             self.since = None
             unknown = f"stray writes on {subscriber.value} cannot be watched: {blind}"
-            alarms.append(Alarm(Cause.STRAY, "", "unwatched", unknown, False, now))
+            alarms.append(Alert(Cause.STRAY, "", "unwatched", unknown, False, now))
         elif self.since is None:
             self.since = now
-        return Seen(now, tuple(alarms), unknown), found
+        return ProbeResult(now, tuple(alarms), unknown), found
 
     async def _hold(self, subscriber: Role, database: str) -> str:
         """Make the database's slot unless it is held; return why it is not, or nothing.
@@ -115,7 +117,7 @@ class StraysLook:
         try:
             done, _ = await asyncio.wait((taking,), timeout=FLUSH_S)
             if not done:
-                async with self._world.connect(held(self._world).subscriber) as other:
+                async with self._world.connect(current_pair(self._world).subscriber) as other:
                     await replication.emit_barrier(other)
             return await taking
         finally:
@@ -136,12 +138,12 @@ class StraysLook:
                 await connection.close()
 
 
-def keep(world: World, journal: Journal, found: Sequence[tuple[str, StrayWrite]]) -> None:
+def keep(world: RunContext, journal: Journal, found: Sequence[tuple[str, StrayWrite]]) -> None:
     """Keep that tables differ by writes on the subscriber, until they are re-copied or given up.
 
     What is kept outlives this process.
     """
-    subscriber = held(world).subscriber.value
+    subscriber = current_pair(world).subscriber.value
     for database, write in found:
         if write.table:
             table = Differing(database, write.schema, write.table, None, None, "watch")
@@ -160,14 +162,14 @@ def keep(world: World, journal: Journal, found: Sequence[tuple[str, StrayWrite]]
 
 def _may_write(
     subscriber: Role, writable: Sequence[fence_sql.Writable], now: datetime
-) -> list[Alarm]:
+) -> list[Alert]:
     alarms = []
     for each in writable:
         if each.database_setting != "on" and not each.in_recovery:
             words = f"{each.database} of {subscriber.value} is writable to clients"
-            alarms.append(Alarm(Cause.WRITABLE, each.database, "clients", words, True, now))
+            alarms.append(Alert(Cause.WRITABLE, each.database, "clients", words, True, now))
         alarms += [
-            Alarm(
+            Alert(
                 Cause.WRITABLE,
                 each.database,
                 f"role {role}",
@@ -181,9 +183,9 @@ def _may_write(
     return alarms
 
 
-def _writing(subscriber: Role, writers: Sequence[fence_sql.Writer], now: datetime) -> list[Alarm]:
+def _writing(subscriber: Role, writers: Sequence[fence_sql.Writer], now: datetime) -> list[Alert]:
     return [
-        Alarm(
+        Alert(
             Cause.STRAY,
             writer.database or "",
             f"pid {writer.pid}",

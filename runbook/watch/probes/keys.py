@@ -10,25 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.postgres import catalog
 from runbook.watch.probes.schemas import REST
 
 
-class KeysLook:
+class KeysProbe:
     """Looks at every captured database of the publisher."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self.rest_s = 0.0
         """The pause that the last look asks for."""
 
-    async def look(self, databases: Sequence[str]) -> Seen:
+    async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return the tables on which UPDATE and DELETE fail, as alarms that break no way back."""
-        publisher, now = held(self._world).publisher, self._world.now()
-        alarms: list[Alarm] = []
+        publisher, now = current_pair(self._world).publisher, self._world.now()
+        alarms: list[Alert] = []
         took_s = 0.0
         for database in databases:
             async with self._world.connect(publisher, database) as connection:
@@ -36,7 +36,7 @@ class KeysLook:
                 found = await catalog.tables_without_identity(connection)
                 took_s += monotonic() - began
             alarms += [
-                Alarm(
+                Alert(
                     Cause.IDENTITY,
                     database,
                     f"table {table}",
@@ -48,4 +48,4 @@ class KeysLook:
                 for table in found
             ]
         self.rest_s = REST * took_s
-        return Seen(now, tuple(alarms), "")
+        return ProbeResult(now, tuple(alarms), "")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.roles import Role
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.objects import ACCEPTED
 from runbook.proofs import objects, schema_drift
-from runbook.proofs.objects import ObjectsLook, Unlike
+from runbook.proofs.objects import ObjectsSurvey, Unlike
 from runbook.watch.probes.schemas import REST
 from state.journal import Journal
 
@@ -23,19 +23,19 @@ FACT = "objects.unlike"
 """What the watch found last, in words, with its time."""
 
 
-class HeldObjectsLook:
+class ObjectsProbe:
     """Compares what applications need beside their rows, and keeps in the journal what changes."""
 
-    def __init__(self, world: World, journal: Journal) -> None:
+    def __init__(self, world: RunContext, journal: Journal) -> None:
         self._world, self._journal = world, journal
-        self._look = ObjectsLook(world)
+        self._look = ObjectsSurvey(world)
         self._said: list[str] | None = None
         self.rest_s = PAUSE_S
         """The pause that the last look asks for."""
 
-    async def look(self, databases: Sequence[str]) -> Seen:
+    async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return every item that is not alike, as alarms that break no protection of rows."""
-        sides, now = held(self._world), self._world.now()
+        sides, now = current_pair(self._world), self._world.now()
         every = await self._look.look(sides.publisher, sides.subscriber, databases)
         self.rest_s = max(PAUSE_S, REST * self._look.compared_s)
         alike = objects.known(self._world)
@@ -48,13 +48,13 @@ class HeldObjectsLook:
         found = objects.fresh(every, alike)
         self._keep(found)
         alarms = [
-            Alarm(each.cause, each.database, each.name, each.words, False, now) for each in found
+            Alert(each.cause, each.database, each.name, each.words, False, now) for each in found
         ]
         if not self._look.passwords:
             words = objects.NO_PASSWORDS.format(
                 source=sides.publisher.value, target=sides.subscriber.value
             )
-            alarms.append(Alarm(Cause.ROLE, "", "passwords", words, False, now))
+            alarms.append(Alert(Cause.ROLE, "", "passwords", words, False, now))
         if self._world.takes_former_password(sides.subscriber):
             alarms.append(former_password(self._world, sides.subscriber, now))
         counted = [objects.counted(found)]
@@ -63,9 +63,9 @@ class HeldObjectsLook:
             counted.append(f"{len(taken)} accepted by name")
         for name in await self._given_up(sides.publisher):
             words = f"database {quoted(name)} is given up by name: it would be left behind"
-            alarms.append(Alarm(Cause.SCHEMA, name, "given up", words, False, now))
+            alarms.append(Alert(Cause.SCHEMA, name, "given up", words, False, now))
             counted.append(f"database {name} given up")
-        return Seen(now, tuple(alarms), "", counted="; ".join(filter(None, counted)))
+        return ProbeResult(now, tuple(alarms), "", counted="; ".join(filter(None, counted)))
 
     async def _given_up(self, publisher: Role) -> list[str]:
         """Return the databases that are given up by name; those that are gone are struck out."""
@@ -93,10 +93,10 @@ class HeldObjectsLook:
         self._said = words
 
 
-def former_password(world: World, role: Role, now: datetime) -> Alarm:
+def former_password(world: RunContext, role: Role, now: datetime) -> Alert:
     """Return that a cluster was not reached by a rotation of the plan's user's password."""
     user = quoted(world.plan.credentials.user)
     words = (
         f"{role.value} takes the former password of {user} alone: it was changed on the other side"
     )
-    return Alarm(Cause.ROLE, "", f"former password of {role.slug}", words, False, now)
+    return Alert(Cause.ROLE, "", f"former password of {role.slug}", words, False, now)

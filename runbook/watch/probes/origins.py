@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.replication import Origin, OriginPosition
@@ -15,18 +15,18 @@ from runbook.proofs import unreplicated
 from runbook.proofs.unreplicated import Mark
 
 
-async def look(world: World) -> tuple[Seen, list[str]]:
+async def look(world: RunContext) -> tuple[ProbeResult, list[str]]:
     """Return what may bring such rows, and in words what has brought some since the capture."""
-    sides, now = held(world), world.now()
+    sides, now = current_pair(world), world.now()
     async with world.connect(sides.publisher) as connection:
         there = await replication.origins(connection)
         if not there:
-            return Seen(now, (), ""), []
+            return ProbeResult(now, (), ""), []
         positions = await replication.origin_positions(connection)
         started = await replication.started(connection)
     async with world.connect(sides.subscriber) as connection:
         if not await replication.passes_over_origins(connection, publication_name(world)):
-            return Seen(now, (), ""), []
+            return ProbeResult(now, (), ""), []
     alarms = tuple(_alarm(each, sides.publisher, now) for each in there if each.subscription)
     named = [each for each in there if each.name is not None]
     if positions is None:
@@ -36,7 +36,7 @@ async def look(world: World) -> tuple[Seen, list[str]]:
             if named
             else ""
         )
-        return Seen(now, alarms, unknown), []
+        return ProbeResult(now, alarms, unknown), []
     mark = unreplicated.last_equal(world)
     came, untold = [], []
     for each in named:
@@ -55,7 +55,7 @@ async def look(world: World) -> tuple[Seen, list[str]]:
         "started anew is not known: a comparison of all rows tells"
         for each in untold
     )
-    return Seen(now, alarms, unknown), came
+    return ProbeResult(now, alarms, unknown), came
 
 
 def _wrote(position: OriginPosition | None, name: str, started: str, mark: Mark) -> bool | None:
@@ -76,7 +76,7 @@ def _wrote(position: OriginPosition | None, name: str, started: str, mark: Mark)
     return remote > known
 
 
-async def _has_copied_since(world: World, publisher: Role, origin: Origin, mark: Mark) -> bool:
+async def _has_copied_since(world: RunContext, publisher: Role, origin: Origin, mark: Mark) -> bool:
     """Return whether a subscription that came after the mark has copied rows: they bear an origin
     of their own, which is gone once they are there.
     """
@@ -92,9 +92,9 @@ def _origin(origin: Origin) -> str:
     return f"the replication origin {quoted(origin.name or '')}"
 
 
-def _alarm(origin: Origin, publisher: Role, now: datetime) -> Alarm:
+def _alarm(origin: Origin, publisher: Role, now: datetime) -> Alert:
     state = "is enabled" if origin.enabled else "is there, disabled"
-    return Alarm(
+    return Alert(
         Cause.ORIGIN,
         origin.database or "",
         f"subscription {origin.subscription}",

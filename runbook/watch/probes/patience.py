@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runbook.base.alert import Seen
+from runbook.base.alert import ProbeResult
 from runbook.watch.apply_errors import RETRY_S
 
 AGAIN_S = 0.5
@@ -48,11 +48,11 @@ class Patience:
         return any(subject in self._up for subject in self._down)
 
 
-class DatabasesLook(Protocol):
+class DatabasesProbe(Protocol):
     """A look at some databases, which says how long it is to rest."""
 
     @property
     def rest_s(self) -> float: ...
 
-    async def look(self, databases: Sequence[str]) -> Seen:
+    async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return what was found in them."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from runbook.base.clocks import stale
 from runbook.base.roles import Role
 from runbook.postgres.connect import CannotConnect
-from runbook.protection.dashboard import Board, ClusterView, Production, Serving
+from runbook.protection.dashboard import ClusterView, Dashboard, Production, Serving
 
 _TURNED_AWAY = (
     "connection refused",
@@ -39,7 +39,7 @@ class Asked:
     """One look at the cluster that serves, with what else is known at that moment."""
 
     role: Role
-    board: Board
+    board: Dashboard
     witness: Witness | None
     """What the subscriber's workers told last."""
     now: datetime

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from runbook.base.alert import Alarm, Cause, Seen
+from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.clocks import age
-from runbook.base.context import World
-from runbook.base.pair import Sides, held, publication_name
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair, current_pair, publication_name
 from runbook.proofs import diverged, recreated_tables, schema_drift, unsent
-from runbook.proofs.schema_drift import Drift, SchemaLook
+from runbook.proofs.schema_drift import Drift, SchemaSurvey
 from state.journal import Journal
 from state.records import Json
 
@@ -22,22 +22,22 @@ REST_COMPARED = 1.0
 """And of so many times what the comparison took that a change has called for."""
 
 
-class SchemasLook:
+class SchemasProbe:
     """Compares the schemas, and keeps in the journal what changes."""
 
-    def __init__(self, world: World, journal: Journal) -> None:
+    def __init__(self, world: RunContext, journal: Journal) -> None:
         self._world, self._journal = world, journal
-        self._look: SchemaLook | None = None
+        self._look: SchemaSurvey | None = None
         self._drifts: list[Drift] | None = None
         self.rest_s = 0.0
         """The pause that the last look asks for."""
 
-    async def look(self, databases: Sequence[str]) -> Seen:
+    async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return every difference between the two sides."""
         if self._look is None:
-            self._look = SchemaLook(self._world, publication_name(self._world))
+            self._look = SchemaSurvey(self._world, publication_name(self._world))
         now = self._world.now()
-        sides = held(self._world)
+        sides = current_pair(self._world)
         found = await self._look.look(sides, databases)
         before = schema_drift.kept(self._world) if self._drifts is None else self._drifts
         known = recreated_tables.kept(self._world)
@@ -64,12 +64,14 @@ class SchemasLook:
             self._keep(found, now)
         self._drifts = found
         alarms = (
-            Alarm(Cause.SCHEMA, each.database, each.subject, each.words, each.breaks, now)
+            Alert(Cause.SCHEMA, each.database, each.subject, each.words, each.breaks, now)
             for each in found
         )
-        return Seen(now, tuple(alarms), "")
+        return ProbeResult(now, tuple(alarms), "")
 
-    def _keep_numbers(self, sides: Sides, known: Mapping[str, recreated_tables.Kept]) -> None:
+    def _keep_numbers(
+        self, sides: ReplicationPair, known: Mapping[str, recreated_tables.Kept]
+    ) -> None:
         assert self._look is not None
         seen = {
             database: recreated_tables.looked(sides, pairs, known.get(database))
@@ -92,7 +94,7 @@ class SchemasLook:
         )
 
 
-def latest(world: World, own: Seen) -> Seen:
+def latest(world: RunContext, own: ProbeResult) -> ProbeResult:
     """Return the later of the watch's comparison and a step's own (the fact `schema`).
 
     A later look of the watch that failed is not mended by an earlier good one, nor by one that a
@@ -105,5 +107,5 @@ def latest(world: World, own: Seen) -> Seen:
     ahead = age(at, world.now()) is None
     if own.at is not None and (own.at > at or ahead):
         return own
-    alarms = (Alarm(Cause.SCHEMA, "", words, words, True, at) for words in kept["differences"])
-    return Seen(at, tuple(alarms), "")
+    alarms = (Alert(Cause.SCHEMA, "", words, words, True, at) for words in kept["differences"])
+    return ProbeResult(at, tuple(alarms), "")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.amounts import counted
-from runbook.base.alert import Alarm, Cause
+from runbook.base.alert import Alert, Cause
 from runbook.base.clocks import about
-from runbook.base.context import World
-from runbook.base.pair import held
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair
 from runbook.base.roles import Role
 from runbook.ownership.slot_consumers import in_words, others
 from runbook.postgres import catalog, replication
@@ -27,10 +27,10 @@ HORIZON_SHARE = 0.25
 """Of `autovacuum_freeze_max_age`: vacuum held back for so long is an alarm."""
 
 
-class SlotsLook:
+class SlotsProbe:
     """Looks at one publisher's slots."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._publisher: Role | None = None
         self.forget()
@@ -47,14 +47,14 @@ class SlotsLook:
         """Whether a slot has just lost its reader, and is looked at again at once."""
         return self._patience.waits
 
-    async def held(self) -> tuple[tuple[LagView, ...], tuple[Alarm, ...]]:
+    async def held(self) -> tuple[tuple[LagView, ...], tuple[Alert, ...]]:
         """Return the run's own slots, and what about them is to be warned of."""
         capture = self._world.fact("capture")
         if not capture or self._world.fact("slots") == []:
             return (), ()
         slots = {slot: database for database, slot in capture["slots"].items()}
         now = self._world.now()
-        publisher = held(self._world).publisher
+        publisher = current_pair(self._world).publisher
         if publisher is not self._publisher:
             self.forget()
             self._publisher = publisher
@@ -63,7 +63,7 @@ class SlotsLook:
             every = await catalog.replication_slots(connection)
         views = tuple(self._view(lag, slots[lag.slot], now) for lag in found)
         consumers = [
-            Alarm(
+            Alert(
                 Cause.SLOT,
                 slot.database or "",
                 f"consumer {slot.name}",
@@ -117,7 +117,7 @@ class SlotsLook:
 
 def _warnings(
     publisher: Role, views: Sequence[LagView], found: Sequence[SlotLag], now: datetime
-) -> list[Alarm]:
+) -> list[Alert]:
     alarms = []
     for view, lag in zip(views, found, strict=True):
         words = ""
@@ -131,7 +131,7 @@ def _warnings(
         if words:
             subject = f"slot {view.slot}"
             alarms.append(
-                Alarm(Cause.SLOT, view.database, subject, f"{subject} {words}", False, now)
+                Alert(Cause.SLOT, view.database, subject, f"{subject} {words}", False, now)
             )
         if (
             lag.horizon_age is not None
@@ -139,7 +139,7 @@ def _warnings(
             and lag.horizon_age > HORIZON_SHARE * lag.freeze_age
         ):
             alarms.append(
-                Alarm(
+                Alert(
                     Cause.HORIZON,
                     view.database,
                     f"slot {view.slot}",

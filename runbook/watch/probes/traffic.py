@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.postgres import activity
-from runbook.protection.dashboard import Board, Fence, TrafficView
+from runbook.protection.dashboard import Dashboard, Fence, TrafficView
 from state.records import Json
 
 RATE_OVER_S = 1.5
@@ -17,10 +17,10 @@ RATE_OVER_S = 1.5
 second."""
 
 
-class TrafficLook:
+class TrafficProbe:
     """Remembers the counts of the last look, for a rate."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._written: tuple[float, int, object] | None = None
         """When it was counted, the count, and of what: a rate never spans a fence."""
@@ -29,7 +29,7 @@ class TrafficLook:
         """Begin anew: the clocks have parted."""
         self._written = None
 
-    async def look(self, board: Board) -> tuple[TrafficView, bool]:
+    async def look(self, board: Dashboard) -> tuple[TrafficView, bool]:
         """Return what is seen, and whether it has a new rate."""
         serving = self.serving(board)
         now = self._world.now()
@@ -50,11 +50,11 @@ class TrafficLook:
         fence, fence_at = self._fence(board, seen.sessions)
         return TrafficView(fence, fence_at, seen.sessions, rate, at=now), rated
 
-    def serving(self, board: Board) -> Role:
+    def serving(self, board: Dashboard) -> Role:
         """Return the cluster that the applications find."""
         return next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
 
-    def _fence(self, board: Board, sessions: int) -> tuple[Fence, datetime | None]:
+    def _fence(self, board: Dashboard, sessions: int) -> tuple[Fence, datetime | None]:
         traffic = self._world.fact("traffic")
         if traffic is None or traffic.get("open"):
             return Fence.OPEN, None

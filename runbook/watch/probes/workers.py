@@ -6,15 +6,15 @@ import time
 from datetime import datetime
 
 from runbook.amounts import counted
-from runbook.base.alert import Alarm, Cause, Seen
-from runbook.base.context import World
-from runbook.base.pair import held, publication_name
+from runbook.base.alert import Alert, Cause, ProbeResult
+from runbook.base.context import RunContext
+from runbook.base.pair import current_pair, publication_name
 from runbook.base.roles import Role
 from runbook.postgres import replication
 from runbook.postgres.connect import CannotConnect
 from runbook.postgres.replication import Worker
 from runbook.postgres.replication.subscriber import HEARS_S
-from runbook.protection.dashboard import Board, LagView, Silent
+from runbook.protection.dashboard import Dashboard, LagView, Silent
 from runbook.watch.apply_errors import RETRY_S, Failures, failing_words
 from runbook.watch.probes.patience import Patience
 from runbook.watch.probes.production import Witness
@@ -26,10 +26,10 @@ CONFLICTS = "conflicts"
 """The fact that holds, by database, how many changes that found no row were looked into."""
 
 
-class WorkersLook:
+class WorkersProbe:
     """Looks whether every database of the capture is applied."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._subscriber: Role | None = None
         self._failures = Failures()
@@ -46,12 +46,12 @@ class WorkersLook:
         """Whether a worker has just gone, and is looked at again at once."""
         return self._patience.waits or self._failures.waits
 
-    async def look(self, board: Board) -> Seen:
+    async def look(self, board: Dashboard) -> ProbeResult:
         """Return what is wrong; `board` says what is known of the subscriber's cluster."""
         try:
             seen, self.subscribed, self.witness = await self._look(board)
         except CannotConnect as error:
-            subscriber = held(self._world).subscriber.value
+            subscriber = current_pair(self._world).subscriber.value
             if error.server_runs:
                 self.silent = None
             elif self.silent is None or self.silent.role != subscriber:
@@ -60,8 +60,8 @@ class WorkersLook:
         self.silent = None
         return seen
 
-    async def _look(self, board: Board) -> tuple[Seen, bool, Witness | None]:
-        subscriber, now = held(self._world).subscriber, self._world.now()
+    async def _look(self, board: Dashboard) -> tuple[ProbeResult, bool, Witness | None]:
+        subscriber, now = current_pair(self._world).subscriber, self._world.now()
         if subscriber is not self._subscriber:
             # What was counted on the other side says nothing of this one.
             self._failures, self._patience = Failures(), Patience()
@@ -70,7 +70,7 @@ class WorkersLook:
             return _nobody(f"{subscriber.value} does not exist yet", now), False, None
         view = next((v for v in board.clusters if v.role == subscriber.value), None)
         if view is None:
-            return Seen(now, (), f"{subscriber.value} was not looked at yet"), False, None
+            return ProbeResult(now, (), f"{subscriber.value} was not looked at yet"), False, None
         if view.status != "available" or not view.instances_available:
             stage = view.status if view.status != "available" else "waits for instances"
             return _nobody(f"{subscriber.value} {stage}", now), self.subscribed, None
@@ -81,14 +81,14 @@ class WorkersLook:
             for row in rows
         )
         found = {row.database: row for row in rows}
-        alarms: list[Alarm] = []
+        alarms: list[Alert] = []
         databases = (self._world.fact("capture") or {}).get("databases", ())
         for database in databases:
             lag = next((lag for lag in board.lags if lag.database == database), None)
             alarms += self._of(database, found.get(database), lag, subscriber, now)
         subscribed = bool(databases) and found.keys() >= set(databases)
         witness = Witness(hears, subscriber.value, self._world.now()) if rows else None
-        return Seen(now, tuple(alarms), ""), subscribed, witness
+        return ProbeResult(now, tuple(alarms), ""), subscribed, witness
 
     def _of(
         self,
@@ -97,9 +97,9 @@ class WorkersLook:
         lag: LagView | None,
         subscriber: Role,
         now: datetime,
-    ) -> list[Alarm]:
-        def alarm(words: str, *, breaks: bool = True, subject: str = "worker") -> Alarm:
-            return Alarm(Cause.WORKER, database, subject, words, breaks, now)
+    ) -> list[Alert]:
+        def alarm(words: str, *, breaks: bool = True, subject: str = "worker") -> Alert:
+            return Alert(Cause.WORKER, database, subject, words, breaks, now)
 
         if found is None:
             return [alarm(f"no subscription in {database} yet", subject="subscription")]
@@ -134,9 +134,9 @@ class WorkersLook:
                 f"{changes} found no row in {database} of "
                 f"{subscriber.value}: its rows are not those of the publisher"
             )
-            alarms.append(Alarm(Cause.ROWS, database, "missing rows", words, True, now))
+            alarms.append(Alert(Cause.ROWS, database, "missing rows", words, True, now))
         return alarms
 
 
-def _nobody(words: str, now: datetime) -> Seen:
-    return Seen(now, (Alarm(Cause.WORKER, "", "subscriber", words, True, now),), "")
+def _nobody(words: str, now: datetime) -> ProbeResult:
+    return ProbeResult(now, (Alert(Cause.WORKER, "", "subscriber", words, True, now),), "")

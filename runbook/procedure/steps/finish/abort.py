@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.base import step_keys
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
@@ -33,7 +33,7 @@ class AbortAssess(Step):
     title = "Assess the abort"
     why = "After the switchover there is nothing to abort: the way back is a rollback."
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         found = await deployment(world)
         if found is not None and found.status in SWITCHING:
             raise Refused(
@@ -63,11 +63,11 @@ class ReopenBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "stop-traffic."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         # Without evidence as well: a crash may have come between the stopping and its proof.
         return "" if world.begun(step_keys.STOP_TRAFFIC) else "the traffic was never stopped"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         waves: list[list[Effect]] = []
         if locked_roles(world):
             waves.append([UnlockRoles(world, Role.BLUE)])
@@ -85,7 +85,7 @@ class ReopenBlue(Step):
             )
         return waves
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         watch.evidence(
             "the applications may write on blue",
             key="traffic",
@@ -103,10 +103,10 @@ class DeleteGreen(Step):
     risk = Risk.DESTRUCTIVE
     undo = "Start again: create-deployment makes a new green."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         return "" if await deployment(world) is not None else "there is no deployment"
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         found = await deployment(world)
         if found is None:
             return ()
@@ -123,7 +123,7 @@ class DeleteGreen(Step):
             ),
         )
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         found = await deployment(world)
         if found is None:
             return ()
@@ -162,7 +162,7 @@ class DeleteGreen(Step):
         )
         return waves
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits, deletion = world.plan.limits, Deletion(world)
         kept_since: float | None = None
         async for _ in watch.until(
@@ -194,7 +194,7 @@ class DeleteParameterGroup(Step):
     risk = Risk.DESTRUCTIVE
     undo = "prepare-parameters makes it again."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if world.plan.upgrade.cluster_parameter_group:
             return "the plan's own group stays"
         name = target_group(world)
@@ -203,10 +203,10 @@ class DeleteParameterGroup(Step):
         users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
         return f"{', '.join(users)} still uses {name}" if users else ""
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         return [[delete_group_effect(world, target_group(world))]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         name = target_group(world)
         async for _ in watch.until(
             LISTED_S, every_s=world.plan.limits.poll_s, what=f"{name} to be gone"
@@ -224,7 +224,7 @@ class AbortSettled(Step):
     why = "Nothing of the run is left."
     rests = True
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         blue = await world.cluster(Role.BLUE)
         watch.evidence(f"{blue.identifier} serves on {blue.engine_version}, as before")
         green = await world.find(Role.GREEN)

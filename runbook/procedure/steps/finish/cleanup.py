@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding
@@ -36,7 +36,7 @@ class DeleteOwnDeployment(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None needed: no cluster goes with it."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         found = await deployment(world)
         if found is None:
             return "there is no deployment of this run"
@@ -44,7 +44,7 @@ class DeleteOwnDeployment(Step):
             "" if found.status == "SWITCHOVER_COMPLETED" else "not switched over: abort deletes it"
         )
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         found = await deployment(world)
         if found is None:
             return ()
@@ -71,7 +71,7 @@ class DeleteOwnDeployment(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits, going = world.plan.limits, Deletion(world)
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
@@ -93,7 +93,7 @@ class DeleteCreated(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None: a deleted cluster is gone."
 
-    async def _candidates(self, world: World) -> list[tuple[Role, Cluster]]:
+    async def _candidates(self, world: RunContext) -> list[tuple[Role, Cluster]]:
         found = []
         for role in (Role.BLUE_PRIME, Role.NEW_BLUE):
             cluster = await world.find(role)
@@ -105,10 +105,10 @@ class DeleteCreated(Step):
                 found.append((role, cluster))
         return found
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         return "" if await self._candidates(world) else "the run created nothing that could go"
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         found = await self._candidates(world)
         return [
             *await serving.unasked_gates(world, *(role for role, _ in found)),
@@ -118,7 +118,7 @@ class DeleteCreated(Step):
             ),
         ]
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         waves: list[list[Effect]] = []
         for role, _ in await self._candidates(world):
             cluster = await own(world, role)
@@ -126,7 +126,7 @@ class DeleteCreated(Step):
                 waves += await deletion(world, cluster, role)
         return waves
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         for role, _ in await self._candidates(world):
             await await_gone(world, watch, role)
 
@@ -139,14 +139,14 @@ class CleanupRemains(Step):
     why = "What is left must be known by name."
     rests = True
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         if world.plan.upgrade.cluster_parameter_group:
             return ()
         name = target_group(world)
         users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
         return () if users else [[delete_group_effect(world, name)]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         for role in (Role.OLD_BLUE, Role.NEW_BLUE, Role.BLUE_PRIME):
             cluster = await world.find(role)
             if cluster is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
@@ -27,7 +27,7 @@ class CommitAssess(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         name = world.plan.cluster.identifier
         return (
             *await self._by_another_hand(world),
@@ -42,7 +42,7 @@ class CommitAssess(Step):
             ),
         )
 
-    async def _by_another_hand(self, world: World) -> list[Gate]:
+    async def _by_another_hand(self, world: RunContext) -> list[Gate]:
         """Return the decision to go on where slots are gone that this journal has not dropped.
 
         A server that loses a slot still lists it, as lost. One that is not listed was dropped by
@@ -66,7 +66,7 @@ class CommitAssess(Step):
             )
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         new_blue = await world.cluster(Role.NEW_BLUE)
         if new_blue.identifier != world.plan.cluster.identifier:
             raise Refused(
@@ -86,7 +86,7 @@ class SettleAssess(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         name = world.plan.cluster.identifier
         return (
             Gate(
@@ -100,7 +100,7 @@ class SettleAssess(Step):
             ),
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         if not serves(world, Role.BLUE_PRIME):
             raise Refused(
                 "Blue prime does not serve the applications.",
@@ -120,14 +120,14 @@ class SnapshotOldBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "Delete the snapshot."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if not world.plan.commit.final_snapshot:
             return "the plan wants no final snapshot"
         if await world.find(Role.OLD_BLUE) is None:
             return "old blue is gone"
         return ""
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         old_blue = await world.cluster(Role.OLD_BLUE)
         name = world.name("old-blue")
 
@@ -155,7 +155,7 @@ class SnapshotOldBlue(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         name = world.name("old-blue")
         limits = world.plan.limits
         async for _ in watch.until(limits.clone_s, every_s=limits.poll_s, what="the snapshot"):
@@ -182,12 +182,12 @@ class DeleteBluePrime(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if not world.plan.commit.delete_blue_prime:
             return "the plan keeps blue prime"
         return "" if await world.find(Role.BLUE_PRIME) else "there is no blue prime"
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         cluster = await world.find(Role.BLUE_PRIME)
         if cluster is None:
             return ()
@@ -196,11 +196,11 @@ class DeleteBluePrime(Step):
             deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
         )
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         cluster = await own(world, Role.BLUE_PRIME)
         return () if cluster is None else await deletion(world, cluster, Role.BLUE_PRIME)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await await_gone(world, watch, Role.BLUE_PRIME)
 
 
@@ -213,12 +213,12 @@ class DeleteOldBlue(Step):
     risk = Risk.DESTRUCTIVE
     undo = "Restore the final snapshot."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if not world.plan.commit.delete_old_blue:
             return "the plan keeps old blue"
         return "" if await world.find(Role.OLD_BLUE) else "old blue is gone"
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         cluster = await world.find(Role.OLD_BLUE)
         if cluster is None:
             return ()
@@ -228,7 +228,7 @@ class DeleteOldBlue(Step):
             deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
         )
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         cluster = await world.find(Role.OLD_BLUE)
         if cluster is None:
             return ()
@@ -246,7 +246,7 @@ class DeleteOldBlue(Step):
             )
         return await deletion(world, cluster, Role.OLD_BLUE)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await await_gone(world, watch, Role.OLD_BLUE)
 
 
@@ -258,7 +258,7 @@ class CommitSettled(Step):
     why = "The upgrade is for good."
     rests = True
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         new_blue = await world.cluster(Role.NEW_BLUE)
         watch.evidence(f"{new_blue.identifier} serves on {new_blue.engine_version}, for good")
         old_blue = await world.find(Role.OLD_BLUE)

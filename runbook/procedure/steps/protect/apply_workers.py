@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import publication_name
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
@@ -21,7 +21,7 @@ LOOK_EVERY_S = 1.0
 class Workers:
     """Looks at the workers of a subscriber during one wait. `now` says what is true meanwhile."""
 
-    def __init__(self, world: World, subscriber: Role, now: str) -> None:
+    def __init__(self, world: RunContext, subscriber: Role, now: str) -> None:
         self._world = world
         self._subscriber = subscriber
         self._now = now

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from runbook.aws import Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
 from runbook.aws.facts import Cluster, Instance
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
@@ -38,12 +38,12 @@ class DeleteDeployment(Step):
     risk = Risk.REVERSIBLE
     undo = "Not needed: only the deployment's record goes, no cluster."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if world.fact("deployment") is None and await deployment(world) is None:
             return f"there is no deployment {world.name('bgd')}"
         return ""
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         kept = world.fact("deployment")
         identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
 
@@ -69,7 +69,7 @@ class DeleteDeployment(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits, going = world.plan.limits, Deletion(world)
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
@@ -91,10 +91,10 @@ class HoldOldBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "ALTER DATABASE … RESET default_transaction_read_only on old blue."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         return freeze.gates(world)
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         return [
             [
                 read_only_effect(world, Role.OLD_BLUE, database, on=True)
@@ -102,11 +102,11 @@ class HoldOldBlue(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await compare_marks(world, watch, "before the clone")
 
 
-def read_only_effect(world: World, role: Role, database: str, *, on: bool) -> Effect:
+def read_only_effect(world: RunContext, role: Role, database: str, *, on: bool) -> Effect:
     """Return the effect that makes a database read-only to clients, or lifts that.
 
     The setting does not stop apply workers (proved on PostgreSQL 15 to 18).
@@ -131,7 +131,7 @@ def read_only_effect(world: World, role: Role, database: str, *, on: bool) -> Ef
     )
 
 
-def blue_prime_name(world: World) -> str:
+def blue_prime_name(world: RunContext) -> str:
     """Return the identifier of the rollback cluster."""
     return f"{world.plan.cluster.identifier[:40]}-prime-{world.run}"
 
@@ -145,19 +145,19 @@ class Clone(Step):
     risk = Risk.REVERSIBLE
     undo = "cleanup deletes blue prime."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         failed = await recreate_failed.failed_clone(world)
         return (*freeze.gates(world), *recreate_failed.gates([failed] if failed else []))
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         failed = await recreate_failed.failed_clone(world)
         return [*await recreate_failed.clone_removal(world, failed), [await _clone_effect(world)]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await _await_clone(world, watch)
 
 
-async def _clone_effect(world: World, *, settled: Settled | None = None) -> Effect:
+async def _clone_effect(world: RunContext, *, settled: Settled | None = None) -> Effect:
     old_blue = await world.cluster(Role.OLD_BLUE)
     name = blue_prime_name(world)
     await _refuse_renamed(world, name)
@@ -184,7 +184,7 @@ async def _clone_effect(world: World, *, settled: Settled | None = None) -> Effe
     )
 
 
-async def _not_ours(world: World, found: Cluster) -> str:
+async def _not_ours(world: RunContext, found: Cluster) -> str:
     """Return why a cluster of blue prime's name is not this run's clone, or an empty string.
 
     Names and tags may be anybody's. A clone shares its clone group with what it was cloned from.
@@ -201,7 +201,7 @@ async def _not_ours(world: World, found: Cluster) -> str:
     return ""
 
 
-async def _refuse_renamed(world: World, name: str) -> None:
+async def _refuse_renamed(world: RunContext, name: str) -> None:
     """Refuse to clone once more where this run's clone was given another name by somebody."""
     others = {world.bound(Role.BLUE), world.bound(Role.GREEN)}
     for each in await world.rds.clusters():
@@ -214,7 +214,7 @@ async def _refuse_renamed(world: World, name: str) -> None:
             )
 
 
-async def _await_clone(world: World, watch: Watch) -> None:
+async def _await_clone(world: RunContext, watch: Watch) -> None:
     """Bind blue prime and wait until it is available; then prove that old blue stood still."""
     name = blue_prime_name(world)
     limits = world.plan.limits
@@ -263,7 +263,7 @@ def _clone_failed(name: str, status: str) -> StepFailed:
     )
 
 
-def _refuse_vanished(world: World, name: str, *, since: float | None) -> None:
+def _refuse_vanished(world: RunContext, name: str, *, since: float | None) -> None:
     """Fail where a clone that was listed is not any more, for longer than describes trail."""
     if since is None or time.monotonic() - since < world.plan.limits.late_effect_s:
         return
@@ -283,12 +283,12 @@ class CloneInstances(Step):
     risk = Risk.REVERSIBLE
     undo = "cleanup deletes them with blue prime."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         if await world.find(Role.BLUE_PRIME) is None:
             return freeze.gates(world)
         return recreate_failed.gates(await recreate_failed.failed_instances(world))
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         return [
             *await self._clone_anew(world),
             *recreate_failed.instance_removal(world, await recreate_failed.failed_instances(world)),
@@ -298,7 +298,7 @@ class CloneInstances(Step):
             ],
         ]
 
-    async def _clone_anew(self, world: World) -> Sequence[Wave]:
+    async def _clone_anew(self, world: RunContext) -> Sequence[Wave]:
         """Return the clone once more where blue prime is gone: somebody deleted it meanwhile."""
         if await world.find(Role.BLUE_PRIME) is not None:
             return ()
@@ -313,7 +313,7 @@ class CloneInstances(Step):
 
         return [[await _clone_effect(world, settled=settled)]]
 
-    def _create(self, world: World, like: Instance, identifier: str) -> Effect:
+    def _create(self, world: RunContext, like: Instance, identifier: str) -> Effect:
         async def probe() -> Finding:
             found = await world.rds.instance(identifier)
             if found is None:
@@ -330,7 +330,7 @@ class CloneInstances(Step):
             probe=probe,
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits = world.plan.limits
         if await world.find(Role.BLUE_PRIME) is None:
             await _await_clone(world, watch)

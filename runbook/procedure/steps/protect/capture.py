@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import (
     VERIFIED,
     capture_fact,
-    held,
+    current_pair,
     publication_name,
     replication_role,
     slot_name,
@@ -41,21 +41,21 @@ class Capture(Step):
         self.equal_to = equal_to
         self.undo = f"Drop the slots and publications; the way {_way(publisher)} ends with them."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         found = list(late_writes.capture_gates(world, self.publisher, self.equal_to))
         if blocking := await self._blockers(world):
             found.append(blockers.gate(blocking))
         return found
 
-    async def _blockers(self, world: World) -> list[SlotBlocker]:
+    async def _blockers(self, world: RunContext) -> list[SlotBlocker]:
         """Return whom the slots wait for, once an attempt has shown that they wait."""
         if not world.begun(self.key) or (
-            held(world).publisher is self.publisher and world.fact("capture") is not None
+            current_pair(world).publisher is self.publisher and world.fact("capture") is not None
         ):
             return []
         return await blockers.terminable(world, self.publisher)
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         databases = await world.databases(self.publisher)
         role = replication_role(world)
         first: list[Effect] = [
@@ -82,7 +82,7 @@ class Capture(Step):
             return [ends, first, slots]
         return [first, slots]
 
-    def _publication(self, world: World, database: str) -> Effect:
+    def _publication(self, world: RunContext, database: str) -> Effect:
         name = publication_name(world)
 
         async def probe(connection: AsyncConnection) -> Finding:
@@ -102,7 +102,7 @@ class Capture(Step):
             stake=None,
         )
 
-    def _entry(self, world: World, database: str) -> Effect:
+    def _entry(self, world: RunContext, database: str) -> Effect:
         """Return what lets the role into a database that is closed to PUBLIC."""
         role = replication_role(world)
 
@@ -121,7 +121,7 @@ class Capture(Step):
             stake=None,
         )
 
-    def _slot(self, world: World, databases: Sequence[str], database: str) -> Effect:
+    def _slot(self, world: RunContext, databases: Sequence[str], database: str) -> Effect:
         name = slot_name(world, databases, database)
 
         async def probe(connection: AsyncConnection) -> Finding:
@@ -137,7 +137,7 @@ class Capture(Step):
 
         return SlotEffect(world, self.publisher, database, name, probe)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         databases = await world.databases(self.publisher)
         names = {database: slot_name(world, databases, database) for database in databases}
         async with world.connect(self.publisher) as connection:
@@ -190,11 +190,11 @@ class HoldAgain(Step):
     def __init__(self, publisher: Role) -> None:
         self.publisher = publisher
 
-    async def skip(self, world: World) -> str:
-        held_already = held(world).publisher is self.publisher
+    async def skip(self, world: RunContext) -> str:
+        held_already = current_pair(world).publisher is self.publisher
         return f"the capture on {self.publisher.value} is the one that is held" * held_already
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         kept = world.fact(capture_fact(self.publisher)) or {}
         names = list(kept.get("slots", {}).values())
         async with world.connect(self.publisher) as connection:
@@ -219,7 +219,7 @@ class SlotEffect(SqlEffect):
     """The creation of a slot, which waits for every open write transaction of the cluster."""
 
     def __init__(
-        self, world: World, publisher: Role, database: str, name: str, probe: LookInside
+        self, world: RunContext, publisher: Role, database: str, name: str, probe: LookInside
     ) -> None:
         super().__init__(
             world,
@@ -256,7 +256,7 @@ async def _role_there(connection: AsyncConnection, role: str) -> Finding:
 
 
 def dropped_publication(
-    world: World, role: Role, database: str, name: str, *, key: str
+    world: RunContext, role: Role, database: str, name: str, *, key: str
 ) -> SqlEffect:
     """Return what drops a publication of the run in one database."""
 

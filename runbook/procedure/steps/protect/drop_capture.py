@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import (
     captured_databases,
-    held,
+    current_pair,
     publication_name,
     replication_role,
     slot_name,
@@ -38,14 +38,14 @@ class DropCapture(Step):
         self.publishers = publishers
         self.doomed = doomed
 
-    async def _there(self, world: World) -> list[Role]:
+    async def _there(self, world: RunContext) -> list[Role]:
         """Return the publishers whose cluster exists: with another its slots are gone."""
         return await present(world, self.publishers, doomed=self.doomed)
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         return "" if await self._there(world) else "no capture was made"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         waves: list[Wave] = []
         for publisher in await self._there(world):
             databases = await captured_databases(world, publisher)
@@ -58,7 +58,7 @@ class DropCapture(Step):
         return [wave for wave in waves if wave]
 
     def _slot(
-        self, world: World, publisher: Role, databases: Sequence[str], database: str
+        self, world: RunContext, publisher: Role, databases: Sequence[str], database: str
     ) -> Effect:
         name = slot_name(world, databases, database)
 
@@ -81,12 +81,12 @@ class DropCapture(Step):
         """Return an effect's key: alike names on two clusters need to be told apart."""
         return key if len(self.publishers) == 1 else f"{publisher.slug}/{key}"
 
-    def _publication(self, world: World, publisher: Role, database: str) -> Effect:
+    def _publication(self, world: RunContext, publisher: Role, database: str) -> Effect:
         name = publication_name(world)
         key = self._key(publisher, f"{name}/{database}/publication/drop")
         return dropped_publication(world, publisher, database, name, key=key)
 
-    async def _granted(self, world: World, publisher: Role) -> list[Effect]:
+    async def _granted(self, world: RunContext, publisher: Role) -> list[Effect]:
         """Return what takes from the role all that it was granted: it cannot be dropped before."""
         role = replication_role(world)
         async with world.connect(publisher) as connection:
@@ -113,7 +113,7 @@ class DropCapture(Step):
             for database in databases
         ]
 
-    def _role(self, world: World, publisher: Role) -> Effect:
+    def _role(self, world: RunContext, publisher: Role) -> Effect:
         role = replication_role(world)
 
         async def probe(connection: AsyncConnection) -> Finding:
@@ -130,7 +130,7 @@ class DropCapture(Step):
             probe=probe,
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         looked = await self._there(world)
         for publisher in looked:
             async with world.connect(publisher) as connection:
@@ -152,7 +152,7 @@ class DropCapture(Step):
                 todo="It stays, and a slot keeps WAL as long as nobody reads it.",
             )
         on = " or ".join(role.value for role in looked)
-        if held(world).publisher in self.publishers:
+        if current_pair(world).publisher in self.publishers:
             watch.evidence(f"no slot of this run is left on {on}", key="slots", value=[])
         else:
             watch.evidence(f"no slot of this run is left on {on}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from runbook.base import step_keys
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import DETACHED, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
@@ -35,16 +35,16 @@ class Detach(Step):
             f"None: {names} {'no longer follow' if len(subscribers) > 1 else 'no longer follows'}."
         )
 
-    async def _there(self, world: World) -> list[Role]:
+    async def _there(self, world: RunContext) -> list[Role]:
         return await present(world, self.subscribers, doomed=self.doomed)
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if await self._there(world):
             return ""
         names = " and no ".join(role.value for role in self.subscribers)
         return f"there is no {names}{', or none with an instance' if self.doomed else ''}"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         name = publication_name(world)
         effects: list[Effect] = []
         strays: list[Effect] = []
@@ -65,7 +65,7 @@ class Detach(Step):
             ]
         return [effects, strays]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         name = publication_name(world)
         there = await self._there(world)
         for subscriber in there:
@@ -83,7 +83,7 @@ class Detach(Step):
         )
 
 
-async def present(world: World, roles: Sequence[Role], *, doomed: bool) -> list[Role]:
+async def present(world: RunContext, roles: Sequence[Role], *, doomed: bool) -> list[Role]:
     """Return those that exist; of `doomed` ones, those that have an instance to be asked.
 
     One that was given up and does not answer goes with all that is on it.
@@ -99,7 +99,7 @@ async def present(world: World, roles: Sequence[Role], *, doomed: bool) -> list[
     ]
 
 
-def _strays(world: World, subscriber: Role, database: str) -> Effect:
+def _strays(world: RunContext, subscriber: Role, database: str) -> Effect:
     """Return what drops the publication of its own writes: all are, once it serves."""
     name = replication.strays_publication(publication_name(world))
     key = f"{subscriber.slug}/{database}/strays/drop"

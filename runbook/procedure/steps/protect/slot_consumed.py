@@ -7,14 +7,14 @@ would lack every write that the lost one had applied.
 
 from __future__ import annotations
 
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.failures import Refused
 from runbook.postgres import replication
 
 
-async def refuse_if_read(world: World, publisher: Role) -> None:
+async def refuse_if_read(world: RunContext, publisher: Role) -> None:
     """Refuse to go on with a clone that nobody has subscribed yet, where the slots were read.
 
     What the capture kept tells from where on they hold every write. A run that was taken over
@@ -25,7 +25,7 @@ async def refuse_if_read(world: World, publisher: Role) -> None:
         return
     async with world.connect(publisher) as connection:
         lags = await replication.slot_lags(connection, list(began))
-    other = Sides.of(publisher).subscriber.value
+    other = ReplicationPair.of(publisher).subscriber.value
     for lag in lags:
         confirmed = lag.confirmed_flush_lsn
         if confirmed is not None and confirmed > began[lag.slot]:

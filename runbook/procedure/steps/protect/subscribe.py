@@ -7,7 +7,7 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import (
     DETACHED,
     captured_databases,
@@ -40,7 +40,7 @@ class Subscribe(Step):
         self.key = "subscribe" if subscriber is Role.BLUE_PRIME else f"subscribe-{subscriber.slug}"
         self.title = f"Subscribe {subscriber.value}"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
         await self._refuse_a_late_clone(world, databases)
         leftovers = await self._leftovers(world)
@@ -51,7 +51,7 @@ class Subscribe(Step):
             [self._subscription(world, password, databases, database) for database in databases],
         ]
 
-    async def _refuse_a_late_clone(self, world: World, databases: Sequence[str]) -> None:
+    async def _refuse_a_late_clone(self, world: RunContext, databases: Sequence[str]) -> None:
         """Refuse a subscriber that never followed, where the slots were read by another one."""
         followed = (world.fact("subscribed") or {}).get("resource_id")
         if followed == world.bound(self.subscriber):
@@ -63,7 +63,7 @@ class Subscribe(Step):
                     return
         await refuse_if_read(world, self.publisher)
 
-    async def _leftovers(self, world: World) -> list[Effect]:
+    async def _leftovers(self, world: RunContext) -> list[Effect]:
         """Return what removes the subscriptions that a clone carries over from its source."""
         own = publication_name(world)
         effects: list[Effect] = []
@@ -86,7 +86,7 @@ class Subscribe(Step):
         return effects
 
     def _subscription(
-        self, world: World, password: PasswordEffect, databases: Sequence[str], database: str
+        self, world: RunContext, password: PasswordEffect, databases: Sequence[str], database: str
     ) -> Effect:
         return SubscriptionEffect(
             world,
@@ -98,7 +98,7 @@ class Subscribe(Step):
             slot=slot_name(world, databases, database),
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         databases = await captured_databases(world, self.publisher)
         limits = world.plan.limits
         name = publication_name(world)
@@ -147,7 +147,7 @@ class PasswordEffect(Effect):
     """
 
     def __init__(
-        self, world: World, publisher: Role, subscriber: Role, databases: Sequence[str]
+        self, world: RunContext, publisher: Role, subscriber: Role, databases: Sequence[str]
     ) -> None:
         self.stakes = Stakes(Stake.CHANGE, publisher)
         self.key = f"{publisher.slug}/{replication_role(world)}/password"
@@ -203,7 +203,7 @@ class SubscriptionEffect(Effect):
 
     def __init__(
         self,
-        world: World,
+        world: RunContext,
         publisher: Role,
         subscriber: Role,
         database: str,

@@ -8,8 +8,14 @@ from time import monotonic
 from psycopg import AsyncConnection
 
 from runbook.amounts import counted
-from runbook.base.context import World
-from runbook.base.pair import VERIFIED, Sides, captured_databases, publication_name, slot_name
+from runbook.base.context import RunContext
+from runbook.base.pair import (
+    VERIFIED,
+    ReplicationPair,
+    captured_databases,
+    publication_name,
+    slot_name,
+)
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -19,7 +25,7 @@ from runbook.procedure.steps.shared.effects import answered, no
 from runbook.proofs import diverged
 from runbook.proofs.drain import Pace
 from runbook.proofs.new_databases import HELD_DATABASES
-from runbook.proofs.schema_drift import Drift, SchemaLook
+from runbook.proofs.schema_drift import Drift, SchemaSurvey
 from runbook.protection import verdicts
 from state.enums import Result
 from state.records import Json
@@ -40,13 +46,13 @@ class VerifyProtection(Step):
         of_new_blue = subscriber is Role.NEW_BLUE
         self.key = "verify-new-blue" if of_new_blue else "verify-protection"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
         return [
             [BarrierEffect(world, self.publisher, database, "verify") for database in databases]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await confirm_barriers(
             world,
             watch,
@@ -90,7 +96,7 @@ def serves(role: Role) -> str:
     return f"{role.value.capitalize()} serves"
 
 
-def refuse_while_rows_differ(world: World) -> None:
+def refuse_while_rows_differ(world: RunContext) -> None:
     """Fail while a table is known to differ: what it lacks no lag and no apply worker brings."""
     if left := diverged.left(world):
         raise StepFailed(
@@ -101,18 +107,18 @@ def refuse_while_rows_differ(world: World) -> None:
         )
 
 
-async def schema_differences(world: World, publisher: Role, subscriber: Role) -> list[Drift]:
+async def schema_differences(world: RunContext, publisher: Role, subscriber: Role) -> list[Drift]:
     """Return how the schemas differ to the harm of a rollback; empty: they do not."""
-    look = SchemaLook(world, publication_name(world))
+    look = SchemaSurvey(world, publication_name(world))
     databases = await captured_databases(world, publisher)
-    found = await look.look(Sides(publisher, subscriber), databases)
+    found = await look.look(ReplicationPair(publisher, subscriber), databases)
     return [drift for drift in found if drift.breaks]
 
 
 class BarrierEffect(Effect):
     """A logical message in one database, whose position the subscriber must confirm past."""
 
-    def __init__(self, world: World, publisher: Role, database: str, purpose: str) -> None:
+    def __init__(self, world: RunContext, publisher: Role, database: str, purpose: str) -> None:
         self.key = barrier_key(publisher, database, purpose)
         self.title = f"emit a logical message in {database} of {publisher.value}"
         self._world = world
@@ -156,7 +162,7 @@ async def require_slot(
         return
     raise StepFailed(
         f"The slot {slot} of database {database} on {publisher.value} is "
-        f"{'gone' if found is None else 'lost'}: {Sides.of(publisher).subscriber.value} does not "
+        f"{'gone' if found is None else 'lost'}: {ReplicationPair.of(publisher).subscriber.value} does not "
         "have every write.",
         now=f"What was written since it went is on {publisher.value} alone. {now}",
         todo="Stay on the new version. A new way back takes a new capture, clone and subscription."
@@ -166,7 +172,7 @@ async def require_slot(
 
 
 async def confirm_barriers(
-    world: World,
+    world: RunContext,
     watch: Watch,
     sides: tuple[Role, Role],
     purpose: str,
@@ -241,7 +247,7 @@ class Bake(Step):
             "go forward again, or to settle" if old else "rollback or to commit"
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         bake_s = world.plan.protection.bake_s
         if bake_s:
             async for waited in watch.until(bake_s + 1, every_s=1, what="the end of the bake"):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
@@ -36,16 +36,16 @@ class Drain(Step):
             f"The last acknowledged write must be on {subscriber.value} before it takes over."
         )
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         if detached(world, self.subscriber):
             return f"{self.subscriber.value} was drained before it was detached"
         return ""
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         databases = await captured_databases(world, self.publisher)
         return [[BarrierEffect(world, self.publisher, database, "drain") for database in databases]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await confirm_barriers(
             world,
             watch,
@@ -59,7 +59,7 @@ class Drain(Step):
 class SequencesEffect(Effect):
     """One database's sequences, set in one statement to exactly what the publisher has."""
 
-    def __init__(self, world: World, publisher: Role, subscriber: Role, database: str) -> None:
+    def __init__(self, world: RunContext, publisher: Role, subscriber: Role, database: str) -> None:
         self.stakes = Stakes(Stake.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/sequences"
         self.title = f"set the sequences of {database} on {subscriber.value}"
@@ -135,7 +135,7 @@ class SyncSequences(Step):
         self.subscriber = subscriber
         self.undo = f"Not needed: {subscriber.value} is not in use."
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         return [
             [
                 SequencesEffect(world, self.publisher, self.subscriber, database)
@@ -143,7 +143,7 @@ class SyncSequences(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         for database in await captured_databases(world, self.publisher):
             async with (
                 world.connect(self.publisher, database) as left,
@@ -174,7 +174,7 @@ class Compare(Step):
         self.publisher = publisher
         self.subscriber = subscriber
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         plan = world.plan.compare
         databases = await captured_databases(world, self.publisher)
         ends = monotonic() + (0 if plan.mode is CompareMode.COUNTS else plan.hash_budget_s)
@@ -228,7 +228,7 @@ class Compare(Step):
         late_writes.forget(world, watch)
 
     async def _compare(
-        self, world: World, watch: Watch, database: str, budget_s: float
+        self, world: RunContext, watch: Watch, database: str, budget_s: float
     ) -> fenced.Comparison:
         plan = world.plan.compare
         left, right = await world.target(self.publisher), await world.target(self.subscriber)

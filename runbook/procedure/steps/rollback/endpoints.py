@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.aws.route53 import upsert_cname_call
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -33,7 +33,7 @@ class SwitchEndpoint(Step):
         self.why = f"From here on the applications find the {version} version."
         self.undo = f"The same the other way round; {away.value} is kept, closed."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         if world.plan.endpoint.method is not EndpointMethod.MANUAL:
             return ()
         target = await world.cluster(self.to)
@@ -52,7 +52,7 @@ class SwitchEndpoint(Step):
             ),
         )
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         match world.plan.endpoint.method:
             case EndpointMethod.RENAME:
                 return await self._renames(world)
@@ -63,7 +63,7 @@ class SwitchEndpoint(Step):
             case EndpointMethod.MANUAL:
                 return ()
 
-    async def _renames(self, world: World) -> Sequence[Wave]:
+    async def _renames(self, world: RunContext) -> Sequence[Wave]:
         name = world.plan.cluster.identifier
         aside = (
             blue_prime_name(world)
@@ -76,7 +76,7 @@ class SwitchEndpoint(Step):
             return [taken]
         return [[await rename(world, self.away, aside, Stake.CLOSE)], taken]
 
-    async def _record(self, world: World) -> Effect:
+    async def _record(self, world: RunContext) -> Effect:
         plan = world.plan.endpoint
         target = await world.cluster(self.to)
 
@@ -112,7 +112,7 @@ class SwitchEndpoint(Step):
             stakes=Stakes(Stake.OPEN, self.to),
         )
 
-    async def _command(self, world: World) -> Effect:
+    async def _command(self, world: RunContext) -> Effect:
         plan = world.plan.endpoint
         target = await world.cluster(self.to)
         return CommandEffect(
@@ -123,7 +123,7 @@ class SwitchEndpoint(Step):
             stakes=Stakes(Stake.OPEN, self.to),
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         target = await world.cluster(self.to)
         if world.plan.endpoint.method is EndpointMethod.RENAME:
             name = world.plan.cluster.identifier
@@ -145,7 +145,7 @@ class SwitchEndpoint(Step):
             watch.evidence(f"{name} does not answer: who is still on it was not seen")
 
 
-async def rename(world: World, role: Role, name: str, stake: Stake) -> Effect:
+async def rename(world: RunContext, role: Role, name: str, stake: Stake) -> Effect:
     """Return the renaming of a role's cluster; its instances keep their names and endpoints.
 
     `stake`: whether it takes the name from the cluster, or leads the applications there.

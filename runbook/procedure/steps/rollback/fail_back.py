@@ -7,8 +7,15 @@ from collections.abc import Mapping, Sequence
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
-from runbook.base.context import RUN_TAG, World
-from runbook.base.pair import Sides, captured_databases, detached, held, publication_name, slot_name
+from runbook.base.context import RUN_TAG, RunContext
+from runbook.base.pair import (
+    ReplicationPair,
+    captured_databases,
+    current_pair,
+    detached,
+    publication_name,
+    slot_name,
+)
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
@@ -39,10 +46,10 @@ class Assess(Step):
         self.protects = protects
         self.title = f"Assess the way {'forward' if to is Role.NEW_BLUE else 'back'}"
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         return late_writes.lost_gates(world) if self.to is Role.OLD_BLUE else drain.gates(world)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         found = await deployment(world)
         if found is not None and found.status != COMPLETED:
             raise Refused(
@@ -77,7 +84,9 @@ class Assess(Step):
             await self._can_publish(world)
         if self.to is not Role.OLD_BLUE:
             captured = await captured_databases(world, self.away)
-            await new_databases.refuse_or_name(world, watch, Sides(self.away, self.to), captured)
+            await new_databases.refuse_or_name(
+                world, watch, ReplicationPair(self.away, self.to), captured
+            )
             await refuse_unless_alike(
                 world,
                 watch,
@@ -89,7 +98,7 @@ class Assess(Step):
             )
         await keep_logins(world, watch, self.away)
 
-    async def _subscribed(self, world: World, watch: Watch) -> None:
+    async def _subscribed(self, world: RunContext, watch: Watch) -> None:
         if detached(world, self.to):
             watch.evidence(
                 f"{self.to.value} was drained and detached behind this fence; compare proves anew "
@@ -120,7 +129,7 @@ class Assess(Step):
             now = f"Nothing was changed: {serves(self.away)} as before."
             await drain.refuse_if_slow(world, watch, self.away, self.to, now=now)
 
-    async def _can_publish(self, world: World) -> None:
+    async def _can_publish(self, world: RunContext) -> None:
         """Refuse where the capture would fail inside the fence, with the applications down."""
         databases = await world.databases(self.to)
         async with world.connect(self.to) as connection:
@@ -158,14 +167,14 @@ class CloseSide(Step):
         self.key = f"close-{role.slug}"
         self.title = f"Close {role.value}"
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         if self.successor is None:
             return ()
         if self.successor is Role.OLD_BLUE:
             return late_writes.lost_gates(world)
         return cutover.closed_gates(world)
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         return [
             [
                 read_only_effect(world, self.role, database, on=True)
@@ -173,7 +182,7 @@ class CloseSide(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
         # The last look before another cluster is opened: what is written from here on stays here.
         if self.successor is Role.OLD_BLUE:
@@ -194,7 +203,7 @@ class OpenSide(Step):
         self.key = f"open-{role.slug}"
         self.title = f"Open {role.value}"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         databases = await world.databases(self.role)
         open_up: list[Effect] = [
             read_only_effect(world, self.role, database, on=False) for database in databases
@@ -202,7 +211,7 @@ class OpenSide(Step):
         refresh: list[Effect] = [RefreshViews(world, self.role, name) for name in databases]
         return [open_up, refresh]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
         for database in await world.databases(self.role):
             name_stale_views(world, watch, self.role, database)
@@ -213,7 +222,7 @@ def refresh_key(role: Role, database: str) -> str:
     return f"{role.slug}/{database}/refresh"
 
 
-def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> None:
+def name_stale_views(world: RunContext, watch: Watch, role: Role, database: str) -> None:
     """Warn of each materialized view that was not refreshed: it shows what it showed before."""
     key = refresh_key(role, database)
     skipped = dict((world.done(key) or {}).get("skipped") or {})
@@ -227,7 +236,7 @@ def name_stale_views(world: World, watch: Watch, role: Role, database: str) -> N
 class RefreshViews(Effect):
     """One database's materialized views: replication does not carry them."""
 
-    def __init__(self, world: World, role: Role, database: str) -> None:
+    def __init__(self, world: RunContext, role: Role, database: str) -> None:
         self.key = refresh_key(role, database)
         self.title = f"refresh the materialized views of {database}"
         self._world = world
@@ -268,7 +277,7 @@ class RollbackSettled(Step):
     def __init__(self, on: Role) -> None:
         self.on = on
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         new_blue = await world.cluster(Role.NEW_BLUE)
 
         async def probe() -> Finding:
@@ -295,7 +304,7 @@ class RollbackSettled(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         serving = await world.cluster(self.on)
         async with world.connect(self.on) as connection:
             watch.evidence(
@@ -305,7 +314,7 @@ class RollbackSettled(Step):
         # Old blue is gone back to uncompared: what was accepted is of another side.
         for words in world.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
             watch.evidence(f"as accepted before: {words}")
-        if held(world).publisher is self.on and world.fact("slots"):
+        if current_pair(world).publisher is self.on and world.fact("slots"):
             watch.evidence(
                 "new blue follows, closed: going forward again would lose nothing. Until you go, "
                 "or settle, slots on blue prime hold the way open"

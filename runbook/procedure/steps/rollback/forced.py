@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
@@ -46,7 +46,7 @@ HEARD = (
 """Why the way is closed while the cluster is heard of, and what to do."""
 
 
-def loss(world: World) -> str:
+def loss(world: RunContext) -> str:
     """Return how far the one that follows was behind when that was last known, when it was, and
     what it was never fed.
     """
@@ -68,7 +68,7 @@ def _at(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-async def refuse_if_back(world: World, away: Role) -> None:
+async def refuse_if_back(world: RunContext, away: Role) -> None:
     """Raise `Refused` where the cluster answers, or is heard of: it may serve the applications."""
     heard = verdicts.unreached(world)
     if heard is not None and heard.state is Serving.CUT:
@@ -101,7 +101,7 @@ class ForcedAssess(Step):
             "comes back."
         )
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         await refuse_if_back(world, self.away)
         name, away, to = world.plan.cluster.identifier, self.away.value, self.to.value
         down = verdicts.unreached(world, fresh=False)
@@ -125,7 +125,7 @@ class ForcedAssess(Step):
             ),
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         target = await world.cluster(self.to)
         if not target.available:
             raise Refused(
@@ -152,15 +152,15 @@ class CutOff(StopTraffic):
         version = "old" if on is Role.BLUE_PRIME else "new"
         self.undo = f"Branch to stay on the {version} version, if {on.value} is back."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         return [each for each in await super().gates(world) if each.key.startswith(STOPPED_BY_HAND)]
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         await refuse_if_back(world, self.on)
         by_command = world.plan.traffic.stop is StopMethod.COMMAND
         return [[self._command(world)]] if by_command else ()
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         watch.evidence("", key="fence", value={"proved": False, "on": self.on.value})
         watch.evidence(
             f"the applications were told to stop; {self.on.value} cannot be asked whether they did",
@@ -179,10 +179,10 @@ class ApplyReceived(Step):
         self.to = to
         self.why = f"What has arrived on {to.value} is not given up."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         return f"{self.to.value} was detached before" * detached(world, self.to)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits, before = world.plan.limits, -1
         async for _ in watch.until(
             limits.drain_s, every_s=limits.fast_poll_s, what="the apply workers to come to an end"
@@ -201,7 +201,7 @@ class ApplyReceived(Step):
                 )
 
 
-def _ahead_key(world: World, on: Role, database: str) -> str:
+def _ahead_key(world: RunContext, on: Role, database: str) -> str:
     """Return the key of one database's move: each stay makes its own, the last one is behind."""
     return f"{on.slug}/{database}/sequences-ahead/{world.stay}"
 
@@ -209,7 +209,7 @@ def _ahead_key(world: World, on: Role, database: str) -> str:
 class AheadEffect(Effect):
     """One database's sequences, moved beyond what was given out where they cannot be asked."""
 
-    def __init__(self, world: World, on: Role, database: str) -> None:
+    def __init__(self, world: RunContext, on: Role, database: str) -> None:
         self.stakes = Stakes(Stake.CHANGE, on)
         self.key = _ahead_key(world, on, database)
         self.title = f"move the sequences of {database} ahead on {on.value}"
@@ -257,11 +257,11 @@ class SequencesAhead(Step):
             "come again."
         )
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         databases = await captured_databases(world, self.away)
         return [[AheadEffect(world, self.to, name) for name in databases]]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         for database in await captured_databases(world, self.away):
             done = world.done(_ahead_key(world, self.to, database)) or {}
             refused, guessed = done.get("refused") or [], done.get("guessed") or []
@@ -282,11 +282,11 @@ class ForcedOpen(OpenSide):
         super().__init__(to)
         self.away = away
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         await refuse_if_back(world, self.away)
         return await super().effects(world)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await super().verify(world, watch)
         watch.evidence(
             f"{self.away.value} is given up: it is to be closed as soon as it answers",
@@ -307,7 +307,7 @@ class ForcedSettled(Step):
         self.away = away
         self.to = to
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         cluster = await world.cluster(self.to)
         async with world.connect(self.to) as connection:
             watch.evidence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -24,7 +24,7 @@ UNDO = "ALTER ROLE … LOGIN, ALTER DATABASE … RESET default_transaction_read_
 class EndSessions(Effect):
     """End the clients' sessions: those that were open before it was made read-only may write."""
 
-    def __init__(self, world: World, role: Role) -> None:
+    def __init__(self, world: RunContext, role: Role) -> None:
         self.stakes = Stakes(Stake.STOP, role)
         self.key = f"{role.slug}/end-sessions"
         self.title = f"end the sessions of clients on {role.value}"
@@ -52,7 +52,7 @@ class EndSessions(Effect):
         return {"ended": len(ended)}
 
 
-async def waves(world: World, role: Role) -> list[Wave]:
+async def waves(world: RunContext, role: Role) -> list[Wave]:
     """Return what closes a cluster: LOGIN and sessions first, where the plan takes LOGIN."""
     databases = await world.databases(role)
     read_only = [read_only_effect(world, role, database, on=True) for database in databases]
@@ -62,7 +62,7 @@ async def waves(world: World, role: Role) -> list[Wave]:
     return [read_only, [EndSessions(world, role)]]
 
 
-async def prove(world: World, watch: Watch, role: Role) -> None:
+async def prove(world: RunContext, watch: Watch, role: Role) -> None:
     """Prove that no client can write on a cluster that was given up; it is not looked for then."""
     seen = await given_up.look(world)
     if seen is None:
@@ -97,11 +97,11 @@ class ShutGivenUp(Step):
         self.key = f"close-{role.slug}"
         self.title = f"Close {role.value}, if it is back"
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         seen = await given_up.look(world)
         return () if seen is None or seen.admission is None else await waves(world, self.role)
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         seen = await given_up.look(world)
         if seen is not None and seen.admission is None:
             watch.warning(

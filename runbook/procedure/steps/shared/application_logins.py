@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import Watch
@@ -23,7 +23,7 @@ async def able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
     return sorted({role.name for role in roles} & set(names))
 
 
-async def keep_logins(world: World, watch: Watch, on: Role) -> None:
+async def keep_logins(world: RunContext, watch: Watch, on: Role) -> None:
     """Keep which application roles may log in, with those from which this run took it."""
     names = world.plan.traffic.application_roles
     if not (world.plan.traffic.lock_roles and names):

@@ -14,7 +14,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate
 from runbook.failures import Finding, StepFailed
@@ -29,7 +29,7 @@ _GONE_S = 10.0
 _POLL_S = 0.02
 
 
-async def terminable(world: World, publisher: Role) -> list[SlotBlocker]:
+async def terminable(world: RunContext, publisher: Role) -> list[SlotBlocker]:
     """Return the open write transactions whose sessions may be ended.
 
     Not those of the server or of AWS, and not the prepared ones, which no session holds: they are
@@ -72,7 +72,7 @@ def session_key(blocker: SlotBlocker) -> str:
 class EndBlocker(Effect):
     """End one session, known by its pid and the time at which it began."""
 
-    def __init__(self, world: World, on: Role, blocker: SlotBlocker) -> None:
+    def __init__(self, world: RunContext, on: Role, blocker: SlotBlocker) -> None:
         self.key = f"{on.slug}/end/{session_key(blocker)}"
         self.title = f"end session {blocker.pid} of {blocker.role} in {blocker.database}"
         self._world = world

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from runbook.aws.facts import Cluster
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 
 
-def after_clone(world: World, source: Cluster, clone: Cluster) -> list[str]:
+def after_clone(world: RunContext, source: Cluster, clone: Cluster) -> list[str]:
     """Return what blue prime needs before applications may use it as they use production."""
     said = []
     if any(

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from runbook import preflight
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused
 from runbook.preflight import Level, Result
@@ -39,7 +39,7 @@ _NAMED = 5
 """So many results are named in a sentence."""
 
 
-async def check(world: World, watch: Watch) -> None:
+async def check(world: RunContext, watch: Watch) -> None:
     """Run the preflight, keep every result, and refuse on a block or an unknown.
 
     Warnings that neither the plan nor a person has acknowledged in this run are asked for.
@@ -127,7 +127,7 @@ def _tell_changes(
         )
 
 
-async def _ask(world: World, watch: Watch, results: Sequence[Result]) -> None:
+async def _ask(world: RunContext, watch: Watch, results: Sequence[Result]) -> None:
     """Have a person accept the warnings that are new to this run, or refuse."""
     known = set(world.fact(ACCEPTED) or ())
     asking = [result for result in results if result.asks and result.name not in known]

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Stake, Stakes, Watch
 from runbook.failures import Finding, Refused
-from runbook.procedure.steps.shared.effects import Look, Settled, no, yes
+from runbook.procedure.steps.shared.effects import ProbeFn, Settled, no, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 
 
-async def own(world: World, role: Role) -> Cluster | None:
+async def own(world: RunContext, role: Role) -> Cluster | None:
     """Return the role's cluster if this run created it and it does not serve; refuse otherwise.
 
     None where it is gone already.
@@ -44,7 +44,7 @@ async def own(world: World, role: Role) -> Cluster | None:
     return cluster
 
 
-def serves(world: World, role: Role) -> bool:
+def serves(world: RunContext, role: Role) -> bool:
     """Return whether the applications were led to, or let in on, a role's cluster.
 
     Its name does not tell: only the endpoint method `rename` gives it the production name.
@@ -67,7 +67,7 @@ def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
 
 
 async def deletion(
-    world: World, cluster: Cluster, role: Role, *, snapshot: str = "", until_gone: bool = False
+    world: RunContext, cluster: Cluster, role: Role, *, snapshot: str = "", until_gone: bool = False
 ) -> list[list[Effect]]:
     """Return the waves that delete a role's cluster: protection off, readers, writer, cluster.
 
@@ -87,7 +87,7 @@ async def deletion(
 
 
 def delete_instance_effect(
-    world: World, instance: Instance, role: Role, *, until_gone: bool = False
+    world: RunContext, instance: Instance, role: Role, *, until_gone: bool = False
 ) -> Effect:
     """Return the deletion of an instance, settled at once or when its name is free again."""
     name = instance.identifier
@@ -107,7 +107,7 @@ def delete_instance_effect(
     )
 
 
-def unprotect(world: World, cluster: Cluster, role: Role) -> Effect:
+def unprotect(world: RunContext, cluster: Cluster, role: Role) -> Effect:
     """Return the lifting of a cluster's deletion protection, without which it would not go."""
 
     async def probe() -> Finding:
@@ -146,7 +146,7 @@ def unprotect(world: World, cluster: Cluster, role: Role) -> Effect:
 _Looked = Callable[[], Awaitable[Cluster | Instance | None]]
 
 
-def _gone_or_going(look: _Looked, name: str) -> Look:
+def _gone_or_going(look: _Looked, name: str) -> ProbeFn:
     async def probe() -> Finding:
         found = await look()
         if found is None:
@@ -165,7 +165,7 @@ def _gone(look: _Looked, name: str) -> Settled:
 
 
 def _delete_cluster(
-    world: World, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
+    world: RunContext, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
 ) -> Effect:
     async def look() -> Cluster | None:
         return await world.rds.cluster_by_resource_id(cluster.resource_id)
@@ -183,7 +183,7 @@ def _delete_cluster(
     )
 
 
-async def await_gone(world: World, watch: Watch, role: Role) -> None:
+async def await_gone(world: RunContext, watch: Watch, role: Role) -> None:
     """Wait until AWS no longer lists a role's cluster."""
     limits = world.plan.limits
     async for _ in watch.until(
@@ -196,7 +196,7 @@ async def await_gone(world: World, watch: Watch, role: Role) -> None:
         watch.progress(f"{found.identifier} is {found.status}")
 
 
-def delete_group_effect(world: World, name: str) -> Effect:
+def delete_group_effect(world: RunContext, name: str) -> Effect:
     """Return the deletion of the parameter group that this run made."""
 
     async def probe() -> Finding:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from runbook.aws import Aws, Call
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Stake, Stakes
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
@@ -17,7 +17,7 @@ from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.statement import Statement, at_most
 from state.records import Json
 
-Look = Callable[[], Awaitable[Finding]]
+ProbeFn = Callable[[], Awaitable[Finding]]
 Settled = Callable[[], Awaitable[str]]
 Keep = Callable[[Mapping[str, Json]], Mapping[str, Json]]
 LookInside = Callable[[AsyncConnection], Awaitable[Finding]]
@@ -81,7 +81,7 @@ class ApiEffect(Effect):
         *,
         key: str,
         title: str,
-        probe: Look,
+        probe: ProbeFn,
         keep: Keep | None = None,
         settled: Settled | None = None,
         settle_limit_s: float = 600.0,
@@ -124,7 +124,7 @@ class SqlEffect(Effect):
 
     def __init__(
         self,
-        world: World,
+        world: RunContext,
         role: Role,
         database: str,
         statements: Sequence[Statement],

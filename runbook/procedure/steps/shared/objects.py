@@ -6,38 +6,44 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.proofs import objects
-from runbook.proofs.objects import ObjectsLook, Unlike
+from runbook.proofs.objects import ObjectsSurvey, Unlike
 
 LEFT = "objects.left"
 """What is not alike and was accepted before the latest move, in words: the report names each."""
 
 
-async def keep_printed(world: World, watch: Watch, source: Role, target: Role) -> None:
+async def keep_printed(world: RunContext, watch: Watch, source: Role, target: Role) -> None:
     """Let what two versions print differently count as alike, as it stands right after the upgrade.
 
     Nobody has changed it by then: the target was made from the source.
     """
     if objects.known(world) is not None:
         return
-    look = ObjectsLook(world)
+    look = ObjectsSurvey(world)
     alike = objects.printed(await look.look(source, target, await world.databases(target)))
     watch.evidence(objects.taken(alike), key=objects.KNOWN, value=alike)
 
 
 async def refuse_unless_alike(
-    world: World, watch: Watch, source: Role, target: Role, databases: Sequence[str], *, todo: str
+    world: RunContext,
+    watch: Watch,
+    source: Role,
+    target: Role,
+    databases: Sequence[str],
+    *,
+    todo: str,
 ) -> None:
     """Name what applications would miss on the target; go on where a person accepts just that.
 
     Where a side cannot be asked, a person may go on as well: a way off it must not be held up.
     """
-    look = ObjectsLook(world)
+    look = ObjectsSurvey(world)
     try:
         every = await look.look(source, target, databases)
     except (StepFailed, *UNREACHABLE) as error:
@@ -84,7 +90,7 @@ async def _go_on_unknown(watch: Watch, words: str, source: Role, target: Role) -
     watch.evidence(f"roles, grants and code were not compared: {words}")
 
 
-def _keep_left(world: World, watch: Watch, every: Sequence[Unlike], target: Role) -> None:
+def _keep_left(world: RunContext, watch: Watch, every: Sequence[Unlike], target: Role) -> None:
     accepted = set(world.fact(ACCEPTED) or ())
     left = [each for each in every if each.key in accepted]
     watch.evidence(
@@ -121,7 +127,7 @@ def accepting(key: str, words: Sequence[str], target: str) -> Gate:
 
 
 def keep_accepted(
-    world: World, watch: Watch, pairs: Mapping[str, list[str]], words: Sequence[str]
+    world: RunContext, watch: Watch, pairs: Mapping[str, list[str]], words: Sequence[str]
 ) -> None:
     """Let the pairs count as alike from now on; the report names each."""
     for one in words:

@@ -9,7 +9,7 @@ from datetime import datetime
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.parameters import Carried, carry, create_group_call, modify_group_calls
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
@@ -20,7 +20,7 @@ LISTED_S = 120.0
 """Within this AWS shows what it has made: its describes trail its own changes."""
 
 
-def target_group(world: World) -> str:
+def target_group(world: RunContext) -> str:
     """Return the name of green's cluster parameter group."""
     return world.plan.upgrade.cluster_parameter_group or world.name("pg")
 
@@ -34,11 +34,11 @@ class PrepareParameters(Step):
     risk = Risk.REVERSIBLE
     undo = "abort deletes the group."
 
-    async def skip(self, world: World) -> str:
+    async def skip(self, world: RunContext) -> str:
         given = world.plan.upgrade.cluster_parameter_group
         return f"the plan names {given}" if given else ""
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         name = target_group(world)
         carried, family = await self._carried(world)
 
@@ -62,7 +62,7 @@ class PrepareParameters(Step):
             ),
         ]
 
-    async def _let_settle(self, world: World, watch: Watch) -> None:
+    async def _let_settle(self, world: RunContext, watch: Watch) -> None:
         """Wait as long as AWS asks for before a new group is used for the first time."""
         made = world.fact("parameters.made")
         if made is None:
@@ -77,7 +77,7 @@ class PrepareParameters(Step):
                 return
             watch.progress(f"a new group is let settle, {left:.0f} s left", 1 - left / limit)
 
-    async def _carried(self, world: World) -> tuple[Carried, str]:
+    async def _carried(self, world: RunContext) -> tuple[Carried, str]:
         """Return what blue's group has set by hand, as green's family takes it; and the family."""
         target = await world.rds.engine_version(world.plan.upgrade.target_version)
         if target is None:
@@ -93,7 +93,7 @@ class PrepareParameters(Step):
         )
         return carry(user_set, family), target.family
 
-    def _set_values(self, world: World, name: str, change: Call, part: str) -> Effect:
+    def _set_values(self, world: RunContext, name: str, change: Call, part: str) -> Effect:
         async def values_set() -> Finding:
             wanted = {
                 row["ParameterName"]: row["ParameterValue"]
@@ -113,7 +113,7 @@ class PrepareParameters(Step):
             probe=values_set,
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         name = target_group(world)
         limits = world.plan.limits
         async for _ in watch.until(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.aws.facts import Cluster, Instance
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate
 from runbook.procedure.steps.shared.deletion import delete_instance_effect, deletion
@@ -17,7 +17,7 @@ from runbook.procedure.steps.shared.deletion import delete_instance_effect, dele
 DELETING = "deleting"
 
 
-async def failed_clone(world: World) -> Cluster | None:
+async def failed_clone(world: RunContext) -> Cluster | None:
     """Return blue prime where this run made it and it failed, or goes after that; else None."""
     found = await world.find(Role.BLUE_PRIME)
     if found is None or found.tags.get(RUN_TAG) != world.run:
@@ -25,7 +25,7 @@ async def failed_clone(world: World) -> Cluster | None:
     return found if found.failed or found.status == DELETING else None
 
 
-async def failed_instances(world: World) -> list[Instance]:
+async def failed_instances(world: RunContext) -> list[Instance]:
     """Return blue prime's instances that this run made and that failed, or go after that."""
     cluster = await world.find(Role.BLUE_PRIME)
     if cluster is None or cluster.tags.get(RUN_TAG) != world.run:
@@ -56,12 +56,12 @@ def gates(failed: Sequence[Cluster | Instance]) -> list[Gate]:
     ]
 
 
-async def clone_removal(world: World, failed: Cluster | None) -> list[list[Effect]]:
+async def clone_removal(world: RunContext, failed: Cluster | None) -> list[list[Effect]]:
     """Return the waves after which the failed clone's name is free."""
     return [] if failed is None else await deletion(world, failed, Role.BLUE_PRIME, until_gone=True)
 
 
-def instance_removal(world: World, failed: Sequence[Instance]) -> list[list[Effect]]:
+def instance_removal(world: RunContext, failed: Sequence[Instance]) -> list[list[Effect]]:
     """Return the waves after which the names of failed instances are free."""
     role = Role.BLUE_PRIME
     return [[delete_instance_effect(world, each, role, until_gone=True) for each in failed]]

@@ -6,10 +6,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from runbook.aws import AwsRefused, Call
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.step import Stakes
 from runbook.failures import Answer
-from runbook.procedure.steps.shared.effects import ApiEffect, Keep, Look, Settled
+from runbook.procedure.steps.shared.effects import ApiEffect, Keep, ProbeFn, Settled
 from state.records import Json
 
 Worth = Callable[[], Awaitable[bool]]
@@ -29,12 +29,12 @@ class PatientEffect(ApiEffect):
 
     def __init__(
         self,
-        world: World,
+        world: RunContext,
         call: Call,
         *,
         key: str,
         title: str,
-        probe: Look,
+        probe: ProbeFn,
         keep: Keep | None = None,
         settled: Settled | None = None,
         settle_limit_s: float = 600.0,

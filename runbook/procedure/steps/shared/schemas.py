@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from runbook.amounts import counted
-from runbook.base.context import World
-from runbook.base.pair import Sides
+from runbook.base.context import RunContext
+from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import Refused
@@ -18,13 +18,13 @@ from runbook.proofs import schema_drift, schemas_equal
 from runbook.proofs.schema_drift import Drift, Where
 from runbook.proofs.schemas_equal import Alike
 
-SIDES = Sides(Role.BLUE, Role.GREEN)
+SIDES = ReplicationPair(Role.BLUE, Role.GREEN)
 NAMED = 10
 VALID_S = 7 * 86400.0
 """A decision is about exactly these differences, and others ask anew."""
 
 
-async def compare_databases(world: World, watch: Watch) -> list[str]:
+async def compare_databases(world: RunContext, watch: Watch) -> list[str]:
     """Return the databases that blue and green have now, and keep them; fail where they differ."""
     blue, green = [sorted(await world.databases(role)) for role in (Role.BLUE, Role.GREEN)]
     if blue == green:
@@ -56,7 +56,7 @@ async def compare_databases(world: World, watch: Watch) -> list[str]:
     )
 
 
-async def compare_schemas(world: World, watch: Watch, databases: Sequence[str]) -> None:
+async def compare_schemas(world: RunContext, watch: Watch, databases: Sequence[str]) -> None:
     """Compare green's schemas with blue's, and keep what is written otherwise and is the same.
 
     pg_upgrade makes green's from what blue's server prints of its own, so green's server reads both
@@ -95,7 +95,9 @@ async def compare_schemas(world: World, watch: Watch, databases: Sequence[str]) 
         )
 
 
-async def _compare(world: World, database: str) -> tuple[list[Alike], list[Alike], list[Drift]]:
+async def _compare(
+    world: RunContext, database: str
+) -> tuple[list[Alike], list[Alike], list[Drift]]:
     """Return what is the same, what differs in expressions alone, and all that differs."""
     async with (
         world.connect(Role.BLUE, database) as blue,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
-from runbook.base.context import RUN_TAG, World
+from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
@@ -25,7 +25,7 @@ STEADY_LOOKS = 3
 """Looks in a row that must find green available: AWS has shown it too early."""
 
 
-async def deployment(world: World) -> Deployment | None:
+async def deployment(world: RunContext) -> Deployment | None:
     """Return this run's blue/green deployment as it is now, or None where there is none."""
     kept = world.fact("deployment")
     if kept is not None:
@@ -33,13 +33,13 @@ async def deployment(world: World) -> Deployment | None:
     return await _deployment_made(world)
 
 
-async def _deployment_made(world: World) -> Deployment | None:
+async def _deployment_made(world: RunContext) -> Deployment | None:
     """Return the deployment that bears the run's name and tag: a name alone may be anybody's."""
     found = await world.rds.deployment_by_name(world.name("bgd"))
     return found if found is not None and found.tags.get(RUN_TAG) == world.run else None
 
 
-async def required_deployment(world: World) -> Deployment:
+async def required_deployment(world: RunContext) -> Deployment:
     """Return this run's deployment, or fail in words."""
     found = await deployment(world)
     if found is None:
@@ -52,7 +52,7 @@ async def required_deployment(world: World) -> Deployment:
     return found
 
 
-async def blue_by_its_name(world: World) -> Cluster:
+async def blue_by_its_name(world: RunContext) -> Cluster:
     """Return blue; refuse where another cluster bears its name, as after a switchover.
 
     The journal may know less than the world: an older copy of it was put back.
@@ -73,7 +73,7 @@ async def blue_by_its_name(world: World) -> Cluster:
 class Deletion:
     """The deletion of a deployment that AWS has accepted, look by look."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._begun = False
         self._asked = time.monotonic()
@@ -107,7 +107,7 @@ class CreateDeployment(Step):
     risk = Risk.REVERSIBLE
     undo = "abort deletes the deployment and green; blue stays as it is."
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         blue = await blue_by_its_name(world)
         name = world.name("bgd")
         plan = world.plan.upgrade
@@ -144,7 +144,7 @@ class CreateDeployment(Step):
             ]
         ]
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         async for _ in watch.until(LISTED_S, every_s=1, what="the deployment to be listed"):
             found = await _deployment_made(world)
             if found is not None:
@@ -164,7 +164,7 @@ class AwaitGreen(Step):
     why = "Half an hour to several hours; blue serves all the while."
     undo = "abort deletes green; waiting itself changes nothing."
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits = world.plan.limits
         steady = 0
         async for _ in watch.until(
@@ -183,7 +183,7 @@ class AwaitGreen(Step):
                 done / len(found.tasks) if found.tasks else None,
             )
 
-    async def _busy(self, world: World, found: Deployment) -> str:
+    async def _busy(self, world: RunContext, found: Deployment) -> str:
         """Return what is not available yet, or an empty string; fail on what will not be."""
         active = next((name for name, status in found.tasks if status == "IN_PROGRESS"), "")
         if found.status != AVAILABLE or not found.target:
@@ -208,7 +208,7 @@ class AwaitGreen(Step):
             (f"{each.identifier} is {each.status}" for each in members if not each.available), ""
         )
 
-    async def _bind(self, world: World, watch: Watch, found: Deployment) -> bool:
+    async def _bind(self, world: RunContext, watch: Watch, found: Deployment) -> bool:
         green = await world.rds.cluster(found.target.rsplit(":", 1)[-1])
         if green is None:
             return False

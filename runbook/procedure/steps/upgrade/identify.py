@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbook.amounts import counted
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Step, Watch
 from runbook.failures import Refused
@@ -17,7 +17,7 @@ class Identify(Step):
     title = "Identify the cluster"
     why = "Names move during an upgrade; the resource id never does."
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         wanted = world.plan.cluster
         identity = await world.aws.identity()
         if identity.account != wanted.account:
@@ -63,5 +63,5 @@ class Preflight(Step):
     title = "Preflight checks"
     why = "Most failed upgrades and silent losses can be seen before they begin."
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         await check(world, watch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import StepFailed
@@ -15,7 +15,7 @@ from runbook.proofs import late_writes, write_fence
 ACCEPT = "accept-unproved-freeze"
 
 
-def gates(world: World) -> Sequence[Gate]:
+def gates(world: RunContext) -> Sequence[Gate]:
     """Return the decision to go on where the statistics cannot tell; a change is never accepted."""
     unproved = world.fact("freeze.unproved")
     if unproved is None:
@@ -30,7 +30,7 @@ def gates(world: World) -> Sequence[Gate]:
     )
 
 
-async def compare_marks(world: World, watch: Watch, when: str) -> None:
+async def compare_marks(world: RunContext, watch: Watch, when: str) -> None:
     """Compare old blue with the marks taken inside the fence; refuse on any change.
 
     A restart, a checkpoint, hint bits, VACUUM and ANALYZE leave the marks as they are.
@@ -61,7 +61,7 @@ async def compare_marks(world: World, watch: Watch, when: str) -> None:
     )
 
 
-async def _since_the_freeze(world: World) -> MarkVerdict:
+async def _since_the_freeze(world: RunContext) -> MarkVerdict:
     kept = world.fact(write_fence.OLD_BLUE_MARKS) or world.fact("marks.blue")
     if kept is None:
         return MarkVerdict(None, ("no marks of blue from inside the fence are kept",), "")
@@ -69,7 +69,7 @@ async def _since_the_freeze(world: World) -> MarkVerdict:
         return await marks.compare_now(Marks.from_json(kept), opened)
 
 
-async def _same_rows(world: World, watch: Watch, verdict: MarkVerdict) -> bool:
+async def _same_rows(world: RunContext, watch: Watch, verdict: MarkVerdict) -> bool:
     """Return whether the rows prove what marks cannot tell (lost in a crash, say).
 
     Only while the applications have not been let in: then new blue is as it was fenced.
@@ -85,7 +85,7 @@ async def _same_rows(world: World, watch: Watch, verdict: MarkVerdict) -> bool:
     return found.proved
 
 
-async def name_later_writes(world: World, watch: Watch) -> None:
+async def name_later_writes(world: RunContext, watch: Watch) -> None:
     """Name what was written on old blue after it was cloned.
 
     Blue prime is exact without it: the clone was seen to be complete before. But whoever wrote

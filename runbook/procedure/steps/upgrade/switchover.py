@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.aws.facts import Deployment
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Stake, Stakes, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -32,7 +32,7 @@ STILL_AVAILABLE_S = 60.0
 """Right after the call Describe may still say AVAILABLE; within this it is not a cancellation."""
 
 
-def pivot_gate(world: World) -> Gate:
+def pivot_gate(world: RunContext) -> Gate:
     """Return the decision that stops the applications and switches over."""
     name = world.plan.cluster.identifier
     return Gate(
@@ -60,10 +60,10 @@ class Switchover(Step):
     risk = Risk.PIVOT
     undo = "rollback: before traffic resumes, back to old blue; nothing is lost."
 
-    async def gates(self, world: World) -> Sequence[Gate]:
+    async def gates(self, world: RunContext) -> Sequence[Gate]:
         return (pivot_gate(world),)
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         kept = world.fact("deployment")
         identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
         timeout = world.plan.upgrade.switchover_timeout_s
@@ -111,7 +111,7 @@ class Switchover(Step):
             ]
         ]
 
-    async def _refuse_open(self, world: World) -> None:
+    async def _refuse_open(self, world: RunContext) -> None:
         """Refuse the pivot where the fence was proved some time ago and does not stand any more.
 
         Once it was asked for, blue is AWS's to close.
@@ -128,7 +128,7 @@ class Switchover(Step):
                 f"{blue.engine_version}. The applications are stopped.",
             )
 
-    async def _refuse_invalid(self, world: World) -> None:
+    async def _refuse_invalid(self, world: RunContext) -> None:
         found = await deployment(world)
         if found is None or found.status != INVALID or await _named_as_after(world):
             return
@@ -141,7 +141,7 @@ class Switchover(Step):
             todo="Branch to abort, which starts them and deletes green.",
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         limits = world.plan.limits
         limit = world.plan.upgrade.switchover_timeout_s + limits.switchover_grace_s
         begun = False
@@ -161,7 +161,7 @@ class Switchover(Step):
             ):
                 raise await self._returned(world, watch, found)
 
-    async def _completed(self, world: World, watch: Watch) -> None:
+    async def _completed(self, world: RunContext, watch: Watch) -> None:
         name = world.plan.cluster.identifier
         new_blue, old_blue = await asyncio.gather(
             world.cluster(Role.NEW_BLUE), world.cluster(Role.OLD_BLUE)
@@ -188,7 +188,7 @@ class Switchover(Step):
             },
         )
 
-    async def _returned(self, world: World, watch: Watch, found: Deployment) -> StepFailed:
+    async def _returned(self, world: RunContext, watch: Watch, found: Deployment) -> StepFailed:
         """Say that AWS gave up, and what the clusters are named: nothing is taken for granted."""
         reason = found.status_details or await _last_event(world, found.identifier)
         blue, green = await asyncio.gather(world.cluster(Role.BLUE), world.find(Role.GREEN))
@@ -220,14 +220,14 @@ class Switchover(Step):
             todo=again,
         )
 
-    def _keep_returned(self, world: World, watch: Watch, status: str) -> None:
+    def _keep_returned(self, world: RunContext, watch: Watch, status: str) -> None:
         watch.evidence(
             f"the switchover returned ({status}); {world.plan.cluster.identifier} is blue",
             key=RETURNED,
             value={"at": world.now().isoformat(), "status": status},
         )
 
-    async def _gone(self, world: World, watch: Watch) -> StepFailed:
+    async def _gone(self, world: RunContext, watch: Watch) -> StepFailed:
         blue = await world.cluster(Role.BLUE)
         if blue.identifier == world.plan.cluster.identifier:
             self._keep_returned(world, watch, "the deployment is gone")
@@ -238,12 +238,12 @@ class Switchover(Step):
         )
 
 
-async def _named_as_after(world: World) -> bool:
+async def _named_as_after(world: RunContext) -> bool:
     """Tell whether green bears the production name."""
     green = await world.find(Role.GREEN)
     return green is not None and green.identifier == world.plan.cluster.identifier
 
 
-async def _last_event(world: World, identifier: str) -> str:
+async def _last_event(world: RunContext, identifier: str) -> str:
     events = await world.rds.events(source_type="blue-green-deployment", source=identifier)
     return events[-1].message if events else ""

@@ -8,7 +8,7 @@ from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.base import server_names
-from runbook.base.context import World
+from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
@@ -39,7 +39,7 @@ class ValidateGreen(Step):
     risk = Risk.REVERSIBLE
     undo = "Not needed: green is not in use; abort deletes it."
 
-    async def effects(self, world: World) -> Sequence[Wave]:
+    async def effects(self, world: RunContext) -> Sequence[Wave]:
         green = await world.cluster(Role.GREEN)
         reboots: list[Effect] = [
             self._reboot(world, green, member.identifier)
@@ -53,7 +53,7 @@ class ValidateGreen(Step):
             ]
         return [*([effect] for effect in reboots), analyzes]
 
-    def _reboot(self, world: World, green: Cluster, identifier: str) -> Effect:
+    def _reboot(self, world: RunContext, green: Cluster, identifier: str) -> Effect:
         async def probe() -> Finding:
             now = await world.cluster(Role.GREEN)
             for member in now.members:
@@ -85,7 +85,7 @@ class ValidateGreen(Step):
             settle_limit_s=world.plan.limits.instance_s,
         )
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         green = await world.cluster(Role.GREEN)
         late = [m.identifier for m in green.members if m.parameter_group_status != "in-sync"]
         if late:
@@ -109,7 +109,7 @@ class ValidateGreen(Step):
 class AnalyzeEffect(Effect):
     """Statistics for one database of green: a major upgrade before version 18 loses them."""
 
-    def __init__(self, world: World, database: str) -> None:
+    def __init__(self, world: RunContext, database: str) -> None:
         self.key = _analyze_key(database)
         self.title = f"analyze {database} on green"
         self._world = world
@@ -158,7 +158,7 @@ def _analyze_key(database: str) -> str:
     return f"green/{database}/analyze"
 
 
-async def _name_unanalyzed(world: World, watch: Watch, database: str) -> None:
+async def _name_unanalyzed(world: RunContext, watch: Watch, database: str) -> None:
     """Warn of each table of green that could not be analyzed: production would have it so."""
     key = _analyze_key(database)
     refused = dict((world.done(key) or {}).get("skipped") or {})
@@ -172,7 +172,7 @@ async def _name_unanalyzed(world: World, watch: Watch, database: str) -> None:
     watch.warning(words if refused else "", key=key)
 
 
-async def _lags(world: World) -> list[SlotLag]:
+async def _lags(world: RunContext) -> list[SlotLag]:
     """Return how far green trails blue, by the slots that AWS made on blue."""
     async with world.connect(Role.BLUE) as connection:
         slots = await catalog.replication_slots(connection)
@@ -180,7 +180,7 @@ async def _lags(world: World) -> list[SlotLag]:
         return list(await replication.slot_lags(connection, names))
 
 
-async def _lag_known(world: World, watch: Watch) -> None:
+async def _lag_known(world: RunContext, watch: Watch) -> None:
     """Record how far green trails blue."""
     lags = await _lags(world)
     for lag in lags:
@@ -189,7 +189,7 @@ async def _lag_known(world: World, watch: Watch) -> None:
         watch.evidence("blue -> green: no logical slot is visible on blue; AWS's word is relied on")
 
 
-async def _follows(world: World, watch: Watch) -> None:
+async def _follows(world: RunContext, watch: Watch) -> None:
     """Wait until green follows blue closely: AWS's guardrails refuse a switchover otherwise."""
     limits = world.plan.limits
     async for waited in watch.until(
@@ -226,7 +226,7 @@ class ReadyToSwitch(Step):
     title = "Ready to switch over"
     why = "The last moment at which nothing has been asked of the applications."
 
-    async def verify(self, world: World, watch: Watch) -> None:
+    async def verify(self, world: RunContext, watch: Watch) -> None:
         found = await required_deployment(world)
         refuse_invalid(found)
         if found.status != AVAILABLE:
@@ -262,7 +262,7 @@ class ReadyToSwitch(Step):
         await server_names.keep(world, watch)
         watch.evidence(HELD_DATABASES)
 
-    async def _both_sides_available(self, world: World, watch: Watch) -> None:
+    async def _both_sides_available(self, world: RunContext, watch: Watch) -> None:
         """Fail where a member is not available: AWS would refuse after the applications stopped."""
         for role in (Role.BLUE, Role.GREEN):
             cluster = await world.cluster(role)
