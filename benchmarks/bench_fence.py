@@ -102,16 +102,16 @@ async def bench(ground: Ground, servers: dict[Role, Server], databases: list[str
                 for name in databases
             }
         made = BenchWorld(opened, WINDOW_S)
-        world, watch = cast(RunContext, made), cast(Watch, made)
-        proof = await measured(lambda: write_fence.prove(world, watch, Role.BLUE, (Role.GREEN,)))
+        context, watch = cast(RunContext, made), cast(Watch, made)
+        proof = await measured(lambda: write_fence.prove(context, watch, Role.BLUE, (Role.GREEN,)))
         looks = {
             "stop-traffic, beyond the window": proof - WINDOW_S * 1000,
             "before the pivot": await measured(
-                lambda: write_fence.refuse_if_open(world, Role.BLUE, now="")
+                lambda: write_fence.refuse_if_open(context, Role.BLUE, now="")
             ),
             "after the capture": await measured(
                 lambda: late_writes.prove_none_slipped_in(
-                    world, watch, Role.NEW_BLUE, Role.OLD_BLUE
+                    context, watch, Role.NEW_BLUE, Role.OLD_BLUE
                 )
             ),
         }

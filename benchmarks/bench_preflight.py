@@ -106,11 +106,13 @@ def fill(tables: int) -> None:
 
 async def look(plan: Plan) -> list[Result]:
     """Run every check."""
-    world = RunContext(run="bench", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
+    context = RunContext(
+        run="bench", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region)
+    )
     try:
-        return await preflight.run(world)
+        return await preflight.run(context)
     finally:
-        await world.forget_connections()
+        await context.forget_connections()
 
 
 def measure(tables: int, queries: Counter[str]) -> tuple[float, int]:

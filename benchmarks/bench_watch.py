@@ -94,7 +94,7 @@ async def catalogs(held: Held, tables: int) -> None:
     """Print what one look at many tables costs on production."""
     for begin in range(1, tables + 1, 500):
         await held.new(MANY.format(begin, min(begin + 499, tables)))
-    async with held.world.connect(Role.NEW_BLUE, held.database) as connection:
+    async with held.context.connect(Role.NEW_BLUE, held.database) as connection:
         for what, ask in (
             ("stamp: nothing has changed", schema.stamp(connection)),
             ("digest: something has", schema.digest(connection, side="publisher", publication="")),

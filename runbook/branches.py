@@ -69,47 +69,47 @@ class Branch:
         return name(self.track, self.way)
 
 
-def branches(world: RunContext, journal: Journal) -> list[Branch]:
+def branches(context: RunContext, journal: Journal) -> list[Branch]:
     """Return every way off the current track, the recommended one first."""
-    where, entry = position(world, journal), journal.entries(world.run)[-1]
-    found = [_way(world, journal, where, entry, key) for key in BRANCHES]
-    if where is not RunPosition.LEFT_BEHIND and (down := verdicts.unreached(world)) is not None:
+    where, entry = position(context, journal), journal.entries(context.run)[-1]
+    found = [_way(context, journal, where, entry, key) for key in BRANCHES]
+    if where is not RunPosition.LEFT_BEHIND and (down := verdicts.unreached(context)) is not None:
         found = [_while_down(way, where, down) for way in found]
-    found.insert([*BRANCHES].index(TO_BLUE_PRIME) + 1, _forced(world, where, entry))
-    here = rollback_path(world, where)
+    found.insert([*BRANCHES].index(TO_BLUE_PRIME) + 1, _forced(context, where, entry))
+    here = rollback_path(context, where)
     found = [replace(way, here=here) for way in found]
     return sorted(found, key=lambda way: (not way.recommended, not way.available))
 
 
 def _way(
-    world: RunContext, journal: Journal, where: RunPosition, entry: TrackEntry, key: Key
+    context: RunContext, journal: Journal, where: RunPosition, entry: TrackEntry, key: Key
 ) -> Branch:
     branch, standing = BRANCHES[key], POSITIONS[where]
     track, way = key
-    steps = tuple(step.key for step in steps_of(track, world.plan, way))
+    steps = tuple(step.key for step in steps_of(track, context.plan, way))
     why_not = "" if key in standing.opens else standing.why_not.get(key, branch.why_not)
-    why_not = _refused(world, where, entry, key) or why_not
-    left = new_databases.gone_by_name(world)
+    why_not = _refused(context, where, entry, key) or why_not
+    left = new_databases.gone_by_name(context)
     cost = (standing.opens.get(key) or branch.cost).format(behind=f" but {left}" if left else "")
     return Branch(
         track,
         way,
         branch.title,
         cost,
-        _time(world, where, key),
+        _time(context, where, key),
         available=not why_not,
         why_not=why_not,
         steps=steps,
         recommended=standing.recommended == key,
-        done=_done(journal, world, steps) if key == PROTECT_FIRST else (),
+        done=_done(journal, context, steps) if key == PROTECT_FIRST else (),
     )
 
 
-def _refused(world: RunContext, where: RunPosition, entry: TrackEntry, key: Key) -> str:
+def _refused(context: RunContext, where: RunPosition, entry: TrackEntry, key: Key) -> str:
     """Return why a branch is not open although the position would allow it, or an empty text."""
     if where is RunPosition.LEFT_BEHIND:
         return ""
-    if key == FOR_GOOD and not world.plan.rollback.protect:
+    if key == FOR_GOOD and not context.plan.rollback.protect:
         return "the plan protects no rollback: the other way to blue prime is this one"
     upgrading = entry.track is Track.UPGRADE
     if key == COMMIT and not upgrading:
@@ -119,24 +119,24 @@ def _refused(world: RunContext, where: RunPosition, entry: TrackEntry, key: Key)
     return "the run is on it" if aborting or on_it else ""
 
 
-def _time(world: RunContext, where: RunPosition, key: Key) -> str:
+def _time(context: RunContext, where: RunPosition, key: Key) -> str:
     """Return how long a branch takes from here."""
-    if key == PROTECT_FIRST and world.fact("subscribed"):
+    if key == PROTECT_FIRST and context.fact("subscribed"):
         return "as long as mending does: m shows what is offered; the applications run meanwhile"
     if key == TO_OLD_BLUE and where is RunPosition.SWITCHOVER_ASKED:
         return f"{BRANCHES[key].time}; known when the switchover's end is seen"
     return BRANCHES[key].time
 
 
-def _done(journal: Journal, world: RunContext, steps: tuple[str, ...]) -> tuple[str, ...]:
+def _done(journal: Journal, context: RunContext, steps: tuple[str, ...]) -> tuple[str, ...]:
     """Return the changes of finishing the protection that the present stay has made already.
 
     A step that only looks is never among them: what it saw may be otherwise now.
     """
     finishing = {step.key for step in protect() if step.risk is not Risk.READ_ONLY}
-    entry = journal.entries(world.run)[-1]
+    entry = journal.entries(context.run)[-1]
     latest = {
-        each.step: each.status for each in journal.attempts(world.run) if each.entry == entry.id
+        each.step: each.status for each in journal.attempts(context.run) if each.entry == entry.id
     }
     return tuple(key for key in steps if key in finishing and key in latest and latest[key].done)
 
@@ -157,14 +157,14 @@ def _while_down(way: Branch, where: RunPosition, down: Production) -> Branch:
     return replace(way, available=False, recommended=False, why_not=why_not)
 
 
-def _forced(world: RunContext, where: RunPosition, entry: TrackEntry) -> Branch:
+def _forced(context: RunContext, where: RunPosition, entry: TrackEntry) -> Branch:
     """Return the way to the cluster that follows, for when the one that serves does not answer."""
     last_word = POSITIONS[where].last_word
     away = Role.BLUE_PRIME if last_word is Role.BLUE_PRIME else Role.NEW_BLUE
     to = ReplicationPair.of(away).subscriber
     track = Track.ROLLBACK if to is Role.BLUE_PRIME else Track.UPGRADE
     on_it = (entry.track, entry.way) == (track, RollbackTarget.FORCED)
-    fed, down = follows(world, where, away), verdicts.unreached(world)
+    fed, down = follows(context, where, away), verdicts.unreached(context)
     lost = where in (RunPosition.WAY_LOST, RunPosition.BACK_WAY_LOST)
     available = fed and down is not None and down.state is not Serving.CUT and not on_it
     why_not = (
@@ -186,10 +186,10 @@ def _forced(world: RunContext, where: RunPosition, entry: TrackEntry) -> Branch:
         RollbackTarget.FORCED,
         f"Force the way to {to.value}: {away.value} is given up",
         f"what {away.value} acknowledged and did not send. Last known: "
-        + forced.loss(world)
+        + forced.loss(context)
         + ("; and what the lost slot did not keep" if lost else ""),
         f"a minute or so; {away.value} is not asked for anything",
         available=available,
         why_not="" if available else why_not,
-        steps=tuple(step.key for step in steps_of(track, world.plan, RollbackTarget.FORCED)),
+        steps=tuple(step.key for step in steps_of(track, context.plan, RollbackTarget.FORCED)),
     )

@@ -18,22 +18,22 @@ Standing = Callable[[Gate], Decision | None]
 """Returns the decision by which a gate was passed lately, so that it is not asked again."""
 
 
-async def preview(world: RunContext, step: Step, standing: Standing, *, is_next: bool) -> Preview:
+async def preview(context: RunContext, step: Step, standing: Standing, *, is_next: bool) -> Preview:
     """Return a step's gates and changes as far as they can be known now.
 
     Of a step to come it is not told what is there, nor whether it would be refused: those before
     it may turn that over.
     """
     try:
-        if reason := await step.skip(world):
+        if reason := await step.skip(context):
             return Preview(step.key, (), (), f"will be skipped: {reason}")
-        gates = tuple(await step.gates(world))
+        gates = tuple(await step.gates(context))
         decided = [each for gate in gates if (each := standing(gate)) is not None]
-        waves = await step.effects(world)
+        waves = await step.effects(context)
         there = await seen_there(waves) if is_next else {}
-        refused = await objection(world) if is_next and waves else ""
+        refused = await objection(context) if is_next and waves else ""
         asking = any(standing(gate) is None for gate in gates)
-        called = await places.names(world) if asking and waves else {}
+        called = await places.names(context) if asking and waves else {}
     except (StepFailed, *UNREACHABLE) as error:
         words = str(error).splitlines()[0]
         when = "could not be looked up now" if is_next else "known when it is reached"

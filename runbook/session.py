@@ -64,7 +64,7 @@ class Session(View):
         super().__init__(journal, run)
         self.writable = journal.writer and run.away is None
         self.who = who or getpass.getuser()
-        self._runner = Runner(self._world, journal, who=self.who, notice=self._monitor.waiting)
+        self._runner = Runner(self._context, journal, who=self.who, notice=self._monitor.waiting)
         self._busy = ""
         self._idle = asyncio.Event()
         self._idle.set()
@@ -144,7 +144,7 @@ class Session(View):
                 step = following.step
         finally:
             self._busy = ""
-            await self._world.forget_connections()
+            await self._context.forget_connections()
             self._idle.set()
         await self._close_at_the_end()
         self._journal.keep_backup()
@@ -165,7 +165,7 @@ class Session(View):
         self._idle.clear()
         self._runner.permission.begin()
         try:
-            found = await remedies.offered(self._world, self._journal, only=key)
+            found = await remedies.offered(self._context, self._journal, only=key)
             remedy = next((each for each in found.remedies if each.key == key), None)
             if remedy is None:
                 raise StepFailed(
@@ -180,7 +180,7 @@ class Session(View):
             self._monitor.nudge()
         finally:
             self._busy = ""
-            await self._world.forget_connections()
+            await self._context.forget_connections()
             self._idle.set()
         await self._close_at_the_end()
         self._journal.keep_backup()
@@ -188,8 +188,8 @@ class Session(View):
 
     def _go_by(self, plan: Plan) -> None:
         self.plan = plan
-        for world in (self._world, self._looking, self._monitor.world):
-            world.plan = plan
+        for context in (self._context, self._looking, self._monitor.context):
+            context.plan = plan
 
     async def _close_at_the_end(self) -> None:
         """Close the run once the last step of a track that ends runs is done."""
@@ -233,7 +233,7 @@ class Session(View):
         # It was offered some time ago, and the run may have moved on since.
         offered = {(each.track, each.way): each for each in await self.ways()}
         way = offered.get((way.track, way.way), way)
-        holder.refuse_if_known_left_behind(self._world)
+        holder.refuse_if_known_left_behind(self._context)
         if not way.available:
             raise StepFailed(
                 f"{way.title} is not possible from here: {way.why_not}.",
@@ -275,7 +275,7 @@ class Session(View):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._watching, LAST_LOOK_S)
             self._watching = None
-            await self._monitor.world.forget_connections()
+            await self._monitor.context.forget_connections()
 
     def leave(self, why: str) -> None:
         """Start nothing more: the effect in flight settles, and `advance` returns after it."""
@@ -295,7 +295,7 @@ class Session(View):
         self._runner.leave()
         await self._idle.wait()
         await self.stop_watching()
-        await self._world.forget_connections()
+        await self._context.forget_connections()
         await self._looking.forget_connections()
         if self.writable and self.run.open:
             self._journal.event(self.run.id, "leave", f"left by {self.who}; nothing was undone")

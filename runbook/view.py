@@ -44,7 +44,7 @@ class View:
         self.plan: Plan = plans.of_run(journal, run)
         self._journal = journal
         aws = Aws(self.plan.cluster.region)
-        self._world = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        self._context = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
         # Looks are on connections of their own, so that none waits for the runner's.
         self._looking = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
         sampling = RunContext(
@@ -86,7 +86,7 @@ class View:
 
     def samples(self, kind: str, subject: str | None, minutes: float) -> list[Sample]:
         """Return measured values of the last minutes, oldest first."""
-        since = self._world.now() - timedelta(minutes=minutes)
+        since = self._context.now() - timedelta(minutes=minutes)
         return self._journal.samples_of(self.run.id, kind, subject, since)
 
     def data_version(self) -> int:
@@ -99,11 +99,11 @@ class View:
 
     def unclosed(self) -> Role | None:
         """Return the cluster that was given up by force and may take writes, or None."""
-        return given_up.of(self._world)
+        return given_up.of(self._context)
 
     def way_back(self) -> str:
         """Return the sentence on the way back from here and what it loses."""
-        return rollback_path(self._world, position(self._world, self._journal), fresh=False)
+        return rollback_path(self._context, position(self._context, self._journal), fresh=False)
 
     def fact(self, key: str) -> Json | None:
         """Return the latest value kept as evidence under a key, or None."""
@@ -119,7 +119,7 @@ class View:
 
     async def ways(self) -> list[Branch]:
         """Return the ways off the current track, the recommended one first."""
-        return branches(self._world, self._journal)
+        return branches(self._context, self._journal)
 
     def _step(self, key: str) -> Step:
         if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):

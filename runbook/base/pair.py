@@ -33,28 +33,28 @@ class ReplicationPair:
         return "a rollback" if self.publisher is Role.NEW_BLUE else "going forward again"
 
 
-def current_pair(world: RunContext) -> ReplicationPair:
+def current_pair(context: RunContext) -> ReplicationPair:
     """Return the sides of the latest capture; before any, those that an upgrade will have."""
-    return ReplicationPair.of(Role((world.fact("capture") or {}).get("publisher", Role.NEW_BLUE)))
+    return ReplicationPair.of(Role((context.fact("capture") or {}).get("publisher", Role.NEW_BLUE)))
 
 
-def publication_name(world: RunContext) -> str:
+def publication_name(context: RunContext) -> str:
     """Return the name of the run's publication, the same in every database."""
-    return world.sql_name()
+    return context.sql_name()
 
 
-def slot_name(world: RunContext, databases: Sequence[str], database: str) -> str:
+def slot_name(context: RunContext, databases: Sequence[str], database: str) -> str:
     """Return the name of a database's slot: slot names are cluster-wide, lower case and short.
 
     PostgreSQL allows `[a-z0-9_]` up to 63 bytes, so a database goes by its number in the list
     that the run recorded at its start.
     """
-    return world.sql_name(str(sorted(databases).index(database) + 1))
+    return context.sql_name(str(sorted(databases).index(database) + 1))
 
 
-def replication_role(world: RunContext) -> str:
+def replication_role(context: RunContext) -> str:
     """Return the role that the subscription logs in with."""
-    return world.sql_name()
+    return context.sql_name()
 
 
 def capture_fact(publisher: Role) -> str:
@@ -65,30 +65,30 @@ def capture_fact(publisher: Role) -> str:
     return f"capture.{publisher.slug}"
 
 
-async def captured_databases(world: RunContext, role: Role) -> list[str]:
+async def captured_databases(context: RunContext, role: Role) -> list[str]:
     """Return the databases that a publisher's capture covers: as recorded, else as they are now."""
-    held_here = current_pair(world).publisher is role
-    recorded = world.fact(capture_fact(role)) or (world.fact("capture") if held_here else None)
+    held_here = current_pair(context).publisher is role
+    recorded = context.fact(capture_fact(role)) or (context.fact("capture") if held_here else None)
     if recorded is not None:
         return list(recorded["databases"])
-    return await world.databases(role)
+    return await context.databases(role)
 
 
 DETACHED = "detached"
 """The fact that lists which clusters follow nobody any more; emptied when one is subscribed."""
 
 
-def detached(world: RunContext, role: Role) -> bool:
+def detached(context: RunContext, role: Role) -> bool:
     """Return whether a cluster was detached and has not been subscribed anew since."""
-    return role.value in (world.fact(DETACHED) or ())
+    return role.value in (context.fact(DETACHED) or ())
 
 
-def locked_roles(world: RunContext) -> tuple[str, ...]:
+def locked_roles(context: RunContext) -> tuple[str, ...]:
     """Return the roles from which this run took LOGIN, or may have.
 
     A role that had none before stays without.
     """
-    roles = set(world.fact("roles.locked") or ())
-    if world.begun(step_keys.STOP_TRAFFIC):
-        roles |= set(world.fact("roles.able") or ())
+    roles = set(context.fact("roles.locked") or ())
+    if context.begun(step_keys.STOP_TRAFFIC):
+        roles |= set(context.fact("roles.able") or ())
     return tuple(sorted(roles))

@@ -31,20 +31,20 @@ class Kept(Protocol):
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None: ...
 
 
-async def keep(world: Instances, watch: Kept) -> None:
+async def keep(context: Instances, watch: Kept) -> None:
     """Keep how the instances of both sides are named now."""
     found = {
         each.resource_id: each.identifier
         for role in (Role.BLUE, Role.GREEN)
-        for each in await world.instances(role)
+        for each in await context.instances(role)
     }
     watch.evidence(f"instances: {', '.join(sorted(found.values()))}", key=FACT, value=found)
 
 
-async def of(world: Instances, role: Role) -> frozenset[str]:
+async def of(context: Instances, role: Role) -> frozenset[str]:
     """Return the names of a cluster's instances as AWS lists them now, and their former ones."""
-    former = world.fact(FACT) or {}
-    now = await world.instances(role)
+    former = context.fact(FACT) or {}
+    now = await context.instances(role)
     names = {each.identifier for each in now}
     return frozenset(
         names | {former[each.resource_id] for each in now if each.resource_id in former}

@@ -175,18 +175,18 @@ class Step(ABC):
     lasts: bool = False
     """Whether what it begins goes on after it, until the run takes another way."""
 
-    async def skip(self, world: RunContext) -> str:
+    async def skip(self, context: RunContext) -> str:
         """Return why the step is not needed here, or an empty string."""
         return ""
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
         """Return what a person must decide before it."""
         return ()
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         """Return the changes it wants, in order; a wave's members may go together."""
         return ()
 
     @abstractmethod
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         """Record evidence that it worked, or raise `StepFailed` saying what to do next."""

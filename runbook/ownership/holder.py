@@ -111,10 +111,10 @@ def latest(clusters: Iterable[Cluster], run: str) -> Mark | None:
     return max(own, key=lambda mark: mark.number, default=None)
 
 
-def left_behind(world: RunContext, clusters: Iterable[Cluster]) -> Mark | None:
+def left_behind(context: RunContext, clusters: Iterable[Cluster]) -> Mark | None:
     """Return the mark of the journal that has acted since this one, or None."""
-    mark = latest(clusters, world.run)
-    own = world.fact(FACT) or {}
+    mark = latest(clusters, context.run)
+    own = context.fact(FACT) or {}
     number = own.get("number", 0)
     if mark is None or mark.number < number:
         # AWS's describes trail its own changes, and tags may be taken away by others.
@@ -123,47 +123,50 @@ def left_behind(world: RunContext, clusters: Iterable[Cluster]) -> Mark | None:
 
 
 def keep_left_behind(
-    world: RunContext, journal: Journal, clusters: Iterable[Cluster]
+    context: RunContext, journal: Journal, clusters: Iterable[Cluster]
 ) -> Mark | None:
     """Look whether this journal was left behind, keep it where that is news, and return it."""
-    mark = left_behind(world, clusters)
-    words, known = mark.words if mark is not None else "", world.fact(LEFT_BEHIND) or ""
+    mark = left_behind(context, clusters)
+    words, known = mark.words if mark is not None else "", context.fact(LEFT_BEHIND) or ""
     if words != known:
         # Whoever holds it goes on from number to number: that it was left behind is told once.
         text = f"this journal was left behind: the run is held by {words}" * (not known)
-        journal.evidence(world.run, FACT, text, key=LEFT_BEHIND, value=words)
+        journal.evidence(context.run, FACT, text, key=LEFT_BEHIND, value=words)
     return mark
 
 
-def refuse_if_known_left_behind(world: RunContext) -> None:
+def refuse_if_known_left_behind(context: RunContext) -> None:
     """Raise `Refused` where the last look found that this journal was left behind."""
-    if words := world.fact(LEFT_BEHIND):
-        raise _left_behind(world, words)
+    if words := context.fact(LEFT_BEHIND):
+        raise _left_behind(context, words)
 
 
-def refuse_if_left_behind(world: RunContext, journal: Journal, clusters: Iterable[Cluster]) -> None:
+def refuse_if_left_behind(
+    context: RunContext, journal: Journal, clusters: Iterable[Cluster]
+) -> None:
     """Raise `Refused` where another journal has acted on the run since this one."""
-    mark = keep_left_behind(world, journal, clusters)
+    mark = keep_left_behind(context, journal, clusters)
     if mark is not None:
-        raise _left_behind(world, mark.words)
+        raise _left_behind(context, mark.words)
 
 
-def _left_behind(world: RunContext, words: str) -> Refused:
-    own = (world.fact(FACT) or {}).get("number", 0)
+def _left_behind(context: RunContext, words: str) -> Refused:
+    own = (context.fact(FACT) or {}).get("number", 0)
     return Refused(
-        f"This journal was left behind: run {world.run} is held by {words}; this journal knows it "
+        f"This journal was left behind: run {context.run} is held by {words}; this journal knows "
+        "it "
         f"up to number {own}.",
         now="Nothing further was changed.",
         todo="Look on there. If nobody acts there any more, read the run anew from the clusters: "
-        f"blueprime adopt {world.plan.cluster.identifier}; from then on this machine holds it.",
+        f"blueprime adopt {context.plan.cluster.identifier}; from then on this machine holds it.",
     )
 
 
-def refuse_if_anothers(world: RunContext, clusters: Sequence[Cluster]) -> None:
+def refuse_if_anothers(context: RunContext, clusters: Sequence[Cluster]) -> None:
     """Raise `Refused` where a cluster of this run bears the mark of another run that goes on."""
     names = {cluster.resource_id: cluster for cluster in clusters}
     for resource_id, mark in marks(clusters).items():
-        if mark.run == world.run or mark.ended:
+        if mark.run == context.run or mark.ended:
             continue
         cluster = names[resource_id]
         remove = Call(
@@ -176,15 +179,15 @@ def refuse_if_anothers(world: RunContext, clusters: Sequence[Cluster]) -> None:
             f"{mark.words}.",
             now="Nothing was changed.",
             todo="Join it there, or take it over: blueprime adopt "
-            f"{world.plan.cluster.identifier} --run {mark.run}. If nobody goes on with it: "
-            f"{remove.cli(world.aws.region)}",
+            f"{context.plan.cluster.identifier} --run {mark.run}. If nobody goes on with it: "
+            f"{remove.cli(context.aws.region)}",
         )
 
 
-def next_mark(world: RunContext, clusters: Iterable[Cluster], *, who: str) -> Mark:
+def next_mark(context: RunContext, clusters: Iterable[Cluster], *, who: str) -> Mark:
     """Return the mark with which this journal takes hold of the run."""
-    seen = latest(clusters, world.run)
-    own = world.fact(FACT) or {}
+    seen = latest(clusters, context.run)
+    own = context.fact(FACT) or {}
     number, claim = (seen.number if seen else 0) + 1, secrets.token_hex(4)
     kept = own.get("number", 0)
     if own.get("set", True):
@@ -192,7 +195,7 @@ def next_mark(world: RunContext, clusters: Iterable[Cluster], *, who: str) -> Ma
     elif kept >= number:
         # It may be there or not. A number that no cluster bears would hide another journal's.
         number, claim = kept, own["claim"]
-    return Mark(world.run, number, claim, who, socket.gethostname(), world.now())
+    return Mark(context.run, number, claim, who, socket.gethostname(), context.now())
 
 
 def as_fact(mark: Mark, *, is_set: bool = True) -> Mapping[str, Json]:
@@ -220,14 +223,14 @@ def calls(mark: Mark, clusters: Iterable[Cluster]) -> dict[str, Call]:
     }
 
 
-async def put(world: RunContext, made: Mapping[str, Call]) -> dict[str, str]:
+async def put(context: RunContext, made: Mapping[str, Call]) -> dict[str, str]:
     """Make calls that put a mark; return the clusters on which it may not be, with AWS's words.
 
     Production may be kept from being tagged, and a cluster may have gone just now. Raises what
     AWS says otherwise, and `StepFailed` where no clear answer came.
     """
     answers = await asyncio.gather(
-        *(world.aws.perform(call) for call in made.values()), return_exceptions=True
+        *(context.aws.perform(call) for call in made.values()), return_exceptions=True
     )
     refused = {}
     for name, answer in zip(made, answers, strict=True):

@@ -24,35 +24,35 @@ FRESH_S = 1.0
 """How old a look at the marks may be: inside the fence each call to AWS is downtime."""
 
 
-async def objection(world: RunContext) -> str:
+async def objection(context: RunContext) -> str:
     """Return why no change could be made now, or an empty string; only looks.
 
     Raises what AWS says where it cannot be asked.
     """
-    return (await objection_and_look(world))[0]
+    return (await objection_and_look(context))[0]
 
 
-async def objection_and_look(world: RunContext) -> tuple[str, dict[Role, ClusterUse]]:
+async def objection_and_look(context: RunContext) -> tuple[str, dict[Role, ClusterUse]]:
     """Return the same, and what the clusters said, who were asked for it."""
-    clusters = await serving.own_clusters(world)
-    if (mark := holder.left_behind(world, clusters)) is not None:
+    clusters = await serving.own_clusters(context)
+    if (mark := holder.left_behind(context, clusters)) is not None:
         return f"this journal was left behind: the run is held by {mark.words}", {}
-    seen = await serving.look(world, clusters)
-    return "; ".join(serving.disagreements(world, seen, ())), seen
+    seen = await serving.look(context, clusters)
+    return "; ".join(serving.disagreements(context, seen, ())), seen
 
 
 class Permission:
     """Of one process, for one run. `who` is the operator's name."""
 
-    def __init__(self, world: RunContext, journal: Journal, *, who: str) -> None:
-        self._world = world
+    def __init__(self, context: RunContext, journal: Journal, *, who: str) -> None:
+        self._context = context
         self._journal = journal
         self._who = who
         self._taken = self._looked = False
         self._listed: list[Cluster] = []
         self._listed_at = float("-inf")
         self._silent: dict[Role, ClusterUse] = {}
-        world.still_held = self.refuse_if_left_behind
+        context.still_held = self.refuse_if_left_behind
 
     def begin(self) -> None:
         """Take hold anew before the next change: a person has asked for something."""
@@ -67,8 +67,8 @@ class Permission:
         if self._looked or step.risk is Risk.READ_ONLY:
             return
         clusters = await self._clusters()
-        holder.refuse_if_left_behind(self._world, self._journal, clusters)
-        serving.refuse_unless_agreed(self._world, await self._seen(clusters), ())
+        holder.refuse_if_left_behind(self._context, self._journal, clusters)
+        serving.refuse_unless_agreed(self._context, await self._seen(clusters), ())
         self._looked = True
 
     async def ask(self, attempt: Attempt, effects: Sequence[Effect]) -> None:
@@ -80,9 +80,9 @@ class Permission:
         if any(each.kind is Stake.DELETE for each in stakes):
             self._forget()
         clusters = await self._clusters()
-        holder.refuse_if_left_behind(self._world, self._journal, clusters)
+        holder.refuse_if_left_behind(self._context, self._journal, clusters)
         if stakes:
-            serving.refuse_unless_agreed(self._world, await self._seen(clusters), stakes)
+            serving.refuse_unless_agreed(self._context, await self._seen(clusters), stakes)
         if not self._taken:
             await self._take(attempt, clusters)
             self._taken = True
@@ -94,17 +94,17 @@ class Permission:
 
     async def refuse_if_left_behind(self) -> None:
         """Raise `Refused` where another journal has acted on the run since this one."""
-        holder.refuse_if_left_behind(self._world, self._journal, await self._clusters())
+        holder.refuse_if_left_behind(self._context, self._journal, await self._clusters())
 
     async def let_go(self) -> None:
         """Say in AWS that the run is over; what could not be said is journaled, not raised."""
         try:
             clusters = await self._clusters()
-            if holder.left_behind(self._world, clusters) is None:
-                mark = holder.next_mark(self._world, clusters, who=self._who)
+            if holder.left_behind(self._context, clusters) is None:
+                mark = holder.next_mark(self._context, clusters, who=self._who)
                 await self._put(mark.at_its_end(), clusters, None)
         except StepFailed as failure:
-            self._journal.event(self._world.run, "note", f"the mark in AWS stays: {failure.what}")
+            self._journal.event(self._context.run, "note", f"the mark in AWS stays: {failure.what}")
 
     def _forget(self) -> None:
         """Ask AWS, and every cluster, anew."""
@@ -113,20 +113,20 @@ class Permission:
 
     async def _seen(self, clusters: Sequence[Cluster]) -> dict[Role, ClusterUse]:
         """Ask the clusters; one that does not answer is waited for once while a chain runs."""
-        seen = await serving.look(self._world, clusters, self._silent)
+        seen = await serving.look(self._context, clusters, self._silent)
         self._silent = {role: each for role, each in seen.items() if each.unknown}
         return seen
 
     async def _clusters(self) -> list[Cluster]:
         if time.monotonic() - self._listed_at > FRESH_S:
-            self._listed = await serving.own_clusters(self._world)
+            self._listed = await serving.own_clusters(self._context)
             self._listed_at = time.monotonic()
         return self._listed
 
     async def _take(self, attempt: Attempt, clusters: Sequence[Cluster]) -> None:
         """Take hold of the run: whoever goes by an older copy of this journal is told from here."""
-        holder.refuse_if_anothers(self._world, clusters)
-        mark = holder.next_mark(self._world, clusters, who=self._who)
+        holder.refuse_if_anothers(self._context, clusters)
+        mark = holder.next_mark(self._context, clusters, who=self._who)
         await self._put(mark, clusters, attempt)
 
     async def _put(self, mark: Mark, clusters: Sequence[Cluster], attempt: Attempt | None) -> None:
@@ -134,15 +134,15 @@ class Permission:
         shown = "\n".join(call.text() for call in made.values())
         # On disk before AWS has it: a mark that is newer than the journal's own is another's.
         self._keep(mark, f"held by {mark.words}\n{shown}", attempt, is_set=False)
-        refused = await holder.put(self._world, made)
+        refused = await holder.put(self._context, made)
         for name, words in refused.items():
-            self._journal.event(self._world.run, "note", f"{name} bears no mark: {words}")
+            self._journal.event(self._context.run, "note", f"{name} bears no mark: {words}")
         if len(refused) < len(made):
             self._keep(mark, "", attempt, is_set=True)
 
     def _keep(self, mark: Mark, text: str, attempt: Attempt | None, *, is_set: bool) -> None:
         self._journal.evidence(
-            self._world.run,
+            self._context.run,
             "" if attempt is None else attempt.step,
             text,
             key=holder.FACT,
@@ -160,7 +160,7 @@ class Permission:
                 )
                 doors[serving.door_fact(effect.stakes.role)] = ended if done else under_way
         for key, door in doors.items():
-            if self._world.fact(key) != door:
+            if self._context.fact(key) != door:
                 self._journal.evidence(
-                    self._world.run, attempt.step, "", key=key, value=door, attempt=attempt.id
+                    self._context.run, attempt.step, "", key=key, value=door, attempt=attempt.id
                 )

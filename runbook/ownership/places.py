@@ -10,10 +10,10 @@ from runbook.base.step import Effect
 from runbook.ownership import serving
 
 
-async def names(world: RunContext) -> Mapping[Role, str]:
+async def names(context: RunContext) -> Mapping[Role, str]:
     """Return the name that each cluster of the run has now; asks AWS once."""
-    by_id = {each.resource_id: each.identifier for each in await serving.own_clusters(world)}
-    bound = {role: world.bound(role) for role in serving.roles_of_now(world)}
+    by_id = {each.resource_id: each.identifier for each in await serving.own_clusters(context)}
+    bound = {role: context.bound(role) for role in serving.roles_of_now(context)}
     return {role: by_id[each] for role, each in bound.items() if each in by_id}
 
 

@@ -95,32 +95,32 @@ def door_fact(role: Role) -> str:
     return f"serving.{role.identity.slug}"
 
 
-def roles_of_now(world: RunContext) -> tuple[Role, ...]:
+def roles_of_now(context: RunContext) -> tuple[Role, ...]:
     """Return the parts that clusters play now, bound or not."""
-    if world.fact("switchover") is None:
+    if context.fact("switchover") is None:
         return (Role.BLUE, Role.GREEN)
     return (Role.NEW_BLUE, Role.OLD_BLUE, Role.BLUE_PRIME)
 
 
-def believed(world: RunContext, role: Role) -> Believed:
+def believed(context: RunContext, role: Role) -> Believed:
     """Return what the journal says of a cluster."""
-    traffic = world.fact("traffic")
+    traffic = context.fact("traffic")
     if traffic is None:
         serves = role is Role.BLUE
     else:
         on = traffic.get("on")
         serves = bool(traffic.get("open") and on and Role(on).identity is role.identity)
-    kept = world.fact(door_fact(role))
+    kept = context.fact(door_fact(role))
     if kept is None and role is Role.BLUE_PRIME:
         # A clone has the settings and roles of what it was made from.
-        kept = world.fact(door_fact(Role.OLD_BLUE))
+        kept = context.fact(door_fact(Role.OLD_BLUE))
     door = None if kept is None else Door(kept)
     # While it is being closed, applications may be in or out.
     return Believed(serves and door not in (Door.CLOSING, Door.CLOSED), door)
 
 
 async def look(
-    world: RunContext,
+    context: RunContext,
     clusters: Iterable[Cluster] | None = None,
     silent: Mapping[Role, ClusterUse] = _NONE,
 ) -> dict[Role, ClusterUse]:
@@ -129,23 +129,23 @@ async def look(
     `clusters`: the run's own, where AWS was asked for them just now. `silent`: those that did not
     answer a moment ago, and are not waited for again.
     """
-    listed = await own_clusters(world) if clusters is None else clusters
+    listed = await own_clusters(context) if clusters is None else clusters
     by_id = {cluster.resource_id: cluster for cluster in listed}
     there = [
         (role, by_id[bound])
-        for role in roles_of_now(world)
-        if (bound := world.bound(role)) is not None and bound in by_id
+        for role in roles_of_now(context)
+        if (bound := context.bound(role)) is not None and bound in by_id
     ]
-    asked = (_ask(world, role, cluster) for role, cluster in there if role not in silent)
+    asked = (_ask(context, role, cluster) for role, cluster in there if role not in silent)
     found = await asyncio.gather(*asked)
     return {**silent, **{seen.role: seen for seen in found}}
 
 
-async def own_clusters(world: RunContext) -> list[Cluster]:
+async def own_clusters(context: RunContext) -> list[Cluster]:
     """Return the clusters that play a part in the run and exist, as AWS describes them now."""
     parts = (Role.BLUE, Role.GREEN, Role.BLUE_PRIME)
-    bound = [resource_id for role in parts if (resource_id := world.bound(role)) is not None]
-    return await world.rds.clusters_of(bound)
+    bound = [resource_id for role in parts if (resource_id := context.bound(role)) is not None]
+    return await context.rds.clusters_of(bound)
 
 
 def _refuses(error: Exception) -> bool:
@@ -155,14 +155,14 @@ def _refuses(error: Exception) -> bool:
     return isinstance(error, psycopg.Error) and not isinstance(error, psycopg.OperationalError)
 
 
-async def _ask(world: RunContext, role: Role, cluster: Cluster) -> ClusterUse:
+async def _ask(context: RunContext, role: Role, cluster: Cluster) -> ClusterUse:
     if not cluster.members or cluster.status in ("creating", "deleting") or cluster.failed:
         return ClusterUse(role, cluster, None)
     try:
-        async with asyncio.timeout(ANSWERS_S), world.connect(role) as connection:
-            found = await admission.look(connection, world.plan.traffic.application_roles)
+        async with asyncio.timeout(ANSWERS_S), context.connect(role) as connection:
+            found = await admission.look(connection, context.plan.traffic.application_roles)
     except (TimeoutError, *UNREACHABLE) as error:
-        instances = await world.rds.instances(cluster.identifier)
+        instances = await context.rds.instances(cluster.identifier)
         if not any(instance.available for instance in instances):
             return ClusterUse(role, cluster, None)
         words = str(error).strip().partition("\n")[0] or f"no answer in {ANSWERS_S:.0f} s"
@@ -170,19 +170,19 @@ async def _ask(world: RunContext, role: Role, cluster: Cluster) -> ClusterUse:
     return ClusterUse(role, cluster, found)
 
 
-def differences(world: RunContext, seen: Mapping[Role, ClusterUse]) -> list[str]:
+def differences(context: RunContext, seen: Mapping[Role, ClusterUse]) -> list[str]:
     """Return where a cluster is not as the journal says: what serves, and what this run closed."""
     found = []
     for each in seen.values():
-        what = believed(world, each.role)
-        words = _does_not_serve(world, each) if what.serves else _opened(each, what)
+        what = believed(context, each.role)
+        words = _does_not_serve(context, each) if what.serves else _opened(each, what)
         if words:
             found.append(_both(each, what, words))
     return found
 
 
 def disagreements(
-    world: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
+    context: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
 ) -> list[str]:
     """Return why changes must not be made, each with what the journal says and what was seen.
 
@@ -190,24 +190,25 @@ def disagreements(
     against those that touch it.
     """
     wrong = any(
-        believed(world, each.role).serves and _does_not_serve(world, each) for each in seen.values()
+        believed(context, each.role).serves and _does_not_serve(context, each)
+        for each in seen.values()
     )
-    found = differences(world, seen) if wrong else []
+    found = differences(context, seen) if wrong else []
     for stake in sorted(set(stakes), key=lambda stake: (stake.kind, stake.role)):
-        found += _against(world, seen, stake)
+        found += _against(context, seen, stake)
     return list(dict.fromkeys(found))
 
 
-def _against(world: RunContext, seen: Mapping[Role, ClusterUse], stake: Stakes) -> list[str]:
+def _against(context: RunContext, seen: Mapping[Role, ClusterUse], stake: Stakes) -> list[str]:
     """Return what speaks against one kind of change to one cluster."""
     if stake.kind is Stake.OPEN:
         others = [each for each in seen.values() if each.role.identity is not stake.role.identity]
-        return [words for each in others if (words := _would_be_second(world, each))]
+        return [words for each in others if (words := _would_be_second(context, each))]
     target = next((s for s in seen.values() if s.role.identity is stake.role.identity), None)
     if target is None:
         return []
-    what = believed(world, target.role)
-    serving = next((each for each in seen.values() if believed(world, each.role).serves), None)
+    what = believed(context, target.role)
+    serving = next((each for each in seen.values() if believed(context, each.role).serves), None)
     found = []
     if stake.kind is not Stake.STOP and serving is not None and serving.unknown:
         found.append(
@@ -216,21 +217,21 @@ def _against(world: RunContext, seen: Mapping[Role, ClusterUse], stake: Stakes) 
         )
     match stake.kind:
         case Stake.DELETE:
-            found += _in_use(world, target, what)
+            found += _in_use(context, target, what)
         case Stake.CLOSE if what.serves:
             found.append(_both(target, what, "it is to be closed"))
         case Stake.CLOSE | Stake.CHANGE if not what.serves:
             # Whoever is inside while another cluster surely serves has come by a stale name.
             strict = serving is None
-            if words := _opened(target, what) or (_inside(world, target) if strict else ""):
+            if words := _opened(target, what) or (_inside(context, target) if strict else ""):
                 found.append(_both(target, what, words))
     return found
 
 
-def _does_not_serve(world: RunContext, seen: ClusterUse) -> str:
+def _does_not_serve(context: RunContext, seen: ClusterUse) -> str:
     """Return what says that a cluster that should serve does not; empty where nothing does."""
-    name = world.plan.cluster.identifier
-    if seen.cluster.identifier != name and _bears_the_name(world, seen.role):
+    name = context.plan.cluster.identifier
+    if seen.cluster.identifier != name and _bears_the_name(context, seen.role):
         return f"it is named {seen.cluster.identifier}, not {name}"
     found = seen.admission
     if found is None:
@@ -239,27 +240,27 @@ def _does_not_serve(world: RunContext, seen: ClusterUse) -> str:
         return "it is in recovery, and takes no writes"
     if not found.writable:
         return "every database is read-only to clients"
-    if world.plan.traffic.application_roles and not found.able and not found.sessions:
+    if context.plan.traffic.application_roles and not found.able and not found.sessions:
         return "none of the applications' roles may log in"
     return ""
 
 
-def _bears_the_name(world: RunContext, role: Role) -> bool:
+def _bears_the_name(context: RunContext, role: Role) -> bool:
     """Return whether a cluster has the production name while it serves, whatever the method.
 
     AWS's own switchover renames; blueprime renames old blue and blue prime by that method alone.
     """
     if role in (Role.BLUE, Role.NEW_BLUE):
         return True
-    return world.plan.endpoint.method is EndpointMethod.RENAME
+    return context.plan.endpoint.method is EndpointMethod.RENAME
 
 
-def _would_be_second(world: RunContext, seen: ClusterUse) -> str:
+def _would_be_second(context: RunContext, seen: ClusterUse) -> str:
     """Return why another cluster may not be opened beside this one."""
-    what = believed(world, seen.role)
+    what = believed(context, seen.role)
     if what.serves:
         return _both(seen, what, "another cluster is to be opened")
-    if inside := _inside(world, seen):
+    if inside := _inside(context, seen):
         return _both(seen, what, inside)
     found = seen.admission
     if found is not None and found.open and what.door is not None:
@@ -267,18 +268,18 @@ def _would_be_second(world: RunContext, seen: ClusterUse) -> str:
     return ""
 
 
-def _in_use(world: RunContext, seen: ClusterUse, what: Believed) -> list[str]:
+def _in_use(context: RunContext, seen: ClusterUse, what: Believed) -> list[str]:
     """Return why a cluster may not be deleted."""
     found = []
     if what.serves:
         found.append(_both(seen, what, "it is to be deleted"))
-    if seen.cluster.identifier == world.plan.cluster.identifier:
+    if seen.cluster.identifier == context.plan.cluster.identifier:
         found.append(_both(seen, what, "it bears the production name"))
-    if words := _opened(seen, what) or _visited(world, seen):
+    if words := _opened(seen, what) or _visited(context, seen):
         found.append(_both(seen, what, words))
     # Before the switchover AWS itself deletes no green that has come to serve.
     doubted = seen.unknown and seen.role is not Role.GREEN
-    if doubted and not world.accepted(unasked_key(seen)):
+    if doubted and not context.accepted(unasked_key(seen)):
         found.append(f"{_name(seen)} cannot be asked whether it serves: {seen.unknown}")
     return found
 
@@ -289,21 +290,21 @@ def _opened(seen: ClusterUse, what: Believed) -> str:
     return open_words(found) if found is not None and found.open and what.shut else ""
 
 
-def _inside(world: RunContext, seen: ClusterUse) -> str:
+def _inside(context: RunContext, seen: ClusterUse) -> str:
     """Return which of the applications' sessions could write there; empty where none is known.
 
     Without a list of their roles nothing tells them from those of monitoring.
     """
-    if seen.admission is None or not world.plan.traffic.application_roles:
+    if seen.admission is None or not context.plan.traffic.application_roles:
         return ""
     return sessions_words(seen.admission.inside)
 
 
-def _visited(world: RunContext, seen: ClusterUse) -> str:
+def _visited(context: RunContext, seen: ClusterUse) -> str:
     """Return who is inside a cluster that is to go: readers of the applications count as well."""
     if seen.admission is None:
         return ""
-    listed = bool(world.plan.traffic.application_roles)
+    listed = bool(context.plan.traffic.application_roles)
     return sessions_words(seen.admission.sessions if listed else seen.admission.inside)
 
 
@@ -337,9 +338,9 @@ def unasked_key(seen: ClusterUse) -> str:
     return f"delete-unasked-{seen.role.slug}"
 
 
-async def unasked_gates(world: RunContext, *roles: Role) -> list[Gate]:
+async def unasked_gates(context: RunContext, *roles: Role) -> list[Gate]:
     """Return the decisions to delete clusters that cannot be asked whether they serve."""
-    seen = await look(world)
+    seen = await look(context)
     return [
         Gate(
             key=unasked_key(each),
@@ -356,12 +357,12 @@ async def unasked_gates(world: RunContext, *roles: Role) -> list[Gate]:
 
 
 def refuse_unless_agreed(
-    world: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
+    context: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
 ) -> None:
     """Raise `Refused` where journal and world disagree: none of the changes is made then."""
-    found = disagreements(world, seen, stakes)
+    found = disagreements(context, seen, stakes)
     if found:
-        name = world.plan.cluster.identifier
+        name = context.plan.cluster.identifier
         raise Refused(
             f"The clusters say otherwise than this journal: {'; '.join(found)}.",
             now="The change was not made.",

@@ -55,14 +55,14 @@ def in_words(slot: SlotFound) -> str:
     return f"{slot.name} ({slot.plugin} in {slot.database}, {state})"
 
 
-async def consumers(world: RunContext, role: Role) -> Consumers:
+async def consumers(context: RunContext, role: Role) -> Consumers:
     """Return what others have made on a role's cluster, in all of its databases."""
-    own = world.sql_name()
-    async with world.connect(role) as connection:
+    own = context.sql_name()
+    async with context.connect(role) as connection:
         slots = others(await catalog.replication_slots(connection), own)
     publications = []
-    for database in await world.databases(role):
-        async with world.connect(role, database) as connection:
+    for database in await context.databases(role):
+        async with context.connect(role, database) as connection:
             publications += [
                 f"{each.name} in {database}"
                 for each in await catalog.publications(connection)
@@ -71,13 +71,13 @@ async def consumers(world: RunContext, role: Role) -> Consumers:
     return Consumers([in_words(slot) for slot in slots], publications)
 
 
-async def name_consumers(world: RunContext, watch: Watch, role: Role, *, todo: str) -> None:
+async def name_consumers(context: RunContext, watch: Watch, role: Role, *, todo: str) -> None:
     """Warn of what others have made on a role's cluster; one that does not answer is said to.
 
     `todo` says what has to be done about it. Nothing is held up by it.
     """
     try:
-        words = (await consumers(world, role)).words
+        words = (await consumers(context, role)).words
     except (StepFailed, *UNREACHABLE) as error:
         reason = " ".join(str(error).split())
         watch.evidence(f"who else reads from {role.value} was not looked at: {reason}")

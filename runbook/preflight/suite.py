@@ -57,7 +57,9 @@ def waivable() -> dict[str, bool]:
     return {each.key: each.waivable for each in CHECKS}
 
 
-async def run(world: RunContext, *, progress: Callable[[str], None] | None = None) -> list[Result]:
+async def run(
+    context: RunContext, *, progress: Callable[[str], None] | None = None
+) -> list[Result]:
     """Ask every check of blue at once and return all results, in the order of the families.
 
     `progress` hears how far it is. Nothing is changed: every session is read-only. A check that
@@ -77,10 +79,10 @@ async def run(world: RunContext, *, progress: Callable[[str], None] | None = Non
             progress(f"{done} of {len(CHECKS)} checks")
         return results
 
-    async with aclosing(Survey(world)) as look:
+    async with aclosing(Survey(context)) as look:
         answers = await asyncio.gather(*(ask(each, look) for each in CHECKS))
     found = _merged([result for results in answers for result in results])
-    return acceptance.settle(found, world.plan)
+    return acceptance.settle(found, context.plan)
 
 
 _NAMED = 5

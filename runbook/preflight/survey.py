@@ -141,18 +141,18 @@ def once(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
 class Survey:
     """One pass over the world, for one preflight."""
 
-    world: RunContext
+    context: RunContext
     role: Role = Role.BLUE
     tasks: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan:
-        return self.world.plan
+        return self.context.plan
 
     @property
     def own_deployment(self) -> str:
         """The name of this run's own blue/green deployment."""
-        return self.world.name("bgd")
+        return self.context.name("bgd")
 
     async def aclose(self) -> None:
         """End the looks that are still under way."""
@@ -163,27 +163,27 @@ class Survey:
     @once
     async def identity(self) -> Identity:
         """Return whose credentials these are."""
-        return await self.world.aws.identity()
+        return await self.context.aws.identity()
 
     @once
     async def cluster(self) -> Cluster:
         """Return blue."""
-        return await self.world.cluster(self.role)
+        return await self.context.cluster(self.role)
 
     @once
     async def instances(self) -> list[Instance]:
         """Return blue's instances."""
-        return await self.world.rds.instances((await self.cluster()).identifier)
+        return await self.context.rds.instances((await self.cluster()).identifier)
 
     @once
     async def deployments(self) -> list[Deployment]:
         """Return the deployments that blue is the source or the target of, whoever made them."""
-        return await self.world.rds.deployments_of((await self.cluster()).arn)
+        return await self.context.rds.deployments_of((await self.cluster()).arn)
 
     @once
     async def region(self) -> Region:
         """Return the clusters, deployments and parameter groups in which runs leave traces."""
-        return await tags.look(self.world.aws)
+        return await tags.look(self.context.aws)
 
     async def own_deployment_stands(self) -> bool:
         """Tell whether this run's deployment exists already, with AWS's own objects on blue."""
@@ -192,69 +192,69 @@ class Survey:
     @once
     async def source_version(self) -> EngineVersion | None:
         """Return blue's version as the region offers it."""
-        return await self.world.rds.engine_version((await self.cluster()).engine_version)
+        return await self.context.rds.engine_version((await self.cluster()).engine_version)
 
     @once
     async def target_version(self) -> EngineVersion | None:
         """Return the plan's target version as the region offers it."""
-        return await self.world.rds.engine_version(self.plan.upgrade.target_version)
+        return await self.context.rds.engine_version(self.plan.upgrade.target_version)
 
     @once
     async def group(self, name: str) -> ParameterGroup | None:
         """Return a cluster parameter group."""
-        return await self.world.rds.cluster_parameter_group(name)
+        return await self.context.rds.cluster_parameter_group(name)
 
     @once
     async def instance_group(self, name: str) -> ParameterGroup | None:
         """Return an instance parameter group."""
-        return await self.world.rds.instance_parameter_group(name)
+        return await self.context.rds.instance_parameter_group(name)
 
     @once
     async def parameters(self, group: str, source: str = "") -> dict[str, Parameter]:
         """Return a cluster parameter group's parameters."""
-        return await self.world.rds.cluster_parameters(group, source=source)
+        return await self.context.rds.cluster_parameters(group, source=source)
 
     @once
     async def family(self, name: str) -> dict[str, Parameter]:
         """Return what a parameter group family knows."""
-        return await self.world.rds.family_parameters(name)
+        return await self.context.rds.family_parameters(name)
 
     @once
     async def custom_endpoints(self) -> list[CustomEndpoint]:
         """Return blue's custom endpoints."""
-        return await self.world.rds.custom_endpoints((await self.cluster()).identifier)
+        return await self.context.rds.custom_endpoints((await self.cluster()).identifier)
 
     @once
     async def quotas(self) -> dict[str, Quota]:
         """Return the account's limits in the region."""
-        return await self.world.rds.account_quotas()
+        return await self.context.rds.account_quotas()
 
     @once
     async def scaling_policies(self) -> int:
         """Count the targets of Auto Scaling that blue is."""
-        return await self.world.aws.scaling.targets((await self.cluster()).identifier)
+        return await self.context.aws.scaling.targets((await self.cluster()).identifier)
 
     @once
     async def proxies(self) -> list[str]:
         """Return the RDS proxies that lead to blue."""
-        return await self.world.rds.proxies_of((await self.cluster()).identifier)
+        return await self.context.rds.proxies_of((await self.cluster()).identifier)
 
     @once
     async def integrations(self) -> list[str]:
         """Return the zero-ETL integrations that read from blue."""
-        return await self.world.rds.integrations_of((await self.cluster()).arn)
+        return await self.context.rds.integrations_of((await self.cluster()).arn)
 
     @once
     async def record(self) -> Record | None:
         """Return the plan's Route 53 record."""
         endpoint = self.plan.endpoint
-        return await self.world.aws.route53.record(endpoint.hosted_zone_id, endpoint.record)
+        return await self.context.aws.route53.record(endpoint.hosted_zone_id, endpoint.record)
 
     @once
     async def clones(self) -> int:
         """Count the clusters that share blue's storage, blue among them; 0 where none does."""
         group = (await self.cluster()).clone_group_id
-        return await self.world.rds.clone_group_size(group) if group else 0
+        return await self.context.rds.clone_group_size(group) if group else 0
 
     async def server(self, query: Query[T]) -> T:
         """Return what a query of the whole server says; raise what made it fail."""
@@ -269,7 +269,7 @@ class Survey:
 
     @once
     async def _target(self) -> pg.Target:
-        return await self.world.target(self.role)
+        return await self.context.target(self.role)
 
     @once
     async def _server(self) -> _Answers:
@@ -293,7 +293,7 @@ class Survey:
         target = await self._target()
         connection = await pg.connect(
             target,
-            self.world.aws.password(self.plan.credentials, host=target.host, port=target.port),
+            self.context.aws.password(self.plan.credentials, host=target.host, port=target.port),
             database,
             deadline_s=self.plan.limits.connect_s,
             read_only=True,

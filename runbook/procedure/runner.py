@@ -52,21 +52,21 @@ class Runner:
 
     def __init__(
         self,
-        world: RunContext,
+        context: RunContext,
         journal: Journal,
         *,
         who: str,
         notice: Notice,
         permission: Permission | None = None,
     ) -> None:
-        self.world = world
+        self.context = context
         self.journal = journal
         self.who = who
-        self.permission = permission or Permission(world, journal, who=who)
+        self.permission = permission or Permission(context, journal, who=who)
         self._notice = notice
         self._stop = asyncio.Event()
-        self._waits = Waits(journal, world.run, notice, self._stop)
-        world.pause = self._waits.pause
+        self._waits = Waits(journal, context.run, notice, self._stop)
+        context.pause = self._waits.pause
         self.leaving = False
         """Whether no further effect and no further step is to be started."""
         self.refused = False
@@ -87,25 +87,25 @@ class Runner:
             self._stop.clear()
         self.refused = False
         # Open still is only an attempt whose end could not be written: the disk was full.
-        self.journal.mark_unknown(self.world.run)
+        self.journal.mark_unknown(self.context.run)
         try:
             # A step that has begun is brought to its end, though what it removes is gone already.
-            reason = "" if self._earlier(step.key) else await step.skip(self.world)
+            reason = "" if self._earlier(step.key) else await step.skip(self.context)
             if reason:
                 return self._skip(step, reason)
             await self.permission.before(step)
             if not await self._pass_gates(step, decide):
                 return Status.READY
         except (StepFailed, *UNREACHABLE) as failure:
-            attempt = self.journal.begin_attempt(self.world.run, step.key)
+            attempt = self.journal.begin_attempt(self.context.run, step.key)
             return self._failed(attempt, failure)
-        attempt = self.journal.begin_attempt(self.world.run, step.key)
+        attempt = self.journal.begin_attempt(self.context.run, step.key)
         self._waits.begin(step.key)
         return await self._try(step, attempt, decide)
 
     async def _try(self, step: Step, attempt: Attempt, decide: Decide) -> Status:
         try:
-            for wave in await step.effects(self.world):
+            for wave in await step.effects(self.context):
                 if self.leaving:
                     raise Stopped
                 await self._perform_wave(attempt, wave)
@@ -148,7 +148,7 @@ class Runner:
             self._notice("", None)
             if not step.continues:
                 # Inside the fence the next step follows at once, with the same endpoints.
-                await self.world.forget_connections()
+                await self.context.forget_connections()
         return self._end(attempt, Status.SUCCEEDED, done_but)
 
     async def _verify(self, step: Step, attempt: Attempt, decide: Decide) -> str:
@@ -160,18 +160,18 @@ class Runner:
         async def ask(gate: Gate) -> bool:
             return await self._pass(step, gate, decide)
 
-        watch = JournalWatch(self.journal, self.world.run, attempt, self._waits, self._stop, ask)
+        watch = JournalWatch(self.journal, self.context.run, attempt, self._waits, self._stop, ask)
         for pause in LOST_LOOK_PAUSES_S:
             try:
-                await step.verify(self.world, watch)
+                await step.verify(self.context, watch)
                 return watch.done_but
             except psycopg.Error as error:
                 if not _connection_lost(error) or self._stop.is_set():
                     raise
                 watch.evidence(f"looked again: the connection was lost: {first_line(error)}")
-                await self.world.forget_connections()
+                await self.context.forget_connections()
                 await asyncio.sleep(pause)
-        await step.verify(self.world, watch)
+        await step.verify(self.context, watch)
         return watch.done_but
 
     def _failed(self, attempt: Attempt, failure: BaseException) -> Status:
@@ -191,11 +191,11 @@ class Runner:
         return status
 
     def _skip(self, step: Step, reason: str) -> Status:
-        attempt = self.journal.begin_attempt(self.world.run, step.key)
+        attempt = self.journal.begin_attempt(self.context.run, step.key)
         return self._end(attempt, Status.SKIPPED, reason)
 
     async def _pass_gates(self, step: Step, decide: Decide) -> bool:
-        for gate in await step.gates(self.world):
+        for gate in await step.gates(self.context):
             if not await self._pass(step, gate, decide):
                 return False
         return True
@@ -205,22 +205,22 @@ class Runner:
         if self.standing(gate) is not None:
             return True
         # Whoever comes back after a lost terminal reads what was being asked.
-        self.journal.event(self.world.run, "gate", f"asked: {gate.question}", {"gate": gate.key})
+        self.journal.event(self.context.run, "gate", f"asked: {gate.question}", {"gate": gate.key})
         typed = await decide(gate)
         if typed is None or (gate.must_type and typed != gate.must_type):
             told = {"gate": gate.key, "step": step.key, "who": self.who, "declined": True}
-            self.journal.event(self.world.run, "decision", f"declined: {gate.question}", told)
+            self.journal.event(self.context.run, "decision", f"declined: {gate.question}", told)
             return False
-        self.journal.decide(self.world.run, step.key, gate.key, who=self.who, typed=typed)
+        self.journal.decide(self.context.run, step.key, gate.key, who=self.who, typed=typed)
         return True
 
     def standing(self, gate: Gate) -> Decision | None:
         """Return the decision by which a gate was passed lately on this stay on the track."""
-        entry = self.journal.entries(self.world.run)[-1]
-        now = self.world.now()
+        entry = self.journal.entries(self.context.run)[-1]
+        now = self.context.now()
         passed = (
             each
-            for each in self.journal.decisions(self.world.run)
+            for each in self.journal.decisions(self.context.run)
             if each.gate == gate.key
             and each.entry == entry.id
             and not stale(each.at, now, gate.valid_s)
@@ -294,10 +294,10 @@ class Runner:
 
     def _earlier(self, step: str) -> list[Record]:
         """Return the effects that a step has begun on this stay on the track, oldest first."""
-        entry = self.journal.entries(self.world.run)[-1]
+        entry = self.journal.entries(self.context.run)[-1]
         return [
             effect
-            for attempt in self.journal.attempts(self.world.run)
+            for attempt in self.journal.attempts(self.context.run)
             if attempt.entry == entry.id and attempt.step == step
             for effect in attempt.effects
         ]
@@ -311,13 +311,13 @@ class Runner:
         if not effect.trails or not open_ones:
             return finding
         sent = max(record.intent_at for record in open_ones)
-        limit = self.world.plan.limits.late_effect_s
-        left = limit - (self.world.now() - sent).total_seconds()
+        limit = self.context.plan.limits.late_effect_s
+        left = limit - (self.context.now() - sent).total_seconds()
         deadline = time.monotonic() + min(left, limit)
         while finding.answer is Answer.NO and time.monotonic() < deadline:
             await self._waits.pause(
                 f"{effect.title} was asked for before; it is given time to appear: {finding.seen}",
-                self.world.plan.limits.fast_poll_s,
+                self.context.plan.limits.fast_poll_s,
             )
             finding = await effect.probe()
         return finding
@@ -366,7 +366,7 @@ class Runner:
                         now="The change was accepted and may still complete.",
                         todo="Look at it in the console, then run the step again to go on waiting.",
                     )
-                await self._waits.pause(waiting, self.world.plan.limits.fast_poll_s)
+                await self._waits.pause(waiting, self.context.plan.limits.fast_poll_s)
                 waited = time.monotonic() - started
 
 

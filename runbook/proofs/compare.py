@@ -35,7 +35,7 @@ Tell = Callable[[str, float], None]
 
 
 async def compare_live(
-    world: RunContext,
+    context: RunContext,
     *,
     databases: Collection[str] = (),
     tables: Collection[tuple[str, str]] | None = None,
@@ -47,11 +47,11 @@ async def compare_live(
     `databases` are some of the captured ones, empty: all; `tables` are (schema, name) in each of
     them, None: all. Raise `StepFailed` where nothing follows, or a database is not captured.
     """
-    sides = current_pair(world)
+    sides = current_pair(context)
     if (
-        world.fact("capture") is None
-        or detached(world, sides.subscriber)
-        or world.fact("slots") == []
+        context.fact("capture") is None
+        or detached(context, sides.subscriber)
+        or context.fact("slots") == []
     ):
         raise StepFailed(
             "No cluster follows another one: there is nothing to compare while it moves.",
@@ -59,7 +59,7 @@ async def compare_live(
             todo=f"Compare once {sides.subscriber.value} is subscribed, and before {sides.journey} "
             "detaches it.",
         )
-    captured = await captured_databases(world, sides.publisher)
+    captured = await captured_databases(context, sides.publisher)
     if unknown := [name for name in databases if name not in captured]:
         raise StepFailed(
             f"The capture covers no database {', '.join(map(quoted, unknown))}.",
@@ -68,7 +68,7 @@ async def compare_live(
         )
     chosen = [name for name in captured if not databases or name in databases]
     patience = Patience(wait_s)
-    left, right = await world.target(sides.publisher), await world.target(sides.subscriber)
+    left, right = await context.target(sides.publisher), await context.target(sides.subscriber)
     found = []
     for place, database in enumerate(chosen):
 
@@ -78,9 +78,9 @@ async def compare_live(
 
         found.append(
             await differing_keys(
-                world.connector(left, database, read_only=True),
-                world.connector(right, database, read_only=True),
-                slot=slot_name(world, captured, database),
+                context.connector(left, database, read_only=True),
+                context.connector(right, database, read_only=True),
+                slot=slot_name(context, captured, database),
                 tables=tables,
                 wait_s=wait_s,
                 patience=patience,
@@ -90,14 +90,14 @@ async def compare_live(
     return found
 
 
-async def position(world: RunContext, publisher: Role) -> Mark:
+async def position(context: RunContext, publisher: Role) -> Mark:
     """Return where a publisher stands: what is compared afterwards covers it."""
-    async with world.connect(publisher) as connection:
+    async with context.connect(publisher) as connection:
         return await unreplicated.mark(connection)
 
 
 def record(
-    world: RunContext,
+    context: RunContext,
     results: Sequence[LiveComparison],
     evidence: Evidence,
     *,
@@ -108,8 +108,8 @@ def record(
     All tables of each result's database were compared: what was known to differ and does not any
     more is struck out. `since` is what `position` said before. Returns the tables that are left.
     """
-    left = diverged.left(world)
-    lost = {each.name for each in diverged.given_up(world)}
+    left = diverged.left(context)
+    lost = {each.name for each in diverged.given_up(context)}
     for result in results:
         found = [
             Differing(each.database, each.schema, each.table, None, None, "comparison")
@@ -122,15 +122,15 @@ def record(
         "compared while it moves: " + "; ".join(map(words, results)),
         key=FACT,
         value={
-            "at": world.now().isoformat(),
+            "at": context.now().isoformat(),
             "databases": [as_json(each, most=KEYS_KEPT) for each in results],
         },
     )
-    captured = (world.fact("capture") or {}).get("databases", ())
+    captured = (context.fact("capture") or {}).get("databases", ())
     all_equal = all(each.same and not each.undecided for each in results)
     if since and all_equal and {each.database for each in results} >= set(captured):
-        unreplicated.proved(world, evidence, since)
-    if left != diverged.left(world):
+        unreplicated.proved(context, evidence, since)
+    if left != diverged.left(context):
         evidence(
             f"tables known to differ: {len(left)}",
             key=diverged.FACT,

@@ -24,7 +24,7 @@ LOST = "closed.lost"
 
 
 async def prove_equal_still(
-    world: RunContext, watch: Watch, publisher: Role, subscriber: Role
+    context: RunContext, watch: Watch, publisher: Role, subscriber: Role
 ) -> None:
     """Prove, once the rows were compared, that the publisher has not moved since it was fenced.
 
@@ -32,7 +32,7 @@ async def prove_equal_still(
     naming what was written: nothing is lost yet, since the subscriber still follows.
     """
     # What cannot be told of is compared again before the subscriber is opened: see `prove_closed`.
-    written, _ = await _written_since(world, watch, publisher)
+    written, _ = await _written_since(context, watch, publisher)
     if written:
         raise StepFailed(
             f"{publisher.value} was written while the applications were stopped: "
@@ -42,9 +42,9 @@ async def prove_equal_still(
             todo="Branch to stay on the new version, which lets them in again and loses nothing. "
             "Stop what is named, then roll back.",
         )
-    if world.fact(LOST):
+    if context.fact(LOST):
         watch.evidence("what was found on a former way is behind", key=LOST, value="")
-    async with write_fence.connections(world, subscriber) as opened:
+    async with write_fence.connections(context, subscriber) as opened:
         sample = await fence_sql.sample(opened)
     watch.evidence(
         f"{subscriber.value} looked at after the comparison",
@@ -53,9 +53,9 @@ async def prove_equal_still(
     )
 
 
-def closed_gates(world: RunContext) -> Sequence[Gate]:
+def closed_gates(context: RunContext) -> Sequence[Gate]:
     """Return the decision to go on although the side that takes over may lack what was found."""
-    words = world.fact(LOST)
+    words = context.fact(LOST)
     if not words:
         return ()
     return (
@@ -63,18 +63,18 @@ def closed_gates(world: RunContext) -> Sequence[Gate]:
             key=accept_key("late-writes", words),
             question=f"Go on, and leave behind what was written since: {words}",
             reversible="What was written stays where it is, on the side that is closed.",
-            must_type=world.plan.cluster.identifier,
+            must_type=context.plan.cluster.identifier,
         ),
     )
 
 
-async def prove_closed(world: RunContext, watch: Watch, role: Role, successor: Role) -> None:
+async def prove_closed(context: RunContext, watch: Watch, role: Role, successor: Role) -> None:
     """Prove, right before the successor is opened, that neither side has moved since compared.
 
     Raises `StepFailed` naming tables and counts, until a person has accepted exactly that.
     """
-    reasons, doubted = await _written_since(world, watch, role)
-    found, compared = await _moved_since(world, watch, (successor, role), doubted)
+    reasons, doubted = await _written_since(context, watch, role)
+    found, compared = await _moved_since(context, watch, (successor, role), doubted)
     words = "; ".join((*reasons, *found.reasons, *map(words_of, found.tables)))
     if not words:
         by_rows = f": every row of {', '.join(compared)} equals {successor.value}'s"
@@ -82,7 +82,7 @@ async def prove_closed(world: RunContext, watch: Watch, role: Role, successor: R
             f"nothing was written on {role.value} since it was fenced{by_rows if compared else ''}"
         )
         return
-    if world.accepted(accept_key("late-writes", words)):
+    if context.accepted(accept_key("late-writes", words)):
         watch.evidence(f"accepted by a person, stays behind: {words}")
         return
     watch.evidence(f"written behind the fence: {words}", key=LOST, value=words)
@@ -95,7 +95,7 @@ async def prove_closed(world: RunContext, watch: Watch, role: Role, successor: R
 
 
 async def _written_since(
-    world: RunContext, watch: Watch, role: Role
+    context: RunContext, watch: Watch, role: Role
 ) -> tuple[tuple[str, ...], set[str]]:
     """Name who may write on a fenced cluster, and what was written there since the proof.
 
@@ -103,10 +103,10 @@ async def _written_since(
     monitoring has) that may hold counts back, or the statistics were lost; all of them where no
     look from inside the fence is kept.
     """
-    kept, frozen = write_fence.kept_sample(world, role), world.fact(f"marks.{role.slug}")
-    roles = world.plan.traffic.application_roles or None
-    mended = bool(world.fact(diverged.MENDED))
-    async with write_fence.connections(world, role) as opened:
+    kept, frozen = write_fence.kept_sample(context, role), context.fact(f"marks.{role.slug}")
+    roles = context.plan.traffic.application_roles or None
+    mended = bool(context.fact(diverged.MENDED))
+    async with write_fence.connections(context, role) as opened:
         now = await fence_sql.sample(opened)
         if kept is None or frozen is None:
             watch.evidence(
@@ -130,7 +130,7 @@ async def _written_since(
 
 
 async def _moved_since(
-    world: RunContext, watch: Watch, sides: tuple[Role, Role], doubted: set[str]
+    context: RunContext, watch: Watch, sides: tuple[Role, Role], doubted: set[str]
 ) -> tuple[Found, list[str]]:
     """Compare the rows of both sides where it is in doubt whether they have parted since.
 
@@ -138,8 +138,8 @@ async def _moved_since(
     one that is closed. Beside what was found are the databases whose rows were compared: all of
     them where no look at the successor is kept.
     """
-    kept = write_fence.kept_sample(world, sides[0].identity)
-    async with write_fence.connections(world, sides[0]) as opened:
+    kept = write_fence.kept_sample(context, sides[0].identity)
+    async with write_fence.connections(context, sides[0]) as opened:
         now = await fence_sql.sample(opened)
     rows = write_fence.rows_of(now)
     was = {} if kept is None else write_fence.rows_of(kept)
@@ -148,18 +148,20 @@ async def _moved_since(
     )
     doubted = doubted | {name for name in rows if was.get(name) != rows[name]}
     # Of one that the successor lacks no rows can be compared; a person may have given it up.
-    alone = doubted - rows.keys() - was.keys() - set(given_up(world))
+    alone = doubted - rows.keys() - was.keys() - set(given_up(context))
     gone += tuple(
         f"database {name} is on {sides[1].value} alone: whether rows were written in it since "
         "cannot be told"
         for name in sorted(alone)
     )
     both = sorted(doubted & rows.keys())
-    found = await compare_rows(world, watch, sides, both) if both else Found()
+    found = await compare_rows(context, watch, sides, both) if both else Found()
     return Found((*gone, *found.reasons), found.tables), both
 
 
-async def name_what_stays(world: RunContext, watch: Watch, closed: Role, unseen: str = "") -> None:
+async def name_what_stays(
+    context: RunContext, watch: Watch, closed: Role, unseen: str = ""
+) -> None:
     """Name what was written on a closed cluster between its last look and the applications' return.
 
     They are in on the other one by now, and are not held up for it: a person must hear of it, and
@@ -170,7 +172,7 @@ async def name_what_stays(world: RunContext, watch: Watch, closed: Role, unseen:
     doubted: set[str] = set()
     try:
         if not unseen:
-            written, doubted = await _written_since(world, watch, closed)
+            written, doubted = await _written_since(context, watch, closed)
     except UNREACHABLE as error:
         unseen = str(error)
     if unseen:

@@ -94,14 +94,14 @@ def after(
     return [*kept, *found]
 
 
-def left(world: RunContext) -> list[Differing]:
+def left(context: RunContext) -> list[Differing]:
     """Return the tables that are known to differ and were neither re-copied nor given up."""
-    return _LIST.validate_python(world.fact(FACT) or [])
+    return _LIST.validate_python(context.fact(FACT) or [])
 
 
-def former(world: RunContext) -> list[Differing]:
+def former(context: RunContext) -> list[Differing]:
     """Return those of which the subscriber has the rows of a former table still."""
-    return [each for each in left(world) if each.found_by == FORMER]
+    return [each for each in left(context) if each.found_by == FORMER]
 
 
 DIFFERENT = "compare.different"
@@ -110,9 +110,9 @@ DIFFERENT = "compare.different"
 GIVEN_UP = "tables.given-up"
 
 
-def given_up(world: RunContext) -> list[Differing]:
+def given_up(context: RunContext) -> list[Differing]:
     """Return the tables whose loss a person has accepted by name."""
-    return _LIST.validate_python(world.fact(GIVEN_UP) or [])
+    return _LIST.validate_python(context.fact(GIVEN_UP) or [])
 
 
 def merged(known: Sequence[Differing], found: Sequence[Differing]) -> list[Differing]:

@@ -106,9 +106,9 @@ class Pace:
         return f"{still}: a long transaction is being applied ({grown / 1e6:.1f} MB written for it)"
 
 
-def gates(world: RunContext) -> Sequence[Gate]:
+def gates(context: RunContext) -> Sequence[Gate]:
     """Return the decision to go on although draining may keep the applications down for long."""
-    words = world.fact(SLOW)
+    words = context.fact(SLOW)
     if not words:
         return ()
     return (
@@ -116,28 +116,28 @@ def gates(world: RunContext) -> Sequence[Gate]:
             key=ACCEPT,
             question=f"Go on, with the applications down while it drains: {words}",
             reversible="Until the endpoint is switched, they can be let in again where they were.",
-            must_type=world.plan.cluster.identifier,
+            must_type=context.plan.cluster.identifier,
             valid_s=600.0,
         ),
     )
 
 
 async def refuse_if_slow(
-    world: RunContext, watch: Watch, publisher: Role, subscriber: Role, *, now: str
+    context: RunContext, watch: Watch, publisher: Role, subscriber: Role, *, now: str
 ) -> None:
     """Refuse to stop the applications where the subscriber needs long for what is under way.
 
     What was written by now must be applied within the plan's limit of lag, as measured over some
     seconds. Raises `Refused` with size, pace and rest, until a person has accepted it.
     """
-    limit_s = world.plan.protection.lag_limit_s
-    lags = await _lags(world, publisher)
+    limit_s = context.plan.protection.lag_limit_s
+    lags = await _lags(context, publisher)
     # Where even the publisher's position is not known, nothing is ever seen to be applied.
     paces = {name: Pace(lag.current_lsn or 1 << 63) for name, lag in lags.items()}
     async for waited in watch.until(
-        MEASURED_S + 1, every_s=world.plan.limits.fast_poll_s, what="the subscriber to apply"
+        MEASURED_S + 1, every_s=context.plan.limits.fast_poll_s, what="the subscriber to apply"
     ):
-        await _look(world, publisher, subscriber, paces)
+        await _look(context, publisher, subscriber, paces)
         if waited >= MEASURED_S or all(pace.rest_s == 0.0 for pace in paces.values()):
             break
         watch.progress(f"what {subscriber.value} has not applied: {_words(paces)}")
@@ -146,11 +146,11 @@ async def refuse_if_slow(
     }
     if not slow:
         watch.evidence(f"{subscriber.value} is at most some seconds behind: {_words(paces)}")
-        if world.fact(SLOW):
+        if context.fact(SLOW):
             watch.evidence("it drains soon", key=SLOW, value="")
         return
     words = _words(slow)
-    if world.accepted(ACCEPT):
+    if context.accepted(ACCEPT):
         watch.evidence(f"accepted by a person: {words}")
         return
     watch.evidence(f"draining may take long: {words}", key=SLOW, value=words)
@@ -163,22 +163,22 @@ async def refuse_if_slow(
     )
 
 
-async def _lags(world: RunContext, publisher: Role) -> dict[str, SlotLag]:
+async def _lags(context: RunContext, publisher: Role) -> dict[str, SlotLag]:
     """Return the slots of the way that is held, by database."""
-    captured = await captured_databases(world, publisher)
-    slots = {slot_name(world, captured, name): name for name in captured}
-    async with world.connect(publisher) as connection:
+    captured = await captured_databases(context, publisher)
+    slots = {slot_name(context, captured, name): name for name in captured}
+    async with context.connect(publisher) as connection:
         lags = await replication.slot_lags(connection, list(slots))
     return {slots[lag.slot]: lag for lag in lags}
 
 
 async def _look(
-    world: RunContext, publisher: Role, subscriber: Role, paces: Mapping[str, Pace]
+    context: RunContext, publisher: Role, subscriber: Role, paces: Mapping[str, Pace]
 ) -> None:
     """Look once at what is confirmed of each database, and at what the subscriber writes."""
-    async with world.connect(subscriber) as connection:
+    async with context.connect(subscriber) as connection:
         written = await replication.written(connection)
-    for database, lag in (await _lags(world, publisher)).items():
+    for database, lag in (await _lags(context, publisher)).items():
         paces[database].saw(monotonic(), lag.confirmed_flush_lsn, written)
 
 

@@ -79,20 +79,20 @@ def accept_key(what: str, words: str) -> str:
     return f"accept-{what}-{hashlib.sha256(words.encode()).hexdigest()[:10]}"
 
 
-def forget(world: RunContext, watch: Watch) -> None:
+def forget(context: RunContext, watch: Watch) -> None:
     """Begin anew behind another fence: what a former capture left open is none of its business."""
-    if world.fact(UNPROVED):
+    if context.fact(UNPROVED):
         watch.evidence("", key=UNPROVED, value="")
         watch.evidence("", key=SLIPPED, value=[])
 
 
-def capture_gates(world: RunContext, publisher: Role, equal_to: Role) -> Sequence[Gate]:
+def capture_gates(context: RunContext, publisher: Role, equal_to: Role) -> Sequence[Gate]:
     """Return the decision to go on with the capture although something slipped in, or may have."""
-    words = world.fact(UNPROVED)
+    words = context.fact(UNPROVED)
     if not words:
         return ()
     follower = ReplicationPair.of(publisher).subscriber.value
-    if world.fact(SLIPPED):
+    if context.fact(SLIPPED):
         question = (
             f"Go on: not protected until these tables are re-copied to {follower} or given up by "
             f"name: {words}"
@@ -106,16 +106,17 @@ def capture_gates(world: RunContext, publisher: Role, equal_to: Role) -> Sequenc
             key=accept_key("unproved-fence", words),
             question=question,
             reversible=(
-                f"What slipped in stays on {publisher.value}, and {ReplicationPair.of(publisher).journey} "
+                f"What slipped in stays on {publisher.value}, and "
+                f"{ReplicationPair.of(publisher).journey} "
                 f"would miss it with lag 0 and no error. Or: {_instead(equal_to)}."
             ),
-            must_type=world.plan.cluster.identifier,
+            must_type=context.plan.cluster.identifier,
         ),
     )
 
 
 async def prove_none_slipped_in(
-    world: RunContext, watch: Watch, publisher: Role, equal_to: Role
+    context: RunContext, watch: Watch, publisher: Role, equal_to: Role
 ) -> None:
     """Prove after the capture that the publisher has the rows that it had when it was fenced.
 
@@ -124,10 +125,10 @@ async def prove_none_slipped_in(
     exactly that. A write after the slots were made would be kept by them; it
     is named all the same, since nothing can tell it from one before.
     """
-    found = await _since_the_fence(world, watch, publisher, equal_to)
+    found = await _since_the_fence(context, watch, publisher, equal_to)
     for note in found.notes:
         watch.evidence(note)
-    at = world.now().isoformat()
+    at = context.now().isoformat()
     fenced = {"proved": found.proved, "on": publisher.value, "at": at}
     if found.proved:
         watch.evidence(
@@ -135,15 +136,15 @@ async def prove_none_slipped_in(
             key="fence",
             value=fenced,
         )
-        if world.fact(UNPROVED):
+        if context.fact(UNPROVED):
             watch.evidence("what was doubted is proved now", key=UNPROVED, value="")
         return
     watch.evidence(f"not proved: {found.words}", key="fence", value=fenced)
-    if world.accepted(accept_key("unproved-fence", found.words)):
+    if context.accepted(accept_key("unproved-fence", found.words)):
         watch.evidence(
             f"accepted by a person: {found.words}",
             key=diverged.FACT,
-            value=diverged.as_json(diverged.merged(diverged.left(world), found.tables)),
+            value=diverged.as_json(diverged.merged(diverged.left(context), found.tables)),
         )
         return
     watch.evidence("tables that differ", key=SLIPPED, value=diverged.as_json(found.tables))
@@ -167,9 +168,9 @@ def _instead(equal_to: Role) -> str:
     return f"Branch to stay on {equal_to.value}, which loses nothing that an application wrote"
 
 
-def lost_gates(world: RunContext) -> Sequence[Gate]:
+def lost_gates(context: RunContext) -> Sequence[Gate]:
     """Return the decision to go back to old blue although it lacks what was found."""
-    words = world.fact(LACKS) or world.fact(UNPROVED)
+    words = context.fact(LACKS) or context.fact(UNPROVED)
     if not words:
         return ()
     return (
@@ -177,25 +178,25 @@ def lost_gates(world: RunContext) -> Sequence[Gate]:
             key=accept_key("lost-writes", words),
             question=f"Go back to old blue, which lacks what was written since: {words}",
             reversible="What was written stays on new blue alone, and is missing afterwards.",
-            must_type=world.plan.cluster.identifier,
+            must_type=context.plan.cluster.identifier,
         ),
     )
 
 
-async def refuse_if_written(world: RunContext, watch: Watch, publisher: Role) -> None:
+async def refuse_if_written(context: RunContext, watch: Watch, publisher: Role) -> None:
     """Refuse to go back to old blue where it lacks what was written on new blue since the fence.
 
     The journal says that the applications were not let in, and may know less than the world: a
     backup of it was put back, or somebody let them in by hand. What was found is kept, so that a
     person can accept it by name.
     """
-    found = await _since_the_fence(world, watch, publisher, Role.OLD_BLUE, returning=True)
+    found = await _since_the_fence(context, watch, publisher, Role.OLD_BLUE, returning=True)
     if found.proved:
         watch.evidence(f"nothing was written on {publisher.value} since the fence")
-        if world.fact(LACKS):
+        if context.fact(LACKS):
             watch.evidence("old blue lacks nothing", key=LACKS, value="")
         return
-    if world.accepted(accept_key("lost-writes", found.words)):
+    if context.accepted(accept_key("lost-writes", found.words)):
         watch.evidence(f"accepted by a person, stays behind: {found.words}")
         return
     watch.evidence(f"not proved: {found.words}", key=LACKS, value=found.words)
@@ -208,39 +209,39 @@ async def refuse_if_written(world: RunContext, watch: Watch, publisher: Role) ->
 
 
 async def _since_the_fence(
-    world: RunContext, watch: Watch, publisher: Role, equal_to: Role, *, returning: bool = False
+    context: RunContext, watch: Watch, publisher: Role, equal_to: Role, *, returning: bool = False
 ) -> Found:
     """Hold a publisher against what it was inside the fence, else against the closed one's rows.
 
     `returning`: large objects count as well. Replication never carries them.
     """
-    kept = write_fence.kept_sample(world, publisher.identity)
+    kept = write_fence.kept_sample(context, publisher.identity)
     if kept is None:
-        await _moved_on_old_blue(world, watch, look=equal_to is Role.OLD_BLUE and not returning)
+        await _moved_on_old_blue(context, watch, look=equal_to is Role.OLD_BLUE and not returning)
         doubt = f"no look at {publisher.identity.value} from inside the fence is kept"
-        async with write_fence.connections(world, publisher) as opened:
+        async with write_fence.connections(context, publisher) as opened:
             now = await fence_sql.sample(opened)
-        roles = world.plan.traffic.application_roles or None
+        roles = context.plan.traffic.application_roles or None
         inside, _ = fence_sql.named(now, now, application_roles=roles)
         rows = await _settle_by_rows(
-            world, watch, (equal_to, publisher), sorted(now.counters), doubt
+            context, watch, (equal_to, publisher), sorted(now.counters), doubt
         )
         return Found((*inside, *rows.reasons), rows.tables, rows.notes)
     # Old blue is looked at meanwhile: it costs the fence no time of its own. On the way back to it
     # its lock may be gone; it is held against the marks from here then.
     looking = asyncio.create_task(
-        _moved_on_old_blue(world, watch, look=equal_to is Role.OLD_BLUE and not returning)
+        _moved_on_old_blue(context, watch, look=equal_to is Role.OLD_BLUE and not returning)
     )
     try:
-        now = await _settled_look(world, kept, publisher)
+        now = await _settled_look(context, kept, publisher)
     finally:
         moved_there = await looking
-    verdict = _held(world, kept, now)
+    verdict = _held(context, kept, now)
     if verdict.proved and not moved_there:
         return Found(notes=verdict.notes)
-    doubted = _doubted(world, kept, now) | (moved_there & now.counters.keys())
+    doubted = _doubted(context, kept, now) | (moved_there & now.counters.keys())
     who, _ = fence_sql.named(
-        kept, now, application_roles=world.plan.traffic.application_roles or None
+        kept, now, application_roles=context.plan.traffic.application_roles or None
     )
     come_or_gone = [
         f"database {name} has {'come' if name in now.counters else 'gone'}"
@@ -253,39 +254,39 @@ async def _since_the_fence(
     ]
     words = "; ".join(verdict.reasons) or "old blue's marks have moved"
     rows = await _settle_by_rows(
-        world, watch, (equal_to, publisher), sorted(doubted or now.counters.keys()), words
+        context, watch, (equal_to, publisher), sorted(doubted or now.counters.keys()), words
     )
     reasons = (*who, *come_or_gone, *(objects if returning else ()), *rows.reasons)
     notes = () if returning else tuple(f"{each}; replication carries none" for each in objects)
     return Found(reasons, rows.tables, (*rows.notes, *notes))
 
 
-async def _moved_on_old_blue(world: RunContext, watch: Watch, *, look: bool) -> set[str]:
-    return await write_fence.moved_on_old_blue(world, watch) if look else set()
+async def _moved_on_old_blue(context: RunContext, watch: Watch, *, look: bool) -> set[str]:
+    return await write_fence.moved_on_old_blue(context, watch) if look else set()
 
 
-async def _settled_look(world: RunContext, kept: FenceSample, role: Role) -> FenceSample:
+async def _settled_look(context: RunContext, kept: FenceSample, role: Role) -> FenceSample:
     """Look at a cluster; again, while all that is open are counts that come some seconds late."""
-    async with write_fence.connections(world, role) as opened:
+    async with write_fence.connections(context, role) as opened:
         for _ in range(int(SETTLES_S / _LOOK_EVERY_S)):
             now = await fence_sql.sample(opened)
-            verdict = _held(world, kept, now)
+            verdict = _held(context, kept, now)
             if not verdict.settles:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
         return now
 
 
-def _held(world: RunContext, before: FenceSample, now: FenceSample) -> FenceVerdict:
+def _held(context: RunContext, before: FenceSample, now: FenceSample) -> FenceVerdict:
     return fence_sql.compare_samples(
         before,
         now,
-        application_roles=world.plan.traffic.application_roles or None,
+        application_roles=context.plan.traffic.application_roles or None,
         own_changes=True,
     )
 
 
-def _doubted(world: RunContext, before: FenceSample, now: FenceSample) -> set[str]:
+def _doubted(context: RunContext, before: FenceSample, now: FenceSample) -> set[str]:
     """Return the databases whose rows have moved, or where somebody is who may have moved them."""
     was, rows = write_fence.rows_of(before), write_fence.rows_of(now)
     inside = {s.database for s in now.sessions if not s.settled}
@@ -296,7 +297,7 @@ def _doubted(world: RunContext, before: FenceSample, now: FenceSample) -> set[st
 
 
 async def _settle_by_rows(
-    world: RunContext,
+    context: RunContext,
     watch: Watch,
     sides: tuple[Role, Role],
     databases: Collection[str],
@@ -308,7 +309,7 @@ async def _settle_by_rows(
     received everything.
     """
     watch.evidence(f"not told by counters ({doubt}): comparing the rows")
-    found = await compare_rows(world, watch, sides, databases)
+    found = await compare_rows(context, watch, sides, databases)
     if found.proved:
         watch.evidence(
             f"every row in {', '.join(databases)} equals that of {sides[0].value}, closed"
@@ -317,21 +318,21 @@ async def _settle_by_rows(
 
 
 async def compare_rows(
-    world: RunContext, watch: Watch, sides: tuple[Role, Role], databases: Collection[str]
+    context: RunContext, watch: Watch, sides: tuple[Role, Role], databases: Collection[str]
 ) -> Found:
     """Compare the rows of two clusters, neither of which may be written meanwhile.
 
     `sides`: the one that may lack writes, and the one that has them. Contents that could not be
     compared within the fence's limit are named like those that differ: they may.
     """
-    there, here = [await world.target(side) for side in sides]
+    there, here = [await context.target(side) for side in sides]
     results = await together(
         *(
             compare.compare_databases(
-                world.connector(there, database),
-                world.connector(here, database),
-                budget_s=world.plan.fence.limit_s,
-                parallel=max(1, world.plan.compare.parallel // len(databases)),
+                context.connector(there, database),
+                context.connector(here, database),
+                budget_s=context.plan.fence.limit_s,
+                parallel=max(1, context.plan.compare.parallel // len(databases)),
                 progress=lambda what, fraction: watch.progress(f"comparing rows: {what}", fraction),
             )
             for database in databases

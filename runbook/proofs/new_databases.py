@@ -24,25 +24,25 @@ HELD_DATABASES = (
 """What whoever runs one database a tenant has to know beforehand."""
 
 
-def gone_by_name(world: RunContext) -> str:
+def gone_by_name(context: RunContext) -> str:
     """Return what is left behind by taking the way, as accepted by name; empty: nothing."""
-    given_up = schema_drift.given_up(world)
+    given_up = schema_drift.given_up(context)
     return f"{_named(given_up)}, given up by name" if given_up else ""
 
 
-def not_fed(world: RunContext) -> str:
+def not_fed(context: RunContext) -> str:
     """Return every database that the watch last saw not to be fed, in words; empty: none."""
-    seen = [each.database for each in schema_drift.kept(world) if each.kind == "database"]
-    found = sorted({*seen, *schema_drift.given_up(world)})
+    seen = [each.database for each in schema_drift.kept(context) if each.kind == "database"]
+    found = sorted({*seen, *schema_drift.given_up(context)})
     return f"{_named(found)}, which came after the capture and was never fed" if found else ""
 
 
 async def refuse_or_name(
-    world: RunContext, watch: Watch, sides: ReplicationPair, captured: Collection[str]
+    context: RunContext, watch: Watch, sides: ReplicationPair, captured: Collection[str]
 ) -> None:
     """Name what taking the way would leave behind; refuse where nobody has given it up by name."""
-    there = [name for name in await world.databases(sides.publisher) if name not in captured]
-    given_up = [name for name in there if name in schema_drift.given_up(world)]
+    there = [name for name in await context.databases(sides.publisher) if name not in captured]
+    given_up = [name for name in there if name in schema_drift.given_up(context)]
     if left := [name for name in there if name not in given_up]:
         raise Refused(
             f"{_named(left)} came to {sides.publisher.value} after the capture, and is not on "

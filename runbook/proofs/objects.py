@@ -198,9 +198,9 @@ def noun(kind: str, count: int) -> str:
     return _NOUNS.get(kind, (kind, f"{kind}s"))[count != 1]
 
 
-def known(world: RunContext) -> dict[str, list[str]] | None:
+def known(context: RunContext) -> dict[str, list[str]] | None:
     """Return the pairs that count as alike, or None where nobody has looked yet."""
-    found: dict[str, list[str]] | None = world.fact(KNOWN)
+    found: dict[str, list[str]] | None = context.fact(KNOWN)
     return found
 
 
@@ -230,8 +230,8 @@ class ObjectsSurvey:
     A database is read again only where the stamp of its catalogs has moved on either side.
     """
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._of: tuple[Role, Role] | None = None
         self._seen: dict[str, tuple[tuple[str, ...], list[Unlike]]] = {}
         self.passwords = True
@@ -251,14 +251,14 @@ class ObjectsSurvey:
         return found
 
     async def _servers(self, source: Role, target: Role) -> list[Unlike]:
-        async with self._world.connect(source) as here, self._world.connect(target) as there:
+        async with self._context.connect(source) as here, self._context.connect(target) as there:
             common = _common(here.info.server_version, there.info.server_version)
             left, right = await together(
                 objects.of_server(here, common=common), objects.of_server(there, common=common)
             )
         self.passwords = left.passwords and right.passwords
-        locked = set(locked_roles(self._world))
-        opened = (self._world.fact("traffic") or {}).get("open", True)
+        locked = set(locked_roles(self._context))
+        opened = (self._context.fact("traffic") or {}).get("open", True)
         return _compared(
             "",
             (source, target),
@@ -268,8 +268,8 @@ class ObjectsSurvey:
 
     async def _database(self, source: Role, target: Role, database: str) -> list[Unlike]:
         async with (
-            self._world.connect(source, database) as here,
-            self._world.connect(target, database) as there,
+            self._context.connect(source, database) as here,
+            self._context.connect(target, database) as there,
         ):
             stamps = tuple(await together(objects.stamp(here), objects.stamp(there)))
             if (kept := self._seen.get(database)) is not None and kept[0] == stamps:

@@ -30,9 +30,9 @@ Kept = Mapping[str, Any]
 """By table: its two numbers, and those of its columns' places; those of the new version first."""
 
 
-def kept(world: RunContext) -> dict[str, Kept]:
+def kept(context: RunContext) -> dict[str, Kept]:
     """Return what is known of each database; one that nobody has looked at is not there."""
-    return dict(world.fact(FACT) or {})
+    return dict(context.fact(FACT) or {})
 
 
 def looked(sides: ReplicationPair, seen: Mapping[Name, Pair], known: Kept | None) -> Kept:
@@ -72,19 +72,24 @@ def whole(
 
 
 async def keep(
-    world: RunContext, watch: Watch, database: str, tables: Iterable[Name], *, column: bool = False
+    context: RunContext,
+    watch: Watch,
+    database: str,
+    tables: Iterable[Name],
+    *,
+    column: bool = False,
 ) -> None:
     """Keep the numbers of tables whose rows a mend has brought: they are no others from now on.
 
     A mend of a `column` alone brings no row of a table that is another as a whole: the next look
     is to tell of that one yet.
     """
-    known, sides = kept(world), current_pair(world)
+    known, sides = kept(context), current_pair(context)
     if database not in known:
         return
     async with (
-        world.connect(sides.publisher, database) as here,
-        world.connect(sides.subscriber, database) as there,
+        context.connect(sides.publisher, database) as here,
+        context.connect(sides.subscriber, database) as there,
     ):
         pairs = await numbers.pairs(here, there)
     seen = looked(sides, pairs, known[database])

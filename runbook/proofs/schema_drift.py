@@ -108,14 +108,14 @@ def from_json(value: Any) -> Drift:
     return _DRIFT.validate_python(value)
 
 
-def given_up(world: RunContext) -> list[str]:
+def given_up(context: RunContext) -> list[str]:
     """Return the databases that are left behind by name."""
-    return list(world.fact(GIVEN_UP) or ())
+    return list(context.fact(GIVEN_UP) or ())
 
 
-def kept(world: RunContext) -> list[Drift]:
+def kept(context: RunContext) -> list[Drift]:
     """Return what the watch found last."""
-    return [from_json(each) for each in (world.fact(FACT) or {}).get("drifts", ())]
+    return [from_json(each) for each in (context.fact(FACT) or {}).get("drifts", ())]
 
 
 def compare(
@@ -166,16 +166,16 @@ def _of_its_own(drift: Drift, whole: set[tuple[str, tuple[str, ...]]]) -> bool:
 
 
 async def differences(
-    world: RunContext, sides: ReplicationPair, database: str
+    context: RunContext, sides: ReplicationPair, database: str
 ) -> tuple[list[Drift], frozenset[Key]]:
     """Return how the sides differ now, and what is alike although each writes it its own way."""
     async with (
-        world.connect(sides.publisher, database) as publisher,
-        world.connect(sides.subscriber, database) as subscriber,
+        context.connect(sides.publisher, database) as publisher,
+        context.connect(sides.subscriber, database) as subscriber,
     ):
         here, there = await together(schema.lines(publisher), schema.lines(subscriber))
         pairs = schema.unlike(here, there)
-        same = await schemas_equal.same(world, database, subscriber, pairs)
+        same = await schemas_equal.same(context, database, subscriber, pairs)
     both = {line.key for line in here} & {line.key for line in there}
     drifts = compare(database, sides, here, there, same)
     return drifts, frozenset(both - (pairs.keys() - same))
@@ -190,8 +190,8 @@ class SchemaSurvey:
     does not count (`alike`).
     """
 
-    def __init__(self, world: RunContext, publication: str) -> None:
-        self._world = world
+    def __init__(self, context: RunContext, publication: str) -> None:
+        self._context = context
         self._publication = publication
         self._sides: ReplicationPair | None = None
         self._known: dict[str, tuple[tuple[str, str], list[Drift]]] = {}
@@ -209,7 +209,7 @@ class SchemaSurvey:
             self._sides, self._known = sides, {}
         self.numbered = {}
         self.stamps_s = self.compared_s = 0.0
-        left_behind = given_up(self._world)
+        left_behind = given_up(self._context)
         found = [
             Drift(
                 name,
@@ -219,7 +219,7 @@ class SchemaSurvey:
                 sides.publisher.value,
                 sides.subscriber.value,
             )
-            for name in await self._world.databases(sides.publisher)
+            for name in await self._context.databases(sides.publisher)
             if name not in databases and name not in left_behind
         ]
         for database in databases:
@@ -228,8 +228,8 @@ class SchemaSurvey:
 
     async def _database(self, sides: ReplicationPair, database: str) -> list[Drift]:
         async with (
-            self._world.connect(sides.publisher, database) as publisher,
-            self._world.connect(sides.subscriber, database) as subscriber,
+            self._context.connect(sides.publisher, database) as publisher,
+            self._context.connect(sides.subscriber, database) as subscriber,
         ):
             began = monotonic()
             first, second = await together(schema.stamp(publisher), schema.stamp(subscriber))
@@ -251,7 +251,7 @@ class SchemaSurvey:
                     *(schema.lines(end, side=side, publication=name) for end, side in ends)
                 )
                 pairs = schema.unlike(here, there)
-                same = await schemas_equal.same(self._world, database, subscriber, pairs)
+                same = await schemas_equal.same(self._context, database, subscriber, pairs)
                 drifts = compare(database, sides, here, there, same)
             self._known[database] = (stamps, drifts)
             self.compared_s += monotonic() - stamped

@@ -43,18 +43,18 @@ class Alike:
 _LIST = TypeAdapter(list[Alike])
 
 
-def kept(world: RunContext) -> list[Alike]:
+def kept(context: RunContext) -> list[Alike]:
     """Return what is known to be the same."""
-    return _LIST.validate_python(world.fact(FACT) or [])
+    return _LIST.validate_python(context.fact(FACT) or [])
 
 
-def with_more(world: RunContext, more: Iterable[Alike]) -> Json:
+def with_more(context: RunContext, more: Iterable[Alike]) -> Json:
     """Return the value of the fact, with more of them."""
-    return _LIST.dump_python([*dict.fromkeys([*kept(world), *more])], mode="json")
+    return _LIST.dump_python([*dict.fromkeys([*kept(context), *more])], mode="json")
 
 
 async def same(
-    world: RunContext, database: str, connection: AsyncConnection, pairs: Pairs
+    context: RunContext, database: str, connection: AsyncConnection, pairs: Pairs
 ) -> frozenset[Key]:
     """Return which pairs are the same: those known to be, and those that a server proves now.
 
@@ -62,7 +62,7 @@ async def same(
     """
     if not pairs:
         return frozenset()
-    known = set(kept(world))
+    known = set(kept(context))
     told = frozenset(key for key, pair in pairs.items() if Alike.of(database, pair) in known)
     open_ = {key: pair for key, pair in pairs.items() if key not in told}
     return told | await schema.proved(connection, open_)

@@ -59,36 +59,36 @@ async def mark(connection: AsyncConnection) -> Mark:
     return Mark(at, await replication.started(connection), remote)
 
 
-def found(world: RunContext) -> tuple[str, ...]:
+def found(context: RunContext) -> tuple[str, ...]:
     """Return what has brought rows to the present publisher that were not compared since."""
-    return tuple(_kept(world).get("found", ()))
+    return tuple(_kept(context).get("found", ()))
 
 
-def last_equal(world: RunContext) -> Mark:
+def last_equal(context: RunContext) -> Mark:
     """Return from where on rows count that have come by an origin: what was before is equal."""
-    capture = world.fact("capture") or {}
+    capture = context.fact("capture") or {}
     begins = (capture.get("from") or {}).values()
     captured = _mark(min(begins, default=0), capture.get("origins") or {})
-    kept = _kept(world)
+    kept = _kept(context)
     compared = _mark(int(kept.get("past", 0)), kept.get("origins") or {})
     return max(captured, compared, key=lambda each: each.at)
 
 
-def keep(world: RunContext, evidence: Evidence, words: Collection[str]) -> None:
+def keep(context: RunContext, evidence: Evidence, words: Collection[str]) -> None:
     """Keep what has brought rows, beside what is known already."""
-    known = found(world)
+    known = found(context)
     new = [each for each in words if each not in known]
     if new:
-        _keep(world, evidence, "; ".join(new), [*known, *new], last_equal(world))
+        _keep(context, evidence, "; ".join(new), [*known, *new], last_equal(context))
 
 
-def proved(world: RunContext, evidence: Evidence, past: Mark) -> None:
+def proved(context: RunContext, evidence: Evidence, past: Mark) -> None:
     """Keep that all rows are equal, up to a mark of the publisher."""
-    if found(world):
-        _keep(world, evidence, "what came by replication origins is equal now", [], past)
+    if found(context):
+        _keep(context, evidence, "what came by replication origins is equal now", [], past)
     elif past.remote:
         # What its origins brought while nobody looked is among the rows.
-        _keep(world, evidence, "whatever came by replication origins is equal", [], past)
+        _keep(context, evidence, "whatever came by replication origins is equal", [], past)
 
 
 def _mark(at: int, origins: Mapping[str, Json]) -> Mark:
@@ -96,14 +96,14 @@ def _mark(at: int, origins: Mapping[str, Json]) -> Mark:
     return Mark(at, str(origins.get("started", "")), None if remote is None else dict(remote))
 
 
-def _kept(world: RunContext) -> dict[str, Json]:
-    kept = world.fact(FACT) or {}
-    return kept if kept.get("publisher") == current_pair(world).publisher.value else {}
+def _kept(context: RunContext) -> dict[str, Json]:
+    kept = context.fact(FACT) or {}
+    return kept if kept.get("publisher") == current_pair(context).publisher.value else {}
 
 
-def _keep(world: RunContext, evidence: Evidence, text: str, words: list[str], past: Mark) -> None:
+def _keep(context: RunContext, evidence: Evidence, text: str, words: list[str], past: Mark) -> None:
     value = {
-        "publisher": current_pair(world).publisher.value,
+        "publisher": current_pair(context).publisher.value,
         "past": past.at,
         "origins": past.origins(),
         "found": words,

@@ -29,7 +29,7 @@ def tables(found: Sequence[Drift]) -> set[Table]:
 
 
 async def counted(
-    world: RunContext,
+    context: RunContext,
     publisher: Role,
     before: Sequence[Drift],
     now: Sequence[Drift],
@@ -42,9 +42,9 @@ async def counted(
     or a column of them; `former` are those of them that are other tables as a whole: whatever else
     they are known for, all their rows on the subscriber are those of the former ones.
     """
-    known = diverged.left(world)
+    known = diverged.left(context)
     late = tables(now)
-    given_up = {each.name for each in diverged.given_up(world)}
+    given_up = {each.name for each in diverged.given_up(context)}
     counts = given_up.union(each.name for each in known if each.name not in former)
     new = [
         Differing(*table, None, None, diverged.FORMER if table in former else diverged.CHANGE)
@@ -56,7 +56,7 @@ async def counted(
         if each.unsent and each.kind == "column" and _table(each) not in late
     ]
     back = {_table(each) for each in gone} - {
-        _table(each) for each in gone if await _there(world, publisher, each)
+        _table(each) for each in gone if await _there(context, publisher, each)
     }
     replaced = {each.name for each in new}
     kept = [
@@ -71,9 +71,9 @@ def _table(drift: Drift) -> Table:
     return drift.database, drift.names[0], drift.names[1]
 
 
-async def _there(world: RunContext, publisher: Role, drift: Drift) -> bool:
+async def _there(context: RunContext, publisher: Role, drift: Drift) -> bool:
     """Return whether the publisher has the column."""
-    async with world.connect(publisher, drift.database) as connection:
+    async with context.connect(publisher, drift.database) as connection:
         return await has_column(connection, drift.names)
 
 

@@ -45,29 +45,29 @@ Connections = Mapping[str, AsyncConnection]
 
 
 @asynccontextmanager
-async def connections(world: RunContext, role: Role) -> AsyncIterator[Connections]:
+async def connections(context: RunContext, role: Role) -> AsyncIterator[Connections]:
     """Lend one connection to each database of a role's cluster."""
-    databases = await world.databases(role)
+    databases = await context.databases(role)
     async with AsyncExitStack() as stack:
         opened = await together(
-            *(stack.enter_async_context(world.connect(role, name)) for name in databases)
+            *(stack.enter_async_context(context.connect(role, name)) for name in databases)
         )
         yield dict(zip(databases, opened, strict=True))
 
 
-async def warm(world: RunContext, roles: tuple[Role, ...]) -> None:
+async def warm(context: RunContext, roles: tuple[Role, ...]) -> None:
     """Open the connections that the proof will need, while the applications still run."""
     async with AsyncExitStack() as stack:
-        await together(*(stack.enter_async_context(connections(world, role)) for role in roles))
+        await together(*(stack.enter_async_context(connections(context, role)) for role in roles))
 
 
-async def prove(world: RunContext, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
+async def prove(context: RunContext, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
     """Prove over a window that nothing writes on a cluster, and that its followers stand still.
 
     Keeps the marks of the frozen cluster and the last look at each as facts. Raises `StepFailed`
     naming who writes, or what was written, once the plan's limit is over.
     """
-    plan = world.plan.fence
+    plan = context.plan.fence
     # What was proved before says nothing of what is written now.
     watch.evidence("", key="fence", value={"proved": False, "on": on.value})
     reasons: tuple[str, ...] = ()
@@ -77,13 +77,13 @@ async def prove(world: RunContext, watch: Watch, on: Role, followers: tuple[Role
             zip(
                 roles,
                 await together(
-                    *(stack.enter_async_context(connections(world, role)) for role in roles)
+                    *(stack.enter_async_context(connections(context, role)) for role in roles)
                 ),
                 strict=True,
             )
         )
         before = await _look(opened)
-        floor = await _slots(opened[on], world)
+        floor = await _slots(opened[on], context)
         try:
             async for _ in watch.until(
                 plan.limit_s, every_s=_AT_ONCE_S, what="every write to cease"
@@ -91,9 +91,9 @@ async def prove(world: RunContext, watch: Watch, on: Role, followers: tuple[Role
                 # Taken while the window passes: once it is proved, they hold for its end as well.
                 frozen = await _within(plan.window_s, marks.take(opened[on]))
                 after = await _look(opened)
-                reasons = await _why_not(world, before, after, floor, opened, on)
+                reasons = await _why_not(context, before, after, floor, opened, on)
                 if not reasons:
-                    _keep(world, watch, on, after, frozen)
+                    _keep(context, watch, on, after, frozen)
                     return
                 reasons = (*await _written(frozen, opened[on]), *reasons)
                 watch.progress("fence not proved: " + "; ".join(reasons[:3]))
@@ -119,7 +119,7 @@ async def _written(since: Marks, opened: Connections) -> tuple[str, ...]:
     return verdict.changed if verdict.same is False else ()
 
 
-async def refuse_if_open(world: RunContext, on: Role, *, now: str) -> None:
+async def refuse_if_open(context: RunContext, on: Role, *, now: str) -> None:
     """Look once more, right before what rests on it, whether a fence that was proved stands.
 
     One look where nothing has moved since the proof. Otherwise, and where no look of the proof is
@@ -127,11 +127,11 @@ async def refuse_if_open(world: RunContext, on: Role, *, now: str) -> None:
     to green like any other write. Raises `StepFailed` naming who writes; `now` says in words what
     is true then.
     """
-    kept = kept_sample(world, on)
-    roles = world.plan.traffic.application_roles or None
+    kept = kept_sample(context, on)
+    roles = context.plan.traffic.application_roles or None
     verdict = FenceVerdict(None, ("no look from inside the fence is kept",))
     written: tuple[str, ...] = ()
-    async with connections(world, on) as opened:
+    async with connections(context, on) as opened:
         if kept is not None:
             now_seen = await fence_sql.sample(opened)
             verdict = fence_sql.compare_samples(kept, now_seen, application_roles=roles)
@@ -139,7 +139,7 @@ async def refuse_if_open(world: RunContext, on: Role, *, now: str) -> None:
             if verdict.proved:
                 return
             before = await fence_sql.sample(opened)
-            frozen = await _within(world.plan.fence.window_s, marks.take(opened))
+            frozen = await _within(context.plan.fence.window_s, marks.take(opened))
             after = await fence_sql.sample(opened)
             verdict = fence_sql.compare_samples(before, after, application_roles=roles)
             written = () if verdict.proved else await _written(frozen, opened)
@@ -153,16 +153,16 @@ async def refuse_if_open(world: RunContext, on: Role, *, now: str) -> None:
     )
 
 
-async def moved_on_old_blue(world: RunContext, watch: Watch) -> set[str]:
+async def moved_on_old_blue(context: RunContext, watch: Watch) -> set[str]:
     """Return the databases of old blue that moved since the fence; mark it anew where in doubt.
 
     What was written on blue between the fence and AWS's own freeze was carried to green: the marks
     from before would take it for a change of old blue. AWS's lock stands, so marks taken now hold.
     """
-    kept = kept_sample(world, Role.BLUE)
-    roles = world.plan.traffic.application_roles or None
+    kept = kept_sample(context, Role.BLUE)
+    roles = context.plan.traffic.application_roles or None
     try:
-        async with asyncio.timeout(OLD_BLUE_S), connections(world, Role.OLD_BLUE) as opened:
+        async with asyncio.timeout(OLD_BLUE_S), connections(context, Role.OLD_BLUE) as opened:
             now = await fence_sql.sample(opened)
             if (
                 kept is not None
@@ -176,16 +176,16 @@ async def moved_on_old_blue(world: RunContext, watch: Watch) -> set[str]:
         watch.evidence(f"old blue does not answer; its marks from before stand: {error}")
         return set()
     watch.evidence("marks of old blue taken anew", key=OLD_BLUE_MARKS, value=taken.as_json())
-    before = world.fact(f"marks.{Role.BLUE.slug}")
+    before = context.fact(f"marks.{Role.BLUE.slug}")
     if before is None:
         # Without marks from inside the fence nothing tells which has moved.
         return set(now.counters)
     return set(marks.moved(Marks.from_json(before), taken))
 
 
-def kept_sample(world: RunContext, role: Role) -> FenceSample | None:
+def kept_sample(context: RunContext, role: Role) -> FenceSample | None:
     """Return the look at a cluster that the last proof of the fence kept."""
-    kept = world.fact(f"fence.{role.slug}")
+    kept = context.fact(f"fence.{role.slug}")
     return None if kept is None else _SAMPLE.validate_python(kept)
 
 
@@ -199,9 +199,9 @@ async def _look(opened: Mapping[Role, Connections]) -> dict[Role, FenceSample]:
     return dict(zip(opened, samples, strict=True))
 
 
-async def _slots(on: Connections, world: RunContext) -> dict[str, int]:
+async def _slots(on: Connections, context: RunContext) -> dict[str, int]:
     """Return where WAL ends now, for each slot that feeds a follower."""
-    connection = on[world.plan.credentials.maintenance_database]
+    connection = on[context.plan.credentials.maintenance_database]
     names = [
         s.name for s in await catalog.replication_slots(connection) if s.slot_type == "logical"
     ]
@@ -210,14 +210,14 @@ async def _slots(on: Connections, world: RunContext) -> dict[str, int]:
 
 
 async def _why_not(
-    world: RunContext,
+    context: RunContext,
     before: Mapping[Role, FenceSample],
     after: Mapping[Role, FenceSample],
     floor: Mapping[str, int],
     opened: Mapping[Role, Connections],
     on: Role,
 ) -> tuple[str, ...]:
-    roles = world.plan.traffic.application_roles or None
+    roles = context.plan.traffic.application_roles or None
     verdict = fence_sql.compare_samples(before[on], after[on], application_roles=roles)
     reasons = list(reasons_of(verdict))
     for role in after:
@@ -228,7 +228,7 @@ async def _why_not(
         if not _same_rows(before[role], after[role]):
             reasons.append(f"{role.value} is still receiving")
     if len(after) > 1:
-        connection = opened[on][world.plan.credentials.maintenance_database]
+        connection = opened[on][context.plan.credentials.maintenance_database]
         for slot, lsn in floor.items():
             if await replication.confirmed_past(connection, slot, lsn) is not True:
                 reasons.append(f"slot {slot} has not confirmed the last write")
@@ -252,7 +252,7 @@ def rows_of(sample: FenceSample) -> dict[str, tuple[int, int, str]]:
 
 
 def _keep(
-    world: RunContext,
+    context: RunContext,
     watch: Watch,
     on: Role,
     samples: Mapping[Role, FenceSample],
@@ -269,7 +269,7 @@ def _keep(
         )
     watch.evidence(
         f"fence proved on {on.value}: no application session, no write in "
-        f"{world.plan.fence.window_s:g} s, every counter at a standstill",
+        f"{context.plan.fence.window_s:g} s, every counter at a standstill",
         key="fence",
-        value={"proved": True, "on": on.value, "at": world.now().isoformat()},
+        value={"proved": True, "on": on.value, "at": context.now().isoformat()},
     )

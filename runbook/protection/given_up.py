@@ -17,19 +17,19 @@ FACT = "given-up"
 """The fact that names the role of the cluster; emptied once it was closed."""
 
 
-def of(world: RunContext) -> Role | None:
+def of(context: RunContext) -> Role | None:
     """Return the cluster that was given up, and was not closed since; None where there is none."""
-    kept = world.fact(FACT)
-    return Role(kept) if kept and not serving.believed(world, Role(kept)).serves else None
+    kept = context.fact(FACT)
+    return Role(kept) if kept and not serving.believed(context, Role(kept)).serves else None
 
 
-async def look(world: RunContext) -> Asked | None:
+async def look(context: RunContext) -> Asked | None:
     """Ask it. None: there is none, or AWS has it no more."""
-    role = of(world)
-    cluster = None if role is None else await world.find(role)
+    role = of(context)
+    cluster = None if role is None else await context.find(role)
     if role is None or cluster is None:
         return None
-    return (await serving.look(world, [cluster])).get(role)
+    return (await serving.look(context, [cluster])).get(role)
 
 
 def words(seen: Asked | None) -> str:
@@ -45,14 +45,15 @@ def words(seen: Asked | None) -> str:
     return f"{name}, and is open: {'; '.join(how)}" if how else ""
 
 
-async def watched(world: RunContext, journal: Journal, before: ProbeResult | None) -> ProbeResult:
+async def watched(context: RunContext, journal: Journal, before: ProbeResult | None) -> ProbeResult:
     """Look as the watch does, and journal that it is back; `before` is what the last look saw."""
-    found, now = words(await look(world)), world.now()
+    found, now = words(await look(context)), context.now()
     if not found:
         return ProbeResult(now, (), "")
     found += (
-        f". What is written there stays there alone. Close it: m, or blueprime mend {world.run} all"
+        ". What is written there stays there alone. Close it: m, or blueprime mend "
+        f"{context.run} all"
     )
     if before is None or not before.alarms:
-        journal.evidence(world.run, "monitor", found)
+        journal.evidence(context.run, "monitor", found)
     return ProbeResult(now, (Alert(Cause.RETURNED, "", "given up", found, True, now),), "")

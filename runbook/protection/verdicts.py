@@ -30,31 +30,31 @@ SEEN_S = 60.0
 """How long a step waits for the watch to see the protection."""
 
 
-def kept(world: RunContext, *, asked: bool = False) -> Kept:
+def kept(context: RunContext, *, asked: bool = False) -> Kept:
     """Return what the journal says now. `asked`: whether the switchover was called."""
-    sides = current_pair(world)
-    capture = world.fact("capture")
+    sides = current_pair(context)
+    capture = context.fact("capture")
     return Kept(
-        left_behind=str(world.fact(LEFT_BEHIND) or ""),
+        left_behind=str(context.fact(LEFT_BEHIND) or ""),
         asked=asked,
-        switched=world.fact("switchover") is not None,
+        switched=context.fact("switchover") is not None,
         sides=sides,
         slots=dict(capture["slots"]) if capture else None,
-        detached=detached(world, sides.subscriber),
-        dropped=world.fact("slots") == [],
-        verified=bool(world.fact(VERIFIED)),
-        different=tuple(world.fact(DIFFERENT) or ()),
-        differing=diverged.left(world),
-        uncarried=unreplicated.found(world),
+        detached=detached(context, sides.subscriber),
+        dropped=context.fact("slots") == [],
+        verified=bool(context.fact(VERIFIED)),
+        different=tuple(context.fact(DIFFERENT) or ()),
+        differing=diverged.left(context),
+        uncarried=unreplicated.found(context),
     )
 
 
-def of_capture(world: RunContext) -> Mapping[str, Json]:
+def of_capture(context: RunContext) -> Mapping[str, Json]:
     """Return what tells the present capture from any other: slot -> where it began to keep."""
-    return dict((world.fact("capture") or {}).get("from") or {})
+    return dict((context.fact("capture") or {}).get("from") or {})
 
 
-def as_fact(world: RunContext, protection: Protection, *, lost: bool) -> dict[str, Json]:
+def as_fact(context: RunContext, protection: Protection, *, lost: bool) -> dict[str, Json]:
     """Return a verdict as the journal keeps it."""
     return {
         "protected": protection.protected,
@@ -62,40 +62,42 @@ def as_fact(world: RunContext, protection: Protection, *, lost: bool) -> dict[st
         "reasons": list(protection.reasons),
         "causes": list(protection.causes),
         "lost": lost,
-        "of": of_capture(world),
-        "at": world.now().isoformat(),
+        "of": of_capture(context),
+        "at": context.now().isoformat(),
     }
 
 
-def journaled(world: RunContext) -> Mapping[str, Json]:
+def journaled(context: RunContext) -> Mapping[str, Json]:
     """Return the latest verdict of the present capture, or an empty mapping where there is none.
 
     One on a former capture says nothing of this one: the other direction, or slots that were lost.
     """
-    found = world.fact(FACT) or {}
-    return found if dict(found.get("of") or {}) == of_capture(world) else {}
+    found = context.fact(FACT) or {}
+    return found if dict(found.get("of") or {}) == of_capture(context) else {}
 
 
-def is_protected(world: RunContext) -> bool:
+def is_protected(context: RunContext) -> bool:
     """Return whether the run was last seen to be protected, and nothing says otherwise since."""
-    if not journaled(world).get("protected") or detached(world, current_pair(world).subscriber):
+    if not journaled(context).get("protected") or detached(
+        context, current_pair(context).subscriber
+    ):
         return False
-    unlike = world.fact(DIFFERENT) or diverged.left(world) or unreplicated.found(world)
-    return not unlike and world.fact("slots") != []
+    unlike = context.fact(DIFFERENT) or diverged.left(context) or unreplicated.found(context)
+    return not unlike and context.fact("slots") != []
 
 
-def is_lost(world: RunContext) -> bool:
+def is_lost(context: RunContext) -> bool:
     """Return whether writes were last seen to be missing on the subscriber for good."""
-    return bool(journaled(world).get("lost"))
+    return bool(journaled(context).get("lost"))
 
 
-def last_known(world: RunContext, board: Dashboard) -> Protection:
+def last_known(context: RunContext, board: Dashboard) -> Protection:
     """Return the last verdict that was put up, less what the journal has learned since."""
     last = board.protection
     if last.looking:
         last = replace(last, protected=last.before, at=last.before_at, looking=False)
-    known = kept(world)
-    at = last.at or world.now()
+    known = kept(context)
+    at = last.at or context.now()
     if (decided := by_journal(known, at)) is not None:
         return decided if last.protected is True else last
     found = row_alarms(known, at)
@@ -105,64 +107,64 @@ def last_known(world: RunContext, board: Dashboard) -> Protection:
     return replace(last, protected=False, text=f"rows differ: {words[0]}", reasons=words)
 
 
-def as_seen(world: RunContext, board: Dashboard, *, watched: bool) -> Protection:
+def as_seen(context: RunContext, board: Dashboard, *, watched: bool) -> Protection:
     """Return the verdict for whoever only reads: not known now, unless it is fresh.
 
     `watched` says that the process that put it up still lives. What was seen last, and when, stands
     in `before` and `before_at`.
     """
-    last = last_known(world, board)
-    if watched and not stale(last.at, world.now(), world.plan.protection.fresh_s):
+    last = last_known(context, board)
+    if watched and not stale(last.at, context.now(), context.plan.protection.fresh_s):
         return last
     return replace(last, protected=None, looking=False, before=last.protected, before_at=last.at)
 
 
-def unreached(world: RunContext, *, fresh: bool = True) -> Production | None:
+def unreached(context: RunContext, *, fresh: bool = True) -> Production | None:
     """Return the cluster that serves, if it was looked for (lately, if `fresh`) in vain."""
-    value = world.live()
+    value = context.live()
     if value is None:
         return None
     found = boards.from_json(value).production
-    late = stale(found.at, world.now(), world.plan.protection.fresh_s)
+    late = stale(found.at, context.now(), context.plan.protection.fresh_s)
     return found if found.unreached and not (fresh and late) else None
 
 
-def board_as_seen(world: RunContext, *, watched: bool) -> Dashboard | None:
+def board_as_seen(context: RunContext, *, watched: bool) -> Dashboard | None:
     """Return the figures that were put up last, for whoever only reads; None where none ever were.
 
     Every output that does not watch by itself takes them from here: the same ones, with the same
     verdict.
     """
-    value = world.live()
+    value = context.live()
     if value is None:
         return None
     board = boards.from_json(value)
-    return replace(board, protection=as_seen(world, board, watched=watched))
+    return replace(board, protection=as_seen(context, board, watched=watched))
 
 
-def present(world: RunContext) -> Protection:
+def present(context: RunContext) -> Protection:
     """Return the verdict that the watch of this run has put up, if it is fresh; else not known."""
-    value = world.live()
+    value = context.live()
     if value is None:
         return Protection(None, "not looked at yet")
     found = boards.from_json(value).protection
-    if stale(found.at, world.now(), world.plan.protection.fresh_s):
+    if stale(found.at, context.now(), context.plan.protection.fresh_s):
         return Protection(None, "not looked at lately", at=found.at)
     return found
 
 
-async def await_protected(world: RunContext, watch: Watch, *, since: datetime, now: str) -> None:
+async def await_protected(context: RunContext, watch: Watch, *, since: datetime, now: str) -> None:
     """Wait until the watch has seen the protection, by a verdict made after `since`.
 
     Raises `StepFailed` with its reasons where it does not come, or cannot; `now` says in words what
     is true then.
     """
-    limits = world.plan.limits
-    found = present(world)
+    limits = context.plan.limits
+    found = present(context)
     async for waited in watch.until(
         SEEN_S + limits.connect_s, every_s=limits.fast_poll_s, what="the protection"
     ):
-        found = present(world)
+        found = present(context)
         fresh = found.at is not None and found.at >= since
         if fresh and found.protected:
             return

@@ -80,10 +80,10 @@ class Side:
         return Traffic.LET_IN if self.able else Traffic.CLOSED
 
 
-async def look(world: RunContext, role: Role) -> Side:
+async def look(context: RunContext, role: Role) -> Side:
     """Look at a role's cluster. Raises what connecting raises."""
-    names = list(world.plan.traffic.application_roles)
-    async with write_fence.connections(world, role) as opened:
+    names = list(context.plan.traffic.application_roles)
+    async with write_fence.connections(context, role) as opened:
         first = next(iter(opened.values()))
         seen = await activity.look(first, names)
         able, locked = await _roles(first, names)
@@ -93,9 +93,9 @@ async def look(world: RunContext, role: Role) -> Side:
         for database, connection in opened.items():
             state = await catalog.read_only_state(connection)
             read_only[database] = state.database_setting == "on"
-            if await replication.publication_exists(connection, publication_name(world)):
+            if await replication.publication_exists(connection, publication_name(context)):
                 publications.add(database)
-            found = await replication.subscription(connection, publication_name(world))
+            found = await replication.subscription(connection, publication_name(context))
             if found is not None:
                 subscriptions[database] = found
         return Side(
@@ -104,16 +104,16 @@ async def look(world: RunContext, role: Role) -> Side:
             able=able,
             locked=locked,
             sessions=seen.sessions,
-            replication_role=await replication.role_exists(first, replication_role(world)),
+            replication_role=await replication.role_exists(first, replication_role(context)),
             publications=frozenset(publications),
-            slots=await _slots(first, world.sql_name()),
+            slots=await _slots(first, context.sql_name()),
             subscriptions=subscriptions,
         )
 
 
-async def other_sessions(world: RunContext, role: Role) -> int:
+async def other_sessions(context: RunContext, role: Role) -> int:
     """Count the sessions of other blueprimes on a cluster: one may hold the run."""
-    async with world.connect(role) as connection:
+    async with context.connect(role) as connection:
         cursor = await connection.execute(
             "SELECT count(*) FROM pg_catalog.pg_stat_activity"
             " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
@@ -163,17 +163,17 @@ class Rows:
     words: str
 
 
-async def same_rows(world: RunContext, left: Role, right: Role, databases: Sequence[str]) -> Rows:
+async def same_rows(context: RunContext, left: Role, right: Role, databases: Sequence[str]) -> Rows:
     """Compare the rows of two clusters, within the time that the plan gives the fence."""
-    first, second = await world.target(left), await world.target(right)
+    first, second = await context.target(left), await context.target(right)
     differ: list[str] = []
     uncertain: list[str] = []
     for database in databases:
         result = await fenced.compare_databases(
-            world.connector(first, database),
-            world.connector(second, database),
-            budget_s=world.plan.fence.limit_s / len(databases),
-            parallel=world.plan.compare.parallel,
+            context.connector(first, database),
+            context.connector(second, database),
+            budget_s=context.plan.fence.limit_s / len(databases),
+            parallel=context.plan.compare.parallel,
         )
         differ += [f"{database}: {t.schema}.{t.table}" for t in result.different]
         uncertain += [f"{database}: {t.schema}.{t.table}" for t in result.unproved]

@@ -17,7 +17,7 @@ from runbook.recovery.found import Draft, Item, Unknown
 class Scene:
     """What the position is told from. `world` reads its facts from `draft`."""
 
-    world: RunContext
+    context: RunContext
     draft: Draft
     cast: Cast
     sides: Mapping[Role, Side]

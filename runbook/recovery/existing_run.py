@@ -63,25 +63,25 @@ async def stand(journal: Journal, found: Adoption) -> Standing:
 async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
     """Return what tells that the journal knows less than the clusters, or an empty string."""
     plan = plans.of_run(journal, run)
-    world = RunContext(run=run.id, plan=plan, journal=journal, aws=found.scene.world.aws)
-    if mark := holder.left_behind(world, found.scene.cast.clusters):
+    context = RunContext(run=run.id, plan=plan, journal=journal, aws=found.scene.context.aws)
+    if mark := holder.left_behind(context, found.scene.cast.clusters):
         return (
             f"was left behind: {mark.who} on {mark.machine} "
             f"{'ended it at' if mark.ended else 'holds it since'} {mark.at:%Y-%m-%d %H:%M:%S} UTC"
         )
-    if words := world.fact(holder.LEFT_BEHIND):
+    if words := context.fact(holder.LEFT_BEHIND):
         # The mark that told so may have been taken away since.
         return f"was left behind: {words} holds it"
     try:
-        different = serving.differences(world, await serving.look(world))
+        different = serving.differences(context, await serving.look(context))
     finally:
-        await world.forget_connections()
+        await context.forget_connections()
     return f"disagrees with the clusters: {'; '.join(different)}" if different else ""
 
 
 def _idle(journal: Journal, found: Adoption) -> Run | None:
     """Return an open run of the same cluster that has changed nothing; refuse one that has."""
-    environment = found.scene.world.aws.environment
+    environment = found.scene.context.aws.environment
     for summary in journal.runs():
         run = journal.run(summary.run)
         if run.id == found.run or not run.open or not _same(run, found.plan, environment):

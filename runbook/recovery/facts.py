@@ -143,7 +143,7 @@ def _value(scene: Scene, publisher: Role) -> dict[str, Json]:
     """Return a capture as its step would have kept it."""
     databases = scene.captured_on(publisher)
     slots = scene.sides[publisher].slots
-    names = {name: slot_name(scene.world, databases, name) for name in databases}
+    names = {name: slot_name(scene.context, databases, name) for name in databases}
     # A slot that was read holds nothing from before: no clone may begin with it any more.
     began = {slot.name: 0 if slot.used else slot.confirmed for slot in slots}
     value = {"databases": databases, "slots": names, "publisher": publisher.value}
@@ -175,7 +175,7 @@ async def _freeze(scene: Scene) -> None:
     cast = scene.cast
     locked = cast.deployment is not None and cast.deployment.status == COMPLETED
     if locked and cast.prime is None and Role.OLD_BLUE in scene.sides:
-        async with write_fence.connections(scene.world, Role.OLD_BLUE) as opened:
+        async with write_fence.connections(scene.context, Role.OLD_BLUE) as opened:
             taken = await marks.take(opened)
         scene.draft.keep(
             "marks.blue",

@@ -186,31 +186,31 @@ async def _told(
 ) -> Adoption:
     draft = Draft()
     goes_by = plan or plan_from_cluster.parsed(text)
-    world = RunContext(run=cast.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
-    scene = Scene(world, draft, cast, {}, locks=goes_by.traffic.lock_roles)
+    context = RunContext(run=cast.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
+    scene = Scene(context, draft, cast, {}, locks=goes_by.traffic.lock_roles)
     scene.items, scene.unknown = list(cast.items), list(cast.unknown)
     facts.roles(scene)
     try:
         if plan is None:
-            text = await _with_every_role(world, text, cast, given)
-            world.plan = plan_from_cluster.parsed(text)
+            text = await _with_every_role(context, text, cast, given)
+            context.plan = plan_from_cluster.parsed(text)
         say("looking at the databases")
         await _look_inside(scene, known=plan is not None)
         stays = await _stays(scene, say)
         if plan is None and _protects_first(scene):
             text = plan_from_cluster.with_order(text, Order.PROTECT_FIRST)
-            world.plan = plan_from_cluster.parsed(text)
+            context.plan = plan_from_cluster.parsed(text)
             stays = await _stays(scene, say)
         await facts.rest(scene, stays)
         surely, maybe = _locked(scene)
     finally:
-        await world.forget_connections()
+        await context.forget_connections()
     mark = _held(scene)
     if plan is None:
         _doubt_plan(scene)
     last = stays[-1]
     following = next_step(scene, last)
-    return Adoption(cast.run, world.plan, text, scene, stays, following, mark, surely, maybe)
+    return Adoption(cast.run, context.plan, text, scene, stays, following, mark, surely, maybe)
 
 
 def _held(scene: Scene) -> Mark | None:
@@ -248,13 +248,13 @@ def _lookable(cast: Cast) -> dict[Role, Cluster]:
     }
 
 
-async def _looked(world: RunContext, cast: Cast) -> list[Role]:
+async def _looked(context: RunContext, cast: Cast) -> list[Role]:
     """Return the parts whose cluster has an instance that answers, as far as AWS knows."""
     found = []
     for role in _lookable(cast):
-        if world.bound(role) is None:
+        if context.bound(role) is None:
             continue
-        instances = await world.instances(role)
+        instances = await context.instances(role)
         if any(instance.available for instance in instances):
             found.append(role)
     return found
@@ -262,14 +262,14 @@ async def _looked(world: RunContext, cast: Cast) -> list[Role]:
 
 async def _look_inside(scene: Scene, *, known: bool) -> None:
     sides: dict[Role, Side] = {}
-    for role in await _looked(scene.world, scene.cast):
-        if others := await database_state.other_sessions(scene.world, role):
+    for role in await _looked(scene.context, scene.cast):
+        if others := await database_state.other_sessions(scene.context, role):
             scene.say(
                 "another blueprime",
                 f"{others} of its sessions are on {role.value}",
                 "their application_name",
             )
-        sides[role] = await database_state.look(scene.world, role)
+        sides[role] = await database_state.look(scene.context, role)
     scene.sides = sides
     needed = _needed(scene.cast)
     if needed not in sides:
@@ -328,7 +328,7 @@ async def _compare(scene: Scene, say: Say) -> None:
     say("comparing the rows of old blue and new blue: was anything written since the freeze?")
     databases = scene.sides[Role.NEW_BLUE].databases
     scene.rows = await database_state.same_rows(
-        scene.world, Role.OLD_BLUE, Role.NEW_BLUE, databases
+        scene.context, Role.OLD_BLUE, Role.NEW_BLUE, databases
     )
     scene.say(
         "writes on new blue since the freeze",
@@ -342,19 +342,19 @@ def _protects_first(scene: Scene) -> bool:
     return scene.never_opened and scene.cast.prime is not None
 
 
-async def _with_every_role(world: RunContext, text: str, cast: Cast, given: Given) -> str:
+async def _with_every_role(context: RunContext, text: str, cast: Cast, given: Given) -> str:
     """Return a discovered plan with the roles that may log in on any cluster of the run."""
     names: set[str] = set(given.application_roles)
     if not names:
-        for role in await _looked(world, cast):
-            async with world.connect(role) as connection:
+        for role in await _looked(context, cast):
+            async with context.connect(role) as connection:
                 names |= plan_from_cluster.applications(await catalog.login_roles(connection))
     return plan_from_cluster.with_roles(text, sorted(names))
 
 
 def _locked(scene: Scene) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the roles that the run surely locked, and those that anybody may have locked."""
-    if not scene.world.plan.traffic.lock_roles:
+    if not scene.context.plan.traffic.lock_roles:
         return (), ()
     able = {name for side in scene.sides.values() for name in side.able}
     locked = {name for side in scene.sides.values() for name in side.locked}

@@ -86,7 +86,7 @@ def has_gone_forward(scene: Scene) -> bool:
         return scene.cast.bears(green) and green.tags.get(RUN_TAG) == scene.cast.run
     if scene.traffic(Role.NEW_BLUE) in (Traffic.OPEN, Traffic.LET_IN):
         return True
-    by_name = scene.world.plan.endpoint.method is EndpointMethod.RENAME
+    by_name = scene.context.plan.endpoint.method is EndpointMethod.RENAME
     return by_name and scene.cast.bears(scene.cast.green) and scene.slots_used(Role.BLUE_PRIME)
 
 
@@ -129,7 +129,7 @@ async def going_forward(scene: Scene) -> list[Stay]:
     stay = Stay(Track.UPGRADE, UpgradeVariant.FORWARD, "going forward again was under way")
     before = [whole(scene), _whole_rollback(scene)]
     if has_gone_forward(scene):
-        steps = steps_of(Track.UPGRADE, scene.world.plan, UpgradeVariant.FORWARD)
+        steps = steps_of(Track.UPGRADE, scene.context.plan, UpgradeVariant.FORWARD)
         stay.past = await _switched(scene, steps, Role.NEW_BLUE)
         return [*before, stay]
     _refuse_untold_endpoint(scene)
@@ -141,7 +141,7 @@ def _whole_rollback(scene: Scene, way: RollbackTarget = RollbackTarget.BLUE_PRIM
     """Return a rollback that is behind the run, protected in its turn."""
     stay = Stay(Track.ROLLBACK, way, "new blue has followed blue prime")
     record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
-    for step in steps_of(Track.ROLLBACK, scene.world.plan, way):
+    for step in steps_of(Track.ROLLBACK, scene.context.plan, way):
         effects: tuple[StayEvidence, ...] = ()
         if step.key == ResumeTraffic.key:
             effects = (record,)
@@ -159,19 +159,21 @@ async def _rolled_back(scene: Scene, way: RollbackTarget, to: Role) -> list[Stay
         return [_whole_rollback(scene), settle]
     if scene.called_off(Role.BLUE_PRIME):
         stay = Stay(Track.ROLLBACK, RollbackTarget.STAY, "going forward was called off")
-        stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, stay.way), to)
+        stay.past = await _switched(
+            scene, steps_of(Track.ROLLBACK, scene.context.plan, stay.way), to
+        )
         return [_whole_rollback(scene), stay]
     if way is RollbackTarget.BLUE_PRIME and _not_held(scene):
         way = RollbackTarget.FOR_GOOD
     stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
-    stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.world.plan, way), to)
+    stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.context.plan, way), to)
     return [stay]
 
 
 def _not_held(scene: Scene) -> bool:
     """Return whether nothing on blue prime keeps what is written, though the plan wants it."""
     prime = scene.sides.get(Role.BLUE_PRIME)
-    return scene.world.plan.rollback.protect and prime is not None and not prime.captured
+    return scene.context.plan.rollback.protect and prime is not None and not prime.captured
 
 
 def _settling(scene: Scene) -> bool:
@@ -188,7 +190,7 @@ def _settling(scene: Scene) -> bool:
 
 
 def _refuse_untold_endpoint(scene: Scene) -> None:
-    if scene.world.plan.endpoint.method is not EndpointMethod.RENAME and not scene.locks:
+    if scene.context.plan.endpoint.method is not EndpointMethod.RENAME and not scene.locks:
         raise no_guess(
             "Whether the endpoint was switched already cannot be told: the plan's way of doing it "
             "leaves no trace, and the applications' roles are not locked by the run.",
@@ -233,7 +235,7 @@ def _led(to: Role) -> StayEvidence:
 
 async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
     """Return what cannot be repeated of a turn that has not switched the endpoint."""
-    steps = steps_of(stay.track, scene.world.plan, stay.way)
+    steps = steps_of(stay.track, scene.context.plan, stay.way)
     stop = next(step for step in steps if step.key == StopTraffic.key)
     record = seen(await probe(scene, stop)) or (
         StayEvidence(
@@ -271,7 +273,7 @@ async def ending(scene: Scene) -> list[Stay]:
 async def _looked_at(scene: Scene, stay: Stay) -> list[Past]:
     """Return what is seen of the subscriptions and slots that a track drops."""
     past = []
-    for step in steps_of(stay.track, scene.world.plan, stay.way):
+    for step in steps_of(stay.track, scene.context.plan, stay.way):
         if step.key not in (Detach.key, DropCapture.key):
             continue
         found = await probe(scene, step)
@@ -292,7 +294,7 @@ def cleaning(scene: Scene) -> list[Stay]:
         RollbackTarget.BLUE_PRIME if scene.cast.bears(scene.cast.prime) else RollbackTarget.OLD_BLUE
     )
     upgrade = whole(scene) if way is RollbackTarget.BLUE_PRIME else until_capture(scene)
-    steps = steps_of(Track.ROLLBACK, scene.world.plan, way)
+    steps = steps_of(Track.ROLLBACK, scene.context.plan, way)
     back = Stay(Track.ROLLBACK, way, "the old version serves again")
     back.past = [Past(step.key, Status.SUCCEEDED, going) for step in steps]
     cleanup = Stay(Track.CLEANUP, reason=going)
@@ -300,7 +302,7 @@ def cleaning(scene: Scene) -> list[Stay]:
         # Nobody can connect to it any more, so that these could not be looked at.
         cleanup.past = [
             Past(step.key, Status.SUCCEEDED, going)
-            for step in steps_of(Track.CLEANUP, scene.world.plan)
+            for step in steps_of(Track.CLEANUP, scene.context.plan)
             if step.key in (DeleteOwnDeployment.key, Detach.key, DropCapture.key)
         ]
     return [upgrade, back, cleanup]

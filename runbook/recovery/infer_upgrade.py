@@ -24,7 +24,7 @@ AFTER_IT = "later steps have left their traces"
 
 
 def _steps(scene: Scene) -> list[Step]:
-    return steps_of(Track.UPGRADE, scene.world.plan)
+    return steps_of(Track.UPGRADE, scene.context.plan)
 
 
 def _index(steps: Sequence[Step], key: str) -> int:

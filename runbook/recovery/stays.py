@@ -59,16 +59,16 @@ class Stay:
 def next_step(scene: Scene, stay: Stay) -> str:
     """Return the step at which the run goes on, or an empty string at the end of the track."""
     done = stay.done()
-    steps = steps_of(stay.track, scene.world.plan, stay.way)
+    steps = steps_of(stay.track, scene.context.plan, stay.way)
     return next((step.key for step in steps if step.key not in done), "")
 
 
 async def probe(scene: Scene, step: Step) -> list[tuple[Effect, Finding]]:
     """Return a step's changes with what their own probes say; none where they cannot be told."""
     try:
-        if await step.skip(scene.world):
+        if await step.skip(scene.context):
             return []
-        waves = await step.effects(scene.world)
+        waves = await step.effects(scene.context)
     except (StepFailed, Ambiguous, *UNREACHABLE):
         return []
     found = []

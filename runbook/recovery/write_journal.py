@@ -56,7 +56,7 @@ def _start(journal: Journal, adoption: Adoption, plan_path: Path) -> None:
         cluster_resource_id=plan.cluster.resource_id,
         account=plan.cluster.account,
         region=plan.cluster.region,
-        environment=adoption.scene.world.aws.environment,
+        environment=adoption.scene.context.aws.environment,
         plan=plan.as_json(),
         plan_path=str(plan_path),
     )

@@ -22,17 +22,17 @@ BY_LOG = (
 )
 
 
-async def cure(world: RunContext, database: str, failing: Pending) -> Remedy | Offer | None:
+async def cure(context: RunContext, database: str, failing: Pending) -> Remedy | Offer | None:
     """Return what lets apply get past the transaction that it fails at, or None: it is not told.
 
     Rights come first: where one is missing, no row is looked for.
     """
-    if (refused := await refusal(world, database, failing)) is None:
-        row = await stray_row(world, database, failing)
-        return row and (empty_table.instead_of(world, row) or row)
+    if (refused := await refusal(context, database, failing)) is None:
+        row = await stray_row(context, database, failing)
+        return row and (empty_table.instead_of(context, row) or row)
     if refused.option_helps:
         return RunAsOwner(why=refused.why, database=database)
-    subscriber = current_pair(world).subscriber.value
+    subscriber = current_pair(context).subscriber.value
     words = (
         f"On {subscriber}, in database {database}: SET default_transaction_read_only = off; then\n"
         f"{refused.sql}\nApply goes on by itself, a few seconds later. A change of row-level "
@@ -42,10 +42,10 @@ async def cure(world: RunContext, database: str, failing: Pending) -> Remedy | O
     return Offer("", title, refused.why, by_hand=words)
 
 
-async def by_log(world: RunContext, database: str) -> Offer:
+async def by_log(context: RunContext, database: str) -> Offer:
     """Return what the server's log says of a worker that fails, where nothing else tells why."""
-    subscriber = current_pair(world).subscriber
-    said = await apply_said(world, subscriber, database)
+    subscriber = current_pair(context).subscriber
+    said = await apply_said(context, subscriber, database)
     why = f"the apply worker of {database} on {subscriber.value} fails; "
     if said.error:
         why += f"its last error in the server's log: {said.error}"

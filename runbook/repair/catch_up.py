@@ -19,7 +19,7 @@ APPLIED_S = 30.0
 
 
 async def caught_up(
-    world: RunContext,
+    context: RunContext,
     sides: ReplicationPair,
     database: str,
     *,
@@ -31,10 +31,10 @@ async def caught_up(
     The position is behind every commit so far; with `only_look` nothing is written for it, and
     commits that do not wait for the disk may be left out. Fails where the slot is gone.
     """
-    databases = await captured_databases(world, sides.publisher)
-    slot = slot_name(world, databases, database)
+    databases = await captured_databases(context, sides.publisher)
+    slot = slot_name(context, databases, database)
     deadline = time.monotonic() + limit_s
-    async with world.connect(sides.publisher, database) as connection:
+    async with context.connect(sides.publisher, database) as connection:
         await require_slot(connection, sides.publisher, slot, database)
         take = replication.flushed if only_look else replication.emit_barrier
         lsn = await take(connection)
@@ -45,12 +45,12 @@ async def caught_up(
     return True
 
 
-async def goes_on(world: RunContext, watch: Watch, database: str, past: str, done: str) -> None:
+async def goes_on(context: RunContext, watch: Watch, database: str, past: str, done: str) -> None:
     """See that apply has gone on past what stood in its way, or fail in words.
 
     `done` says what was done about it, as the beginning of a sentence.
     """
-    if await caught_up(world, current_pair(world), database, limit_s=APPLIED_S):
+    if await caught_up(context, current_pair(context), database, limit_s=APPLIED_S):
         watch.evidence(f"{database}: apply has gone on past {past}")
         return
     raise StepFailed(
@@ -61,10 +61,10 @@ async def goes_on(world: RunContext, watch: Watch, database: str, past: str, don
 
 
 async def catch_up(
-    world: RunContext, sides: ReplicationPair, database: str, *, limit_s: float
+    context: RunContext, sides: ReplicationPair, database: str, *, limit_s: float
 ) -> None:
     """Wait for it, or fail in words."""
-    if not await caught_up(world, sides, database, limit_s=limit_s):
+    if not await caught_up(context, sides, database, limit_s=limit_s):
         raise StepFailed(
             f"{sides.subscriber.value} did not confirm within {limit_s:.0f} s what "
             f"{sides.publisher.value} had written in {database}.",

@@ -27,8 +27,8 @@ class GiveUpDatabase(Remedy):
         self.named(quoted(self.database))
         self.title = f"Give up the database {self.database} by name"
 
-    async def gates(self, world: RunContext) -> list[Gate]:
-        sides = current_pair(world)
+    async def gates(self, context: RunContext) -> list[Gate]:
+        sides = current_pair(context)
         return [
             Gate(
                 key=self.key,
@@ -43,10 +43,11 @@ class GiveUpDatabase(Remedy):
             )
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        known = sorted({*schema_drift.given_up(world), self.database})
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        known = sorted({*schema_drift.given_up(context), self.database})
         watch.evidence(
-            f"left behind by {current_pair(world).journey}, accepted by name: database {self.database}",
+            f"left behind by {current_pair(context).journey}, accepted by name: database "
+            f"{self.database}",
             key=GIVEN_UP,
             value=known,
         )

@@ -42,10 +42,10 @@ class EmptyTable(Remedy):
         self.name = shown((self.schema, self.table))
         self.title = f"Empty {self.name} in {self.database}: its rows are those of a former table"
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         publisher, subscriber = (
-            current_pair(world).publisher.value,
-            current_pair(world).subscriber.value,
+            current_pair(context).publisher.value,
+            current_pair(context).subscriber.value,
         )
         return [
             Gate(
@@ -59,67 +59,67 @@ class EmptyTable(Remedy):
             )
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
+    async def effects(self, context: RunContext) -> list[Wave]:
         table = Identifier(self.schema, self.table)
 
         async def probe(connection: AsyncConnection) -> Finding:
             there = await has_any(connection, self.schema, self.table)
             return no("it has rows") if there else yes("it is empty")
 
-        subscriber = current_pair(world).subscriber
+        subscriber = current_pair(context).subscriber
         effect = SqlEffect(
-            world,
+            context,
             subscriber,
             self.database,
             [*OWN_WRITES, Statement(SQL("DELETE FROM ONLY {}").format(table))],
             key=f"{subscriber.slug}/{self.key}",
             title=f"empty {self.name} in {self.database} on {subscriber.value}",
             probe=probe,
-            limit_s=world.plan.limits.mend_s,
+            limit_s=context.plan.limits.mend_s,
         )
         return [[effect]]
 
-    async def wanted(self, world: RunContext) -> bool:
+    async def wanted(self, context: RunContext) -> bool:
         """Return whether its rows are those of the former table still."""
-        return self._name in [each.name for each in diverged.former(world)]
+        return self._name in [each.name for each in diverged.former(context)]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         # What is there from now on is of the new table: it is compared, and not taken away again.
         now = Differing(*self._name, None, None, diverged.CHANGE)
         watch.evidence(
             f"{self.database}: {self.name} has no row of the former table any more",
             key=diverged.FACT,
-            value=diverged.as_json(diverged.merged(diverged.left(world), [now])),
+            value=diverged.as_json(diverged.merged(diverged.left(context), [now])),
         )
-        if missing := await stopped_by(world, self.database):
+        if missing := await stopped_by(context, self.database):
             watch.evidence(
                 f"apply in {self.database} stands still until this is mended, too: {missing}"
             )
             return
         past = f"the rows of {self.name}"
-        await goes_on(world, watch, self.database, past, f"{self.name} was emptied")
+        await goes_on(context, watch, self.database, past, f"{self.name} was emptied")
 
 
-def instead_of(world: RunContext, row: StrayRow) -> EmptyTable | None:
+def instead_of(context: RunContext, row: StrayRow) -> EmptyTable | None:
     """Return what empties the table of a row in the way, if the publisher has made it anew."""
-    for each in diverged.former(world):
+    for each in diverged.former(context):
         if each.name == (row.database, row.schema, row.table):
-            return _empty(world, each, f"the apply worker of {row.database} fails: ")
+            return _empty(context, each, f"the apply worker of {row.database} fails: ")
     return None
 
 
-async def of_former(world: RunContext, database: str) -> list[EmptyTable]:
+async def of_former(context: RunContext, database: str) -> list[EmptyTable]:
     """Return what empties each table of a database that the publisher has made anew.
 
     It comes before any mend of the table's columns and before the copy of its rows: a row of the
     former table has no value in a new column, and no key where the new table has another one.
     """
-    found = [each for each in diverged.former(world) if each.database == database]
+    found = [each for each in diverged.former(context) if each.database == database]
     if not found:
         return []
-    async with world.connect(current_pair(world).subscriber, database) as connection:
+    async with context.connect(current_pair(context).subscriber, database) as connection:
         return [
-            _empty(world, each, "")
+            _empty(context, each, "")
             for each in found
             if await has_any(connection, each.schema, each.table)
         ]
@@ -133,10 +133,10 @@ async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
     return await (await connection.execute(query)).fetchone() == (True,)
 
 
-def _empty(world: RunContext, table: Differing, why: str) -> EmptyTable:
+def _empty(context: RunContext, table: Differing, why: str) -> EmptyTable:
     publisher, subscriber = (
-        current_pair(world).publisher.value,
-        current_pair(world).subscriber.value,
+        current_pair(context).publisher.value,
+        current_pair(context).subscriber.value,
     )
     return EmptyTable(
         why=f"{why}{publisher} has made {table.schema}.{table.table} anew, and {subscriber} still "

@@ -13,13 +13,13 @@ from runbook.proofs.diverged import DIFFERENT
 from runbook.repair.remedy import Place, Remedy, of_database
 
 
-def strike(world: RunContext, watch: Watch, name: tuple[str, str, str], text: str) -> None:
+def strike(context: RunContext, watch: Watch, name: tuple[str, str, str], text: str) -> None:
     """Keep that a table (database, schema, name) no longer counts among those that differ."""
-    left = [each for each in diverged.left(world) if each.name != name]
+    left = [each for each in diverged.left(context) if each.name != name]
     watch.evidence(text, key=diverged.FACT, value=diverged.as_json(left))
     database, schema, table = name
     words = f"{database}: {schema}.{table}"
-    compared = world.fact(DIFFERENT) or []
+    compared = context.fact(DIFFERENT) or []
     if words in compared:
         watch.evidence(
             f"struck out of the last comparison: {words}",
@@ -47,8 +47,8 @@ class GiveUp(Remedy):
     def place(self) -> Place:
         return Place.ROWS
 
-    async def gates(self, world: RunContext) -> list[Gate]:
-        sides = current_pair(world)
+    async def gates(self, context: RunContext) -> list[Gate]:
+        sides = current_pair(context)
         return [
             Gate(
                 key=self.key,
@@ -63,11 +63,11 @@ class GiveUp(Remedy):
             )
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         name = (self.database, self.schema, self.table)
-        lost = [each for each in diverged.left(world) if each.name == name]
-        known = diverged.merged(diverged.given_up(world), lost)
-        sides = current_pair(world)
+        lost = [each for each in diverged.left(context) if each.name == name]
+        known = diverged.merged(diverged.given_up(context), lost)
+        sides = current_pair(context)
         # First, so that no end in between leaves it on neither list.
         watch.evidence(
             f"as {sides.subscriber.value} has it after {sides.journey}, accepted by name: "
@@ -75,4 +75,4 @@ class GiveUp(Remedy):
             key=diverged.GIVEN_UP,
             value=diverged.as_json(known),
         )
-        strike(world, watch, name, f"{self.database}: {self.schema}.{self.table} is given up")
+        strike(context, watch, name, f"{self.database}: {self.schema}.{self.table} is given up")

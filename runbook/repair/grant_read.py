@@ -12,9 +12,9 @@ from runbook.postgres.statement import Statement
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 
 
-def may_read(world: RunContext) -> SqlEffect:
+def may_read(context: RunContext) -> SqlEffect:
     """Return the grant: following the slots alone takes no right to any table, a copy does."""
-    role, publisher = replication_role(world), current_pair(world).publisher
+    role, publisher = replication_role(context), current_pair(context).publisher
 
     async def probe(connection: AsyncConnection) -> Finding:
         query = "SELECT pg_catalog.pg_has_role(%s, 'pg_read_all_data', 'MEMBER')"
@@ -23,7 +23,7 @@ def may_read(world: RunContext) -> SqlEffect:
         return (yes if may else no)(f"{role} may {'' if may else 'not '}read every table")
 
     return SqlEffect(
-        world,
+        context,
         publisher,
         "",
         [Statement(SQL("GRANT pg_read_all_data TO {}").format(Identifier(role)))],

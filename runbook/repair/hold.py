@@ -14,7 +14,7 @@ LOOK_S = 5
 """A column without any value is found only by reading the whole table: not for longer than this."""
 
 
-async def holding(world: RunContext, database: str, change: Change) -> str:
+async def holding(context: RunContext, database: str, change: Change) -> str:
     """Return what would be gone with a change, in words; empty where nothing would.
 
     What cannot be told counts as held: what is dropped never comes back.
@@ -32,8 +32,8 @@ async def holding(world: RunContext, database: str, change: Change) -> str:
             query, what = SQL("SELECT FROM {}").format(table), "rows"
         case _:
             return ""
-    subscriber = current_pair(world).subscriber
-    async with world.connect(subscriber, database) as connection:
+    subscriber = current_pair(context).subscriber
+    async with context.connect(subscriber, database) as connection:
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL statement_timeout = '{LOOK_S}s'".encode())

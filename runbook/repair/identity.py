@@ -40,7 +40,7 @@ class Identify(Remedy):
         )
         self.title = fix_sql.title(self._fix)
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         costs = (
             "Nothing of it changes but how its rows are told apart."
             if self.index
@@ -50,23 +50,23 @@ class Identify(Remedy):
         return [
             Gate(
                 key=self.key,
-                question=f"{self.title} on {current_pair(world).publisher.value}, which serves.",
+                question=f"{self.title} on {current_pair(context).publisher.value}, which serves.",
                 reversible=costs,
                 valid_s=0.0,
             )
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        return [[self._effect(world)]]
+    async def effects(self, context: RunContext) -> list[Wave]:
+        return [[self._effect(context)]]
 
-    def _effect(self, world: RunContext) -> SqlEffect:
+    def _effect(self, context: RunContext) -> SqlEffect:
         async def probe(connection: AsyncConnection) -> Finding:
             standing = await fix_sql.standing(connection, self._fix)
             return no(standing) if standing else yes("it is so")
 
-        publisher = current_pair(world).publisher
+        publisher = current_pair(context).publisher
         return SqlEffect(
-            world,
+            context,
             publisher,
             self.database,
             fix_sql.statements(self._fix),
@@ -75,29 +75,32 @@ class Identify(Remedy):
             probe=probe,
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        finding = await self._effect(world).probe()
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        finding = await self._effect(context).probe()
         if finding.answer is not Answer.YES:
             raise StepFailed(
                 f"{self.title} was asked for, and {finding.seen}.",
-                now=f"UPDATE and DELETE on it still fail on {current_pair(world).publisher.value}.",
+                now=(
+                    "UPDATE and DELETE on it still fail on "
+                    f"{current_pair(context).publisher.value}."
+                ),
                 todo="Look at the table there, then try again.",
             )
-        watch.evidence(f"done on {current_pair(world).publisher.value}: {self.title}")
+        watch.evidence(f"done on {current_pair(context).publisher.value}: {self.title}")
 
 
-async def keyless(world: RunContext, database: str) -> list[TableWithoutIdentity]:
+async def keyless(context: RunContext, database: str) -> list[TableWithoutIdentity]:
     """Return the tables of the publisher on which UPDATE and DELETE fail."""
-    async with world.connect(current_pair(world).publisher, database) as connection:
+    async with context.connect(current_pair(context).publisher, database) as connection:
         return await catalog.tables_without_identity(connection)
 
 
-def identify(world: RunContext, database: str, table: TableWithoutIdentity) -> Identify | None:
+def identify(context: RunContext, database: str, table: TableWithoutIdentity) -> Identify | None:
     """Return what can be done for such a table, or None where only a key of its own helps."""
     if not (table.index or table.full_possible):
         return None
     why = (
-        f"UPDATE and DELETE on it fail on {current_pair(world).publisher.value}, which serves: "
+        f"UPDATE and DELETE on it fail on {current_pair(context).publisher.value}, which serves: "
         f"{table.reason}. Best is a key of its own, by hand there: ALTER TABLE {table} ADD PRIMARY "
         "KEY (…);"
     )

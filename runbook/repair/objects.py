@@ -75,7 +75,7 @@ class MakeAlike(Remedy):
         """Whether those of both sides could be read at the last look."""
         return self._look is not None and self._look.passwords
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         if not self.drops:
             return []
         return [
@@ -88,21 +88,21 @@ class MakeAlike(Remedy):
             )
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        each = self._found or await self.now(world)
-        major = (await world.target(Role(self.target))).server_major
-        return [[ItemEffect(world, self, each, major)]]
+    async def effects(self, context: RunContext) -> list[Wave]:
+        each = self._found or await self.now(context)
+        major = (await context.target(Role(self.target))).server_major
+        return [[ItemEffect(context, self, each, major)]]
 
-    async def now(self, world: RunContext) -> Unlike | None:
+    async def now(self, context: RunContext) -> Unlike | None:
         """Return how it differs now, or None where it does not."""
-        look = self._look = self._look or ObjectsSurvey(world)
+        look = self._look = self._look or ObjectsSurvey(context)
         databases = [self.database] if self.database else []
         found = await look.look(Role(self.source), Role(self.target), databases)
         wanted = (self.database, self.kind, tuple(self.names))
         return next((x for x in found if (x.database, x.kind, x.names) == wanted), None)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        each = await self.now(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        each = await self.now(context)
         if each is None:
             watch.evidence(f"alike on both sides: {self.words}")
             return
@@ -117,7 +117,7 @@ class MakeAlike(Remedy):
         watch.evidence(
             f"made of the same words on both sides: {self.words}",
             key=unlike.KNOWN,
-            value={**(unlike.known(world) or {}), each.key: each.pair()},
+            value={**(unlike.known(context) or {}), each.key: each.pair()},
         )
 
 
@@ -125,7 +125,7 @@ class ItemEffect(SqlEffect):
     """The SQL of one item, with what is to be kept secret read from the source in memory."""
 
     def __init__(
-        self, world: RunContext, remedy: MakeAlike, each: Unlike | None, major: int
+        self, context: RunContext, remedy: MakeAlike, each: Unlike | None, major: int
     ) -> None:
         async def nothing(connection: object) -> Finding:
             return unknown("both sides are looked at")
@@ -134,7 +134,7 @@ class ItemEffect(SqlEffect):
         self._alone = each is not None and create_objects.alone(each)
         statements = [Statement(Composed([one])) for one in made]
         super().__init__(
-            world,
+            context,
             Role(remedy.target),
             remedy.database,
             statements if self._alone else [WRITABLE, *statements],
@@ -162,10 +162,10 @@ class ItemEffect(SqlEffect):
 
     async def probe(self) -> Finding:
         """Compare both sides."""
-        each = await self._remedy.now(self.world)
+        each = await self._remedy.now(self.context)
         if each is None:
             return yes("both sides have it alike")
-        alike = unlike.known(self.world) or {}
+        alike = unlike.known(self.context) or {}
         if not unlike.fresh([each], alike):
             return yes("both sides have it, in the words of their versions")
         return no(each.words)
@@ -174,7 +174,7 @@ class ItemEffect(SqlEffect):
         """Read the secret, where there is one, and run the statements."""
         if self._takes_password:
             source = Role(self._remedy.source)
-            async with self.world.connect(source) as connection:
+            async with self.context.connect(source) as connection:
                 self._verifier = await objects.verifier(connection, self._remedy.names[0])
         return await super().perform()
 
@@ -213,11 +213,11 @@ class AcceptUnlike(Remedy):
     def place(self) -> Place:
         return Place.ACCEPTED
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         return [accepting(self.key, self.words, self.target)]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        keep_accepted(world, watch, self.pairs, self.words)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        keep_accepted(context, watch, self.pairs, self.words)
 
 
 def by_hand(each: Unlike) -> str:

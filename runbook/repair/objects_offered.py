@@ -19,28 +19,28 @@ from runbook.repair.objects import remedies as making_alike
 from runbook.repair.password import SetPassword, locked_out
 
 
-async def lets_in(world: RunContext, found: Offered) -> bool:
+async def lets_in(context: RunContext, found: Offered) -> bool:
     """Offer the password that a rotation has set on the publisher alone; return whether one gets
     into both sides at all."""
-    publisher, subscriber = current_pair(world).publisher, current_pair(world).subscriber
-    user = world.plan.credentials.user
+    publisher, subscriber = current_pair(context).publisher, current_pair(context).subscriber
+    user = context.plan.credentials.user
     refused = former = False
     async with found.looking_at(publisher.value):
-        if await locked_out(world, publisher):
+        if await locked_out(context, publisher):
             found.say(
                 f"Let the plan refer to the password of {user} that {publisher.value} takes",
                 f"{publisher.value}, which serves, refuses the one that it refers to",
-                f"The plan says: {world.plan.credentials.password}. Where that is a secret or a "
+                f"The plan says: {context.plan.credentials.password}. Where that is a secret or a "
                 "file, put the present password there; it is read again each time one connects.",
             )
             return False
     async with found.looking_at(subscriber.value):
-        refused = await locked_out(world, subscriber)
-        former = world.takes_former_password(subscriber)
+        refused = await locked_out(context, subscriber)
+        former = context.takes_former_password(subscriber)
     if not (refused or former):
         return True
     why = f"{subscriber.value} does not take the password of {user} that the plan refers to"
-    if former or (await world.cluster(subscriber)).master_username == user:
+    if former or (await context.cluster(subscriber)).master_username == user:
         found.add(SetPassword(why=why, user=user, by_api=refused))
     else:
         found.say(
@@ -52,23 +52,23 @@ async def lets_in(world: RunContext, found: Offered) -> bool:
     return not refused
 
 
-async def databases(world: RunContext, found: Offered, captured: Collection[str]) -> None:
+async def databases(context: RunContext, found: Offered, captured: Collection[str]) -> None:
     """Offer what can be done about databases that came after the capture."""
-    sides, known = current_pair(world), {*captured, *given_up(world)}
-    for name in await world.databases(sides.publisher):
+    sides, known = current_pair(context), {*captured, *given_up(context)}
+    for name in await context.databases(sides.publisher):
         if name not in known:
             why = f"it came to {sides.publisher.value} after the capture, so no slot keeps its rows"
             found.add(GiveUpDatabase(why, name))
             found.say(f"Carry the database {name} by hand", why, by_hand_of(name, sides))
 
 
-async def beside(world: RunContext, found: Offered, source: Role, target: Role) -> None:
+async def beside(context: RunContext, found: Offered, source: Role, target: Role) -> None:
     """Offer what is not alike beside the rows: made so, by hand, or accepted by name."""
     async with found.looking_at("roles, grants and code"):
-        databases = (world.fact("capture") or {}).get("databases")
-        look = ObjectsSurvey(world)
-        every = await look.look(source, target, databases or await world.databases(target))
-        left = objects.fresh(every, objects.known(world) or {})
+        databases = (context.fact("capture") or {}).get("databases")
+        look = ObjectsSurvey(context)
+        every = await look.look(source, target, databases or await context.databases(target))
+        left = objects.fresh(every, objects.known(context) or {})
         made = making_alike(left, look)
         for remedy in made:
             found.add(remedy)

@@ -38,50 +38,50 @@ MOST_FIXES = 50
 """So many of the preflight's mends are offered at a time; how many more there are is said."""
 
 
-async def offered(world: RunContext, journal: Journal, *, only: str = "") -> Offered:
+async def offered(context: RunContext, journal: Journal, *, only: str = "") -> Offered:
     """Return what is offered where the run stands now; looks alone.
 
     `only` is the key of the one that is asked for: of the preflight's no other is looked at.
     """
     found = Offered()
-    why, seen = await objection_and_look(world)
+    why, seen = await objection_and_look(context)
     if why:
-        name = world.plan.cluster.identifier
+        name = context.plan.cluster.identifier
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
-    if world.fact("switchover") is None and not switchover_asked(world, journal):
-        await _fixes(world, found, only)
-        if objects.known(world) is not None and world.bound(Role.GREEN) is not None:
-            await objects_offered.beside(world, found, Role.BLUE, Role.GREEN)
+    if context.fact("switchover") is None and not switchover_asked(context, journal):
+        await _fixes(context, found, only)
+        if objects.known(context) is not None and context.bound(Role.GREEN) is not None:
+            await objects_offered.beside(context, found, Role.BLUE, Role.GREEN)
     elif (
-        _following(world)
-        and not _silent(world, seen, found)
-        and await objects_offered.lets_in(world, found)
+        _following(context)
+        and not _silent(context, seen, found)
+        and await objects_offered.lets_in(context, found)
     ):
-        await _sides(world, found)
+        await _sides(context, found)
         await objects_offered.beside(
-            world, found, current_pair(world).publisher, current_pair(world).subscriber
+            context, found, current_pair(context).publisher, current_pair(context).subscriber
         )
-    await returned.offer(world, found)
-    await _unfinished(world, journal, found)
+    await returned.offer(context, found)
+    await _unfinished(context, journal, found)
     found.order()
     return found
 
 
-async def described(world: RunContext, found: Offered) -> list[Offer]:
+async def described(context: RunContext, found: Offered) -> list[Offer]:
     """Return the offers as a person reads them, with what each would ask and run."""
     offers: list[Offer] = []
     called: Mapping[Role, str] = {}
     if found.remedies:
         with suppress(*UNSEEN):
-            called = await places.names(world)
+            called = await places.names(context)
     for remedy in found.remedies:
         note = where = ""
         gates: tuple[Gate, ...] = ()
         effects: tuple[tuple[str, str], ...] = ()
         try:
-            gates = tuple(await remedy.gates(world))
-            waves = await remedy.effects(world)
+            gates = tuple(await remedy.gates(context))
+            waves = await remedy.effects(context)
             changes = [each for wave in waves for each in wave]
             effects = tuple((each.title, each.preview()) for each in changes)
             where = places.places(changes, called)
@@ -103,106 +103,107 @@ async def described(world: RunContext, found: Offered) -> list[Offer]:
     return [*offers, *found.by_hand]
 
 
-async def _fixes(world: RunContext, found: Offered, only: str) -> None:
-    every = [each for each in preflight_fixes.offered(world) if only in ("", each.key)]
+async def _fixes(context: RunContext, found: Offered, only: str) -> None:
+    every = [each for each in preflight_fixes.offered(context) if only in ("", each.key)]
     for place, remedy in enumerate(every):
         if len(found.remedies) == MOST_FIXES:
             found.say(
                 f"Look again for {len(every) - place} more",
                 f"the preflight found {counted(len(every), 'thing')} that can be mended; these are "
                 f"the first {MOST_FIXES} that are still to be",
-                f"blueprime mend {world.run} all takes each that asks for no decision.",
+                f"blueprime mend {context.run} all takes each that asks for no decision.",
             )
             return
         async with found.looking_at(remedy.title):
-            (wave,) = await remedy.effects(world)
+            (wave,) = await remedy.effects(context)
             if (await wave[0].probe()).answer is Answer.YES:
                 continue
-            if whose := await remedy.owner(world):
+            if whose := await remedy.owner(context):
                 found.say(f"Leave alone: {remedy.title}", whose.words, whose.todo)
             else:
                 found.add(remedy)
 
 
-def _following(world: RunContext) -> bool:
+def _following(context: RunContext) -> bool:
     """Return whether there is a subscriber that follows, or followed until a slot was lost."""
     return bool(
-        world.fact("capture")
-        and world.fact("slots") != []
-        and not detached(world, current_pair(world).subscriber)
-        and world.bound(current_pair(world).subscriber) is not None
+        context.fact("capture")
+        and context.fact("slots") != []
+        and not detached(context, current_pair(context).subscriber)
+        and context.bound(current_pair(context).subscriber) is not None
     )
 
 
-def _silent(world: RunContext, seen: Mapping[Role, ClusterUse], found: Offered) -> bool:
+def _silent(context: RunContext, seen: Mapping[Role, ClusterUse], found: Offered) -> bool:
     """Say which side does not answer; return whether one does not.
 
     Nothing can be told of what differs then, and each further look would wait for it in vain.
     """
     silent = [
         each
-        for role in (current_pair(world).publisher, current_pair(world).subscriber)
+        for role in (current_pair(context).publisher, current_pair(context).subscriber)
         if (each := seen.get(role)) is not None and not each.answers
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
         why = each.unknown or "AWS lists no instance of it that is available"
         words = f"Bring {name} back; what is wrong between the sides is looked at then."
-        if each.role is current_pair(world).publisher:
+        if each.role is current_pair(context).publisher:
             words += (
-                f" If it does not come back, the forced way takes {current_pair(world).subscriber.value} "
+                " If it does not come back, the forced way takes "
+                f"{current_pair(context).subscriber.value} "
                 "instead, and says what that gives up: "
-                f"b, or blueprime auto {world.run} --track forced --typed "
-                f"{world.plan.cluster.identifier}."
+                f"b, or blueprime auto {context.run} --track forced --typed "
+                f"{context.plan.cluster.identifier}."
             )
         found.say(f"{name} does not answer", why, words)
     return bool(silent)
 
 
-async def _sides(world: RunContext, found: Offered) -> None:
-    capture = world.fact("capture") or {}
+async def _sides(context: RunContext, found: Offered) -> None:
+    capture = context.fact("capture") or {}
     lost: dict[str, str] = {}
     async with found.looking_at("the slots"):
-        lost = await lost_slots(world)
+        lost = await lost_slots(context)
         if lost:
-            size = await cost(world, list(lost))
+            size = await cost(context, list(lost))
             words = "; ".join(f"{slot} of {name} is lost" for name, slot in lost.items())
             found.add(Rebuild(why=words, databases=sorted(lost), size_bytes=size))
     async with found.looking_at("the databases"):
-        await objects_offered.databases(world, found, capture.get("databases", ()))
+        await objects_offered.databases(context, found, capture.get("databases", ()))
     for database in capture.get("databases", ()):
         if database in lost:
             async with found.looking_at(f"the schemas of {database}"):
-                for change in schema_changes.changes(*await both(world, database)):
-                    await schemas_offered.offer(world, database, change, found)
+                for change in schema_changes.changes(*await both(context, database)):
+                    await schemas_offered.offer(context, database, change, found)
             continue
         async with found.looking_at(f"the keys of {database}"):
-            await schemas_offered.keys(world, database, found)
+            await schemas_offered.keys(context, database, found)
         before = len(found.remedies)
         stopped = False
         async with found.looking_at(f"the tables of {database} that were made anew"):
-            for empty in await empty_table.of_former(world, database):
+            for empty in await empty_table.of_former(context, database):
                 found.add(empty)
         async with found.looking_at(f"the subscription in {database}"):
-            stopped = await _subscription(world, database, found)
+            stopped = await _subscription(context, database, found)
         async with found.looking_at(f"the schemas of {database}"):
-            await schemas_offered.schemas(world, database, found)
+            await schemas_offered.schemas(context, database, found)
         if stopped and len(found.remedies) == before:
             async with found.looking_at(f"the log that says why apply in {database} stops"):
-                found.take(await by_log(world, database))
-    for each in [*diverged.left(world), *diverged.given_up(world)]:
+                found.take(await by_log(context, database))
+    for each in [*diverged.left(context), *diverged.given_up(context)]:
         if each.database in lost:
             continue
         why = each.words
         found.add(Recopy(why, each.database, each.schema, each.table))
-        if each in diverged.left(world):
+        if each in diverged.left(context):
             found.add(GiveUp(why, each.database, each.schema, each.table))
 
 
-async def _subscription(world: RunContext, database: str, found: Offered) -> bool:
+async def _subscription(context: RunContext, database: str, found: Offered) -> bool:
     """Offer what mends a database's subscription; return whether it fails untold."""
-    name, subscriber = publication_name(world), current_pair(world).subscriber
-    async with world.connect(subscriber, database) as connection:
+    name, subscriber = publication_name(context), current_pair(context).subscriber
+    async with context.connect(subscriber, database) as connection:
         seen = await replication.subscription(connection, name)
     if seen is None:
         return False
@@ -212,23 +213,23 @@ async def _subscription(world: RunContext, database: str, found: Offered) -> boo
     elif seen.worker_pid is None or seen.apply_error_count:
         # Not every master user may look at what a subscription has applied.
         with suppress(psycopg.errors.InsufficientPrivilege):
-            if (failing := await failing_at(world, database)) is not None:
-                told = await cure(world, database, failing)
+            if (failing := await failing_at(context, database)) is not None:
+                told = await cure(context, database, failing)
                 found.take(told)
                 return told is None
     return seen.enabled and seen.worker_pid is None
 
 
-async def _unfinished(world: RunContext, journal: Journal, found: Offered) -> None:
+async def _unfinished(context: RunContext, journal: Journal, found: Offered) -> None:
     """Offer again what was begun on this stay, is not done, and is still of use."""
-    entry = journal.entries(world.run)[-1]
+    entry = journal.entries(context.run)[-1]
     last = {
         attempt.step: attempt.status
-        for attempt in journal.attempts(world.run)
+        for attempt in journal.attempts(context.run)
         if attempt.entry == entry.id and is_remedy(attempt.step)
     }
     for key, status in last.items():
-        if status in (Status.FAILED, Status.UNKNOWN) and (remedy := rebuilt(world.fact(key))):
+        if status in (Status.FAILED, Status.UNKNOWN) and (remedy := rebuilt(context.fact(key))):
             async with found.looking_at(remedy.title):
-                if await remedy.wanted(world):
+                if await remedy.wanted(context):
                     found.add(remedy)

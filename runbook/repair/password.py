@@ -40,12 +40,12 @@ class SetPassword(Remedy):
     def place(self) -> Place:
         return Place.NEEDED
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        return [[PasswordAlike(world, self.user, by_api=self.by_api)]]
+    async def effects(self, context: RunContext) -> list[Wave]:
+        return [[PasswordAlike(context, self.user, by_api=self.by_api)]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        subscriber = current_pair(world).subscriber.value
-        finding = await PasswordAlike(world, self.user, by_api=self.by_api).probe()
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        subscriber = current_pair(context).subscriber.value
+        finding = await PasswordAlike(context, self.user, by_api=self.by_api).probe()
         if finding.answer is not Answer.YES:
             raise StepFailed(
                 f"{subscriber} does not take the present password of {self.user} yet: "
@@ -54,17 +54,17 @@ class SetPassword(Remedy):
                 todo="AWS takes a moment to set it: try again.",
             )
         watch.evidence(f"{subscriber} takes the present password of {self.user}")
-        await self._take_for_alike(world, watch)
+        await self._take_for_alike(context, watch)
 
-    async def _take_for_alike(self, world: RunContext, watch: Watch) -> None:
+    async def _take_for_alike(self, context: RunContext, watch: Watch) -> None:
         """Let what both servers keep of it count as alike: it is the same one, in another form."""
-        sides = current_pair(world)
-        for each in await ObjectsSurvey(world).look(sides.publisher, sides.subscriber, []):
+        sides = current_pair(context)
+        for each in await ObjectsSurvey(context).look(sides.publisher, sides.subscriber, []):
             if (each.kind, each.names) == ("password", (self.user,)):
                 watch.evidence(
                     "it is kept in another form on either side, and counts as alike",
                     key=objects.KNOWN,
-                    value={**(objects.known(world) or {}), each.key: each.pair()},
+                    value={**(objects.known(context) or {}), each.key: each.pair()},
                 )
 
 
@@ -73,11 +73,11 @@ class PasswordAlike(Effect):
 
     trails = True
 
-    def __init__(self, world: RunContext, user: str, *, by_api: bool) -> None:
-        self._world, self._user, self._by_api = world, user, by_api
+    def __init__(self, context: RunContext, user: str, *, by_api: bool) -> None:
+        self._context, self._user, self._by_api = context, user, by_api
         self._publisher, self._subscriber = (
-            current_pair(world).publisher,
-            current_pair(world).subscriber,
+            current_pair(context).publisher,
+            current_pair(context).subscriber,
         )
         self.key = f"{self._subscriber.slug}/password/{quoted(user)}"
         self.title = f"set the password of {user} on {self._subscriber.value}"
@@ -102,7 +102,7 @@ class PasswordAlike(Effect):
 
     async def _present(self) -> str:
         """Return the password that the publisher takes now."""
-        async with self._world.connect(self._publisher) as connection:
+        async with self._context.connect(self._publisher) as connection:
             return connection.info.password
 
     async def probe(self) -> Finding:
@@ -112,9 +112,9 @@ class PasswordAlike(Effect):
         async def password() -> str:
             return present
 
-        target = await self._world.target(self._subscriber)
-        database = self._world.plan.credentials.maintenance_database
-        deadline_s = self._world.plan.limits.connect_s
+        target = await self._context.target(self._subscriber)
+        database = self._context.plan.credentials.maintenance_database
+        deadline_s = self._context.plan.limits.connect_s
         try:
             connection = await pg.connect(target, password, database, deadline_s=deadline_s)
         except CannotConnect as error:
@@ -128,11 +128,11 @@ class PasswordAlike(Effect):
         """Set it, by SQL where the former one still lets one in, else through AWS."""
         present = await self._present()
         if self._by_api:
-            cluster = await self._world.cluster(self._subscriber)
-            await self._world.aws.perform(self._call(cluster.identifier, present))
+            cluster = await self._context.cluster(self._subscriber)
+            await self._context.aws.perform(self._call(cluster.identifier, present))
             return {}
         with answered(self.title, self._subscriber):
-            async with self._world.connect(self._subscriber) as connection:
+            async with self._context.connect(self._subscriber) as connection:
                 verifier = hash_password(connection, self._user, present)
                 await set_password_statement(self._user, verifier).execute(connection)
         return {}
@@ -141,17 +141,17 @@ class PasswordAlike(Effect):
         """Return what AWS is still busy with."""
         if not self._by_api:
             return ""
-        cluster = await self._world.cluster(self._subscriber)
+        cluster = await self._context.cluster(self._subscriber)
         if not cluster.available:
             return f"{cluster.identifier} is {cluster.status}"
         finding = await self.probe()
         return "" if finding.answer is Answer.YES else finding.seen
 
 
-async def locked_out(world: RunContext, role: Role) -> bool:
+async def locked_out(context: RunContext, role: Role) -> bool:
     """Return whether a cluster refuses every password that is known of the plan's user."""
     try:
-        async with world.connect(role):
+        async with context.connect(role):
             return False
     except CannotConnect as error:
         return error.password_refused

@@ -56,7 +56,7 @@ class Fixing(Remedy):
         self.title = fix_sql.title(one)
         self.undo = TYPED.get(one.mend) or UNDO[one.mend]
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         one = self._fix
         if one.mend is Mend.TERMINATE:
             return [_gate(self, "The transaction that it has open is rolled back.", "")]
@@ -64,15 +64,15 @@ class Fixing(Remedy):
             return [_gate(self, TYPED[one.mend], one.names[0])]
         return []
 
-    async def owner(self, world: RunContext) -> Owner | None:
+    async def owner(self, context: RunContext) -> Owner | None:
         """Return whose its object is, as AWS says now, or None where it may be mended."""
-        return await _owner(world, self._fix)
+        return await _owner(context, self._fix)
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        return [[FixEffect(world, self._fix, self.key, self.title)]]
+    async def effects(self, context: RunContext) -> list[Wave]:
+        return [[FixEffect(context, self._fix, self.key, self.title)]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        finding = await FixEffect(world, self._fix, self.key, self.title).probe()
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        finding = await FixEffect(context, self._fix, self.key, self.title).probe()
         if finding.answer is not Answer.YES:
             raise StepFailed(
                 f"{self.title} was asked for, and it still stands: {finding.seen}.",
@@ -85,13 +85,13 @@ class Fixing(Remedy):
 class FixEffect(SqlEffect):
     """The SQL of one mend."""
 
-    def __init__(self, world: RunContext, one: Fix, key: str, title: str) -> None:
+    def __init__(self, context: RunContext, one: Fix, key: str, title: str) -> None:
         async def probe(connection: AsyncConnection) -> Finding:
             standing = await fix_sql.standing(connection, one)
             return no(standing) if standing else yes("there is nothing to mend any more")
 
         super().__init__(
-            world,
+            context,
             Role.BLUE,
             one.database,
             fix_sql.statements(one),
@@ -99,13 +99,13 @@ class FixEffect(SqlEffect):
             title=title,
             probe=probe,
             transaction=fix_sql.in_transaction(one),
-            limit_s=world.plan.limits.mend_s,
+            limit_s=context.plan.limits.mend_s,
         )
         self._one = one
 
     async def perform(self) -> Mapping[str, Json]:
         """Run the SQL, unless the object turns out to be somebody's who needs it."""
-        whose = await _owner(self.world, self._one)
+        whose = await _owner(self.context, self._one)
         if whose is not None:
             raise Refused(
                 f"{self.title}: {whose.words}.", now="Nothing was changed.", todo=whose.todo
@@ -113,20 +113,20 @@ class FixEffect(SqlEffect):
         return await super().perform()
 
 
-async def _owner(world: RunContext, one: Fix) -> Owner | None:
+async def _owner(context: RunContext, one: Fix) -> Owner | None:
     if one.mend not in OF_A_DEPLOYMENT:
         return None
     name, standing = one.names[0], []
     if of_aws(name):
-        standing = await world.rds.deployments_of((await world.cluster(Role.BLUE)).arn)
-    return owner(name, world.run, standing)
+        standing = await context.rds.deployments_of((await context.cluster(Role.BLUE)).arn)
+    return owner(name, context.run, standing)
 
 
-def offered(world: RunContext) -> list[Fixing]:
+def offered(context: RunContext) -> list[Fixing]:
     """Return the mends that the last preflight offered, each once."""
     found: dict[str, Fixing] = {}
-    deployed = world.fact("deployment") is not None or world.begun("create-deployment")
-    for result in world.fact("preflight") or ():
+    deployed = context.fact("deployment") is not None or context.begun("create-deployment")
+    for result in context.fact("preflight") or ():
         if result.get("fix") and result.get("level") != "pass":
             why = f"{result['subject']}: {result['text']}"
             one = Fixing(why=why, fix=result["fix"])

@@ -21,26 +21,26 @@ from runbook.repair.stopping import stopped_by
 
 
 async def compare_rows(
-    world: RunContext, watch: Watch, database: str, schema: str, table: str
+    context: RunContext, watch: Watch, database: str, schema: str, table: str
 ) -> None:
     """Compare a table's rows once those on their way have arrived, and keep what is found."""
     name = f"{schema}.{table} in {database}"
-    if missing := await stopped_by(world, database):
-        compare_later(world, watch, database, [(schema, table)], missing)
+    if missing := await stopped_by(context, database):
+        compare_later(context, watch, database, [(schema, table)], missing)
         return
     try:
-        finding = await RowsEffect(world, current_pair(world), database, schema, table).probe()
+        finding = await RowsEffect(context, current_pair(context), database, schema, table).probe()
     except StepFailed as error:
         finding = unknown(error.what.rstrip("."))
     if finding.answer is Answer.YES:
         watch.evidence(f"the rows of {name} are equal on both sides")
-        if any(each.name == (database, schema, table) for each in diverged.left(world)):
+        if any(each.name == (database, schema, table) for each in diverged.left(context)):
             words = f"{database}: {schema}.{table} does not count as differing any more"
-            strike(world, watch, (database, schema, table), words)
+            strike(context, watch, (database, schema, table), words)
         return
     if finding.answer is Answer.UNKNOWN:
         found = Differing(database, schema, table, None, None, diverged.CHANGE)
-        _keep(world, watch, [found], f"the rows of {name} could not be compared: {finding.seen}")
+        _keep(context, watch, [found], f"the rows of {name} could not be compared: {finding.seen}")
         raise StepFailed(
             f"The rows of {name} could not be compared: {finding.seen}.",
             now="The change itself was made. Not protected, until they were.",
@@ -48,7 +48,7 @@ async def compare_rows(
             "is offered now, compares them, too.",
         )
     found = Differing(database, schema, table, None, None, "comparison")
-    _keep(world, watch, [found], f"the rows of {name} differ: {finding.seen}")
+    _keep(context, watch, [found], f"the rows of {name} differ: {finding.seen}")
     raise StepFailed(
         f"The rows of {name} are not the same on both sides: {finding.seen}.",
         now="The change itself was made. Not protected, as long as they differ.",
@@ -57,7 +57,7 @@ async def compare_rows(
 
 
 def compare_later(
-    world: RunContext, watch: Watch, database: str, tables: Sequence[Name], missing: str
+    context: RunContext, watch: Watch, database: str, tables: Sequence[Name], missing: str
 ) -> None:
     """Let tables count as differing until they are compared, since apply stands still."""
     words = (
@@ -67,12 +67,12 @@ def compare_later(
     found = [
         Differing(database, schema, table, None, None, diverged.CHANGE) for schema, table in tables
     ]
-    _keep(world, watch, found, words)
+    _keep(context, watch, found, words)
 
 
-def _keep(world: RunContext, watch: Watch, found: Sequence[Differing], words: str) -> None:
+def _keep(context: RunContext, watch: Watch, found: Sequence[Differing], words: str) -> None:
     # Of a table that was made anew that is said on, until its rows were taken away or are equal.
-    former = {each.name for each in diverged.former(world)}
+    former = {each.name for each in diverged.former(context)}
     found = [each for each in found if each.name not in former]
-    tables = diverged.merged(diverged.left(world), found)
+    tables = diverged.merged(diverged.left(context), found)
     watch.evidence(words, key=diverged.FACT, value=diverged.as_json(tables))

@@ -59,15 +59,17 @@ class Recopy(Remedy):
     def place(self) -> Place:
         return Place.ROWS
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        return [[RowsEffect(world, current_pair(world), self.database, self.schema, self.table)]]
+    async def effects(self, context: RunContext) -> list[Wave]:
+        return [
+            [RowsEffect(context, current_pair(context), self.database, self.schema, self.table)]
+        ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         name = (self.database, self.schema, self.table)
         words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
-        strike(world, watch, name, words)
-        watch.evidence("", key=diverged.MENDED, value=world.now().isoformat())
-        given_up = diverged.given_up(world)
+        strike(context, watch, name, words)
+        watch.evidence("", key=diverged.MENDED, value=context.now().isoformat())
+        given_up = diverged.given_up(context)
         if any(each.name == name for each in given_up):
             watch.evidence(
                 f"{self.schema}.{self.table} is not given up any more",
@@ -80,12 +82,12 @@ class RowsEffect(Effect):
     """The rows of one table, made equal."""
 
     def __init__(
-        self, world: RunContext, sides: ReplicationPair, database: str, schema: str, table: str
+        self, context: RunContext, sides: ReplicationPair, database: str, schema: str, table: str
     ) -> None:
         self.stakes = Stakes(Stake.CHANGE, sides.subscriber)
         self.key = f"{sides.subscriber.slug}/{of_database(database, schema, table)}/rows"
         self.title = f"make the rows of {schema}.{table} in {database} equal"
-        self._world = world
+        self._context = context
         self._sides = sides
         self._database = self.database = database
         self._schema = schema
@@ -120,9 +122,9 @@ class RowsEffect(Effect):
             found = await row_copy.suspects(chosen.pair)
             if not found:
                 return yes("all rows are equal")
-            limit_s = self._world.plan.limits.drain_s
+            limit_s = self._context.plan.limits.drain_s
             if not await caught_up(
-                self._world, self._sides, self._database, limit_s=limit_s, only_look=True
+                self._context, self._sides, self._database, limit_s=limit_s, only_look=True
             ):
                 return unknown(f"{self._sides.subscriber.value} does not catch up")
             await chosen.choose(found)
@@ -171,8 +173,8 @@ class RowsEffect(Effect):
             ) from None
         if not found:
             return None
-        limit_s = self._world.plan.limits.drain_s
-        await catch_up(self._world, self._sides, self._database, limit_s=limit_s)
+        limit_s = self._context.plan.limits.drain_s
+        await catch_up(self._context, self._sides, self._database, limit_s=limit_s)
         chosen = Chosen(pair)
         await chosen.choose(found)
         left = await chosen.still_unlike()
@@ -193,9 +195,9 @@ class RowsEffect(Effect):
         """
         if not (before := await row_copy.at(chosen.pair, found)):
             return set()
-        limit_s = self._world.plan.limits.drain_s
+        limit_s = self._context.plan.limits.drain_s
         await caught_up(
-            self._world, self._sides, self._database, limit_s=limit_s, only_look=only_look
+            self._context, self._sides, self._database, limit_s=limit_s, only_look=only_look
         )
         after = await row_copy.at(chosen.pair, before)
         return {group for group, values in after.items() if values == before[group]}
@@ -223,11 +225,11 @@ class RowsEffect(Effect):
         mended, longest = 0, 0.0
         for part in range(chosen.parts):
             # What was made equal before stays: between two parts it may be stopped.
-            await self._world.pause(f"{self.title}: part {part + 1} of {chosen.parts}", 0.0)
+            await self._context.pause(f"{self.title}: part {part + 1} of {chosen.parts}", 0.0)
             await self._lock(here, chosen.pair)
             locked_at = time.monotonic()
             try:
-                await catch_up(self._world, self._sides, self._database, limit_s=HOLD_S)
+                await catch_up(self._context, self._sides, self._database, limit_s=HOLD_S)
                 wrong, wanted = await chosen.unlike(part)
                 if wrong:
                     async with there.transaction():
@@ -281,7 +283,7 @@ class RowsEffect(Effect):
 
     async def _refuse_unless_followed(self, there: AsyncConnection) -> None:
         """Refuse a table that does not receive what is written: it would not stay equal."""
-        name = publication_name(self._world)
+        name = publication_name(self._context)
         taken = await replication.subscribed_tables(there, name)
         names = {(each.schema, each.name) for each in taken if each.state == "r"}
         if (self._schema, self._table) not in names:
@@ -298,14 +300,14 @@ class RowsEffect(Effect):
         async with AsyncExitStack() as stack:
             opened = []
             for role in (self._sides.publisher, self._sides.subscriber):
-                target = await self._world.target(role)
-                connection = await self._world.connector(target, self._database)()
+                target = await self._context.target(role)
+                connection = await self._context.connector(target, self._database)()
                 stack.push_async_callback(connection.close)
                 await connection.execute(
                     "SELECT set_config('statement_timeout', %s, false), "
                     # Whatever becomes of this process, writers are not held for long.
                     "set_config('idle_in_transaction_session_timeout', %s, false)",
-                    (f"{self._world.plan.limits.mend_s:.0f}s", f"{2 * HOLD_S:.0f}s"),
+                    (f"{self._context.plan.limits.mend_s:.0f}s", f"{2 * HOLD_S:.0f}s"),
                 )
                 opened.append(connection)
             yield opened[0], opened[1]

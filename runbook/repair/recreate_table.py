@@ -33,25 +33,25 @@ from runbook.repair.stopping import both
 from runbook.repair.tables import await_ready
 
 
-async def lost_slots(world: RunContext) -> dict[str, str]:
+async def lost_slots(context: RunContext) -> dict[str, str]:
     """Return the slots that are missing or lost, by database."""
-    publisher = current_pair(world).publisher
-    databases = await captured_databases(world, publisher)
+    publisher = current_pair(context).publisher
+    databases = await captured_databases(context, publisher)
     lost = {}
-    async with world.connect(publisher) as connection:
+    async with context.connect(publisher) as connection:
         for database in databases:
-            name = slot_name(world, databases, database)
+            name = slot_name(context, databases, database)
             found = await replication.slot(connection, name)
             if found is None or found.lost:
                 lost[database] = name
     return lost
 
 
-async def cost(world: RunContext, databases: list[str]) -> int:
+async def cost(context: RunContext, databases: list[str]) -> int:
     """Return the bytes that are copied anew: the tables of the databases, without indexes."""
     size = 0
     for database in databases:
-        async with world.connect(current_pair(world).publisher, database) as connection:
+        async with context.connect(current_pair(context).publisher, database) as connection:
             size += sum(t.size_bytes for t in await catalog.published_tables(connection))
     return size
 
@@ -70,8 +70,8 @@ class Rebuild(Remedy):
         self.named(*map(quoted, self.databases))
         self.title = f"Rebuild the protection of {', '.join(self.databases)} by a full copy"
 
-    async def gates(self, world: RunContext) -> list[Gate]:
-        sides = current_pair(world)
+    async def gates(self, context: RunContext) -> list[Gate]:
+        sides = current_pair(context)
         return [
             Gate(
                 key=self.key,
@@ -86,35 +86,35 @@ class Rebuild(Remedy):
                     f"copy reads every row of {sides.publisher.value}, and its slots keep WAL "
                     "there meanwhile."
                 ),
-                must_type=world.plan.cluster.identifier,
+                must_type=context.plan.cluster.identifier,
                 valid_s=0.0,
             )
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        sides = current_pair(world)
-        databases = await captured_databases(world, sides.publisher)
-        slots = {name: slot_name(world, databases, name) for name in databases}
-        password = PasswordEffect(world, sides.publisher, sides.subscriber, databases)
+    async def effects(self, context: RunContext) -> list[Wave]:
+        sides = current_pair(context)
+        databases = await captured_databases(context, sides.publisher)
+        slots = {name: slot_name(context, databases, name) for name in databases}
+        password = PasswordEffect(context, sides.publisher, sides.subscriber, databases)
         waves: list[Wave] = [
-            [_drop_subscription(world, sides, name, slots[name]) for name in self.databases],
-            [_drop_slot(world, sides, name, slots[name]) for name in self.databases],
+            [_drop_subscription(context, sides, name, slots[name]) for name in self.databases],
+            [_drop_slot(context, sides, name, slots[name]) for name in self.databases],
         ]
-        making = [effect for name in self.databases for effect in await _make(world, name)]
+        making = [effect for name in self.databases for effect in await _make(context, name)]
         if making:
             waves.append(making)
         waves += [
-            [await _empty(world, sides, name) for name in self.databases],
-            [_make_slot(world, sides, name, slots[name]) for name in self.databases],
-            [password, may_read(world)],
+            [await _empty(context, sides, name) for name in self.databases],
+            [_make_slot(context, sides, name, slots[name]) for name in self.databases],
+            [password, may_read(context)],
             [
                 SubscriptionEffect(
-                    world,
+                    context,
                     sides.publisher,
                     sides.subscriber,
                     name,
                     password,
-                    name=publication_name(world),
+                    name=publication_name(context),
                     slot=slots[name],
                     copy_data=name in self.databases,
                 )
@@ -123,17 +123,17 @@ class Rebuild(Remedy):
         ]
         return waves
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        sides = current_pair(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        sides = current_pair(context)
         for database in self.databases:
-            if missing := await await_ready(world, watch, database):
+            if missing := await await_ready(context, watch, database):
                 raise StepFailed(
                     f"The copy of {database} cannot come to its end: {missing}.",
                     now="The subscription is made anew. Not protected, until it is copied.",
                     todo="Mend that first, as the remedies say, then try again to go on waiting.",
                 )
-        capture = dict(world.fact("capture") or {})
-        async with world.connect(sides.publisher) as connection:
+        capture = dict(context.fact("capture") or {})
+        async with context.connect(sides.publisher) as connection:
             for database in self.databases:
                 found = await replication.slot(connection, capture["slots"][database])
                 if found is None or found.lost:
@@ -146,46 +146,46 @@ class Rebuild(Remedy):
                 lsn = found.confirmed_flush_lsn
                 capture["from"] = {**capture.get("from", {}), found.name: lsn}
         words = f"{', '.join(self.databases)} copied anew: the new slots hold every write"
-        watch.evidence("", key=capture_fact(current_pair(world).publisher), value=capture)
+        watch.evidence("", key=capture_fact(current_pair(context).publisher), value=capture)
         watch.evidence(words, key="capture", value=capture)
         watch.evidence("slots held", key="slots", value=[*capture["slots"].values()])
-        left = [each for each in diverged.left(world) if each.database not in self.databases]
+        left = [each for each in diverged.left(context) if each.database not in self.databases]
         watch.evidence("all their rows were copied", key=diverged.FACT,
                        value=diverged.as_json(left))  # fmt: skip
         watch.evidence("not protected until the lag and the schemas were seen to be right")
 
-    async def wanted(self, world: RunContext) -> bool:
+    async def wanted(self, context: RunContext) -> bool:
         """Return whether the copy is not complete: its slot may be there already."""
-        sides = current_pair(world)
+        sides = current_pair(context)
         for database in self.databases:
-            async with world.connect(sides.subscriber, database) as connection:
-                found = await replication.subscription(connection, publication_name(world))
+            async with context.connect(sides.subscriber, database) as connection:
+                found = await replication.subscription(connection, publication_name(context))
             if found is None or found.copying:
                 return True
-        return bool(await lost_slots(world))
+        return bool(await lost_slots(context))
 
 
-async def _stands(world: RunContext, sides: ReplicationPair, slot: str) -> bool:
+async def _stands(context: RunContext, sides: ReplicationPair, slot: str) -> bool:
     """Return whether a slot is there and not lost: then what follows it is the new one."""
-    async with world.connect(sides.publisher) as connection:
+    async with context.connect(sides.publisher) as connection:
         found = await replication.slot(connection, slot)
     return found is not None and not found.lost
 
 
 def _drop_subscription(
-    world: RunContext, sides: ReplicationPair, database: str, slot: str
+    context: RunContext, sides: ReplicationPair, database: str, slot: str
 ) -> Effect:
-    name = publication_name(world)
+    name = publication_name(context)
 
     async def probe(connection: AsyncConnection) -> Finding:
         if await replication.subscription(connection, name) is None:
             return yes(f"there is no subscription {name}")
-        if await _stands(world, sides, slot):
+        if await _stands(context, sides, slot):
             return yes(f"{name} is the one of the new slot")
         return no(f"{name} is that of the slot that is gone")
 
     return SqlEffect(
-        world,
+        context,
         sides.subscriber,
         database,
         replication.drop_subscription(name),
@@ -195,14 +195,14 @@ def _drop_subscription(
     )
 
 
-def _drop_slot(world: RunContext, sides: ReplicationPair, database: str, slot: str) -> Effect:
+def _drop_slot(context: RunContext, sides: ReplicationPair, database: str, slot: str) -> Effect:
     async def probe(connection: AsyncConnection) -> Finding:
         found = await replication.slot(connection, slot)
         lost = found is not None and found.lost
         return no(f"the lost slot {slot} is there") if lost else yes(f"no lost slot {slot}")
 
     return SqlEffect(
-        world,
+        context,
         sides.publisher,
         "",
         [replication.drop_slot(slot)],
@@ -213,10 +213,10 @@ def _drop_slot(world: RunContext, sides: ReplicationPair, database: str, slot: s
     )
 
 
-async def _make(world: RunContext, database: str) -> list[Effect]:
+async def _make(context: RunContext, database: str) -> list[Effect]:
     """Return what makes the tables that the publisher alone has: they are copied, too."""
-    subscriber = current_pair(world).subscriber
-    found = schema_changes.new_tables(*await both(world, database))
+    subscriber = current_pair(context).subscriber
+    found = schema_changes.new_tables(*await both(context, database))
     if found.by_hand:
         raise StepFailed(
             f"{', '.join(map(shown, found.by_hand))} in {database} is not on {subscriber.value}.",
@@ -232,7 +232,7 @@ async def _make(world: RunContext, database: str) -> list[Effect]:
 
     return [
         PartsEffect(
-            world,
+            context,
             database,
             found.statements,
             key=f"{subscriber.slug}/{database}/rebuild/make",
@@ -242,9 +242,9 @@ async def _make(world: RunContext, database: str) -> list[Effect]:
     ]
 
 
-async def _empty(world: RunContext, sides: ReplicationPair, database: str) -> Effect:
-    name = publication_name(world)
-    async with world.connect(sides.publisher, database) as connection:
+async def _empty(context: RunContext, sides: ReplicationPair, database: str) -> Effect:
+    name = publication_name(context)
+    async with context.connect(sides.publisher, database) as connection:
         tables = await replication.published(connection, name)
     identifiers = [Identifier(*table) for table in tables]
 
@@ -261,7 +261,7 @@ async def _empty(world: RunContext, sides: ReplicationPair, database: str) -> Ef
 
     truncate = SQL("TRUNCATE ONLY {}").format(SQL(", ONLY ").join(identifiers))
     return SqlEffect(
-        world,
+        context,
         sides.subscriber,
         database,
         [WRITABLE, replication.own_mark(), *([Statement(truncate)] if tables else [])],
@@ -271,7 +271,7 @@ async def _empty(world: RunContext, sides: ReplicationPair, database: str) -> Ef
     )
 
 
-def _make_slot(world: RunContext, sides: ReplicationPair, database: str, slot: str) -> Effect:
+def _make_slot(context: RunContext, sides: ReplicationPair, database: str, slot: str) -> Effect:
     async def probe(connection: AsyncConnection) -> Finding:
         found = await replication.slot(connection, slot)
         if found is None or found.lost:
@@ -280,4 +280,4 @@ def _make_slot(world: RunContext, sides: ReplicationPair, database: str, slot: s
             return unknown(f"slot {slot} is being made by pid {found.active_pid}")
         return yes(f"slot {slot} is at {found.confirmed_flush_lsn}")
 
-    return SlotEffect(world, sides.publisher, database, slot, probe)
+    return SlotEffect(context, sides.publisher, database, slot, probe)

@@ -58,7 +58,7 @@ class Remedy(Step):
         """Return what the journal keeps under the key."""
         return {"what": self.what, **asdict(self)}
 
-    async def wanted(self, world: RunContext) -> bool:
+    async def wanted(self, context: RunContext) -> bool:
         """Return whether it is still of use, for one that was begun and not brought to its end."""
         return True
 

@@ -26,20 +26,20 @@ class Shut(Remedy):
         self.named(Role(self.role).slug)
         self.title = f"Close {self.role}, which was given up and is back"
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        return await shut.waves(world, Role(self.role))
+    async def effects(self, context: RunContext) -> list[Wave]:
+        return await shut.waves(context, Role(self.role))
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await shut.prove(world, watch, Role(self.role))
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await shut.prove(context, watch, Role(self.role))
 
-    async def wanted(self, world: RunContext) -> bool:
-        return given_up.of(world) == self.role
+    async def wanted(self, context: RunContext) -> bool:
+        return given_up.of(context) == self.role
 
 
-async def offer(world: RunContext, found: Offered) -> None:
+async def offer(context: RunContext, found: Offered) -> None:
     """Offer to close it where it answers."""
     async with found.looking_at("the cluster that was given up"):
-        seen = await given_up.look(world)
+        seen = await given_up.look(context)
         if seen is None or not seen.answers:
             return
         if seen.admission is None:

@@ -33,15 +33,15 @@ class RunAsOwner(Remedy):
         self.named(quoted(self.database))
         self.title = f"Let apply in {self.database} write as the subscription's owner"
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        name, subscriber = publication_name(world), current_pair(world).subscriber
+    async def effects(self, context: RunContext) -> list[Wave]:
+        name, subscriber = publication_name(context), current_pair(context).subscriber
 
         async def probe(connection: AsyncConnection) -> Finding:
             there = await apply_rights.runs_as_owner(connection, name)
             return (yes if there else no)(f"run_as_owner of {name} is {str(there).lower()}")
 
         effect = SqlEffect(
-            world,
+            context,
             subscriber,
             self.database,
             [apply_rights.run_as_owner(name)],
@@ -51,9 +51,9 @@ class RunAsOwner(Remedy):
         )
         return [[effect]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         done = "The subscription writes as its owner now"
-        await goes_on(world, watch, self.database, "what it was refused", done)
+        await goes_on(context, watch, self.database, "what it was refused", done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Refusal:
         )
 
 
-async def refusal(world: RunContext, database: str, failing: Pending) -> Refusal | None:
+async def refusal(context: RunContext, database: str, failing: Pending) -> Refusal | None:
     """Return what is refused of the transaction that apply fails at, or None: rights are not it."""
-    async with world.connect(current_pair(world).subscriber, database) as connection:
+    async with context.connect(current_pair(context).subscriber, database) as connection:
         major = connection.info.server_version // 10000
         found = await apply_rights.apply_rights(connection)
-        as_user = await apply_rights.runs_as_owner(connection, publication_name(world))
+        as_user = await apply_rights.runs_as_owner(connection, publication_name(context))
     if major < apply_rights.CHECKED_SINCE:
         return None
     tables = [

@@ -45,10 +45,10 @@ class StrayRow(Remedy):
         key = ", ".join(f"{quoted(column)} = {value}" for column, value in self.row_key.items())
         return f"{self.schema}.{self.table} in {self.database}, {key}"
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         publisher, subscriber = (
-            current_pair(world).publisher.value,
-            current_pair(world).subscriber.value,
+            current_pair(context).publisher.value,
+            current_pair(context).subscriber.value,
         )
         return [
             Gate(
@@ -61,14 +61,14 @@ class StrayRow(Remedy):
             )
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
+    async def effects(self, context: RunContext) -> list[Wave]:
         async def probe(connection: AsyncConnection) -> Finding:
             there = await failing_transaction.there(connection, self._row)
             return no("the row is there") if there else yes("that row is not there")
 
-        subscriber = current_pair(world).subscriber
+        subscriber = current_pair(context).subscriber
         effect = SqlEffect(
-            world,
+            context,
             subscriber,
             self.database,
             [*OWN_WRITES, failing_transaction.delete(self._row)],
@@ -76,24 +76,25 @@ class StrayRow(Remedy):
             title=f"delete the row in the way on {subscriber.value}: {self.words}",
             probe=probe,
             # Without an index on its key the whole table is read.
-            limit_s=world.plan.limits.mend_s,
+            limit_s=context.plan.limits.mend_s,
         )
         return [[effect]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await goes_on(world, watch, self.database, "the row", "The row was deleted")
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await goes_on(context, watch, self.database, "the row", "The row was deleted")
 
 
-async def stray_row(world: RunContext, database: str, failing: Pending) -> StrayRow | None:
+async def stray_row(context: RunContext, database: str, failing: Pending) -> StrayRow | None:
     """Return the row of the subscriber that is in the way of a transaction, or None."""
-    subscriber = current_pair(world).subscriber
-    async with world.connect(subscriber, database) as connection:
+    subscriber = current_pair(context).subscriber
+    async with context.connect(subscriber, database) as connection:
         row = await failing_transaction.stray(connection, failing.changes)
     if row is None:
         return None
     return StrayRow(
         why=f"the apply worker of {database} fails: a row that somebody wrote on "
-        f"{subscriber.value} has the key of one that {current_pair(world).publisher.value} inserts",
+        f"{subscriber.value} has the key of one that {current_pair(context).publisher.value} "
+        "inserts",
         database=database,
         schema=row.schema,
         table=row.table,

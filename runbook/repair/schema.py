@@ -51,7 +51,7 @@ class PartsEffect(SqlEffect):
 
     def __init__(
         self,
-        world: RunContext,
+        context: RunContext,
         database: str,
         statements: Sequence[Composable],
         *,
@@ -64,8 +64,8 @@ class PartsEffect(SqlEffect):
             return unknown("both sides are looked at")
 
         super().__init__(
-            world,
-            current_pair(world).subscriber,
+            context,
+            current_pair(context).subscriber,
             database,
             [
                 *([] if alone else [WRITABLE]),
@@ -75,13 +75,13 @@ class PartsEffect(SqlEffect):
             title=title,
             probe=nothing,
             transaction=not alone,
-            limit_s=world.plan.limits.mend_s,
+            limit_s=context.plan.limits.mend_s,
         )
         self._left = left
 
     async def probe(self) -> Finding:
         """Compare both sides' catalogs."""
-        words = self._left(*await both(self.world, self._database))
+        words = self._left(*await both(self.context, self._database))
         return no(words) if words else yes("both sides have it alike")
 
 
@@ -108,30 +108,30 @@ class SchemaChange(Remedy):
         drops = self.destructive and self.kind.startswith("drop-")
         return Place.TABLES_GONE if drops else Place.TABLES
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         if not self.destructive:
             return []
         return [
             Gate(
                 key=self.key,
-                question=f"{self.title} on {current_pair(world).subscriber.value}.",
+                question=f"{self.title} on {current_pair(context).subscriber.value}.",
                 reversible=self.why,
                 must_type=".".join(self.name),
                 valid_s=0.0,
             )
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        change = self._among(*await both(world, self.database))
-        subscriber = current_pair(world).subscriber
-        if change is not None and (words := await holding(world, self.database, change)):
+    async def effects(self, context: RunContext) -> list[Wave]:
+        change = self._among(*await both(context, self.database))
+        subscriber = current_pair(context).subscriber
+        if change is not None and (words := await holding(context, self.database, change)):
             raise StepFailed(f"{words}.", now="Nothing was changed.", todo=kept(change, "It stays"))
 
         def left(ours: Parts, theirs: Parts) -> str:
             return "the two sides differ in it" if self._among(ours, theirs) else ""
 
         effect = (RenameEffect if self.kind in RENAMES else PartsEffect)(
-            world,
+            context,
             self.database,
             () if change is None else change.statements,
             key=f"{subscriber.slug}/{self.key}",
@@ -147,14 +147,14 @@ class SchemaChange(Remedy):
                 return change
         return None
 
-    async def wanted(self, world: RunContext) -> bool:
+    async def wanted(self, context: RunContext) -> bool:
         """Return whether the sides differ in it, and not as they do after it was done."""
-        change = self._among(*await both(world, self.database))
-        return change is not None and world.fact(unmended(self.key)) != change.mark
+        change = self._among(*await both(context, self.database))
+        return change is not None and context.fact(unmended(self.key)) != change.mark
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        ours, theirs = await both(world, self.database)
-        subscriber = current_pair(world).subscriber.value
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        ours, theirs = await both(context, self.database)
+        subscriber = current_pair(context).subscriber.value
         if (left := self._among(ours, theirs)) is not None:
             watch.evidence("", key=unmended(self.key), value=left.mark)
             raise StepFailed(
@@ -168,9 +168,9 @@ class SchemaChange(Remedy):
         if self.kind in ROWS_AFTER:
             tables = leaves(ours, (self.name[0], self.name[1]))
             column = self.kind in ("column", "column-type")
-            await recreated_tables.keep(world, watch, self.database, tables, column=column)
+            await recreated_tables.keep(context, watch, self.database, tables, column=column)
             for schema, table in tables:
-                await compare_rows(world, watch, self.database, schema, table)
+                await compare_rows(context, watch, self.database, schema, table)
 
 
 def unmended(key: str) -> str:
@@ -183,10 +183,10 @@ class RenameEffect(PartsEffect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Wait for those rows, or for apply to stand at the first one of the new name."""
-        sides, limit_s = current_pair(self.world), self.world.plan.limits.drain_s
+        sides, limit_s = current_pair(self.context), self.context.plan.limits.drain_s
         (failed, _), began = await self._failures(), monotonic()
         while not await caught_up(
-            self.world, sides, self._database, limit_s=SOON_S, only_look=True
+            self.context, sides, self._database, limit_s=SOON_S, only_look=True
         ):
             count, down = await self._failures()
             if count != failed if count is not None else down:
@@ -203,7 +203,7 @@ class RenameEffect(PartsEffect):
 
     async def _refuse_if_stopped_otherwise(self) -> None:
         """Refuse where apply may stand at something else, with former names behind it."""
-        changes = schema_changes.changes(*await both(self.world, self._database))
+        changes = schema_changes.changes(*await both(self.context, self._database))
         if first := [each.title for each in changes if each.kind in BEFORE_RENAMES]:
             raise StepFailed(
                 f"Apply in {self._database} stands at something else: {'; '.join(first)}.",
@@ -212,8 +212,8 @@ class RenameEffect(PartsEffect):
             )
 
     async def _failures(self) -> tuple[int | None, bool]:
-        name, subscriber = publication_name(self.world), current_pair(self.world).subscriber
-        async with self.world.connect(subscriber, self._database) as connection:
+        name, subscriber = publication_name(self.context), current_pair(self.context).subscriber
+        async with self.context.connect(subscriber, self._database) as connection:
             found = await replication.subscription(connection, name)
         if found is None:
             return None, True

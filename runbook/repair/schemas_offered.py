@@ -25,43 +25,43 @@ ONLY_NAMED = ("type", "sequence", "trigger", "extension")
 """Kinds of what differs that not every change of is made here: domains, for instance."""
 
 
-async def keys(world: RunContext, database: str, found: Offered) -> None:
+async def keys(context: RunContext, database: str, found: Offered) -> None:
     """Offer what lets UPDATE and DELETE pass again on tables of the publisher without a key."""
-    for table in await keyless(world, database):
-        if (remedy := identify(world, database, table)) is not None:
+    for table in await keyless(context, database):
+        if (remedy := identify(context, database, table)) is not None:
             found.add(remedy)
             continue
         found.say(
-            f"Give {table} in {database} of {current_pair(world).publisher.value} a key",
+            f"Give {table} in {database} of {current_pair(context).publisher.value} a key",
             f"UPDATE and DELETE on it fail there: {table.reason}",
             by_key(table),
         )
 
 
-async def schemas(world: RunContext, database: str, found: Offered) -> None:
+async def schemas(context: RunContext, database: str, found: Offered) -> None:
     """Offer what makes the subscriber's schemas those of the publisher."""
-    ours, theirs = await both(world, database)
+    ours, theirs = await both(context, database)
     changes = schema_changes.changes(ours, theirs)
     # Where apply stands still, no copy of a new table comes to its end.
     first = [each for each in changes if each.kind in NEEDED or stops(each)]
     for change in first:
-        await offer(world, database, change, found)
+        await offer(context, database, change, found)
     renamed = {each.name for each in changes if each.kind == "rename-table"}
     new = schema_changes.new_tables(ours, theirs)
-    await _new_tables(world, database, new, renamed, found)
+    await _new_tables(context, database, new, renamed, found)
     for change in changes:
         if change not in first:
-            await offer(world, database, change, found)
+            await offer(context, database, change, found)
     if not new.names:
         # What belongs to a new table comes with it: what is left then is looked at then.
-        await _by_hand(world, database, changes, ours, found)
+        await _by_hand(context, database, changes, ours, found)
 
 
 async def _by_hand(
-    world: RunContext, database: str, changes: Sequence[Change], ours: Parts, found: Offered
+    context: RunContext, database: str, changes: Sequence[Change], ours: Parts, found: Offered
 ) -> None:
     """Name what differs and is made alike by no change: nothing that differs goes unsaid."""
-    sides = current_pair(world)
+    sides = current_pair(context)
     named = {each.name[:2] if each.kind == "enum-value" else each.name for each in changes}
     # The sequence of an identity comes and goes with it.
     named |= {
@@ -69,7 +69,7 @@ async def _by_hand(
         for part, made in ours.columns.items()
         if made["sequence"] and part in named
     }
-    for each in (await differences(world, sides, database))[0]:
+    for each in (await differences(context, sides, database))[0]:
         if each.kind in ONLY_NAMED and each.breaks and each.names not in named:
             found.say(
                 f"Make {each.subject} in {database} alike",
@@ -80,9 +80,9 @@ async def _by_hand(
             )
 
 
-async def offer(world: RunContext, database: str, change: Change, found: Offered) -> None:
+async def offer(context: RunContext, database: str, change: Change, found: Offered) -> None:
     """Offer one change, or say what a person may do where it is not for the asking."""
-    sides = current_pair(world)
+    sides = current_pair(context)
     title = f"{change.title} in {database}"
     if not change.statements:
         found.say(title, "the two sides differ in it", change.note)
@@ -95,13 +95,13 @@ async def offer(world: RunContext, database: str, change: Change, found: Offered
         words=change.title,
         destructive=change.destructive,
     )
-    if words := await holding(world, database, change):
+    if words := await holding(context, database, change):
         why = f"only {sides.subscriber.value} has it"
         if change.kind == "column-type":
             here, there = change.reads
             why = f"it is {here} on {sides.publisher.value}, {there} on {sides.subscriber.value}"
         found.say(title, why, kept(change, words))
-    elif world.fact(unmended(remedy.key)) == change.mark:
+    elif context.fact(unmended(remedy.key)) == change.mark:
         words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
         here, there = change.reads
         found.say(
@@ -112,13 +112,13 @@ async def offer(world: RunContext, database: str, change: Change, found: Offered
 
 
 async def _new_tables(
-    world: RunContext,
+    context: RunContext,
     database: str,
     new: schema_changes.NewTables,
     renamed: Collection[tuple[str, ...]],
     found: Offered,
 ) -> None:
-    publisher, subscriber = current_pair(world).publisher, current_pair(world).subscriber
+    publisher, subscriber = current_pair(context).publisher, current_pair(context).subscriber
     for table, odd in new.by_hand.items():
         found.say(
             f"Make {shown(table)} in {database} on {subscriber.value}",
@@ -130,13 +130,13 @@ async def _new_tables(
             "3. Look here again: taking it in with its rows is offered then.",
         )
     # A table that is renamed on the subscriber goes on receiving.
-    waiting = [each for each in await not_taken_in(world, database) if each not in renamed]
+    waiting = [each for each in await not_taken_in(context, database) if each not in renamed]
     if any(table in waiting for table in new.by_hand) or not (waiting or new.names):
         return
     missing = new.names
     filled: list[Name] = []
     for table in waiting:
-        if table not in missing and await has_rows(world, subscriber, database, table):
+        if table not in missing and await has_rows(context, subscriber, database, table):
             filled.append(table)
     names = ", ".join(map(shown, waiting or missing))
     if missing:

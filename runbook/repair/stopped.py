@@ -19,18 +19,18 @@ BETWEEN_TRIES_S = 7.0
 LOOK_EVERY_S = 0.1
 
 
-async def failing_at(world: RunContext, database: str) -> Pending | None:
+async def failing_at(context: RunContext, database: str) -> Pending | None:
     """Return the transaction that a database's apply worker fails at, where that can be told.
 
     Waits at most for a moment between two tries of the worker, in which its slot can be read.
     """
-    name, sides = publication_name(world), current_pair(world)
-    databases = await captured_databases(world, sides.publisher)
-    slot = slot_name(world, databases, database)
-    async with world.connect(sides.subscriber, database) as connection:
+    name, sides = publication_name(context), current_pair(context)
+    databases = await captured_databases(context, sides.publisher)
+    slot = slot_name(context, databases, database)
+    async with context.connect(sides.subscriber, database) as connection:
         applied = await failing_transaction.applied(connection, name)
     deadline = time.monotonic() + BETWEEN_TRIES_S
-    async with world.connect(sides.publisher, database) as connection:
+    async with context.connect(sides.publisher, database) as connection:
         reached = await replication.flushed(connection)
         while time.monotonic() < deadline:
             found = await replication.slot(connection, slot)

@@ -29,26 +29,26 @@ SOON_S = 3.0
 """What gets on has confirmed the last commit by then, or is not far from it."""
 
 
-async def both(world: RunContext, database: str) -> tuple[Parts, Parts]:
+async def both(context: RunContext, database: str) -> tuple[Parts, Parts]:
     """Return the parts of a database's schemas on the publisher and on the subscriber."""
 
     async def read(role: Role) -> Parts:
-        async with world.connect(role, database) as connection:
+        async with context.connect(role, database) as connection:
             return await schema_ddl.read(connection, role.value)
 
-    sides = current_pair(world)
+    sides = current_pair(context)
     ours, theirs = await together(read(sides.publisher), read(sides.subscriber))
     if schema_ddl.unlike(ours, theirs):
-        _, alike = await differences(world, sides, database)
+        _, alike = await differences(context, sides, database)
         schema_ddl.agree(ours, theirs, alike)
     return ours, theirs
 
 
-async def stopped_by(world: RunContext, database: str) -> str:
+async def stopped_by(context: RunContext, database: str) -> str:
     """Return what is still to be mended before a database's apply can get on, or nothing."""
-    if await caught_up(world, current_pair(world), database, limit_s=SOON_S, only_look=True):
+    if await caught_up(context, current_pair(context), database, limit_s=SOON_S, only_look=True):
         return ""
-    ours, theirs = await both(world, database)
+    ours, theirs = await both(context, database)
     missing = [f"the table {shown(name)}" for name in ours.tables if name not in theirs.tables]
     changes = [each.title for each in schema_changes.changes(ours, theirs) if stops(each)]
     return "; ".join([*missing, *changes])

@@ -31,8 +31,8 @@ class Enable(Remedy):
         self.named(quoted(self.database))
         self.title = f"Enable the subscription in {self.database}"
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        name, subscriber = publication_name(world), current_pair(world).subscriber
+    async def effects(self, context: RunContext) -> list[Wave]:
+        name, subscriber = publication_name(context), current_pair(context).subscriber
 
         async def probe(connection: AsyncConnection) -> Finding:
             found = await replication.subscription(connection, name)
@@ -40,7 +40,7 @@ class Enable(Remedy):
             return (yes if enabled else no)(f"{name} is {'' if enabled else 'not '}enabled")
 
         effect = SqlEffect(
-            world,
+            context,
             subscriber,
             self.database,
             [replication.enable_subscription(name)],
@@ -50,11 +50,11 @@ class Enable(Remedy):
         )
         return [[effect]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        name, subscriber = publication_name(world), current_pair(world).subscriber
-        every_s = world.plan.limits.fast_poll_s
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        name, subscriber = publication_name(context), current_pair(context).subscriber
+        every_s = context.plan.limits.fast_poll_s
         async for _ in watch.until(LIMIT_S, every_s=every_s, what="the apply worker to run"):
-            async with world.connect(subscriber, self.database) as connection:
+            async with context.connect(subscriber, self.database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None or not found.enabled:
                 raise StepFailed(

@@ -51,10 +51,10 @@ class NewTables(Remedy):
         self.title = f"Take in {names} of {self.database}"
         self.undo = SERVES_NOBODY
 
-    async def gates(self, world: RunContext) -> list[Gate]:
+    async def gates(self, context: RunContext) -> list[Gate]:
         publisher, subscriber = (
-            current_pair(world).publisher.value,
-            current_pair(world).subscriber.value,
+            current_pair(context).publisher.value,
+            current_pair(context).subscriber.value,
         )
         return [
             Gate(
@@ -67,34 +67,34 @@ class NewTables(Remedy):
             for table in self.filled
         ]
 
-    async def effects(self, world: RunContext) -> list[Wave]:
-        waves: list[Wave] = [[may_read(world)]]
+    async def effects(self, context: RunContext) -> list[Wave]:
+        waves: list[Wave] = [[may_read(context)]]
         if self.missing:
-            waves.append([await self._making(world)])
+            waves.append([await self._making(context)])
         if self.filled:
-            waves.append([self._emptying(world, (table[0], table[1])) for table in self.filled])
-        waves.append([refreshing(world, self.database, [(s, t) for s, t in self.taken])])
+            waves.append([self._emptying(context, (table[0], table[1])) for table in self.filled])
+        waves.append([refreshing(context, self.database, [(s, t) for s, t in self.taken])])
         return waves
 
-    async def _making(self, world: RunContext) -> PartsEffect:
-        ours, theirs = await both(world, self.database)
+    async def _making(self, context: RunContext) -> PartsEffect:
+        ours, theirs = await both(context, self.database)
         found = schema_changes.new_tables(ours, theirs)
         missing = {(table[0], table[1]) for table in self.missing}
         if strange := set(found.names) - missing:
             raise StepFailed(
                 f"{', '.join(map(shown, sorted(strange)))} came to "
-                f"{current_pair(world).publisher.value} meanwhile.",
+                f"{current_pair(context).publisher.value} meanwhile.",
                 now="Nothing was changed.",
                 todo="Look at the remedies again: they are taken in together.",
             )
-        subscriber = current_pair(world).subscriber
+        subscriber = current_pair(context).subscriber
 
         def left(ours: Parts, theirs: Parts) -> str:
             names = [shown(table) for table in sorted(missing) if table not in theirs.tables]
             return f"{subscriber.value} has no {', '.join(names)}" if names else ""
 
         return PartsEffect(
-            world,
+            context,
             self.database,
             found.statements,
             key=f"{subscriber.slug}/{self.key}/make",
@@ -102,9 +102,9 @@ class NewTables(Remedy):
             left=left,
         )
 
-    def _emptying(self, world: RunContext, table: Name) -> SqlEffect:
-        name = publication_name(world)
-        subscriber = current_pair(world).subscriber
+    def _emptying(self, context: RunContext, table: Name) -> SqlEffect:
+        name = publication_name(context)
+        subscriber = current_pair(context).subscriber
 
         async def probe(connection: AsyncConnection) -> Finding:
             taken = await replication.subscribed_tables(connection, name)
@@ -120,24 +120,24 @@ class NewTables(Remedy):
             "WHERE srrelid = pg_catalog.to_regclass({}))"
         ).format(Identifier(*table), literal(quoted_sql(table)))
         return SqlEffect(
-            world,
+            context,
             subscriber,
             self.database,
             [*OWN_WRITES, Statement(delete)],
             key=f"{subscriber.slug}/{self.key}/empty/{shown(table)}",
             title=f"empty {shown(table)} in {self.database} on {subscriber.value}",
             probe=probe,
-            limit_s=world.plan.limits.mend_s,
+            limit_s=context.plan.limits.mend_s,
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         taken = [(schema, table) for schema, table in self.taken]
-        await recreated_tables.keep(world, watch, self.database, taken)
-        if missing := await await_ready(world, watch, self.database):
-            compare_later(world, watch, self.database, taken, missing)
+        await recreated_tables.keep(context, watch, self.database, taken)
+        if missing := await await_ready(context, watch, self.database):
+            compare_later(context, watch, self.database, taken, missing)
             return
         for schema, table in taken:
-            await compare_rows(world, watch, self.database, schema, table)
+            await compare_rows(context, watch, self.database, schema, table)
 
 
 def quoted_sql(table: Name) -> str:
@@ -145,11 +145,11 @@ def quoted_sql(table: Name) -> str:
     return Identifier(*table).as_string(None)
 
 
-def refreshing(world: RunContext, database: str, tables: list[Name]) -> SqlEffect:
+def refreshing(context: RunContext, database: str, tables: list[Name]) -> SqlEffect:
     """Return what takes in all tables that the publication has gained, with their rows."""
-    name, subscriber = publication_name(world), current_pair(world).subscriber
+    name, subscriber = publication_name(context), current_pair(context).subscriber
     return SqlEffect(
-        world,
+        context,
         subscriber,
         database,
         [replication.refresh_publication(name, copy_data=True)],
@@ -170,12 +170,12 @@ def _taken_in(name: str, tables: list[Name]) -> LookInside:
     return probe
 
 
-async def not_taken_in(world: RunContext, database: str) -> list[Name]:
+async def not_taken_in(context: RunContext, database: str) -> list[Name]:
     """Return the tables that the publisher publishes and the subscriber does not receive."""
-    name, sides = publication_name(world), current_pair(world)
-    async with world.connect(sides.publisher, database) as connection:
+    name, sides = publication_name(context), current_pair(context)
+    async with context.connect(sides.publisher, database) as connection:
         published = await replication.published(connection, name)
-    async with world.connect(sides.subscriber, database) as connection:
+    async with context.connect(sides.subscriber, database) as connection:
         if await replication.subscription(connection, name) is None:
             return []
         found = await replication.subscribed_tables(connection, name)
@@ -183,26 +183,26 @@ async def not_taken_in(world: RunContext, database: str) -> list[Name]:
     return [table for table in published if table not in taken]
 
 
-async def has_rows(world: RunContext, role: Role, database: str, table: Name) -> bool:
+async def has_rows(context: RunContext, role: Role, database: str, table: Name) -> bool:
     """Return whether a table has any row."""
     query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(*table))
-    async with world.connect(role, database) as connection:
+    async with context.connect(role, database) as connection:
         row = await (await connection.execute(query)).fetchone()
     return row == (True,)
 
 
-async def await_ready(world: RunContext, watch: Watch, database: str) -> str:
+async def await_ready(context: RunContext, watch: Watch, database: str) -> str:
     """Wait until every table of a database is copied and goes with the others.
 
     Return what is in the way of that, and is to be mended first, or nothing.
     """
-    name, subscriber = publication_name(world), current_pair(world).subscriber
-    limits = world.plan.limits
+    name, subscriber = publication_name(context), current_pair(context).subscriber
+    limits = context.plan.limits
     counted: int | None = None
     missing, ask_after_s = "", SOON_S
     what = f"the rows of {database} to be copied"
     async for waited in watch.until(limits.subscribe_s, every_s=limits.fast_poll_s, what=what):
-        async with world.connect(subscriber, database) as connection:
+        async with context.connect(subscriber, database) as connection:
             found = await replication.subscribed_tables(connection, name)
             failed = await replication.copy_errors(connection, name)
         waiting = [quoted_table(t.schema, t.name) for t in found if t.state != "r"]
@@ -212,7 +212,7 @@ async def await_ready(world: RunContext, watch: Watch, database: str) -> str:
             break
         if waited > ask_after_s:
             ask_after_s = 2 * waited
-            if missing := await stopped_by(world, database):
+            if missing := await stopped_by(context, database):
                 break
         counted = failed if counted is None else counted
         if failed - counted >= ERRORS:

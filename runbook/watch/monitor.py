@@ -65,21 +65,21 @@ class Monitor:
     `world` must be its own: its connections are not shared with the runner's.
     """
 
-    def __init__(self, world: RunContext, journal: Journal) -> None:
-        self.world = world
+    def __init__(self, context: RunContext, journal: Journal) -> None:
+        self.context = context
         self._journal = journal
         self.board = Dashboard()
         self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
-        self._judging = VerdictRecord(world, journal)
-        self._slots = SlotsProbe(world)
-        self._green = SlotsProbe(world)
-        self._workers = WorkersProbe(world)
-        self._traffic = TrafficProbe(world)
-        self._strays = ForeignWritesProbe(world)
-        self._schemas = SchemasProbe(world, journal)
-        self._keys = KeysProbe(world)
-        self._objects = ObjectsProbe(world, journal)
+        self._judging = VerdictRecord(context, journal)
+        self._slots = SlotsProbe(context)
+        self._green = SlotsProbe(context)
+        self._workers = WorkersProbe(context)
+        self._traffic = TrafficProbe(context)
+        self._strays = ForeignWritesProbe(context)
+        self._schemas = SchemasProbe(context, journal)
+        self._keys = KeysProbe(context)
+        self._objects = ObjectsProbe(context, journal)
         self._seen: dict[str, ProbeResult] = {}
         """What each look saw last, by its name."""
         self._pauses: dict[str, float] = {}
@@ -90,7 +90,7 @@ class Monitor:
         self._alarms: dict[str, asyncio.Event] = {}
         self._stopping = False
         self._clocks = ClockWatch()
-        self._samples = Samples(journal, world.run)
+        self._samples = Samples(journal, context.run)
 
     def nudge(self) -> None:
         """Look at everything again at once: a step has changed what is there."""
@@ -115,11 +115,11 @@ class Monitor:
         """Sample from now on until stopped; it may be started again after that."""
         self._stopping = False
         # At once: what a former watch said must not pass for this one's.
-        self._begin_with(self._journal.live(self.world.run))
+        self._begin_with(self._journal.live(self.context.run))
         return asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        every = self.world.plan.protection.sample_every_s
+        every = self.context.plan.protection.sample_every_s
         looks: Mapping[str, tuple[Callable[[], Awaitable[None]], float]] = {
             "clusters": (self._look_at_clusters, max(every, 1.0)),
             "lags": (self._look_at_lags, every),
@@ -196,35 +196,35 @@ class Monitor:
             self._production(self._serving().does_not(str(error)))
         for rest in LOOKS:
             if rest.name == look:
-                self._seen[look] = ProbeResult(self.world.now(), (), f"{rest.failed}: {words}")
-        await self.world.forget_connections()
+                self._seen[look] = ProbeResult(self.context.now(), (), f"{rest.failed}: {words}")
+        await self.context.forget_connections()
 
     async def _look_at_clusters(self) -> None:
-        own = await serving.own_clusters(self.world)
-        mark = holder.keep_left_behind(self.world, self._journal, own)
-        views, found = await clusters.views(self.world, own), await deployment(self.world)
+        own = await serving.own_clusters(self.context)
+        mark = holder.keep_left_behind(self.context, self._journal, own)
+        views, found = await clusters.views(self.context, own), await deployment(self.context)
         self.board = replace(
             self.board,
             clusters=views,
             left_behind="" if mark is None else mark.words,
             deployment="" if found is None else found.status,
-            at=self.world.now(),
+            at=self.context.now(),
         )
         names = frozenset((view.role, view.name) for view in views)
         if names != self._names:
             self._names = names
-            await self.world.forget_connections()
+            await self.context.forget_connections()
 
     async def _look_at_lags(self) -> None:
-        before = self.world.fact("deployment") is not None and not self._asked()
+        before = self.context.fact("deployment") is not None and not self._asked()
         green = await self._green.aws_own() if before else ()
         self.board = replace(self.board, green_lags=green)
         views, warnings = await self._slots.held()
         known = views if views and all(lag.bytes is not None for lag in views) else None
         self.board = replace(self.board, lags=views, last_lags=known or self.board.last_lags)
-        self._seen["slots"] = ProbeResult(self.world.now(), warnings, "")
+        self._seen["slots"] = ProbeResult(self.context.now(), warnings, "")
         self._again_soon("lags", self._slots.waits)
-        self._samples.keep_lags(views, self.world.now())
+        self._samples.keep_lags(views, self.context.now())
 
     def _again_soon(self, look: str, waits: bool) -> None:
         if waits:
@@ -232,8 +232,8 @@ class Monitor:
 
     def _asked(self) -> bool:
         """Return whether the switchover was asked for, and not seen to be called off."""
-        done = self.world.fact("switchover") is not None
-        return done or switchover_asked(self.world, self._journal)
+        done = self.context.fact("switchover") is not None
+        return done or switchover_asked(self.context, self._journal)
 
     async def _look_at_workers(self) -> None:
         before = self._workers.subscribed
@@ -245,7 +245,7 @@ class Monitor:
 
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
-        ended = detached(self.world, current_pair(self.world).subscriber)
+        ended = detached(self.context, current_pair(self.context).subscriber)
         return [] if ended or not self._workers.subscribed else self._captured()
 
     async def _look_for_strays(self) -> None:
@@ -257,7 +257,7 @@ class Monitor:
         try:
             self._seen["strays"], found = await self._strays.look(databases)
             if found:
-                foreign_writes.keep(self.world, self._journal, found)
+                foreign_writes.keep(self.context, self._journal, found)
                 self._wake("judge")
         finally:
             self.board = replace(self.board, strays_since=self._strays.since)
@@ -266,9 +266,9 @@ class Monitor:
         if not self._databases():
             self._seen.pop("origins", None)
             return
-        self._seen["origins"], came = await origins.look(self.world)
-        keep = partial(self._journal.evidence, self.world.run, "monitor")
-        unreplicated.keep(self.world, keep, came)
+        self._seen["origins"], came = await origins.look(self.context)
+        keep = partial(self._journal.evidence, self.context.run, "monitor")
+        unreplicated.keep(self.context, keep, came)
 
     async def _look_in(self, name: str, look: DatabasesProbe, databases: Sequence[str]) -> None:
         """Take a look whose pause grows with what it reads."""
@@ -289,27 +289,27 @@ class Monitor:
 
     async def _look_for_given_up(self) -> None:
         before = self._seen.get("given up")
-        self._seen["given up"] = await given_up.watched(self.world, self._journal, before)
+        self._seen["given up"] = await given_up.watched(self.context, self._journal, before)
 
     def _captured(self) -> list[str]:
         """Return the databases of the capture while its slots keep anything."""
-        if self.world.fact("slots") == []:
+        if self.context.fact("slots") == []:
             return []
-        return list((self.world.fact("capture") or {}).get("databases", ()))
+        return list((self.context.fact("capture") or {}).get("databases", ()))
 
     async def _look_at_bounds(self) -> None:
         databases = self._captured()
         if not databases:
             self._seen.pop("bounds", None)
             return
-        self._seen["bounds"] = await counters.look(self.world, databases)
+        self._seen["bounds"] = await counters.look(self.context, databases)
 
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.board)
         self.board = replace(self.board, traffic=view)
         self._production(self._serving().answers())
         if rated and view.at is not None:
-            cluster = self.world.plan.cluster.identifier
+            cluster = self.context.plan.cluster.identifier
             self._samples.keep([Sample(view.at, "writes_per_s", cluster, view.writes_per_s)])
 
     def _serving(self) -> production.Asked:
@@ -317,8 +317,8 @@ class Monitor:
             self._traffic.serving(self.board),
             self.board,
             self._workers.witness,
-            self.world.now(),
-            self.world.plan.protection.fresh_s,
+            self.context.now(),
+            self.context.plan.protection.fresh_s,
         )
 
     def _production(self, found: Production) -> None:
@@ -330,7 +330,7 @@ class Monitor:
         words = production.news(self.board.production, found)
         self.board = replace(self.board, production=found)
         if words:
-            unanswered.keep(self._journal, self.world.run, found, words)
+            unanswered.keep(self._journal, self.context.run, found, words)
             self._wake("judge")
 
     def _watch_clocks(self) -> None:
@@ -345,48 +345,48 @@ class Monitor:
         self._seen.clear()
         self.board = self.board.forgotten(why)
         self._wake()
-        clocks.keep(self._journal, self.world.run, jump)
+        clocks.keep(self._journal, self.context.run, jump)
 
     async def _judge(self) -> None:
         self._watch_clocks()
         first = self._still_looking()
         protection = self._judging.verdict(self._looked(), asked=self._asked(), first=first)
-        now = self.world.now()
+        now = self.context.now()
         self.board = replace(
             self.board,
             protection=protection,
             alarms=self._all_alarms(now),
-            downtime=downtime(self._journal, self.world.run),
+            downtime=downtime(self._journal, self.context.run),
             silent=self._workers.silent,
             at=now,
         )
-        self._journal.publish(self.world.run, self.board.as_json())
+        self._journal.publish(self.context.run, self.board.as_json())
         self.board = replace(self.board, journal_error="")
         self._judging.keep(protection)
 
     def _looked(self) -> Observed:
         seen = {
             **self._seen,
-            "schemas": latest(self.world, self._seen.get("schemas", ProbeResult())),
+            "schemas": latest(self.context, self._seen.get("schemas", ProbeResult())),
         }
         return Observed(
             self.board.lags, seen, {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
         )
 
     def _lag_alarms(self) -> list[Alert]:
-        slots = (self.world.fact("capture") or {}).get("slots", {})
-        limits = self.world.plan.protection
-        return lag_alarms(self.board.lags, slots, limits, self.world.now())[0]
+        slots = (self.context.fact("capture") or {}).get("slots", {})
+        limits = self.context.plan.protection
+        return lag_alarms(self.board.lags, slots, limits, self.context.now())[0]
 
     def _all_alarms(self, now: datetime) -> tuple[Alert, ...]:
         """Return all that was found, with since when; what breaks the protection first."""
-        if self.world.fact("capture") is None or detached(
-            self.world, current_pair(self.world).subscriber
+        if self.context.fact("capture") is None or detached(
+            self.context, current_pair(self.context).subscriber
         ):
             return self._ages.dated(self._seen.get("given up", ProbeResult()).alarms, now)
         found = [
             *self._lag_alarms(),
-            *row_alarms(verdicts.kept(self.world), now),
+            *row_alarms(verdicts.kept(self.context), now),
             *(alarm for seen in self._seen.values() for alarm in seen.alarms),
         ]
         return self._ages.dated(found, now)
@@ -398,7 +398,7 @@ class Monitor:
         and a lag has seconds once what was there at the first look is confirmed.
         """
         begun = self._workers.subscribed and not {rest.name for rest in LOOKS} <= self._seen.keys()
-        limit_s = self.world.plan.protection.lag_limit_s
+        limit_s = self.context.plan.protection.lag_limit_s
         unclear = any(
             lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s
             for lag in self.board.lags

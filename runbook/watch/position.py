@@ -44,30 +44,30 @@ _TURNING = frozenset({step_keys.STOP_TRAFFIC, step_keys.DETACH})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
-def follows(world: RunContext, where: RunPosition, away: Role) -> bool:
+def follows(context: RunContext, where: RunPosition, away: Role) -> bool:
     """Return whether the other cluster has followed `away`, so that it could take over by force."""
     # On the first way up blue prime follows once it is subscribed; after a turn, once that is seen.
     first = away is Role.NEW_BLUE and where is not RunPosition.FORWARD_NOT_PROTECTED
     return POSITIONS[where].last_word is away and bool(
-        world.fact("subscribed" if first else VERIFIED)
+        context.fact("subscribed" if first else VERIFIED)
     )
 
 
-def position(world: RunContext, journal: Journal) -> RunPosition:
+def position(context: RunContext, journal: Journal) -> RunPosition:
     """Return where the run stands, by its journal."""
-    if world.fact(LEFT_BEHIND):
+    if context.fact(LEFT_BEHIND):
         return RunPosition.LEFT_BEHIND
-    entries = present(journal.entries(world.run))
-    attempts = tried(journal, world.run)
+    entries = present(journal.entries(context.run))
+    attempts = tried(journal, context.run)
     for number, entry in reversed([*enumerate(entries)]):
-        found = _of(world, journal, entry, entries[:number], attempts)
+        found = _of(context, journal, entry, entries[:number], attempts)
         if found is not None:
             return found
-    return _of_upgrade(world, journal, attempts)
+    return _of_upgrade(context, journal, attempts)
 
 
 def _of(
-    world: RunContext,
+    context: RunContext,
     journal: Journal,
     entry: TrackEntry,
     before: Sequence[TrackEntry],
@@ -87,22 +87,22 @@ def _of(
         if not any(step.startswith("open-") for step in performed):
             return None
         on_new_blue = entry.track is Track.UPGRADE
-        return _on_new_blue(world) if on_new_blue else _on_blue_prime(world)
+        return _on_new_blue(context) if on_new_blue else _on_blue_prime(context)
     forward = entry.track is Track.UPGRADE and entry.way in (
         UpgradeVariant.FORWARD,
         UpgradeVariant.FORCED,
     )
     if entry.track is Track.UPGRADE and not forward:
-        return _of_upgrade(world, journal, attempts)
+        return _of_upgrade(context, journal, attempts)
     moved = _endpoint(entry, attempts)
     if moved is Status.SUCCEEDED and entry.way in (RollbackTarget.FOR_GOOD, RollbackTarget.FORCED):
         return RunPosition.FORCED_FORWARD if forward else RunPosition.ROLLED_BACK
     if moved is Status.SUCCEEDED:
-        return _on_new_blue(world, forward=True) if forward else _on_blue_prime(world)
+        return _on_new_blue(context, forward=True) if forward else _on_blue_prime(context)
     if moved is not None:
         return RunPosition.SWITCHING_FORWARD if forward else RunPosition.SWITCHING_ENDPOINT
     if performed & _TURNING:
-        if _unlike(world):
+        if _unlike(context):
             return RunPosition.FORWARD_BLOCKED if forward else RunPosition.ROLLBACK_BLOCKED
         return RunPosition.GOING_FORWARD if forward else RunPosition.ROLLING_BACK
     return None
@@ -115,47 +115,47 @@ def _ended(entry: TrackEntry) -> RunPosition | None:
     return ENDED.get(entry.track)
 
 
-def _unlike(world: RunContext) -> bool:
+def _unlike(context: RunContext) -> bool:
     """Return whether a table is known to differ, and was neither mended nor given up."""
-    return bool(world.fact(DIFFERENT) or diverged.left(world))
+    return bool(context.fact(DIFFERENT) or diverged.left(context))
 
 
-def _only_rows(world: RunContext) -> bool:
+def _only_rows(context: RunContext) -> bool:
     """Return whether nothing else than rows stood in the way when the watch last looked."""
-    causes = verdicts.journaled(world).get("causes") or ()
+    causes = verdicts.journaled(context).get("causes") or ()
     return all(cause_of(str(cause)) is Cause.ROWS for cause in causes)
 
 
-def _on_new_blue(world: RunContext, *, forward: bool = False) -> RunPosition:
+def _on_new_blue(context: RunContext, *, forward: bool = False) -> RunPosition:
     """Return where a run stands whose applications are on new blue, or about to be let in."""
-    if verdicts.is_lost(world):
+    if verdicts.is_lost(context):
         return RunPosition.WAY_LOST
-    if _unlike(world) and world.fact("subscribed") and _only_rows(world):
+    if _unlike(context) and context.fact("subscribed") and _only_rows(context):
         # Before blue prime follows, nothing is mended yet: protecting goes on first.
         return RunPosition.ROWS_DIFFER
-    if verdicts.is_protected(world):
+    if verdicts.is_protected(context):
         return RunPosition.PROTECTED
     return RunPosition.FORWARD_NOT_PROTECTED if forward else RunPosition.NOT_PROTECTED
 
 
-def _on_blue_prime(world: RunContext) -> RunPosition:
+def _on_blue_prime(context: RunContext) -> RunPosition:
     """Return where a run stands that has rolled back: the way forward is held, or it is not."""
-    if current_pair(world).publisher is not Role.BLUE_PRIME or not world.fact("slots"):
+    if current_pair(context).publisher is not Role.BLUE_PRIME or not context.fact("slots"):
         return RunPosition.ROLLED_BACK
-    if verdicts.is_lost(world):
+    if verdicts.is_lost(context):
         return RunPosition.BACK_WAY_LOST
-    if _unlike(world) and _only_rows(world):
+    if _unlike(context) and _only_rows(context):
         return RunPosition.BACK_ROWS_DIFFER
-    if verdicts.is_protected(world):
+    if verdicts.is_protected(context):
         return RunPosition.BACK_PROTECTED
     return RunPosition.BACK_NOT_PROTECTED
 
 
-def _of_upgrade(world: RunContext, journal: Journal, attempts: Sequence[Attempt]) -> RunPosition:
-    if world.fact("switchover") is None:
-        asked = switchover_asked(world, journal)
+def _of_upgrade(context: RunContext, journal: Journal, attempts: Sequence[Attempt]) -> RunPosition:
+    if context.fact("switchover") is None:
+        asked = switchover_asked(context, journal)
         return RunPosition.SWITCHOVER_ASKED if asked else RunPosition.BEFORE_SWITCHOVER
-    traffic = world.fact("traffic") or {}
+    traffic = context.fact("traffic") or {}
     resumed = any(
         attempt.step == step_keys.RESUME_TRAFFIC
         # By hand it has no effects: then that it was done counts.
@@ -164,10 +164,10 @@ def _of_upgrade(world: RunContext, journal: Journal, attempts: Sequence[Attempt]
         if attempt.track is Track.UPGRADE
     )
     if not resumed and not traffic.get("open"):
-        if verdicts.is_protected(world):
+        if verdicts.is_protected(context):
             return RunPosition.PROTECTED
-        return RunPosition.SLIPPED_IN if world.fact(UNPROVED) else RunPosition.BEFORE_TRAFFIC
-    return _on_new_blue(world)
+        return RunPosition.SLIPPED_IN if context.fact(UNPROVED) else RunPosition.BEFORE_TRAFFIC
+    return _on_new_blue(context)
 
 
 def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
@@ -185,43 +185,44 @@ def _endpoint(entry: TrackEntry, attempts: Sequence[Attempt]) -> Status | None:
     return Status.UNKNOWN if moved else None
 
 
-def switchover_asked(world: RunContext, journal: Journal) -> bool:
+def switchover_asked(context: RunContext, journal: Journal) -> bool:
     """Return whether the pivot was called, and not seen to return since.
 
     A failed attempt alone does not say so: its wait may have ended before the switchover did.
     """
-    returned = (world.fact(switchover.RETURNED) or {}).get("at")
+    returned = (context.fact(switchover.RETURNED) or {}).get("at")
     return any(
         effect.outcome is not Outcome.FAILED
         and (returned is None or effect.intent_at > datetime.fromisoformat(returned))
-        for attempt in tried(journal, world.run)
+        for attempt in tried(journal, context.run)
         if attempt.step == switchover.Switchover.key and attempt.track is Track.UPGRADE
         for effect in attempt.effects
     )
 
 
-def rollback_path(world: RunContext, where: RunPosition, *, fresh: bool = True) -> str:
+def rollback_path(context: RunContext, where: RunPosition, *, fresh: bool = True) -> str:
     """Return the way from here and what it loses; what is left where nobody answers there.
 
     `fresh` says that it must have been looked for lately.
     """
-    if where in (RunPosition.SWITCHING_ENDPOINT, RunPosition.SWITCHING_FORWARD) and world.accepted(
-        forced.GATE
-    ):
+    if where in (
+        RunPosition.SWITCHING_ENDPOINT,
+        RunPosition.SWITCHING_FORWARD,
+    ) and context.accepted(forced.GATE):
         return "go on with the forced way: what was not sent is given up, and nothing else"
     path, away = POSITIONS[where].path, POSITIONS[where].last_word
     if away is None:
         return path
-    behind = new_databases.gone_by_name(world)
+    behind = new_databases.gone_by_name(context)
     here = f"{path}; {behind}, stays behind" if behind else path
-    down = verdicts.unreached(world, fresh=fresh)
+    down = verdicts.unreached(context, fresh=fresh)
     if down is None:
         return here
     if down.state is Serving.CUT:
         return f"from a machine that reaches {away.value}, not from this one: {here}"
-    dead = f"{away.value} does not answer{_as_of(world, down)}"
+    dead = f"{away.value} does not answer{_as_of(context, down)}"
     to = ReplicationPair.of(away).subscriber.value
-    if follows(world, where, away):
+    if follows(context, where, away):
         return (
             f"none that loses nothing while {dead}; the forced way to {to} (b, or --track forced) "
             "says what it gives up"
@@ -229,10 +230,10 @@ def rollback_path(world: RunContext, where: RunPosition, *, fresh: bool = True) 
     return f"none while {dead}: {to} does not follow it; bring it back"
 
 
-def _as_of(world: RunContext, found: Production) -> str:
+def _as_of(context: RunContext, found: Production) -> str:
     """Return when it was looked for, where that is not now; else nothing."""
-    if not stale(found.at, world.now(), world.plan.protection.fresh_s):
+    if not stale(found.at, context.now(), context.plan.protection.fresh_s):
         return ""
-    seconds = age(found.at, world.now())
+    seconds = age(found.at, context.now())
     when = "at a time that is not known" if seconds is None else f"{ago(seconds)} ago"
     return f" (last looked for {when})"

@@ -39,20 +39,20 @@ def apply_error(log: str, origin: str) -> str:
     return found
 
 
-async def apply_said(world: RunContext, role: Role, database: str) -> Said:
+async def apply_said(context: RunContext, role: Role, database: str) -> Said:
     """Return the last error of a database's apply worker, from the log of the role's writer."""
-    async with world.connect(role, database) as connection:
+    async with context.connect(role, database) as connection:
         cursor = await connection.execute(
             "SELECT 'pg_' || oid FROM pg_catalog.pg_subscription WHERE subname = %s AND subdbid = "
             "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
-            (publication_name(world),),
+            (publication_name(context),),
         )
         row = await cursor.fetchone()
     if row is None:
         return Said("")
     try:
-        writer = (await world.cluster(role)).writer
-        log = "" if writer is None else await world.rds.log_tail(writer.identifier)
+        writer = (await context.cluster(role)).writer
+        log = "" if writer is None else await context.rds.log_tail(writer.identifier)
     except AwsError as error:
         return Said("", " ".join(str(error).split()))
     return Said(apply_error(log, str(row[0])))

@@ -94,8 +94,8 @@ def found(*stays: Stay, facts: dict[str, Any] | None = None) -> Adoption:
         draft.keep(key, value, key)
     aws = cast(Aws, SimpleNamespace(environment=Environment.REHEARSAL))
     plan = from_json(PLAN)
-    world = RunContext(run=RUN, plan=plan, journal=draft, aws=aws)
-    scene = Scene(world, draft, cast(Any, None), {}, locks=True)
+    context = RunContext(run=RUN, plan=plan, journal=draft, aws=aws)
+    scene = Scene(context, draft, cast(Any, None), {}, locks=True)
     return Adoption(RUN, plan, "", scene, [*stays] or [Stay(Track.UPGRADE)], "identify")
 
 
@@ -121,9 +121,9 @@ def test_every_fact_that_speaks_of_the_clusters_is_emptied(journal: Journal) -> 
         journal.evidence(RUN, "a-step", "seen", key=key, value={"of": "the past"})
     for key, value in KEPT.items():
         journal.evidence(RUN, "a-step", "seen", key=key, value=value)
-    world = read_anew(journal, facts={"endpoint": {"on": "blue prime"}})
-    assert {key: world.fact(key) for key in KEPT} == KEPT
-    left = {key: world.fact(key) for key in OF_THE_CLUSTERS if world.fact(key) is not None}
+    context = read_anew(journal, facts={"endpoint": {"on": "blue prime"}})
+    assert {key: context.fact(key) for key in KEPT} == KEPT
+    left = {key: context.fact(key) for key in OF_THE_CLUSTERS if context.fact(key) is not None}
     assert left == {"endpoint": {"on": "blue prime"}}
     past = [each.value for each in journal.evidences(RUN, key="capture")]
     assert past == [{"of": "the past"}, None], "the history stays"
@@ -134,12 +134,12 @@ def test_what_was_done_before_says_nothing_of_the_present(journal: Journal) -> N
     tried(journal, "stop-traffic")
     tried(journal, "switchover", "bgd-1/switchover")
     journal.begin_attempt(RUN, "capture")
-    world = read_anew(journal)
-    assert not world.begun("stop-traffic")
-    assert world.done("bgd-1/switchover") is None
-    assert locked_roles(world) == ()
-    assert not switchover_asked(world, journal)
-    assert position(world, journal) is RunPosition.BEFORE_SWITCHOVER
+    context = read_anew(journal)
+    assert not context.begun("stop-traffic")
+    assert context.done("bgd-1/switchover") is None
+    assert locked_roles(context) == ()
+    assert not switchover_asked(context, journal)
+    assert position(context, journal) is RunPosition.BEFORE_SWITCHOVER
     listed = checklist.read(journal, RUN)
     assert [section.entry.track for section in listed.sections] == [Track.UPGRADE]
     assert listed.next is not None
@@ -154,11 +154,13 @@ def test_what_is_inferred_says_it(journal: Journal) -> None:
         "bgd-1/switchover", "switch over", "call", "it was made", {"called_at": "now"}
     )
     past = Past("switchover", Status.SUCCEEDED, "it was made", (effect,))
-    world = read_anew(journal, Stay(Track.UPGRADE, past=[past]), Stay(Track.ROLLBACK, "blue-prime"))
-    assert world.begun("switchover")
-    assert not world.begun("stop-traffic")
-    assert (world.done("bgd-1/switchover") or {})["called_at"] == "now"
-    assert switchover_asked(world, journal)
+    context = read_anew(
+        journal, Stay(Track.UPGRADE, past=[past]), Stay(Track.ROLLBACK, "blue-prime")
+    )
+    assert context.begun("switchover")
+    assert not context.begun("stop-traffic")
+    assert (context.done("bgd-1/switchover") or {})["called_at"] == "now"
+    assert switchover_asked(context, journal)
     sections = checklist.read(journal, RUN).sections
     assert [section.entry.track for section in sections] == [Track.UPGRADE, Track.ROLLBACK]
 
@@ -166,8 +168,8 @@ def test_what_is_inferred_says_it(journal: Journal) -> None:
 def test_a_track_that_was_left_behind_has_ended_nothing(journal: Journal) -> None:
     journal.enter_track(RUN, Track.COMMIT)
     gone = Past("detach", Status.SUCCEEDED, "it is gone", (StayEvidence("a", "a", "a", "seen"),))
-    world = read_anew(journal, Stay(Track.UPGRADE), Stay(Track.CLEANUP, past=[gone]))
-    assert position(world, journal) is RunPosition.BEFORE_SWITCHOVER
+    context = read_anew(journal, Stay(Track.UPGRADE), Stay(Track.CLEANUP, past=[gone]))
+    assert position(context, journal) is RunPosition.BEFORE_SWITCHOVER
 
 
 def test_a_second_reading_leaves_the_first_behind(journal: Journal) -> None:
@@ -318,9 +320,9 @@ def test_a_run_that_ended_elsewhere_and_left_nothing_is_closed(
     recovery.close_ended(journal, journal.run(RUN), ended.value, who="ben")
     run = journal.run(RUN)
     assert (run.open, run.result) == (False, Result.CLEANED)
-    world = RunContext(run=RUN, plan=from_json(PLAN), journal=journal, aws=cast(Aws, None))
-    assert position(world, journal) is stands
-    assert (world.fact(holder.FACT) or {})["claim"] == "cccccccc"
+    context = RunContext(run=RUN, plan=from_json(PLAN), journal=journal, aws=cast(Aws, None))
+    assert position(context, journal) is stands
+    assert (context.fact(holder.FACT) or {})["claim"] == "cccccccc"
 
 
 @pytest.mark.parametrize(("ended", "run"), [(False, ""), (True, "z9y8x7")])

@@ -72,7 +72,7 @@ class Severer:
             if text is None:
                 await perform(self, intent, effect)
                 return
-            target = await self.world.cluster(_role(effect))
+            target = await self.context.cluster(_role(effect))
             database: str = getattr(effect, "_database", "")
             lab.fault("lose-connection", target.identifier, severer._moment, text, database)
             try:
@@ -98,7 +98,7 @@ def read(record: Path) -> list[Point]:
 
 
 def _place(runner: Runner, intent: int, effect: Effect) -> tuple[str, str, str]:
-    for attempt in reversed(runner.journal.attempts(runner.world.run)):
+    for attempt in reversed(runner.journal.attempts(runner.context.run)):
         if any(record.id == intent for record in attempt.effects):
             return attempt.track.value, attempt.step, effect.key
     raise AssertionError(f"no attempt has the intent {intent}")

@@ -99,7 +99,7 @@ async def _told_what_is_there(run: Night) -> None:
     """Make the first change of the next step as one whose journal was lost would have left it."""
     before = await run.preview(run.next)
     assert before.there == ()
-    waves = await run.session._step(run.next).effects(run.session._world)
+    waves = await run.session._step(run.next).effects(run.session._context)
     made = waves[0][0]
     await made.perform()
     told = await run.preview(run.next)

@@ -61,11 +61,11 @@ def effect(
     still_held: Callable[[], Awaitable[None]] = held,
 ) -> PatientEffect:
     limits = SimpleNamespace(patience_s=patience_s, poll_s=0.001)
-    world = SimpleNamespace(
+    context = SimpleNamespace(
         aws=aws, plan=SimpleNamespace(limits=limits), still_held=still_held, pause=pause
     )
     return PatientEffect(
-        cast(RunContext, world),
+        cast(RunContext, context),
         Call("rds", "RestoreDBClusterToPointInTime", {}),
         key="prime",
         title="clone",
@@ -168,7 +168,7 @@ def instance(name: str, status: str, run: str) -> Instance:
     )
 
 
-def world(found: Cluster | None, *instances: Instance) -> RunContext:
+def context(found: Cluster | None, *instances: Instance) -> RunContext:
     async def find(role: Role) -> Cluster | None:
         return found if role is Role.BLUE_PRIME else None
 
@@ -192,12 +192,12 @@ def world(found: Cluster | None, *instances: Instance) -> RunContext:
     ],
 )
 async def test_only_our_own_failed_clone_is_made_anew(status: str, run: str, goes: bool) -> None:
-    assert (await recreate_failed.failed_clone(world(cluster(status, run))) is not None) is goes
+    assert (await recreate_failed.failed_clone(context(cluster(status, run))) is not None) is goes
 
 
 async def test_only_our_own_failed_instances_are_made_anew() -> None:
     found = await recreate_failed.failed_instances(
-        world(
+        context(
             cluster("available", "k3f9qa"),
             instance("one", "incompatible-parameters", "k3f9qa"),
             instance("two", "available", "k3f9qa"),
@@ -206,7 +206,7 @@ async def test_only_our_own_failed_instances_are_made_anew() -> None:
         )
     )
     assert [each.identifier for each in found] == ["one"]
-    assert await recreate_failed.failed_instances(world(cluster("available", "other1"))) == []
+    assert await recreate_failed.failed_instances(context(cluster("available", "other1"))) == []
 
 
 def test_a_deletion_is_asked_for_by_name_and_one_under_way_is_not() -> None:

@@ -140,13 +140,13 @@ def full_board(at: datetime) -> Dashboard:
 
 def monitor(journal: Journal, machine: Machine) -> Any:
     protection = SimpleNamespace(fresh_s=10.0, lag_limit_s=10, lag_limit_bytes=1000)
-    world = SimpleNamespace(
+    context = SimpleNamespace(
         run="run1",
         now=machine.now,
         plan=SimpleNamespace(protection=protection),
         fact=lambda key: journal.fact("run1", key),
     )
-    watch: Any = Monitor(cast(RunContext, world), journal)
+    watch: Any = Monitor(cast(RunContext, context), journal)
     watch._clocks = ClockWatch(machine.read)
     watch.board = full_board(machine.now())
     watch._seen = {
@@ -228,8 +228,8 @@ def test_protection_seen_in_the_future_is_unknown_in_the_list(
 
 
 def runner(journal: Journal, machine: Machine) -> Any:
-    world = SimpleNamespace(run="run1", now=machine.now)
-    return Runner(cast(RunContext, world), journal, who="ann", notice=lambda *_, **__: None)
+    context = SimpleNamespace(run="run1", now=machine.now)
+    return Runner(cast(RunContext, context), journal, who="ann", notice=lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(

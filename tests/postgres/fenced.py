@@ -103,8 +103,8 @@ class Night:
         aws = SimpleNamespace(
             rds=self.rds, password=lambda *_, **__: master_password, perform=self._perform
         )
-        self.world = RunContext(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
-        self.runner = Runner(self.world, journal, who="ada", notice=lambda *_, **__: None)
+        self.context = RunContext(run="k3f9qa", plan=plan, journal=journal, aws=cast(Aws, aws))
+        self.runner = Runner(self.context, journal, who="ada", notice=lambda *_, **__: None)
         self.asked: list[Gate] = []
         self.bind(Role.GREEN, GREEN)
 
@@ -150,14 +150,14 @@ class Night:
     @contextmanager
     def hurried(self) -> Iterator[None]:
         """Wait only for a moment for what will not come: a proved fence, a slot that is free."""
-        patient = self.world.plan
+        patient = self.context.plan
         fence = patient.fence.model_copy(update={"limit_s": HURRIED_S})
         limits = patient.limits.model_copy(update={"capture_s": HURRIED_S})
-        self.world.plan = patient.model_copy(update={"fence": fence, "limits": limits})
+        self.context.plan = patient.model_copy(update={"fence": fence, "limits": limits})
         try:
             yield
         finally:
-            self.world.plan = patient
+            self.context.plan = patient
 
     def seen(self, step: str) -> list[str]:
         return [each.text for each in self.journal.evidences("k3f9qa", step)]
@@ -267,7 +267,7 @@ async def fenced_night(pair: Pair, folder: Path, database: str, plan: Plan) -> A
         try:
             yield made
         finally:
-            await made.world.forget_connections()
+            await made.context.forget_connections()
             await asyncio.to_thread(_leave_nothing, pair)
 
 

@@ -62,7 +62,7 @@ async def test_views_that_were_not_refreshed_are_named(night: Night) -> None:
 
 
 async def test_tables_that_could_not_be_analyzed_are_named(night: Night) -> None:
-    night.keep("databases", await night.world.databases(Role.GREEN))
+    night.keep("databases", await night.context.databases(Role.GREEN))
     night.write(18, BROKEN)
     status, message = await night.run(ValidateGreen())
     assert status is Status.SUCCEEDED, message
@@ -86,7 +86,7 @@ async def test_long_work_has_a_limit_of_its_own_and_the_next_statement_the_sessi
 
     def effect(limit_s: float | None) -> SqlEffect:
         return SqlEffect(
-            night.world,
+            night.context,
             Role.BLUE,
             night.database,
             [slow, slow],

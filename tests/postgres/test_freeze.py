@@ -123,7 +123,7 @@ async def test_a_restart_of_old_blue_is_no_write_and_a_crash_cannot_be_told(nigh
     server.start()
     night.write(16, "SELECT pg_current_xact_id()")
     await night.fails(HoldOldBlue(), "cannot be proved unchanged", "statistics were reset or lost")
-    (gate,) = await HoldOldBlue().gates(night.world)
+    (gate,) = await HoldOldBlue().gates(night.context)
     assert gate.must_type == "orders"
 
 
@@ -145,8 +145,8 @@ class Still(Step):
 
     key = "compare"
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await cutover.prove_equal_still(world, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await cutover.prove_equal_still(context, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
 
 
 CLOSE = CloseSide(Role.NEW_BLUE, Role.BLUE_PRIME)
@@ -165,7 +165,7 @@ async def compared(night: Night) -> None:
     """Stop the traffic of new blue, and compare it with blue prime."""
     night.bind(Role.BLUE_PRIME, PRIME)
     await night.succeeds(STOP)
-    databases = await night.world.databases(Role.NEW_BLUE)
+    databases = await night.context.databases(Role.NEW_BLUE)
     night.keep("capture", {"databases": databases, "publisher": "new blue", "slots": {}})
     await night.succeeds(Compare(Role.NEW_BLUE, Role.BLUE_PRIME))
     night.keep("detached", value=True)

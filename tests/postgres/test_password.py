@@ -39,10 +39,10 @@ class Machine:
     ) -> None:
         self.replication_password = password
         self._pair, self._connections, self.kept = pair, connections, kept
-        world: Any = self
-        self.password = PasswordEffect(world, PUBLISHER, SUBSCRIBER, [database])
+        context: Any = self
+        self.password = PasswordEffect(context, PUBLISHER, SUBSCRIBER, [database])
         self.subscription = SubscriptionEffect(
-            world, PUBLISHER, SUBSCRIBER, database, self.password, name=NAME, slot=SLOT
+            context, PUBLISHER, SUBSCRIBER, database, self.password, name=NAME, slot=SLOT
         )
 
     def sql_name(self, suffix: str = "") -> str:

@@ -152,7 +152,7 @@ async def test_a_writer_on_blue_keeps_the_fence_from_being_proved_and_is_named(
 ) -> None:
     with plant(night, job), night.hurried():
         await night.fails(STOP, "The fence on blue is not proved", *words)
-    assert not night.world.fact("fence")["proved"]
+    assert not night.context.fact("fence")["proved"]
     with night.pair.admin(16) as admin:
         for (gid,) in admin.execute("SELECT gid FROM pg_prepared_xacts").fetchall():
             with night.pair.admin(16, night.database) as inside:
@@ -198,7 +198,7 @@ async def test_a_transaction_that_was_prepared_before_and_ends_between_two_looks
     """Its id is old: the next id does not move when it ends, and no session is left."""
     with prepared(night, job):
         night.write(16, "SELECT pg_current_xact_id()")
-        async with write_fence.connections(night.world, Role.BLUE) as opened:
+        async with write_fence.connections(night.context, Role.BLUE) as opened:
             before = await fence_sql.sample(opened)
             night.write(16, "COMMIT PREPARED 'left \"%s\"'")
             after = await fence_sql.sample(opened)
@@ -226,16 +226,16 @@ async def test_a_writer_that_comes_back_before_the_pivot_stops_it(night: Night, 
     night.keep("deployment", {"identifier": "bgd-1"})
     await night.fenced()
     pivot = Switchover()
-    assert await pivot.effects(night.world)
+    assert await pivot.effects(night.context)
     with comes_and_goes(INSERT)(night, job):
         status, message = await night.run(pivot)
     assert status is Status.FAILED
     assert "does not stand any more" in message
     assert "table public.t: " in message
     assert "The switchover was not asked for" in message
-    assert not night.world.begun("switchover")
+    assert not night.context.begun("switchover")
     # What was written once and is over goes to green like any other write.
-    assert await pivot.effects(night.world)
+    assert await pivot.effects(night.context)
 
 
 async def test_a_pivot_without_a_kept_look_asks_for_a_quiet_window(night: Night, job: str) -> None:
@@ -246,7 +246,7 @@ async def test_a_pivot_without_a_kept_look_asks_for_a_quiet_window(night: Night,
     await night.fenced()
     night.keep("fence.blue", None)
     pivot = Switchover()
-    assert await pivot.effects(night.world)
+    assert await pivot.effects(night.context)
     with comes_and_goes(INSERT)(night, job):
         status, message = await night.run(pivot)
     assert status is Status.FAILED
@@ -288,8 +288,8 @@ async def test_a_write_on_new_blue_before_the_capture_is_named_and_accepted_by_n
     if rows[0] != rows[1]:
         assert f"{rows[0]} rows here, {rows[1]} rows on the other side" in message
     assert "Roll back to old blue, which loses just these writes" in message
-    assert night.world.fact("capture") is None
-    assert diverged.left(night.world) == []
+    assert night.context.fact("capture") is None
+    assert diverged.left(night.context) == []
 
     status, _ = await night.run(CAPTURE, night.no)
     assert status is Status.READY
@@ -297,11 +297,11 @@ async def test_a_write_on_new_blue_before_the_capture_is_named_and_accepted_by_n
     assert gate.must_type == "orders"
     assert table in gate.question
     assert "not protected until these tables are re-copied to blue prime" in gate.question
-    assert night.world.fact("capture") is None
+    assert night.context.fact("capture") is None
 
     await night.succeeds(CAPTURE)
-    assert night.world.fact("capture")["publisher"] == "new blue"
-    (left,) = diverged.left(night.world)
+    assert night.context.fact("capture")["publisher"] == "new blue"
+    (left,) = diverged.left(night.context)
     assert f"{left.schema}.{left.table}" == table
     assert (left.here, left.there, left.found_by) == (*rows, "fence")
 
@@ -310,14 +310,14 @@ async def test_more_that_slips_in_after_the_question_is_asked_about_anew(night: 
     await night.fenced()
     night.write(18, INSERT)
     await night.fails(CAPTURE, "3 rows here, 2 rows")
-    asked = (await CAPTURE.gates(night.world))[0].key
+    asked = (await CAPTURE.gates(night.context))[0].key
     night.write(18, INSERT, "postgres")
     await night.fails(CAPTURE, "postgres: public.t: 3 rows here, 2 rows")
     assert [gate.key for gate in night.asked] == [asked]
-    assert diverged.left(night.world) == []
+    assert diverged.left(night.context) == []
     await night.succeeds(CAPTURE)
     assert [gate.key for gate in night.asked] != [asked]
-    assert len(diverged.left(night.world)) == 2
+    assert len(diverged.left(night.context)) == 2
 
 
 async def test_what_slipped_in_and_was_taken_back_is_proved_by_the_rows(night: Night) -> None:
@@ -327,8 +327,8 @@ async def test_what_slipped_in_and_was_taken_back_is_proved_by_the_rows(night: N
     night.write(18, "DELETE FROM public.t WHERE i = 9")
     status, message = await night.run(CAPTURE)
     assert status is Status.SUCCEEDED, message
-    assert diverged.left(night.world) == []
-    assert await CAPTURE.gates(night.world) == []
+    assert diverged.left(night.context) == []
+    assert await CAPTURE.gates(night.context) == []
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ async def test_what_replication_does_not_carry_or_rows_can_tell_is_no_slip(
     night.write(18, statement)
     await night.succeeds(CAPTURE)
     assert any(seen in text for text in night.seen("capture")), night.seen("capture")
-    assert diverged.left(night.world) == []
+    assert diverged.left(night.context) == []
 
 
 @pytest.mark.chaos
@@ -428,7 +428,7 @@ async def test_who_holds_up_the_slot_is_named_and_ended_by_a_decision(
         if effect.key.startswith(f"new-blue/end/{pid}@")
     ]
     assert [effect.outcome for effect in ended] == [Outcome.SUCCEEDED]
-    assert diverged.left(night.world) == []
+    assert diverged.left(night.context) == []
 
 
 async def test_one_that_ends_by_itself_is_not_asked_about_and_its_write_is_found(
@@ -455,6 +455,6 @@ async def test_a_prepared_transaction_is_left_to_whoever_prepared_it(
         client.execute("PREPARE TRANSACTION 'later'")
     with night.hurried():
         await night.fails(CAPTURE, "prepared transaction 'later'", "committed or rolled back by")
-    assert await CAPTURE.gates(night.world) == []
+    assert await CAPTURE.gates(night.context) == []
     night.write(18, "COMMIT PREPARED 'later'")
     await night.fails(CAPTURE, "public.t: 3 rows here, 2 rows on the other side")

@@ -130,7 +130,7 @@ class Site:
         return Plan.model_validate(data)
 
     @asynccontextmanager
-    async def world(self, plan: Plan | None = None) -> AsyncIterator[RunContext]:
+    async def context(self, plan: Plan | None = None) -> AsyncIterator[RunContext]:
         made = RunContext(run="t35t", plan=plan or self.plan, journal=NothingKept(), aws=self.aws)
         try:
             yield made
@@ -139,8 +139,8 @@ class Site:
 
     async def ask(self, check: Check, plan: Plan | None = None) -> list[Result]:
         """Return what one check says of the world as it is now."""
-        async with self.world(plan) as world:
-            look = Survey(world)
+        async with self.context(plan) as context:
+            look = Survey(context)
             try:
                 return await check.ask(look)
             finally:

@@ -117,7 +117,7 @@ async def _check(
     facts: dict[str, Any] | None = None,
     answer: bool = True,
 ) -> Told:
-    async def run(world: Any, *, progress: Any = None) -> list[Result]:
+    async def run(context: Any, *, progress: Any = None) -> list[Result]:
         return list(results)
 
     monkeypatch.setattr(preflight, "run", run)

@@ -81,8 +81,8 @@ async def test_somebody_elses_deployment(site: Site) -> None:
 
 
 async def test_the_runs_own_deployment_is_no_hazard(site: Site) -> None:
-    async with site.world() as world:
-        await _deploy(site, world.name("bgd"))
+    async with site.context() as context:
+        await _deploy(site, context.name("bgd"))
     await site.quiet(cluster.deployments)
 
 

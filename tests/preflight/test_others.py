@@ -236,10 +236,10 @@ async def test_a_session_of_blueprime_itself_is_let_end(
 
 
 async def _refused(site: Site, fix: Fix, words: str) -> None:
-    async with site.world() as world:
+    async with site.context() as context:
         remedy = Fixing(why="Planted.", fix=fix.as_json())
-        (wave,) = await remedy.effects(world)
-        assert await remedy.owner(world) is not None
+        (wave,) = await remedy.effects(context)
+        assert await remedy.owner(context) is not None
         with pytest.raises(Refused) as refusal:
             await wave[0].perform()
     assert words in refusal.value.what

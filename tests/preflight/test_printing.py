@@ -34,7 +34,7 @@ async def _printed(
     *,
     as_json: bool = False,
 ) -> str:
-    async def run(world: object) -> list[Result]:
+    async def run(context: object) -> list[Result]:
         return results
 
     monkeypatch.setattr(preflight, "run", run)

@@ -20,15 +20,15 @@ from tests.preflight.conftest import Site
 
 
 async def _run(site: Site) -> list[Result]:
-    async with site.world() as world:
-        return await preflight.run(world)
+    async with site.context() as context:
+        return await preflight.run(context)
 
 
 async def test_a_sound_cluster_passes_every_check(site: Site, database: str) -> None:
     site.blue.run(database, "CREATE TABLE t (id int PRIMARY KEY)")
     heard: list[str] = []
-    async with site.world() as world:
-        results = await preflight.run(world, progress=heard.append)
+    async with site.context() as context:
+        results = await preflight.run(context, progress=heard.append)
     assert {r.level for r in results} == {Level.PASS}, [
         r for r in results if r.level is not Level.PASS
     ]

@@ -80,8 +80,8 @@ class Bench:
         return self.session.run.id
 
     @property
-    def world(self) -> RunContext:
-        return self.session._world
+    def context(self) -> RunContext:
+        return self.session._context
 
     @property
     def slot(self) -> str:
@@ -285,21 +285,21 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     monkeypatch.setenv("ORDERS_PASSWORD", SECRET)
 
-    async def target(world: RunContext, role: Role) -> pg.Target:
+    async def target(context: RunContext, role: Role) -> pg.Target:
         return pair.target(MAJORS[role], role=role.value)
 
-    async def databases(world: RunContext, role: Role) -> list[str]:
+    async def databases(context: RunContext, role: Role) -> list[str]:
         return [database]
 
     async def clusters(rds: Rds, resource_ids: Iterable[str]) -> list[Cluster]:
         serving = made.publisher if made.session.fact("switchover") else Role.BLUE
-        return [_described(each, made.world.resource_id(serving)) for each in resource_ids]
+        return [_described(each, made.context.resource_id(serving)) for each in resource_ids]
 
     monkeypatch.setattr(Rds, "clusters_of", clusters)
     monkeypatch.setattr(Aws, "perform", _tagged)
     monkeypatch.setattr(RunContext, "target", target)
     monkeypatch.setattr(RunContext, "databases", databases)
-    monkeypatch.setattr(RunContext, "password_for", lambda world, target: master_password)
+    monkeypatch.setattr(RunContext, "password_for", lambda context, target: master_password)
     run = f"k{next(_numbers):05d}"
     with Journal.open(tmp_path / "journal.db") as journal:
         plan = Plan.model_validate(PLAN)

@@ -21,8 +21,8 @@ class Comparing(Step):
 
     key, title, why = "validate-green", "Validate green", "For the test."
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await compare_schemas(world, watch, await compare_databases(world, watch))
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await compare_schemas(context, watch, await compare_databases(context, watch))
 
 
 async def compared(bench: Bench, decide: Decide = yes) -> tuple[Status, str]:
@@ -46,10 +46,10 @@ async def test_what_is_the_same_is_kept_and_nobody_is_asked(bench: Bench) -> Non
 
     assert (await compared(bench, decide))[0] is Status.SUCCEEDED
     assert asked == []
-    known = schemas_equal.kept(bench.world)
+    known = schemas_equal.kept(bench.context)
     assert {each.names[-1] for each in known} == {"sale_status_check", "sale_one_open", "currency"}
     assert (await compared(bench, decide))[0] is Status.SUCCEEDED
-    assert schemas_equal.kept(bench.world) == known
+    assert schemas_equal.kept(bench.context) == known
     # What holds for this pair of texts says nothing of another.
     bench.ask(
         18,
@@ -76,7 +76,7 @@ async def test_what_cannot_be_proved_is_for_a_person_by_name_and_kept(bench: Ben
     assert "'USD'" in questions[0]
     assert "'EUR'" in questions[0]
     assert ("column", ("public", "sale", "cur")) in {
-        (each.kind, each.names) for each in schemas_equal.kept(bench.world)
+        (each.kind, each.names) for each in schemas_equal.kept(bench.context)
     }
     assert (await compared(bench, yes_to_all))[0] is Status.SUCCEEDED
 
@@ -109,10 +109,10 @@ async def test_databases_are_compared_as_they_are_now(
     class Databases(Step):
         key, title, why = "validate-green", "Validate green", "For the test."
 
-        async def verify(self, world: RunContext, watch: Watch) -> None:
-            await compare_databases(world, watch)
+        async def verify(self, context: RunContext, watch: Watch) -> None:
+            await compare_databases(context, watch)
 
-    async def databases(world: RunContext, role: Role) -> list[str]:
+    async def databases(context: RunContext, role: Role) -> list[str]:
         return have[role]
 
     async def run() -> tuple[Status, str]:

@@ -31,23 +31,23 @@ async def test_what_others_have_made_is_named_and_nothing_else(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.follow(prepare="CREATE TABLE account (id int PRIMARY KEY)")
-    assert (await consumers(bench.world, Role.NEW_BLUE)).words == ""
+    assert (await consumers(bench.context, Role.NEW_BLUE)).words == ""
     bench.here("CREATE PUBLICATION dbz_publication FOR TABLE account")
     bench.here("CREATE PUBLICATION rds_theirs FOR TABLE account")
     bench.here("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')")
-    found = await consumers(bench.world, Role.NEW_BLUE)
+    found = await consumers(bench.context, Role.NEW_BLUE)
     assert found.publications == [f"dbz_publication in {bench.database}"]
     assert found.slots == [f"debezium (pgoutput in {bench.database}, not read now)"]
-    _, alarms = await SlotsProbe(bench.world).held()
+    _, alarms = await SlotsProbe(bench.context).held()
     assert [(each.cause, each.subject, each.breaks) for each in alarms] == [
         (Cause.SLOT, "consumer debezium", False)
     ]
 
-    async def there(world: RunContext, role: Role) -> bool:
+    async def there(context: RunContext, role: Role) -> bool:
         return True
 
     monkeypatch.setattr(RunContext, "find", there)
-    monkeypatch.setattr(RunContext, "sql_name", lambda world, suffix="": "blueprime_gone")
+    monkeypatch.setattr(RunContext, "sql_name", lambda context, suffix="": "blueprime_gone")
     told = _Told()
-    await DropCapture(Role.NEW_BLUE).verify(bench.world, cast(Watch, told))
+    await DropCapture(Role.NEW_BLUE).verify(bench.context, cast(Watch, told))
     assert "debezium" in told.warned["consumers/new-blue"]

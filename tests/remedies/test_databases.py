@@ -33,7 +33,7 @@ NAME = '"tenant ""new"" %"'
 def grown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
 
-    async def databases(world: RunContext, role: Role) -> list[str]:
+    async def databases(context: RunContext, role: Role) -> list[str]:
         return [bench.database, NEW] if role is Role.NEW_BLUE else [bench.database]
 
     monkeypatch.setattr(RunContext, "databases", databases)
@@ -41,8 +41,8 @@ def grown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 async def _drifts(bench: Bench) -> list[Drift]:
-    look = SchemaSurvey(bench.world, publication_name(bench.world))
-    return await look.look(current_pair(bench.world), [bench.database])
+    look = SchemaSurvey(bench.context, publication_name(bench.context))
+    return await look.look(current_pair(bench.context), [bench.database])
 
 
 async def drifts(bench: Bench) -> list[str]:
@@ -63,7 +63,7 @@ async def test_a_new_database_is_given_up_by_name_and_the_others_are_protected(
     await grown.mend("give-up-database")
     assert await drifts(grown) == []
     assert not [key for key in await grown.offers() if NEW in key]
-    seen = await ObjectsProbe(grown.world, grown.journal).look([grown.database])
+    seen = await ObjectsProbe(grown.context, grown.journal).look([grown.database])
     assert seen.counted == f"database {NEW} given up", "the banner does not say: nothing"
     assert not any(alarm.breaks for alarm in seen.alarms)
 
@@ -96,7 +96,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
 ) -> None:
     told = Told()
 
-    async def none(world: RunContext) -> None:
+    async def none(context: RunContext) -> None:
         return None
 
     monkeypatch.setattr(fail_back, "deployment", none)
@@ -105,32 +105,32 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     grown.fact("traffic", {"open": False})
 
     async def assess() -> None:
-        await Assess(Role.NEW_BLUE, Role.BLUE_PRIME).verify(grown.world, cast(Watch, told))
+        await Assess(Role.NEW_BLUE, Role.BLUE_PRIME).verify(grown.context, cast(Watch, told))
 
     with pytest.raises(Refused, match="a rollback would lose it") as refused:
         await assess()
     assert "give it up by name" in refused.value.todo.lower()
     grown.fact(schema_drift.FACT, {"drifts": [each.as_json() for each in await _drifts(grown)]})
-    assert NAME in forced.loss(grown.world), "no lag tells of it"
+    assert NAME in forced.loss(grown.context), "no lag tells of it"
     await grown.mend("give-up-database")
     await assess()
     assert f"left behind on new blue, as given up by name: database {NAME}" in told.said
     grown.fact("traffic", {"open": True})
     (way,) = [each for each in await grown.session.ways() if each.way == RollbackTarget.BLUE_PRIME]
     assert f"nothing but database {NAME}, given up by name" in way.cost
-    protected = rollback_path(grown.world, RunPosition.PROTECTED)
+    protected = rollback_path(grown.context, RunPosition.PROTECTED)
     assert protected == (
         f"roll back to blue prime, nothing is lost; database {NAME}, given up by name, stays behind"
     )
 
-    async def dropped(world: RunContext, role: Role) -> list[str]:
+    async def dropped(context: RunContext, role: Role) -> list[str]:
         return [grown.database]
 
     monkeypatch.setattr(RunContext, "databases", dropped)
-    await ObjectsProbe(grown.world, grown.journal).look([grown.database])
-    assert schema_drift.given_up(grown.world) == [], "one that is gone again is not lost"
+    await ObjectsProbe(grown.context, grown.journal).look([grown.database])
+    assert schema_drift.given_up(grown.context) == [], "one that is gone again is not lost"
     assert (
-        rollback_path(grown.world, RunPosition.PROTECTED) == POSITIONS[RunPosition.PROTECTED].path
+        rollback_path(grown.context, RunPosition.PROTECTED) == POSITIONS[RunPosition.PROTECTED].path
     )
 
 

@@ -48,8 +48,8 @@ def release(bench: Bench) -> Iterator[list[str]]:
 
 
 async def left(bench: Bench) -> list[Unlike]:
-    found = await ObjectsSurvey(bench.world).look(*SIDES, [bench.database])
-    return objects.fresh(found, objects.known(bench.world) or {})
+    found = await ObjectsSurvey(bench.context).look(*SIDES, [bench.database])
+    return objects.fresh(found, objects.known(bench.context) or {})
 
 
 async def make_all(bench: Bench) -> list[Unlike]:
@@ -57,16 +57,16 @@ async def make_all(bench: Bench) -> list[Unlike]:
 
     What was made from a server's own words is printed by the other one in its own.
     """
-    look, alike = ObjectsSurvey(bench.world), dict[str, list[str]]()
+    look, alike = ObjectsSurvey(bench.context), dict[str, list[str]]()
     for _ in range(9):
         found = objects.fresh(await look.look(*SIDES, [bench.database]), alike)
         made = remedies(found, look)
         if not made:
             return found
         for remedy in made:
-            ((effect,),) = await remedy.effects(bench.world)
+            ((effect,),) = await remedy.effects(bench.context)
             await effect.perform()
-            again = await remedy.now(bench.world)
+            again = await remedy.now(bench.context)
             alike |= objects.printed([] if again is None else [again])
     raise AssertionError([each.words for each in found])
 
@@ -151,7 +151,7 @@ async def moved(bench: Bench, *, accepts: bool) -> list[Gate]:
     """Look before the applications are moved; return what was asked."""
     asked = Asked(bench, accepts=accepts)
     await refuse_unless_alike(
-        bench.world, cast(Watch, asked), *SIDES, [bench.database], todo="Mend it."
+        bench.context, cast(Watch, asked), *SIDES, [bench.database], todo="Mend it."
     )
     return asked.gates
 
@@ -174,7 +174,7 @@ async def test_before_the_applications_are_moved_each_is_named_and_accepted_once
     (gate,) = await moved(based, accepts=True)
     assert "only on blue prime" in gate.question
     assert "reporting" not in gate.question
-    assert len(based.world.fact(LEFT)) == 3, "whatever was accepted, and is still not alike"
+    assert len(based.context.fact(LEFT)) == 3, "whatever was accepted, and is still not alike"
 
 
 async def test_a_side_that_cannot_be_asked_holds_up_no_way_off_it(

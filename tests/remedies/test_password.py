@@ -58,7 +58,7 @@ def rotated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         for major in (16, 18)
     }
     set_password(bench.pair, 18, NEW)
-    monkeypatch.setattr(RunContext, "password_for", lambda world, target: Fetched(SECRET))
+    monkeypatch.setattr(RunContext, "password_for", lambda context, target: Fetched(SECRET))
     yield bench
     for major, ((verifier,),) in kept.items():
         with bench.pair.admin(major) as connection:
@@ -89,7 +89,7 @@ async def test_the_side_that_follows_is_entered_by_the_former_password_and_given
 async def test_a_side_that_takes_none_is_given_it_through_aws(
     rotated: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RunContext, "password_for", lambda world, target: Fetched())
+    monkeypatch.setattr(RunContext, "password_for", lambda context, target: Fetched())
     made: list[Call] = []
 
     async def perform(aws: Aws, call: Call) -> dict[str, object]:
@@ -103,8 +103,8 @@ async def test_a_side_that_takes_none_is_given_it_through_aws(
     async def instances(rds: Rds, cluster: str) -> list[SimpleNamespace]:
         return [SimpleNamespace(available=True, status="available", identifier=f"{cluster}-1")]
 
-    async def cluster(world: RunContext, role: Role) -> Cluster:
-        (found,) = await world.rds.clusters_of([world.resource_id(role)])
+    async def cluster(context: RunContext, role: Role) -> Cluster:
+        (found,) = await context.rds.clusters_of([context.resource_id(role)])
         return replace(found, master_username=user)
 
     monkeypatch.setattr(Rds, "instances", instances)

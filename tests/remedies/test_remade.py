@@ -18,8 +18,8 @@ OTHERS = "CREATE TABLE other (id int PRIMARY KEY)"
 
 async def looked(bench: Bench) -> list[str]:
     """Return the tables that are known to differ after a look of the watch."""
-    await SchemasProbe(bench.world, bench.journal).look([bench.database])
-    return [each.table for each in diverged.left(bench.world)]
+    await SchemasProbe(bench.context, bench.journal).look([bench.database])
+    return [each.table for each in diverged.left(bench.context)]
 
 
 async def test_a_table_that_was_dropped_and_made_again_is_told_emptied_and_copied(
@@ -127,9 +127,9 @@ async def test_a_copy_that_leaves_rows_behind_fails_with_both_counts(
     assert not (await bench.session.mend(key, yes)).done
     message = bench.journal.attempts(bench.run)[-1].message
     assert "new blue has 100 rows, blue prime 102" in message
-    assert [each.table for each in diverged.left(bench.world)] == ["t"]
+    assert [each.table for each in diverged.left(bench.context)] == ["t"]
     # Nor does a look alone, which a mend of the schema takes for a comparison.
-    look = RowsEffect(bench.world, bench.sides, bench.database, "public", "t")
+    look = RowsEffect(bench.context, bench.sides, bench.database, "public", "t")
     assert (await look.probe()).answer is Answer.NO
     assert bench.there("SELECT count(*) FROM t WHERE id IS NULL") == [(2,)]
 

@@ -64,13 +64,13 @@ async def test_what_holds_data_is_never_dropped_for_the_asking(bench: Bench) -> 
     # The rows of the added one cannot be compared yet, and count until they were.
     (added,) = (offer for offer in offers.values() if "Add the column" in offer.title)
     assert await bench.session.mend(added.key, yes) is Status.FAILED
-    assert [each.name for each in diverged.left(bench.world)] == [
+    assert [each.name for each in diverged.left(bench.context)] == [
         (bench.database, "public", "account")
     ]
     assert bench.there("SELECT count(balance), count(*) FROM account") == [(100, 100)]
     bench.there("ALTER TABLE account DROP balance")
     await bench.mend("recopy")
-    assert diverged.left(bench.world) == []
+    assert diverged.left(bench.context) == []
     assert bench.rows("account")[0] == bench.rows("account")[1]
 
 

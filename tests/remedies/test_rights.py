@@ -90,11 +90,11 @@ async def test_where_nothing_else_tells_the_cause_the_server_log_does(
     async def log(rds: Rds, instance: str, lines: int = 0) -> str:
         return bench.pair.log()
 
-    async def alike(world: object, database: str) -> tuple[Parts, Parts]:
+    async def alike(context: object, database: str) -> tuple[Parts, Parts]:
         return Parts("here"), Parts("there")
 
-    async def cluster(world: RunContext, role: Role) -> Cluster:
-        return (await bench.world.rds.clusters_of([bench.world.resource_id(role)]))[0]
+    async def cluster(context: RunContext, role: Role) -> Cluster:
+        return (await bench.context.rds.clusters_of([bench.context.resource_id(role)]))[0]
 
     monkeypatch.setattr(RunContext, "cluster", cluster)
     monkeypatch.setattr(Rds, "log_tail", log)
@@ -147,9 +147,9 @@ async def test_of_a_long_transaction_no_more_is_read_than_is_needed(
     monkeypatch.setattr(failing_transaction._Reading, "ends_with", counted)
     slot = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND NOT active"
     until(lambda: bench.here(slot, bench.slot) == [(1,)])
-    async with bench.world.connect(bench.sides.subscriber, bench.database) as connection:
+    async with bench.context.connect(bench.sides.subscriber, bench.database) as connection:
         applied = await failing_transaction.applied(connection, bench.name)
-    async with bench.world.connect(bench.sides.publisher, bench.database) as connection:
+    async with bench.context.connect(bench.sides.publisher, bench.database) as connection:
         found = await failing_transaction.failing(
             connection, bench.slot, bench.name, applied_lsn=applied, from_lsn=0
         )

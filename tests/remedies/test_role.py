@@ -30,16 +30,16 @@ async def test_the_role_enters_a_closed_database_and_is_dropped_with_its_grants(
 ) -> None:
     bench.here(SQL(CLOSED).format(Identifier(bench.database)).as_string(None))
     bench.here("CREATE TABLE t (id int PRIMARY KEY)")
-    await _perform(await Capture(Role.NEW_BLUE, Role.OLD_BLUE).effects(bench.world))
+    await _perform(await Capture(Role.NEW_BLUE, Role.OLD_BLUE).effects(bench.context))
     may = "SELECT has_database_privilege(%s, current_database(), 'CONNECT')"
     assert bench.here(may, bench.name) == [(True,)]
     bench.here(SQL("GRANT SELECT ON t TO {}").format(Identifier(bench.name)).as_string(None))
 
-    async def there(world: RunContext, role: Role) -> bool:
+    async def there(context: RunContext, role: Role) -> bool:
         return True
 
     monkeypatch.setattr(RunContext, "find", there)
-    await _perform(await DropCapture(Role.NEW_BLUE).effects(bench.world))
+    await _perform(await DropCapture(Role.NEW_BLUE).effects(bench.context))
     assert bench.here("SELECT FROM pg_roles WHERE rolname = %s", bench.name) == []
 
 
@@ -64,7 +64,7 @@ async def test_login_is_given_back_to_the_roles_that_are_still_there(bench: Benc
     role = SQL("CREATE ROLE {} NOLOGIN").format(Identifier(still))
     bench.there(role.as_string(None))
     bench.fact("roles.locked", [gone, still])
-    unlock = UnlockRoles(bench.world, Role.BLUE_PRIME)
+    unlock = UnlockRoles(bench.context, Role.BLUE_PRIME)
     assert (await unlock.probe()).answer.value == "no"
     assert await unlock.perform() == {"unlocked": [still], "gone": [gone]}
     found = await unlock.probe()

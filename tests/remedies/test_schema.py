@@ -317,7 +317,7 @@ async def test_a_lost_slot_is_replaced_by_a_full_copy(bench: Bench) -> None:
     bench.settle()
     for table in ("t", "c", "n"):
         assert bench.rows(table)[0] == bench.rows(table)[1]
-    assert not verdicts.is_lost(bench.world)
+    assert not verdicts.is_lost(bench.context)
     assert bench.session.way_back().startswith("finish protecting")
     assert await bench.session.remedies() == []
 

@@ -49,7 +49,7 @@ async def test_drift_and_rows_are_mended_on_new_blue(turned: Bench) -> None:
     for table in ("t", "n"):
         assert turned.rows(table)[0] == turned.rows(table)[1]
     assert await turned.session.remedies() == []
-    (found,) = await compare.compare_live(turned.world)
+    (found,) = await compare.compare_live(turned.context)
     assert found.same, found
 
 

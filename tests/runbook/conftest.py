@@ -26,14 +26,14 @@ class FakeEffect(Effect):
     def __init__(
         self,
         key: str,
-        world: set[str],
+        context: set[str],
         *,
         act: Callable[[], Awaitable[None]] | None = None,
         findings: Sequence[Answer] | None = None,
     ) -> None:
         self.key = key
         self.title = f"make {key}"
-        self._world = world
+        self._context = context
         self._act = act
         self._findings = list(findings or ())
         self.performed = 0
@@ -44,14 +44,14 @@ class FakeEffect(Effect):
     async def probe(self) -> Finding:
         if self._findings:
             return Finding(self._findings.pop(0), "as told")
-        there = self.key in self._world
+        there = self.key in self._context
         return Finding(Answer.YES if there else Answer.NO, "looked")
 
     async def perform(self) -> Mapping[str, Any]:
         self.performed += 1
         if self._act is not None:
             await self._act()
-        self._world.add(self.key)
+        self._context.add(self.key)
         return {"made": self.key}
 
 
@@ -76,18 +76,18 @@ class FakeStep(Step):
         self._verify = verify
         self._skip = skip
 
-    async def skip(self, world: RunContext) -> str:
+    async def skip(self, context: RunContext) -> str:
         return self._skip
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
         return self._gates
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         return self._waves
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         if self._verify is not None:
-            await self._verify(world, watch)
+            await self._verify(context, watch)
 
 
 class Granted(Permission):
@@ -118,16 +118,16 @@ def runner(journal: Journal) -> Runner:
     async def forget() -> None:
         return None
 
-    world = SimpleNamespace(
+    context = SimpleNamespace(
         run="k3f9qa",
         now=lambda: datetime.now(UTC),
         forget_connections=forget,
         plan=SimpleNamespace(limits=SimpleNamespace(fast_poll_s=0.01, late_effect_s=0.2)),
     )
     return Runner(
-        cast(RunContext, world),
+        cast(RunContext, context),
         journal,
         who="ada",
         notice=lambda text, fraction, to_do=False: None,
-        permission=Granted(cast(RunContext, world), journal, who="ada"),
+        permission=Granted(cast(RunContext, context), journal, who="ada"),
     )

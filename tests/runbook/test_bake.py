@@ -44,7 +44,7 @@ class Seen:
             yield float(waited)
 
 
-def world(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> RunContext:
+def context(facts: dict[str, Any], *, roles: tuple[str, ...] = ("app",)) -> RunContext:
     limits = SimpleNamespace(connect_s=5, fast_poll_s=1, start_s=3)
     plan = SimpleNamespace(
         limits=limits,
@@ -80,7 +80,7 @@ WELL = put_up(True, "a rollback now would lose nothing")
 
 
 async def test_a_bake_ends_once_the_protection_is_seen() -> None:
-    watch, one = Seen(), world({})
+    watch, one = Seen(), context({})
     one.live = lambda: WELL if len(watch.waits) == 2 else put_up(None, "looking")  # type: ignore[method-assign]
     await BAKE.verify(one, cast(Watch, watch))
     assert watch.waits == ["not protected yet: looking"] * 2
@@ -102,7 +102,7 @@ async def test_a_bake_ends_once_the_protection_is_seen() -> None:
 async def test_a_bake_never_calls_followed_what_is_not(
     verdict: Any, looks: int, words: str
 ) -> None:
-    watch, one = Seen(), world({})
+    watch, one = Seen(), context({})
     one.live = lambda: verdict  # type: ignore[method-assign]
     with pytest.raises(StepFailed, match=f"not protected: {words}"):
         await BAKE.verify(one, cast(Watch, watch))
@@ -113,7 +113,7 @@ async def test_a_verdict_from_before_the_proof_is_not_the_one_that_is_waited_for
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was put up before is of the state before: another setting may be wrong by now."""
-    watch, one = Seen(), world({})
+    watch, one = Seen(), context({})
     one.live = lambda: put_up(True, "as it was", age_s=3.0)  # type: ignore[method-assign]
     with pytest.raises(StepFailed, match="not protected"):
         await verdicts.await_protected(one, cast(Watch, watch), since=NOW, now="")
@@ -132,12 +132,12 @@ async def test_whoever_starts_the_applications_by_hand_is_told_to_until_they_are
 
     monkeypatch.setattr(activity, "look", look)
     watch = Seen()
-    assert await RESUME._await_started(world({}), cast(Watch, watch)) is came
+    assert await RESUME._await_started(context({}), cast(Watch, watch)) is came
     assert len(watch.waits) == asked
     assert all("START THE APPLICATIONS NOW" in text for text in watch.waits)
 
 
 async def test_that_no_cluster_is_listed_is_a_doubt_and_not_a_loss() -> None:
     with pytest.raises(StepFailed, match="lists no cluster of this run") as failed:
-        await clusters.views(world({"switchover": {}}), [])
+        await clusters.views(context({"switchover": {}}), [])
     assert "AWS_ENDPOINT_URL" in failed.value.todo

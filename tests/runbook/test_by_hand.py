@@ -34,9 +34,9 @@ class _Kept:
 
 @pytest.mark.parametrize(("level", "data_api"), [("warn", True), ("pass", False)])
 def test_what_a_clone_needs_is_told_with_its_id(level: str, data_api: bool) -> None:
-    world = cast(RunContext, _Kept(level))
+    context = cast(RunContext, _Kept(level))
     source = _cluster("old", data_api=data_api)
-    said = after_clone(world, source, _cluster("prime", data_api=False))
+    said = after_clone(context, source, _cluster("prime", data_api=False))
     assert len(said) == (2 if data_api else 0)
     if said:
         assert "cluster-PRIME" in said[0]

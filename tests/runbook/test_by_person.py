@@ -16,7 +16,7 @@ from runbook.ownership.serving import ClusterUse
 from runbook.postgres import catalog
 from runbook.procedure.steps.finish.commit import CommitAssess
 from tests.runbook.test_serving import CLOSED, OPEN, PROTECTED, seen
-from tests.runbook.test_serving import world as serving_world
+from tests.runbook.test_serving import context as serving_world
 from tui.cli.deciding import yes_to_all
 
 
@@ -58,7 +58,7 @@ async def test_while_every_slot_is_listed_only_the_end_itself_is_asked_for(
 async def test_the_deletion_of_a_cluster_that_does_not_answer_is_a_persons_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def look(world: RunContext) -> dict[Role, ClusterUse]:
+    async def look(context: RunContext) -> dict[Role, ClusterUse]:
         return {
             Role.NEW_BLUE: seen(Role.NEW_BLUE, OPEN),
             Role.OLD_BLUE: seen(Role.OLD_BLUE, CLOSED),

@@ -46,38 +46,38 @@ def known(table: str, database: str = "orders", found_by: str = "fence") -> Diff
     return Differing(database, "public", table, None, None, found_by)
 
 
-def recorded(world: Facts, result: LiveComparison) -> set[tuple[str, str, str]]:
-    compare.record(cast(RunContext, world), [result], world.evidence)
-    left = diverged.left(cast(RunContext, world))
+def recorded(context: Facts, result: LiveComparison) -> set[tuple[str, str, str]]:
+    compare.record(cast(RunContext, context), [result], context.evidence)
+    left = diverged.left(cast(RunContext, context))
     return {(each.database, each.table, each.found_by) for each in left}
 
 
 def test_what_is_equal_now_is_struck_out_and_what_differs_is_kept() -> None:
     before = [known("mended"), known("locked"), known("a", "other"), known("differs")]
-    world = Facts(**{diverged.FACT: diverged.as_json(before)})
-    assert recorded(world, compared(differs("differs", 2), undecided=("locked",))) == {
+    context = Facts(**{diverged.FACT: diverged.as_json(before)})
+    assert recorded(context, compared(differs("differs", 2), undecided=("locked",))) == {
         ("orders", "locked", "fence"),
         ("orders", "differs", "comparison"),
         ("other", "a", "fence"),
     }
-    assert recorded(world, compared()) == {("other", "a", "fence")}
+    assert recorded(context, compared()) == {("other", "a", "fence")}
 
 
 def test_no_difference_leaves_no_fact_but_the_comparison() -> None:
-    world = Facts()
-    assert recorded(world, compared()) == set()
-    assert diverged.FACT not in world.facts
-    assert world.facts[compare.FACT]["databases"][0]["equal"] is True
+    context = Facts()
+    assert recorded(context, compared()) == set()
+    assert diverged.FACT not in context.facts
+    assert context.facts[compare.FACT]["databases"][0]["equal"] is True
 
 
 def test_the_journal_gets_keys_in_bounded_number_and_no_rows() -> None:
-    world = Facts()
-    recorded(world, compared(differs("keyed", 500), differs("keyless", 3, unique=False)))
-    keyed, keyless = world.facts[compare.FACT]["databases"][0]["different"]
+    context = Facts()
+    recorded(context, compared(differs("keyed", 500), differs("keyless", 3, unique=False)))
+    keyed, keyless = context.facts[compare.FACT]["databases"][0]["different"]
     assert (keyed["count"], len(keyed["rows"])) == (500, compare.KEYS_KEPT)
     assert (keyless["count"], keyless["rows"]) == (3, [])
-    assert "no key to name them by" in world.texts[0]
-    assert world.texts[0].count("secret") == 3
+    assert "no key to name them by" in context.texts[0]
+    assert context.texts[0].count("secret") == 3
 
 
 async def test_without_a_way_that_is_held_there_is_nothing_to_compare() -> None:

@@ -99,9 +99,9 @@ class Followed:
     async def refuse(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(drain, "_look", self.look)
         patch.setattr(drain, "_lags", self.lags)
-        world = cast(RunContext, self)
+        context = cast(RunContext, self)
         await drain.refuse_if_slow(
-            world, cast(Any, self), Role.NEW_BLUE, Role.BLUE_PRIME, now="New blue serves."
+            context, cast(Any, self), Role.NEW_BLUE, Role.BLUE_PRIME, now="New blue serves."
         )
 
 
@@ -109,9 +109,9 @@ class Followed:
 async def test_a_subscriber_that_comes_on_is_let_pass(
     monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    world = Followed(step)
-    await world.refuse(monkeypatch)
-    assert drain.gates(cast(RunContext, world)) == ()
+    context = Followed(step)
+    await context.refuse(monkeypatch)
+    assert drain.gates(cast(RunContext, context)) == ()
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ async def test_a_subscriber_that_comes_on_is_let_pass(
 async def test_one_that_does_not_is_refused_before_the_fence_until_a_person_accepts_it(
     monkeypatch: pytest.MonkeyPatch, step: int | None, words: str
 ) -> None:
-    world = Followed(step)
+    context = Followed(step)
     with pytest.raises(Refused, match="the applications would be down meanwhile") as refused:
-        await world.refuse(monkeypatch)
+        await context.refuse(monkeypatch)
     assert words in refused.value.what
-    (gate,) = drain.gates(cast(RunContext, world))
+    (gate,) = drain.gates(cast(RunContext, context))
     assert words in gate.question
     assert gate.must_type == "orders"
-    world._accepted = True
-    await world.refuse(monkeypatch)
-    world._step = 50_000_000
-    await world.refuse(monkeypatch)
-    assert drain.gates(cast(RunContext, world)) == ()
+    context._accepted = True
+    await context.refuse(monkeypatch)
+    context._step = 50_000_000
+    await context.refuse(monkeypatch)
+    assert drain.gates(cast(RunContext, context)) == ()

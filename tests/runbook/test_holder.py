@@ -56,7 +56,7 @@ class Aws:
         return {}
 
 
-def world(own: Any = OWN, answers: Mapping[str, BaseException] = {}) -> RunContext:
+def context(own: Any = OWN, answers: Mapping[str, BaseException] = {}) -> RunContext:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
     facts = {holder.FACT: own}
     made = SimpleNamespace(
@@ -112,16 +112,16 @@ def test_a_text_that_is_none_of_ours_is_no_mark(text: str) -> None:
 )  # fmt: skip
 def test_who_is_left_behind(own: Any, on_clusters: list[Mark], left: bool) -> None:
     clusters = [cluster(f"c{place}", mark.text()) for place, mark in enumerate(on_clusters)]
-    assert (holder.left_behind(world(own), clusters) is not None) is left
+    assert (holder.left_behind(context(own), clusters) is not None) is left
 
 
 def test_the_next_mark_is_above_all_that_is_known() -> None:
     seen = cluster("a", replace(MARK, number=12).text())
-    found = holder.next_mark(world(), [seen], who="ben")
+    found = holder.next_mark(context(), [seen], who="ben")
     assert (found.number, found.who) == (13, "ben")
     assert found.claim != MARK.claim
-    assert holder.next_mark(world(), [], who="ben").number == 8
-    assert holder.next_mark(world(None), [], who="ben").number == 1
+    assert holder.next_mark(context(), [], who="ben").number == 8
+    assert holder.next_mark(context(None), [], who="ben").number == 1
 
 
 async def test_production_that_may_not_be_tagged_holds_nothing_up() -> None:
@@ -129,7 +129,7 @@ async def test_production_that_may_not_be_tagged_holds_nothing_up() -> None:
         "orders": AccessDenied("AccessDenied", "not authorized to perform rds:AddTagsToResource"),
         "gone": AwsRefused("DBClusterNotFoundFault", "no such cluster"),
     }
-    here = world(answers=answers)
+    here = context(answers=answers)
     made = holder.calls(MARK, [cluster(name) for name in ("orders", "gone", "orders-green")])
     refused = await holder.put(here, made)
     assert sorted(refused) == ["gone", "orders"]
@@ -149,23 +149,23 @@ async def test_a_mark_of_which_nothing_is_known_lets_no_change_follow(
 ) -> None:
     made = holder.calls(MARK, [cluster("orders"), cluster("orders-green")])
     with pytest.raises(StepFailed, match=words):
-        await holder.put(world(answers={"orders": answer}), made)
+        await holder.put(context(answers={"orders": answer}), made)
 
 
 def test_a_number_that_aws_may_not_have_is_put_again_and_not_gone_past() -> None:
     """Gone past, it would hide another journal's mark of the number between."""
     unset = {**OWN, "set": False}
-    again = holder.next_mark(world(unset), [], who="ada")
+    again = holder.next_mark(context(unset), [], who="ada")
     assert (again.number, again.claim) == (7, OWN["claim"])
     newer = cluster("orders", replace(MARK, number=8).text())
-    assert holder.next_mark(world(unset), [newer], who="ada").number == 9
+    assert holder.next_mark(context(unset), [newer], who="ada").number == 9
 
 
 def test_another_run_that_goes_on_is_not_overwritten() -> None:
     other = replace(MARK, run="other1", who="eve", machine="desk")
     with pytest.raises(Refused, match="in the hands of run other1") as refused:
-        holder.refuse_if_anothers(world(), [cluster("orders", other.text())])
+        holder.refuse_if_anothers(context(), [cluster("orders", other.text())])
     assert "blueprime adopt orders --run other1" in refused.value.todo
     assert "remove-tags-from-resource" in refused.value.todo
     ended = replace(other, ended=True)
-    holder.refuse_if_anothers(world(), [cluster("orders", ended.text()), cluster("x", "words")])
+    holder.refuse_if_anothers(context(), [cluster("orders", ended.text()), cluster("x", "words")])

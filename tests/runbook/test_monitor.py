@@ -20,13 +20,13 @@ from runbook.watch.probes.schemas import latest
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
-def world(**facts: Any) -> RunContext:
+def context(**facts: Any) -> RunContext:
     return cast(RunContext, SimpleNamespace(fact=facts.get, now=lambda: NOW))
 
 
 def test_a_failed_look_for_drift_is_not_mended_by_an_earlier_good_one() -> None:
     verified = NOW - timedelta(seconds=20)
-    kept = world(schema={"differences": [], "at": verified.isoformat()})
+    kept = context(schema={"differences": [], "at": verified.isoformat()})
     assert latest(kept, ProbeResult()) == ProbeResult(verified, (), "")
     drift = Alert(Cause.SCHEMA, "orders", "x", "orders: only on new blue: x", True)
     later = ProbeResult(NOW - timedelta(seconds=5), (drift,), "")

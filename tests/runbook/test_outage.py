@@ -252,10 +252,12 @@ def test_what_the_report_is_told_is_by_the_same_clock(journal: Journal) -> None:
     tried(journal, "stop-traffic")
     tried(journal, "resume-traffic", opened="blue prime")
     plan = SimpleNamespace(limits=SimpleNamespace(connect_s=1.0))
-    world = RunContext(run="run1", plan=cast(Plan, plan), journal=journal, aws=cast(Aws, None))
+    context = RunContext(run="run1", plan=cast(Plan, plan), journal=journal, aws=cast(Aws, None))
     told: dict[str, Any] = {}
     watch: Any = SimpleNamespace(evidence=lambda _, key, value: told.update({key: value}))
-    ResumeTraffic(on=Role.BLUE_PRIME, captured=False, phase="rollback").tell_downtime(world, watch)
+    ResumeTraffic(on=Role.BLUE_PRIME, captured=False, phase="rollback").tell_downtime(
+        context, watch
+    )
     clock = downtime(journal, "run1")
     assert clock.ended_at is not None
     assert told["downtime.rollback"] == {

@@ -75,7 +75,7 @@ class Told:
         }
 
     @property
-    def world(self) -> RunContext:
+    def context(self) -> RunContext:
         plan = plans.from_json(PLAN | self.facts.get("plan", {}))
         return cast(
             RunContext,
@@ -101,13 +101,13 @@ class Told:
                 self.journal.end_attempt(attempt, Status.SUCCEEDED)
 
     def position(self) -> RunPosition:
-        return position(self.world, self.journal)
+        return position(self.context, self.journal)
 
     def open_ways(self) -> list[str]:
         """Return the names of the ways that are open, the recommended one with a star."""
         return [
             (way.way or way.track.value) + "*" * way.recommended
-            for way in branches(self.world, self.journal)
+            for way in branches(self.context, self.journal)
             if way.available
         ]
 
@@ -241,7 +241,7 @@ def test_going_forward_is_called_off_only_once_blue_prime_is_opened_again(told: 
 
 def test_a_plan_that_protects_no_rollback_has_no_capture_and_no_way_forward(told: Told) -> None:
     told.facts["plan"] = {"rollback": {"protect": False}}
-    plan = told.world.plan
+    plan = told.context.plan
     keys = [step.key for step in steps_of(Track.ROLLBACK, plan, RollbackTarget.BLUE_PRIME)]
     assert not {"capture", "subscribe-new-blue", "verify-new-blue"} & {*keys}
     told.facts["protection"] = SAFE
@@ -254,7 +254,7 @@ def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None
     attempt = told.journal.begin_attempt(told.run, "clone-instances").id
     told.journal.end_attempt(attempt, Status.FAILED)
     (way,) = [
-        each for each in branches(told.world, told.journal) if each.way.startswith("protect-")
+        each for each in branches(told.context, told.journal) if each.way.startswith("protect-")
     ]
     assert way.recommended
     assert way.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
@@ -308,7 +308,7 @@ def test_while_new_blue_does_not_answer_the_forced_way_alone_is_open(
     told.facts |= {"protection": protection, "subscribed": {"resource_id": "x"}}
     told.live = Dashboard(production=DOWN).as_json()
     assert told.open_ways() == ["forced"]
-    by_name = {way.way: way for way in branches(told.world, told.journal)}
+    by_name = {way.way: way for way in branches(told.context, told.journal)}
     assert "takes no connections" in by_name[RollbackTarget.BLUE_PRIME].why_not
     assert "nothing is lost" not in by_name[RollbackTarget.FORCED].here
     told.facts["subscribed"] = None
@@ -336,7 +336,7 @@ def test_a_look_of_long_ago_is_told_with_its_age(told: Told) -> None:
         (None, "(last looked for at a time that is not known)"),
     ):
         told.live = Dashboard(production=replace(DOWN, at=at)).as_json()
-        words = rollback_path(told.world, RunPosition.PROTECTED, fresh=False)
+        words = rollback_path(told.context, RunPosition.PROTECTED, fresh=False)
         assert words.startswith("none that loses nothing")
         assert age in words
 
@@ -359,7 +359,7 @@ def test_while_blue_prime_serves_and_does_not_answer_the_forced_way_is_forward(
     told.facts |= {**HELD, "verified": {"at": ""}}
     told.live = Dashboard(production=PRIME_DOWN).as_json()
     (way,) = (
-        each for each in branches(told.world, told.journal) if each.way == UpgradeVariant.FORCED
+        each for each in branches(told.context, told.journal) if each.way == UpgradeVariant.FORCED
     )
     assert (way.track, way.available) == (Track.UPGRADE, True)
     assert way.title == "Force the way to new blue: blue prime is given up"
@@ -367,7 +367,7 @@ def test_while_blue_prime_serves_and_does_not_answer_the_forced_way_is_forward(
     assert "the forced way to new blue" in way.here
     told.facts["verified"] = None
     (way,) = (
-        each for each in branches(told.world, told.journal) if each.way == UpgradeVariant.FORCED
+        each for each in branches(told.context, told.journal) if each.way == UpgradeVariant.FORCED
     )
     assert not way.available
     assert "new blue does not follow blue prime" in way.why_not
@@ -384,7 +384,7 @@ def test_while_it_is_down_no_way_that_rests_on_it_is_recommended_nor_settled(
     told.stays(*stays)
     told.facts |= {**HELD, "verified": {"at": ""}}
     told.live = Dashboard(production=PRIME_DOWN).as_json()
-    found = branches(told.world, told.journal)
+    found = branches(told.context, told.journal)
     assert [way.title for way in found if way.recommended] == []
     assert not any(way.available for way in found if way.way == RollbackTarget.SETTLE)
 
@@ -395,7 +395,7 @@ def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> No
     told.live = Dashboard(production=replace(DOWN, state=Serving.CUT)).as_json()
     assert told.open_ways() == []
     (way,) = (
-        each for each in branches(told.world, told.journal) if each.way == RollbackTarget.FORCED
+        each for each in branches(told.context, told.journal) if each.way == RollbackTarget.FORCED
     )
     assert "a machine that reaches it" in way.why_not
     assert way.here == (
@@ -421,9 +421,9 @@ def test_a_forced_way_forward_ends_on_the_new_version_and_is_cleaned_up(told: To
 def test_a_forced_way_under_way_never_says_that_nothing_is_lost(told: Told) -> None:
     told.accepted = {forced.GATE}
     for where in (RunPosition.SWITCHING_ENDPOINT, RunPosition.SWITCHING_FORWARD):
-        assert "what was not sent is given up" in rollback_path(told.world, where)
+        assert "what was not sent is given up" in rollback_path(told.context, where)
     told.accepted = set()
-    assert "nothing is lost" in rollback_path(told.world, RunPosition.SWITCHING_ENDPOINT)
+    assert "nothing is lost" in rollback_path(told.context, RunPosition.SWITCHING_ENDPOINT)
 
 
 def test_every_position_is_in_the_table_and_recommends_only_what_it_opens() -> None:

@@ -113,7 +113,7 @@ def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
     assert heard.state is Serving.CUT
 
 
-def world(
+def context(
     admission: object = None, board: Dashboard | None = None, *, refuses: bool = False
 ) -> RunContext:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
@@ -128,9 +128,9 @@ def world(
 
 @pytest.fixture(autouse=True)
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look(world: Any) -> dict[Role, Any]:
+    async def look(context: Any) -> dict[Role, Any]:
         cluster = cast(Cluster, SimpleNamespace(identifier="orders"))
-        admission, refuses = world.admission, world.refuses
+        admission, refuses = context.admission, context.refuses
         roles = (Role.NEW_BLUE, Role.BLUE_PRIME)
         return {role: ClusterUse(role, cluster, admission, refuses=refuses) for role in roles}
 
@@ -155,14 +155,14 @@ async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
     sides: tuple[Role, Role],
 ) -> None:
     away, to = sides
-    (gate,) = await forced.ForcedAssess(*sides).gates(world(board=not_answering(Serving.DOWN)))
+    (gate,) = await forced.ForcedAssess(*sides).gates(context(board=not_answering(Serving.DOWN)))
     assert "orders: 4,096 bytes and 0.8 s behind at 2026-11-23 02:59:20 UTC" in gate.question
     assert (
         f"Give up {away.value}, which does not answer since 2026-11-23 02:59:25 UTC ("
         in gate.question
     )
     assert f"take orders to {to.value}?" in gate.question
-    (blind,) = await forced.ForcedAssess(*sides).gates(world())
+    (blind,) = await forced.ForcedAssess(*sides).gates(context())
     assert "how far it was behind is not known" in blind.question
     assert (gate.must_type, gate.by_person) == ("orders", True)
 
@@ -171,22 +171,22 @@ async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
 async def test_where_it_answers_nothing_is_given_up(sides: tuple[Role, Role]) -> None:
     track = "rollback" if sides == BACK else "forward"
     with pytest.raises(Refused, match=rf"answers.* --track {track}"):
-        await forced.ForcedAssess(*sides).gates(world(admission=object()))
+        await forced.ForcedAssess(*sides).gates(context(admission=object()))
     with pytest.raises(Refused, match="answers"):
-        await forced.CutOff(on=sides[0]).effects(world(admission=object()))
+        await forced.CutOff(on=sides[0]).effects(context(admission=object()))
     with pytest.raises(Refused, match="answers"):
-        await forced.ForcedOpen(*sides).effects(world(admission=object()))
+        await forced.ForcedOpen(*sides).effects(context(admission=object()))
     # It may take writes, whatever it thinks of this one's password.
     with pytest.raises(Refused, match="answers"):
-        await forced.refuse_if_back(world(refuses=True), sides[0])
-    await forced.refuse_if_back(world(), sides[0])
+        await forced.refuse_if_back(context(refuses=True), sides[0])
+    await forced.refuse_if_back(context(), sides[0])
 
 
 async def test_nothing_is_given_up_while_only_the_view_from_here_is_cut() -> None:
     for state in (Serving.DOWN, Serving.SILENT):
-        await forced.refuse_if_back(world(board=not_answering(state)), Role.NEW_BLUE)
+        await forced.refuse_if_back(context(board=not_answering(state)), Role.NEW_BLUE)
     with pytest.raises(Refused, match=r"cannot be reached from here.*machine that reaches it"):
-        await forced.refuse_if_back(world(board=not_answering(Serving.CUT)), Role.NEW_BLUE)
+        await forced.refuse_if_back(context(board=not_answering(Serving.CUT)), Role.NEW_BLUE)
 
 
 def test_one_that_has_just_come_to_serve_is_looked_for_again_before_it_is_called_down() -> None:
@@ -229,7 +229,7 @@ async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
 
     watch: Any = SimpleNamespace(
         board=Dashboard(),
-        world=SimpleNamespace(forget_connections=forget),
+        context=SimpleNamespace(forget_connections=forget),
         _unseen=set(),
         _seen={},
         _serving=lambda: SimpleNamespace(does_not=said.append),
@@ -244,7 +244,7 @@ def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
     journal = SimpleNamespace(evidence=lambda *_, **__: None, attempts=lambda _: [])
     watch: Any = SimpleNamespace(
         board=Dashboard((VIEW,)),
-        world=SimpleNamespace(run="k2f9qa"),
+        context=SimpleNamespace(run="k2f9qa"),
         _unseen={"workers"},
         _journal=journal,
         _wake=lambda *_: None,
@@ -259,7 +259,7 @@ def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
 async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look = WorkersProbe(world())
+    look = WorkersProbe(context())
     look.witness = HEARS
 
     async def unanswered(board: Dashboard) -> None:
@@ -276,7 +276,7 @@ async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moments = iter((NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=9)))
-    made = world()
+    made = context()
     cast(Any, made).now = lambda: next(moments)
     look = WorkersProbe(made)
     answers: list[Exception | None] = [

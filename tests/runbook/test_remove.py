@@ -26,7 +26,7 @@ def cluster(name: str) -> Cluster:
     )
 
 
-def world(
+def context(
     found: Cluster | None, tags: dict[str, str], facts: dict[str, Any] | None = None
 ) -> RunContext:
     async def find(role: Role) -> Cluster | None:
@@ -50,22 +50,22 @@ def world(
 
 async def test_a_cluster_of_this_run_may_go() -> None:
     prime = cluster("orders-prime-k3f9qa")
-    assert await own(world(prime, {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME) is prime
+    assert await own(context(prime, {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME) is prime
 
 
 async def test_a_cluster_that_is_gone_is_nothing_to_delete() -> None:
-    assert await own(world(None, {}), Role.BLUE_PRIME) is None
+    assert await own(context(None, {}), Role.BLUE_PRIME) is None
 
 
 @pytest.mark.parametrize("tags", [{}, {RUN_TAG: "other1"}, {"Name": "k3f9qa"}])
 async def test_a_cluster_without_this_runs_tag_stays(tags: dict[str, str]) -> None:
     with pytest.raises(Refused, match="does not bear this run's tag"):
-        await own(world(cluster("orders-prime-k3f9qa"), tags), Role.BLUE_PRIME)
+        await own(context(cluster("orders-prime-k3f9qa"), tags), Role.BLUE_PRIME)
 
 
 async def test_what_bears_the_production_name_stays_whatever_its_tags() -> None:
     with pytest.raises(Refused, match="production name"):
-        await own(world(cluster("orders"), {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME)
+        await own(context(cluster("orders"), {RUN_TAG: "k3f9qa"}), Role.BLUE_PRIME)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_what_bears_the_production_name_stays_whatever_its_tags() -> None:
     ],
 )
 async def test_what_serves_under_another_name_stays(fact: dict[str, Any]) -> None:
-    prime = world(cluster("orders-prime-k3f9qa"), {RUN_TAG: "k3f9qa"}, fact)
+    prime = context(cluster("orders-prime-k3f9qa"), {RUN_TAG: "k3f9qa"}, fact)
     with pytest.raises(Refused, match="serves the applications"):
         await own(prime, Role.BLUE_PRIME)
 
@@ -84,4 +84,4 @@ async def test_what_serves_under_another_name_stays(fact: dict[str, Any]) -> Non
 async def test_what_the_applications_were_let_out_of_may_go() -> None:
     facts = {"traffic": {"open": False, "on": ""}, "endpoint": {"on": "old blue"}}
     prime = cluster("orders-prime-k3f9qa")
-    assert await own(world(prime, {RUN_TAG: "k3f9qa"}, facts), Role.BLUE_PRIME) is prime
+    assert await own(context(prime, {RUN_TAG: "k3f9qa"}, facts), Role.BLUE_PRIME) is prime

@@ -53,7 +53,7 @@ async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_i
 ) -> None:
     said = ["17 tables were skipped", "", ""]
 
-    async def verify(world: RunContext, watch: Watch) -> None:
+    async def verify(context: RunContext, watch: Watch) -> None:
         watch.warning(said.pop(0), key="green/analyze")
 
     step = FakeStep("validate-green", verify=verify)
@@ -82,11 +82,11 @@ async def test_what_has_happened_already_is_adopted_and_not_done_twice(
 
 async def test_what_would_be_adopted_is_told_before_the_key_is_pressed() -> None:
     """Of a wave behind one that is still to be made nothing is told: that may turn it over."""
-    world = {"a", "c", "d"}
-    a, b, c, d = (FakeEffect(key, world) for key in "abcd")
+    context = {"a", "c", "d"}
+    a, b, c, d = (FakeEffect(key, context) for key in "abcd")
     assert await seen_there([[a], [c]]) == {"a": "looked", "c": "looked"}
     assert await seen_there([[a], [b, c], [d]]) == {"a": "looked", "c": "looked"}
-    unclear = FakeEffect("a", world, findings=[Answer.UNKNOWN])
+    unclear = FakeEffect("a", context, findings=[Answer.UNKNOWN])
     assert await seen_there([[unclear], [d]]) == {}
 
 
@@ -105,13 +105,13 @@ async def test_a_lost_answer_is_looked_after_and_found_to_have_happened(
     runner: Runner, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runners, "LOST_ANSWER_PROBES_S", (0.0,))
-    world: set[str] = set()
+    context: set[str] = set()
 
     async def happen_and_lose_the_answer() -> None:
-        world.add("bgd")
+        context.add("bgd")
         raise Ambiguous("the response was lost")
 
-    effect = FakeEffect("bgd", world, act=happen_and_lose_the_answer)
+    effect = FakeEffect("bgd", context, act=happen_and_lose_the_answer)
     assert await runner.run_step(FakeStep(waves=[[effect]]), yes) is Status.SUCCEEDED
     assert effect.performed == 1
     assert effects(journal)[0].detail["answer_lost"] == "the response was lost"
@@ -150,7 +150,7 @@ async def test_one_failing_effect_leaves_the_outcomes_of_its_wave_on_record(
 async def test_a_failed_step_may_be_tried_again_and_adopts_what_is_there(
     runner: Runner, journal: Journal
 ) -> None:
-    world: set[str] = set()
+    context: set[str] = set()
     fails = True
 
     async def once() -> None:
@@ -159,7 +159,7 @@ async def test_a_failed_step_may_be_tried_again_and_adopts_what_is_there(
             fails = False
             raise StepFailed("No.", now="Nothing.", todo="Again.")
 
-    first, second = FakeEffect("first", world), FakeEffect("second", world, act=once)
+    first, second = FakeEffect("first", context), FakeEffect("second", context, act=once)
     step = FakeStep(waves=[[first], [second]])
     assert await runner.run_step(step, yes) is Status.FAILED
     assert await runner.run_step(step, yes) is Status.SUCCEEDED
@@ -197,7 +197,7 @@ async def test_a_decision_stands_for_the_next_step_that_asks_the_same(
 
 
 async def test_evidence_is_kept_as_a_fact(runner: Runner, journal: Journal) -> None:
-    async def verify(world: RunContext, watch: Watch) -> None:
+    async def verify(context: RunContext, watch: Watch) -> None:
         watch.evidence("three databases", key="databases", value=["a", "b", "c"])
 
     assert await runner.run_step(FakeStep(verify=verify), yes) is Status.SUCCEEDED
@@ -205,7 +205,7 @@ async def test_evidence_is_kept_as_a_fact(runner: Runner, journal: Journal) -> N
 
 
 async def test_a_refusal_is_told_from_a_failure(runner: Runner) -> None:
-    async def refuse(world: RunContext, watch: Watch) -> None:
+    async def refuse(context: RunContext, watch: Watch) -> None:
         raise Refused("Blocked.", now="Nothing.", todo="Mend it.")
 
     assert await runner.run_step(FakeStep(verify=refuse), yes) is Status.FAILED
@@ -217,7 +217,7 @@ async def test_a_refusal_is_told_from_a_failure(runner: Runner) -> None:
 async def test_a_fault_of_our_own_is_said_and_leaves_no_attempt_open(
     runner: Runner, journal: Journal
 ) -> None:
-    async def stumble(world: RunContext, watch: Watch) -> None:
+    async def stumble(context: RunContext, watch: Watch) -> None:
         raise KeyError("no such thing")
 
     assert await runner.run_step(FakeStep(verify=stumble), yes) is Status.FAILED
@@ -320,7 +320,7 @@ async def test_a_step_that_has_begun_is_not_skipped_because_its_object_is_gone(
 async def test_a_look_that_fails_is_said_in_words_and_changes_nothing(
     runner: Runner, journal: Journal, error: Exception
 ) -> None:
-    async def fail(world: RunContext, watch: Watch) -> None:
+    async def fail(context: RunContext, watch: Watch) -> None:
         raise error
 
     assert await runner.run_step(FakeStep(verify=fail), yes) is Status.FAILED
@@ -333,7 +333,7 @@ async def test_a_look_whose_connection_is_lost_is_looked_again(
     monkeypatch.setattr(runners, "LOST_LOOK_PAUSES_S", (0.0, 0.0))
     tries: list[int] = []
 
-    async def lose_twice(world: RunContext, watch: Watch) -> None:
+    async def lose_twice(context: RunContext, watch: Watch) -> None:
         tries.append(1)
         if len(tries) < 3:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
@@ -347,7 +347,7 @@ async def test_a_look_that_the_server_answers_with_an_error_is_not_repeated(
 ) -> None:
     tries: list[int] = []
 
-    async def refuse(world: RunContext, watch: Watch) -> None:
+    async def refuse(context: RunContext, watch: Watch) -> None:
         tries.append(1)
         raise psycopg.errors.InsufficientPrivilege("permission denied")
 

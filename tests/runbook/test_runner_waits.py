@@ -23,7 +23,7 @@ from tests.runbook.test_runner import effects, yes
 async def test_a_wait_has_a_limit_that_says_what_it_waited_for(
     runner: Runner, journal: Journal
 ) -> None:
-    async def verify(world: RunContext, watch: Watch) -> None:
+    async def verify(context: RunContext, watch: Watch) -> None:
         async for _ in watch.until(0.02, every_s=0.005, what="green to become available"):
             pass
 
@@ -35,7 +35,7 @@ async def test_a_wait_can_be_stopped_and_taken_up_again(runner: Runner, journal:
     waiting = asyncio.Event()
     ready = False
 
-    async def verify(world: RunContext, watch: Watch) -> None:
+    async def verify(context: RunContext, watch: Watch) -> None:
         async for _ in watch.until(60, every_s=0.01, what="green"):
             waiting.set()
             if ready:
@@ -101,12 +101,12 @@ async def test_a_call_that_aws_refuses_for_its_state_is_given_up_when_the_wait_i
     async def probe() -> Finding:
         return Finding(Answer.NO, "it is PROVISIONING")
 
-    world = cast(Any, runner.world)
-    world.aws = SimpleNamespace(perform=perform)
-    world.still_held = world.forget_connections
-    world.plan.limits.patience_s, world.plan.limits.poll_s = 3600.0, 0.001
+    context = cast(Any, runner.context)
+    context.aws = SimpleNamespace(perform=perform)
+    context.still_held = context.forget_connections
+    context.plan.limits.patience_s, context.plan.limits.poll_s = 3600.0, 0.001
     effect = PatientEffect(
-        world, Call("rds", "Delete", {}), key="bgd/delete", title="delete bgd", probe=probe
+        context, Call("rds", "Delete", {}), key="bgd/delete", title="delete bgd", probe=probe
     )
     assert await runner.run_step(FakeStep("delete-green", waves=[[effect]]), yes) is Status.FAILED
     assert calls == 3

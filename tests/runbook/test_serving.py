@@ -62,7 +62,7 @@ def seen(role: Role, admission: Admission | None, unknown: str = "") -> ClusterU
     return ClusterUse(role, cluster(NAMES[role]), admission, unknown)
 
 
-def world(
+def context(
     facts: Mapping[str, Any],
     *,
     method: EndpointMethod = EndpointMethod.COMMAND,
@@ -114,7 +114,7 @@ def told(
     **more: Any,
 ) -> list[str]:
     found = {each: seen(each, admission) for each, admission in clusters.items()}
-    return serving.disagreements(world(facts, **more), found, [Stakes(kind, role)])
+    return serving.disagreements(context(facts, **more), found, [Stakes(kind, role)])
 
 
 ALL = [(kind, role) for kind in Stake for role in AS_PROTECTED]
@@ -164,11 +164,11 @@ def test_what_another_hand_has_opened_is_a_reason_to_read_the_run_anew() -> None
     """It holds up no step that leaves it alone; and the way on that is told does not refuse."""
     opened = {**AS_PROTECTED, Role.BLUE_PRIME: admits(able=True, writable=True)}
     found = {role: seen(role, each) for role, each in opened.items()}
-    assert serving.disagreements(world(PROTECTED), found, ()) == []
-    (words,) = serving.differences(world(PROTECTED), found)
+    assert serving.disagreements(context(PROTECTED), found, ()) == []
+    (words,) = serving.differences(context(PROTECTED), found)
     assert "(blue prime): by the journal it is closed to the applications" in words
     found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
-    assert serving.differences(world(PROTECTED), found) == []
+    assert serving.differences(context(PROTECTED), found) == []
 
 
 def test_readers_of_the_applications_keep_a_cluster_from_being_deleted_not_from_being_closed() -> (
@@ -185,10 +185,10 @@ def test_production_that_lost_its_name_is_told(method: EndpointMethod) -> None:
     """AWS gives the name to new blue whatever the method; to blue prime only a rename does."""
     found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
     found[Role.NEW_BLUE] = ClusterUse(Role.NEW_BLUE, cluster("orders-new-k3f9qa"), OPEN)
-    words = serving.disagreements(world(PROTECTED, method=method), found, ())
+    words = serving.disagreements(context(PROTECTED, method=method), found, ())
     assert "it is named orders-new-k3f9qa, not orders" in words[0]
     found = {role: seen(role, each) for role, each in AS_ROLLED_BACK.items()}
-    words = serving.disagreements(world(ROLLED_BACK, method=method), found, ())
+    words = serving.disagreements(context(ROLLED_BACK, method=method), found, ())
     assert bool(words) is (method is EndpointMethod.RENAME)
 
 
@@ -210,10 +210,10 @@ def test_a_cluster_that_cannot_be_asked_is_deleted_only_by_a_persons_word() -> N
     found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
     found[Role.BLUE_PRIME] = seen(Role.BLUE_PRIME, None, "no answer in 5 s")
     stakes = [Stakes(Stake.DELETE, Role.BLUE_PRIME)]
-    (words,) = serving.disagreements(world(PROTECTED), found, stakes)
+    (words,) = serving.disagreements(context(PROTECTED), found, stakes)
     assert "cannot be asked whether it serves: no answer in 5 s" in words
     gate = serving.unasked_key(found[Role.BLUE_PRIME])
-    assert serving.disagreements(world(PROTECTED, accepted=(gate,)), found, stakes) == []
+    assert serving.disagreements(context(PROTECTED, accepted=(gate,)), found, stakes) == []
 
 
 def test_nothing_is_dropped_emptied_or_deleted_while_production_cannot_be_asked() -> None:
@@ -221,7 +221,7 @@ def test_nothing_is_dropped_emptied_or_deleted_while_production_cannot_be_asked(
     found[Role.NEW_BLUE] = seen(Role.NEW_BLUE, None, "no answer in 5 s")
     for kind in (Stake.DELETE, Stake.CHANGE):
         stakes = [Stakes(kind, Role.BLUE_PRIME)]
-        (words,) = serving.disagreements(world(PROTECTED), found, stakes)
+        (words,) = serving.disagreements(context(PROTECTED), found, stakes)
         assert "serves the applications by the journal, and cannot be asked" in words
 
 
@@ -272,7 +272,7 @@ def test_whatever_a_journal_believes(
 ) -> None:
     """What is in use is never deleted, nothing is opened beside it; silence betters nothing."""
     found = {role: seen(role, each) for role, each in clusters.items()}
-    here = world(facts)
+    here = context(facts)
     used = {role for role, each in clusters.items() if each is not None and each.inside}
     for role in clusters:
         others = used - {role}

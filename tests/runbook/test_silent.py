@@ -27,7 +27,7 @@ from runbook.protection import given_up
 INSIDE = ClientSession(7, "app", "orders", "web", "10.0.0.7", "idle", 3.0)
 
 
-def world(*, there: bool = True) -> RunContext:
+def context(*, there: bool = True) -> RunContext:
     plan = SimpleNamespace(
         cluster=SimpleNamespace(identifier="orders"),
         endpoint=SimpleNamespace(method=EndpointMethod.RENAME),
@@ -59,7 +59,7 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
         return SimpleNamespace(sessions=(INSIDE,))
 
     class Opened:
-        def __init__(self, world: RunContext, role: Role) -> None:
+        def __init__(self, context: RunContext, role: Role) -> None:
             self.role = role
 
         async def __aenter__(self) -> None:
@@ -70,20 +70,20 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
 
     monkeypatch.setattr(write_fence, "connections", Opened)
     monkeypatch.setattr(traffic.fence_sql, "sample", sample)
-    assert await traffic.nobody_inside(world(), (Role.NEW_BLUE,)) == ["new blue"]
+    assert await traffic.nobody_inside(context(), (Role.NEW_BLUE,)) == ["new blue"]
     with pytest.raises(StepFailed, match="1 application session is open on blue prime"):
-        await traffic.nobody_inside(world(), (Role.NEW_BLUE, Role.BLUE_PRIME))
+        await traffic.nobody_inside(context(), (Role.NEW_BLUE, Role.BLUE_PRIME))
 
 
 @pytest.mark.parametrize("there", [True, False])
 async def test_one_that_is_gone_from_aws_has_no_name_to_be_taken(
     monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
-    async def rename(world: RunContext, role: Role, name: str, stake: Stake) -> Any:
+    async def rename(context: RunContext, role: Role, name: str, stake: Stake) -> Any:
         return role, name
 
     monkeypatch.setattr(endpoints, "rename", rename)
-    waves = await SwitchEndpoint(Role.NEW_BLUE, Role.BLUE_PRIME).effects(world(there=there))
+    waves = await SwitchEndpoint(Role.NEW_BLUE, Role.BLUE_PRIME).effects(context(there=there))
     taken = [(Role.BLUE_PRIME, "orders")]
     aside = [[(Role.NEW_BLUE, "orders-new-k3f9qa")]] if there else []
     assert [*waves] == cast(Any, [*aside, taken])
@@ -95,13 +95,13 @@ async def test_one_that_was_given_up_and_is_silent_is_not_asked_before_it_is_del
     cluster = cast(Cluster, SimpleNamespace(identifier="orders-new-k3f9qa"))
     found: list[ClusterUse | None] = [ClusterUse(Role.NEW_BLUE, cluster, None, "no answer in 5 s")]
 
-    async def look(world: RunContext) -> ClusterUse | None:
+    async def look(context: RunContext) -> ClusterUse | None:
         return found[0]
 
     monkeypatch.setattr(given_up, "look", look)
     both = (Role.BLUE_PRIME, Role.NEW_BLUE)
-    assert await present(world(), both, doomed=True) == [Role.BLUE_PRIME]
-    assert await present(world(), both, doomed=False) == [*both]
+    assert await present(context(), both, doomed=True) == [Role.BLUE_PRIME]
+    assert await present(context(), both, doomed=False) == [*both]
     for answers in (None, ClusterUse(Role.NEW_BLUE, cluster, None, "refused", refuses=True)):
         found[0] = answers
-        assert await present(world(), both, doomed=True) == [*both]
+        assert await present(context(), both, doomed=True) == [*both]

@@ -43,7 +43,7 @@ async def test_no_wait_is_more_than_done(
     heard: list[tuple[str, float | None]] = []
     runner._waits._notice = lambda text, fraction, *, to_do=False: heard.append((text, fraction))  # type: ignore[assignment]
 
-    async def verify(world: RunContext, watch: Watch) -> None:
+    async def verify(context: RunContext, watch: Watch) -> None:
         watch.progress("copying", told)
 
     await runner.run_step(FakeStep(verify=verify), cast(Any, None))
@@ -75,15 +75,15 @@ async def test_a_clone_s_percentage_is_told_as_a_fraction(monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(blue_prime, "_not_ours", nothing)
-    monkeypatch.setattr(blue_prime, "blue_prime_name", lambda world: "orders-prime")
-    world = SimpleNamespace(
+    monkeypatch.setattr(blue_prime, "blue_prime_name", lambda context: "orders-prime")
+    context = SimpleNamespace(
         plan=SimpleNamespace(limits=SimpleNamespace(clone_s=1, poll_s=1)),
         rds=SimpleNamespace(cluster=cluster),
         bound=lambda role: "cluster-C",
     )
     watch = SimpleNamespace(until=until, progress=progress)
     with pytest.raises(Told):
-        await blue_prime._await_clone(cast(RunContext, world), cast(Watch, watch))
+        await blue_prime._await_clone(cast(RunContext, context), cast(Watch, watch))
     assert heard == [0.41]
 
 
@@ -194,13 +194,13 @@ async def test_a_rate_of_writes_never_spans_a_fence(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("runbook.watch.probes.traffic.activity.look", look)
     monkeypatch.setattr("runbook.watch.probes.traffic.time.monotonic", lambda: clock[0])
-    world = SimpleNamespace(
+    context = SimpleNamespace(
         now=lambda: datetime.now(UTC),
         fact=facts.get,
         connect=connect,
         plan=SimpleNamespace(traffic=SimpleNamespace(application_roles=())),
     )
-    sampler = TrafficProbe(cast(RunContext, world))
+    sampler = TrafficProbe(cast(RunContext, context))
 
     async def rate(gained: int) -> float | None:
         clock[0] += 2.0

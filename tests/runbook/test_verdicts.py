@@ -39,7 +39,7 @@ FACTS: dict[str, Any] = {
 WELL = Dashboard(protection=Protection(True, "a rollback now would lose nothing", (), NOW), at=NOW)
 
 
-def world(**facts: Any) -> RunContext:
+def context(**facts: Any) -> RunContext:
     known = {**FACTS, **facts}
     plan = SimpleNamespace(protection=ProtectionSection())
     return cast(RunContext, SimpleNamespace(fact=known.get, now=lambda: NOW, plan=plan))
@@ -50,30 +50,30 @@ CAME = {"publisher": "new blue", "past": 0, "found": ["rows came"]}
 
 
 def test_what_was_journaled_stands_until_the_journal_says_otherwise() -> None:
-    assert verdicts.is_protected(world())
-    assert not verdicts.is_protected(world(protection=None))
-    assert not verdicts.is_protected(world(detached=[Role.BLUE_PRIME.value]))
-    assert not verdicts.is_protected(world(slots=[]))
-    assert not verdicts.is_protected(world(uncarried=CAME))
-    assert not verdicts.is_protected(world(**{diverged.FACT: diverged.as_json([TABLE])}))
+    assert verdicts.is_protected(context())
+    assert not verdicts.is_protected(context(protection=None))
+    assert not verdicts.is_protected(context(detached=[Role.BLUE_PRIME.value]))
+    assert not verdicts.is_protected(context(slots=[]))
+    assert not verdicts.is_protected(context(uncarried=CAME))
+    assert not verdicts.is_protected(context(**{diverged.FACT: diverged.as_json([TABLE])}))
 
 
 @pytest.mark.parametrize("publisher", [Role.NEW_BLUE, Role.BLUE_PRIME])
 def test_a_verdict_on_another_capture_says_nothing_of_this_one(publisher: Role) -> None:
     """Slots made anew after a loss, or those of the other direction."""
     capture = {**CAPTURE, "from": {"bp_1": 8192}, "publisher": publisher.value}
-    made_anew = world(capture=capture, protection={**SAID, "lost": True})
+    made_anew = context(capture=capture, protection={**SAID, "lost": True})
     assert not verdicts.is_lost(made_anew)
     assert not verdicts.is_protected(made_anew)
-    assert verdicts.is_lost(world(protection={**SAID, "protected": None, "lost": True}))
+    assert verdicts.is_lost(context(protection={**SAID, "protected": None, "lost": True}))
 
 
 def test_rows_found_since_the_last_look_end_what_it_said() -> None:
-    known = verdicts.last_known(world(**{diverged.FACT: diverged.as_json([TABLE])}), WELL)
+    known = verdicts.last_known(context(**{diverged.FACT: diverged.as_json([TABLE])}), WELL)
     assert known.protected is False
     assert "public.items" in known.text
-    assert verdicts.last_known(world(), WELL) == WELL.protection
-    dropped = verdicts.last_known(world(slots=[]), WELL)
+    assert verdicts.last_known(context(), WELL) == WELL.protection
+    dropped = verdicts.last_known(context(slots=[]), WELL)
     assert (dropped.protected, dropped.text) == (False, "no way back is held")
 
 
@@ -85,7 +85,7 @@ def test_what_was_seen_is_the_present_only_while_somebody_watches(
 ) -> None:
     at = NOW - timedelta(seconds=age_s)
     board = replace(WELL, protection=replace(WELL.protection, at=at))
-    seen = verdicts.as_seen(world(), board, watched=watched)
+    seen = verdicts.as_seen(context(), board, watched=watched)
     assert seen.protected is now
     assert (seen.before, seen.before_at) == ((True, at) if now is None else (None, None))
 
@@ -97,7 +97,7 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
         facts[key] = value
 
     def now() -> RunContext:
-        return world(**facts)
+        return context(**facts)
 
     unreplicated.keep(now(), keep, ["rows came by a"])
     unreplicated.keep(now(), keep, ["rows came by b", "rows came by a"])
@@ -107,11 +107,11 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
     unreplicated.proved(now(), keep, past)
     assert (unreplicated.found(now()), unreplicated.last_equal(now())) == ((), past)
     turned = {**CAPTURE, "publisher": Role.BLUE_PRIME.value, "from": {"bp_1": 5}}
-    assert unreplicated.last_equal(world(**facts, capture=turned)) == Mark(5)
+    assert unreplicated.last_equal(context(**facts, capture=turned)) == Mark(5)
 
 
 def test_the_last_verdict_known_is_this_process_own_once_it_has_one() -> None:
-    judging = VerdictRecord(world(), cast(Journal, None))
+    judging = VerdictRecord(context(), cast(Journal, None))
     old = NOW - timedelta(minutes=2)
     judging.begin_with(Dashboard(protection=Protection(True, "well", (), old)))
     unseen = Observed((), {})

@@ -40,5 +40,5 @@ def test_a_rollback_is_done_with_the_endpoint_only_when_that_was_seen(
         if outcome is not None and status is not None:
             journal.settle(effect, outcome)
             journal.end_attempt(moving, status)
-        world = cast(RunContext, SimpleNamespace(run=run.id, fact={"switchover": {}}.get))
-        assert position(world, journal) is where
+        context = cast(RunContext, SimpleNamespace(run=run.id, fact={"switchover": {}}.get))
+        assert position(context, journal) is where

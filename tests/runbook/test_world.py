@@ -42,20 +42,20 @@ def make_world(session: FakeSession) -> RunContext:
         credentials=SimpleNamespace(maintenance_database="postgres"),
         limits=SimpleNamespace(connect_s=1.0),
     )
-    world = RunContext(
+    context = RunContext(
         run="k3f9qa", plan=cast(Plan, plan), journal=NothingKept(), aws=cast(Aws, None)
     )
-    world._sessions[Role.BLUE] = cast(pg.Session, session)
-    return world
+    context._sessions[Role.BLUE] = cast(pg.Session, session)
+    return context
 
 
 async def test_a_connection_on_loan_is_closed_only_when_it_comes_back(tmp_path: Path) -> None:
     session = FakeSession()
-    world = make_world(session)
+    context = make_world(session)
     borrowed, give_back = asyncio.Event(), asyncio.Event()
 
     async def query() -> None:
-        async with world.connect(Role.BLUE, "orders"):
+        async with context.connect(Role.BLUE, "orders"):
             session.in_use.add("orders")
             borrowed.set()
             await give_back.wait()
@@ -63,7 +63,7 @@ async def test_a_connection_on_loan_is_closed_only_when_it_comes_back(tmp_path: 
 
     task = asyncio.create_task(query())
     await borrowed.wait()
-    forgetting = asyncio.create_task(world.forget_connections())
+    forgetting = asyncio.create_task(context.forget_connections())
     done, _ = await asyncio.wait({forgetting}, timeout=0.05)
     assert not done, "it waits for the loan"
     give_back.set()
@@ -74,13 +74,13 @@ async def test_a_connection_on_loan_is_closed_only_when_it_comes_back(tmp_path: 
 
 async def test_one_connection_has_one_user_at_a_time() -> None:
     session = FakeSession()
-    world = make_world(session)
+    context = make_world(session)
     inside = 0
     most = 0
 
     async def query() -> None:
         nonlocal inside, most
-        async with world.connect(Role.BLUE, "orders"):
+        async with context.connect(Role.BLUE, "orders"):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -91,10 +91,10 @@ async def test_one_connection_has_one_user_at_a_time() -> None:
 
 
 def test_names_of_a_run_fit_where_they_are_used() -> None:
-    world: Any = make_world(FakeSession())
-    assert world.name("bgd") == "bp-k3f9qa-bgd"
-    assert world.sql_name("1") == "blueprime_k3f9qa_1"
-    assert len(world.name("x" * 80)) == 60
+    context: Any = make_world(FakeSession())
+    assert context.name("bgd") == "bp-k3f9qa-bgd"
+    assert context.sql_name("1") == "blueprime_k3f9qa_1"
+    assert len(context.name("x" * 80)) == 60
 
 
 async def test_whoever_waited_for_a_connection_that_could_not_be_made_fails_with_it() -> None:
@@ -108,11 +108,11 @@ async def test_whoever_waited_for_a_connection_that_could_not_be_made_fails_with
             await answers.wait()
             raise pg.CannotConnect("no answer in time")
 
-    world = make_world(Dead())
+    context = make_world(Dead())
 
     async def look() -> str:
         try:
-            async with world.connect(Role.BLUE, "orders"):
+            async with context.connect(Role.BLUE, "orders"):
                 return "connected"
         except pg.CannotConnect as error:
             return str(error)
@@ -140,14 +140,14 @@ async def test_a_cluster_is_known_by_the_names_that_its_own_instances_had_before
     def evidence(text: str, *, key: str, value: Any) -> None:
         kept[key] = value
 
-    world = cast(RunContext, SimpleNamespace(instances=instances, fact=kept.get))
-    assert await server_names.of(world, Role.NEW_BLUE) == {"orders-1-green-x1"}
-    await server_names.keep(world, cast(Watch, SimpleNamespace(evidence=evidence)))
+    context = cast(RunContext, SimpleNamespace(instances=instances, fact=kept.get))
+    assert await server_names.of(context, Role.NEW_BLUE) == {"orders-1-green-x1"}
+    await server_names.keep(context, cast(Watch, SimpleNamespace(evidence=evidence)))
     named[Role.BLUE] = {"db-a": "orders-1-old1"}
     named[Role.GREEN] = {"db-b": "orders-1", "db-c": "orders-2"}
-    assert await server_names.of(world, Role.NEW_BLUE) == {
+    assert await server_names.of(context, Role.NEW_BLUE) == {
         "orders-1", "orders-2", "orders-1-green-x1",
     }  # fmt: skip
-    assert await server_names.of(world, Role.OLD_BLUE) == {"orders-1-old1", "orders-1"}
+    assert await server_names.of(context, Role.OLD_BLUE) == {"orders-1-old1", "orders-1"}
     named[Role.GREEN] = {"db-c": "orders-2"}
-    assert await server_names.of(world, Role.NEW_BLUE) == {"orders-2"}
+    assert await server_names.of(context, Role.NEW_BLUE) == {"orders-2"}

@@ -33,7 +33,7 @@ def _sql(side: str, *statements: str) -> Act:
     async def act(held: Held) -> None:
         await (held.new if side == "new" else held.prime)(
             *(
-                each.replace("SUBSCRIPTION_OF_RUN", held.world.sql_name()).replace(
+                each.replace("SUBSCRIPTION_OF_RUN", held.context.sql_name()).replace(
                     "DATABASE_OF_RUN", '"' + held.database.replace('"', '""') + '"'
                 )
                 for each in statements
@@ -65,7 +65,7 @@ async def _strike_out(held: Held) -> None:
 
 async def _end_sender(held: Held) -> None:
     await held.new(
-        f"ALTER ROLE {held.world.sql_name()} NOLOGIN",
+        f"ALTER ROLE {held.context.sql_name()} NOLOGIN",
         "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots"
         " WHERE active_pid IS NOT NULL",
     )
@@ -134,8 +134,8 @@ async def _without_origin(held: Held) -> None:
     seen = held.board.at
     await held.until(lambda: held.board.at not in (None, seen), "another verdict")
     await held.says("rows came to new blue")
-    since = await compare.position(held.world, Role.NEW_BLUE)
-    unreplicated.proved(held.world, partial(held.journal.evidence, RUN, "compare"), since)
+    since = await compare.position(held.context, Role.NEW_BLUE)
+    unreplicated.proved(held.context, partial(held.journal.evidence, RUN, "compare"), since)
 
 
 MADE = 'CREATE TABLE public."Or der" (id bigint PRIMARY KEY, a int, b int)'

@@ -128,7 +128,7 @@ class Held:
 
     pair: Pair
     database: str
-    world: HeldWorld
+    context: HeldWorld
     journal: Journal
     watch: Monitor
     kept: list[psycopg.Connection[Any]] = field(default_factory=list)
@@ -144,7 +144,7 @@ class Held:
 
     @property
     def slot(self) -> str:
-        return self.world.sql_name("1")
+        return self.context.sql_name("1")
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until a condition is true; the limit only ends a test that fails."""
@@ -198,8 +198,8 @@ class Held:
         await self.run(16, *statements)
 
 
-def _set_up(pair: Pair, database: str, world: RunContext) -> None:
-    name, role = publication_name(world), world.sql_name()
+def _set_up(pair: Pair, database: str, context: RunContext) -> None:
+    name, role = publication_name(context), context.sql_name()
     for major in (16, 18):
         with pair.admin(major, database) as connection:
             for statement in filter(None, SCHEMA.split(";\n")):
@@ -210,24 +210,24 @@ def _set_up(pair: Pair, database: str, world: RunContext) -> None:
         )
         connection.execute(SQL("CREATE PUBLICATION {} FOR ALL TABLES").format(Identifier(name)))
         connection.execute(
-            "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (world.sql_name("1"),)
+            "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (context.sql_name("1"),)
         )
 
 
-async def _subscribe(pair: Pair, database: str, world: RunContext) -> None:
-    name = publication_name(world)
-    async with world.connect(Role.BLUE_PRIME, database) as connection:
+async def _subscribe(pair: Pair, database: str, context: RunContext) -> None:
+    name = publication_name(context)
+    async with context.connect(Role.BLUE_PRIME, database) as connection:
         conninfo = replication.subscriber_conninfo(
             host="127.0.0.1",
             port=pair.target(18).port,
             dbname=database,
-            user=world.sql_name(),
+            user=context.sql_name(),
             password=PASSWORD,
             sslmode="disable",
         )
         await replication.publish_strays(name).execute(connection)
         await replication.create_subscription(
-            name, conninfo, name, world.sql_name("1"), server_major=16, enabled=True
+            name, conninfo, name, context.sql_name("1"), server_major=16, enabled=True
         ).execute(connection)
         await fence_sql.set_database_read_only(database, True).execute(connection)
 
@@ -275,23 +275,25 @@ async def unwatched(
     protection = {"lag_limit_bytes": 8 << 20, **slow, **protection}
     with _journal(path, slot, database) as journal:
         aws = cast(Aws, SimpleNamespace(rds=Clusters(pair)))
-        world = HeldWorld(run=RUN, plan=plan(**protection), journal=journal, aws=aws, connect_s=3.0)
+        context = HeldWorld(
+            run=RUN, plan=plan(**protection), journal=journal, aws=aws, connect_s=3.0
+        )
         # Databases that other tests left on the servers are not part of this night.
-        world.databases = _only(database)  # type: ignore[method-assign]
-        await asyncio.to_thread(_set_up, pair, database, world)
-        await _subscribe(pair, database, world)
-        async with world.connect(Role.NEW_BLUE) as connection:
+        context.databases = _only(database)  # type: ignore[method-assign]
+        await asyncio.to_thread(_set_up, pair, database, context)
+        await _subscribe(pair, database, context)
+        async with context.connect(Role.NEW_BLUE) as connection:
             origins = (await unreplicated.mark(connection)).origins()
-        value = {**world.fact("capture"), "origins": origins}  # type: ignore[dict-item]
+        value = {**context.fact("capture"), "origins": origins}  # type: ignore[dict-item]
         journal.evidence(RUN, "for-the-test", "", key="capture", value=value)
-        made = Held(pair, database, world, journal, Monitor(world, journal))
+        made = Held(pair, database, context, journal, Monitor(context, journal))
         try:
             yield made
         finally:
             for connection in made.kept:
                 connection.close()
-            await world.forget_connections()
-            await asyncio.to_thread(_clear, pair, database, world)
+            await context.forget_connections()
+            await asyncio.to_thread(_clear, pair, database, context)
 
 
 @asynccontextmanager
@@ -313,9 +315,9 @@ def _only(database: str) -> Callable[[Role], Any]:
     return databases
 
 
-def _clear(pair: Pair, database: str, world: RunContext) -> None:
+def _clear(pair: Pair, database: str, context: RunContext) -> None:
     """Remove what is not the database's own."""
-    name = Identifier(publication_name(world))
+    name = Identifier(publication_name(context))
     with pair.admin(16, database) as connection:
         connection.execute(SQL("ALTER SUBSCRIPTION {} DISABLE").format(name))
         connection.execute(SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(name))
@@ -333,4 +335,4 @@ def _clear(pair: Pair, database: str, world: RunContext) -> None:
                 break
             except psycopg.errors.ObjectInUse:
                 continue
-        connection.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(world.sql_name())))
+        connection.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(context.sql_name())))

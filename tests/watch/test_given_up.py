@@ -72,7 +72,7 @@ def application(held: Held) -> psycopg.Connection[Any]:
 
 async def run(held: Held, step: Step) -> Status:
     runner = Runner(
-        held.world,
+        held.context,
         held.journal,
         who="ana",
         notice=lambda *_, **__: None,
@@ -86,10 +86,10 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
     held: Held, lock_roles: bool
 ) -> None:
     # All of the server's, as on a cluster: one that stays writable is not closed.
-    del held.world.databases  # type: ignore[method-assign]
-    databases = await held.world.databases(Role.NEW_BLUE)
-    held.world.plan = held.world.plan.model_copy(
-        update={"traffic": held.world.plan.traffic.model_copy(update={"lock_roles": lock_roles})}
+    del held.context.databases  # type: ignore[method-assign]
+    databases = await held.context.databases(Role.NEW_BLUE)
+    held.context.plan = held.context.plan.model_copy(
+        update={"traffic": held.context.plan.traffic.model_copy(update={"lock_roles": lock_roles})}
     )
     await held.new("DROP ROLE IF EXISTS app", f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
     await held.new(
@@ -109,7 +109,7 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
         assert not view(held).frozen, "nobody has closed it"
 
         offered = Offered()
-        await returned.offer(held.world, offered)
+        await returned.offer(held.context, offered)
         (mend,) = offered.remedies
         assert await run(held, mend) is Status.SUCCEEDED
         with pytest.raises(psycopg.OperationalError):
@@ -120,7 +120,7 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
         else:
             with application(held) as late, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 late.execute("INSERT INTO public.customer (id) VALUES (4711)")
-        assert given_up.of(held.world) is None
+        assert given_up.of(held.context) is None
         await held.until(lambda: held.board.returned is None, "nothing is open any more")
         await held.until(lambda: view(held).frozen, "it is closed")
         assert not view(held).given_up
@@ -134,7 +134,7 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_up_by_force(held)
-    clusters = cast(Any, held.world.rds)
+    clusters = cast(Any, held.context.rds)
     there = clusters.cluster_by_resource_id
 
     async def nowhere(resource_id: str) -> Cluster | None:
@@ -147,11 +147,11 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
         return None if found is None or found.identifier == NAMES[Role.NEW_BLUE] else found
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", nowhere)
-    await held.world.forget_connections()
+    await held.context.forget_connections()
     assert await run(held, ShutGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     (warning,) = standing(held.journal, RUN)
     assert "is NOT closed, and takes writes if it comes back" in str(warning.value)
-    assert given_up.of(held.world) is Role.NEW_BLUE
+    assert given_up.of(held.context) is Role.NEW_BLUE
     settled = ForcedSettled(Role.NEW_BLUE, Role.BLUE_PRIME)
     held.journal.set_result(RUN, Result.PROTECTED)
     assert await run(held, settled) is Status.SUCCEEDED
@@ -160,6 +160,6 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     monkeypatch.setattr(clusters, "cluster_by_resource_id", gone)
     assert await run(held, ShutGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     assert standing(held.journal, RUN) == []
-    assert given_up.of(held.world) is None
+    assert given_up.of(held.context) is None
     assert await run(held, settled) is Status.SUCCEEDED
     assert held.journal.run(RUN).result is Result.ROLLED_BACK

@@ -64,14 +64,16 @@ def mending(held: Held) -> Runner:
         return {}
 
     aws = cast(Aws, SimpleNamespace(rds=Clusters(held.pair), perform=tagged))
-    world = HeldWorld(run=RUN, plan=held.world.plan, journal=held.journal, aws=aws, connect_s=3.0)
-    world.databases = _only(held.database)  # type: ignore[method-assign]
-    return Runner(world, held.journal, who="ada", notice=lambda *_, **__: None)
+    context = HeldWorld(
+        run=RUN, plan=held.context.plan, journal=held.journal, aws=aws, connect_s=3.0
+    )
+    context.databases = _only(held.database)  # type: ignore[method-assign]
+    return Runner(context, held.journal, who="ada", notice=lambda *_, **__: None)
 
 
 async def next_of(held: Held, runner: Runner) -> Remedy | None:
     """Return the first mend that is offered, but for those that give something up."""
-    found = await offered.offered(runner.world, held.journal)
+    found = await offered.offered(runner.context, held.journal)
     made = [
         each
         for each in found.remedies
@@ -93,7 +95,7 @@ async def held(  # type: ignore[no-untyped-def]
     """Lend a way back that is watched, with the former table on both sides and applications."""
     monkeypatch.setattr(assess, "STEADY_S", 0.5)
     async with unwatched(pair, database, tmp_path / "journal.db") as made:
-        name = Identifier(publication_name(made.world)).as_string(None)
+        name = Identifier(publication_name(made.context)).as_string(None)
         for run in (made.new, made.prime):
             await run("CREATE ROLE app LOGIN", *FORMER)
         await made.prime(f"ALTER SUBSCRIPTION {name} REFRESH PUBLICATION WITH (copy_data = false)")
@@ -116,7 +118,7 @@ async def test_each_mend_that_is_offered_in_turn_brings_equal_rows_and_the_prote
     await held.until(lambda: rows(held, 16, "public.of_p"), "applied")
     await held.protected()
     await held.new(ANEW, *LATER)
-    await held.until(lambda: diverged.former(held.world), "it is told to be made anew")
+    await held.until(lambda: diverged.former(held.context), "it is told to be made anew")
     await held.says("public.p")
     runner = mending(held)
     done: list[str] = []

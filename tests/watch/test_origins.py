@@ -39,13 +39,13 @@ def _write(feed: str, row: int, *, tells: str = "") -> list[str]:
 
 
 async def _restart(held: Held) -> None:
-    await held.world.forget_connections()
+    await held.context.forget_connections()
     await asyncio.to_thread(held.pair.servers[18].restart)
 
 
 async def _looked(held: Held) -> tuple[list[str], list[str]]:
     """Return which feeds are said to have brought rows, and which cannot be told of."""
-    seen, came = await origins.look(held.world)
+    seen, came = await origins.look(held.context)
     unknown = seen.unknown.split("; ") if seen.unknown else []
     assert all(each.startswith(TOLD) for each in came)
     assert all(each.endswith(UNTOLD) for each in unknown)
@@ -55,7 +55,7 @@ async def _looked(held: Held) -> tuple[list[str], list[str]]:
 async def _equal(held: Held) -> None:
     """Keep that all rows were found equal now."""
     keep = partial(held.journal.evidence, RUN, "compare")
-    unreplicated.proved(held.world, keep, await compare.position(held.world, Role.NEW_BLUE))
+    unreplicated.proved(held.context, keep, await compare.position(held.context, Role.NEW_BLUE))
 
 
 async def test_what_came_before_a_restart_that_nobody_saw_is_told_or_not_known(held: Held) -> None:

@@ -100,8 +100,8 @@ async def test_drift_is_kept_as_data_and_goes_when_it_is_mended(held: Held) -> N
         "CREATE EXTENSION vector",
     )
     await held.prime("ALTER SEQUENCE public.number MAXVALUE 99")
-    await held.until(lambda: len(schema_drift.kept(held.world)) == 5, "five differences")
-    found = {(each.kind, each.names): each for each in schema_drift.kept(held.world)}
+    await held.until(lambda: len(schema_drift.kept(held.context)) == 5, "five differences")
+    found = {(each.kind, each.names): each for each in schema_drift.kept(held.context)}
     city = found["column", ("public", "customer", "city")]
     assert (city.database, city.where) == (held.database, Where.BOTH)
     assert (city.publisher, city.subscriber) == ("new blue", "blue prime")
@@ -116,7 +116,7 @@ async def test_drift_is_kept_as_data_and_goes_when_it_is_mended(held: Held) -> N
     assert schema_drift.from_json(city.as_json()) == city
     await held.says("column public.customer.city")
     await held.prime("CREATE EXTENSION vector")
-    await held.until(lambda: len(schema_drift.kept(held.world)) == 4, "it is there on both sides")
+    await held.until(lambda: len(schema_drift.kept(held.context)) == 4, "it is there on both sides")
 
 
 def test_another_version_of_an_extension_warns_and_one_that_is_missing_breaks() -> None:
@@ -142,7 +142,7 @@ def test_another_version_of_an_extension_warns_and_one_that_is_missing_breaks() 
 
 async def test_a_stray_write_outlives_the_process_and_ours_is_none(held: Held) -> None:
     async with (
-        held.world.connect(Role.BLUE_PRIME, held.database) as connection,
+        held.context.connect(Role.BLUE_PRIME, held.database) as connection,
         connection.transaction(),
     ):
         await replication.own_mark().execute(connection)
@@ -150,7 +150,7 @@ async def test_a_stray_write_outlives_the_process_and_ours_is_none(held: Held) -
     await held.prime('INSERT INTO public."Order ""x"" %" VALUES (-1, 1), (-2, 1)')
     await held.says('rows differ: public.Order "x" %')
     expected = Differing(held.database, "public", 'Order "x" %', None, None, "watch")
-    assert diverged.left(held.world) == [expected]
+    assert diverged.left(held.context) == [expected]
     (seen,) = held.journal.evidences(RUN, "monitor", key=diverged.FACT)
     assert seen.text.endswith('"public"."Order ""x"" %": 2 rows inserted')
     (alarm,) = (each for each in held.board.alarms if each.breaks)
@@ -164,7 +164,7 @@ async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_n
     held.watch.stop()
     value = {"protected": False, "reasons": ["lag"], "causes": ["lag"], "text": "lag"}
     held.journal.evidence(RUN, "monitor", "", key="protection", value=value)
-    following = Monitor(held.world, held.journal)
+    following = Monitor(held.context, held.journal)
     watching = following.start()
     try:
         await held.until(lambda: held.verdicts()[-1] == (True, []), "protected in the journal")
@@ -177,7 +177,7 @@ async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_n
 async def _anew(held: Held) -> AsyncIterator[Monitor]:
     """Watch as a process does that has just been started: nothing was seen before."""
     held.watch.stop()
-    held.watch = Monitor(held.world, held.journal)
+    held.watch = Monitor(held.context, held.journal)
     watching = held.watch.start()
     try:
         yield held.watch
@@ -297,9 +297,9 @@ async def test_a_column_that_somebody_made_by_hand_counts_until_its_rows_were_co
     await held.says("column public.customer.serial_no")
     await held.prime("ALTER TABLE public.customer ADD COLUMN serial_no bigserial")
     table = (held.database, "public", "customer")
-    await held.until(lambda: not schema_drift.kept(held.world), "the schemas are alike")
+    await held.until(lambda: not schema_drift.kept(held.context), "the schemas are alike")
     await held.says("rows may differ: public.customer")
-    assert [each.name for each in diverged.left(held.world)] == [table]
+    assert [each.name for each in diverged.left(held.context)] == [table]
 
 
 async def test_a_table_without_a_key_is_said_at_once_and_does_not_pass_for_all_well(

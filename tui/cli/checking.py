@@ -27,11 +27,13 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
     Unacknowledged warnings are named, and change no exit code: a run asks for them.
     """
     plan = plans.load(plan_file)
-    world = RunContext(run="check", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region))
+    context = RunContext(
+        run="check", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region)
+    )
     try:
-        results = await preflight.run(world)
+        results = await preflight.run(context)
     finally:
-        await world.forget_connections()
+        await context.forget_connections()
     if as_json:
         rows = [result.as_json() for result in results]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))

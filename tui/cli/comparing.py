@@ -75,21 +75,23 @@ async def compare_run(
         found = journal.run(run)
         enter_lab(found)
         plan = plans.of_run(journal, found)
-        world = RunContext(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+        context = RunContext(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
         printer = Printer(as_json=as_json)
         try:
-            since = await compare.position(world, current_pair(world).publisher) if record else None
+            since = (
+                await compare.position(context, current_pair(context).publisher) if record else None
+            )
             results = await compare.compare_live(
-                world, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
+                context, databases=databases, tell=Teller(printer, as_json=as_json), wait_s=wait_s
             )
         except (StepFailed, *UNREACHABLE) as error:
             # Exit code 1 says that rows differ, and that was not seen.
             return _not_compared(found.id, error, printer, as_json=as_json)
         finally:
-            await world.forget_connections()
+            await context.forget_connections()
         if record:
             keep = partial(journal.evidence, found.id, "compare")
-            compare.record(world, results, keep, since=since)
+            compare.record(context, results, keep, since=since)
     verdicts = [result.same for result in results]
     equal = False if False in verdicts else None if None in verdicts else True
     if as_json:

@@ -199,21 +199,21 @@ def _read(run: str) -> _Shown:
     warn_if_touched()
     with read_journal() as journal:
         listed = checklists.read(journal, run)
-        world = _world(journal, listed)
+        context = _context(journal, listed)
         holder = journal.holder()
-        board = verdicts.board_as_seen(world, watched=holder is not None)
+        board = verdicts.board_as_seen(context, watched=holder is not None)
         return _Shown(listed, way_back_of(journal, listed), board, holder)
 
 
-def _world(journal: Journal, listed: Checklist) -> RunContext:
+def _context(journal: Journal, listed: Checklist) -> RunContext:
     plan = plans.of_run(journal, listed.run)
     return RunContext(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
 
 
 def way_back_of(journal: Journal, listed: Checklist) -> str:
     """Return the sentence on the way back from where a run stands."""
-    world = _world(journal, listed)
-    return rollback_path(world, position(world, journal), fresh=False)
+    context = _context(journal, listed)
+    return rollback_path(context, position(context, journal), fresh=False)
 
 
 def show_json(run: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _LONGEST_NAME = 50
 async def found(look: Survey) -> AsyncIterator[Result]:
     """Gone, or renamed: the plan would speak of another cluster than it means."""
     wanted = look.plan.cluster
-    cluster = await look.world.find(look.role)
+    cluster = await look.context.find(look.role)
     if cluster is None:
         yield block(
             wanted.identifier,

@@ -71,7 +71,7 @@ async def another_run(look: Survey) -> AsyncIterator[Result]:
     """Another run of blueprime is on the cluster, here or on another machine."""
     cluster = await look.cluster()
     region = await look.region()
-    found = others(region, cluster, look.world.run)
+    found = others(region, cluster, look.context.run)
     living = [each for each in found if each.lives(cluster)]
     for each in living:
         yield block(f"run {each.run}", _whose(cluster, each), _ways(look, cluster, each))

@@ -111,8 +111,8 @@ async def iam(look: Survey) -> AsyncIterator[Result]:
         yield passed(blue.identifier, "no role logs in with IAM tokens")
         return
     ids = [f"blue {blue.resource_id}"]
-    ids += [f"{role.value} {known}" for role in _LATER if (known := look.world.bound(role))]
-    others = [role.value for role in _LATER if not look.world.bound(role)]
+    ids += [f"{role.value} {known}" for role in _LATER if (known := look.context.bound(role))]
+    others = [role.value for role in _LATER if not look.context.bound(role)]
     plan = look.plan.cluster
     yield warn(
         # Asked for anew as soon as another id is known.

@@ -16,7 +16,7 @@ _BUSY = "AWS refuses a switchover while blue publishes or subscribes by itself."
 
 
 async def _owner(look: Survey, name: str) -> Owner | None:
-    return owner(name, look.world.run, await look.deployments())
+    return owner(name, look.context.run, await look.deployments())
 
 
 def _block(subject: str, text: str, whose: Owner | None, remedy: str, fix: Fix | None) -> Result:

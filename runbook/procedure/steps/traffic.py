@@ -32,13 +32,13 @@ class LockRoles(Effect):
     ALTER ROLE fires no event trigger and is not replicated, so both sides get their own.
     """
 
-    def __init__(self, world: RunContext, role: Role) -> None:
+    def __init__(self, context: RunContext, role: Role) -> None:
         self.stakes = Stakes(Stake.STOP, role, lasting=True)
         self.key = f"{role.slug}/lock-roles"
         self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
-        self._world = world
+        self._context = context
         self._role = role
-        self._names = world.plan.traffic.application_roles
+        self._names = context.plan.traffic.application_roles
 
     def preview(self) -> str:
         """Return the SQL."""
@@ -52,7 +52,7 @@ class LockRoles(Effect):
 
     async def probe(self) -> Finding:
         """Look which of them may still log in, and whether sessions of theirs are left."""
-        async with self._world.connect(self._role) as connection:
+        async with self._context.connect(self._role) as connection:
             unlocked = await able(connection, self._names)
             inside = await fence_sql.client_sessions(connection, self._names)
         if unlocked:
@@ -68,7 +68,7 @@ class LockRoles(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Lock first, then end sessions: so that none can come back in between."""
         with answered(self.title, self._role):
-            async with self._world.connect(self._role) as connection:
+            async with self._context.connect(self._role) as connection:
                 unlocked = await able(connection, self._names)
                 async with connection.transaction():
                     for statement in fence_sql.lock_roles(unlocked):
@@ -80,13 +80,13 @@ class LockRoles(Effect):
 class UnlockRoles(Effect):
     """Give LOGIN back to the roles from which the run took it."""
 
-    def __init__(self, world: RunContext, role: Role) -> None:
+    def __init__(self, context: RunContext, role: Role) -> None:
         self.stakes = Stakes(Stake.OPEN, role, lasting=True)
         self.key = f"{role.slug}/unlock-roles"
         self.title = f"give LOGIN back to the application roles on {role.value}"
-        self._world = world
+        self._context = context
         self._role = role
-        self._names = locked_roles(world)
+        self._names = locked_roles(context)
 
     def preview(self) -> str:
         """Return the SQL."""
@@ -99,7 +99,7 @@ class UnlockRoles(Effect):
 
     async def probe(self) -> Finding:
         """Look whether all of them may log in."""
-        async with self._world.connect(self._role) as connection:
+        async with self._context.connect(self._role) as connection:
             there = await catalog.existing_roles(connection, self._names)
             missing = sorted({*there} - {*await able(connection, there)})
         if missing:
@@ -111,7 +111,7 @@ class UnlockRoles(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Unlock those that are still there, in one transaction."""
         with answered(self.title, self._role):
-            async with self._world.connect(self._role) as connection, connection.transaction():
+            async with self._context.connect(self._role) as connection, connection.transaction():
                 there = await catalog.existing_roles(connection, self._names)
                 for statement in fence_sql.unlock_roles(there):
                     await statement.execute(connection)
@@ -137,14 +137,14 @@ class StopTraffic(Step):
             version = "old" if on is Role.BLUE_PRIME else "new"
             self.undo = f"Until the endpoint is switched: branch to stay on the {version} version."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        gates = [pivot_gate(world) if self.on is Role.BLUE else turn_gate(world, self.on)]
-        if world.plan.traffic.stop is StopMethod.MANUAL:
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        gates = [pivot_gate(context) if self.on is Role.BLUE else turn_gate(context, self.on)]
+        if context.plan.traffic.stop is StopMethod.MANUAL:
             gates.append(
                 Gate(
                     key=f"{STOPPED_BY_HAND}-{self.on.slug}",
                     question=(
-                        f"Stop the applications of {world.plan.cluster.identifier} yourself now, "
+                        f"Stop the applications of {context.plan.cluster.identifier} yourself now, "
                         "and say so when they are stopped."
                     ),
                     reversible="Start them again; nothing else has happened.",
@@ -153,46 +153,46 @@ class StopTraffic(Step):
             )
         return gates
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        traffic = world.plan.traffic
-        await write_fence.warm(world, (self.on, *self.also))
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        traffic = context.plan.traffic
+        await write_fence.warm(context, (self.on, *self.also))
         waves: list[list[Effect]] = []
         if traffic.stop is StopMethod.COMMAND:
-            waves.append([self._command(world)])
+            waves.append([self._command(context)])
         if traffic.lock_roles and traffic.application_roles:
-            waves.append([LockRoles(world, role) for role in (self.on, *self.also)])
+            waves.append([LockRoles(context, role) for role in (self.on, *self.also)])
         return waves
 
-    def _command(self, world: RunContext) -> Effect:
+    def _command(self, context: RunContext) -> Effect:
         return CommandEffect(
-            world.plan,
-            world.plan.traffic.stop_command,
+            context.plan,
+            context.plan.traffic.stop_command,
             key=f"{self.on.slug}/stop-command",
             title="run the plan's stop command",
             stakes=Stakes(Stake.STOP, self.on),
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(
             "the applications were told to stop",
             key="traffic",
-            value={"open": False, "on": "", "at": world.now().isoformat()},
+            value={"open": False, "on": "", "at": context.now().isoformat()},
         )
-        locked = set(locked_roles(world))
+        locked = set(locked_roles(context))
         for role in (self.on, *self.also):
-            locked |= set((world.done(f"{role.slug}/lock-roles") or {}).get("locked", ()))
+            locked |= set((context.done(f"{role.slug}/lock-roles") or {}).get("locked", ()))
         if locked:
             watch.evidence(
                 f"LOGIN was taken from {', '.join(sorted(locked))}",
                 key="roles.locked",
                 value=sorted(locked),
             )
-        await write_fence.prove(world, watch, self.on, self.also)
+        await write_fence.prove(context, watch, self.on, self.also)
 
 
-def turn_gate(world: RunContext, away: Role) -> Gate:
+def turn_gate(context: RunContext, away: Role) -> Gate:
     """Return the decision that stops the applications and takes them to the other version."""
-    name = world.plan.cluster.identifier
+    name = context.plan.cluster.identifier
     forward = away is Role.BLUE_PRIME
     where = "forward to the new version again" if forward else "back to the old version"
     return Gate(
@@ -242,42 +242,42 @@ class ResumeTraffic(Step):
         self.phase = phase
         self.leaves = leaves
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        capture = world.fact("capture")
-        if self.captured and (capture is None or current_pair(world).publisher is not self.on):
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        capture = context.fact("capture")
+        if self.captured and (capture is None or current_pair(context).publisher is not self.on):
             raise Refused(
                 "The capture does not exist.",
                 now="The applications are stopped.",
                 todo="Run capture first: a write before it would be lost on "
                 f"{'a rollback' if self.on is Role.NEW_BLUE else 'the way forward'}.",
             )
-        await nobody_inside(world, self.closed)
+        await nobody_inside(context, self.closed)
         waves: list[list[Effect]] = []
-        if locked_roles(world):
-            waves.append([UnlockRoles(world, self.on)])
-        if world.plan.traffic.stop is StopMethod.COMMAND:
-            waves.append([self._command(world)])
+        if locked_roles(context):
+            waves.append([UnlockRoles(context, self.on)])
+        if context.plan.traffic.stop is StopMethod.COMMAND:
+            waves.append([self._command(context)])
         if not waves:
             # A person is to start them: that opens the cluster as any change would.
-            await world.still_held()
+            await context.still_held()
             opening = Stakes(Stake.OPEN, self.on)
-            serving.refuse_unless_agreed(world, await serving.look(world), [opening])
+            serving.refuse_unless_agreed(context, await serving.look(context), [opening])
         return waves
 
-    def _command(self, world: RunContext) -> Effect:
+    def _command(self, context: RunContext) -> Effect:
         return CommandEffect(
-            world.plan,
-            world.plan.traffic.start_command,
+            context.plan,
+            context.plan.traffic.start_command,
             key=f"{self.on.slug}/start-command",
             title="run the plan's start command",
             stakes=Stakes(Stake.OPEN, self.on),
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        silent = await nobody_inside(world, self.closed)
-        by_hand = world.plan.traffic.stop is StopMethod.MANUAL
-        seen = await self._await_started(world, watch) if by_hand else True
-        opened_at = world.now()
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        silent = await nobody_inside(context, self.closed)
+        by_hand = context.plan.traffic.stop is StopMethod.MANUAL
+        seen = await self._await_started(context, watch) if by_hand else True
+        opened_at = context.now()
         elsewhere = f"{', '.join(silent)} did not answer" if silent else "nowhere else"
         watch.evidence(
             f"the applications may write on {self.on.value}, and {elsewhere}",
@@ -292,12 +292,12 @@ class ResumeTraffic(Step):
             )
         if self.leaves is not None:
             unseen = "it did not answer" if self.leaves.value in silent else ""
-            await cutover.name_what_stays(world, watch, self.leaves, unseen)
-        self.tell_downtime(world, watch)
+            await cutover.name_what_stays(context, watch, self.leaves, unseen)
+        self.tell_downtime(context, watch)
 
-    def tell_downtime(self, world: RunContext, watch: Watch) -> None:
+    def tell_downtime(self, context: RunContext, watch: Watch) -> None:
         """Keep how long the applications were down, by the same clock as every screen."""
-        clock = world.outage_ended()
+        clock = context.outage_ended()
         if clock is None or clock.started_at is None or clock.ended_at is None:
             return
         seconds = clock.seconds(clock.ended_at) or 0.0
@@ -313,14 +313,14 @@ class ResumeTraffic(Step):
             },
         )
 
-    async def _await_started(self, world: RunContext, watch: Watch) -> bool:
+    async def _await_started(self, context: RunContext, watch: Watch) -> bool:
         """Wait for a session of the applications, which a person starts now; tell if one came."""
-        names = world.plan.traffic.application_roles
-        limits = world.plan.limits
+        names = context.plan.traffic.application_roles
+        limits = context.plan.limits
         async for waited in watch.until(
             limits.start_s + limits.connect_s, every_s=limits.fast_poll_s, what="the applications"
         ):
-            async with world.connect(self.on) as connection:
+            async with context.connect(self.on) as connection:
                 found = await activity.look(connection, names)
             if found.sessions:
                 watch.evidence(f"{counted(found.sessions, 'session')} of the applications seen")
@@ -335,7 +335,7 @@ class ResumeTraffic(Step):
         return False
 
 
-async def nobody_inside(world: RunContext, closed: Sequence[Role]) -> list[str]:
+async def nobody_inside(context: RunContext, closed: Sequence[Role]) -> list[str]:
     """Fail if applications are on a cluster that must be closed; return those not to be asked.
 
     Nobody can write to a server that does not answer: it holds up the applications no longer.
@@ -343,17 +343,17 @@ async def nobody_inside(world: RunContext, closed: Sequence[Role]) -> list[str]:
     silent = []
     for role in closed:
         try:
-            await asyncio.wait_for(_still_stopped(world, role), ELSEWHERE_S)
+            await asyncio.wait_for(_still_stopped(context, role), ELSEWHERE_S)
         except (TimeoutError, *UNREACHABLE):
             silent.append(role.value)
     return silent
 
 
-async def _still_stopped(world: RunContext, role: Role) -> None:
+async def _still_stopped(context: RunContext, role: Role) -> None:
     """Fail if applications are connected to a cluster that must be closed to them."""
-    async with write_fence.connections(world, role) as opened:
+    async with write_fence.connections(context, role) as opened:
         sample = await fence_sql.sample(opened)
-    names = set(world.plan.traffic.application_roles)
+    names = set(context.plan.traffic.application_roles)
     inside = [session for session in sample.sessions if session.role in names]
     if inside:
         raise StepFailed(

@@ -16,15 +16,15 @@ NAMED = 5
 """So many sequences of a database are named, the narrowest first."""
 
 
-async def look(world: RunContext, databases: Sequence[str]) -> ProbeResult:
+async def look(context: RunContext, databases: Sequence[str]) -> ProbeResult:
     """Return the sequences of both sides that have little of their range left."""
-    sides, now = current_pair(world), world.now()
+    sides, now = current_pair(context), context.now()
     alarms = []
     for role in (sides.publisher, sides.subscriber):
-        if role is sides.subscriber and world.bound(role) is None:
+        if role is sides.subscriber and context.bound(role) is None:
             continue
         for database in databases:
-            async with world.connect(role, database) as connection:
+            async with context.connect(role, database) as connection:
                 found = await sequences.narrow(connection, NARROW_SHARE)
             alarms += [
                 Alert(

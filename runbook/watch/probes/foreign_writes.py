@@ -37,8 +37,8 @@ commit, which costs a fence its shortest proof: so not at once.
 class ForeignWritesProbe:
     """Holds a temporary slot in each database of the subscriber, on connections of its own."""
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._held: dict[str, tuple[AsyncConnection, str]] = {}
         self._making: dict[str, asyncio.Task[str]] = {}
         self._subscriber: Role | None = None
@@ -49,11 +49,11 @@ class ForeignWritesProbe:
         self, databases: Sequence[str]
     ) -> tuple[ProbeResult, list[tuple[str, StrayWrite]]]:
         """Return who may write, and what was written since the last look, by database."""
-        subscriber, now = current_pair(self._world).subscriber, self._world.now()
+        subscriber, now = current_pair(self._context).subscriber, self._context.now()
         if subscriber is not self._subscriber:
             await self.close()
             self._subscriber = subscriber
-        async with self._world.connect(subscriber) as connection:
+        async with self._context.connect(subscriber) as connection:
             writable = await fence_sql.writable_databases(connection, databases)
             writers = await fence_sql.open_writers(connection)
         alarms = [*_may_write(subscriber, writable, now), *_writing(subscriber, writers, now)]
@@ -95,14 +95,14 @@ class ForeignWritesProbe:
         return making.result()
 
     async def _make(self, subscriber: Role, database: str) -> str:
-        target = await self._world.target(subscriber)
-        connection = await self._world.connector(target, database)()
+        target = await self._context.target(subscriber)
+        connection = await self._context.connector(target, database)()
         try:
-            name = replication.strays_publication(publication_name(self._world))
+            name = replication.strays_publication(publication_name(self._context))
             if not await replication.publication_exists(connection, name):
                 await connection.close()
                 return f"{database} has no publication {name}; running subscribe again makes it"
-            slot = f"bpwatch_{self._world.run}_{secrets.token_hex(4)}"
+            slot = f"bpwatch_{self._context.run}_{secrets.token_hex(4)}"
             await replication.hold_strays(connection, slot)
         except BaseException:
             await connection.close()
@@ -112,12 +112,12 @@ class ForeignWritesProbe:
 
     async def _take(self, database: str) -> list[StrayWrite]:
         connection, slot = self._held[database]
-        name = publication_name(self._world)
+        name = publication_name(self._context)
         taking = asyncio.create_task(replication.take_strays(connection, slot, name))
         try:
             done, _ = await asyncio.wait((taking,), timeout=FLUSH_S)
             if not done:
-                async with self._world.connect(current_pair(self._world).subscriber) as other:
+                async with self._context.connect(current_pair(self._context).subscriber) as other:
                     await replication.emit_barrier(other)
             return await taking
         finally:
@@ -138,21 +138,21 @@ class ForeignWritesProbe:
                 await connection.close()
 
 
-def keep(world: RunContext, journal: Journal, found: Sequence[tuple[str, StrayWrite]]) -> None:
+def keep(context: RunContext, journal: Journal, found: Sequence[tuple[str, StrayWrite]]) -> None:
     """Keep that tables differ by writes on the subscriber, until they are re-copied or given up.
 
     What is kept outlives this process.
     """
-    subscriber = current_pair(world).subscriber.value
+    subscriber = current_pair(context).subscriber.value
     for database, write in found:
         if write.table:
             table = Differing(database, write.schema, write.table, None, None, "watch")
             # One that a comparison has counted is known better.
-            tables = diverged.merged([table], diverged.left(world))
+            tables = diverged.merged([table], diverged.left(context))
         else:
-            tables = diverged.left(world)
+            tables = diverged.left(context)
         journal.evidence(
-            world.run,
+            context.run,
             "monitor",
             f"stray write on {subscriber}, in {database}: {write}",
             key=diverged.FACT,

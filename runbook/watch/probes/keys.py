@@ -20,18 +20,18 @@ from runbook.watch.probes.schemas import REST
 class KeysProbe:
     """Looks at every captured database of the publisher."""
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self.rest_s = 0.0
         """The pause that the last look asks for."""
 
     async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return the tables on which UPDATE and DELETE fail, as alarms that break no way back."""
-        publisher, now = current_pair(self._world).publisher, self._world.now()
+        publisher, now = current_pair(self._context).publisher, self._context.now()
         alarms: list[Alert] = []
         took_s = 0.0
         for database in databases:
-            async with self._world.connect(publisher, database) as connection:
+            async with self._context.connect(publisher, database) as connection:
                 began = monotonic()
                 found = await catalog.tables_without_identity(connection)
                 took_s += monotonic() - began

@@ -26,24 +26,24 @@ FACT = "objects.unlike"
 class ObjectsProbe:
     """Compares what applications need beside their rows, and keeps in the journal what changes."""
 
-    def __init__(self, world: RunContext, journal: Journal) -> None:
-        self._world, self._journal = world, journal
-        self._look = ObjectsSurvey(world)
+    def __init__(self, context: RunContext, journal: Journal) -> None:
+        self._context, self._journal = context, journal
+        self._look = ObjectsSurvey(context)
         self._said: list[str] | None = None
         self.rest_s = PAUSE_S
         """The pause that the last look asks for."""
 
     async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return every item that is not alike, as alarms that break no protection of rows."""
-        sides, now = current_pair(self._world), self._world.now()
+        sides, now = current_pair(self._context), self._context.now()
         every = await self._look.look(sides.publisher, sides.subscriber, databases)
         self.rest_s = max(PAUSE_S, REST * self._look.compared_s)
-        alike = objects.known(self._world)
+        alike = objects.known(self._context)
         if alike is None:
             # The run began before anybody looked: only what two versions print is let pass.
             alike = objects.printed(every)
             self._journal.evidence(
-                self._world.run, "monitor", objects.taken(alike), key=objects.KNOWN, value=alike
+                self._context.run, "monitor", objects.taken(alike), key=objects.KNOWN, value=alike
             )
         found = objects.fresh(every, alike)
         self._keep(found)
@@ -55,10 +55,10 @@ class ObjectsProbe:
                 source=sides.publisher.value, target=sides.subscriber.value
             )
             alarms.append(Alert(Cause.ROLE, "", "passwords", words, False, now))
-        if self._world.takes_former_password(sides.subscriber):
-            alarms.append(former_password(self._world, sides.subscriber, now))
+        if self._context.takes_former_password(sides.subscriber):
+            alarms.append(former_password(self._context, sides.subscriber, now))
         counted = [objects.counted(found)]
-        accepted = set(self._world.fact(ACCEPTED) or ())
+        accepted = set(self._context.fact(ACCEPTED) or ())
         if taken := [each for each in every if each not in found and each.key in accepted]:
             counted.append(f"{len(taken)} accepted by name")
         for name in await self._given_up(sides.publisher):
@@ -69,33 +69,33 @@ class ObjectsProbe:
 
     async def _given_up(self, publisher: Role) -> list[str]:
         """Return the databases that are given up by name; those that are gone are struck out."""
-        known = schema_drift.given_up(self._world)
-        there = await self._world.databases(publisher) if known else []
+        known = schema_drift.given_up(self._context)
+        there = await self._context.databases(publisher) if known else []
         left = [name for name in known if name in there]
         if left != known:
             gone = ", ".join(quoted(name) for name in known if name not in left)
             words = f"given up by name before, and not on {publisher.value}: {gone}"
             self._journal.evidence(
-                self._world.run, "monitor", words, key=schema_drift.GIVEN_UP, value=left
+                self._context.run, "monitor", words, key=schema_drift.GIVEN_UP, value=left
             )
         return left
 
     def _keep(self, found: Sequence[Unlike]) -> None:
         words = [each.words for each in found]
-        if words != self._said and (words or (self._world.fact(FACT) or {}).get("items")):
+        if words != self._said and (words or (self._context.fact(FACT) or {}).get("items")):
             head = (
                 f"not alike on both sides: {objects.counted(found)}"
                 if found
                 else ("roles, grants and code are alike on both sides again")
             )
-            value = {"at": self._world.now().isoformat(), "items": words}
-            self._journal.evidence(self._world.run, "monitor", head, key=FACT, value=value)
+            value = {"at": self._context.now().isoformat(), "items": words}
+            self._journal.evidence(self._context.run, "monitor", head, key=FACT, value=value)
         self._said = words
 
 
-def former_password(world: RunContext, role: Role, now: datetime) -> Alert:
+def former_password(context: RunContext, role: Role, now: datetime) -> Alert:
     """Return that a cluster was not reached by a rotation of the plan's user's password."""
-    user = quoted(world.plan.credentials.user)
+    user = quoted(context.plan.credentials.user)
     words = (
         f"{role.value} takes the former password of {user} alone: it was changed on the other side"
     )

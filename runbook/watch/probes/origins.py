@@ -15,33 +15,33 @@ from runbook.proofs import unreplicated
 from runbook.proofs.unreplicated import Mark
 
 
-async def look(world: RunContext) -> tuple[ProbeResult, list[str]]:
+async def look(context: RunContext) -> tuple[ProbeResult, list[str]]:
     """Return what may bring such rows, and in words what has brought some since the capture."""
-    sides, now = current_pair(world), world.now()
-    async with world.connect(sides.publisher) as connection:
+    sides, now = current_pair(context), context.now()
+    async with context.connect(sides.publisher) as connection:
         there = await replication.origins(connection)
         if not there:
             return ProbeResult(now, (), ""), []
         positions = await replication.origin_positions(connection)
         started = await replication.started(connection)
-    async with world.connect(sides.subscriber) as connection:
-        if not await replication.passes_over_origins(connection, publication_name(world)):
+    async with context.connect(sides.subscriber) as connection:
+        if not await replication.passes_over_origins(connection, publication_name(context)):
             return ProbeResult(now, (), ""), []
     alarms = tuple(_alarm(each, sides.publisher, now) for each in there if each.subscription)
     named = [each for each in there if each.name is not None]
     if positions is None:
         unknown = (
             f"whether rows come to {sides.publisher.value} by {_origin(named[0])} cannot be seen: "
-            f"{world.plan.credentials.user} may not read pg_replication_origin_status"
+            f"{context.plan.credentials.user} may not read pg_replication_origin_status"
             if named
             else ""
         )
         return ProbeResult(now, alarms, unknown), []
-    mark = unreplicated.last_equal(world)
+    mark = unreplicated.last_equal(context)
     came, untold = [], []
     for each in named:
         wrote = _wrote(positions.get(str(each.name)), str(each.name), started, mark)
-        if not wrote and await _has_copied_since(world, sides.publisher, each, mark):
+        if not wrote and await _has_copied_since(context, sides.publisher, each, mark):
             wrote = True
         if wrote is None:
             untold.append(each)
@@ -76,13 +76,15 @@ def _wrote(position: OriginPosition | None, name: str, started: str, mark: Mark)
     return remote > known
 
 
-async def _has_copied_since(world: RunContext, publisher: Role, origin: Origin, mark: Mark) -> bool:
+async def _has_copied_since(
+    context: RunContext, publisher: Role, origin: Origin, mark: Mark
+) -> bool:
     """Return whether a subscription that came after the mark has copied rows: they bear an origin
     of their own, which is gone once they are there.
     """
     if origin.subscription is None or mark.remote is None or str(origin.name) in mark.remote:
         return False
-    async with world.connect(publisher, origin.database or "") as connection:
+    async with context.connect(publisher, origin.database or "") as connection:
         return await replication.has_copied(connection, origin.subscription)
 
 

@@ -25,8 +25,8 @@ REST_COMPARED = 1.0
 class SchemasProbe:
     """Compares the schemas, and keeps in the journal what changes."""
 
-    def __init__(self, world: RunContext, journal: Journal) -> None:
-        self._world, self._journal = world, journal
+    def __init__(self, context: RunContext, journal: Journal) -> None:
+        self._context, self._journal = context, journal
         self._look: SchemaSurvey | None = None
         self._drifts: list[Drift] | None = None
         self.rest_s = 0.0
@@ -35,12 +35,12 @@ class SchemasProbe:
     async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return every difference between the two sides."""
         if self._look is None:
-            self._look = SchemaSurvey(self._world, publication_name(self._world))
-        now = self._world.now()
-        sides = current_pair(self._world)
+            self._look = SchemaSurvey(self._context, publication_name(self._context))
+        now = self._context.now()
+        sides = current_pair(self._context)
         found = await self._look.look(sides, databases)
-        before = schema_drift.kept(self._world) if self._drifts is None else self._drifts
-        known = recreated_tables.kept(self._world)
+        before = schema_drift.kept(self._context) if self._drifts is None else self._drifts
+        known = recreated_tables.kept(self._context)
         anew: set[unsent.Table] = set()
         former: set[unsent.Table] = set()
         for database, seen in self._look.numbered.items():
@@ -50,17 +50,17 @@ class SchemasProbe:
             former.update((database, *name) for name in whole)
         if (
             tables := await unsent.counted(
-                self._world, sides.publisher, before, found, anew, former
+                self._context, sides.publisher, before, found, anew, former
             )
         ) is not None:
             words = "; ".join(each.words for each in tables) or "no table is known to differ"
             value = diverged.as_json(tables)
             self._journal.evidence(
-                self._world.run, "monitor", words, key=diverged.FACT, value=value
+                self._context.run, "monitor", words, key=diverged.FACT, value=value
             )
         self._keep_numbers(sides, known)
         self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
-        if found != self._drifts and (found or schema_drift.kept(self._world)):
+        if found != self._drifts and (found or schema_drift.kept(self._context)):
             self._keep(found, now)
         self._drifts = found
         alarms = (
@@ -80,7 +80,7 @@ class SchemasProbe:
         if any(database not in known or known[database] != seen[database] for database in seen):
             value: Json = {**known, **seen}
             self._journal.evidence(
-                self._world.run, "monitor", "", key=recreated_tables.FACT, value=value
+                self._context.run, "monitor", "", key=recreated_tables.FACT, value=value
             )
 
     def _keep(self, found: list[Drift], now: datetime) -> None:
@@ -90,21 +90,21 @@ class SchemasProbe:
             words = f"the schemas differ: {found[0].words}{more}"
         value = {"at": now.isoformat(), "drifts": [each.as_json() for each in found]}
         self._journal.evidence(
-            self._world.run, "monitor", words, key=schema_drift.FACT, value=value
+            self._context.run, "monitor", words, key=schema_drift.FACT, value=value
         )
 
 
-def latest(world: RunContext, own: ProbeResult) -> ProbeResult:
+def latest(context: RunContext, own: ProbeResult) -> ProbeResult:
     """Return the later of the watch's comparison and a step's own (the fact `schema`).
 
     A later look of the watch that failed is not mended by an earlier good one, nor by one that a
     clock set back has put into the future.
     """
-    kept = world.fact("schema")
+    kept = context.fact("schema")
     if kept is None:
         return own
     at = datetime.fromisoformat(kept["at"])
-    ahead = age(at, world.now()) is None
+    ahead = age(at, context.now()) is None
     if own.at is not None and (own.at > at or ahead):
         return own
     alarms = (Alert(Cause.SCHEMA, "", words, words, True, at) for words in kept["differences"])

@@ -30,8 +30,8 @@ HORIZON_SHARE = 0.25
 class SlotsProbe:
     """Looks at one publisher's slots."""
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._publisher: Role | None = None
         self.forget()
 
@@ -49,16 +49,16 @@ class SlotsProbe:
 
     async def held(self) -> tuple[tuple[LagView, ...], tuple[Alert, ...]]:
         """Return the run's own slots, and what about them is to be warned of."""
-        capture = self._world.fact("capture")
-        if not capture or self._world.fact("slots") == []:
+        capture = self._context.fact("capture")
+        if not capture or self._context.fact("slots") == []:
             return (), ()
         slots = {slot: database for database, slot in capture["slots"].items()}
-        now = self._world.now()
-        publisher = current_pair(self._world).publisher
+        now = self._context.now()
+        publisher = current_pair(self._context).publisher
         if publisher is not self._publisher:
             self.forget()
             self._publisher = publisher
-        async with self._world.connect(publisher) as connection:
+        async with self._context.connect(publisher) as connection:
             found = await replication.slot_lags(connection, list(slots))
             every = await catalog.replication_slots(connection)
         views = tuple(self._view(lag, slots[lag.slot], now) for lag in found)
@@ -72,14 +72,14 @@ class SlotsProbe:
                 False,
                 now,
             )
-            for slot in others(every, self._world.sql_name())
+            for slot in others(every, self._context.sql_name())
         ]
         return views, (*_warnings(publisher, views, found, now), *consumers)
 
     async def aws_own(self) -> tuple[LagView, ...]:
         """Return AWS's own slots on blue, by which green follows it until the switchover."""
-        now = self._world.now()
-        async with self._world.connect(Role.BLUE) as connection:
+        now = self._context.now()
+        async with self._context.connect(Role.BLUE) as connection:
             slots = await catalog.replication_slots(connection)
             names = [slot.name for slot in slots if slot.slot_type == "logical"]
             found = await replication.slot_lags(connection, names)

@@ -20,8 +20,8 @@ second."""
 class TrafficProbe:
     """Remembers the counts of the last look, for a rate."""
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._written: tuple[float, int, object] | None = None
         """When it was counted, the count, and of what: a rate never spans a fence."""
 
@@ -32,12 +32,12 @@ class TrafficProbe:
     async def look(self, board: Dashboard) -> tuple[TrafficView, bool]:
         """Return what is seen, and whether it has a new rate."""
         serving = self.serving(board)
-        now = self._world.now()
-        async with self._world.connect(serving) as connection:
-            seen = await activity.look(connection, self._world.plan.traffic.application_roles)
+        now = self._context.now()
+        async with self._context.connect(serving) as connection:
+            seen = await activity.look(connection, self._context.plan.traffic.application_roles)
         clock = time.monotonic()
         last, rated = self._written, True
-        of, rate = (serving, self._world.fact("traffic"), self._world.fact("fence")), None
+        of, rate = (serving, self._context.fact("traffic"), self._context.fact("fence")), None
         if last is not None and last[2] == of:
             elapsed, gained = clock - last[0], seen.rows_written - last[1]
             if elapsed < RATE_OVER_S:
@@ -55,13 +55,13 @@ class TrafficProbe:
         return next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
 
     def _fence(self, board: Dashboard, sessions: int) -> tuple[Fence, datetime | None]:
-        traffic = self._world.fact("traffic")
+        traffic = self._context.fact("traffic")
         if traffic is None or traffic.get("open"):
             return Fence.OPEN, None
         if board.downtime.letting_in:
             # They may be in already: neither a fence nor a breach of one can be told.
             return Fence.UNKNOWN, None
-        return fence_now(traffic, self._world.fact("fence") or {}, sessions)
+        return fence_now(traffic, self._context.fact("fence") or {}, sessions)
 
 
 def fence_now(

@@ -29,8 +29,8 @@ CONFLICTS = "conflicts"
 class WorkersProbe:
     """Looks whether every database of the capture is applied."""
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._subscriber: Role | None = None
         self._failures = Failures()
         self._patience = Patience()
@@ -51,22 +51,22 @@ class WorkersProbe:
         try:
             seen, self.subscribed, self.witness = await self._look(board)
         except CannotConnect as error:
-            subscriber = current_pair(self._world).subscriber.value
+            subscriber = current_pair(self._context).subscriber.value
             if error.server_runs:
                 self.silent = None
             elif self.silent is None or self.silent.role != subscriber:
-                self.silent = Silent(subscriber, self._world.now())
+                self.silent = Silent(subscriber, self._context.now())
             raise
         self.silent = None
         return seen
 
     async def _look(self, board: Dashboard) -> tuple[ProbeResult, bool, Witness | None]:
-        subscriber, now = current_pair(self._world).subscriber, self._world.now()
+        subscriber, now = current_pair(self._context).subscriber, self._context.now()
         if subscriber is not self._subscriber:
             # What was counted on the other side says nothing of this one.
             self._failures, self._patience = Failures(), Patience()
             self._subscriber = subscriber
-        if self._world.bound(subscriber) is None:
+        if self._context.bound(subscriber) is None:
             return _nobody(f"{subscriber.value} does not exist yet", now), False, None
         view = next((v for v in board.clusters if v.role == subscriber.value), None)
         if view is None:
@@ -74,20 +74,20 @@ class WorkersProbe:
         if view.status != "available" or not view.instances_available:
             stage = view.status if view.status != "available" else "waits for instances"
             return _nobody(f"{subscriber.value} {stage}", now), self.subscribed, None
-        async with self._world.connect(subscriber) as connection:
-            rows = await replication.workers(connection, publication_name(self._world))
+        async with self._context.connect(subscriber) as connection:
+            rows = await replication.workers(connection, publication_name(self._context))
         hears = any(
             row.worker_pid is not None and row.silent_s is not None and row.silent_s <= HEARS_S
             for row in rows
         )
         found = {row.database: row for row in rows}
         alarms: list[Alert] = []
-        databases = (self._world.fact("capture") or {}).get("databases", ())
+        databases = (self._context.fact("capture") or {}).get("databases", ())
         for database in databases:
             lag = next((lag for lag in board.lags if lag.database == database), None)
             alarms += self._of(database, found.get(database), lag, subscriber, now)
         subscribed = bool(databases) and found.keys() >= set(databases)
-        witness = Witness(hears, subscriber.value, self._world.now()) if rows else None
+        witness = Witness(hears, subscriber.value, self._context.now()) if rows else None
         return ProbeResult(now, tuple(alarms), ""), subscribed, witness
 
     def _of(
@@ -127,7 +127,7 @@ class WorkersProbe:
         elif found.silent_s is not None and found.silent_s > SILENT_S:
             words = f"the apply worker of {database} has heard nothing for {found.silent_s:.0f} s"
             alarms.append(alarm(words, breaks=False, subject="silence"))
-        known = int((self._world.fact(CONFLICTS) or {}).get(database, 0))
+        known = int((self._context.fact(CONFLICTS) or {}).get(database, 0))
         if found.missing_rows > known:
             changes = counted(found.missing_rows - known, "update or delete", "updates or deletes")
             words = (

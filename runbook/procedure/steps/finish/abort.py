@@ -33,16 +33,16 @@ class AbortAssess(Step):
     title = "Assess the abort"
     why = "After the switchover there is nothing to abort: the way back is a rollback."
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        found = await deployment(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        found = await deployment(context)
         if found is not None and found.status in SWITCHING:
             raise Refused(
                 f"The deployment is {found.status}.",
                 now="Nothing was changed.",
                 todo="Branch to rollback instead.",
             )
-        blue = await world.cluster(Role.BLUE)
-        if blue.identifier != world.plan.cluster.identifier:
+        blue = await context.cluster(Role.BLUE)
+        if blue.identifier != context.plan.cluster.identifier:
             raise Refused(
                 f"Blue is named {blue.identifier}: a switchover has happened.",
                 now="Nothing was changed.",
@@ -63,20 +63,20 @@ class ReopenBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "stop-traffic."
 
-    async def skip(self, world: RunContext) -> str:
+    async def skip(self, context: RunContext) -> str:
         # Without evidence as well: a crash may have come between the stopping and its proof.
-        return "" if world.begun(step_keys.STOP_TRAFFIC) else "the traffic was never stopped"
+        return "" if context.begun(step_keys.STOP_TRAFFIC) else "the traffic was never stopped"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         waves: list[list[Effect]] = []
-        if locked_roles(world):
-            waves.append([UnlockRoles(world, Role.BLUE)])
-        if world.plan.traffic.stop is StopMethod.COMMAND:
+        if locked_roles(context):
+            waves.append([UnlockRoles(context, Role.BLUE)])
+        if context.plan.traffic.stop is StopMethod.COMMAND:
             waves.append(
                 [
                     CommandEffect(
-                        world.plan,
-                        world.plan.traffic.start_command,
+                        context.plan,
+                        context.plan.traffic.start_command,
                         key="blue/start-command",
                         title="run the plan's start command",
                         stakes=Stakes(Stake.OPEN, Role.BLUE),
@@ -85,11 +85,11 @@ class ReopenBlue(Step):
             )
         return waves
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(
             "the applications may write on blue",
             key="traffic",
-            value={"open": True, "on": Role.BLUE.value, "at": world.now().isoformat()},
+            value={"open": True, "on": Role.BLUE.value, "at": context.now().isoformat()},
         )
         watch.evidence("", key=door_fact(Role.BLUE), value=Door.OPEN)
 
@@ -103,14 +103,14 @@ class DeleteGreen(Step):
     risk = Risk.DESTRUCTIVE
     undo = "Start again: create-deployment makes a new green."
 
-    async def skip(self, world: RunContext) -> str:
-        return "" if await deployment(world) is not None else "there is no deployment"
+    async def skip(self, context: RunContext) -> str:
+        return "" if await deployment(context) is not None else "there is no deployment"
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        found = await deployment(world)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        found = await deployment(context)
         if found is None:
             return ()
-        name = world.plan.cluster.identifier
+        name = context.plan.cluster.identifier
         return (
             Gate(
                 key="delete-green",
@@ -123,18 +123,18 @@ class DeleteGreen(Step):
             ),
         )
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        found = await deployment(world)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        found = await deployment(context)
         if found is None:
             return ()
         waves: list[list[Effect]] = []
-        green = await world.rds.cluster(found.target.rsplit(":", 1)[-1]) if found.target else None
+        green = await context.rds.cluster(found.target.rsplit(":", 1)[-1]) if found.target else None
         if green is not None and green.deletion_protection:
             # Green copies blue's deletion protection, and would refuse to go.
-            waves.append([unprotect(world, green, Role.GREEN)])
+            waves.append([unprotect(context, green, Role.GREEN)])
 
         async def probe() -> Finding:
-            now = await world.rds.deployment(found.identifier)
+            now = await context.rds.deployment(found.identifier)
             if now is None or now.status == "DELETING":
                 return yes("it is gone" if now is None else now.status)
             return no(f"it is {now.status}")
@@ -142,7 +142,7 @@ class DeleteGreen(Step):
         waves.append(
             [
                 PatientEffect(
-                    world,
+                    context,
                     Call(
                         "rds",
                         "DeleteBlueGreenDeployment",
@@ -156,21 +156,21 @@ class DeleteGreen(Step):
                     probe=probe,
                     stakes=Stakes(Stake.DELETE, Role.GREEN),
                     # AWS may not let go of a green that it is still making.
-                    patience_s=world.plan.limits.delete_deployment_s,
+                    patience_s=context.plan.limits.delete_deployment_s,
                 )
             ]
         )
         return waves
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits, deletion = world.plan.limits, Deletion(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits, deletion = context.plan.limits, Deletion(context)
         kept_since: float | None = None
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="green to be gone"
         ):
-            found = await deployment(world)
-            bound = world.bound(Role.GREEN)
-            green = await world.rds.cluster_by_resource_id(bound) if bound else None
+            found = await deployment(context)
+            bound = context.bound(Role.GREEN)
+            green = await context.rds.cluster_by_resource_id(bound) if bound else None
             if found is None and green is None:
                 watch.evidence("the deployment and green are gone")
                 return
@@ -194,24 +194,24 @@ class DeleteParameterGroup(Step):
     risk = Risk.DESTRUCTIVE
     undo = "prepare-parameters makes it again."
 
-    async def skip(self, world: RunContext) -> str:
-        if world.plan.upgrade.cluster_parameter_group:
+    async def skip(self, context: RunContext) -> str:
+        if context.plan.upgrade.cluster_parameter_group:
             return "the plan's own group stays"
-        name = target_group(world)
-        if await world.rds.cluster_parameter_group(name) is None:
+        name = target_group(context)
+        if await context.rds.cluster_parameter_group(name) is None:
             return "there is no group of this run"
-        users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
+        users = [c.identifier for c in await context.rds.clusters() if c.parameter_group == name]
         return f"{', '.join(users)} still uses {name}" if users else ""
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        return [[delete_group_effect(world, target_group(world))]]
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        return [[delete_group_effect(context, target_group(context))]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        name = target_group(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        name = target_group(context)
         async for _ in watch.until(
-            LISTED_S, every_s=world.plan.limits.poll_s, what=f"{name} to be gone"
+            LISTED_S, every_s=context.plan.limits.poll_s, what=f"{name} to be gone"
         ):
-            if await world.rds.cluster_parameter_group(name) is None:
+            if await context.rds.cluster_parameter_group(name) is None:
                 watch.evidence(f"{name} is gone")
                 return
 
@@ -224,10 +224,10 @@ class AbortSettled(Step):
     why = "Nothing of the run is left."
     rests = True
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        blue = await world.cluster(Role.BLUE)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        blue = await context.cluster(Role.BLUE)
         watch.evidence(f"{blue.identifier} serves on {blue.engine_version}, as before")
-        green = await world.find(Role.GREEN)
+        green = await context.find(Role.GREEN)
         if green is not None:
             watch.evidence(
                 f"green, {green.identifier}, is still there and billed: it went out of its "

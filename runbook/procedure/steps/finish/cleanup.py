@@ -36,21 +36,21 @@ class DeleteOwnDeployment(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None needed: no cluster goes with it."
 
-    async def skip(self, world: RunContext) -> str:
-        found = await deployment(world)
+    async def skip(self, context: RunContext) -> str:
+        found = await deployment(context)
         if found is None:
             return "there is no deployment of this run"
         return (
             "" if found.status == "SWITCHOVER_COMPLETED" else "not switched over: abort deletes it"
         )
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        found = await deployment(world)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        found = await deployment(context)
         if found is None:
             return ()
 
         async def probe() -> Finding:
-            now = await world.rds.deployment(found.identifier)
+            now = await context.rds.deployment(found.identifier)
             if now is None or now.status == "DELETING":
                 return yes("it is gone" if now is None else now.status)
             return no(f"it is {now.status}")
@@ -58,7 +58,7 @@ class DeleteOwnDeployment(Step):
         return [
             [
                 PatientEffect(
-                    world,
+                    context,
                     Call(
                         "rds",
                         "DeleteBlueGreenDeployment",
@@ -71,12 +71,12 @@ class DeleteOwnDeployment(Step):
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits, going = world.plan.limits, Deletion(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits, going = context.plan.limits, Deletion(context)
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
         ):
-            found = await deployment(world)
+            found = await deployment(context)
             if found is None:
                 watch.evidence("the deployment is gone")
                 return
@@ -93,42 +93,42 @@ class DeleteCreated(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None: a deleted cluster is gone."
 
-    async def _candidates(self, world: RunContext) -> list[tuple[Role, Cluster]]:
+    async def _candidates(self, context: RunContext) -> list[tuple[Role, Cluster]]:
         found = []
         for role in (Role.BLUE_PRIME, Role.NEW_BLUE):
-            cluster = await world.find(role)
-            if cluster is None or cluster.identifier == world.plan.cluster.identifier:
+            cluster = await context.find(role)
+            if cluster is None or cluster.identifier == context.plan.cluster.identifier:
                 continue
-            if serves(world, role):
+            if serves(context, role):
                 continue
-            if cluster.tags.get(RUN_TAG) == world.run:
+            if cluster.tags.get(RUN_TAG) == context.run:
                 found.append((role, cluster))
         return found
 
-    async def skip(self, world: RunContext) -> str:
-        return "" if await self._candidates(world) else "the run created nothing that could go"
+    async def skip(self, context: RunContext) -> str:
+        return "" if await self._candidates(context) else "the run created nothing that could go"
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        found = await self._candidates(world)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        found = await self._candidates(context)
         return [
-            *await serving.unasked_gates(world, *(role for role, _ in found)),
+            *await serving.unasked_gates(context, *(role for role, _ in found)),
             *(
                 deletion_gate(cluster, role, "It cannot be undone; its data is gone.")
                 for role, cluster in found
             ),
         ]
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         waves: list[list[Effect]] = []
-        for role, _ in await self._candidates(world):
-            cluster = await own(world, role)
+        for role, _ in await self._candidates(context):
+            cluster = await own(context, role)
             if cluster is not None:
-                waves += await deletion(world, cluster, role)
+                waves += await deletion(context, cluster, role)
         return waves
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        for role, _ in await self._candidates(world):
-            await await_gone(world, watch, role)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        for role, _ in await self._candidates(context):
+            await await_gone(context, watch, role)
 
 
 class CleanupRemains(Step):
@@ -139,16 +139,16 @@ class CleanupRemains(Step):
     why = "What is left must be known by name."
     rests = True
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        if world.plan.upgrade.cluster_parameter_group:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        if context.plan.upgrade.cluster_parameter_group:
             return ()
-        name = target_group(world)
-        users = [c.identifier for c in await world.rds.clusters() if c.parameter_group == name]
-        return () if users else [[delete_group_effect(world, name)]]
+        name = target_group(context)
+        users = [c.identifier for c in await context.rds.clusters() if c.parameter_group == name]
+        return () if users else [[delete_group_effect(context, name)]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         for role in (Role.OLD_BLUE, Role.NEW_BLUE, Role.BLUE_PRIME):
-            cluster = await world.find(role)
+            cluster = await context.find(role)
             if cluster is not None:
                 watch.evidence(
                     f"{cluster.identifier} ({role.value}) remains, "

@@ -27,10 +27,10 @@ class CommitAssess(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        name = world.plan.cluster.identifier
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        name = context.plan.cluster.identifier
         return (
-            *await self._by_another_hand(world),
+            *await self._by_another_hand(context),
             Gate(
                 key="commit",
                 question=f"End the way back of {name}: stay on the new version for good.",
@@ -42,14 +42,14 @@ class CommitAssess(Step):
             ),
         )
 
-    async def _by_another_hand(self, world: RunContext) -> list[Gate]:
+    async def _by_another_hand(self, context: RunContext) -> list[Gate]:
         """Return the decision to go on where slots are gone that this journal has not dropped.
 
         A server that loses a slot still lists it, as lost. One that is not listed was dropped by
         somebody, perhaps by another journal of this run, for which another cluster serves.
         """
-        names = [str(name) for name in world.fact("slots") or ()]
-        async with world.connect(Role.NEW_BLUE) as connection:
+        names = [str(name) for name in context.fact("slots") or ()]
+        async with context.connect(Role.NEW_BLUE) as connection:
             listed = {slot.name for slot in await catalog.replication_slots(connection)}
         gone = [name for name in names if name not in listed]
         if not gone:
@@ -61,14 +61,14 @@ class CommitAssess(Step):
                 "the way back all the same?",
                 reversible="It cannot be undone. First find out who dropped it, and make sure that "
                 "no application uses blue prime.",
-                must_type=world.plan.cluster.identifier,
+                must_type=context.plan.cluster.identifier,
                 by_person=True,
             )
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        new_blue = await world.cluster(Role.NEW_BLUE)
-        if new_blue.identifier != world.plan.cluster.identifier:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        new_blue = await context.cluster(Role.NEW_BLUE)
+        if new_blue.identifier != context.plan.cluster.identifier:
             raise Refused(
                 f"New blue is named {new_blue.identifier}: it does not bear the production name.",
                 now="Nothing was changed.",
@@ -86,8 +86,8 @@ class SettleAssess(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        name = world.plan.cluster.identifier
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        name = context.plan.cluster.identifier
         return (
             Gate(
                 key="settle",
@@ -100,14 +100,14 @@ class SettleAssess(Step):
             ),
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        if not serves(world, Role.BLUE_PRIME):
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        if not serves(context, Role.BLUE_PRIME):
             raise Refused(
                 "Blue prime does not serve the applications.",
                 now="Nothing was changed.",
                 todo="Settling is for a run that has rolled back to it.",
             )
-        blue_prime = await world.cluster(Role.BLUE_PRIME)
+        blue_prime = await context.cluster(Role.BLUE_PRIME)
         watch.evidence(f"{blue_prime.identifier} stays on {blue_prime.engine_version}")
 
 
@@ -120,32 +120,32 @@ class SnapshotOldBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "Delete the snapshot."
 
-    async def skip(self, world: RunContext) -> str:
-        if not world.plan.commit.final_snapshot:
+    async def skip(self, context: RunContext) -> str:
+        if not context.plan.commit.final_snapshot:
             return "the plan wants no final snapshot"
-        if await world.find(Role.OLD_BLUE) is None:
+        if await context.find(Role.OLD_BLUE) is None:
             return "old blue is gone"
         return ""
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        old_blue = await world.cluster(Role.OLD_BLUE)
-        name = world.name("old-blue")
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        old_blue = await context.cluster(Role.OLD_BLUE)
+        name = context.name("old-blue")
 
         async def probe() -> Finding:
-            found = await world.rds.snapshot(name)
+            found = await context.rds.snapshot(name)
             return yes(f"{name} is {found.status}") if found else no(f"there is no snapshot {name}")
 
         return [
             [
                 PatientEffect(
-                    world,
+                    context,
                     Call(
                         "rds",
                         "CreateDBClusterSnapshot",
                         {
                             "DBClusterSnapshotIdentifier": name,
                             "DBClusterIdentifier": old_blue.identifier,
-                            "Tags": tag_rows(world.tags),
+                            "Tags": tag_rows(context.tags),
                         },
                     ),
                     key=name,
@@ -155,11 +155,11 @@ class SnapshotOldBlue(Step):
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        name = world.name("old-blue")
-        limits = world.plan.limits
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        name = context.name("old-blue")
+        limits = context.plan.limits
         async for _ in watch.until(limits.clone_s, every_s=limits.poll_s, what="the snapshot"):
-            found = await world.rds.snapshot(name)
+            found = await context.rds.snapshot(name)
             status = found.status if found else "not listed yet"
             watch.progress(f"{name} {status}")
             if status == "available":
@@ -182,26 +182,26 @@ class DeleteBluePrime(Step):
     risk = Risk.DESTRUCTIVE
     undo = "None."
 
-    async def skip(self, world: RunContext) -> str:
-        if not world.plan.commit.delete_blue_prime:
+    async def skip(self, context: RunContext) -> str:
+        if not context.plan.commit.delete_blue_prime:
             return "the plan keeps blue prime"
-        return "" if await world.find(Role.BLUE_PRIME) else "there is no blue prime"
+        return "" if await context.find(Role.BLUE_PRIME) else "there is no blue prime"
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        cluster = await world.find(Role.BLUE_PRIME)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        cluster = await context.find(Role.BLUE_PRIME)
         if cluster is None:
             return ()
         return (
-            *await serving.unasked_gates(world, Role.BLUE_PRIME),
+            *await serving.unasked_gates(context, Role.BLUE_PRIME),
             deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
         )
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        cluster = await own(world, Role.BLUE_PRIME)
-        return () if cluster is None else await deletion(world, cluster, Role.BLUE_PRIME)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        cluster = await own(context, Role.BLUE_PRIME)
+        return () if cluster is None else await deletion(context, cluster, Role.BLUE_PRIME)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await await_gone(world, watch, Role.BLUE_PRIME)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await await_gone(context, watch, Role.BLUE_PRIME)
 
 
 class DeleteOldBlue(Step):
@@ -213,41 +213,41 @@ class DeleteOldBlue(Step):
     risk = Risk.DESTRUCTIVE
     undo = "Restore the final snapshot."
 
-    async def skip(self, world: RunContext) -> str:
-        if not world.plan.commit.delete_old_blue:
+    async def skip(self, context: RunContext) -> str:
+        if not context.plan.commit.delete_old_blue:
             return "the plan keeps old blue"
-        return "" if await world.find(Role.OLD_BLUE) else "old blue is gone"
+        return "" if await context.find(Role.OLD_BLUE) else "old blue is gone"
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        cluster = await world.find(Role.OLD_BLUE)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        cluster = await context.find(Role.OLD_BLUE)
         if cluster is None:
             return ()
-        kept = "The final snapshot stays." if world.plan.commit.final_snapshot else "No snapshot."
+        kept = "The final snapshot stays." if context.plan.commit.final_snapshot else "No snapshot."
         return (
-            *await serving.unasked_gates(world, Role.OLD_BLUE),
+            *await serving.unasked_gates(context, Role.OLD_BLUE),
             deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
         )
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        cluster = await world.find(Role.OLD_BLUE)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        cluster = await context.find(Role.OLD_BLUE)
         if cluster is None:
             return ()
-        if cluster.identifier == world.plan.cluster.identifier:
+        if cluster.identifier == context.plan.cluster.identifier:
             raise Refused(
                 f"Old blue bears the production name {cluster.identifier}.",
                 now="It was not touched.",
                 todo="A cluster that serves is never deleted here.",
             )
-        if serves(world, Role.OLD_BLUE):
+        if serves(context, Role.OLD_BLUE):
             raise Refused(
                 f"Old blue ({cluster.identifier}) serves the applications.",
                 now="It was not touched.",
                 todo="A cluster that serves is never deleted here.",
             )
-        return await deletion(world, cluster, Role.OLD_BLUE)
+        return await deletion(context, cluster, Role.OLD_BLUE)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await await_gone(world, watch, Role.OLD_BLUE)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await await_gone(context, watch, Role.OLD_BLUE)
 
 
 class CommitSettled(Step):
@@ -258,10 +258,10 @@ class CommitSettled(Step):
     why = "The upgrade is for good."
     rests = True
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        new_blue = await world.cluster(Role.NEW_BLUE)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        new_blue = await context.cluster(Role.NEW_BLUE)
         watch.evidence(f"{new_blue.identifier} serves on {new_blue.engine_version}, for good")
-        old_blue = await world.find(Role.OLD_BLUE)
+        old_blue = await context.find(Role.OLD_BLUE)
         if old_blue is not None:
             watch.evidence(
                 f"{old_blue.identifier} is kept on {old_blue.engine_version}, and billed"

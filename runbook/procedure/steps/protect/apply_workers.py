@@ -21,8 +21,8 @@ LOOK_EVERY_S = 1.0
 class Workers:
     """Looks at the workers of a subscriber during one wait. `now` says what is true meanwhile."""
 
-    def __init__(self, world: RunContext, subscriber: Role, now: str) -> None:
-        self._world = world
+    def __init__(self, context: RunContext, subscriber: Role, now: str) -> None:
+        self._context = context
         self._subscriber = subscriber
         self._now = now
         self._counted_first: dict[str, int] = {}
@@ -51,8 +51,8 @@ class Workers:
         return words
 
     async def _look(self, database: str) -> str:
-        name = publication_name(self._world)
-        async with self._world.connect(self._subscriber, database) as connection:
+        name = publication_name(self._context)
+        async with self._context.connect(self._subscriber, database) as connection:
             found = await replication.subscription(connection, name)
             self._written = await replication.written(connection)
         if found is None or not found.enabled:
@@ -72,7 +72,7 @@ class Workers:
         return "" if found.worker_pid else " (its apply worker does not run)"
 
     async def _fail(self, database: str, errors: int, count: int) -> None:
-        instances = await self._world.instances(self._subscriber)
+        instances = await self._context.instances(self._subscriber)
         where = instances[0].identifier if instances else self._subscriber.value
         raise StepFailed(
             f"The apply worker of {database} on {self._subscriber.value} fails at the same change "

@@ -38,17 +38,17 @@ class DeleteDeployment(Step):
     risk = Risk.REVERSIBLE
     undo = "Not needed: only the deployment's record goes, no cluster."
 
-    async def skip(self, world: RunContext) -> str:
-        if world.fact("deployment") is None and await deployment(world) is None:
-            return f"there is no deployment {world.name('bgd')}"
+    async def skip(self, context: RunContext) -> str:
+        if context.fact("deployment") is None and await deployment(context) is None:
+            return f"there is no deployment {context.name('bgd')}"
         return ""
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        kept = world.fact("deployment")
-        identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        kept = context.fact("deployment")
+        identifier = kept["identifier"] if kept else (await required_deployment(context)).identifier
 
         async def probe() -> Finding:
-            found = await world.rds.deployment(identifier)
+            found = await context.rds.deployment(identifier)
             if found is None:
                 return yes(f"there is no deployment {identifier} any more")
             return (yes if found.status == "DELETING" else no)(f"it is {found.status}")
@@ -56,7 +56,7 @@ class DeleteDeployment(Step):
         return [
             [
                 PatientEffect(
-                    world,
+                    context,
                     Call(
                         "rds",
                         "DeleteBlueGreenDeployment",
@@ -69,12 +69,12 @@ class DeleteDeployment(Step):
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits, going = world.plan.limits, Deletion(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits, going = context.plan.limits, Deletion(context)
         async for _ in watch.until(
             limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
         ):
-            found = await deployment(world)
+            found = await deployment(context)
             if found is None:
                 watch.evidence("the deployment is gone; AWS's lock on old blue has ended")
                 return
@@ -91,22 +91,22 @@ class HoldOldBlue(Step):
     risk = Risk.REVERSIBLE
     undo = "ALTER DATABASE … RESET default_transaction_read_only on old blue."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        return freeze.gates(world)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        return freeze.gates(context)
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         return [
             [
-                read_only_effect(world, Role.OLD_BLUE, database, on=True)
-                for database in await world.databases(Role.OLD_BLUE)
+                read_only_effect(context, Role.OLD_BLUE, database, on=True)
+                for database in await context.databases(Role.OLD_BLUE)
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await compare_marks(world, watch, "before the clone")
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await compare_marks(context, watch, "before the clone")
 
 
-def read_only_effect(world: RunContext, role: Role, database: str, *, on: bool) -> Effect:
+def read_only_effect(context: RunContext, role: Role, database: str, *, on: bool) -> Effect:
     """Return the effect that makes a database read-only to clients, or lifts that.
 
     The setting does not stop apply workers (proved on PostgreSQL 15 to 18).
@@ -118,7 +118,7 @@ def read_only_effect(world: RunContext, role: Role, database: str, *, on: bool) 
         return (yes if held is on else no)(f"{database} is {'' if held else 'not '}read-only")
 
     return SqlEffect(
-        world,
+        context,
         role,
         database,
         [fence_sql.set_database_read_only(database, on)],
@@ -131,9 +131,9 @@ def read_only_effect(world: RunContext, role: Role, database: str, *, on: bool) 
     )
 
 
-def blue_prime_name(world: RunContext) -> str:
+def blue_prime_name(context: RunContext) -> str:
     """Return the identifier of the rollback cluster."""
-    return f"{world.plan.cluster.identifier[:40]}-prime-{world.run}"
+    return f"{context.plan.cluster.identifier[:40]}-prime-{context.run}"
 
 
 class Clone(Step):
@@ -145,67 +145,70 @@ class Clone(Step):
     risk = Risk.REVERSIBLE
     undo = "cleanup deletes blue prime."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        failed = await recreate_failed.failed_clone(world)
-        return (*freeze.gates(world), *recreate_failed.gates([failed] if failed else []))
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        failed = await recreate_failed.failed_clone(context)
+        return (*freeze.gates(context), *recreate_failed.gates([failed] if failed else []))
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        failed = await recreate_failed.failed_clone(world)
-        return [*await recreate_failed.clone_removal(world, failed), [await _clone_effect(world)]]
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        failed = await recreate_failed.failed_clone(context)
+        return [
+            *await recreate_failed.clone_removal(context, failed),
+            [await _clone_effect(context)],
+        ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await _await_clone(world, watch)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await _await_clone(context, watch)
 
 
-async def _clone_effect(world: RunContext, *, settled: Settled | None = None) -> Effect:
-    old_blue = await world.cluster(Role.OLD_BLUE)
-    name = blue_prime_name(world)
-    await _refuse_renamed(world, name)
-    if await world.rds.cluster(name) is None:
-        await refuse_if_read(world, Role.NEW_BLUE)
+async def _clone_effect(context: RunContext, *, settled: Settled | None = None) -> Effect:
+    old_blue = await context.cluster(Role.OLD_BLUE)
+    name = blue_prime_name(context)
+    await _refuse_renamed(context, name)
+    if await context.rds.cluster(name) is None:
+        await refuse_if_read(context, Role.NEW_BLUE)
 
     async def probe() -> Finding:
-        found = await world.rds.cluster(name)
+        found = await context.rds.cluster(name)
         if found is None:
             return no(f"there is no cluster {name}")
-        if doubt := await _not_ours(world, found):
+        if doubt := await _not_ours(context, found):
             return unknown(doubt)
         return yes(f"{name} is {found.status}", resource_id=found.resource_id)
 
     return PatientEffect(
-        world,
-        clone_call(old_blue, name, world.tags),
+        context,
+        clone_call(old_blue, name, context.tags),
         key=name,
         title=f"clone {old_blue.identifier} to {name}",
         probe=probe,
         keep=lambda answer: {"resource_id": answer["DBCluster"]["DbClusterResourceId"]},
         settled=settled,
-        settle_limit_s=world.plan.limits.clone_s,
+        settle_limit_s=context.plan.limits.clone_s,
     )
 
 
-async def _not_ours(world: RunContext, found: Cluster) -> str:
+async def _not_ours(context: RunContext, found: Cluster) -> str:
     """Return why a cluster of blue prime's name is not this run's clone, or an empty string.
 
     Names and tags may be anybody's. A clone shares its clone group with what it was cloned from.
     """
     name = found.identifier
-    made = (world.done(name) or {}).get("resource_id")
+    made = (context.done(name) or {}).get("resource_id")
     if made == found.resource_id:
         return ""
-    if found.tags.get(RUN_TAG) != world.run:
+    if found.tags.get(RUN_TAG) != context.run:
         return f"a cluster {name} exists that does not bear this run's tag"
-    group = (await world.cluster(Role.OLD_BLUE)).clone_group_id
+    group = (await context.cluster(Role.OLD_BLUE)).clone_group_id
     if not found.clone_group_id or group not in ("", found.clone_group_id):
         return f"a cluster {name} exists that bears this run's tag and is no clone of old blue"
     return ""
 
 
-async def _refuse_renamed(world: RunContext, name: str) -> None:
+async def _refuse_renamed(context: RunContext, name: str) -> None:
     """Refuse to clone once more where this run's clone was given another name by somebody."""
-    others = {world.bound(Role.BLUE), world.bound(Role.GREEN)}
-    for each in await world.rds.clusters():
-        ours = each.tags.get(RUN_TAG) == world.run and each.resource_id not in others
+    others = {context.bound(Role.BLUE), context.bound(Role.GREEN)}
+    for each in await context.rds.clusters():
+        ours = each.tags.get(RUN_TAG) == context.run and each.resource_id not in others
         if ours and each.identifier != name and each.status != "deleting":
             raise Refused(
                 f"The clone that this run made is named {each.identifier}, not {name}.",
@@ -214,27 +217,27 @@ async def _refuse_renamed(world: RunContext, name: str) -> None:
             )
 
 
-async def _await_clone(world: RunContext, watch: Watch) -> None:
+async def _await_clone(context: RunContext, watch: Watch) -> None:
     """Bind blue prime and wait until it is available; then prove that old blue stood still."""
-    name = blue_prime_name(world)
-    limits = world.plan.limits
+    name = blue_prime_name(context)
+    limits = context.plan.limits
     seen: float | None = None
     async for _ in watch.until(
         limits.clone_s, every_s=limits.poll_s, what="the clone to become available"
     ):
-        found = await world.rds.cluster(name)
+        found = await context.rds.cluster(name)
         if found is None:
-            _refuse_vanished(world, name, since=seen)
+            _refuse_vanished(context, name, since=seen)
             watch.progress(f"{name} is not listed yet")
             continue
         seen = time.monotonic()
-        if doubt := await _not_ours(world, found):
+        if doubt := await _not_ours(context, found):
             raise StepFailed(
                 f"Instead of the clone, {doubt}.",
                 now="Old blue is held still, new blue serves, the slots keep every write.",
                 todo=f"Find out whose it is. Once the name {name} is free, run the step again.",
             )
-        if world.bound(Role.BLUE_PRIME) != found.resource_id:
+        if context.bound(Role.BLUE_PRIME) != found.resource_id:
             watch.evidence(
                 f"blue prime is {name} ({found.resource_id})",
                 key="role.blue-prime",
@@ -245,12 +248,12 @@ async def _await_clone(world: RunContext, watch: Watch) -> None:
         if found.failed:
             raise _clone_failed(name, found.status)
         if found.available:
-            old_blue = await world.cluster(Role.OLD_BLUE)
+            old_blue = await context.cluster(Role.OLD_BLUE)
             for difference in carried_differences(old_blue, found):
                 watch.evidence(f"differs from old blue: {difference}")
-            for todo in after_clone(world, old_blue, found):
+            for todo in after_clone(context, old_blue, found):
                 watch.evidence(todo)
-            await compare_marks(world, watch, "after the clone")
+            await compare_marks(context, watch, "after the clone")
             return
 
 
@@ -263,9 +266,9 @@ def _clone_failed(name: str, status: str) -> StepFailed:
     )
 
 
-def _refuse_vanished(world: RunContext, name: str, *, since: float | None) -> None:
+def _refuse_vanished(context: RunContext, name: str, *, since: float | None) -> None:
     """Fail where a clone that was listed is not any more, for longer than describes trail."""
-    if since is None or time.monotonic() - since < world.plan.limits.late_effect_s:
+    if since is None or time.monotonic() - since < context.plan.limits.late_effect_s:
         return
     raise StepFailed(
         f"The clone {name} was listed and is gone.",
@@ -283,62 +286,66 @@ class CloneInstances(Step):
     risk = Risk.REVERSIBLE
     undo = "cleanup deletes them with blue prime."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        if await world.find(Role.BLUE_PRIME) is None:
-            return freeze.gates(world)
-        return recreate_failed.gates(await recreate_failed.failed_instances(world))
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        if await context.find(Role.BLUE_PRIME) is None:
+            return freeze.gates(context)
+        return recreate_failed.gates(await recreate_failed.failed_instances(context))
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         return [
-            *await self._clone_anew(world),
-            *recreate_failed.instance_removal(world, await recreate_failed.failed_instances(world)),
+            *await self._clone_anew(context),
+            *recreate_failed.instance_removal(
+                context, await recreate_failed.failed_instances(context)
+            ),
             [
-                self._create(world, instance, f"{blue_prime_name(world)}-{number}")
-                for number, instance in enumerate(await world.instances(Role.OLD_BLUE), start=1)
+                self._create(context, instance, f"{blue_prime_name(context)}-{number}")
+                for number, instance in enumerate(await context.instances(Role.OLD_BLUE), start=1)
             ],
         ]
 
-    async def _clone_anew(self, world: RunContext) -> Sequence[Wave]:
+    async def _clone_anew(self, context: RunContext) -> Sequence[Wave]:
         """Return the clone once more where blue prime is gone: somebody deleted it meanwhile."""
-        if await world.find(Role.BLUE_PRIME) is not None:
+        if await context.find(Role.BLUE_PRIME) is not None:
             return ()
-        name = blue_prime_name(world)
+        name = blue_prime_name(context)
 
         async def settled() -> str:
-            found = await world.rds.cluster(name)
+            found = await context.rds.cluster(name)
             if found is not None and found.failed:
                 raise _clone_failed(name, found.status)
             status = found.status if found else "not listed yet"
             return "" if status == "available" else f"{name} is {status}"
 
-        return [[await _clone_effect(world, settled=settled)]]
+        return [[await _clone_effect(context, settled=settled)]]
 
-    def _create(self, world: RunContext, like: Instance, identifier: str) -> Effect:
+    def _create(self, context: RunContext, like: Instance, identifier: str) -> Effect:
         async def probe() -> Finding:
-            found = await world.rds.instance(identifier)
+            found = await context.rds.instance(identifier)
             if found is None:
                 return no(f"there is no instance {identifier}")
-            if found.cluster != blue_prime_name(world):
+            if found.cluster != blue_prime_name(context):
                 return unknown(f"{identifier} exists, but belongs to {found.cluster}")
             return yes(f"{identifier} is {found.status}")
 
         return PatientEffect(
-            world,
-            clone_instance_call(like, identifier, blue_prime_name(world), world.tags),
+            context,
+            clone_instance_call(like, identifier, blue_prime_name(context), context.tags),
             key=identifier,
             title=f"create instance {identifier} ({like.instance_class})",
             probe=probe,
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits = world.plan.limits
-        if await world.find(Role.BLUE_PRIME) is None:
-            await _await_clone(world, watch)
-        expected = len(await world.rds.instances((await world.cluster(Role.OLD_BLUE)).identifier))
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits = context.plan.limits
+        if await context.find(Role.BLUE_PRIME) is None:
+            await _await_clone(context, watch)
+        expected = len(
+            await context.rds.instances((await context.cluster(Role.OLD_BLUE)).identifier)
+        )
         async for waited in watch.until(
             limits.instance_s + GRACE_S, every_s=limits.poll_s, what="blue prime's instances"
         ):
-            instances = await world.instances(Role.BLUE_PRIME)
+            instances = await context.instances(Role.BLUE_PRIME)
             ready = [instance for instance in instances if instance.available]
             late = [f"{i.identifier} is {i.status}" for i in instances if not i.available]
             watch.progress(
@@ -365,9 +372,9 @@ class CloneInstances(Step):
                     "that instance in the console and run the step again: it is made anew.",
                 )
         watch.progress("every instance is available; connecting to blue prime")
-        async with world.connect(Role.BLUE_PRIME) as connection:
+        async with context.connect(Role.BLUE_PRIME) as connection:
             watch.evidence(
                 f"blue prime answers at {connection.info.host}:{connection.info.port}, "
                 f"PostgreSQL {connection.info.server_version // 10000}"
             )
-        await freeze.name_later_writes(world, watch)
+        await freeze.name_later_writes(context, watch)

@@ -41,26 +41,27 @@ class Capture(Step):
         self.equal_to = equal_to
         self.undo = f"Drop the slots and publications; the way {_way(publisher)} ends with them."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        found = list(late_writes.capture_gates(world, self.publisher, self.equal_to))
-        if blocking := await self._blockers(world):
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        found = list(late_writes.capture_gates(context, self.publisher, self.equal_to))
+        if blocking := await self._blockers(context):
             found.append(blockers.gate(blocking))
         return found
 
-    async def _blockers(self, world: RunContext) -> list[SlotBlocker]:
+    async def _blockers(self, context: RunContext) -> list[SlotBlocker]:
         """Return whom the slots wait for, once an attempt has shown that they wait."""
-        if not world.begun(self.key) or (
-            current_pair(world).publisher is self.publisher and world.fact("capture") is not None
+        if not context.begun(self.key) or (
+            current_pair(context).publisher is self.publisher
+            and context.fact("capture") is not None
         ):
             return []
-        return await blockers.terminable(world, self.publisher)
+        return await blockers.terminable(context, self.publisher)
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        databases = await world.databases(self.publisher)
-        role = replication_role(world)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        databases = await context.databases(self.publisher)
+        role = replication_role(context)
         first: list[Effect] = [
             SqlEffect(
-                world,
+                context,
                 self.publisher,
                 "",
                 [replication.create_replication_role(role)],
@@ -70,20 +71,20 @@ class Capture(Step):
                 stake=None,
             )
         ]
-        first += [self._publication(world, database) for database in databases]
-        slots = [self._slot(world, databases, database) for database in databases]
-        async with world.connect(self.publisher) as connection:
+        first += [self._publication(context, database) for database in databases]
+        slots = [self._slot(context, databases, database) for database in databases]
+        async with context.connect(self.publisher) as connection:
             closed = await replication.closed_databases(connection, databases)
         # They need the role, and hold no slot up.
-        slots += [self._entry(world, database) for database in closed]
-        blocking = await self._blockers(world)
-        if blocking and world.accepted(blockers.gate_key(blocking)):
-            ends = [blockers.EndBlocker(world, self.publisher, each) for each in blocking]
+        slots += [self._entry(context, database) for database in closed]
+        blocking = await self._blockers(context)
+        if blocking and context.accepted(blockers.gate_key(blocking)):
+            ends = [blockers.EndBlocker(context, self.publisher, each) for each in blocking]
             return [ends, first, slots]
         return [first, slots]
 
-    def _publication(self, world: RunContext, database: str) -> Effect:
-        name = publication_name(world)
+    def _publication(self, context: RunContext, database: str) -> Effect:
+        name = publication_name(context)
 
         async def probe(connection: AsyncConnection) -> Finding:
             there = await replication.publication_exists(connection, name)
@@ -92,7 +93,7 @@ class Capture(Step):
             )
 
         return SqlEffect(
-            world,
+            context,
             self.publisher,
             database,
             [replication.create_publication(name)],
@@ -102,16 +103,16 @@ class Capture(Step):
             stake=None,
         )
 
-    def _entry(self, world: RunContext, database: str) -> Effect:
+    def _entry(self, context: RunContext, database: str) -> Effect:
         """Return what lets the role into a database that is closed to PUBLIC."""
-        role = replication_role(world)
+        role = replication_role(context)
 
         async def probe(connection: AsyncConnection) -> Finding:
             may = await replication.may_connect(connection, role, database)
             return (yes if may else no)(f"{role} may {'' if may else 'not '}connect to {database}")
 
         return SqlEffect(
-            world,
+            context,
             self.publisher,
             "",
             [replication.let_connect(role, database)],
@@ -121,8 +122,8 @@ class Capture(Step):
             stake=None,
         )
 
-    def _slot(self, world: RunContext, databases: Sequence[str], database: str) -> Effect:
-        name = slot_name(world, databases, database)
+    def _slot(self, context: RunContext, databases: Sequence[str], database: str) -> Effect:
+        name = slot_name(context, databases, database)
 
         async def probe(connection: AsyncConnection) -> Finding:
             found = await replication.slot(connection, name)
@@ -135,12 +136,12 @@ class Capture(Step):
                 return unknown(f"slot {name} is being made by pid {found.active_pid}")
             return yes(f"slot {name} is at {replication.lsn_text(found.confirmed_flush_lsn)}")
 
-        return SlotEffect(world, self.publisher, database, name, probe)
+        return SlotEffect(context, self.publisher, database, name, probe)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        databases = await world.databases(self.publisher)
-        names = {database: slot_name(world, databases, database) for database in databases}
-        async with world.connect(self.publisher) as connection:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        databases = await context.databases(self.publisher)
+        names = {database: slot_name(context, databases, database) for database in databases}
+        async with context.connect(self.publisher) as connection:
             lags = {
                 lag.slot: lag for lag in await replication.slot_lags(connection, [*names.values()])
             }
@@ -153,11 +154,11 @@ class Capture(Step):
                     todo="Run the step again.",
                 )
         # Before the rows are proved to be equal: what comes by an origin from here on is not.
-        async with world.connect(self.publisher) as connection:
+        async with context.connect(self.publisher) as connection:
             mark = await unreplicated.mark(connection)
-        if trails := world.goes_by(self.publisher):
+        if trails := context.goes_by(self.publisher):
             watch.evidence(trails)
-        await late_writes.prove_none_slipped_in(world, watch, self.publisher, self.equal_to)
+        await late_writes.prove_none_slipped_in(context, watch, self.publisher, self.equal_to)
         value = {
             "databases": databases,
             "slots": names,
@@ -190,14 +191,14 @@ class HoldAgain(Step):
     def __init__(self, publisher: Role) -> None:
         self.publisher = publisher
 
-    async def skip(self, world: RunContext) -> str:
-        held_already = current_pair(world).publisher is self.publisher
+    async def skip(self, context: RunContext) -> str:
+        held_already = current_pair(context).publisher is self.publisher
         return f"the capture on {self.publisher.value} is the one that is held" * held_already
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        kept = world.fact(capture_fact(self.publisher)) or {}
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        kept = context.fact(capture_fact(self.publisher)) or {}
         names = list(kept.get("slots", {}).values())
-        async with world.connect(self.publisher) as connection:
+        async with context.connect(self.publisher) as connection:
             lags = await replication.slot_lags(connection, names)
         gone = [lag.slot for lag in lags if lag.bytes is None]
         if gone or not names:
@@ -219,10 +220,10 @@ class SlotEffect(SqlEffect):
     """The creation of a slot, which waits for every open write transaction of the cluster."""
 
     def __init__(
-        self, world: RunContext, publisher: Role, database: str, name: str, probe: LookInside
+        self, context: RunContext, publisher: Role, database: str, name: str, probe: LookInside
     ) -> None:
         super().__init__(
-            world,
+            context,
             publisher,
             database,
             [replication.create_slot_statement(name)],
@@ -237,7 +238,7 @@ class SlotEffect(SqlEffect):
         """Create it, or name the transactions that it waited for."""
         try:
             point = await replication.create_slot(
-                connection, self._name, deadline_s=self.world.plan.limits.capture_s
+                connection, self._name, deadline_s=self.context.plan.limits.capture_s
             )
         except replication.SlotBlocked as blocked:
             raise StepFailed(
@@ -256,7 +257,7 @@ async def _role_there(connection: AsyncConnection, role: str) -> Finding:
 
 
 def dropped_publication(
-    world: RunContext, role: Role, database: str, name: str, *, key: str
+    context: RunContext, role: Role, database: str, name: str, *, key: str
 ) -> SqlEffect:
     """Return what drops a publication of the run in one database."""
 
@@ -265,7 +266,7 @@ def dropped_publication(
         return (no if there else yes)(f"publication {name} {'exists' if there else 'is gone'}")
 
     return SqlEffect(
-        world,
+        context,
         role,
         database,
         [replication.drop_publication(name)],

@@ -38,36 +38,36 @@ class DropCapture(Step):
         self.publishers = publishers
         self.doomed = doomed
 
-    async def _there(self, world: RunContext) -> list[Role]:
+    async def _there(self, context: RunContext) -> list[Role]:
         """Return the publishers whose cluster exists: with another its slots are gone."""
-        return await present(world, self.publishers, doomed=self.doomed)
+        return await present(context, self.publishers, doomed=self.doomed)
 
-    async def skip(self, world: RunContext) -> str:
-        return "" if await self._there(world) else "no capture was made"
+    async def skip(self, context: RunContext) -> str:
+        return "" if await self._there(context) else "no capture was made"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         waves: list[Wave] = []
-        for publisher in await self._there(world):
-            databases = await captured_databases(world, publisher)
+        for publisher in await self._there(context):
+            databases = await captured_databases(context, publisher)
             waves += [
-                [self._slot(world, publisher, databases, database) for database in databases],
-                [self._publication(world, publisher, database) for database in databases],
-                await self._granted(world, publisher),
-                [self._role(world, publisher)],
+                [self._slot(context, publisher, databases, database) for database in databases],
+                [self._publication(context, publisher, database) for database in databases],
+                await self._granted(context, publisher),
+                [self._role(context, publisher)],
             ]
         return [wave for wave in waves if wave]
 
     def _slot(
-        self, world: RunContext, publisher: Role, databases: Sequence[str], database: str
+        self, context: RunContext, publisher: Role, databases: Sequence[str], database: str
     ) -> Effect:
-        name = slot_name(world, databases, database)
+        name = slot_name(context, databases, database)
 
         async def probe(connection: AsyncConnection) -> Finding:
             found = await replication.slot(connection, name)
             return no(f"slot {name} is there") if found else yes(f"there is no slot {name}")
 
         return SqlEffect(
-            world,
+            context,
             publisher,
             "",
             [replication.terminate_slot_user(name), replication.drop_slot(name)],
@@ -81,15 +81,15 @@ class DropCapture(Step):
         """Return an effect's key: alike names on two clusters need to be told apart."""
         return key if len(self.publishers) == 1 else f"{publisher.slug}/{key}"
 
-    def _publication(self, world: RunContext, publisher: Role, database: str) -> Effect:
-        name = publication_name(world)
+    def _publication(self, context: RunContext, publisher: Role, database: str) -> Effect:
+        name = publication_name(context)
         key = self._key(publisher, f"{name}/{database}/publication/drop")
-        return dropped_publication(world, publisher, database, name, key=key)
+        return dropped_publication(context, publisher, database, name, key=key)
 
-    async def _granted(self, world: RunContext, publisher: Role) -> list[Effect]:
+    async def _granted(self, context: RunContext, publisher: Role) -> list[Effect]:
         """Return what takes from the role all that it was granted: it cannot be dropped before."""
-        role = replication_role(world)
-        async with world.connect(publisher) as connection:
+        role = replication_role(context)
+        async with context.connect(publisher) as connection:
             databases = await replication.granted_in(connection, role)
 
         def probe(database: str) -> LookInside:
@@ -101,7 +101,7 @@ class DropCapture(Step):
 
         return [
             SqlEffect(
-                world,
+                context,
                 publisher,
                 database,
                 [replication.drop_owned(role)],
@@ -113,15 +113,15 @@ class DropCapture(Step):
             for database in databases
         ]
 
-    def _role(self, world: RunContext, publisher: Role) -> Effect:
-        role = replication_role(world)
+    def _role(self, context: RunContext, publisher: Role) -> Effect:
+        role = replication_role(context)
 
         async def probe(connection: AsyncConnection) -> Finding:
             there = await replication.role_exists(connection, role)
             return (no if there else yes)(f"role {role} {'exists' if there else 'is gone'}")
 
         return SqlEffect(
-            world,
+            context,
             publisher,
             "",
             [replication.drop_role(role)],
@@ -130,14 +130,14 @@ class DropCapture(Step):
             probe=probe,
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        looked = await self._there(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        looked = await self._there(context)
         for publisher in looked:
-            async with world.connect(publisher) as connection:
+            async with context.connect(publisher) as connection:
                 left = [
                     slot.name
                     for slot in await catalog.replication_slots(connection)
-                    if slot.name.startswith(world.sql_name()) and not slot.temporary
+                    if slot.name.startswith(context.sql_name()) and not slot.temporary
                 ]
             if left:
                 raise StepFailed(
@@ -146,13 +146,13 @@ class DropCapture(Step):
                     todo="Run the step again.",
                 )
             await name_consumers(
-                world,
+                context,
                 watch,
                 publisher,
                 todo="It stays, and a slot keeps WAL as long as nobody reads it.",
             )
         on = " or ".join(role.value for role in looked)
-        if current_pair(world).publisher in self.publishers:
+        if current_pair(context).publisher in self.publishers:
             watch.evidence(f"no slot of this run is left on {on}", key="slots", value=[])
         else:
             watch.evidence(f"no slot of this run is left on {on}")

@@ -35,25 +35,25 @@ class Detach(Step):
             f"None: {names} {'no longer follow' if len(subscribers) > 1 else 'no longer follows'}."
         )
 
-    async def _there(self, world: RunContext) -> list[Role]:
-        return await present(world, self.subscribers, doomed=self.doomed)
+    async def _there(self, context: RunContext) -> list[Role]:
+        return await present(context, self.subscribers, doomed=self.doomed)
 
-    async def skip(self, world: RunContext) -> str:
-        if await self._there(world):
+    async def skip(self, context: RunContext) -> str:
+        if await self._there(context):
             return ""
         names = " and no ".join(role.value for role in self.subscribers)
         return f"there is no {names}{', or none with an instance' if self.doomed else ''}"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        name = publication_name(world)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        name = publication_name(context)
         effects: list[Effect] = []
         strays: list[Effect] = []
-        for subscriber in await self._there(world):
-            databases = await world.databases(subscriber)
-            strays += [_strays(world, subscriber, database) for database in databases]
+        for subscriber in await self._there(context):
+            databases = await context.databases(subscriber)
+            strays += [_strays(context, subscriber, database) for database in databases]
             effects += [
                 SqlEffect(
-                    world,
+                    context,
                     subscriber,
                     database,
                     replication.drop_subscription(name),
@@ -65,12 +65,12 @@ class Detach(Step):
             ]
         return [effects, strays]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        name = publication_name(world)
-        there = await self._there(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        name = publication_name(context)
+        there = await self._there(context)
         for subscriber in there:
-            for database in await world.databases(subscriber):
-                async with world.connect(subscriber, database) as connection:
+            for database in await context.databases(subscriber):
+                async with context.connect(subscriber, database) as connection:
                     if await replication.subscription(connection, name) is not None:
                         raise StepFailed(
                             f"The subscription {name} in {database} is still there.",
@@ -83,27 +83,27 @@ class Detach(Step):
         )
 
 
-async def present(world: RunContext, roles: Sequence[Role], *, doomed: bool) -> list[Role]:
+async def present(context: RunContext, roles: Sequence[Role], *, doomed: bool) -> list[Role]:
     """Return those that exist; of `doomed` ones, those that have an instance to be asked.
 
     One that was given up and does not answer goes with all that is on it.
     """
     if not doomed:
-        return [role for role in roles if await world.find(role)]
-    silent = await given_up.look(world)
+        return [role for role in roles if await context.find(role)]
+    silent = await given_up.look(context)
     return [
         role
         for role in roles
-        if await world.answers(role)
+        if await context.answers(role)
         and (silent is None or silent.answers or silent.role is not role)
     ]
 
 
-def _strays(world: RunContext, subscriber: Role, database: str) -> Effect:
+def _strays(context: RunContext, subscriber: Role, database: str) -> Effect:
     """Return what drops the publication of its own writes: all are, once it serves."""
-    name = replication.strays_publication(publication_name(world))
+    name = replication.strays_publication(publication_name(context))
     key = f"{subscriber.slug}/{database}/strays/drop"
-    return dropped_publication(world, subscriber, database, name, key=key)
+    return dropped_publication(context, subscriber, database, name, key=key)
 
 
 async def _gone(connection: AsyncConnection, name: str) -> Finding:

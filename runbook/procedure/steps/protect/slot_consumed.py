@@ -14,16 +14,16 @@ from runbook.failures import Refused
 from runbook.postgres import replication
 
 
-async def refuse_if_read(world: RunContext, publisher: Role) -> None:
+async def refuse_if_read(context: RunContext, publisher: Role) -> None:
     """Refuse to go on with a clone that nobody has subscribed yet, where the slots were read.
 
     What the capture kept tells from where on they hold every write. A run that was taken over
     without its journal has kept nothing, and cannot tell.
     """
-    began = (world.fact("capture") or {}).get("from")
+    began = (context.fact("capture") or {}).get("from")
     if not began:
         return
-    async with world.connect(publisher) as connection:
+    async with context.connect(publisher) as connection:
         lags = await replication.slot_lags(connection, list(began))
     other = ReplicationPair.of(publisher).subscriber.value
     for lag in lags:

@@ -40,39 +40,39 @@ class Subscribe(Step):
         self.key = "subscribe" if subscriber is Role.BLUE_PRIME else f"subscribe-{subscriber.slug}"
         self.title = f"Subscribe {subscriber.value}"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(world, self.publisher)
-        await self._refuse_a_late_clone(world, databases)
-        leftovers = await self._leftovers(world)
-        password = PasswordEffect(world, self.publisher, self.subscriber, databases)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        databases = await captured_databases(context, self.publisher)
+        await self._refuse_a_late_clone(context, databases)
+        leftovers = await self._leftovers(context)
+        password = PasswordEffect(context, self.publisher, self.subscriber, databases)
         return [
             leftovers,
             [password],
-            [self._subscription(world, password, databases, database) for database in databases],
+            [self._subscription(context, password, databases, database) for database in databases],
         ]
 
-    async def _refuse_a_late_clone(self, world: RunContext, databases: Sequence[str]) -> None:
+    async def _refuse_a_late_clone(self, context: RunContext, databases: Sequence[str]) -> None:
         """Refuse a subscriber that never followed, where the slots were read by another one."""
-        followed = (world.fact("subscribed") or {}).get("resource_id")
-        if followed == world.bound(self.subscriber):
+        followed = (context.fact("subscribed") or {}).get("resource_id")
+        if followed == context.bound(self.subscriber):
             return
-        name = publication_name(world)
+        name = publication_name(context)
         for database in databases:
-            async with world.connect(self.subscriber, database) as connection:
+            async with context.connect(self.subscriber, database) as connection:
                 if await replication.subscription(connection, name) is not None:
                     return
-        await refuse_if_read(world, self.publisher)
+        await refuse_if_read(context, self.publisher)
 
-    async def _leftovers(self, world: RunContext) -> list[Effect]:
+    async def _leftovers(self, context: RunContext) -> list[Effect]:
         """Return what removes the subscriptions that a clone carries over from its source."""
-        own = publication_name(world)
+        own = publication_name(context)
         effects: list[Effect] = []
-        for database in await world.databases(self.subscriber):
-            async with world.connect(self.subscriber, database) as connection:
+        for database in await context.databases(self.subscriber):
+            async with context.connect(self.subscriber, database) as connection:
                 found = await catalog.subscriptions(connection)
             effects += [
                 SqlEffect(
-                    world,
+                    context,
                     self.subscriber,
                     database,
                     replication.drop_subscription(left.name),
@@ -86,28 +86,28 @@ class Subscribe(Step):
         return effects
 
     def _subscription(
-        self, world: RunContext, password: PasswordEffect, databases: Sequence[str], database: str
+        self, context: RunContext, password: PasswordEffect, databases: Sequence[str], database: str
     ) -> Effect:
         return SubscriptionEffect(
-            world,
+            context,
             self.publisher,
             self.subscriber,
             database,
             password,
-            name=publication_name(world),
-            slot=slot_name(world, databases, database),
+            name=publication_name(context),
+            slot=slot_name(context, databases, database),
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        databases = await captured_databases(world, self.publisher)
-        limits = world.plan.limits
-        name = publication_name(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        databases = await captured_databases(context, self.publisher)
+        limits = context.plan.limits
+        name = publication_name(context)
         async for _ in watch.until(
             limits.subscribe_s, every_s=limits.fast_poll_s, what="the apply workers to run"
         ):
             waiting = []
             for database in databases:
-                async with world.connect(self.subscriber, database) as connection:
+                async with context.connect(self.subscriber, database) as connection:
                     found = await replication.subscription(connection, name)
                 if found is None or not found.enabled:
                     raise StepFailed(
@@ -123,7 +123,7 @@ class Subscribe(Step):
                 watch.evidence(
                     f"apply workers run in {', '.join(databases)}",
                     key="subscribed",
-                    value={"resource_id": world.bound(self.subscriber)},
+                    value={"resource_id": context.bound(self.subscriber)},
                 )
                 watch.evidence("", key=DETACHED, value=[])
                 return
@@ -147,12 +147,12 @@ class PasswordEffect(Effect):
     """
 
     def __init__(
-        self, world: RunContext, publisher: Role, subscriber: Role, databases: Sequence[str]
+        self, context: RunContext, publisher: Role, subscriber: Role, databases: Sequence[str]
     ) -> None:
         self.stakes = Stakes(Stake.CHANGE, publisher)
-        self.key = f"{publisher.slug}/{replication_role(world)}/password"
-        self.title = f"set a new password for {replication_role(world)}"
-        self._world = world
+        self.key = f"{publisher.slug}/{replication_role(context)}/password"
+        self.title = f"set a new password for {replication_role(context)}"
+        self._context = context
         self._publisher = publisher
         self._subscriber = subscriber
         self._databases = databases
@@ -161,8 +161,8 @@ class PasswordEffect(Effect):
 
     async def read_by(self, slot: str) -> Finding:
         """Tell whether a slot is read by one who knows the password that stands."""
-        kept = (self._world.done(self.key) or {}).get("set_at")
-        async with self._world.connect(self._publisher) as connection:
+        kept = (self._context.done(self.key) or {}).get("set_at")
+        async with self._context.connect(self._publisher) as connection:
             since = await replication.streaming_since(connection, slot)
         if since is None:
             return no(f"nobody reads the slot {slot}")
@@ -172,17 +172,17 @@ class PasswordEffect(Effect):
 
     def preview(self) -> str:
         """Return the SQL; the password is hashed before it leaves this machine."""
-        role = replication_role(self._world)
+        role = replication_role(self._context)
         return f"-- on {self._publisher.value}\nALTER ROLE {role} PASSWORD '********';"
 
     async def probe(self) -> Finding:
         """Say yes when every subscription already runs with the password that stands."""
         for database in self._databases:
-            async with self._world.connect(self._subscriber, database) as connection:
-                found = await replication.subscription(connection, publication_name(self._world))
+            async with self._context.connect(self._subscriber, database) as connection:
+                found = await replication.subscription(connection, publication_name(self._context))
             if found is None or not found.enabled or found.worker_pid is None:
                 return no(f"the subscription in {database} does not run yet")
-            reading = await self.read_by(slot_name(self._world, self._databases, database))
+            reading = await self.read_by(slot_name(self._context, self._databases, database))
             if reading.answer is not Answer.YES:
                 return reading
         return Finding(Answer.YES, "every subscription runs", reading.detail)
@@ -190,9 +190,9 @@ class PasswordEffect(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Set it."""
         with answered(self.title, self._publisher):
-            async with self._world.connect(self._publisher) as connection:
+            async with self._context.connect(self._publisher) as connection:
                 set_at = await replication.set_password(
-                    connection, replication_role(self._world), self._world.replication_password
+                    connection, replication_role(self._context), self._context.replication_password
                 )
             self.renewed = True
             return {"set_at": set_at.isoformat()}
@@ -203,7 +203,7 @@ class SubscriptionEffect(Effect):
 
     def __init__(
         self,
-        world: RunContext,
+        context: RunContext,
         publisher: Role,
         subscriber: Role,
         database: str,
@@ -216,7 +216,7 @@ class SubscriptionEffect(Effect):
         self.stakes = Stakes(Stake.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/subscription"
         self.title = f"subscribe {database} of {subscriber.value} to slot {slot}"
-        self._world = world
+        self._context = context
         self._publisher = publisher
         self._subscriber = subscriber
         self._database = database
@@ -243,7 +243,7 @@ class SubscriptionEffect(Effect):
 
     async def probe(self) -> Finding:
         """Look for a subscription that runs, with the password that stands."""
-        async with self._world.connect(self._subscriber, self._database) as connection:
+        async with self._context.connect(self._subscriber, self._database) as connection:
             found = await replication.subscription(connection, self._name)
         if found is None:
             return no(f"there is no subscription {self._name}")
@@ -265,19 +265,19 @@ class SubscriptionEffect(Effect):
                 now=f"Nothing was changed; the slots of {self._publisher.value} keep every write.",
                 todo="Run the step again: it sets a new password for all of them.",
             )
-        target = await self._world.target(self._publisher)
-        credentials = self._world.plan.credentials
+        target = await self._context.target(self._publisher)
+        credentials = self._context.plan.credentials
         conninfo = replication.subscriber_conninfo(
             host=target.host,
             port=target.port,
             dbname=self._database,
-            user=replication_role(self._world),
-            password=self._world.replication_password,
+            user=replication_role(self._context),
+            password=self._context.replication_password,
             sslmode=replication_sslmode(credentials.sslmode),
             sslrootcert="",
         )
         with answered(self.title, self._subscriber):
-            async with self._world.connect(self._subscriber, self._database) as connection:
+            async with self._context.connect(self._subscriber, self._database) as connection:
                 found = await replication.subscription(connection, self._name)
                 await replication.publish_strays(self._name).execute(connection)
                 major = connection.info.server_version // 10000

@@ -46,22 +46,22 @@ class VerifyProtection(Step):
         of_new_blue = subscriber is Role.NEW_BLUE
         self.key = "verify-new-blue" if of_new_blue else "verify-protection"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(world, self.publisher)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        databases = await captured_databases(context, self.publisher)
         return [
-            [BarrierEffect(world, self.publisher, database, "verify") for database in databases]
+            [BarrierEffect(context, self.publisher, database, "verify") for database in databases]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         await confirm_barriers(
-            world,
+            context,
             watch,
             (self.publisher, self.subscriber),
             "verify",
-            limit_s=world.plan.limits.subscribe_s,
+            limit_s=context.plan.limits.subscribe_s,
             now=f"{serves(self.publisher)}; its slots keep every write.",
         )
-        differences = await schema_differences(world, self.publisher, self.subscriber)
+        differences = await schema_differences(context, self.publisher, self.subscriber)
         if differences:
             whole = all(each.kind == "database" for each in differences)
             raise StepFailed(
@@ -79,15 +79,18 @@ class VerifyProtection(Step):
         watch.evidence(
             "same schema on both sides",
             key="schema",
-            value={"differences": [], "at": world.now().isoformat()},
+            value={"differences": [], "at": context.now().isoformat()},
         )
-        refuse_while_rows_differ(world)
-        since = world.now()
+        refuse_while_rows_differ(context)
+        since = context.now()
         watch.evidence("verified", key=VERIFIED, value={"at": since.isoformat()})
         await verdicts.await_protected(
-            world, watch, since=since, now=f"{serves(self.publisher)}; its slots keep every write."
+            context,
+            watch,
+            since=since,
+            now=f"{serves(self.publisher)}; its slots keep every write.",
         )
-        watch.evidence(f"protected: {(world.fact('protection') or {}).get('text', '')}")
+        watch.evidence(f"protected: {(context.fact('protection') or {}).get('text', '')}")
         watch.result(Result.PROTECTED if self.publisher is Role.NEW_BLUE else Result.ROLLED_BACK)
 
 
@@ -96,9 +99,9 @@ def serves(role: Role) -> str:
     return f"{role.value.capitalize()} serves"
 
 
-def refuse_while_rows_differ(world: RunContext) -> None:
+def refuse_while_rows_differ(context: RunContext) -> None:
     """Fail while a table is known to differ: what it lacks no lag and no apply worker brings."""
-    if left := diverged.left(world):
+    if left := diverged.left(context):
         raise StepFailed(
             f"The rows of {counted(len(left), 'table')} differ: {'; '.join(map(str, left[:5]))}.",
             now="New blue has every write. A rollback would lose what these tables lack.",
@@ -107,10 +110,10 @@ def refuse_while_rows_differ(world: RunContext) -> None:
         )
 
 
-async def schema_differences(world: RunContext, publisher: Role, subscriber: Role) -> list[Drift]:
+async def schema_differences(context: RunContext, publisher: Role, subscriber: Role) -> list[Drift]:
     """Return how the schemas differ to the harm of a rollback; empty: they do not."""
-    look = SchemaSurvey(world, publication_name(world))
-    databases = await captured_databases(world, publisher)
+    look = SchemaSurvey(context, publication_name(context))
+    databases = await captured_databases(context, publisher)
     found = await look.look(ReplicationPair(publisher, subscriber), databases)
     return [drift for drift in found if drift.breaks]
 
@@ -118,10 +121,10 @@ async def schema_differences(world: RunContext, publisher: Role, subscriber: Rol
 class BarrierEffect(Effect):
     """A logical message in one database, whose position the subscriber must confirm past."""
 
-    def __init__(self, world: RunContext, publisher: Role, database: str, purpose: str) -> None:
+    def __init__(self, context: RunContext, publisher: Role, database: str, purpose: str) -> None:
         self.key = barrier_key(publisher, database, purpose)
         self.title = f"emit a logical message in {database} of {publisher.value}"
-        self._world = world
+        self._context = context
         self._publisher = publisher
         self._database = database
 
@@ -139,7 +142,7 @@ class BarrierEffect(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Emit it and keep its position."""
         with answered(self.title, self._publisher):
-            async with self._world.connect(self._publisher, self._database) as connection:
+            async with self._context.connect(self._publisher, self._database) as connection:
                 return {"lsn": await replication.emit_barrier(connection)}
 
 
@@ -162,7 +165,8 @@ async def require_slot(
         return
     raise StepFailed(
         f"The slot {slot} of database {database} on {publisher.value} is "
-        f"{'gone' if found is None else 'lost'}: {ReplicationPair.of(publisher).subscriber.value} does not "
+        f"{'gone' if found is None else 'lost'}: "
+        f"{ReplicationPair.of(publisher).subscriber.value} does not "
         "have every write.",
         now=f"What was written since it went is on {publisher.value} alone. {now}",
         todo="Stay on the new version. A new way back takes a new capture, clone and subscription."
@@ -172,7 +176,7 @@ async def require_slot(
 
 
 async def confirm_barriers(
-    world: RunContext,
+    context: RunContext,
     watch: Watch,
     sides: tuple[Role, Role],
     purpose: str,
@@ -187,22 +191,22 @@ async def confirm_barriers(
     over.
     """
     publisher, subscriber = sides
-    databases = await captured_databases(world, publisher)
+    databases = await captured_databases(context, publisher)
     wanted = {
-        database: int((world.done(barrier_key(publisher, database, purpose)) or {})["lsn"])
+        database: int((context.done(barrier_key(publisher, database, purpose)) or {})["lsn"])
         for database in databases
     }
-    workers = Workers(world, subscriber, now)
+    workers = Workers(context, subscriber, now)
     paces = {database: Pace(lsn) for database, lsn in wanted.items()}
     async for _ in watch.until(
         limit_s,
-        every_s=min(0.1, world.plan.limits.fast_poll_s),
+        every_s=min(0.1, context.plan.limits.fast_poll_s),
         what=f"{subscriber.value} to confirm past the barrier",
     ):
         behind = []
-        async with world.connect(publisher) as connection:
+        async with context.connect(publisher) as connection:
             for database, lsn in wanted.items():
-                slot = slot_name(world, databases, database)
+                slot = slot_name(context, databases, database)
                 if await replication.confirmed_past(connection, slot, lsn) is True:
                     continue
                 (lag,) = await replication.slot_lags(connection, [slot])
@@ -247,17 +251,17 @@ class Bake(Step):
             "go forward again, or to settle" if old else "rollback or to commit"
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        bake_s = world.plan.protection.bake_s
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        bake_s = context.plan.protection.bake_s
         if bake_s:
             async for waited in watch.until(bake_s + 1, every_s=1, what="the end of the bake"):
                 watch.progress(f"baking, {max(0.0, bake_s - waited):.0f} s left", waited / bake_s)
                 if waited >= bake_s:
                     break
         await verdicts.await_protected(
-            world,
+            context,
             watch,
-            since=world.now(),
+            since=context.now(),
             now=f"{serves(self.publisher)}. {self.subscriber.value.capitalize()} does not have "
             "every write, or that is not known.",
         )

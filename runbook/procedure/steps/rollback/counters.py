@@ -36,22 +36,24 @@ class Drain(Step):
             f"The last acknowledged write must be on {subscriber.value} before it takes over."
         )
 
-    async def skip(self, world: RunContext) -> str:
-        if detached(world, self.subscriber):
+    async def skip(self, context: RunContext) -> str:
+        if detached(context, self.subscriber):
             return f"{self.subscriber.value} was drained before it was detached"
         return ""
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(world, self.publisher)
-        return [[BarrierEffect(world, self.publisher, database, "drain") for database in databases]]
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        databases = await captured_databases(context, self.publisher)
+        return [
+            [BarrierEffect(context, self.publisher, database, "drain") for database in databases]
+        ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         await confirm_barriers(
-            world,
+            context,
             watch,
             (self.publisher, self.subscriber),
             "drain",
-            limit_s=world.plan.limits.drain_s,
+            limit_s=context.plan.limits.drain_s,
             now=f"The applications are stopped; {self.publisher.value} has every write.",
         )
 
@@ -59,11 +61,13 @@ class Drain(Step):
 class SequencesEffect(Effect):
     """One database's sequences, set in one statement to exactly what the publisher has."""
 
-    def __init__(self, world: RunContext, publisher: Role, subscriber: Role, database: str) -> None:
+    def __init__(
+        self, context: RunContext, publisher: Role, subscriber: Role, database: str
+    ) -> None:
         self.stakes = Stakes(Stake.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/sequences"
         self.title = f"set the sequences of {database} on {subscriber.value}"
-        self._world = world
+        self._context = context
         self._publisher = publisher
         self._subscriber = subscriber
         self._database = database
@@ -85,8 +89,8 @@ class SequencesEffect(Effect):
 
     async def _differences(self) -> list[str]:
         async with (
-            self._world.connect(self._publisher, self._database) as left,
-            self._world.connect(self._subscriber, self._database) as right,
+            self._context.connect(self._publisher, self._database) as left,
+            self._context.connect(self._subscriber, self._database) as right,
         ):
             return sequences.differences(await sequences.read(left), await sequences.read(right))
 
@@ -94,8 +98,8 @@ class SequencesEffect(Effect):
         """Set them and check the result of each."""
         with answered(self.title, self._subscriber):
             async with (
-                self._world.connect(self._publisher, self._database) as left,
-                self._world.connect(self._subscriber, self._database) as right,
+                self._context.connect(self._publisher, self._database) as left,
+                self._context.connect(self._subscriber, self._database) as right,
             ):
                 wanted = await sequences.read(left)
                 if back := await sequences.set_back_in_use(right, wanted):
@@ -135,19 +139,19 @@ class SyncSequences(Step):
         self.subscriber = subscriber
         self.undo = f"Not needed: {subscriber.value} is not in use."
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         return [
             [
-                SequencesEffect(world, self.publisher, self.subscriber, database)
-                for database in await captured_databases(world, self.publisher)
+                SequencesEffect(context, self.publisher, self.subscriber, database)
+                for database in await captured_databases(context, self.publisher)
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        for database in await captured_databases(world, self.publisher):
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        for database in await captured_databases(context, self.publisher):
             async with (
-                world.connect(self.publisher, database) as left,
-                world.connect(self.subscriber, database) as right,
+                context.connect(self.publisher, database) as left,
+                context.connect(self.subscriber, database) as right,
             ):
                 wanted = await sequences.read(left)
                 differences = sequences.differences(wanted, await sequences.read(right))
@@ -174,18 +178,18 @@ class Compare(Step):
         self.publisher = publisher
         self.subscriber = subscriber
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        plan = world.plan.compare
-        databases = await captured_databases(world, self.publisher)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        plan = context.plan.compare
+        databases = await captured_databases(context, self.publisher)
         ends = monotonic() + (0 if plan.mode is CompareMode.COUNTS else plan.hash_budget_s)
-        known = diverged.left(world)
+        known = diverged.left(context)
         left, different, unproved = known, [], 0
-        since = await comparing.position(world, self.publisher)
-        lost = {each.name for each in diverged.given_up(world)}
+        since = await comparing.position(context, self.publisher)
+        lost = {each.name for each in diverged.given_up(context)}
         for place, database in enumerate(databases):
             # What one database leaves of the time is the others'.
             budget_s = max(0.0, ends - monotonic()) / (len(databases) - place)
-            result = await self._compare(world, watch, database, budget_s)
+            result = await self._compare(context, watch, database, budget_s)
             differ = [
                 Differing(database, t.schema, t.table, t.rows_left, t.rows_right, "comparison")
                 for t in result.different
@@ -220,25 +224,25 @@ class Compare(Step):
                     "again then."
                 ),
             )
-        await cutover.prove_equal_still(world, watch, self.publisher, self.subscriber)
+        await cutover.prove_equal_still(context, watch, self.publisher, self.subscriber)
         if not unproved:
-            unreplicated.proved(world, watch.evidence, since)
-        if world.fact(DIFFERENT):
+            unreplicated.proved(context, watch.evidence, since)
+        if context.fact(DIFFERENT):
             watch.evidence("what differed before is equal now", key=DIFFERENT, value=[])
-        late_writes.forget(world, watch)
+        late_writes.forget(context, watch)
 
     async def _compare(
-        self, world: RunContext, watch: Watch, database: str, budget_s: float
+        self, context: RunContext, watch: Watch, database: str, budget_s: float
     ) -> fenced.Comparison:
-        plan = world.plan.compare
-        left, right = await world.target(self.publisher), await world.target(self.subscriber)
+        plan = context.plan.compare
+        left, right = await context.target(self.publisher), await context.target(self.subscriber)
         return await fenced.compare_databases(
-            world.connector(left, database),
-            world.connector(right, database),
+            context.connector(left, database),
+            context.connector(right, database),
             budget_s=budget_s,
             share=plan.sampled_share if plan.mode is CompareMode.SAMPLED else 1.0,
             # No count and no sample clears what is known to differ.
-            first=[(t.schema, t.table) for t in diverged.left(world) if t.database == database],
+            first=[(t.schema, t.table) for t in diverged.left(context) if t.database == database],
             parallel=plan.parallel,
             progress=lambda what, fraction: watch.progress(f"{database}: {what}", fraction),
         )

@@ -33,14 +33,14 @@ class SwitchEndpoint(Step):
         self.why = f"From here on the applications find the {version} version."
         self.undo = f"The same the other way round; {away.value} is kept, closed."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        if world.plan.endpoint.method is not EndpointMethod.MANUAL:
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        if context.plan.endpoint.method is not EndpointMethod.MANUAL:
             return ()
-        target = await world.cluster(self.to)
+        target = await context.cluster(self.to)
         # A person leads them there, which opens it as any change would.
-        await world.still_held()
+        await context.still_held()
         opening = Stakes(Stake.OPEN, self.to)
-        serving.refuse_unless_agreed(world, await serving.look(world), [opening])
+        serving.refuse_unless_agreed(context, await serving.look(context), [opening])
         return (
             Gate(
                 key="endpoint-switched",
@@ -52,57 +52,57 @@ class SwitchEndpoint(Step):
             ),
         )
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        match world.plan.endpoint.method:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        match context.plan.endpoint.method:
             case EndpointMethod.RENAME:
-                return await self._renames(world)
+                return await self._renames(context)
             case EndpointMethod.ROUTE53:
-                return [[await self._record(world)]]
+                return [[await self._record(context)]]
             case EndpointMethod.COMMAND:
-                return [[await self._command(world)]]
+                return [[await self._command(context)]]
             case EndpointMethod.MANUAL:
                 return ()
 
-    async def _renames(self, world: RunContext) -> Sequence[Wave]:
-        name = world.plan.cluster.identifier
+    async def _renames(self, context: RunContext) -> Sequence[Wave]:
+        name = context.plan.cluster.identifier
         aside = (
-            blue_prime_name(world)
+            blue_prime_name(context)
             if self.away is Role.BLUE_PRIME
-            else f"{name[:40]}-new-{world.run}"
+            else f"{name[:40]}-new-{context.run}"
         )
-        taken = [await rename(world, self.to, name, Stake.OPEN)]
-        if await world.find(self.away) is None:
+        taken = [await rename(context, self.to, name, Stake.OPEN)]
+        if await context.find(self.away) is None:
             # It is gone from AWS, and its name is free.
             return [taken]
-        return [[await rename(world, self.away, aside, Stake.CLOSE)], taken]
+        return [[await rename(context, self.away, aside, Stake.CLOSE)], taken]
 
-    async def _record(self, world: RunContext) -> Effect:
-        plan = world.plan.endpoint
-        target = await world.cluster(self.to)
+    async def _record(self, context: RunContext) -> Effect:
+        plan = context.plan.endpoint
+        target = await context.cluster(self.to)
 
         async def probe() -> Finding:
-            found = await world.aws.route53.record(plan.hosted_zone_id, plan.record)
+            found = await context.aws.route53.record(plan.hosted_zone_id, plan.record)
             if found is None:
                 return no(f"{plan.record} has no CNAME")
             there = target.endpoint in found.values
             return (yes if there else no)(f"{plan.record} leads to {', '.join(found.values)}")
 
         async def settled() -> str:
-            change = (world.done(f"{plan.record}/{self.to.slug}") or {}).get("change")
+            change = (context.done(f"{plan.record}/{self.to.slug}") or {}).get("change")
             if change is None:
                 return ""
-            if await world.aws.route53.in_sync(str(change)):
+            if await context.aws.route53.in_sync(str(change)):
                 return ""
             return f"Route 53 change {change} has not reached every server yet"
 
         return PatientEffect(
-            world,
+            context,
             upsert_cname_call(
                 plan.hosted_zone_id,
                 plan.record,
                 target.endpoint,
                 ttl_s=plan.ttl_s,
-                comment=f"blueprime run {world.run}",
+                comment=f"blueprime run {context.run}",
             ),
             key=f"{plan.record}/{self.to.slug}",
             title=f"point {plan.record} to {target.endpoint}",
@@ -112,21 +112,21 @@ class SwitchEndpoint(Step):
             stakes=Stakes(Stake.OPEN, self.to),
         )
 
-    async def _command(self, world: RunContext) -> Effect:
-        plan = world.plan.endpoint
-        target = await world.cluster(self.to)
+    async def _command(self, context: RunContext) -> Effect:
+        plan = context.plan.endpoint
+        target = await context.cluster(self.to)
         return CommandEffect(
-            world.plan,
+            context.plan,
             (*plan.command, target.endpoint, str(target.port)),
             key=f"{self.to.slug}/endpoint-command",
             title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
             stakes=Stakes(Stake.OPEN, self.to),
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        target = await world.cluster(self.to)
-        if world.plan.endpoint.method is EndpointMethod.RENAME:
-            name = world.plan.cluster.identifier
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        target = await context.cluster(self.to)
+        if context.plan.endpoint.method is EndpointMethod.RENAME:
+            name = context.plan.cluster.identifier
             if target.identifier != name:
                 raise StepFailed(
                     f"{self.to.value} is named {target.identifier}, not {name}.",
@@ -134,38 +134,38 @@ class SwitchEndpoint(Step):
                     todo="Run the step again.",
                 )
         # Connecting anew proves that the endpoint leads to this cluster: DNS may trail a rename.
-        await world.forget_connections()
-        async with world.connect(self.to) as connection:
+        await context.forget_connections()
+        async with context.connect(self.to) as connection:
             watch.evidence(
                 f"{self.to.value} answers at {connection.info.host}:{connection.info.port}",
                 key="endpoint",
                 value={"on": self.to.value},
             )
-        for name in await nobody_inside(world, (self.away,)):
+        for name in await nobody_inside(context, (self.away,)):
             watch.evidence(f"{name} does not answer: who is still on it was not seen")
 
 
-async def rename(world: RunContext, role: Role, name: str, stake: Stake) -> Effect:
+async def rename(context: RunContext, role: Role, name: str, stake: Stake) -> Effect:
     """Return the renaming of a role's cluster; its instances keep their names and endpoints.
 
     `stake`: whether it takes the name from the cluster, or leads the applications there.
     """
-    resource_id = world.resource_id(role)
-    before = await world.cluster(role)
+    resource_id = context.resource_id(role)
+    before = await context.cluster(role)
 
     async def probe() -> Finding:
-        now = await world.rds.cluster_by_resource_id(resource_id)
+        now = await context.rds.cluster_by_resource_id(resource_id)
         if now is None:
             return unknown(f"{resource_id} is not listed")
         if now.identifier == name:
             return yes(f"{resource_id} is named {name}")
-        taken = await world.rds.cluster(name)
+        taken = await context.rds.cluster(name)
         if taken is not None and taken.resource_id != resource_id:
             return no(f"{resource_id} is named {now.identifier}; {name} is {taken.resource_id}")
         return no(f"{resource_id} is named {now.identifier}")
 
     async def settled() -> str:
-        now = await world.rds.cluster_by_resource_id(resource_id)
+        now = await context.rds.cluster_by_resource_id(resource_id)
         if now is None:
             return f"{resource_id} is not listed yet"
         if now.identifier != name or not now.available:
@@ -173,7 +173,7 @@ async def rename(world: RunContext, role: Role, name: str, stake: Stake) -> Effe
         return ""
 
     return PatientEffect(
-        world,
+        context,
         Call(
             "rds",
             "ModifyDBCluster",
@@ -187,6 +187,6 @@ async def rename(world: RunContext, role: Role, name: str, stake: Stake) -> Effe
         title=f"rename {role.value} from {before.identifier} to {name}",
         probe=probe,
         settled=settled,
-        settle_limit_s=world.plan.limits.rename_s,
+        settle_limit_s=context.plan.limits.rename_s,
         stakes=Stakes(stake, role),
     )

@@ -46,19 +46,19 @@ class Assess(Step):
         self.protects = protects
         self.title = f"Assess the way {'forward' if to is Role.NEW_BLUE else 'back'}"
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        return late_writes.lost_gates(world) if self.to is Role.OLD_BLUE else drain.gates(world)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        return late_writes.lost_gates(context) if self.to is Role.OLD_BLUE else drain.gates(context)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        found = await deployment(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        found = await deployment(context)
         if found is not None and found.status != COMPLETED:
             raise Refused(
                 f"The deployment is {found.status}: the switchover has not been completed.",
                 now="Nothing was changed.",
                 todo="Wait for it to end; if AWS called it off, go on with the upgrade, or abort.",
             )
-        serving = await world.cluster(self.away)
-        target = await world.cluster(self.to)
+        serving = await context.cluster(self.away)
+        target = await context.cluster(self.to)
         if not target.available:
             raise Refused(
                 f"{self.to.value} ({target.identifier}) is {target.status}.",
@@ -70,25 +70,25 @@ class Assess(Step):
             f"to {target.identifier} {target.engine_version}"
         )
         await name_consumers(
-            world,
+            context,
             watch,
             self.away,
             todo=f"It is not on {self.to.value}: make it anew there before the applications start, "
             "or its reader misses what they write.",
         )
         if self.to is not Role.OLD_BLUE:
-            await self._subscribed(world, watch)
+            await self._subscribed(context, watch)
         else:
-            await late_writes.refuse_if_written(world, watch, self.away)
+            await late_writes.refuse_if_written(context, watch, self.away)
         if self.protects:
-            await self._can_publish(world)
+            await self._can_publish(context)
         if self.to is not Role.OLD_BLUE:
-            captured = await captured_databases(world, self.away)
+            captured = await captured_databases(context, self.away)
             await new_databases.refuse_or_name(
-                world, watch, ReplicationPair(self.away, self.to), captured
+                context, watch, ReplicationPair(self.away, self.to), captured
             )
             await refuse_unless_alike(
-                world,
+                context,
                 watch,
                 self.away,
                 self.to,
@@ -96,23 +96,23 @@ class Assess(Step):
                 todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
                 "the step again, which also lets you accept them by name.",
             )
-        await keep_logins(world, watch, self.away)
+        await keep_logins(context, watch, self.away)
 
-    async def _subscribed(self, world: RunContext, watch: Watch) -> None:
-        if detached(world, self.to):
+    async def _subscribed(self, context: RunContext, watch: Watch) -> None:
+        if detached(context, self.to):
             watch.evidence(
                 f"{self.to.value} was drained and detached behind this fence; compare proves anew "
                 "that it has every row"
             )
             return
-        name = publication_name(world)
-        databases = await captured_databases(world, self.away)
-        async with world.connect(self.away) as connection:
+        name = publication_name(context)
+        databases = await captured_databases(context, self.away)
+        async with context.connect(self.away) as connection:
             for database in databases:
-                slot = slot_name(world, databases, database)
+                slot = slot_name(context, databases, database)
                 await require_slot(connection, self.away, slot, database)
         for database in databases:
-            async with world.connect(self.to, database) as connection:
+            async with context.connect(self.to, database) as connection:
                 found = await replication.subscription(connection, name)
             if found is None or not found.enabled or found.worker_pid is None or found.copying:
                 state = "missing" if found is None else "not running"
@@ -125,20 +125,20 @@ class Assess(Step):
                     todo="Take the way that finishes protecting first, or mend the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
-        if (world.fact("traffic") or {}).get("open", True):
+        if (context.fact("traffic") or {}).get("open", True):
             now = f"Nothing was changed: {serves(self.away)} as before."
-            await drain.refuse_if_slow(world, watch, self.away, self.to, now=now)
+            await drain.refuse_if_slow(context, watch, self.away, self.to, now=now)
 
-    async def _can_publish(self, world: RunContext) -> None:
+    async def _can_publish(self, context: RunContext) -> None:
         """Refuse where the capture would fail inside the fence, with the applications down."""
-        databases = await world.databases(self.to)
-        async with world.connect(self.to) as connection:
+        databases = await context.databases(self.to)
+        async with context.connect(self.to) as connection:
             settings = await catalog.settings(connection, ("wal_level", "max_replication_slots"))
             found = await catalog.replication_slots(connection)
         # The watch's own are temporary, and gone with the subscriptions.
         slots = [slot for slot in found if not slot.temporary]
         free = int(settings["max_replication_slots"].value) - len(slots)
-        own = sum(slot.name.startswith(world.sql_name()) for slot in slots)
+        own = sum(slot.name.startswith(context.sql_name()) for slot in slots)
         lacks = []
         if settings["wal_level"].value != "logical":
             lacks.append(f"wal_level is {settings['wal_level'].value}, not logical")
@@ -167,28 +167,28 @@ class CloseSide(Step):
         self.key = f"close-{role.slug}"
         self.title = f"Close {role.value}"
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
         if self.successor is None:
             return ()
         if self.successor is Role.OLD_BLUE:
-            return late_writes.lost_gates(world)
-        return cutover.closed_gates(world)
+            return late_writes.lost_gates(context)
+        return cutover.closed_gates(context)
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
         return [
             [
-                read_only_effect(world, self.role, database, on=True)
-                for database in await world.databases(self.role)
+                read_only_effect(context, self.role, database, on=True)
+                for database in await context.databases(self.role)
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
         # The last look before another cluster is opened: what is written from here on stays here.
         if self.successor is Role.OLD_BLUE:
-            await late_writes.refuse_if_written(world, watch, self.role)
+            await late_writes.refuse_if_written(context, watch, self.role)
         elif self.successor is not None:
-            await cutover.prove_closed(world, watch, self.role, self.successor)
+            await cutover.prove_closed(context, watch, self.role, self.successor)
 
 
 class OpenSide(Step):
@@ -203,18 +203,18 @@ class OpenSide(Step):
         self.key = f"open-{role.slug}"
         self.title = f"Open {role.value}"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        databases = await world.databases(self.role)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        databases = await context.databases(self.role)
         open_up: list[Effect] = [
-            read_only_effect(world, self.role, database, on=False) for database in databases
+            read_only_effect(context, self.role, database, on=False) for database in databases
         ]
-        refresh: list[Effect] = [RefreshViews(world, self.role, name) for name in databases]
+        refresh: list[Effect] = [RefreshViews(context, self.role, name) for name in databases]
         return [open_up, refresh]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
-        for database in await world.databases(self.role):
-            name_stale_views(world, watch, self.role, database)
+        for database in await context.databases(self.role):
+            name_stale_views(context, watch, self.role, database)
 
 
 def refresh_key(role: Role, database: str) -> str:
@@ -222,10 +222,10 @@ def refresh_key(role: Role, database: str) -> str:
     return f"{role.slug}/{database}/refresh"
 
 
-def name_stale_views(world: RunContext, watch: Watch, role: Role, database: str) -> None:
+def name_stale_views(context: RunContext, watch: Watch, role: Role, database: str) -> None:
     """Warn of each materialized view that was not refreshed: it shows what it showed before."""
     key = refresh_key(role, database)
-    skipped = dict((world.done(key) or {}).get("skipped") or {})
+    skipped = dict((context.done(key) or {}).get("skipped") or {})
     reasons = "; ".join(f"{view}: {why}" for view, why in skipped.items())
     views = counted(len(skipped), "materialized view was", "materialized views were")
     words = f"{views} not refreshed in {database} on {role.value}: {reasons}. What is "
@@ -236,10 +236,10 @@ def name_stale_views(world: RunContext, watch: Watch, role: Role, database: str)
 class RefreshViews(Effect):
     """One database's materialized views: replication does not carry them."""
 
-    def __init__(self, world: RunContext, role: Role, database: str) -> None:
+    def __init__(self, context: RunContext, role: Role, database: str) -> None:
         self.key = refresh_key(role, database)
         self.title = f"refresh the materialized views of {database}"
-        self._world = world
+        self._context = context
         self._role = role
         self._database = database
 
@@ -257,9 +257,9 @@ class RefreshViews(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Refresh them, within the fence's limit: the applications wait for it."""
         with answered(self.title, self._role):
-            async with self._world.connect(self._role, self._database) as connection:
+            async with self._context.connect(self._role, self._database) as connection:
                 done = await maintenance.refresh_materialized_views(
-                    connection, limit_s=self._world.plan.fence.limit_s
+                    connection, limit_s=self._context.plan.fence.limit_s
                 )
             return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
 
@@ -277,12 +277,12 @@ class RollbackSettled(Step):
     def __init__(self, on: Role) -> None:
         self.on = on
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        new_blue = await world.cluster(Role.NEW_BLUE)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        new_blue = await context.cluster(Role.NEW_BLUE)
 
         async def probe() -> Finding:
-            tags = await world.rds.tags(new_blue.arn)
-            marked = tags.get(RUN_TAG) == world.run
+            tags = await context.rds.tags(new_blue.arn)
+            marked = tags.get(RUN_TAG) == context.run
             return (yes if marked else no)(
                 f"{new_blue.identifier} is {'' if marked else 'not '}marked"
             )
@@ -290,12 +290,12 @@ class RollbackSettled(Step):
         mark = Call(
             "rds",
             "AddTagsToResource",
-            {"ResourceName": new_blue.arn, "Tags": tag_rows(world.tags)},
+            {"ResourceName": new_blue.arn, "Tags": tag_rows(context.tags)},
         )
         return [
             [
                 ApiEffect(
-                    world.aws,
+                    context.aws,
                     mark,
                     key=f"{new_blue.resource_id}/mark",
                     title=f"mark {new_blue.identifier} as made by this run, for cleanup",
@@ -304,17 +304,17 @@ class RollbackSettled(Step):
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        serving = await world.cluster(self.on)
-        async with world.connect(self.on) as connection:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        serving = await context.cluster(self.on)
+        async with context.connect(self.on) as connection:
             watch.evidence(
                 f"{serving.identifier} serves on {serving.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
             )
         # Old blue is gone back to uncompared: what was accepted is of another side.
-        for words in world.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
+        for words in context.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
             watch.evidence(f"as accepted before: {words}")
-        if current_pair(world).publisher is self.on and world.fact("slots"):
+        if current_pair(context).publisher is self.on and context.fact("slots"):
             watch.evidence(
                 "new blue follows, closed: going forward again would lose nothing. Until you go, "
                 "or settle, slots on blue prime hold the way open"

@@ -46,14 +46,14 @@ HEARD = (
 """Why the way is closed while the cluster is heard of, and what to do."""
 
 
-def loss(world: RunContext) -> str:
+def loss(context: RunContext) -> str:
     """Return how far the one that follows was behind when that was last known, when it was, and
     what it was never fed.
     """
-    value = world.live()
+    value = context.live()
     lags = () if value is None else boards.from_json(value).last_lags
     said = [] if lags else ["how far it was behind is not known"]
-    if whole := new_databases.not_fed(world):
+    if whole := new_databases.not_fed(context):
         said.append(whole)
     for lag in lags:
         seconds = "for a time that is not known" if lag.seconds is None else f"{lag.seconds:.1f} s"
@@ -68,12 +68,12 @@ def _at(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-async def refuse_if_back(world: RunContext, away: Role) -> None:
+async def refuse_if_back(context: RunContext, away: Role) -> None:
     """Raise `Refused` where the cluster answers, or is heard of: it may serve the applications."""
-    heard = verdicts.unreached(world)
+    heard = verdicts.unreached(context)
     if heard is not None and heard.state is Serving.CUT:
         raise Refused(f"{heard.text}.", now="Nothing was changed by this step.", todo=HEARD)
-    seen = (await serving.look(world)).get(away)
+    seen = (await serving.look(context)).get(away)
     if seen is None or not seen.answers:
         return
     name = seen.cluster.identifier
@@ -82,7 +82,7 @@ async def refuse_if_back(world: RunContext, away: Role) -> None:
         f"{away.value.capitalize()} ({name}) answers, and may serve the applications.",
         now="Nothing was changed by this step.",
         todo="Take the ordinary way, which gives nothing up: branch, or blueprime auto "
-        f"{world.run} --track {track}. If the applications were stopped: branch to stay first.",
+        f"{context.run} --track {track}. If the applications were stopped: branch to stay first.",
     )
 
 
@@ -101,10 +101,10 @@ class ForcedAssess(Step):
             "comes back."
         )
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        await refuse_if_back(world, self.away)
-        name, away, to = world.plan.cluster.identifier, self.away.value, self.to.value
-        down = verdicts.unreached(world, fresh=False)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        await refuse_if_back(context, self.away)
+        name, away, to = context.plan.cluster.identifier, self.away.value, self.to.value
+        down = verdicts.unreached(context, fresh=False)
         since = "" if down is None else f" since {_at(down.since)} ({down.text})"
         return (
             Gate(
@@ -112,7 +112,7 @@ class ForcedAssess(Step):
                 question=(
                     f"Give up {away}, which does not answer{since}, and take {name} to {to}? What "
                     f"{away} acknowledged and {to} has not received is lost. Last known: "
-                    f"{loss(world)}. Whatever was written after that look is lost, too."
+                    f"{loss(context)}. Whatever was written after that look is lost, too."
                 ),
                 reversible=(
                     f"Not once the applications write on {to}. {away.capitalize()} is kept, and "
@@ -125,17 +125,17 @@ class ForcedAssess(Step):
             ),
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        target = await world.cluster(self.to)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        target = await context.cluster(self.to)
         if not target.available:
             raise Refused(
                 f"{self.to.value.capitalize()} ({target.identifier}) is {target.status}.",
                 now="Nothing was changed.",
                 todo="Wait until it is available, then run the step again.",
             )
-        async with world.connect(self.to) as connection:
+        async with context.connect(self.to) as connection:
             place = f"{connection.info.host}:{connection.info.port}"
-        lost = loss(world)
+        lost = loss(context)
         watch.evidence(
             f"{self.to.value} answers at {place}; given up: {lost}", key=LOSS, value=lost
         )
@@ -152,20 +152,22 @@ class CutOff(StopTraffic):
         version = "old" if on is Role.BLUE_PRIME else "new"
         self.undo = f"Branch to stay on the {version} version, if {on.value} is back."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        return [each for each in await super().gates(world) if each.key.startswith(STOPPED_BY_HAND)]
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        return [
+            each for each in await super().gates(context) if each.key.startswith(STOPPED_BY_HAND)
+        ]
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        await refuse_if_back(world, self.on)
-        by_command = world.plan.traffic.stop is StopMethod.COMMAND
-        return [[self._command(world)]] if by_command else ()
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        await refuse_if_back(context, self.on)
+        by_command = context.plan.traffic.stop is StopMethod.COMMAND
+        return [[self._command(context)]] if by_command else ()
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence("", key="fence", value={"proved": False, "on": self.on.value})
         watch.evidence(
             f"the applications were told to stop; {self.on.value} cannot be asked whether they did",
             key="traffic",
-            value={"open": False, "on": "", "at": world.now().isoformat()},
+            value={"open": False, "on": "", "at": context.now().isoformat()},
         )
 
 
@@ -179,15 +181,15 @@ class ApplyReceived(Step):
         self.to = to
         self.why = f"What has arrived on {to.value} is not given up."
 
-    async def skip(self, world: RunContext) -> str:
-        return f"{self.to.value} was detached before" * detached(world, self.to)
+    async def skip(self, context: RunContext) -> str:
+        return f"{self.to.value} was detached before" * detached(context, self.to)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits, before = world.plan.limits, -1
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits, before = context.plan.limits, -1
         async for _ in watch.until(
             limits.drain_s, every_s=limits.fast_poll_s, what="the apply workers to come to an end"
         ):
-            async with world.connect(self.to) as connection:
+            async with context.connect(self.to) as connection:
                 applying = await replication.applying(connection)
             # Twice: one that has just ended a transaction may begin the next.
             if applying == before == 0:
@@ -201,19 +203,19 @@ class ApplyReceived(Step):
                 )
 
 
-def _ahead_key(world: RunContext, on: Role, database: str) -> str:
+def _ahead_key(context: RunContext, on: Role, database: str) -> str:
     """Return the key of one database's move: each stay makes its own, the last one is behind."""
-    return f"{on.slug}/{database}/sequences-ahead/{world.stay}"
+    return f"{on.slug}/{database}/sequences-ahead/{context.stay}"
 
 
 class AheadEffect(Effect):
     """One database's sequences, moved beyond what was given out where they cannot be asked."""
 
-    def __init__(self, world: RunContext, on: Role, database: str) -> None:
+    def __init__(self, context: RunContext, on: Role, database: str) -> None:
         self.stakes = Stakes(Stake.CHANGE, on)
-        self.key = _ahead_key(world, on, database)
+        self.key = _ahead_key(context, on, database)
         self.title = f"move the sequences of {database} ahead on {on.value}"
-        self._world = world
+        self._context = context
         self._on = on
         self._database = database
 
@@ -227,13 +229,13 @@ class AheadEffect(Effect):
 
     async def probe(self) -> Finding:
         """Tell by what the journal kept: a second time would move them further."""
-        done = self._world.done(self.key)
+        done = self._context.done(self.key)
         return yes("they were moved on this stay") if done is not None else no("not moved yet")
 
     async def perform(self) -> Mapping[str, Json]:
         """Move them, and check the result of each."""
         with answered(self.title, self._on):
-            async with self._world.connect(self._on, self._database) as connection:
+            async with self._context.connect(self._on, self._database) as connection:
                 moved = await ahead.ahead(connection)
                 results = await sequences.results(connection, [each.value for each in moved])
         refused = [f"{each.schema}.{each.name}: {each.reason}" for each in results if not each.set]
@@ -257,13 +259,13 @@ class SequencesAhead(Step):
             "come again."
         )
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(world, self.away)
-        return [[AheadEffect(world, self.to, name) for name in databases]]
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        databases = await captured_databases(context, self.away)
+        return [[AheadEffect(context, self.to, name) for name in databases]]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        for database in await captured_databases(world, self.away):
-            done = world.done(_ahead_key(world, self.to, database)) or {}
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        for database in await captured_databases(context, self.away):
+            done = context.done(_ahead_key(context, self.to, database)) or {}
             refused, guessed = done.get("refused") or [], done.get("guessed") or []
             watch.evidence(f"{database}: {counted(done.get('moved', 0), 'sequence')} moved ahead")
             if refused:
@@ -282,12 +284,12 @@ class ForcedOpen(OpenSide):
         super().__init__(to)
         self.away = away
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        await refuse_if_back(world, self.away)
-        return await super().effects(world)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        await refuse_if_back(context, self.away)
+        return await super().effects(context)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await super().verify(world, watch)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await super().verify(context, watch)
         watch.evidence(
             f"{self.away.value} is given up: it is to be closed as soon as it answers",
             key=given_up.FACT,
@@ -307,9 +309,9 @@ class ForcedSettled(Step):
         self.away = away
         self.to = to
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        cluster = await world.cluster(self.to)
-        async with world.connect(self.to) as connection:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        cluster = await context.cluster(self.to)
+        async with context.connect(self.to) as connection:
             watch.evidence(
                 f"{cluster.identifier} serves on {cluster.engine_version} at "
                 f"{connection.info.host}:{connection.info.port}"
@@ -317,10 +319,10 @@ class ForcedSettled(Step):
         forward = self.to is Role.NEW_BLUE
         watch.evidence(f"no way {'back' if forward else 'forward'} is held", key="slots", value=[])
         watch.evidence(
-            f"given up: {world.fact(LOSS)}. {self.away.value.capitalize()} is kept, with its "
+            f"given up: {context.fact(LOSS)}. {self.away.value.capitalize()} is kept, with its "
             f"slots: look there, once it is closed, for what {self.to.value} lacks, before it is "
             "deleted"
         )
         ended = Result.COMMITTED if forward else Result.ROLLED_BACK
         # Until the other one is closed it may take writes: nothing has ended.
-        watch.result(ended if given_up.of(world) is None else None)
+        watch.result(ended if given_up.of(context) is None else None)

@@ -24,13 +24,13 @@ UNDO = "ALTER ROLE … LOGIN, ALTER DATABASE … RESET default_transaction_read_
 class EndSessions(Effect):
     """End the clients' sessions: those that were open before it was made read-only may write."""
 
-    def __init__(self, world: RunContext, role: Role) -> None:
+    def __init__(self, context: RunContext, role: Role) -> None:
         self.stakes = Stakes(Stake.STOP, role)
         self.key = f"{role.slug}/end-sessions"
         self.title = f"end the sessions of clients on {role.value}"
-        self._world = world
+        self._context = context
         self._role = role
-        self._names = world.plan.traffic.application_roles or None
+        self._names = context.plan.traffic.application_roles or None
 
     def preview(self) -> str:
         """Return the SQL."""
@@ -38,7 +38,7 @@ class EndSessions(Effect):
 
     async def probe(self) -> Finding:
         """Look whether any is inside."""
-        async with self._world.connect(self._role) as connection:
+        async with self._context.connect(self._role) as connection:
             inside = await fence_sql.client_sessions(connection, self._names)
         return (no if inside else yes)(
             f"{counted(len(inside), 'session')} of clients on {self._role.value}"
@@ -47,24 +47,24 @@ class EndSessions(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """End them; those that come back begin read-only."""
         with answered(self.title, self._role):
-            async with self._world.connect(self._role) as connection:
+            async with self._context.connect(self._role) as connection:
                 ended = await fence_sql.terminate_sessions(connection, self._names)
         return {"ended": len(ended)}
 
 
-async def waves(world: RunContext, role: Role) -> list[Wave]:
+async def waves(context: RunContext, role: Role) -> list[Wave]:
     """Return what closes a cluster: LOGIN and sessions first, where the plan takes LOGIN."""
-    databases = await world.databases(role)
-    read_only = [read_only_effect(world, role, database, on=True) for database in databases]
-    traffic = world.plan.traffic
+    databases = await context.databases(role)
+    read_only = [read_only_effect(context, role, database, on=True) for database in databases]
+    traffic = context.plan.traffic
     if traffic.lock_roles and traffic.application_roles:
-        return [[LockRoles(world, role)], read_only]
-    return [read_only, [EndSessions(world, role)]]
+        return [[LockRoles(context, role)], read_only]
+    return [read_only, [EndSessions(context, role)]]
 
 
-async def prove(world: RunContext, watch: Watch, role: Role) -> None:
+async def prove(context: RunContext, watch: Watch, role: Role) -> None:
     """Prove that no client can write on a cluster that was given up; it is not looked for then."""
-    seen = await given_up.look(world)
+    seen = await given_up.look(context)
     if seen is None:
         watch.evidence(f"{role.value} is gone", key=given_up.FACT, value="")
         watch.warning("", key=given_up.FACT)
@@ -97,19 +97,20 @@ class ShutGivenUp(Step):
         self.key = f"close-{role.slug}"
         self.title = f"Close {role.value}, if it is back"
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        seen = await given_up.look(world)
-        return () if seen is None or seen.admission is None else await waves(world, self.role)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        seen = await given_up.look(context)
+        return () if seen is None or seen.admission is None else await waves(context, self.role)
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        seen = await given_up.look(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        seen = await given_up.look(context)
         if seen is not None and seen.admission is None:
             watch.warning(
                 f"{seen.cluster.identifier} ({self.role.value}) was given up and does not answer: "
                 "it is NOT closed, and takes writes if it comes back. While blueprime is open "
-                f"(blueprime resume {world.run}) its watch says so then, and m closes it. Keep the "
+                f"(blueprime resume {context.run}) its watch says so then, and m closes it. Keep "
+                "the "
                 "applications from reaching it until then.",
                 key=given_up.FACT,
             )
             return
-        await prove(world, watch, self.role)
+        await prove(context, watch, self.role)

@@ -23,13 +23,13 @@ async def able(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
     return sorted({role.name for role in roles} & set(names))
 
 
-async def keep_logins(world: RunContext, watch: Watch, on: Role) -> None:
+async def keep_logins(context: RunContext, watch: Watch, on: Role) -> None:
     """Keep which application roles may log in, with those from which this run took it."""
-    names = world.plan.traffic.application_roles
-    if not (world.plan.traffic.lock_roles and names):
+    names = context.plan.traffic.application_roles
+    if not (context.plan.traffic.lock_roles and names):
         return
-    async with world.connect(on) as connection:
-        found = sorted({*await able(connection, names), *locked_roles(world)})
+    async with context.connect(on) as connection:
+        found = sorted({*await able(connection, names), *locked_roles(context)})
     watch.evidence(
         f"may log in: {', '.join(found) or 'none of the application roles'}",
         key="roles.able",

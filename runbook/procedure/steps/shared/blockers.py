@@ -29,13 +29,13 @@ _GONE_S = 10.0
 _POLL_S = 0.02
 
 
-async def terminable(world: RunContext, publisher: Role) -> list[SlotBlocker]:
+async def terminable(context: RunContext, publisher: Role) -> list[SlotBlocker]:
     """Return the open write transactions whose sessions may be ended.
 
     Not those of the server or of AWS, and not the prepared ones, which no session holds: they are
     a promise to a coordinator, which alone knows whether they shall be committed.
     """
-    async with world.connect(publisher) as connection:
+    async with context.connect(publisher) as connection:
         found = await replication.slot_blockers(connection)
     return [
         each
@@ -72,10 +72,10 @@ def session_key(blocker: SlotBlocker) -> str:
 class EndBlocker(Effect):
     """End one session, known by its pid and the time at which it began."""
 
-    def __init__(self, world: RunContext, on: Role, blocker: SlotBlocker) -> None:
+    def __init__(self, context: RunContext, on: Role, blocker: SlotBlocker) -> None:
         self.key = f"{on.slug}/end/{session_key(blocker)}"
         self.title = f"end session {blocker.pid} of {blocker.role} in {blocker.database}"
-        self._world = world
+        self._context = context
         self._on = on
         self._session = (blocker.pid, blocker.backend_start)
 
@@ -94,7 +94,7 @@ class EndBlocker(Effect):
 
     async def probe(self) -> Finding:
         """Look whether the session is still there."""
-        async with self._world.connect(self._on) as connection:
+        async with self._context.connect(self._on) as connection:
             there = await self._there(connection)
         return no("it is there") if there else yes("it is gone")
 
@@ -108,7 +108,7 @@ class EndBlocker(Effect):
     async def perform(self) -> Mapping[str, Json]:
         """Tell it to end, and wait until it is gone: it has rolled back then."""
         with answered(self.title, self._on):
-            async with self._world.connect(self._on) as connection:
+            async with self._context.connect(self._on) as connection:
                 await self._statement().execute(connection)
                 ends = monotonic() + _GONE_S
                 while await self._there(connection):

@@ -7,12 +7,12 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 
 
-def after_clone(world: RunContext, source: Cluster, clone: Cluster) -> list[str]:
+def after_clone(context: RunContext, source: Cluster, clone: Cluster) -> list[str]:
     """Return what blue prime needs before applications may use it as they use production."""
     said = []
     if any(
         row["key"] == "endpoints.iam" and row["level"] != "pass"
-        for row in world.fact("preflight") or ()
+        for row in context.fact("preflight") or ()
     ):
         said.append(
             f"before a rollback: IAM policies (rds-db:connect) must allow {clone.resource_id}, "

@@ -39,17 +39,17 @@ _NAMED = 5
 """So many results are named in a sentence."""
 
 
-async def check(world: RunContext, watch: Watch) -> None:
+async def check(context: RunContext, watch: Watch) -> None:
     """Run the preflight, keep every result, and refuse on a block or an unknown.
 
     Warnings that neither the plan nor a person has acknowledged in this run are asked for.
     """
-    before = world.fact(FACT)
-    results = await preflight.run(world, progress=lambda text: watch.progress(text))
+    before = context.fact(FACT)
+    results = await preflight.run(context, progress=lambda text: watch.progress(text))
     watch.evidence(by_level(results), key=FACT, value=[result.as_json() for result in results])
     for result in in_order(results):
         watch.evidence(words(result), key=RESULT)
-    for waiver in unused(results, world.plan):
+    for waiver in unused(results, context.plan):
         watch.evidence(f"nothing answers to the waiver of {waiver.check}: {waiver.subject}")
     if before is not None:
         _tell_changes(before, results, watch)
@@ -60,7 +60,7 @@ async def check(world: RunContext, watch: Watch) -> None:
             now="Nothing was changed.",
             todo=f"First: {stopping[0].remedy} Then run the step again.",
         )
-    await _ask(world, watch, results)
+    await _ask(context, watch, results)
 
 
 def by_level(results: Iterable[Result]) -> str:
@@ -127,9 +127,9 @@ def _tell_changes(
         )
 
 
-async def _ask(world: RunContext, watch: Watch, results: Sequence[Result]) -> None:
+async def _ask(context: RunContext, watch: Watch, results: Sequence[Result]) -> None:
     """Have a person accept the warnings that are new to this run, or refuse."""
-    known = set(world.fact(ACCEPTED) or ())
+    known = set(context.fact(ACCEPTED) or ())
     asking = [result for result in results if result.asks and result.name not in known]
     if not asking:
         return

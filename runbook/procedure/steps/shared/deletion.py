@@ -14,28 +14,28 @@ from runbook.procedure.steps.shared.effects import ProbeFn, Settled, no, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 
 
-async def own(world: RunContext, role: Role) -> Cluster | None:
+async def own(context: RunContext, role: Role) -> Cluster | None:
     """Return the role's cluster if this run created it and it does not serve; refuse otherwise.
 
     None where it is gone already.
     """
-    cluster = await world.find(role)
+    cluster = await context.find(role)
     if cluster is None:
         return None
-    tags = await world.rds.tags(cluster.arn)
-    if tags.get(RUN_TAG) != world.run:
+    tags = await context.rds.tags(cluster.arn)
+    if tags.get(RUN_TAG) != context.run:
         raise Refused(
             f"{cluster.identifier} ({role.value}) does not bear this run's tag.",
             now="It was not touched.",
             todo="If it is to go, delete it by hand.",
         )
-    if cluster.identifier == world.plan.cluster.identifier:
+    if cluster.identifier == context.plan.cluster.identifier:
         raise Refused(
             f"{cluster.identifier} ({role.value}) bears the production name.",
             now="It was not touched.",
             todo="A cluster that serves is never deleted here.",
         )
-    if serves(world, role):
+    if serves(context, role):
         raise Refused(
             f"{cluster.identifier} ({role.value}) serves the applications.",
             now="It was not touched.",
@@ -44,13 +44,13 @@ async def own(world: RunContext, role: Role) -> Cluster | None:
     return cluster
 
 
-def serves(world: RunContext, role: Role) -> bool:
+def serves(context: RunContext, role: Role) -> bool:
     """Return whether the applications were led to, or let in on, a role's cluster.
 
     Its name does not tell: only the endpoint method `rename` gives it the production name.
     """
-    led = (world.fact("endpoint") or {}).get("on")
-    traffic = world.fact("traffic") or {}
+    led = (context.fact("endpoint") or {}).get("on")
+    traffic = context.fact("traffic") or {}
     let_in = traffic.get("on") if traffic.get("open") else None
     return any(on and Role(on).identity is role.identity for on in (led, let_in))
 
@@ -67,51 +67,56 @@ def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
 
 
 async def deletion(
-    world: RunContext, cluster: Cluster, role: Role, *, snapshot: str = "", until_gone: bool = False
+    context: RunContext,
+    cluster: Cluster,
+    role: Role,
+    *,
+    snapshot: str = "",
+    until_gone: bool = False,
 ) -> list[list[Effect]]:
     """Return the waves that delete a role's cluster: protection off, readers, writer, cluster.
 
     With `until_gone` the last one is settled only when the name is free again.
     """
     writers = {member.identifier for member in cluster.members if member.writer}
-    instances = await world.rds.instances(cluster.identifier)
+    instances = await context.rds.instances(cluster.identifier)
     readers = [each for each in instances if each.identifier not in writers]
     waves: list[list[Effect]] = []
     if cluster.deletion_protection:
-        waves.append([unprotect(world, cluster, role)])
+        waves.append([unprotect(context, cluster, role)])
     writer = [each for each in instances if each not in readers]
-    waves.append([delete_instance_effect(world, each, role) for each in readers])
-    waves.append([delete_instance_effect(world, each, role) for each in writer])
-    waves.append([_delete_cluster(world, cluster, role, snapshot, until_gone=until_gone)])
+    waves.append([delete_instance_effect(context, each, role) for each in readers])
+    waves.append([delete_instance_effect(context, each, role) for each in writer])
+    waves.append([_delete_cluster(context, cluster, role, snapshot, until_gone=until_gone)])
     return waves
 
 
 def delete_instance_effect(
-    world: RunContext, instance: Instance, role: Role, *, until_gone: bool = False
+    context: RunContext, instance: Instance, role: Role, *, until_gone: bool = False
 ) -> Effect:
     """Return the deletion of an instance, settled at once or when its name is free again."""
     name = instance.identifier
 
     async def look() -> Instance | None:
-        return await world.rds.instance(name)
+        return await context.rds.instance(name)
 
     return PatientEffect(
-        world,
+        context,
         Call("rds", "DeleteDBInstance", {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}),
         key=f"{instance.resource_id}/delete",
         title=f"delete instance {name}",
         probe=_gone_or_going(look, name),
         settled=_gone(look, name) if until_gone else None,
-        settle_limit_s=world.plan.limits.instance_s,
+        settle_limit_s=context.plan.limits.instance_s,
         stakes=Stakes(Stake.DELETE, role),
     )
 
 
-def unprotect(world: RunContext, cluster: Cluster, role: Role) -> Effect:
+def unprotect(context: RunContext, cluster: Cluster, role: Role) -> Effect:
     """Return the lifting of a cluster's deletion protection, without which it would not go."""
 
     async def probe() -> Finding:
-        now = await world.rds.cluster_by_resource_id(cluster.resource_id)
+        now = await context.rds.cluster_by_resource_id(cluster.resource_id)
         if now is None:
             return yes("the cluster is gone")
         return (no if now.deletion_protection else yes)(
@@ -119,13 +124,13 @@ def unprotect(world: RunContext, cluster: Cluster, role: Role) -> Effect:
         )
 
     async def settled() -> str:
-        now = await world.rds.cluster_by_resource_id(cluster.resource_id)
+        now = await context.rds.cluster_by_resource_id(cluster.resource_id)
         if now is None or now.available or now.failed:
             return ""
         return f"{now.identifier} is {now.status}"
 
     return PatientEffect(
-        world,
+        context,
         Call(
             "rds",
             "ModifyDBCluster",
@@ -165,46 +170,46 @@ def _gone(look: _Looked, name: str) -> Settled:
 
 
 def _delete_cluster(
-    world: RunContext, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
+    context: RunContext, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
 ) -> Effect:
     async def look() -> Cluster | None:
-        return await world.rds.cluster_by_resource_id(cluster.resource_id)
+        return await context.rds.cluster_by_resource_id(cluster.resource_id)
 
     final = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
     return PatientEffect(
-        world,
+        context,
         Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": cluster.identifier, **final}),
         key=f"{cluster.resource_id}/delete",
         title=f"delete cluster {cluster.identifier}",
         probe=_gone_or_going(look, cluster.identifier),
         settled=_gone(look, cluster.identifier) if until_gone else None,
-        settle_limit_s=world.plan.limits.instance_s,
+        settle_limit_s=context.plan.limits.instance_s,
         stakes=Stakes(Stake.DELETE, role),
     )
 
 
-async def await_gone(world: RunContext, watch: Watch, role: Role) -> None:
+async def await_gone(context: RunContext, watch: Watch, role: Role) -> None:
     """Wait until AWS no longer lists a role's cluster."""
-    limits = world.plan.limits
+    limits = context.plan.limits
     async for _ in watch.until(
         limits.instance_s, every_s=limits.poll_s, what=f"{role.value} to be gone"
     ):
-        found = await world.find(role)
+        found = await context.find(role)
         if found is None:
             watch.evidence(f"{role.value} is gone")
             return
         watch.progress(f"{found.identifier} is {found.status}")
 
 
-def delete_group_effect(world: RunContext, name: str) -> Effect:
+def delete_group_effect(context: RunContext, name: str) -> Effect:
     """Return the deletion of the parameter group that this run made."""
 
     async def probe() -> Finding:
-        group = await world.rds.cluster_parameter_group(name)
+        group = await context.rds.cluster_parameter_group(name)
         return no(f"{name} exists") if group else yes(f"there is no group {name}")
 
     return PatientEffect(
-        world,
+        context,
         Call("rds", "DeleteDBClusterParameterGroup", {"DBClusterParameterGroupName": name}),
         key=f"{name}/delete",
         title=f"delete parameter group {name}",

@@ -124,7 +124,7 @@ class SqlEffect(Effect):
 
     def __init__(
         self,
-        world: RunContext,
+        context: RunContext,
         role: Role,
         database: str,
         statements: Sequence[Statement],
@@ -142,7 +142,7 @@ class SqlEffect(Effect):
         self.stakes = None if stake is None else Stakes(stake, role, lasting)
         if limit_s is not None:
             statements = [at_most(limit_s, transactional=transaction), *statements]
-        self.world = world
+        self.context = context
         self._role = role
         self._database = self.database = database
         self._statements = statements
@@ -163,13 +163,13 @@ class SqlEffect(Effect):
 
     async def probe(self) -> Finding:
         """Look in the database whether it has happened."""
-        async with self.world.connect(self._role, self._database) as connection:
+        async with self.context.connect(self._role, self._database) as connection:
             return await self._probe(connection)
 
     async def perform(self) -> Mapping[str, Json]:
         """Run the statements on a connection that has proved to be on the right cluster."""
         with answered(self.title, self._role):
-            async with self.world.connect(self._role, self._database) as connection:
+            async with self.context.connect(self._role, self._database) as connection:
                 return await self.run(connection)
 
     async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:

@@ -18,20 +18,20 @@ LEFT = "objects.left"
 """What is not alike and was accepted before the latest move, in words: the report names each."""
 
 
-async def keep_printed(world: RunContext, watch: Watch, source: Role, target: Role) -> None:
+async def keep_printed(context: RunContext, watch: Watch, source: Role, target: Role) -> None:
     """Let what two versions print differently count as alike, as it stands right after the upgrade.
 
     Nobody has changed it by then: the target was made from the source.
     """
-    if objects.known(world) is not None:
+    if objects.known(context) is not None:
         return
-    look = ObjectsSurvey(world)
-    alike = objects.printed(await look.look(source, target, await world.databases(target)))
+    look = ObjectsSurvey(context)
+    alike = objects.printed(await look.look(source, target, await context.databases(target)))
     watch.evidence(objects.taken(alike), key=objects.KNOWN, value=alike)
 
 
 async def refuse_unless_alike(
-    world: RunContext,
+    context: RunContext,
     watch: Watch,
     source: Role,
     target: Role,
@@ -43,7 +43,7 @@ async def refuse_unless_alike(
 
     Where a side cannot be asked, a person may go on as well: a way off it must not be held up.
     """
-    look = ObjectsSurvey(world)
+    look = ObjectsSurvey(context)
     try:
         every = await look.look(source, target, databases)
     except (StepFailed, *UNREACHABLE) as error:
@@ -54,9 +54,9 @@ async def refuse_unless_alike(
         return
     if not look.passwords:
         watch.evidence(objects.NO_PASSWORDS.format(source=source.value, target=target.value))
-    found = objects.fresh(every, objects.known(world) or {})
+    found = objects.fresh(every, objects.known(context) or {})
     if not found:
-        _keep_left(world, watch, every, target)
+        _keep_left(context, watch, every, target)
         return
     words_of = [each.words for each in found]
     number = hashlib.sha256("\n".join(words_of).encode()).hexdigest()[:8]
@@ -67,8 +67,8 @@ async def refuse_unless_alike(
             now=f"Nothing was changed. {source.value.capitalize()} serves as before.",
             todo=todo,
         )
-    keep_accepted(world, watch, {each.key: each.pair() for each in found}, words_of)
-    _keep_left(world, watch, every, target)
+    keep_accepted(context, watch, {each.key: each.pair() for each in found}, words_of)
+    _keep_left(context, watch, every, target)
 
 
 async def _go_on_unknown(watch: Watch, words: str, source: Role, target: Role) -> None:
@@ -90,8 +90,8 @@ async def _go_on_unknown(watch: Watch, words: str, source: Role, target: Role) -
     watch.evidence(f"roles, grants and code were not compared: {words}")
 
 
-def _keep_left(world: RunContext, watch: Watch, every: Sequence[Unlike], target: Role) -> None:
-    accepted = set(world.fact(ACCEPTED) or ())
+def _keep_left(context: RunContext, watch: Watch, every: Sequence[Unlike], target: Role) -> None:
+    accepted = set(context.fact(ACCEPTED) or ())
     left = [each for each in every if each.key in accepted]
     watch.evidence(
         f"{target.value} will serve without being alike in: {objects.counted(left)}"
@@ -127,16 +127,16 @@ def accepting(key: str, words: Sequence[str], target: str) -> Gate:
 
 
 def keep_accepted(
-    world: RunContext, watch: Watch, pairs: Mapping[str, list[str]], words: Sequence[str]
+    context: RunContext, watch: Watch, pairs: Mapping[str, list[str]], words: Sequence[str]
 ) -> None:
     """Let the pairs count as alike from now on; the report names each."""
     for one in words:
         watch.evidence(f"accepted by name: {one}")
-    watch.evidence("", key=ACCEPTED, value=sorted({*(world.fact(ACCEPTED) or ()), *pairs}))
+    watch.evidence("", key=ACCEPTED, value=sorted({*(context.fact(ACCEPTED) or ()), *pairs}))
     watch.evidence(
         f"{counted(len(words), 'thing that is', 'things that are')} not alike beside the rows: "
         "accepted by "
         "name",
         key=objects.KNOWN,
-        value={**(objects.known(world) or {}), **pairs},
+        value={**(objects.known(context) or {}), **pairs},
     )

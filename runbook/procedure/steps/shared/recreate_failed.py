@@ -17,23 +17,23 @@ from runbook.procedure.steps.shared.deletion import delete_instance_effect, dele
 DELETING = "deleting"
 
 
-async def failed_clone(world: RunContext) -> Cluster | None:
+async def failed_clone(context: RunContext) -> Cluster | None:
     """Return blue prime where this run made it and it failed, or goes after that; else None."""
-    found = await world.find(Role.BLUE_PRIME)
-    if found is None or found.tags.get(RUN_TAG) != world.run:
+    found = await context.find(Role.BLUE_PRIME)
+    if found is None or found.tags.get(RUN_TAG) != context.run:
         return None
     return found if found.failed or found.status == DELETING else None
 
 
-async def failed_instances(world: RunContext) -> list[Instance]:
+async def failed_instances(context: RunContext) -> list[Instance]:
     """Return blue prime's instances that this run made and that failed, or go after that."""
-    cluster = await world.find(Role.BLUE_PRIME)
-    if cluster is None or cluster.tags.get(RUN_TAG) != world.run:
+    cluster = await context.find(Role.BLUE_PRIME)
+    if cluster is None or cluster.tags.get(RUN_TAG) != context.run:
         return []
     return [
         instance
-        for instance in await world.rds.instances(cluster.identifier)
-        if instance.tags.get(RUN_TAG) == world.run
+        for instance in await context.rds.instances(cluster.identifier)
+        if instance.tags.get(RUN_TAG) == context.run
         and (instance.failed or instance.status == DELETING)
     ]
 
@@ -56,12 +56,14 @@ def gates(failed: Sequence[Cluster | Instance]) -> list[Gate]:
     ]
 
 
-async def clone_removal(world: RunContext, failed: Cluster | None) -> list[list[Effect]]:
+async def clone_removal(context: RunContext, failed: Cluster | None) -> list[list[Effect]]:
     """Return the waves after which the failed clone's name is free."""
-    return [] if failed is None else await deletion(world, failed, Role.BLUE_PRIME, until_gone=True)
+    return (
+        [] if failed is None else await deletion(context, failed, Role.BLUE_PRIME, until_gone=True)
+    )
 
 
-def instance_removal(world: RunContext, failed: Sequence[Instance]) -> list[list[Effect]]:
+def instance_removal(context: RunContext, failed: Sequence[Instance]) -> list[list[Effect]]:
     """Return the waves after which the names of failed instances are free."""
     role = Role.BLUE_PRIME
-    return [[delete_instance_effect(world, each, role, until_gone=True) for each in failed]]
+    return [[delete_instance_effect(context, each, role, until_gone=True) for each in failed]]

@@ -29,7 +29,7 @@ class PatientEffect(ApiEffect):
 
     def __init__(
         self,
-        world: RunContext,
+        context: RunContext,
         call: Call,
         *,
         key: str,
@@ -45,7 +45,7 @@ class PatientEffect(ApiEffect):
         """Take what `ApiEffect` takes; `worth` tells whether there is anything to wait for."""
 
         super().__init__(
-            world.aws,
+            context.aws,
             call,
             key=key,
             title=title,
@@ -55,11 +55,11 @@ class PatientEffect(ApiEffect):
             settle_limit_s=settle_limit_s,
             stakes=stakes,
         )
-        limits = world.plan.limits
+        limits = context.plan.limits
         self._patience_s = limits.patience_s if patience_s is None else patience_s
         self._every_s = limits.poll_s
         self._worth = worth
-        self._world = world
+        self._context = context
 
     async def perform(self) -> Mapping[str, Json]:
         """Make the call until it is accepted, its effect is seen, or the patience is over.
@@ -77,7 +77,7 @@ class PatientEffect(ApiEffect):
                     raise
                 refused += 1
                 left_s = max(0.0, deadline - time.monotonic())
-                await self._world.pause(
+                await self._context.pause(
                     f"{self.title}: AWS refuses it so far ({refusal.code}: "
                     f"{refusal.message.rstrip('.')}); it is asked again for "
                     f"{left_s:.0f} s at most",
@@ -88,7 +88,7 @@ class PatientEffect(ApiEffect):
                     return {"seen": finding.seen, **finding.detail}
                 if finding.answer is Answer.UNKNOWN or not await self._worth_waiting():
                     raise
-                await self._world.still_held()
+                await self._context.still_held()
 
     async def _worth_waiting(self) -> bool:
         return self._worth is None or await self._worth()

@@ -24,11 +24,11 @@ VALID_S = 7 * 86400.0
 """A decision is about exactly these differences, and others ask anew."""
 
 
-async def compare_databases(world: RunContext, watch: Watch) -> list[str]:
+async def compare_databases(context: RunContext, watch: Watch) -> list[str]:
     """Return the databases that blue and green have now, and keep them; fail where they differ."""
-    blue, green = [sorted(await world.databases(role)) for role in (Role.BLUE, Role.GREEN)]
+    blue, green = [sorted(await context.databases(role)) for role in (Role.BLUE, Role.GREEN)]
     if blue == green:
-        if blue != sorted(world.fact("databases") or ()):
+        if blue != sorted(context.fact("databases") or ()):
             words = f"databases, of blue and of green: {', '.join(blue)}"
             watch.evidence(words, key="databases", value=blue)
         return green
@@ -56,7 +56,7 @@ async def compare_databases(world: RunContext, watch: Watch) -> list[str]:
     )
 
 
-async def compare_schemas(world: RunContext, watch: Watch, databases: Sequence[str]) -> None:
+async def compare_schemas(context: RunContext, watch: Watch, databases: Sequence[str]) -> None:
     """Compare green's schemas with blue's, and keep what is written otherwise and is the same.
 
     pg_upgrade makes green's from what blue's server prints of its own, so green's server reads both
@@ -66,15 +66,15 @@ async def compare_schemas(world: RunContext, watch: Watch, databases: Sequence[s
     open_: list[Alike] = []
     found: list[Drift] = []
     for database in databases:
-        made, unproved, drifts = await _compare(world, database)
+        made, unproved, drifts = await _compare(context, database)
         known, open_, found = [*known, *made], [*open_, *unproved], [*found, *drifts]
-    if set(known) - set(schemas_equal.kept(world)):
+    if set(known) - set(schemas_equal.kept(context)):
         watch.evidence(
             f"{counted(len(known), 'part of the schemas is', 'parts of the schemas are')} "
             "written otherwise "
             "on green, and the same",
             key=schemas_equal.FACT,
-            value=schemas_equal.with_more(world, known),
+            value=schemas_equal.with_more(context, known),
         )
     if not found:
         watch.evidence("green's schemas are those of blue")
@@ -91,21 +91,21 @@ async def compare_schemas(world: RunContext, watch: Watch, databases: Sequence[s
         watch.evidence(
             f"taken for the same by a person: {names}",
             key=schemas_equal.FACT,
-            value=schemas_equal.with_more(world, open_),
+            value=schemas_equal.with_more(context, open_),
         )
 
 
 async def _compare(
-    world: RunContext, database: str
+    context: RunContext, database: str
 ) -> tuple[list[Alike], list[Alike], list[Drift]]:
     """Return what is the same, what differs in expressions alone, and all that differs."""
     async with (
-        world.connect(Role.BLUE, database) as blue,
-        world.connect(Role.GREEN, database) as green,
+        context.connect(Role.BLUE, database) as blue,
+        context.connect(Role.GREEN, database) as green,
     ):
         here, there = await together(schema.lines(blue), schema.lines(green))
         pairs = schema.unlike(here, there)
-        same = await schemas_equal.same(world, database, green, pairs)
+        same = await schemas_equal.same(context, database, green, pairs)
     drifts = [
         each for each in schema_drift.compare(database, SIDES, here, there, same) if each.breaks
     ]

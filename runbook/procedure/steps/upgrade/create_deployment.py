@@ -25,47 +25,47 @@ STEADY_LOOKS = 3
 """Looks in a row that must find green available: AWS has shown it too early."""
 
 
-async def deployment(world: RunContext) -> Deployment | None:
+async def deployment(context: RunContext) -> Deployment | None:
     """Return this run's blue/green deployment as it is now, or None where there is none."""
-    kept = world.fact("deployment")
+    kept = context.fact("deployment")
     if kept is not None:
-        return await world.rds.deployment(str(kept["identifier"]))
-    return await _deployment_made(world)
+        return await context.rds.deployment(str(kept["identifier"]))
+    return await _deployment_made(context)
 
 
-async def _deployment_made(world: RunContext) -> Deployment | None:
+async def _deployment_made(context: RunContext) -> Deployment | None:
     """Return the deployment that bears the run's name and tag: a name alone may be anybody's."""
-    found = await world.rds.deployment_by_name(world.name("bgd"))
-    return found if found is not None and found.tags.get(RUN_TAG) == world.run else None
+    found = await context.rds.deployment_by_name(context.name("bgd"))
+    return found if found is not None and found.tags.get(RUN_TAG) == context.run else None
 
 
-async def required_deployment(world: RunContext) -> Deployment:
+async def required_deployment(context: RunContext) -> Deployment:
     """Return this run's deployment, or fail in words."""
-    found = await deployment(world)
+    found = await deployment(context)
     if found is None:
-        await blue_by_its_name(world)
+        await blue_by_its_name(context)
         raise StepFailed(
-            f"AWS has no blue/green deployment {world.name('bgd')} of this run.",
+            f"AWS has no blue/green deployment {context.name('bgd')} of this run.",
             now="Blue serves as before, unless the switchover was made; see the clusters.",
             todo="Look in the console who deleted it. Branch to abort, and start again.",
         )
     return found
 
 
-async def blue_by_its_name(world: RunContext) -> Cluster:
+async def blue_by_its_name(context: RunContext) -> Cluster:
     """Return blue; refuse where another cluster bears its name, as after a switchover.
 
     The journal may know less than the world: an older copy of it was put back.
     """
-    blue = await world.cluster(Role.BLUE)
-    if blue.identifier != world.plan.cluster.identifier:
+    blue = await context.cluster(Role.BLUE)
+    if blue.identifier != context.plan.cluster.identifier:
         raise Refused(
             f"Blue is named {blue.identifier}: a switchover has happened, and this journal does "
             "not know of it.",
             now="Nothing was changed.",
             todo="Put a newer backup of the journal back (blueprime journal check, then restore "
             "--backup NUMBER), or rebuild the run from what is there: blueprime adopt "
-            f"{world.plan.cluster.identifier}.",
+            f"{context.plan.cluster.identifier}.",
         )
     return blue
 
@@ -73,8 +73,8 @@ async def blue_by_its_name(world: RunContext) -> Cluster:
 class Deletion:
     """The deletion of a deployment that AWS has accepted, look by look."""
 
-    def __init__(self, world: RunContext) -> None:
-        self._world = world
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._begun = False
         self._asked = time.monotonic()
 
@@ -87,7 +87,7 @@ class Deletion:
             self._begun = True
             return
         waited = time.monotonic() - self._asked
-        if self._begun or waited > self._world.plan.limits.late_effect_s:
+        if self._begun or waited > self._context.plan.limits.late_effect_s:
             what = "is not deleted any more" if self._begun else "is not being deleted"
             raise StepFailed(
                 f"The deployment {found.identifier} {what}: it is {found.status}. "
@@ -107,32 +107,32 @@ class CreateDeployment(Step):
     risk = Risk.REVERSIBLE
     undo = "abort deletes the deployment and green; blue stays as it is."
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        blue = await blue_by_its_name(world)
-        name = world.name("bgd")
-        plan = world.plan.upgrade
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        blue = await blue_by_its_name(context)
+        name = context.name("bgd")
+        plan = context.plan.upgrade
         parameters = {
             "BlueGreenDeploymentName": name,
             "Source": blue.arn,
             "TargetEngineVersion": plan.target_version,
-            "TargetDBClusterParameterGroupName": target_group(world),
-            "Tags": tag_rows(world.tags),
+            "TargetDBClusterParameterGroupName": target_group(context),
+            "Tags": tag_rows(context.tags),
         }
         if plan.instance_parameter_group:
             parameters["TargetDBParameterGroupName"] = plan.instance_parameter_group
 
         async def probe() -> Finding:
-            found = await world.rds.deployment_by_name(name)
+            found = await context.rds.deployment_by_name(name)
             if found is None:
                 return no(f"there is no deployment {name}")
-            if found.tags.get(RUN_TAG) != world.run:
+            if found.tags.get(RUN_TAG) != context.run:
                 return unknown(f"a deployment {name} exists that does not bear this run's tag")
             return yes(f"{name} is {found.identifier}, {found.status}", identifier=found.identifier)
 
         return [
             [
                 PatientEffect(
-                    world,
+                    context,
                     Call("rds", "CreateBlueGreenDeployment", parameters),
                     key=name,
                     title=f"create blue/green deployment {name} of {blue.identifier}",
@@ -144,9 +144,9 @@ class CreateDeployment(Step):
             ]
         ]
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
+    async def verify(self, context: RunContext, watch: Watch) -> None:
         async for _ in watch.until(LISTED_S, every_s=1, what="the deployment to be listed"):
-            found = await _deployment_made(world)
+            found = await _deployment_made(context)
             if found is not None:
                 watch.evidence(
                     f"{found.name} is {found.identifier}, {found.status}",
@@ -164,17 +164,17 @@ class AwaitGreen(Step):
     why = "Half an hour to several hours; blue serves all the while."
     undo = "abort deletes green; waiting itself changes nothing."
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits = world.plan.limits
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits = context.plan.limits
         steady = 0
         async for _ in watch.until(
             limits.create_deployment_s, every_s=limits.poll_s, what="green to become available"
         ):
-            found = await required_deployment(world)
+            found = await required_deployment(context)
             refuse_invalid(found)
-            busy = await self._busy(world, found)
+            busy = await self._busy(context, found)
             steady = 0 if busy else steady + 1
-            if steady >= STEADY_LOOKS and await self._bind(world, watch, found):
+            if steady >= STEADY_LOOKS and await self._bind(context, watch, found):
                 return
             done = sum(1 for _, status in found.tasks if status == "COMPLETED")
             watch.progress(
@@ -183,16 +183,16 @@ class AwaitGreen(Step):
                 done / len(found.tasks) if found.tasks else None,
             )
 
-    async def _busy(self, world: RunContext, found: Deployment) -> str:
+    async def _busy(self, context: RunContext, found: Deployment) -> str:
         """Return what is not available yet, or an empty string; fail on what will not be."""
         active = next((name for name, status in found.tasks if status == "IN_PROGRESS"), "")
         if found.status != AVAILABLE or not found.target:
             return active or "waiting"
         name = found.target.rsplit(":", 1)[-1]
-        green = await world.rds.cluster(name)
+        green = await context.rds.cluster(name)
         if green is None:
             return f"{name} is not listed"
-        instances = await world.rds.instances(green.identifier)
+        instances = await context.rds.instances(green.identifier)
         members: list[Cluster | Instance] = [green, *instances]
         for each in members:
             if each.failed:
@@ -208,8 +208,8 @@ class AwaitGreen(Step):
             (f"{each.identifier} is {each.status}" for each in members if not each.available), ""
         )
 
-    async def _bind(self, world: RunContext, watch: Watch, found: Deployment) -> bool:
-        green = await world.rds.cluster(found.target.rsplit(":", 1)[-1])
+    async def _bind(self, context: RunContext, watch: Watch, found: Deployment) -> bool:
+        green = await context.rds.cluster(found.target.rsplit(":", 1)[-1])
         if green is None:
             return False
         watch.evidence(

@@ -17,9 +17,9 @@ class Identify(Step):
     title = "Identify the cluster"
     why = "Names move during an upgrade; the resource id never does."
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        wanted = world.plan.cluster
-        identity = await world.aws.identity()
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        wanted = context.plan.cluster
+        identity = await context.aws.identity()
         if identity.account != wanted.account:
             raise Refused(
                 f"The credentials belong to account {identity.account}, "
@@ -28,7 +28,7 @@ class Identify(Step):
                 todo="Use credentials of the plan's account, or write a new plan.",
             )
         watch.evidence(f"account {identity.account}, region {wanted.region}, as {identity.arn}")
-        cluster = await world.cluster(Role.BLUE)
+        cluster = await context.cluster(Role.BLUE)
         if cluster.identifier != wanted.identifier:
             raise Refused(
                 f"{wanted.resource_id} is named {cluster.identifier}, not {wanted.identifier}.",
@@ -47,10 +47,10 @@ class Identify(Step):
                 "members": [member.identifier for member in cluster.members],
             },
         )
-        async with world.connect(Role.BLUE) as connection:
-            watch.evidence(f"connected as {world.plan.credentials.user}; {connection.info.host}")
+        async with context.connect(Role.BLUE) as connection:
+            watch.evidence(f"connected as {context.plan.credentials.user}; {connection.info.host}")
         watch.evidence(
-            "databases: " + ", ".join(databases := await world.databases(Role.BLUE)),
+            "databases: " + ", ".join(databases := await context.databases(Role.BLUE)),
             key="databases",
             value=databases,
         )
@@ -63,5 +63,5 @@ class Preflight(Step):
     title = "Preflight checks"
     why = "Most failed upgrades and silent losses can be seen before they begin."
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        await check(world, watch)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        await check(context, watch)

@@ -15,9 +15,9 @@ from runbook.proofs import late_writes, write_fence
 ACCEPT = "accept-unproved-freeze"
 
 
-def gates(world: RunContext) -> Sequence[Gate]:
+def gates(context: RunContext) -> Sequence[Gate]:
     """Return the decision to go on where the statistics cannot tell; a change is never accepted."""
-    unproved = world.fact("freeze.unproved")
+    unproved = context.fact("freeze.unproved")
     if unproved is None:
         return ()
     return (
@@ -25,24 +25,24 @@ def gates(world: RunContext) -> Sequence[Gate]:
             key=ACCEPT,
             question=f"Go on although it is not proved that old blue stood still: {unproved}",
             reversible="What was written there would be missing or double after a rollback.",
-            must_type=world.plan.cluster.identifier,
+            must_type=context.plan.cluster.identifier,
         ),
     )
 
 
-async def compare_marks(world: RunContext, watch: Watch, when: str) -> None:
+async def compare_marks(context: RunContext, watch: Watch, when: str) -> None:
     """Compare old blue with the marks taken inside the fence; refuse on any change.
 
     A restart, a checkpoint, hint bits, VACUUM and ANALYZE leave the marks as they are.
     """
-    verdict = await _since_the_freeze(world)
-    if verdict.same is None and await _same_rows(world, watch, verdict):
+    verdict = await _since_the_freeze(context)
+    if verdict.same is None and await _same_rows(context, watch, verdict):
         return
     if verdict.same:
         watch.evidence(f"old blue is unchanged since the freeze ({when}): {verdict.proof}")
         return
     words = "; ".join(verdict.changed) or "it cannot be told"
-    if verdict.same is None and world.accepted(ACCEPT):
+    if verdict.same is None and context.accepted(ACCEPT):
         watch.evidence(f"accepted by a person, not proved ({when}): {words}")
         return
     watch.evidence(
@@ -61,37 +61,39 @@ async def compare_marks(world: RunContext, watch: Watch, when: str) -> None:
     )
 
 
-async def _since_the_freeze(world: RunContext) -> MarkVerdict:
-    kept = world.fact(write_fence.OLD_BLUE_MARKS) or world.fact("marks.blue")
+async def _since_the_freeze(context: RunContext) -> MarkVerdict:
+    kept = context.fact(write_fence.OLD_BLUE_MARKS) or context.fact("marks.blue")
     if kept is None:
         return MarkVerdict(None, ("no marks of blue from inside the fence are kept",), "")
-    async with write_fence.connections(world, Role.OLD_BLUE) as opened:
+    async with write_fence.connections(context, Role.OLD_BLUE) as opened:
         return await marks.compare_now(Marks.from_json(kept), opened)
 
 
-async def _same_rows(world: RunContext, watch: Watch, verdict: MarkVerdict) -> bool:
+async def _same_rows(context: RunContext, watch: Watch, verdict: MarkVerdict) -> bool:
     """Return whether the rows prove what marks cannot tell (lost in a crash, say).
 
     Only while the applications have not been let in: then new blue is as it was fenced.
     """
-    traffic = world.fact("traffic") or {}
-    if traffic.get("open", True) or world.fact(late_writes.UNPROVED):
+    traffic = context.fact("traffic") or {}
+    if traffic.get("open", True) or context.fact(late_writes.UNPROVED):
         return False
     watch.evidence(f"not told by marks ({'; '.join(verdict.changed)}): comparing the rows")
-    databases = await world.databases(Role.OLD_BLUE)
-    found = await late_writes.compare_rows(world, watch, (Role.OLD_BLUE, Role.NEW_BLUE), databases)
+    databases = await context.databases(Role.OLD_BLUE)
+    found = await late_writes.compare_rows(
+        context, watch, (Role.OLD_BLUE, Role.NEW_BLUE), databases
+    )
     if found.proved:
         watch.evidence("old blue is unchanged since the freeze: every row equals new blue's")
     return found.proved
 
 
-async def name_later_writes(world: RunContext, watch: Watch) -> None:
+async def name_later_writes(context: RunContext, watch: Watch) -> None:
     """Name what was written on old blue after it was cloned.
 
     Blue prime is exact without it: the clone was seen to be complete before. But whoever wrote
     there takes old blue for production, and must hear of it.
     """
-    verdict = await _since_the_freeze(world)
+    verdict = await _since_the_freeze(context)
     words = "; ".join(verdict.changed)
     told = {
         True: "",

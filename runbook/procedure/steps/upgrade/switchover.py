@@ -32,14 +32,14 @@ STILL_AVAILABLE_S = 60.0
 """Right after the call Describe may still say AVAILABLE; within this it is not a cancellation."""
 
 
-def pivot_gate(world: RunContext) -> Gate:
+def pivot_gate(context: RunContext) -> Gate:
     """Return the decision that stops the applications and switches over."""
-    name = world.plan.cluster.identifier
+    name = context.plan.cluster.identifier
     return Gate(
         key="pivot",
         question=(
             f"Stop the applications of {name} and switch it over to version "
-            f"{world.plan.upgrade.target_version}. Each step until they are let in again follows "
+            f"{context.plan.upgrade.target_version}. Each step until they are let in again follows "
             "by itself."
         ),
         reversible=(
@@ -60,39 +60,39 @@ class Switchover(Step):
     risk = Risk.PIVOT
     undo = "rollback: before traffic resumes, back to old blue; nothing is lost."
 
-    async def gates(self, world: RunContext) -> Sequence[Gate]:
-        return (pivot_gate(world),)
+    async def gates(self, context: RunContext) -> Sequence[Gate]:
+        return (pivot_gate(context),)
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        kept = world.fact("deployment")
-        identifier = kept["identifier"] if kept else (await required_deployment(world)).identifier
-        timeout = world.plan.upgrade.switchover_timeout_s
-        await self._refuse_invalid(world)
-        await self._refuse_open(world)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        kept = context.fact("deployment")
+        identifier = kept["identifier"] if kept else (await required_deployment(context)).identifier
+        timeout = context.plan.upgrade.switchover_timeout_s
+        await self._refuse_invalid(context)
+        await self._refuse_open(context)
 
         async def worth_waiting() -> bool:
             # AWS may refuse for minutes although it says AVAILABLE; any other status stays.
-            now = await deployment(world)
+            now = await deployment(context)
             return now is not None and now.status == AVAILABLE
 
         async def probe() -> Finding:
-            now = await deployment(world)
+            now = await deployment(context)
             if now is None:
-                if await _named_as_after(world):
+                if await _named_as_after(context):
                     return yes(f"the deployment {identifier} is gone, and green is production")
                 return unknown(f"the deployment {identifier} is gone")
             if now.status in (IN_PROGRESS, COMPLETED):
                 return yes(f"the deployment is {now.status}")
             if now.status == AVAILABLE:
                 return no(f"the deployment is {now.status}")
-            if now.status in (FAILED, INVALID) and not await _named_as_after(world):
+            if now.status in (FAILED, INVALID) and not await _named_as_after(context):
                 return no(f"the deployment is {now.status}")
             return unknown(f"the deployment is {now.status}")
 
         return [
             [
                 PatientEffect(
-                    world,
+                    context,
                     Call(
                         "rds",
                         "SwitchoverBlueGreenDeployment",
@@ -104,35 +104,35 @@ class Switchover(Step):
                     key=f"{identifier}/switchover",
                     title=f"switch over {identifier} (within {timeout} s, else AWS puts all back)",
                     probe=probe,
-                    keep=lambda _: {"called_at": world.now().isoformat()},
+                    keep=lambda _: {"called_at": context.now().isoformat()},
                     worth=worth_waiting,
                     stakes=Stakes(Stake.CLOSE, Role.BLUE),
                 )
             ]
         ]
 
-    async def _refuse_open(self, world: RunContext) -> None:
+    async def _refuse_open(self, context: RunContext) -> None:
         """Refuse the pivot where the fence was proved some time ago and does not stand any more.
 
         Once it was asked for, blue is AWS's to close.
         """
-        if world.begun(self.key) and world.fact(RETURNED) is None:
+        if context.begun(self.key) and context.fact(RETURNED) is None:
             return
-        found = await deployment(world)
+        found = await deployment(context)
         if found is not None and found.status == AVAILABLE:
-            blue = await world.cluster(Role.BLUE)
+            blue = await context.cluster(Role.BLUE)
             await write_fence.refuse_if_open(
-                world,
+                context,
                 Role.BLUE,
                 now=f"The switchover was not asked for: {blue.identifier} is blue, on "
                 f"{blue.engine_version}. The applications are stopped.",
             )
 
-    async def _refuse_invalid(self, world: RunContext) -> None:
-        found = await deployment(world)
-        if found is None or found.status != INVALID or await _named_as_after(world):
+    async def _refuse_invalid(self, context: RunContext) -> None:
+        found = await deployment(context)
+        if found is None or found.status != INVALID or await _named_as_after(context):
             return
-        blue = await world.cluster(Role.BLUE)
+        blue = await context.cluster(Role.BLUE)
         raise StepFailed(
             f"The deployment {found.identifier} has turned {INVALID}: "
             f"{found.status_details.rstrip('.') or 'AWS gives no reason'}.",
@@ -141,30 +141,30 @@ class Switchover(Step):
             todo="Branch to abort, which starts them and deletes green.",
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        limits = world.plan.limits
-        limit = world.plan.upgrade.switchover_timeout_s + limits.switchover_grace_s
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        limits = context.plan.limits
+        limit = context.plan.upgrade.switchover_timeout_s + limits.switchover_grace_s
         begun = False
         async for waited in watch.until(
             limit, every_s=limits.fast_poll_s, what="the switchover to end"
         ):
-            found = await deployment(world)
-            if found is None and not await _named_as_after(world):
-                raise await self._gone(world, watch)
+            found = await deployment(context)
+            if found is None and not await _named_as_after(context):
+                raise await self._gone(context, watch)
             if found is None or found.status == COMPLETED:
-                await self._completed(world, watch)
+                await self._completed(context, watch)
                 return
             begun = begun or found.status == IN_PROGRESS
             watch.progress(f"{found.status} {found.status_details}".strip())
             if found.status in (FAILED, INVALID) or (
                 found.status == AVAILABLE and (begun or waited > STILL_AVAILABLE_S)
             ):
-                raise await self._returned(world, watch, found)
+                raise await self._returned(context, watch, found)
 
-    async def _completed(self, world: RunContext, watch: Watch) -> None:
-        name = world.plan.cluster.identifier
+    async def _completed(self, context: RunContext, watch: Watch) -> None:
+        name = context.plan.cluster.identifier
         new_blue, old_blue = await asyncio.gather(
-            world.cluster(Role.NEW_BLUE), world.cluster(Role.OLD_BLUE)
+            context.cluster(Role.NEW_BLUE), context.cluster(Role.OLD_BLUE)
         )
         if new_blue.identifier != name:
             raise StepFailed(
@@ -173,30 +173,30 @@ class Switchover(Step):
                 now="The applications are still stopped.",
                 todo="Run the step again in a moment; if it stays so, look in the console.",
             )
-        identifier = (world.fact("deployment") or {}).get("identifier")
-        started = (world.done(f"{identifier}/switchover") or {}).get("called_at")
+        identifier = (context.fact("deployment") or {}).get("identifier")
+        started = (context.done(f"{identifier}/switchover") or {}).get("called_at")
         watch.evidence(
             f"new blue is {new_blue.identifier}, version {new_blue.engine_version}; "
             f"old blue is {old_blue.identifier}, frozen",
             key="switchover",
             value={
                 "called_at": started,
-                "completed_at": world.now().isoformat(),
-                "seconds": world.passed_since(f"{identifier}/switchover"),
+                "completed_at": context.now().isoformat(),
+                "seconds": context.passed_since(f"{identifier}/switchover"),
                 "new_blue": new_blue.identifier,
                 "old_blue": old_blue.identifier,
             },
         )
 
-    async def _returned(self, world: RunContext, watch: Watch, found: Deployment) -> StepFailed:
+    async def _returned(self, context: RunContext, watch: Watch, found: Deployment) -> StepFailed:
         """Say that AWS gave up, and what the clusters are named: nothing is taken for granted."""
-        reason = found.status_details or await _last_event(world, found.identifier)
-        blue, green = await asyncio.gather(world.cluster(Role.BLUE), world.find(Role.GREEN))
+        reason = found.status_details or await _last_event(context, found.identifier)
+        blue, green = await asyncio.gather(context.cluster(Role.BLUE), context.find(Role.GREEN))
         what = (
             f"AWS called the switchover off ({found.status}): "
             f"{reason.rstrip('.') or 'no reason was given'}."
         )
-        if blue.identifier != world.plan.cluster.identifier:
+        if blue.identifier != context.plan.cluster.identifier:
             return StepFailed(
                 what,
                 now=f"It was not undone: blue is named {blue.identifier}, green "
@@ -204,7 +204,7 @@ class Switchover(Step):
                 todo="Leave them stopped, and ask AWS support what became of it; run the step "
                 "again to look anew.",
             )
-        self._keep_returned(world, watch, found.status)
+        self._keep_returned(context, watch, found.status)
         again = (
             "Mend the cause and run the step again, or branch to abort, which starts them."
             if found.status == AVAILABLE
@@ -220,17 +220,17 @@ class Switchover(Step):
             todo=again,
         )
 
-    def _keep_returned(self, world: RunContext, watch: Watch, status: str) -> None:
+    def _keep_returned(self, context: RunContext, watch: Watch, status: str) -> None:
         watch.evidence(
-            f"the switchover returned ({status}); {world.plan.cluster.identifier} is blue",
+            f"the switchover returned ({status}); {context.plan.cluster.identifier} is blue",
             key=RETURNED,
-            value={"at": world.now().isoformat(), "status": status},
+            value={"at": context.now().isoformat(), "status": status},
         )
 
-    async def _gone(self, world: RunContext, watch: Watch) -> StepFailed:
-        blue = await world.cluster(Role.BLUE)
-        if blue.identifier == world.plan.cluster.identifier:
-            self._keep_returned(world, watch, "the deployment is gone")
+    async def _gone(self, context: RunContext, watch: Watch) -> StepFailed:
+        blue = await context.cluster(Role.BLUE)
+        if blue.identifier == context.plan.cluster.identifier:
+            self._keep_returned(context, watch, "the deployment is gone")
         return StepFailed(
             "The deployment is gone, and green is not production.",
             now=f"Blue is named {blue.identifier}. The applications are stopped.",
@@ -238,12 +238,12 @@ class Switchover(Step):
         )
 
 
-async def _named_as_after(world: RunContext) -> bool:
+async def _named_as_after(context: RunContext) -> bool:
     """Tell whether green bears the production name."""
-    green = await world.find(Role.GREEN)
-    return green is not None and green.identifier == world.plan.cluster.identifier
+    green = await context.find(Role.GREEN)
+    return green is not None and green.identifier == context.plan.cluster.identifier
 
 
-async def _last_event(world: RunContext, identifier: str) -> str:
-    events = await world.rds.events(source_type="blue-green-deployment", source=identifier)
+async def _last_event(context: RunContext, identifier: str) -> str:
+    events = await context.rds.events(source_type="blue-green-deployment", source=identifier)
     return events[-1].message if events else ""

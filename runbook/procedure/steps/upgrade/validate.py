@@ -39,23 +39,23 @@ class ValidateGreen(Step):
     risk = Risk.REVERSIBLE
     undo = "Not needed: green is not in use; abort deletes it."
 
-    async def effects(self, world: RunContext) -> Sequence[Wave]:
-        green = await world.cluster(Role.GREEN)
+    async def effects(self, context: RunContext) -> Sequence[Wave]:
+        green = await context.cluster(Role.GREEN)
         reboots: list[Effect] = [
-            self._reboot(world, green, member.identifier)
+            self._reboot(context, green, member.identifier)
             for member in sorted(green.members, key=lambda m: not m.writer)
             if member.parameter_group_status == "pending-reboot"
         ]
         analyzes: list[Effect] = []
-        if world.plan.upgrade.analyze_green:
+        if context.plan.upgrade.analyze_green:
             analyzes = [
-                AnalyzeEffect(world, database) for database in await world.databases(Role.GREEN)
+                AnalyzeEffect(context, database) for database in await context.databases(Role.GREEN)
             ]
         return [*([effect] for effect in reboots), analyzes]
 
-    def _reboot(self, world: RunContext, green: Cluster, identifier: str) -> Effect:
+    def _reboot(self, context: RunContext, green: Cluster, identifier: str) -> Effect:
         async def probe() -> Finding:
-            now = await world.cluster(Role.GREEN)
+            now = await context.cluster(Role.GREEN)
             for member in now.members:
                 if member.identifier == identifier:
                     status = member.parameter_group_status
@@ -63,7 +63,7 @@ class ValidateGreen(Step):
             return unknown(f"{identifier} is no member of {now.identifier}")
 
         async def settled() -> str:
-            instance = await world.rds.instance(identifier)
+            instance = await context.rds.instance(identifier)
             if instance is not None and instance.failed:
                 raise StepFailed(
                     f"{identifier} of green is {instance.status} after its reboot.",
@@ -76,17 +76,17 @@ class ValidateGreen(Step):
             return "" if status == "available" else f"{identifier} is {status}"
 
         return PatientEffect(
-            world,
+            context,
             Call("rds", "RebootDBInstance", {"DBInstanceIdentifier": identifier}),
             key=f"{identifier}/reboot",
             title=f"reboot {identifier} of {green.identifier} for its static parameters",
             probe=probe,
             settled=settled,
-            settle_limit_s=world.plan.limits.instance_s,
+            settle_limit_s=context.plan.limits.instance_s,
         )
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        green = await world.cluster(Role.GREEN)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        green = await context.cluster(Role.GREEN)
         late = [m.identifier for m in green.members if m.parameter_group_status != "in-sync"]
         if late:
             raise StepFailed(
@@ -94,25 +94,25 @@ class ValidateGreen(Step):
                 now="Green is not in use; blue serves.",
                 todo="Reboot these instances, then run the step again.",
             )
-        databases = await compare_databases(world, watch)
+        databases = await compare_databases(context, watch)
         watch.evidence(
             f"version {green.engine_version}, {counted(len(databases), 'database')}, in-sync"
         )
-        await compare_schemas(world, watch, databases)
-        if world.plan.upgrade.analyze_green:
+        await compare_schemas(context, watch, databases)
+        if context.plan.upgrade.analyze_green:
             for database in databases:
-                await _name_unanalyzed(world, watch, database)
-        await keep_printed(world, watch, Role.BLUE, Role.GREEN)
-        await _lag_known(world, watch)
+                await _name_unanalyzed(context, watch, database)
+        await keep_printed(context, watch, Role.BLUE, Role.GREEN)
+        await _lag_known(context, watch)
 
 
 class AnalyzeEffect(Effect):
     """Statistics for one database of green: a major upgrade before version 18 loses them."""
 
-    def __init__(self, world: RunContext, database: str) -> None:
+    def __init__(self, context: RunContext, database: str) -> None:
         self.key = _analyze_key(database)
         self.title = f"analyze {database} on green"
-        self._world = world
+        self._context = context
         self._database = database
 
     def preview(self) -> str:
@@ -123,7 +123,7 @@ class AnalyzeEffect(Effect):
 
     async def probe(self) -> Finding:
         """Look whether every table with rows has statistics, and ANALYZE is known to work there."""
-        async with self._world.connect(Role.GREEN, self._database) as connection:
+        async with self._context.connect(Role.GREEN, self._database) as connection:
             missing = await maintenance.unanalyzed(connection)
             untried = await maintenance.untried(connection)
         if missing:
@@ -144,12 +144,12 @@ class AnalyzeEffect(Effect):
         """
 
         async def told(table: str, fraction: float) -> None:
-            await self._world.pause(f"{self.title}: {table} is done, {fraction:.0%} of all", 0.0)
+            await self._context.pause(f"{self.title}: {table} is done, {fraction:.0%} of all", 0.0)
 
         with answered(self.title, Role.GREEN):
-            async with self._world.connect(Role.GREEN, self._database) as connection:
+            async with self._context.connect(Role.GREEN, self._database) as connection:
                 done = await maintenance.analyze(
-                    connection, told, limit_s=self._world.plan.limits.mend_s
+                    connection, told, limit_s=self._context.plan.limits.mend_s
                 )
             return {"analyzed": len(done.done), "skipped": dict(done.skipped)}
 
@@ -158,11 +158,11 @@ def _analyze_key(database: str) -> str:
     return f"green/{database}/analyze"
 
 
-async def _name_unanalyzed(world: RunContext, watch: Watch, database: str) -> None:
+async def _name_unanalyzed(context: RunContext, watch: Watch, database: str) -> None:
     """Warn of each table of green that could not be analyzed: production would have it so."""
     key = _analyze_key(database)
-    refused = dict((world.done(key) or {}).get("skipped") or {})
-    async with world.connect(Role.GREEN, database) as connection:
+    refused = dict((context.done(key) or {}).get("skipped") or {})
+    async with context.connect(Role.GREEN, database) as connection:
         missing = await maintenance.unanalyzed(connection)
     refused = dict.fromkeys(missing, "it has no statistics") | refused
     reasons = "; ".join(f"{table}: {why}" for table, why in refused.items())
@@ -172,32 +172,32 @@ async def _name_unanalyzed(world: RunContext, watch: Watch, database: str) -> No
     watch.warning(words if refused else "", key=key)
 
 
-async def _lags(world: RunContext) -> list[SlotLag]:
+async def _lags(context: RunContext) -> list[SlotLag]:
     """Return how far green trails blue, by the slots that AWS made on blue."""
-    async with world.connect(Role.BLUE) as connection:
+    async with context.connect(Role.BLUE) as connection:
         slots = await catalog.replication_slots(connection)
         names = [slot.name for slot in slots if slot.slot_type == "logical"]
         return list(await replication.slot_lags(connection, names))
 
 
-async def _lag_known(world: RunContext, watch: Watch) -> None:
+async def _lag_known(context: RunContext, watch: Watch) -> None:
     """Record how far green trails blue."""
-    lags = await _lags(world)
+    lags = await _lags(context)
     for lag in lags:
         watch.evidence(_in_words(lag))
     if not lags:
         watch.evidence("blue -> green: no logical slot is visible on blue; AWS's word is relied on")
 
 
-async def _follows(world: RunContext, watch: Watch) -> None:
+async def _follows(context: RunContext, watch: Watch) -> None:
     """Wait until green follows blue closely: AWS's guardrails refuse a switchover otherwise."""
-    limits = world.plan.limits
+    limits = context.plan.limits
     async for waited in watch.until(
         limits.catch_up_s + GRACE_S, every_s=limits.poll_s, what="green to follow blue"
     ):
-        late = [_in_words(lag) for lag in await _lags(world) if _trails(lag, world.plan)]
+        late = [_in_words(lag) for lag in await _lags(context) if _trails(lag, context.plan)]
         if not late:
-            await _lag_known(world, watch)
+            await _lag_known(context, watch)
             return
         if waited >= limits.catch_up_s:
             raise Refused(
@@ -226,8 +226,8 @@ class ReadyToSwitch(Step):
     title = "Ready to switch over"
     why = "The last moment at which nothing has been asked of the applications."
 
-    async def verify(self, world: RunContext, watch: Watch) -> None:
-        found = await required_deployment(world)
+    async def verify(self, context: RunContext, watch: Watch) -> None:
+        found = await required_deployment(context)
         refuse_invalid(found)
         if found.status != AVAILABLE:
             raise Refused(
@@ -235,7 +235,7 @@ class ReadyToSwitch(Step):
                 now="Blue serves as before.",
                 todo="Wait and run the step again, or branch to abort.",
             )
-        await self._both_sides_available(world, watch)
+        await self._both_sides_available(context, watch)
         if "degraded" in found.status_details.lower():
             raise Refused(
                 f"The deployment is {found.status}, but {found.status_details.rstrip('.')}.",
@@ -246,27 +246,27 @@ class ReadyToSwitch(Step):
         watch.evidence(
             f"deployment {found.identifier} is {found.status} {found.status_details}".rstrip()
         )
-        await check(world, watch)
-        await compare_schemas(world, watch, await compare_databases(world, watch))
+        await check(context, watch)
+        await compare_schemas(context, watch, await compare_databases(context, watch))
         await refuse_unless_alike(
-            world,
+            context,
             watch,
             Role.BLUE,
             Role.GREEN,
-            await world.databases(Role.GREEN),
+            await context.databases(Role.GREEN),
             todo="Mend it on green: m, or blueprime mend, shows what can be made alike; then run "
             "the step again, which also lets you accept them by name.",
         )
-        await _follows(world, watch)
-        await keep_logins(world, watch, Role.BLUE)
-        await server_names.keep(world, watch)
+        await _follows(context, watch)
+        await keep_logins(context, watch, Role.BLUE)
+        await server_names.keep(context, watch)
         watch.evidence(HELD_DATABASES)
 
-    async def _both_sides_available(self, world: RunContext, watch: Watch) -> None:
+    async def _both_sides_available(self, context: RunContext, watch: Watch) -> None:
         """Fail where a member is not available: AWS would refuse after the applications stopped."""
         for role in (Role.BLUE, Role.GREEN):
-            cluster = await world.cluster(role)
-            members: list[Cluster | Instance] = [cluster, *await world.instances(role)]
+            cluster = await context.cluster(role)
+            members: list[Cluster | Instance] = [cluster, *await context.instances(role)]
             late = [f"{each.identifier} is {each.status}" for each in members if not each.available]
             if late or len(members) == 1:
                 raise Refused(
