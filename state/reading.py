@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from state.enums import REMEDY, Custody, Environment, Outcome, Result, Status, Track
+from state.enums import REMEDY, Status
 from state.errors import NoSuchRun
 from state.lock import read_holder
 from state.masking import masked
@@ -27,7 +26,20 @@ from state.records import (
     Sample,
     TrackEntry,
 )
-from state.store import Row, Store
+from state.rows import (
+    _status,
+    to_attempt,
+    to_decision,
+    to_effect,
+    to_entry,
+    to_event,
+    to_evidence,
+    to_handover,
+    to_object,
+    to_run,
+    to_sample,
+)
+from state.store import Store
 from state.times import from_text, now, to_text
 
 PROTECTION_FRESH = timedelta(seconds=15)
@@ -79,12 +91,12 @@ class Reader:
     def entries(self, run: str) -> list[TrackEntry]:
         """Return the run's way over the tracks, first to last."""
         query = "SELECT * FROM track_entry WHERE run = ? ORDER BY id"
-        return self._store.records(_entry, query, [run])
+        return self._store.records(to_entry, query, [run])
 
     def handovers(self, run: str) -> list[Handover]:
         """Return how the right to act on the run passed to and from this machine, in order."""
         query = "SELECT * FROM handover WHERE run = ? ORDER BY id"
-        return self._store.records(_handover, query, [run])
+        return self._store.records(to_handover, query, [run])
 
     def attempts(self, run: str) -> list[Attempt]:
         """Return every attempt with its effects, in order."""
@@ -93,7 +105,7 @@ class Reader:
     def decisions(self, run: str) -> list[Decision]:
         """Return what was decided at gates, in order."""
         query = "SELECT * FROM decision WHERE run = ? ORDER BY id"
-        return self._store.records(_decision, query, [run])
+        return self._store.records(to_decision, query, [run])
 
     def evidences(
         self, run: str, step: str | None = None, *, key: str | None = None
@@ -123,13 +135,13 @@ class Reader:
     def live(self, run: str) -> dict[str, Any] | None:
         """Return the figures that the run's holder put up last, or None if it never did."""
         query = "SELECT value FROM board WHERE run = ?"
-        found = self._store.records(lambda row: _object(row["value"]), query, [run])
+        found = self._store.records(lambda row: to_object(row["value"]), query, [run])
         return found[0] if found else None
 
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
         newest = "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?"
-        return self._store.records(_event, newest, [run, after, limit])[::-1]
+        return self._store.records(to_event, newest, [run, after, limit])[::-1]
 
     def samples_of(
         self,
@@ -144,7 +156,7 @@ class Reader:
         Both ends are included.
         """
         return self._store.records(
-            _sample,
+            to_sample,
             "SELECT at, kind, subject, value FROM sample WHERE run = ? "
             "AND kind = coalesce(?, kind) AND subject = coalesce(?, subject) AND at >= ? "
             "AND at <= coalesce(?, at) ORDER BY at, id",
@@ -172,9 +184,9 @@ class Reader:
 
     def _runs(self, clause: str, *parameters: object) -> list[Run]:
         with self._store.reading():
-            away = {each.run: each for each in self._store.records(_handover, _AWAY)}
+            away = {each.run: each for each in self._store.records(to_handover, _AWAY)}
             return self._store.records(
-                lambda row: _run(row, away.get(row["id"])), f"{_RUN} {clause}", parameters
+                lambda row: to_run(row, away.get(row["id"])), f"{_RUN} {clause}", parameters
             )
 
     def _attempts(self, clause: str, *parameters: object) -> list[Attempt]:
@@ -182,20 +194,20 @@ class Reader:
             unheld = self.holder() is None
             effects: dict[int, list[Effect]] = {}
             for effect in self._store.records(
-                _effect,
+                to_effect,
                 f"SELECT effect.* FROM effect JOIN attempt ON attempt.id = attempt {clause} "  # noqa: S608
                 "ORDER BY effect.id",
                 parameters,
             ):
                 effects.setdefault(effect.attempt, []).append(effect)
             return self._store.records(
-                lambda row: _attempt(row, effects.get(row["id"], []), unheld=unheld),
+                lambda row: to_attempt(row, effects.get(row["id"], []), unheld=unheld),
                 f"{_ATTEMPT} {clause} ORDER BY attempt.id",
                 parameters,
             )
 
     def _evidences(self, clause: str, *parameters: object) -> list[Evidence]:
-        return self._store.records(_evidence, f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
+        return self._store.records(to_evidence, f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
 
     def _latest(self, run: str, key: str) -> Evidence | None:
         latest = "WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1"
@@ -238,7 +250,7 @@ class Reader:
         if kept := self._latest(run, "protection"):
             findings.append(_finding(kept.value, kept.at))
         findings += self._store.records(
-            lambda row: _finding(_object(row["value"]).get("protection"), from_text(row["at"])),
+            lambda row: _finding(to_object(row["value"]).get("protection"), from_text(row["at"])),
             "SELECT at, value FROM board WHERE run = ?",
             [run],
         )
@@ -267,138 +279,3 @@ def _finding(value: Json, written_at: datetime) -> tuple[bool | None, datetime]:
     if seen_at.tzinfo is None or seen_at > written_at:
         seen_at = written_at
     return (protected if isinstance(protected, bool) else None), seen_at
-
-
-def _time(text: str | None) -> datetime | None:
-    return from_text(text) if text else None
-
-
-def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    return value if isinstance(value, dict) else {}
-
-
-def _handover(row: Row) -> Handover:
-    return Handover(
-        run=row["run"],
-        kind=Custody(row["kind"]),
-        who=row["who"],
-        host=row["host"],
-        peer=row["peer"],
-        fingerprint=row["fingerprint"],
-        at=from_text(row["at"]),
-    )
-
-
-def _run(row: Row, away: Handover | None) -> Run:
-    return Run(
-        id=row["id"],
-        cluster=row["cluster"],
-        cluster_resource_id=row["cluster_resource_id"],
-        account=row["account"],
-        region=row["region"],
-        environment=Environment(row["environment"]),
-        plan=_object(row["plan"]),
-        plan_path=row["plan_path"],
-        track=Track(row["track"]),
-        result=Result(row["result"]) if row["result"] else None,
-        started_at=from_text(row["started_at"]),
-        closed_at=_time(row["closed_at"]),
-        away=away,
-    )
-
-
-def _entry(row: Row) -> TrackEntry:
-    return TrackEntry(
-        id=row["id"],
-        run=row["run"],
-        track=Track(row["track"]),
-        way=row["way"],
-        from_step=row["from_step"],
-        reason=row["reason"],
-        at=from_text(row["at"]),
-    )
-
-
-def _effect(row: Row) -> Effect:
-    return Effect(
-        id=row["id"],
-        attempt=row["attempt"],
-        key=row["key"],
-        title=row["title"],
-        preview=row["preview"],
-        intent_at=from_text(row["intent_at"]),
-        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-        outcome_at=_time(row["outcome_at"]),
-        detail=_object(row["detail"]),
-        decided=row["decided"],
-    )
-
-
-def _status(row: Row, *, unheld: bool) -> Status:
-    """Return how an attempt stands: what runs while nobody holds the journal was cut off."""
-    status = Status(row["status"])
-    return Status.UNKNOWN if unheld and not status.ended else status
-
-
-def _attempt(row: Row, effects: Sequence[Effect], *, unheld: bool) -> Attempt:
-    return Attempt(
-        id=row["id"],
-        run=row["run"],
-        entry=row["entry"],
-        track=Track(row["track"]),
-        step=row["step"],
-        number=row["number"],
-        status=_status(row, unheld=unheld),
-        started_at=from_text(row["started_at"]),
-        ended_at=_time(row["ended_at"]),
-        message=row["message"],
-        effects=tuple(effects),
-        decided=row["decided"],
-    )
-
-
-def _decision(row: Row) -> Decision:
-    return Decision(
-        id=row["id"],
-        run=row["run"],
-        entry=row["entry"],
-        step=row["step"],
-        gate=row["gate"],
-        who=row["who"],
-        typed=row["typed"],
-        at=from_text(row["at"]),
-    )
-
-
-def _evidence(row: Row) -> Evidence:
-    return Evidence(
-        id=row["id"],
-        run=row["run"],
-        attempt=row["attempt"],
-        step=row["step"],
-        key=row["key"],
-        text=row["text"],
-        value=json.loads(row["value"]),
-        at=from_text(row["at"]),
-    )
-
-
-def _event(row: Row) -> Event:
-    return Event(
-        id=row["id"],
-        run=row["run"],
-        at=from_text(row["at"]),
-        kind=row["kind"],
-        text=row["text"],
-        data=_object(row["data"]),
-    )
-
-
-def _sample(row: Row) -> Sample:
-    return Sample(
-        at=from_text(row["at"]),
-        kind=row["kind"],
-        subject=row["subject"],
-        value=row["value"],
-    )

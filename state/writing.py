@@ -13,11 +13,11 @@ from sqlite_utils import Database
 
 from state.ending import Begun, end
 from state.enums import Environment, Outcome, Result, Status, Track
-from state.errors import AttemptIsOpen, HandedOver, NoSuchRun, Refused, RunIsOpen
+from state.errors import Refused
 from state.insert import NOTHING, insert, tell, to_json
 from state.masking import masked
-from state.reading import Reader
 from state.records import Attempt, Decision, Effect, Event, Evidence, Json, Run, Sample, TrackEntry
+from state.refusals import Refusals, refuse_nobody, refuse_unless_there
 from state.store import Store
 from state.times import now, to_text
 
@@ -29,7 +29,7 @@ _DONE_WORDS = {
 }
 
 
-class Writer(Reader):
+class Writer(Refusals):
     """The writes; they raise `Refused` for what breaks a rule, and `JournalUnusable`."""
 
     def __init__(self, store: Store) -> None:
@@ -151,7 +151,7 @@ class Writer(Reader):
                 raise Refused(
                     f"{of.title}: only an unknown outcome can be decided, to a known one."
                 )
-            _refuse_nobody(who)
+            refuse_nobody(who)
             unknown_at = to_text(of.outcome_at) if of.outcome_at else None
             detail = {**of.detail, "reason": reason, "unknown_at": unknown_at}
             _settle(db, of, outcome, detail, decided=who)
@@ -170,7 +170,7 @@ class Writer(Reader):
             if not status.ended or of.status.ended:
                 raise Refused(f"{of.step}: an attempt cannot go from {of.status} to {status}.")
             if status.done:
-                _refuse_unless_there(of)
+                refuse_unless_there(of)
             _forget_intents(db, of)
             end(db, of, status, message, self._begun.ended_at(db, of))
 
@@ -180,9 +180,9 @@ class Writer(Reader):
             of = self._attempt(attempt)
             if of.status is not Status.UNKNOWN or status not in (Status.SUCCEEDED, Status.FAILED):
                 raise Refused(f"{of.step}: only an unknown end can be decided, to a known one.")
-            _refuse_nobody(who)
+            refuse_nobody(who)
             if status.done:
-                _refuse_unless_there(of)
+                refuse_unless_there(of)
             db.execute(
                 "UPDATE attempt SET status = ?, message = ?, decided = ? WHERE id = ?",
                 [status, masked(reason), masked(who), attempt],
@@ -194,7 +194,7 @@ class Writer(Reader):
         """Write down what a person decided at a gate."""
         with self._store.writing() as db:
             self._open_run(run)
-            _refuse_nobody(who)
+            refuse_nobody(who)
             insert(
                 db,
                 "decision",
@@ -320,61 +320,6 @@ class Writer(Reader):
             tell(db, run, "run", "run: opened again")
         return self.run(run)
 
-    def _attempt(self, attempt: int) -> Attempt:
-        found = self._attempts("WHERE attempt.id = ?", attempt)
-        if not found:
-            raise Refused(f"There is no attempt {attempt}.")
-        self._exact_run(found[0].run)
-        return found[0]
-
-    def _effect(self, effect: int) -> tuple[Effect, str]:
-        """Return an effect and the id of its run."""
-        for attempt in self._attempts(
-            "WHERE attempt.id = (SELECT attempt FROM effect WHERE id = ?)", effect
-        ):
-            run = self._exact_run(attempt.run).id
-            return next(each for each in attempt.effects if each.id == effect), run
-        raise Refused(f"There is no effect {effect}.")
-
-    def _exact_run(self, run: str) -> Run:
-        """Return the run of this full id: a prefix will do for asking, not for writing.
-
-        Raises `HandedOver` where another machine acts on it.
-        """
-        found = self._runs("WHERE id = ?", run)
-        if not found:
-            raise NoSuchRun(run, [each.id for each in self._runs("ORDER BY seq DESC")])
-        if found[0].away:
-            raise HandedOver(found[0], found[0].away)
-        return found[0]
-
-    def _open_run(self, run: str) -> Run:
-        record = self._exact_run(run)
-        if not record.open:
-            raise Refused(f"Run {run} is closed ({record.result}); open it again first.")
-        return record
-
-    def _refuse_open_run(self, cluster_resource_id: str, *, but: str = "") -> None:
-        others = "WHERE cluster_resource_id = ? AND closed_at IS NULL AND id <> ?"
-        for run in self._runs(others, cluster_resource_id, but):
-            raise RunIsOpen(run)
-
-    def _refuse_open_name(self, cluster: str, account: str, region: str) -> None:
-        """Refuse a second run of a production name: its resource id moves at the switchover.
-
-        A lab that is gone leaves its runs open, and the next one has the same names: there the
-        resource id alone tells.
-        """
-        same = "WHERE cluster = ? AND account = ? AND region = ? AND environment = ?"
-        for run in self._runs(
-            f"{same} AND closed_at IS NULL", cluster, account, region, Environment.AWS
-        ):
-            raise RunIsOpen(run)
-
-    def _refuse_open_attempt(self, run: str) -> None:
-        for attempt in self._attempts("WHERE attempt.run = ? AND ended_at IS NULL", run):
-            raise AttemptIsOpen(attempt)
-
 
 def _insert_entry(
     db: Database, run: str, track: Track, *, way: str, from_step: str, reason: str
@@ -408,15 +353,3 @@ def _forget_intents(db: Database, attempt: Attempt) -> list[Effect]:
         data = {"effect": effect.id, "key": effect.key, "outcome": Outcome.UNKNOWN}
         tell(db, attempt.run, "effect", f"unknown: {effect.title}", data)
     return left
-
-
-def _refuse_unless_there(attempt: Attempt) -> None:
-    for effect in attempt.effects:
-        if effect.outcome not in (Outcome.SUCCEEDED, Outcome.ADOPTED):
-            found = effect.outcome or "without outcome"
-            raise Refused(f"{attempt.step}: it cannot succeed while {effect.title!r} is {found}.")
-
-
-def _refuse_nobody(who: str) -> None:
-    if not who.strip():
-        raise Refused("A decision needs the name of who made it.")
