@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from rehearsal.servers.server import free_port
+from rehearsal.servers.ports import free_port
 from rehearsal.servers.severing import Cut, Moment, Shears, settled
 
 T = TypeVar("T")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,10 @@ from psycopg.conninfo import make_conninfo
 
 from rehearsal.servers.binaries import Binaries, Installation
 from rehearsal.servers.ground import ADMIN, Ground, ServerError
+from rehearsal.servers.ports import free_port, is_free
 
 __all__ = ["ADMIN", "Binaries", "Ground", "Installation", "Server", "ServerError", "free_port"]
 
-PORTS = range(15_000, 32_000)
-"""Below the ports that systems hand to outgoing connections, so that a restart finds its own."""
 
 START_S = 60.0
 STOP_S = 30.0
@@ -60,21 +57,6 @@ host all,replication all 0.0.0.0/0 reject
 """
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*")
-
-
-def free_port(taken: Callable[[int], bool] = lambda port: False) -> int:
-    """Return a port on 127.0.0.1 that nobody listens on just now."""
-    for port in random.sample(PORTS, len(PORTS)):
-        if taken(port):
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise ServerError("No free port on 127.0.0.1.")
 
 
 def quoted(value: str) -> str:
@@ -221,7 +203,7 @@ class Server:
         flags = {**(self._capacities() if self.standby else {}), **(overrides or {})}
         deadline = time.monotonic() + START_S
         while True:
-            if self.port is None or not _is_free(self.port):
+            if self.port is None or not is_free(self.port):
                 self.port = free_port()
             try:
                 self._launch(flags, deadline)
@@ -392,16 +374,6 @@ class Server:
         """Stop the server at once and remove its folder."""
         self.stop("immediate")
         shutil.rmtree(self.data.parent, ignore_errors=True)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _says_ready(status: Path, pid: int) -> bool:

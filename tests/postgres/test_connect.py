@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from rehearsal.servers.server import free_port
+from rehearsal.servers.ports import free_port
 from runbook.postgres import connect as connecting
 from runbook.postgres.connect import CannotConnect, Session, WrongServer, connect
 from tests.postgres.conftest import MASTER, SECRET, Open, Pair, master_password

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from rehearsal.servers.server import free_port
+from rehearsal.servers.ports import free_port
 from runbook.postgres import catalog, fence_sql, replication
 from tests.postgres.conftest import SECRET, Open, Pair, in_one
 

@@ -444,7 +444,7 @@ def test_replication_goes_on_after_blue_restarts_elsewhere(
 ) -> None:
     blue, green = deployed
     before = fleet.port(blue)
-    monkeypatch.setattr("rehearsal.servers.server._is_free", lambda port: port != before)
+    monkeypatch.setattr("rehearsal.servers.server.is_free", lambda port: port != before)
     assert fleet.restart(blue) != before
     writable(fleet, blue)
     still_deployed(fleet, blue, green)

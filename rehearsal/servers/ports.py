@@ -1,0 +1,39 @@
+"""Ports for servers that come and go while others look for one, too."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Callable
+
+from rehearsal.servers.ground import ServerError
+
+
+def free_port(taken: Callable[[int], bool] = lambda port: False) -> int:
+    """Return a port on 127.0.0.1 that nobody listens on just now."""
+    for port in random.sample(PORTS, len(PORTS)):
+        if taken(port):
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ServerError("No free port on 127.0.0.1.")
+
+
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on a port of 127.0.0.1 just now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+PORTS = range(15_000, 32_000)
+"""Below the ports that systems hand to outgoing connections, so that a restart finds its own."""
