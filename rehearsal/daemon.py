@@ -146,18 +146,8 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
     _write_pgpass(folder, passwords)
     workload = None
     if options.load:
-        workload = stack.enter_context(
-            Workload(
-                host=HOST,
-                port=cluster.port,
-                user=seed.APPLICATION,
-                password=passwords[seed.APPLICATION],
-                databases=databases,
-                state_dir=folder,
-                tps=options.load,
-                writers_per_database=options.writers_per_database,
-            )
-        )
+        password = passwords[seed.APPLICATION]
+        workload = stack.enter_context(_workload(folder, options, cluster.port, password))
     faults = Faults(control)
     add_subnet_group(control, cluster)
     api = ControlApi(
@@ -171,12 +161,29 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
     )
     server = serve(Application(control, api))
     stack.callback(server.server_close)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     api.url = f"http://{HOST}:{server.server_port}"
-    thread.start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     stack.callback(server.shutdown)
     _write_ready(folder, server.server_port)
     _log.info("ready at %s", api.url)
+    _wait(options, ended)
+
+
+def _workload(folder: Path, options: Options, port: int, password: str) -> Workload:
+    return Workload(
+        host=HOST,
+        port=port,
+        user=seed.APPLICATION,
+        password=password,
+        databases=seed.databases(options.databases, hostile=options.hostile_names),
+        state_dir=folder,
+        tps=options.load,
+        writers_per_database=options.writers_per_database,
+    )
+
+
+def _wait(options: Options, ended: threading.Event) -> None:
+    """Wait until the lab is to end, or the process that it lives with is gone."""
     while not ended.wait(_WATCH_S):
         if options.lives_with and not _alive(options.lives_with):
             _log.info("the process %d is gone, and the lab with it", options.lives_with)

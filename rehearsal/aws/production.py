@@ -33,6 +33,21 @@ def _parameter_group(name: str, version: str, databases: int) -> ParameterGroup:
     )
 
 
+def _instance(control: Control, cluster: Cluster, number: int, zone: str) -> Instance:
+    """Return a member, the first one the writer."""
+    return Instance(
+        identifier=f"{cluster.identifier}-{number}",
+        cluster=cluster,
+        instance_class=INSTANCE_CLASS,
+        group=control.group(f"default.{family(cluster.version)}", cluster=False),
+        port=0,
+        settings={**instance_defaults(), "AvailabilityZone": f"{control.region}{zone}"},
+        tags=dict(cluster.tags),
+        tier=number,
+        is_writer=number == 1,
+    )
+
+
 def found_production(
     control: Control, *, name: str, version: str, password: str, seed: Seed
 ) -> Cluster:
@@ -58,20 +73,7 @@ def found_production(
         security_groups=["sg-0a11ce0f0rder5001", "sg-0b0b0f0rder500002"],
         tags=tags,
     )
-    instances = [
-        Instance(
-            identifier=f"{name}-{number}",
-            cluster=cluster,
-            instance_class=INSTANCE_CLASS,
-            group=control.group(f"default.{family(version)}", cluster=False),
-            port=0,
-            settings={**instance_defaults(), "AvailabilityZone": f"{control.region}{zone}"},
-            tags=dict(tags),
-            tier=number,
-            is_writer=number == 1,
-        )
-        for number, zone in ((1, "a"), (2, "b"))
-    ]
+    instances = [_instance(control, cluster, number, zone) for number, zone in ((1, "a"), (2, "b"))]
     with control.lock:
         control.groups.append(group)
         control.name_cluster(cluster, name)

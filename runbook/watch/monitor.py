@@ -125,12 +125,12 @@ class Monitor:
             "lags": (self._look_at_lags, every),
             "workers": (self._look_at_workers, every),
             "traffic": (self._look_at_traffic, every),
-            "schemas": (self._look_at_schemas, every),
+            "schemas": (self._looks_in("schemas", self._schemas, self._databases), every),
             "strays": (self._look_for_strays, every),
             "origins": (self._look_at_origins, every),
-            "objects": (self._look_at_objects, every),
+            "objects": (self._looks_in("objects", self._objects, self._databases), every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
-            "keys": (self._look_at_keys, every),
+            "keys": (self._looks_in("keys", self._keys, self._captured), every),
             "given up": (self._look_for_given_up, every),
             "judge": (self._judge, min(every, 1.0)),
         }
@@ -270,22 +270,19 @@ class Monitor:
         keep = partial(self._journal.evidence, self.context.run, "monitor")
         unreplicated.keep(self.context, keep, came)
 
-    async def _look_in(self, name: str, look: DatabasesProbe, databases: Sequence[str]) -> None:
-        """Take a look whose pause grows with what it reads."""
-        if not databases:
-            self._seen.pop(name, None)
-            return
-        self._seen[name] = await look.look(databases)
-        self._pauses[name] = max(self._pauses[name], look.rest_s)
+    def _looks_in(
+        self, name: str, probe: DatabasesProbe, databases: Callable[[], Sequence[str]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Return a look whose pause grows with what it reads."""
 
-    async def _look_at_schemas(self) -> None:
-        await self._look_in("schemas", self._schemas, self._databases())
+        async def look() -> None:
+            if not (chosen := databases()):
+                self._seen.pop(name, None)
+                return
+            self._seen[name] = await probe.look(chosen)
+            self._pauses[name] = max(self._pauses[name], probe.rest_s)
 
-    async def _look_at_objects(self) -> None:
-        await self._look_in("objects", self._objects, self._databases())
-
-    async def _look_at_keys(self) -> None:
-        await self._look_in("keys", self._keys, self._captured())
+        return look
 
     async def _look_for_given_up(self) -> None:
         before = self._seen.get("given up")
