@@ -362,13 +362,9 @@ class Monitor:
         self._judging.keep(protection)
 
     def _looked(self) -> Observed:
-        seen = {
-            **self._seen,
-            "schemas": latest(self.context, self._seen.get("schemas", ProbeResult())),
-        }
-        return Observed(
-            self.board.lags, seen, {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
-        )
+        schemas = latest(self.context, self._seen.get("schemas", ProbeResult()))
+        patience = {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
+        return Observed(self.board.lags, {**self._seen, "schemas": schemas}, patience)
 
     def _lag_alarms(self) -> list[Alert]:
         slots = (self.context.fact("capture") or {}).get("slots", {})
