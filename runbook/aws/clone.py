@@ -118,6 +118,8 @@ def clone_call(source: Cluster, identifier: str, tags: Mapping[str, str]) -> Cal
 
     The source needs an instance. The engine version, master user and password are inherited.
     Deletion protection is carried over too: lift it before deleting the clone.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBClusterToPointInTime.html
     """
     return Call(
         "rds",
@@ -139,6 +141,8 @@ def clone_instance_call(
     """Return the call that gives a clone an instance like one of the source.
 
     AWS takes it only once the cluster is `available`.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
     """
     return Call(
         "rds",

@@ -75,7 +75,10 @@ class PasswordMissing(AwsError):
 
 
 class AwsRefused(AwsError):
-    """AWS answered that it did not do it. `code` and `message` are AWS's own."""
+    """AWS answered that it did not do it. `code` and `message` are AWS's own.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html
+    """
 
     def __init__(self, code: str, message: str, *, action: str = "") -> None:
         call = f" {action}" if action else ""

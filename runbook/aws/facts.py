@@ -49,7 +49,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """An Aurora cluster. Only `resource_id` never changes."""
+    """An Aurora cluster. Only `resource_id` never changes.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBCluster.html
+    """
 
     resource_id: str
     identifier: str
@@ -156,7 +159,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance of a cluster. Only `resource_id` never changes."""
+    """An instance of a cluster. Only `resource_id` never changes.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
+    """
 
     identifier: str
     resource_id: str
@@ -213,7 +219,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class SwitchoverRow:
-    """One cluster, instance or custom endpoint of a deployment, by ARN."""
+    """One cluster, instance or custom endpoint of a deployment, by ARN.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_SwitchoverDetail.html
+    """
 
     source: str
     target: str
@@ -223,7 +232,10 @@ class SwitchoverRow:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A blue/green deployment. Its statuses have no enumeration in AWS's own model."""
+    """A blue/green deployment. Its statuses have no enumeration in AWS's own model.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_BlueGreenDeployment.html
+    """
 
     identifier: str
     name: str
@@ -269,7 +281,10 @@ class UpgradeTarget:
 
 @dataclass(frozen=True, slots=True)
 class EngineVersion:
-    """A version of Aurora PostgreSQL as the region offers it."""
+    """A version of Aurora PostgreSQL as the region offers it.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBEngineVersion.html
+    """
 
     version: str
     family: str
@@ -312,7 +327,10 @@ class ParameterGroup:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a group; `value` may be a formula, so compare through `pg_settings`."""
+    """One parameter of a group; `value` may be a formula, so compare through `pg_settings`.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Parameter.html
+    """
 
     name: str
     value: str | None

@@ -33,6 +33,8 @@ def carry(user_set: Mapping[str, Parameter], family: Mapping[str, Parameter]) ->
 
     `user_set` are the values set by hand in blue's group; `family` the parameters that the new
     family knows. Logical replication is what the rollback's slots live on.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_WorkingWithDBClusterParamGroups.html
     """
     wanted = {p.name: p.value for p in user_set.values() if p.value is not None}
     wanted[LOGICAL_REPLICATION] = "1"
@@ -75,7 +77,10 @@ def create_group_call(name: str, family: str, description: str, tags: Mapping[st
 
 
 def modify_group_calls(name: str, values: Sequence[Parameter]) -> list[Call]:
-    """Return the calls that set values in a cluster parameter group, 20 a call."""
+    """Return the calls that set values in a cluster parameter group, 20 a call.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBClusterParameterGroup.html
+    """
     return [
         Call(
             "rds",

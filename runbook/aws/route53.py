@@ -51,7 +51,10 @@ class Route53:
 
 
 def upsert_cname_call(zone: str, name: str, value: str, *, ttl_s: int, comment: str) -> Call:
-    """Return the call that leads a name to a host; repeating it changes nothing."""
+    """Return the call that leads a name to a host; repeating it changes nothing.
+
+    Source: https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
+    """
     record = {
         "Name": name,
         "Type": "CNAME",

@@ -6,7 +6,10 @@ from runbook.aws.clients import Clients
 
 
 class Scaling:
-    """Looks at the targets of Auto Scaling."""
+    """Looks at the targets of Auto Scaling.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Integrating.AutoScaling.html
+    """
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients

@@ -20,6 +20,8 @@ def blue_green_support(version: str) -> bool | None:
     """Tell whether a version can take part in a blue/green deployment; None: not documented.
 
     No API says it. The guide's list ends at 17; for newer majors AWS's own answer decides.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Concepts.Aurora_Fea_Regions_DB-eng.Feature.BlueGreenDeployments.html
     """
     major, minor = numbers(version)
     if major > max(_SINCE):

@@ -18,7 +18,10 @@ class Owner:
 
 
 def of_aws(name: str) -> bool:
-    """Return whether an object bears a name of AWS's own: they begin with `rds`."""
+    """Return whether an object bears a name of AWS's own: they begin with `rds`.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-overview.html
+    """
     return name.startswith("rds")
 
 

@@ -92,7 +92,10 @@ class Mode:
 
 
 async def apply_rights(connection: AsyncConnection) -> list[ApplyRights]:
-    """Return the tables of this database that apply may be refused, in one way or the other."""
+    """Return the tables of this database that apply may be refused, in one way or the other.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-security.html
+    """
     return await fetch(connection, ApplyRights, "apply_rights")
 
 
@@ -123,7 +126,10 @@ async def runs_as_owner(connection: AsyncConnection, subscription: str) -> bool:
 
 
 def run_as_owner(subscription: str) -> Statement:
-    """Return ALTER SUBSCRIPTION ... SET (run_as_owner = true); its worker starts anew by itself."""
+    """Return ALTER SUBSCRIPTION ... SET (run_as_owner = true); its worker starts anew by itself.
+
+    Source: https://www.postgresql.org/docs/current/sql-createsubscription.html
+    """
     return Statement(
         compose("ALTER SUBSCRIPTION {name} SET (run_as_owner = true)", name=subscription)
     )

@@ -295,7 +295,10 @@ async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
 
 
 async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
-    """Return published tables whose UPDATE and DELETE would fail."""
+    """Return published tables whose UPDATE and DELETE would fail.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+    """
     return await fetch(connection, TableWithoutIdentity, "tables_without_identity")
 
 
@@ -307,12 +310,18 @@ async def identity_full(connection: AsyncConnection) -> list[FullIdentity]:
 async def identity_full_without_equality(
     connection: AsyncConnection,
 ) -> list[TableWithoutEquality]:
-    """Return tables with REPLICA IDENTITY FULL whose columns cannot all be compared."""
+    """Return tables with REPLICA IDENTITY FULL whose columns cannot all be compared.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+    """
     return await fetch(connection, TableWithoutEquality, "identity_full_without_equality")
 
 
 async def prepared_transactions(connection: AsyncConnection) -> list[PreparedTransaction]:
-    """Return the prepared transactions of all databases, the oldest first."""
+    """Return the prepared transactions of all databases, the oldest first.
+
+    Source: https://www.postgresql.org/docs/current/view-pg-prepared-xacts.html
+    """
     return await fetch(connection, PreparedTransaction, "prepared_transactions")
 
 
@@ -334,12 +343,18 @@ async def subscriptions(connection: AsyncConnection) -> list[SubscriptionFound]:
 
 
 async def replication_slots(connection: AsyncConnection) -> list[SlotFound]:
-    """Return the replication slots of the server."""
+    """Return the replication slots of the server.
+
+    Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
+    """
     return await fetch(connection, SlotFound, "replication_slots")
 
 
 async def data_kinds(connection: AsyncConnection) -> DataKinds:
-    """Count what replication treats specially."""
+    """Count what replication treats specially.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-restrictions.html
+    """
     return await fetch_one(connection, DataKinds, "data_kinds")
 
 
@@ -365,7 +380,10 @@ async def read_only_state(connection: AsyncConnection) -> ReadOnlyState:
 
 
 async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTrigger]:
-    """Return triggers that fire on apply."""
+    """Return triggers that fire on apply.
+
+    Source: https://www.postgresql.org/docs/current/sql-altertable.html
+    """
     return await fetch(connection, AlwaysTrigger, "enabled_always_triggers")
 
 

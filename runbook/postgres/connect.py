@@ -220,7 +220,10 @@ async def _with_another(
 
 
 async def prove(connection: AsyncConnection, target: Target) -> None:
-    """Raise `WrongServer` unless the connection is on the target's cluster."""
+    """Raise `WrongServer` unless the connection is on the target's cluster.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora_db_instance_identifier.html
+    """
     major = connection.info.server_version // 10000
     if major != target.server_major:
         raise WrongServer(

@@ -90,6 +90,8 @@ async def failing(
     `from_lsn` is what the slot has confirmed. The server counts `upto_nchanges` at the end of a
     transaction alone, so the answer is fetched in pieces, and reading ends where enough is known.
     Raises what the server does where the slot is in use (ObjectInUse).
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-conflicts.html
     """
     reading = _Reading(applied_lsn, connection.info.encoding)
     upto = max(applied_lsn, from_lsn) + MOST_WAL

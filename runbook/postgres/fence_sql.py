@@ -170,6 +170,8 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     The transaction id comes first, then the sessions, the counters last: what ended before the id
     was read is gone from the sessions or still there, and if it is gone, its counts are in. The
     window between two samples is from the end of the first to the beginning of the second.
+
+    Source: https://www.postgresql.org/docs/current/monitoring-stats.html
     """
     first = of_the_cluster(connections)
     internal = list(INTERNAL_ROLES)
@@ -283,7 +285,10 @@ async def writable_databases(
 
 
 def lock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:
-    """Return ALTER ROLE ... NOLOGIN for each; sessions that are open stay open."""
+    """Return ALTER ROLE ... NOLOGIN for each; sessions that are open stay open.
+
+    Source: https://www.postgresql.org/docs/current/sql-alterrole.html
+    """
     return tuple(Statement(compose("ALTER ROLE {role} NOLOGIN", role=role)) for role in roles)
 
 
@@ -293,7 +298,10 @@ def unlock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:
 
 
 def terminate_statement(roles: Collection[str] | None = None) -> Statement:
-    """Return what `terminate_sessions` runs; its rows are the sessions that were told to end."""
+    """Return what `terminate_sessions` runs; its rows are the sessions that were told to end.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
+    """
     # OFFSET is a fence: no session is told to end before it is known to be one of these.
     query = SQL(
         "SELECT session.*\nFROM (\n{sessions}\nOFFSET 0\n) AS session\n"
@@ -329,6 +337,8 @@ def set_database_read_only(database: str, on: bool) -> Statement:
     """Return ALTER DATABASE ... SET or RESET default_transaction_read_only.
 
     It holds for sessions that open from now on, and any of them may override it.
+
+    Source: https://www.postgresql.org/docs/current/runtime-config-client.html
     """
     if on:
         template = compose(

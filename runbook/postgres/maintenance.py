@@ -69,7 +69,10 @@ async def untried(connection: AsyncConnection) -> list[str]:
 async def analyze(
     connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float = 0.0
 ) -> Done:
-    """ANALYZE every table of this database, the largest first; each within the limit, if any."""
+    """ANALYZE every table of this database, the largest first; each within the limit, if any.
+
+    Source: https://www.postgresql.org/docs/current/sql-analyze.html
+    """
     found = await fetch(connection, _Analyzable, "analyzable_tables")
     whole = sum(table.size_bytes for table in found) or 1
     done: list[str] = []
@@ -95,6 +98,8 @@ async def refresh_materialized_views(
     """Refresh every populated materialized view, each after those it reads from.
 
     `limit_s`: how many seconds all of them together may take; what does not fit is skipped.
+
+    Source: https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
     """
     ends = None if limit_s is None else monotonic() + limit_s
     views = {view.oid: view for view in await fetch(connection, _View, "materialized_views")}

@@ -110,7 +110,10 @@ class _Database:
 
 
 async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
-    """Take the marks through one connection to each database."""
+    """Take the marks through one connection to each database.
+
+    Source: https://www.postgresql.org/docs/current/functions-info.html
+    """
     first = of_the_cluster(connections)
     cluster = await fetch_one(first, _Cluster, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.

@@ -131,6 +131,8 @@ async def slot_lags(connection: AsyncConnection, names: Iterable[str]) -> list[S
 
     Measured by `confirmed_flush_lsn`: what `pg_stat_replication` reports as sent may read 0 with
     everything still to be applied.
+
+    Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
     """
     rows = await fetch(connection, _Row, "slot_lags", (list(names),))
     lags = []
@@ -162,6 +164,8 @@ async def emit_barrier(connection: AsyncConnection) -> int:
     on in our sessions), so the flushed position covers it and all earlier commits, asynchronous
     ones too. The inserted position would cover more: WAL that no slot can confirm until somebody
     flushes it. It serves the whole server, whichever database it is called in.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
     """
     await connection.execute(
         "SELECT pg_catalog.pg_logical_emit_message(true, %s, 'barrier')", (_MESSAGE_PREFIX,)

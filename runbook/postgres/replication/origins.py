@@ -27,7 +27,10 @@ class Origin:
 
 
 async def origins(connection: AsyncConnection) -> list[Origin]:
-    """Return all of the server."""
+    """Return all of the server.
+
+    Source: https://www.postgresql.org/docs/current/replication-origins.html
+    """
     return await fetch(connection, Origin, "origins")
 
 

@@ -84,6 +84,8 @@ def create_publication(name: str) -> Statement:
     """Return CREATE PUBLICATION ... FOR ALL TABLES.
 
     Rows of partitions travel as of the partition they are in, as both sides have the same ones.
+
+    Source: https://www.postgresql.org/docs/current/sql-createpublication.html
     """
     return Statement(compose("CREATE PUBLICATION {name} FOR ALL TABLES", name=name))
 
@@ -117,6 +119,8 @@ async def create_slot(connection: AsyncConnection, name: str, *, deadline_s: flo
 
     It waits for every write transaction that is open on the whole server. Raises `SlotBlocked`
     naming them after `deadline_s` seconds; there is no slot then.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
     """
     try:
         async with connection.transaction():
@@ -134,7 +138,10 @@ async def create_slot(connection: AsyncConnection, name: str, *, deadline_s: flo
 
 
 async def slot_blockers(connection: AsyncConnection) -> list[SlotBlocker]:
-    """Return the open write transactions of all databases, the oldest first."""
+    """Return the open write transactions of all databases, the oldest first.
+
+    Source: https://www.postgresql.org/docs/current/logicaldecoding-explanation.html
+    """
     return await fetch(connection, SlotBlocker, "slot_blockers")
 
 

@@ -53,7 +53,10 @@ async def role_exists(connection: AsyncConnection, name: str) -> bool:
 
 
 def hash_password(connection: AsyncConnection, name: str, password: str) -> str:
-    """Return the SCRAM verifier of a password: what the server keeps, made on this side."""
+    """Return the SCRAM verifier of a password: what the server keeps, made on this side.
+
+    Source: https://www.postgresql.org/docs/current/auth-password.html
+    """
     return connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"
     ).decode()

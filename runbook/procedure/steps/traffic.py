@@ -30,6 +30,8 @@ class LockRoles(Effect):
     """Take LOGIN from the application roles on one cluster and end their sessions.
 
     ALTER ROLE fires no event trigger and is not replicated, so both sides get their own.
+
+    Source: https://www.postgresql.org/docs/current/sql-alterrole.html
     """
 
     def __init__(self, context: RunContext, role: Role) -> None:

@@ -95,7 +95,10 @@ class ReopenBlue(Step):
 
 
 class DeleteGreen(Step):
-    """Delete the deployment and green with it."""
+    """Delete the deployment and green with it.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
+    """
 
     key = "delete-green"
     title = "Delete the deployment and green"

@@ -112,7 +112,10 @@ class SettleAssess(Step):
 
 
 class SnapshotOldBlue(Step):
-    """Keep a last snapshot of the old version."""
+    """Keep a last snapshot of the old version.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_CreateSnapshotCluster.html
+    """
 
     key = "snapshot-old-blue"
     title = "Snapshot old blue"

@@ -19,7 +19,10 @@ LOOK_EVERY_S = 1.0
 
 
 class Workers:
-    """Looks at the workers of a subscriber during one wait. `now` says what is true meanwhile."""
+    """Looks at the workers of a subscriber during one wait. `now` says what is true meanwhile.
+
+    Source: https://www.postgresql.org/docs/current/monitoring-stats.html
+    """
 
     def __init__(self, context: RunContext, subscriber: Role, now: str) -> None:
         self._context = context

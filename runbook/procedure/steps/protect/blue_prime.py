@@ -30,7 +30,10 @@ from runbook.procedure.steps.upgrade.old_blue import compare_marks
 
 
 class DeleteDeployment(Step):
-    """Let go of the deployment; both clusters stay."""
+    """Let go of the deployment; both clusters stay.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
+    """
 
     key = "delete-deployment"
     title = "Delete the blue/green deployment"
@@ -83,7 +86,10 @@ class DeleteDeployment(Step):
 
 
 class HoldOldBlue(Step):
-    """Keep old blue as it was at the freeze."""
+    """Keep old blue as it was at the freeze.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
+    """
 
     key = "hold-old-blue"
     title = "Hold old blue still"
@@ -110,6 +116,8 @@ def read_only_effect(context: RunContext, role: Role, database: str, *, on: bool
     """Return the effect that makes a database read-only to clients, or lifts that.
 
     The setting does not stop apply workers (proved on PostgreSQL 15 to 18).
+
+    Source: https://www.postgresql.org/docs/current/runtime-config-client.html
     """
 
     async def probe(connection: AsyncConnection) -> Finding:
@@ -137,7 +145,10 @@ def blue_prime_name(context: RunContext) -> str:
 
 
 class Clone(Step):
-    """Clone old blue."""
+    """Clone old blue.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Managing.Clone.html
+    """
 
     key = "clone"
     title = "Clone old blue to blue prime"

@@ -28,7 +28,10 @@ from state.records import Json
 
 
 class Capture(Step):
-    """Publication and slot in every database, inside the fence."""
+    """Publication and slot in every database, inside the fence.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+    """
 
     key = "capture"
     title = "Capture"
@@ -217,7 +220,10 @@ class HoldAgain(Step):
 
 
 class SlotEffect(SqlEffect):
-    """The creation of a slot, which waits for every open write transaction of the cluster."""
+    """The creation of a slot, which waits for every open write transaction of the cluster.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
+    """
 
     def __init__(
         self, context: RunContext, publisher: Role, database: str, name: str, probe: LookInside

@@ -25,7 +25,10 @@ from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, ye
 
 
 class DropCapture(Step):
-    """Give the publisher its disk back: slots, publications and the role go."""
+    """Give the publisher its disk back: slots, publications and the role go.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
+    """
 
     key = "drop-capture"
     title = "Drop the capture"

@@ -19,7 +19,10 @@ from runbook.protection import given_up
 
 
 class Detach(Step):
-    """End the subscriptions of those of some clusters that exist."""
+    """End the subscriptions of those of some clusters that exist.
+
+    Source: https://www.postgresql.org/docs/current/sql-dropsubscription.html
+    """
 
     key = step_keys.DETACH
     why = "A subscription left behind would go on applying, or hang on a dead publisher."

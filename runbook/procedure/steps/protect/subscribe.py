@@ -27,7 +27,10 @@ from state.records import Json
 
 
 class Subscribe(Step):
-    """Feed the subscriber from the slots."""
+    """Feed the subscriber from the slots.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-subscription.html
+    """
 
     why = "The slots start at exactly the state that it has: nothing is copied, nothing missed."
     risk = Risk.REVERSIBLE
@@ -199,7 +202,10 @@ class PasswordEffect(Effect):
 
 
 class SubscriptionEffect(Effect):
-    """One database's subscription: created, or given the current connection and enabled."""
+    """One database's subscription: created, or given the current connection and enabled.
+
+    Source: https://www.postgresql.org/docs/current/sql-createsubscription.html
+    """
 
     def __init__(
         self,
@@ -312,5 +318,7 @@ def replication_sslmode(sslmode: str) -> str:
 
     `rds.force_ssl` is on by default from version 17, so plain text is never asked for where the
     plan asks for encryption.
+
+    Source: https://www.postgresql.org/docs/current/libpq-ssl.html
     """
     return "require" if sslmode in ("verify-ca", "verify-full") else sslmode

@@ -119,7 +119,10 @@ async def schema_differences(context: RunContext, publisher: Role, subscriber: R
 
 
 class BarrierEffect(Effect):
-    """A logical message in one database, whose position the subscriber must confirm past."""
+    """A logical message in one database, whose position the subscriber must confirm past.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
+    """
 
     def __init__(self, context: RunContext, publisher: Role, database: str, purpose: str) -> None:
         self.key = barrier_key(publisher, database, purpose)

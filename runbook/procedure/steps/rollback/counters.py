@@ -59,7 +59,10 @@ class Drain(Step):
 
 
 class SequencesEffect(Effect):
-    """One database's sequences, set in one statement to exactly what the publisher has."""
+    """One database's sequences, set in one statement to exactly what the publisher has.
+
+    Source: https://www.postgresql.org/docs/current/logical-replication-restrictions.html
+    """
 
     def __init__(
         self, context: RunContext, publisher: Role, subscriber: Role, database: str

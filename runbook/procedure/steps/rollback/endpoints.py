@@ -20,7 +20,10 @@ from runbook.procedure.steps.traffic import nobody_inside
 
 
 class SwitchEndpoint(Step):
-    """By the plan's method: rename, a DNS record, the operator's command, or by hand."""
+    """By the plan's method: rename, a DNS record, the operator's command, or by hand.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html
+    """
 
     key = "switch-endpoint"
     title = "Switch the endpoint"
@@ -149,6 +152,8 @@ async def rename(context: RunContext, role: Role, name: str, stake: Stake) -> Ef
     """Return the renaming of a role's cluster; its instances keep their names and endpoints.
 
     `stake`: whether it takes the name from the cluster, or leads the applications there.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Modifying.html
     """
     resource_id = context.resource_id(role)
     before = await context.cluster(role)

@@ -234,7 +234,10 @@ def name_stale_views(context: RunContext, watch: Watch, role: Role, database: st
 
 
 class RefreshViews(Effect):
-    """One database's materialized views: replication does not carry them."""
+    """One database's materialized views: replication does not carry them.
+
+    Source: https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
+    """
 
     def __init__(self, context: RunContext, role: Role, database: str) -> None:
         self.key = refresh_key(role, database)

@@ -70,7 +70,10 @@ def session_key(blocker: SlotBlocker) -> str:
 
 
 class EndBlocker(Effect):
-    """End one session, known by its pid and the time at which it began."""
+    """End one session, known by its pid and the time at which it began.
+
+    Source: https://www.postgresql.org/docs/current/functions-admin.html
+    """
 
     def __init__(self, context: RunContext, on: Role, blocker: SlotBlocker) -> None:
         self.key = f"{on.slug}/end/{session_key(blocker)}"

@@ -77,6 +77,8 @@ async def deletion(
     """Return the waves that delete a role's cluster: protection off, readers, writer, cluster.
 
     With `until_gone` the last one is settled only when the name is free again.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_DeleteCluster.html
     """
     writers = {member.identifier for member in cluster.members if member.writer}
     instances = await context.rds.instances(cluster.identifier)

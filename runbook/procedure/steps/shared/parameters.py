@@ -26,7 +26,10 @@ def target_group(context: RunContext) -> str:
 
 
 class PrepareParameters(Step):
-    """Make the parameter group of the new version's family."""
+    """Make the parameter group of the new version's family.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_WorkingWithDBClusterParamGroups.html
+    """
 
     key = "prepare-parameters"
     title = "Prepare green's parameter group"

@@ -71,7 +71,10 @@ async def blue_by_its_name(context: RunContext) -> Cluster:
 
 
 class Deletion:
-    """The deletion of a deployment that AWS has accepted, look by look."""
+    """The deletion of a deployment that AWS has accepted, look by look.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
+    """
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -99,7 +102,10 @@ class Deletion:
 
 
 class CreateDeployment(Step):
-    """Ask AWS for green."""
+    """Ask AWS for green.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-creating.html
+    """
 
     key = "create-deployment"
     title = "Create the blue/green deployment"
@@ -157,7 +163,10 @@ class CreateDeployment(Step):
 
 
 class AwaitGreen(Step):
-    """Wait until AWS has made green."""
+    """Wait until AWS has made green.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-viewing.html
+    """
 
     key = "await-green"
     title = "Wait for green"

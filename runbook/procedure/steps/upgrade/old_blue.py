@@ -34,6 +34,8 @@ async def compare_marks(context: RunContext, watch: Watch, when: str) -> None:
     """Compare old blue with the marks taken inside the fence; refuse on any change.
 
     A restart, a checkpoint, hint bits, VACUUM and ANALYZE leave the marks as they are.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
     """
     verdict = await _since_the_freeze(context)
     if verdict.same is None and await _same_rows(context, watch, verdict):

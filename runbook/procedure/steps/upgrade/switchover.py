@@ -52,7 +52,10 @@ def pivot_gate(context: RunContext) -> Gate:
 
 
 class Switchover(Step):
-    """Let AWS rename green to production."""
+    """Let AWS rename green to production.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-switching.html
+    """
 
     key = "switchover"
     title = "Switch over"

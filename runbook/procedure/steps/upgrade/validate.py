@@ -31,7 +31,10 @@ from state.records import Json
 
 
 class ValidateGreen(Step):
-    """Make green fit to serve: parameters in force, statistics there, replication healthy."""
+    """Make green fit to serve: parameters in force, statistics there, replication healthy.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.PostgreSQL.html
+    """
 
     key = "validate-green"
     title = "Validate green"
@@ -107,7 +110,10 @@ class ValidateGreen(Step):
 
 
 class AnalyzeEffect(Effect):
-    """Statistics for one database of green: a major upgrade before version 18 loses them."""
+    """Statistics for one database of green: a major upgrade before version 18 loses them.
+
+    Source: https://www.postgresql.org/docs/current/sql-analyze.html
+    """
 
     def __init__(self, context: RunContext, database: str) -> None:
         self.key = _analyze_key(database)
@@ -220,7 +226,10 @@ def _in_words(lag: SlotLag) -> str:
 
 
 class ReadyToSwitch(Step):
-    """The last look before the applications are stopped."""
+    """The last look before the applications are stopped.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-switching.html
+    """
 
     key = "ready-to-switch"
     title = "Ready to switch over"
