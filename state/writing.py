@@ -293,7 +293,7 @@ class Writer(Refusals):
         with self._store.writing() as db:
             self._open_run(run)
             db.execute("UPDATE run SET result = ? WHERE id = ?", [result, run])
-            tell(db, run, "run", f"run: rests as {result}" if result else "run: under way again")
+            tell(db, run, "run", f"run: {result}" if result else "run: under way again")
 
     def close_run(self, run: str, result: Result) -> Run:
         """End a run; refused while an attempt is open."""

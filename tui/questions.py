@@ -70,7 +70,7 @@ def of_leaving(run: Run, board: Dashboard, busy: str) -> Question | None:
     if not run.open or not (busy or down):
         return None
     going = (
-        f"{busy} is running. The change in flight is let to its end; no further one is started."
+        f"{busy} is running. The change in flight ends first; no further one starts."
         if busy
         else ""
     )

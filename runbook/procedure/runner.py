@@ -228,7 +228,7 @@ class Runner:
         return next(passed, None)
 
     async def _perform_wave(self, attempt: Attempt, wave: Wave) -> None:
-        # Every member is let to its end, so that no outcome is lost because another one failed.
+        # Every member comes to its end, so that no outcome is lost because another one failed.
         looked = await asyncio.gather(
             *(self._look_at(attempt, effect) for effect in wave), return_exceptions=True
         )

@@ -57,12 +57,12 @@ async def test_leaving_waits_for_the_step_in_flight() -> None:
         await pilot.press("enter")
         await sees(pilot, "bake is running")
         await pilot.press("q")
-        await sees(pilot, "bake is running. The change in flight is let to its end")
+        await sees(pilot, "bake is running. The change in flight ends first")
         assert app.return_code is None
         await pilot.click("#yes")
         await until(pilot, lambda: app.return_code is not None)
     assert model.closed
-    assert model.tried["bake"].status.done, "the step was let to its end"
+    assert model.tried["bake"].status.done, "the step came to its end"
     assert "Under way when you left: bake." in app.goodbye
 
 

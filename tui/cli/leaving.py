@@ -22,8 +22,8 @@ NOTHING_UNDONE = "Nothing is undone, and what AWS is doing goes on."
 def leave(session: Session, stays: str, name: str) -> None:
     """Leave a run on a signal, saying what becomes of it, and of the applications."""
     sys.stderr.write(
-        f"{name}: leaving run {session.run.id}. {stays} The change in flight, if any, is let "
-        f"settle. A second signal ends blueprime at once.\n{if_down(session)}"
+        f"{name}: leaving run {session.run.id}. {stays} The change in flight, if any, "
+        f"settles first. A second signal ends blueprime at once.\n{if_down(session)}"
     )
     session.leave(name)
 

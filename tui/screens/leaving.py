@@ -32,7 +32,6 @@ class Leaving(KeyedModal[None]):
         if not self._step:
             return "Waiting for the looks under way: an answer of AWS may take up to 10 s."
         return (
-            f"{text.clean(self._step)} is running. No further change is started; the one in "
-            "flight is let to its end, so that the journal knows its outcome. This takes at most "
-            "a minute."
+            f"{text.clean(self._step)} is running. No further change starts; the one in flight "
+            "ends first, so that the journal knows its outcome. This takes at most a minute."
         )
