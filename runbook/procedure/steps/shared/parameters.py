@@ -78,7 +78,9 @@ class PrepareParameters(Step):
             left = limit - max(waited, (context.now() - since).total_seconds())
             if left <= 0:
                 return
-            watch.progress(f"waiting for the new group to settle, {left:.0f} s left", 1 - left / limit)
+            watch.progress(
+                f"waiting for the new group to settle, {left:.0f} s left", 1 - left / limit
+            )
 
     async def _carried(self, context: RunContext) -> tuple[Carried, str]:
         """Return what blue's group has set by hand, as green's family takes it; and the family."""
