@@ -166,8 +166,8 @@ async def test_a_sample_takes_the_same_rows_on_both_sides_and_says_what_it_may_m
     assert [t.table for t in found.unproved] == ["large"]
     assert compare.least_seen(0.25) == 17
     assert found.words() == (
-        "2 tables of 9,010 rows equal in every row; 1 table of 9,000 rows without a difference in a "
-        "sample of 25.000% of the rows (a difference in 17 rows or more is missed with a "
+        "2 tables of 9,010 rows equal in every row; 1 table of 9,000 rows without a difference in "
+        "a sample of 25.000% of the rows (a difference in 17 rows or more is missed with a "
         "probability of at most 1%)"
     )
     await large.execute("UPDATE public.large SET v = 'x' WHERE id = 4711")
