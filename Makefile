@@ -40,9 +40,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two workers: the tests wait for servers more than they compute.
+# Three workers, for two processors: the tests wait for servers nearly as much as they compute.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 # Command line options win over the marker that `make test` leaves these out by.
 chaos: $(READY)

@@ -166,8 +166,8 @@ async def test_a_sample_takes_the_same_rows_on_both_sides_and_says_what_it_may_m
     assert [t.table for t in found.unproved] == ["large"]
     assert fenced.least_seen(0.25) == 17
     assert found.words() == (
-        "2 tables of 9010 rows equal in every row; 1 table of 9000 rows without a difference in a "
-        "sample of 25.000% of the rows (a difference in 17 rows or more is missed with a "
+        "2 tables of 9,010 rows equal in every row; 1 table of 9,000 rows without a difference in "
+        "a sample of 25.000% of the rows (a difference in 17 rows or more is missed with a "
         "probability of at most 1%)"
     )
     await large.execute("UPDATE public.large SET v = 'x' WHERE id = 4711")
@@ -192,7 +192,7 @@ async def test_what_must_be_hashed_is_whatever_the_time_and_the_share(
         "small": (How.COUNTED, None),
     }
     assert found.words() == (
-        "2 tables of 9010 rows with the same number of rows, their contents not looked at"
+        "2 tables of 9,010 rows with the same number of rows, their contents not looked at"
     )
 
 
