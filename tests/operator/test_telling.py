@@ -20,12 +20,12 @@ from state.enums import Environment, Result, Status, Track
 from state.journal import Journal
 from tests.runbook.test_positions import PLAN
 from tests.state.invented import start
-from tui.cli import BLOCKED, FAILED, UNKNOWN, listing
+from tui.cli import listing
 from tui.cli import open as opening
-from tui.cli.exits import DONE
+from tui.cli.ending import Ending
+from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.mending import _again, _todo, _why_left
 from tui.cli.rehearse import Night, _in_the_app
-from tui.cli.resting import result_word
 
 REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
 
@@ -140,18 +140,18 @@ def test_a_forced_way_is_not_called_ended_before_what_it_gave_up_is_closed(
         journal.enter_track("k2f9qa", track, way="forced", from_step="bake", reason="")
         session = Session.open(journal, "k2f9qa")
         for step in steps_of(track, session.plan, "forced"):
-            assert result_word(session, 0) == "stopped"
+            assert Ending.of(session).word(0) == "stopped"
             attempt = journal.begin_attempt("k2f9qa", step.key)
             for key, value in (("traffic", {"open": True, "on": to}), ("given-up", away)):
                 journal.evidence("k2f9qa", step.key, "", key=key, value=value)
             journal.end_attempt(attempt.id, Status.SUCCEEDED)
-        assert result_word(session, 0) == "not_closed"
-        assert result_word(session, 1) == "failed"
+        assert Ending.of(session).word(0) == "not_closed"
+        assert Ending.of(session).word(1) == "failed"
         asyncio.run(session._close_at_the_end())
         assert session.run.open
         journal.evidence("k2f9qa", "close", "", key="given-up", value="")
         journal.set_result("k2f9qa", ended)
-        assert result_word(session, 0) == ended.value
+        assert Ending.of(session).word(0) == ended.value
         journal.evidence("k2f9qa", "settled", "", key="slots", value=[])
         asyncio.run(session._close_at_the_end())
         assert (session.run.open, session.run.result) == (False, ended)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 
 from runbook.base.offer import Pending
-from runbook.base.variants import name
-from runbook.checklist import Line, durations
 from runbook.failures import Answer
 from runbook.procedure.runner import Decide
 from runbook.repair.remedy import is_remedy
@@ -20,11 +17,11 @@ from runbook.session import Session
 from state.enums import Result, Status, Track
 from state.errors import JournalUnusable
 from state.records import Event, Json
+from tui.cli.ending import Ending
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
 from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
-from tui.cli.resting import rests, result_word
 
 EVENT_EVERY_S = 0.2
 
@@ -110,7 +107,7 @@ async def drive(
             if at_once and course.left:
                 await branch_if_possible(session, course)
             code = await _steps(session, decide, Unknowns(session, on_unknown), course)
-            at_rest = code == DONE and rests(session) is Result.PROTECTED
+            at_rest = code == DONE and Ending.of(session).rests is Result.PROTECTED
             if at_rest and not await seen_protected(session):
                 return FAILED
             return code
@@ -220,140 +217,3 @@ async def unknown_changes(session: Session) -> list[dict[str, Json]]:
         }
         for pending in await session.findings()
     ]
-
-
-def say_what_is_unknown(run: str, changes: Sequence[Mapping[str, Json]]) -> None:
-    """Print what a person must look at, and the commands that go on from there."""
-    for change in changes:
-        sys.stderr.write(
-            f"Unknown: {change['change']} (step {change['step']}, sent at {change['sent_at']}).\n"
-            f"  Looked: {change['looked']}: {change['seen']}\n"
-            f"  It was: {change['by_hand']}\n"
-        )
-    sys.stderr.write(
-        "Look at these objects. Then, if they happened: "
-        f"blueprime auto {run} --yes --on-unknown adopt; if they did not: "
-        f"blueprime auto {run} --yes --on-unknown retry.\n"
-    )
-
-
-def say_what_failed(session: Session) -> None:
-    """Print the step that did not succeed, with what is now true and what to do."""
-    for line in session.checklist().current.lines:
-        if line.remedy:
-            continue
-        if line.attempt is not None and line.status.ended and not line.status.done:
-            sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
-    found = session.board().protection
-    if rests(session) is Result.PROTECTED and found.protected is not True:
-        said = "; ".join(found.reasons) or found.text
-        sys.stderr.write(f"Every step is done, and the run is not protected: {said}.\n")
-
-
-def summary(session: Session, code: int, course: Course) -> dict[str, Json]:
-    """Return the object that ends an unattended run, less the ledger's verdict."""
-    production = session.fact("production") or {}
-    switchover_s = switchover_seconds(session)
-    upgrade_s = (session.fact("downtime.upgrade") or {}).get("seconds")
-    added = None if upgrade_s is None or switchover_s is None else upgrade_s - switchover_s
-    return {
-        "run": session.run.id,
-        "result": result_word(session, code),
-        "engine": {
-            "from": production.get("version"),
-            "to": session.plan.upgrade.target_version,
-        },
-        "switchover_s": _rounded(switchover_s),
-        "added_downtime_s": _rounded(added),
-        "downtime_s": {
-            phase: _rounded((session.fact(f"downtime.{phase}") or {}).get("seconds"))
-            for phase in phases(session)
-        },
-        "way_back": session.way_back(),
-        "production": session.board().as_json()["production"],
-        "protection": protection(session),
-        "steps": [
-            {**step, "seconds": _rounded(step["seconds"])}
-            for step in durations(session.checklist())
-        ],
-        "warnings": warnings(session),
-        **_until(session, course),
-    }
-
-
-def warnings(session: Session) -> list[dict[str, Json]]:
-    """Return what steps that are done did not do, as far as it stands."""
-    return [
-        {"track": line.track.value, "step": line.step, "text": text}
-        for section in session.checklist().sections
-        for line in section.lines
-        for text in line.warnings
-    ]
-
-
-def say_warnings(found: Sequence[Mapping[str, Json]]) -> None:
-    """Print what a person still has to see to, though each step is done."""
-    for warning in found:
-        sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
-
-
-def protection(session: Session) -> dict[str, Json]:
-    """Return the verdict of the watch, as of when it was made."""
-    found = session.board().protection
-    return {
-        "protected": found.protected,
-        "text": found.text,
-        "at": None if found.at is None else found.at.isoformat(),
-    }
-
-
-def _until(session: Session, course: Course) -> dict[str, Json]:
-    """Return how the step stands after which to stop, on which stay; nothing if none was named."""
-    if not course.until:
-        return {}
-    stay = session.checklist().current
-    counts = course.until_on(stay.entry)
-    lines = [line for line in stay.lines if line.step == counts]
-    return {
-        "until": {
-            "step": course.until,
-            "track": name(stay.entry.track, stay.entry.way),
-            "status": lines[0].status.value if lines else Status.PENDING.value,
-            "already_done": course.already,
-        }
-    }
-
-
-def already_done(session: Session, course: Course) -> str:
-    """Return that there was nothing to perform, in words, or an empty text."""
-    line: Line | None = course.stops_at(session.checklist().current) if course.already else None
-    if line is None or line.attempt is None:
-        return ""
-    at = line.attempt.ended_at
-    skipped = f": {line.attempt.message}" if line.status is Status.SKIPPED else ""
-    return (
-        f"{line.step} is already done on this stay on the track {line.track.value} "
-        f"({line.status.value}{f' at {at.astimezone():%H:%M:%S}' if at else ''}{skipped}). "
-        "Nothing was performed."
-    )
-
-
-def phases(session: Session) -> list[str]:
-    """Return the names of the phases whose downtime is reported."""
-    forward = session.fact("downtime.forward") is not None
-    return ["upgrade", "rollback", *(["forward"] if forward else [])]
-
-
-def switchover_seconds(session: Session) -> float | None:
-    """Return how long AWS's switchover took as seen from here, or None if there was none."""
-    switchover = session.fact("switchover") or {}
-    if not switchover.get("called_at"):
-        return None
-    if switchover.get("seconds") is not None:
-        return float(switchover["seconds"])
-    called = datetime.fromisoformat(switchover["called_at"])
-    return (datetime.fromisoformat(switchover["completed_at"]) - called).total_seconds()
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)

@@ -17,8 +17,9 @@ from state.enums import REMEDY, Status
 from state.journal import Journal
 from state.records import Json
 from tui.cli.deciding import nobody, yes_to_all
+from tui.cli.ending import protection
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN, print_json
-from tui.cli.headless import LAST_WORD_S, Printer, protection
+from tui.cli.headless import LAST_WORD_S, Printer
 from tui.cli.leaving import on_signals
 from tui.cli.listing import PROTECTED
 from tui.cli.workspace import enter_lab, open_session, read_journal, write_journal
@@ -167,7 +168,7 @@ async def _seen(session: Session) -> dict[str, Json]:
         if monotonic() > deadline:
             break
         await asyncio.sleep(LOOKED_EVERY_S)
-    return {"protection": protection(session)}
+    return {"protection": protection(session.board())}
 
 
 def _say_seen(seen: Mapping[str, Json]) -> None:

@@ -25,21 +25,12 @@ from state.home import home, open_private
 from state.records import Json
 from tui.cli import ledger
 from tui.cli.deciding import yes_to_all
+from tui.cli.ending import NOT_PROTECTED, Ending
 from tui.cli.exits import DONE, FAILED
 from tui.cli.goals import Course, Goal
-from tui.cli.headless import (
-    Printer,
-    drive,
-    phases,
-    say_warnings,
-    say_what_failed,
-    summary,
-    switchover_seconds,
-    warnings,
-)
+from tui.cli.headless import Printer, drive
 from tui.cli.leaving import NOTHING_UNDONE
 from tui.cli.outlet import patient_output
-from tui.cli.resting import NOT_PROTECTED
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import open_runs_of_lab, read_journal, write_journal
 
@@ -219,16 +210,17 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
         finally:
             await session.close()
         verdict = await asyncio.to_thread(_verdict, night)
-        ended = {**summary(session, code, course), **_felt(session), "ledger": verdict}
+        ending = Ending.of(session)
+        ended = {**ending.summary(code, course), **_felt(ending), "ledger": verdict}
         if verdict["missing"] != 0 or verdict["mismatched"] != 0:
             ended["result"] = "failed"
             code = code or FAILED
         if night.as_json:
             printer.line(ended)
         else:
-            say_what_failed(session)
-            say_warnings(warnings(session))
-            _tell(session, ended)
+            ending.say_what_failed()
+            ending.say_warnings()
+            _tell(ended)
         return code
 
 
@@ -239,13 +231,13 @@ def _verdict(night: Night) -> dict[str, Any]:
     return ledger.verdict()
 
 
-def _felt(session: Session) -> dict[str, Json]:
+def _felt(ending: Ending) -> dict[str, Json]:
     """Return the downtimes as the workload felt them: its longest gap in each phase."""
     felt: dict[str, float | None] = {}
-    for phase in phases(session):
-        window = session.fact(f"downtime.{phase}")
+    for phase in ending.phases:
+        window = ending.facts.get(f"downtime.{phase}")
         felt[phase] = None if window is None else _gap(window)
-    switchover_s = switchover_seconds(session)
+    switchover_s = ending.switchover_s
     upgrade_s = felt["upgrade"]
     added = (
         None if upgrade_s is None or switchover_s is None else round(upgrade_s - switchover_s, 3)
@@ -261,7 +253,7 @@ def _gap(window: dict[str, Any]) -> float | None:
     return None if found is None else round(found, 3)
 
 
-def _tell(session: Session, ended: dict[str, Any]) -> None:
+def _tell(ended: dict[str, Any]) -> None:
     down = ended["downtime_s"]
     click.echo("")
     stays = ended["result"] in ("protected", NOT_PROTECTED, "committed")
@@ -273,7 +265,7 @@ def _tell(session: Session, ended: dict[str, Any]) -> None:
         if phase == "upgrade" and ended["added_downtime_s"] is not None:
             click.echo(f"  of which beyond AWS's own switchover: {ended['added_downtime_s']:.1f} s")
     ledger.tell(ended["ledger"])
-    click.echo(f"The report: blueprime report {session.run.id}")
+    click.echo(f"The report: blueprime report {ended['run']}")
 
 
 def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:

@@ -15,22 +15,12 @@ from runbook.procedure import tracks
 from runbook.session import Session
 from state.enums import Track
 from state.journal import Journal
+from state.records import Json
 from tui.cli.deciding import gives_up, nobody, yes_to_all
+from tui.cli.ending import Ending, say_what_is_unknown
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import Course, Goal
-from tui.cli.headless import (
-    LAST_WORD_S,
-    OnUnknown,
-    Printer,
-    already_done,
-    drive,
-    say_warnings,
-    say_what_failed,
-    say_what_is_unknown,
-    summary,
-    unknown_changes,
-    warnings,
-)
+from tui.cli.headless import LAST_WORD_S, OnUnknown, Printer, drive, unknown_changes
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
 
@@ -85,10 +75,11 @@ async def run_unattended(
             await session.close()
         if unknown:
             say_what_is_unknown(session.run.id, unknown)
+        ending = Ending.of(session)
         if as_json:
-            printer.line({**summary(session, code, course), "unknown": unknown})
+            printer.line({**ending.summary(code, course), "unknown": unknown})
         else:
-            _say_how_it_ended(session, code, course)
+            _say_how_it_ended(ending, session.fact(LEFT_BEHIND), code, course)
         return code
 
 
@@ -134,13 +125,13 @@ def _open(journal: Journal, what: str) -> Session:
     return Session.start(journal, plans.load(path), path.absolute())
 
 
-def _say_how_it_ended(session: Session, code: int, course: Course) -> None:
-    say_what_failed(session)
-    say_warnings(warnings(session))
-    if words := already_done(session, course):
+def _say_how_it_ended(ending: Ending, left_behind: Json | None, code: int, course: Course) -> None:
+    ending.say_what_failed()
+    ending.say_warnings()
+    if words := ending.already_done(course):
         click.echo(words)
-    click.echo(f"way back from here: {session.way_back()}")
+    click.echo(f"way back from here: {ending.way_back}")
     if code != DONE:
-        left = session.fact(LEFT_BEHIND)
-        command = f"adopt {session.run.cluster}" if left else f"resume {session.run.id}"
+        run = ending.run
+        command = f"adopt {run.cluster}" if left_behind else f"resume {run.id}"
         click.echo(f"Go on with: blueprime {command}")
