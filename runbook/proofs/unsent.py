@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from psycopg import AsyncConnection
-
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
+from runbook.postgres import existence
 from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
 from runbook.proofs.schema_drift import Drift
@@ -74,16 +73,4 @@ def _table(drift: Drift) -> Table:
 async def _there(context: RunContext, publisher: Role, drift: Drift) -> bool:
     """Return whether the publisher has the column."""
     async with context.connect(publisher, drift.database) as connection:
-        return await has_column(connection, drift.names)
-
-
-async def has_column(connection: AsyncConnection, names: Collection[str]) -> bool:
-    """Return whether a column (schema, table, name) is there."""
-    cursor = await connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a "
-        "JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid "
-        "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = %s AND c.relname = %s AND a.attname = %s AND NOT a.attisdropped)",
-        tuple(names),
-    )
-    return await cursor.fetchone() == (True,)
+        return await existence.has_column(connection, *drift.names[:3])

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from runbook.base.context import RunContext
 from runbook.base.pair import publication_name, replication_role
 from runbook.base.roles import Role
-from runbook.postgres import activity, catalog, replication
+from runbook.postgres import activity, catalog, existence, replication
 from runbook.postgres.comparison import fenced
 from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.replication import Subscription
@@ -114,13 +114,7 @@ async def look(context: RunContext, role: Role) -> Side:
 async def other_sessions(context: RunContext, role: Role) -> int:
     """Count the sessions of other blueprimes on a cluster: one may hold the run."""
     async with context.connect(role) as connection:
-        cursor = await connection.execute(
-            "SELECT count(*) FROM pg_catalog.pg_stat_activity"
-            " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
-            (APPLICATION_NAME,),
-        )
-        row = await cursor.fetchone()
-    return int(row[0]) if row else 0
+        return await existence.other_sessions(connection, APPLICATION_NAME)
 
 
 async def _roles(

@@ -12,6 +12,7 @@ from runbook.base.context import RunContext
 from runbook.base.pair import current_pair
 from runbook.base.step import Gate, Risk, Watch, Wave
 from runbook.failures import Finding
+from runbook.postgres import existence
 from runbook.postgres.comparison import row_copy
 from runbook.postgres.schema_ddl import shown
 from runbook.postgres.statement import Statement
@@ -129,8 +130,7 @@ async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
     """Return whether an ordinary table of that name is there and has a row."""
     if await row_copy.stored_columns(connection, schema, table) is None:
         return False
-    query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(schema, table))
-    return await (await connection.execute(query)).fetchone() == (True,)
+    return await existence.has_rows(connection, schema, table)
 
 
 def _empty(context: RunContext, table: Differing, why: str) -> EmptyTable:

@@ -8,6 +8,7 @@ from psycopg.sql import SQL, Identifier
 from runbook.base.context import RunContext
 from runbook.base.pair import current_pair, replication_role
 from runbook.failures import Finding
+from runbook.postgres import existence
 from runbook.postgres.statement import Statement
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 
@@ -17,9 +18,7 @@ def may_read(context: RunContext) -> SqlEffect:
     role, publisher = replication_role(context), current_pair(context).publisher
 
     async def probe(connection: AsyncConnection) -> Finding:
-        query = "SELECT pg_catalog.pg_has_role(%s, 'pg_read_all_data', 'MEMBER')"
-        row = await (await connection.execute(query, (role,))).fetchone()
-        may = row == (True,)
+        may = await existence.is_member(connection, role, "pg_read_all_data")
         return (yes if may else no)(f"{role} may {'' if may else 'not '}read every table")
 
     return SqlEffect(

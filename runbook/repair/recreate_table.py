@@ -19,7 +19,7 @@ from runbook.base.pair import (
 )
 from runbook.base.step import Effect, Gate, Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
-from runbook.postgres import catalog, replication, schema_changes
+from runbook.postgres import catalog, existence, replication, schema_changes
 from runbook.postgres.schema_ddl import Parts, shown
 from runbook.postgres.statement import Statement, quoted
 from runbook.procedure.steps.protect.capture import SlotEffect
@@ -252,10 +252,7 @@ async def _empty(context: RunContext, sides: ReplicationPair, database: str) -> 
         if await replication.subscription(connection, name) is not None:
             return yes("it is subscribed, and copied")
         for table in await catalog.published_tables(connection):
-            query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(
-                Identifier(table.schema, table.name)
-            )
-            if await (await connection.execute(query)).fetchone() == (True,):
+            if await existence.has_rows(connection, table.schema, table.name):
                 return no(f"{table} has rows")
         return yes("every table is empty")
 

@@ -14,7 +14,7 @@ from runbook.base.pair import current_pair, publication_name
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
-from runbook.postgres import replication, schema_changes
+from runbook.postgres import existence, replication, schema_changes
 from runbook.postgres.comparison.row_copy import quoted_table
 from runbook.postgres.schema_ddl import Name, Parts, shown
 from runbook.postgres.statement import Statement, literal, quoted
@@ -110,9 +110,8 @@ class NewTables(Remedy):
             taken = await replication.subscribed_tables(connection, name)
             if any((each.schema, each.name) == table for each in taken):
                 return yes("it is taken in already")
-            query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(*table))
-            row = await (await connection.execute(query)).fetchone()
-            return no("it has rows") if row == (True,) else yes("it is empty")
+            filled = await existence.has_rows(connection, *table)
+            return no("it has rows") if filled else yes("it is empty")
 
         # What is taken in already holds the copied rows: those are never deleted.
         delete = SQL(
@@ -185,10 +184,8 @@ async def not_taken_in(context: RunContext, database: str) -> list[Name]:
 
 async def has_rows(context: RunContext, role: Role, database: str, table: Name) -> bool:
     """Return whether a table has any row."""
-    query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(*table))
     async with context.connect(role, database) as connection:
-        row = await (await connection.execute(query)).fetchone()
-    return row == (True,)
+        return await existence.has_rows(connection, *table)
 
 
 async def await_ready(context: RunContext, watch: Watch, database: str) -> str:

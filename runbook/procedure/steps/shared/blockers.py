@@ -18,7 +18,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate
 from runbook.failures import Finding, StepFailed
-from runbook.postgres import replication
+from runbook.postgres import existence, replication
 from runbook.postgres.catalog import INTERNAL_ROLES
 from runbook.postgres.replication import SlotBlocker
 from runbook.postgres.statement import Statement
@@ -102,11 +102,7 @@ class EndBlocker(Effect):
         return no("it is there") if there else yes("it is gone")
 
     async def _there(self, connection: AsyncConnection) -> bool:
-        cursor = await connection.execute(
-            "SELECT FROM pg_catalog.pg_stat_activity WHERE pid = %s AND backend_start = %s",
-            self._session,
-        )
-        return cursor.rowcount > 0
+        return await existence.has_session(connection, *self._session)
 
     async def perform(self) -> Mapping[str, Json]:
         """Tell it to end, and wait until it is gone: it has rolled back then."""
