@@ -31,7 +31,7 @@ UNPROVED = "fence.unproved"
 """The fact that says why it is not proved that nothing slipped in; empty once it is."""
 
 SLIPPED = "fence.slipped"
-"""The tables that differ or may, as `differing` keeps them."""
+"""The tables that differ or may, as `diverged` keeps them."""
 
 LACKS = "old-blue.lacks"
 """The fact that says what old blue may lack, as far as it was found."""

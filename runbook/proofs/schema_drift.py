@@ -187,7 +187,7 @@ class SchemaSurvey:
     First a stamp of the catalogs on each side: where none has moved since the last look, what was
     found then stands. Else a digest of the schema, made by the servers; and only where the digests
     differ are the schemas read and compared line by line. What is written otherwise and is the same
-    does not count (`alike`).
+    does not count (`schemas_equal`).
     """
 
     def __init__(self, context: RunContext, publication: str) -> None:

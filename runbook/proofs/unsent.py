@@ -4,7 +4,7 @@ A column that is added on the publisher, or gets another type, has values there 
 writes any more; on the subscriber they are missing, whoever makes the column there and how. So the
 table counts among those that differ from the moment the difference is seen until its rows were
 compared, or until the publisher takes the change back. What is written while a table is unlogged
-never travels either; and of one that was made anew see `remade`.
+never travels either; and of one that was made anew see `recreated_tables`.
 """
 
 from __future__ import annotations

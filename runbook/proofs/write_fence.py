@@ -3,7 +3,7 @@
 A write on the publisher between the freeze and the capture is lost on rollback, with lag 0 and no
 error. So the fence is proved over a window on blue, green is seen to have caught up and to stand
 still, and both are looked at once more right before the pivot. After the capture new blue is held
-against what green was then (`slipped.py`).
+against what green was then (`late_writes.py`).
 """
 
 from __future__ import annotations

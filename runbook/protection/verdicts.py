@@ -1,6 +1,6 @@
 """The verdict on the protection as everybody asks for it: kept, put up, and known still.
 
-The watch alone makes one (`judge.py`) and journals it. Whoever asks here gets that one, or that it
+The watch alone makes one (`assess.py`) and journals it. Whoever asks here gets that one, or that it
 is not known any more: a verdict is about one capture, and for a short time.
 """
 

@@ -15,7 +15,7 @@ from runbook.recovery.found import Draft, Item, Unknown
 
 @dataclass(slots=True)
 class Scene:
-    """What the position is told from. `world` reads its facts from `draft`."""
+    """What the position is told from. `context` reads its facts from `draft`."""
 
     context: RunContext
     draft: Draft

@@ -62,7 +62,7 @@ BOUNDS_EVERY_S = 30.0
 class Monitor:
     """Keeps a run's board up to date.
 
-    `world` must be its own: its connections are not shared with the runner's.
+    `context` must be its own: its connections are not shared with the runner's.
     """
 
     def __init__(self, context: RunContext, journal: Journal) -> None:

@@ -25,7 +25,7 @@ or (`gtsvector`, an index's) they carry none. `aclitem`'s text names roles of th
 
 NOT_BUILT = {"xml"}
 """The lab's servers are built without libxml; it goes by its text, as every type that is not named
-in `rowhash`. They are built without ICU too, so there are no nondeterministic collations."""
+in `hashing`. They are built without ICU too, so there are no nondeterministic collations."""
 
 DEFINITIONS = """
 CREATE TYPE public.mood AS ENUM ('', 'sad', 'Sad', 'ok "%s"', 'é');

@@ -1,6 +1,6 @@
 """Proves that two databases hold the same rows: counts always, contents as far as time allows.
 
-A table's hash is the sum of its rows' hashes (`rowhash`). Large tables are cut into ranges of
+A table's hash is the sum of its rows' hashes (`hashing`). Large tables are cut into ranges of
 blocks, so that several connections work at one table. Each side is cut by its own blocks: after
 replication the same rows lie elsewhere, and only the sums over whole tables are compared.
 """
