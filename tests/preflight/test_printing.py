@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook import preflight
-from runbook.plan import model as plans
-from runbook.preflight import Level, Result
+from runbook.preflight import Level, Result, plans
 from tests.preflight.conftest import Site
 from tui.cli.checking import SHOWN, check_plan
 
