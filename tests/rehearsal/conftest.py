@@ -223,3 +223,21 @@ class Load:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "lab"
+
+
+BOTH = ["orders", SHOP]
+
+
+def same_content(fleet: Fleet, one: str, other: str) -> None:
+    for dbname in BOTH:
+        with connect(fleet, one, dbname) as left, connect(fleet, other, dbname) as right:
+            assert content(left) == content(right)
+
+
+def nothing_missing(fleet: Fleet, volume: str, load: Load) -> None:
+    for (dbname, writer), wanted in load.acknowledged.items():
+        with connect(fleet, volume, dbname) as connection:
+            rows = connection.execute("SELECT seq FROM ledger_entry WHERE writer = %s", [writer])
+            found = {seq for (seq,) in rows}
+        assert wanted <= found
+        assert found - wanted <= load.in_doubt[dbname, writer]

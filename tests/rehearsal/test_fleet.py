@@ -9,21 +9,23 @@ import pytest
 
 from rehearsal.servers.fleet import Fleet, ServerError, Task
 from rehearsal.servers.switchover import read_sequences
-from tests.rehearsal.conftest import SETTINGS, SHOP, Load, ask, connect, content, until
-
-BOTH = ["orders", SHOP]
+from tests.rehearsal.conftest import (
+    BOTH,
+    SETTINGS,
+    SHOP,
+    Load,
+    ask,
+    connect,
+    nothing_missing,
+    same_content,
+    until,
+)
 
 LEFTOVERS = """
     SELECT (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_event_trigger)
         + (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_subscription)
         + (SELECT count(*) FROM pg_replication_origin)
         + (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'rds%')"""
-
-
-def same_content(fleet: Fleet, one: str, other: str) -> None:
-    for dbname in BOTH:
-        with connect(fleet, one, dbname) as left, connect(fleet, other, dbname) as right:
-            assert content(left) == content(right)
 
 
 def in_step(fleet: Fleet, blue: str, green: str) -> None:
@@ -40,83 +42,6 @@ def clean(fleet: Fleet, volume: str) -> None:
 def writable(fleet: Fleet, volume: str) -> None:
     with connect(fleet, volume) as connection:
         connection.execute("UPDATE account SET balance = balance WHERE id = 1")
-
-
-def test_settings_take_effect_when_postgresql_lets_them(fleet: Fleet, blue: str) -> None:
-    assert fleet.apply_settings(blue, SETTINGS | {"work_mem": "5MB", "ssl": "on"}) == set()
-    with connect(fleet, blue) as connection:
-        assert ask(connection, "SHOW work_mem") == "5MB"
-        assert ask(connection, "SHOW rds.logical_replication") == "on"
-        assert ask(connection, "SHOW wal_level") == "logical"
-    off = SETTINGS | {"rds.logical_replication": "0", "max_wal_senders": "30"}
-    assert fleet.apply_settings(blue, off) == {"rds.logical_replication", "max_wal_senders"}
-    with connect(fleet, blue) as connection:
-        assert ask(connection, "SHOW rds.logical_replication") == "on"
-    with pytest.raises(ServerError, match=r"work_mem.*lots"):
-        fleet.apply_settings(blue, off | {"work_mem": "lots"})
-    fleet.restart(blue)
-    assert fleet.pending_restart(blue) == set()
-    with connect(fleet, blue) as connection:
-        assert ask(connection, "SHOW rds.logical_replication") == "off"
-        assert ask(connection, "SHOW wal_level") == "replica"
-        assert ask(connection, "SHOW max_wal_senders") == "30"
-
-
-def test_the_identity_follows_at_once(fleet: Fleet, blue: str) -> None:
-    with connect(fleet, blue, SHOP) as connection:
-        connection.execute("CREATE DATABASE later")
-    for name in ("orders-1", "it's \\ 100%"):
-        fleet.set_identity(blue, name)
-        for dbname in ("orders", SHOP, "later"):
-            with connect(fleet, blue, dbname) as connection:
-                assert ask(connection, "SELECT aurora_db_instance_identifier()") == name
-    with connect(fleet, blue) as connection:
-        assert ask(connection, "SELECT aurora_version()") == "16.14" == fleet.version(blue)
-
-
-def test_a_killed_server_comes_back_with_all_it_acknowledged(fleet: Fleet, blue: str) -> None:
-    with Load(fleet, blue, BOTH) as load:
-        fleet.kill(blue)
-    assert not fleet.running(blue)
-    assert fleet.port(blue) is None
-    fleet.start(blue)
-    nothing_missing(fleet, blue, load)
-
-
-def nothing_missing(fleet: Fleet, volume: str, load: Load) -> None:
-    for (dbname, writer), wanted in load.acknowledged.items():
-        with connect(fleet, volume, dbname) as connection:
-            rows = connection.execute("SELECT seq FROM ledger_entry WHERE writer = %s", [writer])
-            found = {seq for (seq,) in rows}
-        assert wanted <= found
-        assert found - wanted <= load.in_doubt[dbname, writer]
-
-
-def test_a_clone_is_an_exact_copy_and_its_own(
-    fleet: Fleet, blue: str, new_id: Callable[[], str]
-) -> None:
-    copy = new_id()
-    fleet.clone(blue, copy)
-    assert not fleet.running(copy)
-    fleet.start(copy)
-    same_content(fleet, blue, copy)
-    with connect(fleet, copy) as connection:
-        connection.execute("DELETE FROM ledger_entry")
-        connection.execute("UPDATE account SET balance = 0")
-    with connect(fleet, blue) as connection:
-        assert ask(connection, "SELECT sum(balance) FROM account") == 100_000
-
-
-def test_a_clone_under_load_is_consistent(
-    fleet: Fleet, blue: str, new_id: Callable[[], str]
-) -> None:
-    copy = new_id()
-    with Load(fleet, blue, BOTH):
-        fleet.clone(blue, copy)
-    fleet.start(copy)
-    with connect(fleet, copy) as connection:
-        torn = "SELECT writer, seq / 10 FROM ledger_entry GROUP BY 1, 2 HAVING count(*) <> 5"
-        assert connection.execute(torn).fetchall() == []
 
 
 def test_green_is_an_exact_upgraded_copy_made_under_load(

@@ -7,9 +7,9 @@ import pytest
 
 from runbook.postgres.queries import load
 from runbook.protection import verdicts
-from runbook.repair.schema import PartsEffect
 from state.enums import Status
 from tests.remedies.conftest import Bench, until, yes
+from tests.remedies.schema_changes import CHANGES
 
 
 def same_schema(bench: Bench) -> bool:
@@ -145,58 +145,6 @@ async def test_a_column_whose_older_rows_differ_is_said_and_copied_again(bench: 
     await bench.mend("recopy")
     assert bench.rows("t")[0] == bench.rows("t")[1]
     assert bench.session.fact("tables.differ") == []
-
-
-CHANGES = {
-    "enum-value": (
-        "CREATE TYPE e AS ENUM ('a', 'c'); CREATE TABLE t (id int PRIMARY KEY, v e)",
-        "ALTER TYPE e ADD VALUE 'b''' BEFORE 'c'",
-    ),
-    "enum": ("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TYPE \"E e\" AS ENUM ('a')"),
-    "sequence": (
-        "CREATE TABLE t (id int PRIMARY KEY)",
-        'CREATE SEQUENCE "S s" AS int START 7 INCREMENT -2 MINVALUE -9 MAXVALUE 9 CYCLE',
-    ),
-    "constraint": (
-        "CREATE TABLE t (id int PRIMARY KEY, v int)",
-        'ALTER TABLE t ADD CONSTRAINT "c c" CHECK (v > 0)',
-    ),
-    "index": (
-        "CREATE TABLE t (id int PRIMARY KEY, v int)",
-        "CREATE UNIQUE INDEX \"i i\" ON t (v) WHERE v > 0",
-    ),
-    "column-settings": (
-        "CREATE TABLE t (id int PRIMARY KEY, v text)",
-        "ALTER TABLE t ALTER v SET DEFAULT 'x', ALTER v SET NOT NULL",
-    ),
-    "column-type": (
-        "CREATE TABLE t (id int PRIMARY KEY, v varchar(5)); INSERT INTO t VALUES (1, NULL)",
-        "ALTER TABLE t ALTER v TYPE varchar(9)",
-    ),
-    "column-identity": (
-        "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES",
-        "ALTER TABLE t ALTER id DROP DEFAULT; DROP SEQUENCE t_id_seq;"
-        " ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS IDENTITY (START 7)",
-    ),
-    "identity": (
-        "CREATE TABLE t (id int PRIMARY KEY)", "ALTER TABLE t REPLICA IDENTITY FULL",
-    ),
-    "drop-column": (
-        "CREATE TABLE t (id int PRIMARY KEY, \"v v\" text)", 'ALTER TABLE t DROP COLUMN "v v"',
-    ),
-    "drop-table": (
-        'CREATE TABLE "t t" (id int PRIMARY KEY)', 'DROP TABLE "t t"',
-    ),
-    "drop-constraint": (
-        "CREATE TABLE t (id int PRIMARY KEY, v int, CONSTRAINT c CHECK (v > 0))",
-        "ALTER TABLE t DROP CONSTRAINT c",
-    ),
-    "drop-index": (
-        "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE UNIQUE INDEX i ON t (v)",
-        "DROP INDEX i",
-    ),
-    "drop-sequence": ("CREATE SEQUENCE s", "DROP SEQUENCE s"),
-}  # fmt: skip
 
 
 ALWAYS = ("enum-value", "column-settings", "constraint", "drop-table")
@@ -347,61 +295,3 @@ async def test_a_worker_that_fails_at_what_cannot_be_named_is_told_in_words(benc
             break
     else:
         raise AssertionError("never told")
-
-
-@pytest.mark.parametrize(
-    ("before", "change", "words"),
-    [
-        ("CREATE DOMAIN d AS int", "ALTER DOMAIN d ADD CHECK (VALUE > 0)", "type public.d domain"),
-        ("CREATE SEQUENCE s", "ALTER SEQUENCE s CYCLE", "sequence public.s"),
-        ("SELECT 1", "CREATE TYPE pair AS (a int, b text)", "only on new blue: type public.pair"),
-    ],
-    ids=["domain", "sequence", "composite"],
-)
-async def test_what_no_remedy_makes_alike_is_said_by_name(
-    bench: Bench, before: str, change: str, words: str
-) -> None:
-    bench.follow(prepare=before)
-    bench.here(change)
-    (offer,) = await bench.session.remedies()
-    assert not offer.key
-    assert words in offer.why
-    bench.there(change)
-    assert await bench.session.remedies() == []
-
-
-async def test_a_mend_that_did_not_help_says_so_and_is_not_offered_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before, change = CHANGES["constraint"]
-    bench.follow(prepare=before)
-    bench.here(change)
-    key = (await bench.offer("schema")).key
-
-    async def nothing(effect: object) -> dict[str, object]:
-        return {}
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PartsEffect, "perform", nothing)
-        assert await bench.session.mend(key, yes) is Status.FAILED
-    assert "still differ" in bench.journal.attempts(bench.run)[-1].message
-    (offer,) = await bench.session.remedies()
-    assert not offer.key
-    assert "new blue: CHECK" in offer.by_hand
-    # Another difference in the same place is another matter.
-    bench.here('ALTER TABLE t DROP CONSTRAINT "c c", ADD CONSTRAINT "c c" CHECK (v > 1)')
-    await bench.mend("schema")
-    assert await bench.session.remedies() == []
-
-
-async def test_a_check_that_each_side_writes_its_own_way_is_made_and_alike(bench: Bench) -> None:
-    bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY, st varchar(5), k int)")
-    bench.here(
-        "ALTER TABLE t ADD CONSTRAINT st CHECK (st IN ('a', 'b'));"
-        " CREATE TABLE newt (id serial PRIMARY KEY, st varchar(5) CHECK (st IN ('a', 'b')),"
-        " json text)"
-    )
-    for _ in range(2):
-        offers = [each for each in await bench.session.remedies() if each.key]
-        assert await bench.session.mend(offers[0].key, yes) is Status.SUCCEEDED
-    assert await bench.session.remedies() == []

@@ -19,9 +19,10 @@ from runbook.protection.dashboard import (
     Protection,
     TrafficView,
 )
-from state.enums import Environment, Outcome, Result, Status, Track
+from state.enums import Outcome, Status, Track
 from state.records import Effect, Event, Evidence, Holder, RunSummary
 from tests.tui.fake import NOW, FakeRun, Script, Tried, ago, now, opener
+from tests.tui.listed_runs import summaries
 from tui.app import BlueprimeApp, RunSource
 
 PIVOT = Gate(
@@ -368,25 +369,6 @@ def hostile() -> FakeRun:
     run.history = events(("note", name), ("effect", "[blink]no[/blink]"))
     run.seen["bake"] = [Evidence(1, "k2f9qa", 1, "bake", "", name, None, ago(3))]
     return run
-
-
-def summaries() -> list[RunSummary]:
-    """Return a list of runs of every kind."""
-    run = RunSummary(
-        "k2f9qa", "orders", Track.UPGRADE, "bake", Status.READY, True, ago(1800),
-        Environment.REHEARSAL, None, open=True, slots_held=True,
-    )  # fmt: skip
-    return [
-        run,
-        replace(run, run="p8x1tz", cluster="billing", step="switchover", status=Status.UNKNOWN,
-                protected=None, environment=Environment.AWS, slots_held=False,
-                started_at=ago(90_000)),
-        replace(run, run="a7c3me", track=Track.ROLLBACK, step="settled", status=Status.SUCCEEDED,
-                protected=False, result=Result.ROLLED_BACK, open=False, slots_held=False,
-                started_at=ago(400_000)),
-        replace(run, run="z0d5hn", cluster="a-cluster-with-a-rather-long-name", step="clone",
-                status=Status.FAILED, protected=False, started_at=ago(500_000)),
-    ]  # fmt: skip
 
 
 HOLDER = Holder("db-ops-3", 4711, "mira", ago(600))
