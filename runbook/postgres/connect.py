@@ -227,9 +227,9 @@ async def prove(connection: AsyncConnection, target: Target) -> None:
     major = connection.info.server_version // 10000
     if major != target.server_major:
         raise WrongServer(
-            f"{_place(target, connection.info.dbname)} is PostgreSQL {major}, and "
-            f"{target.role} runs {target.engine_version}: the name still leads to another server. "
-            "Nothing was changed there. Wait until the endpoint has moved, then try again."
+            f"{_place(target, connection.info.dbname)} is PostgreSQL {major}, and {target.role} runs "
+            f"{target.engine_version}: the name still leads to another server. Nothing was changed "
+            "there. Wait until the endpoint has moved, then try again."
         )
     name = await _instance_identifier(connection)
     if name is not None and not target.is_named(name):

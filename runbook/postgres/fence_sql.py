@@ -285,10 +285,7 @@ async def writable_databases(
 
 
 def lock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:
-    """Return ALTER ROLE ... NOLOGIN for each; sessions that are open stay open.
-
-    Source: https://www.postgresql.org/docs/current/sql-alterrole.html
-    """
+    """Return ALTER ROLE ... NOLOGIN for each; sessions that are open stay open."""
     return tuple(Statement(compose("ALTER ROLE {role} NOLOGIN", role=role)) for role in roles)
 
 
@@ -298,10 +295,7 @@ def unlock_roles(roles: Iterable[str]) -> tuple[Statement, ...]:
 
 
 def terminate_statement(roles: Collection[str] | None = None) -> Statement:
-    """Return what `terminate_sessions` runs; its rows are the sessions that were told to end.
-
-    Source: https://www.postgresql.org/docs/current/functions-admin.html
-    """
+    """Return what `terminate_sessions` runs; its rows are the sessions that were told to end."""
     # OFFSET is a fence: no session is told to end before it is known to be one of these.
     query = SQL(
         "SELECT session.*\nFROM (\n{sessions}\nOFFSET 0\n) AS session\n"

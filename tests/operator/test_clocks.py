@@ -78,7 +78,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     for module in (reading, writing):
         if hasattr(module, "now"):
             monkeypatch.setattr(module, "now", machine.now)
-    for module in ("telling", "ending"):
+    for module in ("insert", "ending"):
         monkeypatch.setattr(f"state.{module}.now", machine.now)
     monkeypatch.setattr("state.ending.unset", lambda: machine.since_boot)
     return machine
