@@ -56,8 +56,7 @@ _SETTINGS = {
 }
 _OPTIONS = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
 
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 2.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 
 # libpq hands out no SQLSTATE for a connection that failed, so the cause is read from the message.
 # A server that speaks another language than English is then tried until the deadline.
@@ -227,9 +226,9 @@ async def prove(connection: AsyncConnection, target: Target) -> None:
     major = connection.info.server_version // 10000
     if major != target.server_major:
         raise WrongServer(
-            f"{_place(target, connection.info.dbname)} is PostgreSQL {major}, and {target.role} runs "
-            f"{target.engine_version}: the name still leads to another server. Nothing was changed "
-            "there. Wait until the endpoint has moved, then try again."
+            f"{_place(target, connection.info.dbname)} is PostgreSQL {major}, and "
+            f"{target.role} runs {target.engine_version}: the name still leads to another server. "
+            "Nothing was changed there. Wait until the endpoint has moved, then try again."
         )
     name = await _instance_identifier(connection)
     if name is not None and not target.is_named(name):

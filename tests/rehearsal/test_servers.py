@@ -150,8 +150,8 @@ def _prepared(ground: Ground) -> Installation:
 LAB = """
 import sys, time
 from pathlib import Path
-from rehearsal.ground import Ground
-from rehearsal.servers import Binaries, Server
+from rehearsal.servers.ground import Ground
+from rehearsal.servers.server import Binaries, Server
 
 ground = Ground(Path(sys.argv[1]))
 binaries = Binaries()

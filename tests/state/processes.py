@@ -11,7 +11,7 @@ _PRELUDE = """
 import os, sys, threading
 from pathlib import Path
 from state.journal import *
-from state.words import *
+from state.enums import *
 from tests.state.invented import start
 
 def leave_with_parent():

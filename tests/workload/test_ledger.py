@@ -104,7 +104,7 @@ def test_it_survives_kill_9(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from rehearsal.ledger import Row, Transaction, WriterLog
+from rehearsal.workload.ledger import Row, Transaction, WriterLog
 log = WriterLog(Path(sys.argv[1]), 1, "orders")
 number = 0
 while True:

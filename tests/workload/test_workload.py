@@ -229,7 +229,7 @@ def test_a_dead_process_is_told_and_replaced(workload: Workload) -> None:
 LAB = """
 import sys, time
 from pathlib import Path
-from rehearsal.workload import Workload
+from rehearsal.workload.workload import Workload
 workload = Workload(host="127.0.0.1", port=int(sys.argv[1]), user="app", password=input(),
                     databases=["orders"], state_dir=Path(sys.argv[2]))
 workload.start()
