@@ -36,7 +36,7 @@ from state.errors import HandedOver, Refused
 from state.journal import Journal
 from state.report import collect, report
 from tests.adopt.test_who_is_who import cluster
-from tests.runbook.test_positions import PLAN
+from tests.runbook.told import PLAN
 
 RUN = "k3f9qa"
 

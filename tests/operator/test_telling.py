@@ -18,7 +18,7 @@ from runbook.procedure.tracks import steps_of
 from runbook.session import Session
 from state.enums import Environment, Result, Status, Track
 from state.journal import Journal
-from tests.runbook.test_positions import PLAN
+from tests.runbook.told import PLAN
 from tests.state.invented import start
 from tui.cli import listing
 from tui.cli import open as opening

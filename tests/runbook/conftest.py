@@ -18,6 +18,7 @@ from runbook.procedure.runner import Runner
 from state.enums import Environment
 from state.journal import Journal
 from state.records import Attempt
+from tests.runbook.told import told as told
 
 
 class FakeEffect(Effect):

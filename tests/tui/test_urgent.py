@@ -15,7 +15,7 @@ from state.enums import Environment, Result
 from state.home import journal_path
 from state.journal import Journal
 from state.report import report
-from tests.runbook.test_positions import PLAN
+from tests.runbook.told import PLAN
 from tests.state.invented import start
 from tests.tui import scenes
 from tests.tui.conftest import enter_run, sees, settled, shown
