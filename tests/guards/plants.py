@@ -19,6 +19,7 @@ from runbook.procedure.steps import traffic
 from runbook.procedure.steps.finish import cleanup, commit
 from runbook.procedure.steps.protect import blue_prime, capture, subscribe
 from runbook.procedure.steps.rollback import counters, fail_back
+from runbook.procedure.steps.shared import deletion
 from runbook.procedure.steps.shared.effects import yes
 from runbook.proofs import late_writes, write_fence
 
@@ -45,7 +46,11 @@ def _tags_ignored() -> list[tuple[Any, str, Any]]:
 
 
 def _serving_ignored() -> list[tuple[Any, str, Any]]:
-    return [(cleanup, "serves", lambda world, role: False), *_clusters_unasked()]
+    def serves(world: Any, role: Role) -> bool:
+        return False
+
+    places = (cleanup, deletion)
+    return [*((place, "serves", serves) for place in places), *_clusters_unasked()]
 
 
 def _clusters_unasked() -> list[tuple[Any, str, Any]]:
