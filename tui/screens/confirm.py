@@ -14,12 +14,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input
 
 from tui import text
 from tui.questions import Question
 from tui.screens.base import KeyedModal
 from tui.widgets.pane import joined, line
+from tui.widgets.words import Words
 
 HINT = "esc cancels · tab and ⇧tab move · enter in a field leads on"
 
@@ -55,14 +56,13 @@ class ConfirmDialog(KeyedModal[Consent | None]):
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(text.clean(asked.heading))
             with VerticalScroll(id="words", can_focus=False):
-                yield Static(self._words(), markup=False)
+                yield Words(self._words())
             if asked.reason:
-                yield Static("Why? The journal keeps it (may stay empty).", markup=False)
+                yield Words("Why? The journal keeps it (may stay empty).")
                 yield Input(id="reason", max_length=400, select_on_focus=False)
             if asked.must_type:
-                yield Static(
+                yield Words(
                     line("To go on, type ", (text.clean(asked.must_type), "bold"), " here:"),
-                    markup=False,
                 )
                 yield Input(id="typed", select_on_focus=False)
             with Horizontal(id="buttons"):
@@ -73,7 +73,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
                     variant="error" if asked.grave else "primary",
                     disabled=bool(asked.must_type),
                 )
-            yield Static(HINT, id="hint", markup=False)
+            yield Words(HINT, id="hint")
 
     def on_mount(self) -> None:
         self.query_one("#dialog").set_class(self.question.grave, "-grave")
@@ -92,7 +92,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
             "pgdn reads on · esc cancels · tab moves · enter in a field leads on" if more else HINT
         )
         shown = line((wrong, "bold $text-warning")) if wrong else line(hint)
-        self.query_one("#hint", Static).update(shown)
+        self.query_one("#hint", Words).update(shown)
 
     def action_read(self, pages: int) -> None:
         """Scroll what is to be read before the answer."""

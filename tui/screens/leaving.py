@@ -5,10 +5,10 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tui import text
 from tui.screens.base import KeyedModal
+from tui.widgets.words import Words
 
 NOTHING_UNDONE = "Nothing is undone, and what AWS is doing goes on."
 
@@ -26,7 +26,7 @@ class Leaving(KeyedModal[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content("Leaving")
-            yield Static(Content(f"{self._waits_for()}\n\n{NOTHING_UNDONE}"), markup=False)
+            yield Words(Content(f"{self._waits_for()}\n\n{NOTHING_UNDONE}"))
 
     def _waits_for(self) -> str:
         if not self._step:

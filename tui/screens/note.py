@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from tui.screens.base import KeyedModal
+from tui.widgets.words import Words
 
 
 class NoteDialog(KeyedModal[str]):
@@ -36,9 +37,9 @@ class NoteDialog(KeyedModal[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(self._heading)
-            yield Static(Content(self._words), markup=False)
+            yield Words(Content(self._words))
             yield Input(self._value, placeholder=self._placeholder, select_on_focus=False)
-            yield Static("enter keeps it · esc cancels", id="hint", markup=False)
+            yield Words("enter keeps it · esc cancels", id="hint")
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False

@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from tui import text
 from tui.screens.base import KeyedModal
+from tui.widgets.words import Words
 
 
 class Notice(KeyedModal[str]):
@@ -36,7 +37,7 @@ class Notice(KeyedModal[str]):
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(text.clean(self._heading))
             with VerticalScroll(id="words", can_focus=False):
-                yield Static(Content(text.clean(self._words, lines=True)), markup=False)
+                yield Words(Content(text.clean(self._words, lines=True)))
             with Horizontal(id="buttons"):
                 for key, label in self._buttons:
                     yield Button(Content(label), id=key)

@@ -15,7 +15,6 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Static
 
 from runbook.protection.dashboard import Dashboard
 from tui import glyphs, keys, text
@@ -42,6 +41,7 @@ from tui.widgets.lag import LagPane
 from tui.widgets.nextline import NextLine
 from tui.widgets.pane import Pane, line
 from tui.widgets.traffic import TrafficPane
+from tui.widgets.words import Words
 
 POLL_BUSY_S = 0.2
 RING_EVERY_S = 5
@@ -83,7 +83,7 @@ class RunScreen(RunState):
     def compose(self) -> ComposeResult:
         yield RunHeader(self.model.run)
         yield NextLine()
-        yield Static(id="tabs", markup=False)
+        yield Words(id="tabs")
         with Horizontal(id="body"):
             yield ChecklistPane(id="checklist")
             yield DetailPane(id="detail")
@@ -303,4 +303,4 @@ class RunScreen(RunState):
                     (f"[{name}]" if here else f" {name} ", "bold" if here else "$foreground-muted"),
                 )
             )
-        self.query_one("#tabs", Static).update(Content("").join(parts))
+        self.query_one("#tabs", Words).update(Content("").join(parts))

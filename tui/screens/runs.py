@@ -8,7 +8,7 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from runbook.base import variants
 from runbook.protection.dashboard import Serving
@@ -21,6 +21,7 @@ from tui.screens.note import NoteDialog
 from tui.widgets.header import STYLES
 from tui.widgets.keybar import KeyBar
 from tui.widgets.pane import joined, line
+from tui.widgets.words import Words
 
 POLL_S = 2.0
 COLUMNS: tuple[tuple[str, tuple[int, int]], ...] = (
@@ -70,17 +71,16 @@ class RunsScreen(KeyedScreen[None]):
 
     def compose(self) -> ComposeResult:
         badge = self.face.badge
-        yield Static(
+        yield Words(
             line(
                 (" blueprime  ", "bold"),
                 ("runs  ", "$foreground-muted"),
                 (f" {badge} ", "reverse") if badge else "",
             ),
             id="head",
-            markup=False,
         )
         yield DataTable(id="table", cursor_type="row", cell_padding=0)
-        yield Static(id="words", markup=False)
+        yield Words(id="words")
         yield KeyBar("runs")
 
     def on_mount(self) -> None:
@@ -119,7 +119,7 @@ class RunsScreen(KeyedScreen[None]):
             self._draw()
 
     def _draw(self) -> None:
-        table, words = self.query_one(DataTable), self.query_one("#words", Static)
+        table, words = self.query_one(DataTable), self.query_one("#words", Words)
         runs = self.runs or []
         selected = self.selected()
         wide = self.app.size.width >= WIDE

@@ -8,9 +8,9 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Static
 
 from tui.screens.base import KeyedModal
+from tui.widgets.words import Words
 
 COLUMNS, ROWS = 80, 24
 
@@ -23,11 +23,11 @@ class TooSmall(KeyedModal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "leave", "leave", show=False)]
 
     def compose(self) -> ComposeResult:
-        yield Static(id="words", markup=False)
+        yield Words(id="words")
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = self.app.size
-        self.query_one(Static).update(
+        self.query_one(Words).update(
             Content(
                 f"This terminal has {width}×{height} cells.\n"
                 f"blueprime needs {COLUMNS}×{ROWS}.\n"

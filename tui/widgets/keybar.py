@@ -7,13 +7,13 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from tui.keys import Key, at
 from tui.widgets.pane import line
+from tui.widgets.words import Words
 
 
-class KeyHint(Static):
+class KeyHint(Words):
     """One key with its label; a click does what the key does."""
 
     DEFAULT_CSS = """
@@ -29,7 +29,7 @@ class KeyHint(Static):
             self.key, self.at = key, at
 
     def __init__(self, key: Key) -> None:
-        super().__init__(markup=False)
+        super().__init__()
         self.key = key
         self._shown: tuple[str, str] | None = None
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widgets import Static
 
 from tui import text
 from tui.next_action import Press
 from tui.widgets.pane import joined, line
+from tui.widgets.words import Words
 
 ROWS = 3
 """The lines that one sentence may take."""
 
 
-class NextLine(Static):
+class NextLine(Words):
     """Two sentences, each on as many lines as it needs, up to `ROWS`."""
 
     DEFAULT_CSS = """
@@ -21,7 +21,7 @@ class NextLine(Static):
     """
 
     def __init__(self) -> None:
-        super().__init__(markup=False)
+        super().__init__()
         self._press = Press(False, "", "", "looking where the run stands…")
         self._back = ""
 

@@ -9,7 +9,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
+
+from tui.widgets.words import Words
 
 Part = str | Content | tuple[str, str]
 
@@ -49,7 +50,7 @@ class Pane(VerticalScroll, can_focus=True):
         self._shown = Content()
 
     def compose(self) -> ComposeResult:
-        yield Static(classes="body", markup=False)
+        yield Words(classes="body")
 
     @abstractmethod
     def draw(self, cells: int) -> Content:
@@ -67,5 +68,5 @@ class Pane(VerticalScroll, can_focus=True):
         if not content.is_same(self._shown):
             self._shown = content
             # A pane that is being removed has lost its body already.
-            for body in self.query(".body").results(Static):
+            for body in self.query(".body").results(Words):
                 body.update(content)
