@@ -20,11 +20,11 @@ from runbook.watch.position_table import (
     BRANCHES,
     CLEANUP,
     COMMIT,
+    FINALIZE,
     FOR_GOOD,
     FORWARD,
     POSITIONS,
     PROTECT_FIRST,
-    SETTLE,
     TO_BLUE_PRIME,
     TO_OLD_BLUE,
     Key,
@@ -115,7 +115,7 @@ def _refused(context: RunContext, where: RunPosition, entry: TrackEntry, key: Ke
     if key == COMMIT and not upgrading:
         return BRANCHES[COMMIT].why_not
     aborting = key == ABORT and where is RunPosition.BEFORE_SWITCHOVER and not upgrading
-    on_it = key in (FOR_GOOD, SETTLE, CLEANUP) and (entry.track, entry.way) == key
+    on_it = key in (FOR_GOOD, FINALIZE, CLEANUP) and (entry.track, entry.way) == key
     return "the run is on it" if aborting or on_it else ""
 
 
@@ -141,7 +141,7 @@ def _done(journal: Journal, context: RunContext, steps: tuple[str, ...]) -> tupl
     return tuple(key for key in steps if key in finishing and key in latest and latest[key].done)
 
 
-_ASK_WHO_SERVES = (TO_BLUE_PRIME, FOR_GOOD, PROTECT_FIRST, SETTLE, COMMIT, FORWARD)
+_ASK_WHO_SERVES = (TO_BLUE_PRIME, FOR_GOOD, PROTECT_FIRST, FINALIZE, COMMIT, FORWARD)
 """The branches whose steps ask the cluster that serves."""
 
 

@@ -25,13 +25,17 @@ from state.insert import insert, tell
 from state.lock import user
 from state.presence import refuse_special
 from state.records import Handover, Json, Run
+from state.renamed_steps import renamed
 from state.run_export import RunExport, Time, cut, ids_of, lay, lay_run, refuse_fork
 from state.times import now, to_text
 from state.writing import Writer
 
 KIND = "blueprime handover"
-VERSION = 1
-"""The shape of the file; it goes up when a version that knows an older one cannot read it."""
+VERSION = 2
+"""The shape of the file; it goes up when an older version could not read it right.
+
+1 called some steps otherwise (`state.renamed_steps`).
+"""
 
 
 _ASK_AGAIN = (
@@ -65,15 +69,17 @@ class Parcel:
 
     given: Given
     slice: RunExport
+    fingerprint: str
+    """The SHA-256 of the content as the file has it, in hexadecimal digits."""
+
+    @classmethod
+    def of(cls, given: Given, found: RunExport) -> Parcel:
+        """Return what the file of a run has to hold."""
+        return cls(given, found, _fingerprint(_content(given, found)))
 
     @property
     def content(self) -> dict[str, Json]:
-        return _Content(given=self.given, slice=self.slice).model_dump(mode="json")
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the content, in hexadecimal digits."""
-        return _fingerprint(self.content)
+        return _content(self.given, self.slice)
 
     def as_bytes(self) -> bytes:
         """Return the file: JSON in ASCII, the same for the same content."""
@@ -118,7 +124,12 @@ def _checked(head: Any) -> Parcel:
         raise BadHandover(
             f"Its content is no run: {where}: {first['msg']}. {_ASK_AGAIN}"
         ) from error
-    return Parcel(known.given, known.slice)
+    found = RunExport.model_validate(renamed(known.slice.model_dump(mode="json")))
+    return Parcel(known.given, found, head["fingerprint"])
+
+
+def _content(given: Given, found: RunExport) -> dict[str, Json]:
+    return _Content(given=given, slice=found).model_dump(mode="json")
 
 
 def _refuse_constant(word: str) -> float:
@@ -145,7 +156,7 @@ class Custodian(Writer):
             target = to or "another machine"
             text = f"handed over to {target} by {given.who} on {given.host}"
             tell(db, run, "handover", text, {"to": to, "who": given.who, "host": given.host})
-            parcel = Parcel(given, cut(self._store, record.id))
+            parcel = Parcel.of(given, cut(self._store, record.id))
             _record(db, run, Custody.GIVEN, to, parcel.fingerprint, at=given.at)
         return parcel
 
@@ -156,7 +167,7 @@ class Custodian(Writer):
             if away is None:
                 raise Refused(f"Run {run} was not handed over.")
             given = Given(who=away.who, host=away.host, to=away.peer, at=to_text(away.at))
-            parcel = Parcel(given, cut(self._store, run))
+            parcel = Parcel.of(given, cut(self._store, run))
         if parcel.fingerprint != away.fingerprint:
             raise Refused(
                 f"Run {run} was {away.words}, by another version of blueprime: this one would "

@@ -20,6 +20,7 @@ from enum import StrEnum
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from state import renamed_steps
 from state.enums import Custody, Environment, Outcome, Result, Track
 
 APPLICATION_ID = 0x62707231
@@ -322,6 +323,20 @@ def create(db: Database) -> None:
 def add_handover(db: Database) -> None:
     """Add the record of handovers, with the guards that keep this side from acting after one."""
     _execute(db, _HANDOVER, _HANDOVER_GUARDS)
+
+
+@migrations(name="0003_step_names")
+def rename_steps(db: Database) -> None:
+    """Rename steps, gates and ways; the guards, which keep rows as they were, stand again after."""
+    places = ", ".join("?" for _ in renamed_steps.TABLES)
+    query = f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ({places})"  # noqa: S608
+    guards = list(db.query(query, renamed_steps.TABLES))
+    for guard in guards:
+        db.execute(f"DROP TRIGGER {guard['name']}")
+    for statement, values in renamed_steps.statements():
+        db.execute(statement, values)
+    for guard in guards:
+        db.execute(guard["sql"])
 
 
 def _execute(db: Database, tables: str, guards: list[str]) -> None:

@@ -6,4 +6,4 @@ Whoever reads a run's history finds its steps by these, without knowing how they
 STOP_TRAFFIC = "stop-traffic"
 RESUME_TRAFFIC = "resume-traffic"
 REOPEN_BLUE = "reopen-blue"
-DETACH = "detach"
+DROP_SUBSCRIPTIONS = "drop-subscriptions"

@@ -19,7 +19,7 @@ class RollbackTarget(StrEnum):
     """To blue prime while new blue does not answer: what it did not send is given up."""
     STAY = "stay"
     """Blue prime serves on, after going forward was called off."""
-    SETTLE = "settle"
+    FINALIZE = "finalize"
     """Blue prime serves for good: the way forward ends."""
 
 
@@ -38,6 +38,6 @@ def name(track: Track, way: str = "") -> str:
     """Return what a stay on a track is called where one word must do."""
     return (
         way
-        if way in (UpgradeVariant.FORWARD, RollbackTarget.SETTLE, RollbackTarget.FORCED)
+        if way in (UpgradeVariant.FORWARD, RollbackTarget.FINALIZE, RollbackTarget.FORCED)
         else track.value
     )

@@ -91,8 +91,8 @@ parallel = $parallel  # connections to each side
 [rollback]
 # Whether a rollback is protected in its turn: blue prime's slots are made while the applications
 # are stopped (about as long as those of the upgrade), and new blue, closed, is fed from blue prime
-# afterwards. Going forward again then loses nothing. Until you settle or go forward, both clusters
-# are billed, and blue prime keeps WAL for as long as new blue does not follow.
+# afterwards. Going forward again then loses nothing. Until you finalize or go forward, both
+# clusters are billed, and blue prime keeps WAL for as long as new blue does not follow.
 protect = true
 
 [commit]

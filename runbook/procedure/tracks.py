@@ -15,11 +15,11 @@ from runbook.base.step import Step
 from runbook.base.variants import RollbackTarget, UpgradeVariant
 from runbook.plan.model import Order, Plan
 from runbook.procedure.steps.finish.abort import (
-    AbortAssess,
-    AbortSettled,
+    AssessAbort,
     DeleteGreen,
     DeleteParameterGroup,
     ReopenBlue,
+    VerifyAborted,
 )
 from runbook.procedure.steps.finish.cleanup import (
     CleanupRemains,
@@ -27,34 +27,34 @@ from runbook.procedure.steps.finish.cleanup import (
     DeleteOwnDeployment,
 )
 from runbook.procedure.steps.finish.commit import (
-    CommitAssess,
-    CommitSettled,
+    AssessCommit,
+    AssessFinalize,
     DeleteBluePrime,
     DeleteOldBlue,
-    SettleAssess,
     SnapshotOldBlue,
+    VerifyCommitted,
 )
 from runbook.procedure.steps.protect.blue_prime import (
     Clone,
     CloneInstances,
     DeleteDeployment,
-    HoldOldBlue,
+    FreezeOldBlue,
 )
-from runbook.procedure.steps.protect.capture import Capture, HoldAgain
-from runbook.procedure.steps.protect.drop_capture import DropCapture
-from runbook.procedure.steps.protect.replication import Detach
+from runbook.procedure.steps.protect.create_slots import CreateSlots, KeepSlots
+from runbook.procedure.steps.protect.drop_slots import DropSlots
+from runbook.procedure.steps.protect.drop_subscriptions import DropSubscriptions
 from runbook.procedure.steps.protect.subscribe import Subscribe
 from runbook.procedure.steps.protect.verify import Bake, VerifyProtection
 from runbook.procedure.steps.rollback.counters import Compare, Drain, SyncSequences
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
-from runbook.procedure.steps.rollback.fail_back import Assess, CloseSide, OpenSide, RollbackSettled
+from runbook.procedure.steps.rollback.fail_back import Assess, CloseSide, OpenSide, VerifyRolledBack
 from runbook.procedure.steps.rollback.forced import (
     ApplyReceived,
+    AssessForced,
     CutOff,
-    ForcedAssess,
     ForcedOpen,
-    ForcedSettled,
     SequencesAhead,
+    VerifyForced,
 )
 from runbook.procedure.steps.rollback.given_up import ShutGivenUp
 from runbook.procedure.steps.shared.parameters import PrepareParameters
@@ -95,7 +95,7 @@ def upgrade(plan: Plan, way: str = "") -> list[Step]:
     pivot = runs_unattended(
         StopTraffic(on=Role.BLUE, also=(Role.GREEN,)),
         Switchover(),
-        Capture(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE),
+        CreateSlots(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE),
     )
     resume = ResumeTraffic(
         on=Role.NEW_BLUE, closed=(Role.OLD_BLUE,), captured=True, phase="upgrade"
@@ -110,7 +110,7 @@ def protect() -> list[Step]:
     """The capture is held: make blue prime and feed it."""
     return [
         DeleteDeployment(),
-        HoldOldBlue(),
+        FreezeOldBlue(),
         Clone(),
         CloneInstances(),
         *start_replication(publisher=Role.NEW_BLUE, subscriber=Role.BLUE_PRIME),
@@ -133,7 +133,7 @@ def cutover(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
     """
     sides = {"publisher": away, "subscriber": to}
     phase = "forward" if to is Role.NEW_BLUE else "rollback"
-    capture: list[Step] = [Capture(publisher=to, equal_to=away)] if protected else []
+    capture: list[Step] = [CreateSlots(publisher=to, equal_to=away)] if protected else []
     fed: list[Step] = []
     if protected:
         fed = [
@@ -147,14 +147,14 @@ def cutover(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
             Drain(**sides),
             SyncSequences(**sides),
             Compare(**sides),
-            Detach(to),
+            DropSubscriptions(to),
             CloseSide(away, to),
             *capture,
             OpenSide(to),
             SwitchEndpoint(away=away, to=to),
         ),
         ResumeTraffic(on=to, closed=(away,), captured=protected, phase=phase, leaves=away),
-        DropCapture(away) if protected else DropCapture(away, to),
+        DropSlots(away) if protected else DropSlots(away, to),
         *fed,
     ]
 
@@ -166,7 +166,7 @@ def cancel_cutover(on: Role) -> list[Step]:
     """
     sides = ReplicationPair.of(on)
     return [
-        *runs_unattended(CloseSide(sides.subscriber), HoldAgain(on), OpenSide(on)),
+        *runs_unattended(CloseSide(sides.subscriber), KeepSlots(on), OpenSide(on)),
         ResumeTraffic(
             on=on,
             closed=(sides.subscriber,),
@@ -175,19 +175,19 @@ def cancel_cutover(on: Role) -> list[Step]:
         ),
         # Its capture shows, to whoever comes without a journal, that it has every write.
         *start_replication(on, sides.subscriber),
-        DropCapture(sides.subscriber),
+        DropSlots(sides.subscriber),
         Bake(on, sides.subscriber),
     ]
 
 
 def abort(plan: Plan, way: str = "") -> list[Step]:
     """Before the switchover: blue as it was."""
-    return [AbortAssess(), ReopenBlue(), DeleteGreen(), DeleteParameterGroup(), AbortSettled()]
+    return [AssessAbort(), ReopenBlue(), DeleteGreen(), DeleteParameterGroup(), VerifyAborted()]
 
 
 def rollback(plan: Plan, way: str = RollbackTarget.BLUE_PRIME) -> list[Step]:
     """After the switchover: back to the old version."""
-    settled = RollbackSettled(on=Role.BLUE_PRIME)
+    settled = VerifyRolledBack(on=Role.BLUE_PRIME)
     back = cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
     match RollbackTarget(way):
         case RollbackTarget.BLUE_PRIME:
@@ -202,11 +202,11 @@ def rollback(plan: Plan, way: str = RollbackTarget.BLUE_PRIME) -> list[Step]:
             return forced(Role.NEW_BLUE, Role.BLUE_PRIME)
         case RollbackTarget.STAY:
             return [*cancel_cutover(Role.BLUE_PRIME), settled]
-        case RollbackTarget.SETTLE:
+        case RollbackTarget.FINALIZE:
             return [
-                SettleAssess(),
-                Detach(Role.NEW_BLUE),
-                DropCapture(Role.BLUE_PRIME, Role.NEW_BLUE),
+                AssessFinalize(),
+                DropSubscriptions(Role.NEW_BLUE),
+                DropSlots(Role.BLUE_PRIME, Role.NEW_BLUE),
                 settled,
             ]
 
@@ -219,7 +219,7 @@ def to_old_blue() -> list[Step]:
             StopTraffic(on=Role.NEW_BLUE),
             CloseSide(Role.NEW_BLUE, Role.OLD_BLUE),
             DeleteDeployment(),
-            HoldOldBlue(),
+            FreezeOldBlue(),
             OpenSide(Role.OLD_BLUE),
             SwitchEndpoint(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
         ),
@@ -230,19 +230,19 @@ def to_old_blue() -> list[Step]:
             phase="rollback",
             leaves=Role.NEW_BLUE,
         ),
-        DropCapture(Role.NEW_BLUE),
-        RollbackSettled(on=Role.OLD_BLUE),
+        DropSlots(Role.NEW_BLUE),
+        VerifyRolledBack(on=Role.OLD_BLUE),
     ]
 
 
 def forced(away: Role, to: Role) -> list[Step]:
     """The one that serves does not answer: the one that follows takes over with what it has."""
     return [
-        ForcedAssess(away, to),
+        AssessForced(away, to),
         *runs_unattended(
             CutOff(on=away),
             ApplyReceived(to),
-            Detach(to),
+            DropSubscriptions(to),
             SequencesAhead(away, to),
             ForcedOpen(away, to),
             SwitchEndpoint(away=away, to=to),
@@ -255,20 +255,20 @@ def forced(away: Role, to: Role) -> list[Step]:
             leaves=away,
         ),
         ShutGivenUp(away),
-        ForcedSettled(away, to),
+        VerifyForced(away, to),
     ]
 
 
 def commit(plan: Plan, way: str = "") -> list[Step]:
     """The end of the way back."""
     return [
-        CommitAssess(),
-        Detach(Role.BLUE_PRIME, doomed=True),
-        DropCapture(Role.NEW_BLUE),
+        AssessCommit(),
+        DropSubscriptions(Role.BLUE_PRIME, doomed=True),
+        DropSlots(Role.NEW_BLUE),
         SnapshotOldBlue(),
         DeleteBluePrime(),
         DeleteOldBlue(),
-        CommitSettled(),
+        VerifyCommitted(),
     ]
 
 
@@ -276,8 +276,8 @@ def cleanup(plan: Plan, way: str = "") -> list[Step]:
     """What the run created and does not serve goes, so that nothing goes on costing money."""
     return [
         DeleteOwnDeployment(),
-        Detach(Role.BLUE_PRIME, Role.NEW_BLUE, doomed=True),
-        DropCapture(Role.NEW_BLUE, Role.BLUE_PRIME, doomed=True),
+        DropSubscriptions(Role.BLUE_PRIME, Role.NEW_BLUE, doomed=True),
+        DropSlots(Role.NEW_BLUE, Role.BLUE_PRIME, doomed=True),
         DeleteCreated(),
         CleanupRemains(),
     ]

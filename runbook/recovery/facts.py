@@ -8,8 +8,8 @@ from runbook.base.roles import Role
 from runbook.base.variants import RollbackTarget
 from runbook.ownership.serving import Door, door_fact
 from runbook.postgres import marks
-from runbook.procedure.steps.protect.capture import Capture
-from runbook.procedure.steps.protect.replication import Detach
+from runbook.procedure.steps.protect.create_slots import CreateSlots
+from runbook.procedure.steps.protect.drop_subscriptions import DropSubscriptions
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
 from runbook.procedure.steps.traffic import ResumeTraffic
 from runbook.proofs import write_fence
@@ -112,7 +112,7 @@ def _switchover(scene: Scene) -> None:
 
 def _capture(scene: Scene, stays: list[Stay]) -> None:
     """Keep the captures once their steps have passed; before that the step makes it itself."""
-    if Role.NEW_BLUE not in scene.sides or Capture.key not in stays[0].done():
+    if Role.NEW_BLUE not in scene.sides or CreateSlots.key not in stays[0].done():
         return
     held = Role.BLUE_PRIME if _led(stays) is Role.BLUE_PRIME else Role.NEW_BLUE
     prime = scene.sides.get(Role.BLUE_PRIME)
@@ -267,11 +267,11 @@ def _led(stays: list[Stay]) -> Role | None:
 
 def _detached(scene: Scene, stay: Stay) -> Role | None:
     """Return the cluster that the last stay has detached and that is not to be fed again."""
-    if Detach.key not in stay.done():
+    if DropSubscriptions.key not in stay.done():
         return None
     if stay.track is Track.COMMIT:
         return Role.BLUE_PRIME
-    if stay.way == RollbackTarget.SETTLE:
+    if stay.way == RollbackTarget.FINALIZE:
         return Role.NEW_BLUE
     turned = SwitchEndpoint.key in stay.done()
     if stay.track is Track.UPGRADE:

@@ -13,8 +13,8 @@ from runbook.base.variants import RollbackTarget, UpgradeVariant
 from runbook.ownership.tags import aside_name
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.finish.cleanup import DeleteOwnDeployment
-from runbook.procedure.steps.protect.drop_capture import DropCapture
-from runbook.procedure.steps.protect.replication import Detach
+from runbook.procedure.steps.protect.drop_slots import DropSlots
+from runbook.procedure.steps.protect.drop_subscriptions import DropSubscriptions
 from runbook.procedure.steps.rollback.counters import Drain
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
 from runbook.procedure.steps.rollback.fail_back import Assess
@@ -152,11 +152,11 @@ def _whole_rollback(scene: Scene, way: RollbackTarget = RollbackTarget.BLUE_PRIM
 
 
 async def _rolled_back(scene: Scene, way: RollbackTarget, to: Role) -> list[Stay]:
-    """Return the stay of a run whose applications are led to the old version, and a settling."""
+    """Return the stay of a run whose applications are led to the old version, and its end."""
     if _settling(scene):
-        settle = Stay(Track.ROLLBACK, RollbackTarget.SETTLE, "the way forward was being ended")
-        settle.past = await _looked_at(scene, settle)
-        return [_whole_rollback(scene), settle]
+        finalize = Stay(Track.ROLLBACK, RollbackTarget.FINALIZE, "the way forward was being ended")
+        finalize.past = await _looked_at(scene, finalize)
+        return [_whole_rollback(scene), finalize]
     if scene.called_off(Role.BLUE_PRIME):
         stay = Stay(Track.ROLLBACK, RollbackTarget.STAY, "going forward was called off")
         stay.past = await _switched(
@@ -252,7 +252,7 @@ async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
         return past
     if follower.subscriptions and not scene.unsubscribed(away):
         return past
-    detach = next(step for step in steps if step.key == Detach.key)
+    detach = next(step for step in steps if step.key == DropSubscriptions.key)
     effects = seen(await probe(scene, detach))
     status = Status.FAILED if follower.subscriptions else Status.SUCCEEDED
     past += [
@@ -274,7 +274,7 @@ async def _looked_at(scene: Scene, stay: Stay) -> list[Past]:
     """Return what is seen of the subscriptions and slots that a track drops."""
     past = []
     for step in steps_of(stay.track, scene.context.plan, stay.way):
-        if step.key not in (Detach.key, DropCapture.key):
+        if step.key not in (DropSubscriptions.key, DropSlots.key):
             continue
         found = await probe(scene, step)
         effects = seen(found)
@@ -303,7 +303,7 @@ def cleaning(scene: Scene) -> list[Stay]:
         cleanup.past = [
             Past(step.key, Status.SUCCEEDED, going)
             for step in steps_of(Track.CLEANUP, scene.context.plan)
-            if step.key in (DeleteOwnDeployment.key, Detach.key, DropCapture.key)
+            if step.key in (DeleteOwnDeployment.key, DropSubscriptions.key, DropSlots.key)
         ]
     return [upgrade, back, cleanup]
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from runbook.base.roles import Role
 from runbook.base.step import Step
-from runbook.procedure.steps.protect.blue_prime import HoldOldBlue
-from runbook.procedure.steps.protect.capture import Capture
+from runbook.procedure.steps.protect.blue_prime import FreezeOldBlue
+from runbook.procedure.steps.protect.create_slots import CreateSlots
 from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.procedure.tracks import steps_of
@@ -78,7 +78,7 @@ def _may_be_stopped(scene: Scene) -> bool:
 async def after(scene: Scene) -> Stay:
     """Return the stay of a run that has switched over and is not on its way back."""
     steps = _steps(scene)
-    capture, resume = _index(steps, Capture.key), _index(steps, ResumeTraffic.key)
+    capture, resume = _index(steps, CreateSlots.key), _index(steps, ResumeTraffic.key)
     last, found = await _furthest_after(scene, steps, capture)
     traffic = scene.traffic(Role.NEW_BLUE)
     if last == capture and scene.capture_complete() and traffic is Traffic.OPEN:
@@ -106,7 +106,7 @@ async def _furthest_after(
     ]
     last = max([capture, *telling])
     if scene.cast.deployment is None and last == capture:
-        last = _index(steps, HoldOldBlue.key)
+        last = _index(steps, FreezeOldBlue.key)
     return last, found
 
 
@@ -150,7 +150,7 @@ def until_capture(scene: Scene) -> Stay:
     """Return an upgrade that was left before the traffic resumed."""
     steps = _steps(scene)
     pivot = passed_pivot(steps)
-    done = Past(Capture.key, Status.SUCCEEDED, "the run has left this track")
+    done = Past(CreateSlots.key, Status.SUCCEEDED, "the run has left this track")
     return Stay(Track.UPGRADE, past=[*pivot, done])
 
 

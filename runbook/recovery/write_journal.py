@@ -7,7 +7,7 @@ from pathlib import Path
 from runbook.ownership import holder
 from runbook.preflight import plans
 from runbook.procedure.steps.finish.abort import DeleteGreen
-from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.procedure.steps.protect.drop_slots import DropSlots
 from runbook.protection.dashboard import Dashboard
 from runbook.recovery.existing_run import Standing
 from runbook.recovery.infer import Adoption, Ended
@@ -75,7 +75,7 @@ def close_ended(journal: Journal, run: Run, ended: Ended, *, who: str) -> None:
     aborted = ended.production.resource_id == run.cluster_resource_id
     stay = Stay(Track.ABORT if aborted else Track.COMMIT)
     gone = StayEvidence("nothing-left", "bring the run to its end", "-- seen by adopt", words)
-    step = DeleteGreen.key if aborted else DropCapture.key
+    step = DeleteGreen.key if aborted else DropSlots.key
     stay.past.append(Past(step, Status.SUCCEEDED, words, (gone,)))
     with journal.together():
         _empty(journal, run.id)

@@ -22,7 +22,7 @@ from runbook.failures import Finding, StepFailed
 from runbook.postgres import catalog, existence, replication, schema_changes
 from runbook.postgres.schema_ddl import Parts, shown
 from runbook.postgres.statement import Statement, quoted
-from runbook.procedure.steps.protect.capture import SlotEffect
+from runbook.procedure.steps.protect.create_slots import SlotEffect
 from runbook.procedure.steps.protect.subscribe import PasswordEffect, SubscriptionEffect
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
 from runbook.proofs import diverged

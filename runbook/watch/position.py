@@ -34,13 +34,13 @@ ENDED = {
 """Where a run stands once a cleanup has begun, by the track that was ended before it."""
 
 _ENDING = {
-    Track.COMMIT: frozenset({"detach", "drop-capture", "delete-blue-prime"}),
+    Track.COMMIT: frozenset({"drop-subscriptions", "drop-slots", "delete-blue-prime"}),
     Track.ABORT: frozenset({"delete-green"}),
-    Track.CLEANUP: frozenset({"detach", "drop-capture", "delete-created"}),
+    Track.CLEANUP: frozenset({"drop-subscriptions", "drop-slots", "delete-created"}),
 }
 """The steps of a track after whose first change there is no going back on it."""
 
-_TURNING = frozenset({step_keys.STOP_TRAFFIC, step_keys.DETACH})
+_TURNING = frozenset({step_keys.STOP_TRAFFIC, step_keys.DROP_SUBSCRIPTIONS})
 """The steps of a turn, in either direction, from whose first change on it is under way."""
 
 
@@ -81,8 +81,8 @@ def _of(
         if entry.track is not Track.CLEANUP:
             return ENDED[entry.track]
         return next(filter(None, (_ended(each) for each in reversed(before))), None)
-    if entry.way == RollbackTarget.SETTLE:
-        return RunPosition.ROLLED_BACK if performed & {"detach", "drop-capture"} else None
+    if entry.way == RollbackTarget.FINALIZE:
+        return RunPosition.ROLLED_BACK if performed & {"drop-subscriptions", "drop-slots"} else None
     if entry.way in (RollbackTarget.STAY, UpgradeVariant.STAY):
         if not any(step.startswith("open-") for step in performed):
             return None

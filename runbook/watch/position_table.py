@@ -57,7 +57,7 @@ COMMIT: Key = (Track.COMMIT, "")
 STAY_NEW: Key = (Track.UPGRADE, UpgradeVariant.STAY)
 FORWARD: Key = (Track.UPGRADE, UpgradeVariant.FORWARD)
 STAY_OLD: Key = (Track.ROLLBACK, RollbackTarget.STAY)
-SETTLE: Key = (Track.ROLLBACK, RollbackTarget.SETTLE)
+FINALIZE: Key = (Track.ROLLBACK, RollbackTarget.FINALIZE)
 CLEANUP: Key = (Track.CLEANUP, "")
 
 
@@ -129,7 +129,7 @@ BRANCHES: Mapping[Key, BranchKind] = {
         "seconds",
         "only while going forward has not switched the endpoint",
     ),
-    SETTLE: BranchKind(
+    FINALIZE: BranchKind(
         "Settle: end the way forward, stay on the old version",
         "the way forward itself",
         "seconds; nothing stops",
@@ -245,12 +245,12 @@ POSITIONS: Mapping[RunPosition, Standing] = {
         why_not={
             **_SERVES_ALREADY,
             FORWARD: "no slot has kept what was written since: it is a new upgrade",
-            SETTLE: "no way forward is held",
+            FINALIZE: "no way forward is held",
         },
     ),
     RunPosition.BACK_NOT_PROTECTED: Standing(
         "finish feeding new blue, then forward again: nothing is lost",
-        opens={SETTLE: ""},
+        opens={FINALIZE: ""},
         why_not={
             **_SERVES_ALREADY,
             FORWARD: "new blue does not have every write yet: first the next steps of this track",
@@ -260,7 +260,7 @@ POSITIONS: Mapping[RunPosition, Standing] = {
     ),
     RunPosition.BACK_PROTECTED: Standing(
         "forward again to new blue, nothing is lost",
-        opens={FORWARD: "", SETTLE: "", CLEANUP: _AND_NEW_BLUE},
+        opens={FORWARD: "", FINALIZE: "", CLEANUP: _AND_NEW_BLUE},
         recommended=FORWARD,
         why_not=_SERVES_ALREADY,
         last_word=Role.BLUE_PRIME,
@@ -268,7 +268,7 @@ POSITIONS: Mapping[RunPosition, Standing] = {
     ),
     RunPosition.BACK_WAY_LOST: Standing(
         "none that loses nothing: a slot is gone, new blue misses writes",
-        opens={SETTLE: "", CLEANUP: _AND_NEW_BLUE},
+        opens={FINALIZE: "", CLEANUP: _AND_NEW_BLUE},
         why_not={
             **_SERVES_ALREADY,
             FORWARD: "a slot is gone: new blue misses writes, for good",
@@ -280,7 +280,7 @@ POSITIONS: Mapping[RunPosition, Standing] = {
         "re-copy the tables that differ, then forward; compare proves it",
         opens={
             FORWARD: "nothing, if the comparison passes: rows differed at the last one",
-            SETTLE: "",
+            FINALIZE: "",
         },
         why_not=_SERVES_ALREADY,
         last_word=Role.BLUE_PRIME,

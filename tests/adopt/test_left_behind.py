@@ -78,13 +78,13 @@ def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: P
     way_back = workspace.json("show", run, "--json")["way_back"]
     assert way_back == "roll back to blue prime, nothing is lost"
     calls = workspace.ask_lab("calls")
-    settle = ("auto", run, "--track", "settle", "--yes")
-    told = other.run(*settle, expect=BLOCKED)
+    finalize = ("auto", run, "--track", "finalize", "--yes")
+    told = other.run(*finalize, expect=BLOCKED)
     assert "journal was left behind" in told.stderr
     assert workspace.ask_lab("calls") == calls, "nothing was changed"
     take_the_marks_away(env)
     calls = workspace.ask_lab("calls")
-    other.run(*settle, expect=BLOCKED)
+    other.run(*finalize, expect=BLOCKED)
     assert workspace.ask_lab("calls") == calls, "without marks the clusters tell"
     nothing_lost(workspace)
 

@@ -16,11 +16,11 @@ UPGRADE = (
     ("validate-green", "validate-green"),
     ("ready-to-switch", "validate-green"),
     ("stop-traffic", "stop-traffic"),
-    ("switchover", "capture"),
-    ("capture", "capture"),
+    ("switchover", "create-slots"),
+    ("create-slots", "create-slots"),
     ("resume-traffic", "delete-deployment"),
-    ("delete-deployment", "hold-old-blue"),
-    ("hold-old-blue", "hold-old-blue"),
+    ("delete-deployment", "freeze-old-blue"),
+    ("freeze-old-blue", "freeze-old-blue"),
     ("clone", "clone"),
     ("clone-instances", "clone-instances"),
     ("subscribe", "subscribe"),
@@ -30,8 +30,8 @@ UPGRADE = (
 """The last step that was done -> the step at which the adopted run goes on."""
 
 PROTECT_FIRST = (
-    ("capture", "capture"),
-    ("delete-deployment", "hold-old-blue"),
+    ("create-slots", "create-slots"),
+    ("delete-deployment", "freeze-old-blue"),
     ("clone", "clone"),
     ("clone-instances", "clone-instances"),
     ("subscribe", "subscribe"),
@@ -42,36 +42,36 @@ PROTECT_FIRST = (
 TO_BLUE_PRIME = (
     ("stop-traffic", "assess"),
     ("compare", "assess"),
-    ("detach", "stop-traffic"),
+    ("drop-subscriptions", "stop-traffic"),
     ("close-new-blue", "stop-traffic"),
-    ("capture", "stop-traffic"),
+    ("create-slots", "stop-traffic"),
     ("open-blue-prime", "stop-traffic"),
     ("switch-endpoint", "resume-traffic"),
-    ("resume-traffic", "drop-capture"),
-    ("drop-capture", "drop-capture"),
-    ("subscribe-new-blue", "drop-capture"),
-    ("verify-new-blue", "drop-capture"),
-    ("settled", "drop-capture"),
+    ("resume-traffic", "drop-slots"),
+    ("drop-slots", "drop-slots"),
+    ("subscribe-new-blue", "drop-slots"),
+    ("verify-new-blue", "drop-slots"),
+    ("verify-end", "drop-slots"),
 )
 
 FORWARD = (
     ("stop-traffic", "assess"),
     ("compare", "assess"),
-    ("detach", "stop-traffic"),
+    ("drop-subscriptions", "stop-traffic"),
     ("close-blue-prime", "stop-traffic"),
-    ("capture", "stop-traffic"),
+    ("create-slots", "stop-traffic"),
     ("open-new-blue", "stop-traffic"),
     ("switch-endpoint", "resume-traffic"),
-    ("resume-traffic", "drop-capture"),
-    ("drop-capture", "drop-capture"),
-    ("subscribe", "drop-capture"),
-    ("verify-protection", "drop-capture"),
-    ("bake", "drop-capture"),
+    ("resume-traffic", "drop-slots"),
+    ("drop-slots", "drop-slots"),
+    ("subscribe", "drop-slots"),
+    ("verify-protection", "drop-slots"),
+    ("bake", "drop-slots"),
 )
 
-SETTLE = (
-    ("detach", "end-of-way-forward"),
-    ("drop-capture", "end-of-way-forward"),
+FINALIZE = (
+    ("drop-subscriptions", "assess-finalize"),
+    ("drop-slots", "assess-finalize"),
 )
 
 TO_OLD_BLUE = (
@@ -79,15 +79,15 @@ TO_OLD_BLUE = (
     ("delete-deployment", "assess"),
     ("open-old-blue", "assess"),
     ("switch-endpoint", "resume-traffic"),
-    ("resume-traffic", "drop-capture"),
-    ("settled", "drop-capture"),
+    ("resume-traffic", "drop-slots"),
+    ("verify-end", "drop-slots"),
 )
 
 COMMIT = (
-    ("detach", "end-of-way-back"),
-    ("drop-capture", "end-of-way-back"),
-    ("snapshot-old-blue", "end-of-way-back"),
-    ("delete-blue-prime", "end-of-way-back"),
+    ("drop-subscriptions", "assess-commit"),
+    ("drop-slots", "assess-commit"),
+    ("snapshot-old-blue", "assess-commit"),
+    ("delete-blue-prime", "assess-commit"),
 )
 
 ABORT = (("reopen-blue", "validate-green"), ("delete-green", "prepare-parameters"))
@@ -133,8 +133,8 @@ ROLLBACK = ("--track", "rollback")
 
 def test_lost_at_some_steps_of_a_night(workspace: Workspace) -> None:
     night = Lost(workspace)
-    night.through((("capture", "capture"), ("clone", "clone")))
-    night.through((("detach", "stop-traffic"),), *ROLLBACK)
+    night.through((("create-slots", "create-slots"), ("clone", "clone")))
+    night.through((("drop-subscriptions", "stop-traffic"),), *ROLLBACK)
     night.end("rolled_back", *ROLLBACK)
 
 
@@ -153,8 +153,8 @@ def test_lost_after_every_step_forward_again_and_of_a_second_rollback(workspace:
     night.through(FORWARD, "--track", "forward")
     night.go_on("--track", "forward")
     night.through(TO_BLUE_PRIME, *ROLLBACK)
-    night.through(SETTLE, "--track", "settle")
-    night.end("rolled_back", "--track", "settle", rollbacks=2)
+    night.through(FINALIZE, "--track", "finalize")
+    night.end("rolled_back", "--track", "finalize", rollbacks=2)
 
 
 @pytest.mark.chaos
@@ -168,7 +168,7 @@ def test_lost_after_every_step_of_protect_first_and_of_a_commit(workspace: Works
 @pytest.mark.chaos
 def test_lost_after_every_step_back_to_old_blue(workspace: Workspace) -> None:
     night = Lost(workspace)
-    night.go_on("--until", "capture")
+    night.go_on("--until", "create-slots")
     night.through(TO_OLD_BLUE, *ROLLBACK)
     night.end("cleaned", "--track", "cleanup")
 

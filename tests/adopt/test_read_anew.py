@@ -133,7 +133,7 @@ def test_what_was_done_before_says_nothing_of_the_present(journal: Journal) -> N
     journal.evidence(RUN, "identify", "", key="roles.able", value=["app"])
     tried(journal, "stop-traffic")
     tried(journal, "switchover", "bgd-1/switchover")
-    journal.begin_attempt(RUN, "capture")
+    journal.begin_attempt(RUN, "create-slots")
     context = read_anew(journal)
     assert not context.begun("stop-traffic")
     assert context.done("bgd-1/switchover") is None
@@ -167,7 +167,9 @@ def test_what_is_inferred_says_it(journal: Journal) -> None:
 
 def test_a_track_that_was_left_behind_has_ended_nothing(journal: Journal) -> None:
     journal.enter_track(RUN, Track.COMMIT)
-    gone = Past("detach", Status.SUCCEEDED, "it is gone", (StayEvidence("a", "a", "a", "seen"),))
+    gone = Past(
+        "drop-subscriptions", Status.SUCCEEDED, "it is gone", (StayEvidence("a", "a", "a", "seen"),)
+    )
     context = read_anew(journal, Stay(Track.UPGRADE), Stay(Track.CLEANUP, past=[gone]))
     assert position(context, journal) is RunPosition.BEFORE_SWITCHOVER
 

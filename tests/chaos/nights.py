@@ -82,7 +82,7 @@ NIGHTS = (
     ),
     Night(
         "back to old blue",
-        (Phase(("--until", "capture"), strike=False), BACK, CLEAN),
+        (Phase(("--until", "create-slots"), strike=False), BACK, CLEAN),
         "cleaned",
     ),
     Night(
@@ -109,9 +109,9 @@ NIGHTS = (
         (
             UNTIL_PROTECTED,
             QUIETLY_BACK,
-            Phase(("--track", "forward", "--until", "capture"), strike=False),
+            Phase(("--track", "forward", "--until", "create-slots"), strike=False),
             BACK,
-            Phase(("--track", "settle")),
+            Phase(("--track", "finalize")),
             CLEAN,
         ),
         "cleaned",

@@ -37,7 +37,7 @@ def test_what_nobody_can_tell_needs_a_person(workspace: Workspace) -> None:
     workspace.run("lab", "traffic", "start")
     env = workspace.lab_environment()
     first = workspace.last_line(
-        "auto", str(plan), "--until", "hold-old-blue", "--yes", "--json", env=env
+        "auto", str(plan), "--until", "freeze-old-blue", "--yes", "--json", env=env
     )
     run = first["run"]
     aws = rds(workspace)

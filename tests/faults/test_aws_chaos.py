@@ -76,7 +76,7 @@ async def test_a_deployment_that_somebody_deleted(
         await run.branch(Track.ABORT)
         await run.reach("")
         (left,) = names_like("-green-")
-        seen = [each.text for each in run.session.evidences("settled")]
+        seen = [each.text for each in run.session.evidences("verify-end")]
         assert any(left in text and "by hand" in text for text in seen)
         await nothing_lost()
 

@@ -127,15 +127,15 @@ async def test_one_night_with_servers_that_fail_on_the_way(
         fault("lose-connection", "orders", "after", "ALTER ROLE")
         await run.succeeds("stop-traffic")
         fault("stale-endpoint", "orders", "1")
-        await run.reach("capture")
+        await run.reach("create-slots")
         fault("lose-connection", "orders", "before", "CREATE PUBLICATION", "orders")
-        await run.fails("capture", "publication", "in orders", status=Status.UNKNOWN)
+        await run.fails("create-slots", "publication", "in orders", status=Status.UNKNOWN)
         assert run.session.way_back().startswith("return to old blue")
         slots = f"blueprime_{run.session.run.id}"
         fault("lose-connection", "orders", "after", "pg_create_logical_replication_slot", "orders")
-        await run.succeeds("capture")
-        assert outcomes(run, "capture", f"{slots}_1") == [Outcome.SUCCEEDED]
-        assert outcomes(run, "capture", f"{slots}/orders/publication")[-1] is Outcome.SUCCEEDED
+        await run.succeeds("create-slots")
+        assert outcomes(run, "create-slots", f"{slots}_1") == [Outcome.SUCCEEDED]
+        assert outcomes(run, "create-slots", f"{slots}/orders/publication")[-1] is Outcome.SUCCEEDED
 
         fault("lose-connection", "orders", "after", "ALTER ROLE")
         await run.succeeds("resume-traffic")
@@ -152,9 +152,9 @@ async def test_one_night_with_servers_that_fail_on_the_way(
         await bake.protected_again()
 
         await run.branch(Track.ROLLBACK)
-        await run.reach("detach")
+        await run.reach("drop-subscriptions")
         fault("lose-connection", bake.prime, "after", "DROP SUBSCRIPTION", "orders")
-        await run.succeeds("detach")
+        await run.succeeds("drop-subscriptions")
         await to_the_end(run)
 
 

@@ -51,7 +51,7 @@ async def test_a_name_that_trails_the_switchover_is_waited_for_and_then_named(
     async with night(workspace, monkeypatch, connect_s=PATIENCE_S) as run:
         await run.reach("switchover")
         fault("stale-endpoint", "orders")
-        text = await run.fails("capture", "new blue runs 18")
+        text = await run.fails("create-slots", "new blue runs 18")
         assert any(words in text for words in ELSEWHERE)
         assert run.session.way_back().startswith("return to old blue")
         seen = await asyncio.to_thread(settings, workspace, "orders-old1")
@@ -87,13 +87,13 @@ async def test_no_step_goes_on_where_a_name_leads_astray(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with night(workspace, monkeypatch, connect_s=PATIENCE_S) as run:
-        await run.reach("capture")
+        await run.reach("create-slots")
         stopped = await astray(workspace, run)
-        assert {"capture", "resume-traffic", "subscribe", "verify-protection"} <= stopped
+        assert {"create-slots", "resume-traffic", "subscribe", "verify-protection"} <= stopped
         await run.branch(Track.ROLLBACK)
         stopped = await astray(workspace, run)
         assert {"stop-traffic", "drain", "sync-sequences", "compare", "close-new-blue"} <= stopped
-        assert {"resume-traffic", "settled"} <= stopped
+        assert {"resume-traffic", "verify-end"} <= stopped
         assert run.session.result() is Result.ROLLED_BACK
         await nothing_lost()
 

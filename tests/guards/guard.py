@@ -216,7 +216,7 @@ class Guard:
             return False
         if opened.version != blue.version:
             return True
-        given_up = self._ledger.entry()[1] in ("blue-prime-for-good", "settle", "")
+        given_up = self._ledger.entry()[1] in ("blue-prime-for-good", "finalize", "")
         return self._ledger.protects_a_rollback() and not given_up
 
     def _check_capture(self, opened: Cluster) -> None:

@@ -193,7 +193,7 @@ class Night(Machines):
             if attempt.step in ("resume-traffic", "reopen-blue"):
                 self.world.application.running = True
                 self.world.pass_time(0.1)
-            if attempt.step in ("settled", "bake"):
+            if attempt.step in ("verify-end", "bake"):
                 self.world.pass_time(10.0)
                 self._check(process.guard.nothing_lost)
             if attempt.step in ("verify-protection", "verify-new-blue"):

@@ -77,7 +77,7 @@ def _claim_unwritten() -> list[tuple[Any, str, Any]]:
 
 
 def _commit_unasked() -> list[tuple[Any, str, Any]]:
-    return [(commit.CommitAssess, "gates", _no_gates)]
+    return [(commit.AssessCommit, "gates", _no_gates)]
 
 
 def _sides_mixed_up() -> list[tuple[Any, str, Any]]:
@@ -144,7 +144,7 @@ def _capture_pretended() -> list[tuple[Any, str, Any]]:
     async def pretends(self: Any, world: Any, watch: Any) -> None:
         watch.evidence("", key="capture", value={"publisher": self.publisher.value})
 
-    return [(capture.Capture, "effects", _no_gates), (capture.Capture, "verify", pretends)]
+    return [(capture.CreateSlots, "effects", _no_gates), (capture.CreateSlots, "verify", pretends)]
 
 
 PLANTS: dict[str, Plant] = {

@@ -114,6 +114,6 @@ def let_go(
     old = cluster.version == OLD
     if old and (track == "cleanup" or way == "blue-prime-for-good"):
         return ""
-    gate = "settle" if way == "settle" else track
-    given = gate == ("settle" if old else "commit") and (run, gate, PRODUCTION) in world.consents
+    gate = "finalize" if way == "finalize" else track
+    given = gate == ("finalize" if old else "commit") and (run, gate, PRODUCTION) in world.consents
     return "" if given else f"{name} on {cluster.name}, which serves, in the track {track} {way}"

@@ -71,7 +71,9 @@ def test_there_and_back_again_twice_loses_nothing(tmp_path: Path, settings: Sett
     night.leave()
 
 
-@pytest.mark.parametrize("until", ["compare", "detach", "capture", "open-blue-prime"])
+@pytest.mark.parametrize(
+    "until", ["compare", "drop-subscriptions", "create-slots", "open-blue-prime"]
+)
 @pytest.mark.parametrize("way", ["blue-prime-for-good", "stay"])
 def test_a_rollback_under_way_is_finished_for_good_or_called_off(
     tmp_path: Path, until: str, way: str

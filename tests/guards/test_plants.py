@@ -86,9 +86,9 @@ UNASKED = {
         BARE_COMMAND,
         "empty on orders-prime-r00004, which serves",
     ),
-    "settle on a copy from before going forward": (
+    "finalize on a copy from before going forward": (
         BARE_RENAME,
-        "drop_slot on orders, which serves, in the track rollback settle",
+        "drop_slot on orders, which serves, in the track rollback finalize",
     ),
     "switch over on a copy from before the switchover": (
         BARE_RENAME,

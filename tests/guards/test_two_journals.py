@@ -53,9 +53,9 @@ LEFT_BEHIND: dict[str, tuple[int, Acts]] = {
         BAKED,
         (*BEFORE_THE_ROLLBACK, (Choose("blue-prime"), 12)),
     ),
-    "settle on a copy from before going forward": (
+    "finalize on a copy from before going forward": (
         BAKED,
-        (*BEFORE_GOING_FORWARD, (Choose("settle"), 12)),
+        (*BEFORE_GOING_FORWARD, (Choose("finalize"), 12)),
     ),
     "clean up on a copy from before going forward": (
         BAKED,

@@ -29,9 +29,9 @@ def message(workspace: Workspace, run: str, step: str) -> str:
 def test_a_write_between_the_freeze_and_the_capture_is_named(workspace: Workspace) -> None:
     run = started(workspace, "switchover")["run"]
     workspace.run("lab", "fault", "stray-write", "orders")
-    ended = workspace.last_line("auto", run, "--until", "capture", "--yes", "--json", expect=1)
+    ended = workspace.last_line("auto", run, "--until", "create-slots", "--yes", "--json", expect=1)
     assert ended["result"] == "failed"
-    text = message(workspace, run, "capture")
+    text = message(workspace, run, "create-slots")
     assert "not proved that nothing was written" in text
     assert "public.customer" in text
     shown = workspace.json("show", run, "--json")
@@ -53,7 +53,7 @@ def test_a_write_on_old_blue_before_the_clone_stops_the_clone(workspace: Workspa
     run = started(workspace, "delete-deployment")["run"]
     workspace.run("lab", "fault", "stray-write", "orders-old1")
     workspace.last_line("auto", run, "--until", "clone", "--yes", "--json", expect=1)
-    text = message(workspace, run, "hold-old-blue")
+    text = message(workspace, run, "freeze-old-blue")
     assert "Old blue has changed since the freeze" in text
     assert "customer" in text
     there = [each["identifier"] for each in workspace.ask_lab("status")["clusters"]]

@@ -30,7 +30,7 @@ def assert_nothing_lost(night: dict[str, Any]) -> None:
             marks=pytest.mark.chaos,
         ),
         pytest.param(
-            *("rollback", "forward,rollback,settle,cleanup", "protect-first", "3", "cleaned"),
+            *("rollback", "forward,rollback,finalize,cleanup", "protect-first", "3", "cleaned"),
             marks=pytest.mark.chaos,
         ),
     ],

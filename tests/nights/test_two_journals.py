@@ -159,7 +159,7 @@ def test_a_copy_from_before_the_way_forward_drops_none_of_its_slots(
     for marked in (True, False):
         if not marked:
             take_the_marks_away(pair.env)
-        pair.refused(pair.b, "--track", "settle")
+        pair.refused(pair.b, "--track", "finalize")
     shown = pair.a.json("show", pair.run, "--json")
     assert shown["way_back"] == "roll back to blue prime, nothing is lost"
     pair.nothing_lost()

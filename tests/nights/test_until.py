@@ -62,8 +62,8 @@ def test_a_step_that_is_done_is_never_gone_past(workspace: Workspace) -> None:
     assert "ready-to-switch is already done on this stay on the track upgrade" in said
     assert "Nothing was performed." in said
     assert "no step 'compare'" in refused(workspace, run, "--until", "compare")
-    assert "rollback, forced, settle, commit, abort" in refused(
-        workspace, run, "--until", "settled"
+    assert "rollback, forced, finalize, commit, abort" in refused(
+        workspace, run, "--until", "verify-end"
     )
     assert "no step 'bake'" in refused(workspace, run, "--track", "commit", "--until", "bake")
     assert "There is no step 'nosuch'" in refused(workspace, run, "--until", "nosuch")
@@ -80,14 +80,14 @@ def test_a_step_that_is_done_is_never_gone_past(workspace: Workspace) -> None:
     # It goes past the pivot under the eyes of a terminal that lacks most characters.
     ended = auto(workspace, run, "--until", "bake", env={"PYTHONIOENCODING": "ascii"})
     assert ended["result"] == "protected"
-    nothing_is_done(workspace, run, "--until", "capture", result="protected")
-    back = auto(workspace, run, "--track", "rollback", "--until", "capture")
+    nothing_is_done(workspace, run, "--until", "create-slots", result="protected")
+    back = auto(workspace, run, "--track", "rollback", "--until", "create-slots")
     assert back["result"] == "stopped", "not where the upgrade rested"
     assert back["until"]["track"] == "rollback"
     assert back["until"]["already_done"] is False
-    assert [s["step"] for s in back["steps"] if s["track"] == "rollback"][-1] == "capture"
+    assert [s["step"] for s in back["steps"] if s["track"] == "rollback"][-1] == "create-slots"
     nothing_is_done(workspace, run, "--track", "rollback", "--until", "compare")
-    nothing_is_done(workspace, run, "--until", "capture")
+    nothing_is_done(workspace, run, "--until", "create-slots")
     assert auto(workspace, run)["result"] == "rolled_back"
     nothing_is_done(workspace, run, "--track", "rollback", "--until", "bake", result="rolled_back")
     (listed,) = workspace.json("runs", "--json")

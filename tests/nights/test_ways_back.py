@@ -17,7 +17,13 @@ def test_back_to_old_blue_before_the_traffic_resumed(workspace: Workspace) -> No
     plan = workspace.plan()
     workspace.run("lab", "traffic", "start")
     upgrade = workspace.last_line(
-        "auto", str(plan), "--until", "capture", "--yes", "--json", env=workspace.lab_environment()
+        "auto",
+        str(plan),
+        "--until",
+        "create-slots",
+        "--yes",
+        "--json",
+        env=workspace.lab_environment(),
     )
     shown = workspace.json("show", upgrade["run"], "--json")
     assert shown["way_back"] == "return to old blue, nothing is lost"

@@ -93,7 +93,7 @@ def test_a_disk_that_is_too_small_again_and_again(
 
 
 BEFORE = ("preflight", "create-deployment", "validate-green")
-INSIDE = ("capture",)
+INSIDE = ("create-slots",)
 AFTER = ("resume-traffic", "clone", "")
 """Steps after which a copy of the journal is kept: before the pivot, inside the fence, after it."""
 

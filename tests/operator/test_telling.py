@@ -152,7 +152,7 @@ def test_a_forced_way_is_not_called_ended_before_what_it_gave_up_is_closed(
         journal.evidence("k2f9qa", "close", "", key="given-up", value="")
         journal.set_result("k2f9qa", ended)
         assert Ending.of(session).word(0) == ended.value
-        journal.evidence("k2f9qa", "settled", "", key="slots", value=[])
+        journal.evidence("k2f9qa", "verify-end", "", key="slots", value=[])
         asyncio.run(session._close_at_the_end())
         assert (session.run.open, session.run.result) == (False, ended)
 

@@ -22,7 +22,7 @@ from runbook.base.step import Gate, Step
 from runbook.plan.model import Plan
 from runbook.postgres.marks import Marks
 from runbook.procedure.runner import Decide, Runner
-from runbook.procedure.steps.protect.capture import Capture
+from runbook.procedure.steps.protect.create_slots import CreateSlots
 from runbook.procedure.steps.traffic import StopTraffic
 from runbook.proofs import write_fence
 from state.enums import Environment, Status
@@ -288,4 +288,4 @@ def _leave_nothing(pair: Pair) -> None:
             admin.execute("DROP TABLE public.t, public.unlogged; DROP SEQUENCE public.s")
 
 
-CAPTURE = Capture(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE)
+CAPTURE = CreateSlots(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE)

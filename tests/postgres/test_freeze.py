@@ -11,7 +11,7 @@ import pytest
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Step, Watch
-from runbook.procedure.steps.protect.blue_prime import Clone, CloneInstances, HoldOldBlue
+from runbook.procedure.steps.protect.blue_prime import Clone, CloneInstances, FreezeOldBlue
 from runbook.procedure.steps.rollback.counters import Compare
 from runbook.procedure.steps.rollback.fail_back import CloseSide
 from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
@@ -42,26 +42,26 @@ async def frozen(night: Night) -> None:
 
 async def cloned(night: Night) -> None:
     await frozen(night)
-    await night.succeeds(HoldOldBlue())
+    await night.succeeds(FreezeOldBlue())
     await night.succeeds(Clone())
 
 
 async def before_the_lock_ends(night: Night) -> Step:
     await frozen(night)
     night.write(16, INSERT)
-    return HoldOldBlue()
+    return FreezeOldBlue()
 
 
 async def between_hold_and_clone(night: Night) -> Step:
     await frozen(night)
-    await night.succeeds(HoldOldBlue())
+    await night.succeeds(FreezeOldBlue())
     night.write(16, INSERT)
     return Clone()
 
 
 async def during_the_clone(night: Night) -> Step:
     await frozen(night)
-    await night.succeeds(HoldOldBlue())
+    await night.succeeds(FreezeOldBlue())
     states = iter(("creating", "available"))
 
     def looked() -> str:
@@ -95,7 +95,7 @@ async def test_a_write_on_old_blue_after_the_clone_is_named_and_stops_nothing(
 async def test_a_prepared_transaction_on_old_blue_is_a_change(night: Night) -> None:
     await frozen(night)
     night.write(16, f"BEGIN; {INSERT}; PREPARE TRANSACTION 'left'")
-    await night.fails(HoldOldBlue(), "has changed", "prepared transaction 'left' of")
+    await night.fails(FreezeOldBlue(), "has changed", "prepared transaction 'left' of")
 
 
 async def test_upkeep_of_old_blue_is_no_write(night: Night) -> None:
@@ -109,7 +109,7 @@ async def test_upkeep_of_old_blue_is_no_write(night: Night) -> None:
         "SELECT pg_current_xact_id()",
     ):
         night.write(16, statement)
-    await night.succeeds(HoldOldBlue())
+    await night.succeeds(FreezeOldBlue())
 
 
 async def test_a_restart_of_old_blue_is_no_write_and_a_crash_cannot_be_told(night: Night) -> None:
@@ -118,12 +118,14 @@ async def test_a_restart_of_old_blue_is_no_write_and_a_crash_cannot_be_told(nigh
     server = night.pair.servers[16]
     server.stop()
     server.start()
-    await night.succeeds(HoldOldBlue())
+    await night.succeeds(FreezeOldBlue())
     server.stop("immediate")
     server.start()
     night.write(16, "SELECT pg_current_xact_id()")
-    await night.fails(HoldOldBlue(), "cannot be proved unchanged", "statistics were reset or lost")
-    (gate,) = await HoldOldBlue().gates(night.context)
+    await night.fails(
+        FreezeOldBlue(), "cannot be proved unchanged", "statistics were reset or lost"
+    )
+    (gate,) = await FreezeOldBlue().gates(night.context)
     assert gate.must_type == "orders"
 
 
@@ -131,10 +133,10 @@ async def test_rows_prove_what_marks_cannot_while_the_applications_are_out(night
     await night.fenced()
     await night.succeeds(CAPTURE)
     night.write(16, "SELECT pg_stat_reset(), pg_current_xact_id()")
-    await night.succeeds(HoldOldBlue())
-    assert any("every row equals new blue's" in text for text in night.seen("hold-old-blue"))
+    await night.succeeds(FreezeOldBlue())
+    assert any("every row equals new blue's" in text for text in night.seen("freeze-old-blue"))
     night.write(16, INSERT)
-    await night.fails(HoldOldBlue(), "cannot be proved unchanged")
+    await night.fails(FreezeOldBlue(), "cannot be proved unchanged")
 
 
 # Going back to blue prime, for which the other server stands.
@@ -300,5 +302,5 @@ async def test_old_blue_that_does_not_answer_holds_nothing_up(
         await night.succeeds(CAPTURE)
     finally:
         night.pair.servers[16].start()
-    assert any("old blue does not answer" in text for text in night.seen("capture"))
-    await night.succeeds(HoldOldBlue())
+    assert any("old blue does not answer" in text for text in night.seen("create-slots"))
+    await night.succeeds(FreezeOldBlue())

@@ -125,7 +125,7 @@ class Bench:
         )  # fmt: skip
 
     def follow(self, *, prepare: str = "") -> None:
-        """Capture on the publisher and subscribe the other, as the track does."""
+        """Create slots on the publisher and subscribe the other, as the track does."""
         here, there = MAJORS[self.sides.publisher], MAJORS[self.sides.subscriber]
         if prepare:
             self.both(prepare)

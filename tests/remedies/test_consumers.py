@@ -11,7 +11,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.ownership.slot_consumers import consumers
-from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.procedure.steps.protect.drop_slots import DropSlots
 from runbook.watch.probes.slots import SlotsProbe
 from tests.remedies.conftest import Bench
 
@@ -49,5 +49,5 @@ async def test_what_others_have_made_is_named_and_nothing_else(
     monkeypatch.setattr(RunContext, "find", there)
     monkeypatch.setattr(RunContext, "sql_name", lambda context, suffix="": "blueprime_gone")
     told = _Told()
-    await DropCapture(Role.NEW_BLUE).verify(bench.context, cast(Watch, told))
+    await DropSlots(Role.NEW_BLUE).verify(bench.context, cast(Watch, told))
     assert "debezium" in told.warned["consumers/new-blue"]

@@ -11,8 +11,8 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect
 from runbook.postgres import replication
-from runbook.procedure.steps.protect.capture import Capture
-from runbook.procedure.steps.protect.drop_capture import DropCapture
+from runbook.procedure.steps.protect.create_slots import CreateSlots
+from runbook.procedure.steps.protect.drop_slots import DropSlots
 from runbook.procedure.steps.traffic import UnlockRoles
 from tests.remedies.conftest import Bench
 
@@ -30,7 +30,7 @@ async def test_the_role_enters_a_closed_database_and_is_dropped_with_its_grants(
 ) -> None:
     bench.here(SQL(CLOSED).format(Identifier(bench.database)).as_string(None))
     bench.here("CREATE TABLE t (id int PRIMARY KEY)")
-    await _perform(await Capture(Role.NEW_BLUE, Role.OLD_BLUE).effects(bench.context))
+    await _perform(await CreateSlots(Role.NEW_BLUE, Role.OLD_BLUE).effects(bench.context))
     may = "SELECT has_database_privilege(%s, current_database(), 'CONNECT')"
     assert bench.here(may, bench.name) == [(True,)]
     bench.here(SQL("GRANT SELECT ON t TO {}").format(Identifier(bench.name)).as_string(None))
@@ -39,7 +39,7 @@ async def test_the_role_enters_a_closed_database_and_is_dropped_with_its_grants(
         return True
 
     monkeypatch.setattr(RunContext, "find", there)
-    await _perform(await DropCapture(Role.NEW_BLUE).effects(bench.context))
+    await _perform(await DropSlots(Role.NEW_BLUE).effects(bench.context))
     assert bench.here("SELECT FROM pg_roles WHERE rolname = %s", bench.name) == []
 
 

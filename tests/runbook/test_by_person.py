@@ -14,7 +14,7 @@ from runbook.base.roles import Role
 from runbook.ownership import serving
 from runbook.ownership.serving import ClusterUse
 from runbook.postgres import catalog
-from runbook.procedure.steps.finish.commit import CommitAssess
+from runbook.procedure.steps.finish.commit import AssessCommit
 from tests.runbook.test_serving import CLOSED, OPEN, PROTECTED, seen
 from tests.runbook.test_serving import context as serving_world
 from tui.cli.deciding import yes_to_all
@@ -40,7 +40,7 @@ def committing(monkeypatch: pytest.MonkeyPatch, listed: Sequence[str]) -> RunCon
 async def test_a_slot_that_another_hand_dropped_keeps_an_unattended_commit_from_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gates = await CommitAssess().gates(committing(monkeypatch, ["blueprime_k3f9qa_1"]))
+    gates = await AssessCommit().gates(committing(monkeypatch, ["blueprime_k3f9qa_1"]))
     (asked, end) = gates
     assert "blueprime_k3f9qa_2 on new blue was dropped" in asked.question
     assert await yes_to_all(asked) is None
@@ -51,7 +51,7 @@ async def test_while_every_slot_is_listed_only_the_end_itself_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["blueprime_k3f9qa_1", "blueprime_k3f9qa_2", "rds_other"]
-    (end,) = await CommitAssess().gates(committing(monkeypatch, names))
+    (end,) = await AssessCommit().gates(committing(monkeypatch, names))
     assert end.key == "commit"
 
 

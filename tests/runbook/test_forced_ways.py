@@ -80,7 +80,12 @@ def test_a_look_of_long_ago_is_told_with_its_age(told: Told) -> None:
 
 def test_a_forced_way_ends_on_the_old_version_for_good(told: Told) -> None:
     told.stays(
-        UP, (Track.ROLLBACK, RollbackTarget.FORCED, ("stop-traffic", "detach", "switch-endpoint"))
+        UP,
+        (
+            Track.ROLLBACK,
+            RollbackTarget.FORCED,
+            ("stop-traffic", "drop-subscriptions", "switch-endpoint"),
+        ),
     )
     assert told.position() is RunPosition.ROLLED_BACK
 
@@ -123,7 +128,7 @@ def test_while_it_is_down_no_way_that_rests_on_it_is_recommended_nor_settled(
     told.live = Dashboard(production=PRIME_DOWN).as_json()
     found = branches(told.context, told.journal)
     assert [way.title for way in found if way.recommended] == []
-    assert not any(way.available for way in found if way.way == RollbackTarget.SETTLE)
+    assert not any(way.available for way in found if way.way == RollbackTarget.FINALIZE)
 
 
 def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> None:
@@ -145,12 +150,12 @@ def test_a_forced_way_forward_ends_on_the_new_version_and_is_cleaned_up(told: To
     forward = (
         Track.UPGRADE,
         UpgradeVariant.FORCED.value,
-        ("stop-traffic", "detach", "switch-endpoint"),
+        ("stop-traffic", "drop-subscriptions", "switch-endpoint"),
     )
     told.stays(UP, BACK, forward)
     assert told.position() is RunPosition.FORCED_FORWARD
     assert told.open_ways() == ["cleanup"]
-    cleaned = (Track.CLEANUP, "", ("detach",))
+    cleaned = (Track.CLEANUP, "", ("drop-subscriptions",))
     told.stays(begun(UP), cleaned)
     assert told.position() is RunPosition.FORCED_FORWARD
 

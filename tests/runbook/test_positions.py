@@ -41,7 +41,7 @@ from tests.runbook.told import (
             ["blue-prime*", "blue-prime-for-good"],
         ),
         (
-            (UP, begun(BACK, "stop-traffic", "detach")),
+            (UP, begun(BACK, "stop-traffic", "drop-subscriptions")),
             {},
             RunPosition.ROLLING_BACK,
             ["stay*", "blue-prime-for-good"],
@@ -50,20 +50,20 @@ from tests.runbook.told import (
             (UP, begun(BACK, *TURN)),
             {"capture": ON_PRIME},
             RunPosition.BACK_NOT_PROTECTED,
-            ["settle"],
+            ["finalize"],
         ),
         ((UP, BACK), HELD, RunPosition.BACK_PROTECTED, THERE),
         (
             (UP, BACK),
             {"capture": ON_PRIME, "protection": {"lost": True}},
             RunPosition.BACK_WAY_LOST,
-            ["settle", "cleanup"],
+            ["finalize", "cleanup"],
         ),
         (
             (UP, BACK),
             {"capture": ON_PRIME, DIFFERENT: ["t"]},
             RunPosition.BACK_ROWS_DIFFER,
-            ["forward", "settle"],
+            ["forward", "finalize"],
         ),
         (
             (UP, BACK),
@@ -73,7 +73,7 @@ from tests.runbook.told import (
                 "protection": {"protected": False, "causes": ["worker orders worker", "rows t"]},
             },
             RunPosition.BACK_NOT_PROTECTED,
-            ["settle"],
+            ["finalize"],
         ),
         ((UP, BACK), {"slots": []}, RunPosition.ROLLED_BACK, ["cleanup"]),
         ((UP, BACK, begun(FORWARD)), HELD, RunPosition.BACK_PROTECTED, THERE),
@@ -95,13 +95,13 @@ from tests.runbook.told import (
         ((UP, BACK, FORWARD, BACK), HELD, RunPosition.BACK_PROTECTED, THERE),
         ((UP, BACK, FORWARD, BACK, FORWARD), {"protection": SAFE}, RunPosition.PROTECTED, HERE),
         (
-            (UP, BACK, (Track.ROLLBACK, RollbackTarget.SETTLE, ())),
+            (UP, BACK, (Track.ROLLBACK, RollbackTarget.FINALIZE, ())),
             HELD,
             RunPosition.BACK_PROTECTED,
             ["forward*", "cleanup"],
         ),
         (
-            (UP, BACK, (Track.ROLLBACK, RollbackTarget.SETTLE, ("detach",))),
+            (UP, BACK, (Track.ROLLBACK, RollbackTarget.FINALIZE, ("drop-subscriptions",))),
             {"capture": ON_PRIME},
             RunPosition.ROLLED_BACK,
             ["cleanup"],
@@ -110,16 +110,22 @@ from tests.runbook.told import (
             (UP, BACK, (Track.CLEANUP, "", ())),
             HELD,
             RunPosition.BACK_PROTECTED,
-            ["forward*", "settle"],
+            ["forward*", "finalize"],
         ),
         (
-            (UP, BACK, (Track.CLEANUP, "", ("detach",))),
+            (UP, BACK, (Track.CLEANUP, "", ("drop-subscriptions",))),
             {"capture": ON_PRIME},
             RunPosition.ROLLED_BACK,
             [],
         ),
         (
-            (UP, BACK, FORWARD, (Track.COMMIT, "", ("detach",)), (Track.CLEANUP, "", ("detach",))),
+            (
+                UP,
+                BACK,
+                FORWARD,
+                (Track.COMMIT, "", ("drop-subscriptions",)),
+                (Track.CLEANUP, "", ("drop-subscriptions",)),
+            ),
             {"slots": []},
             RunPosition.COMMITTED,
             [],
@@ -142,7 +148,7 @@ def test_where_it_stands_and_which_ways_are_open(
 
 def test_going_forward_is_called_off_only_once_blue_prime_is_opened_again(told: Told) -> None:
     stay = (Track.ROLLBACK, RollbackTarget.STAY.value, ("close-new-blue",))
-    told.stays(UP, BACK, begun(FORWARD, "stop-traffic", "detach", "capture"), stay)
+    told.stays(UP, BACK, begun(FORWARD, "stop-traffic", "drop-subscriptions", "create-slots"), stay)
     assert told.position() is RunPosition.GOING_FORWARD
     told.facts["capture"] = ON_PRIME
     attempt = told.journal.begin_attempt(told.run, "open-blue-prime").id
@@ -155,14 +161,16 @@ def test_a_plan_that_protects_no_rollback_has_no_capture_and_no_way_forward(told
     told.facts["plan"] = {"rollback": {"protect": False}}
     plan = told.context.plan
     keys = [step.key for step in steps_of(Track.ROLLBACK, plan, RollbackTarget.BLUE_PRIME)]
-    assert not {"capture", "subscribe-new-blue", "verify-new-blue"} & {*keys}
+    assert not {"create-slots", "subscribe-new-blue", "verify-new-blue"} & {*keys}
     told.facts["protection"] = SAFE
     told.stays(UP)
     assert "blue-prime-for-good" not in told.open_ways()
 
 
 def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None:
-    told.stays(begun(UP, "switchover", "capture", "resume-traffic", "delete-deployment", "clone"))
+    told.stays(
+        begun(UP, "switchover", "create-slots", "resume-traffic", "delete-deployment", "clone")
+    )
     attempt = told.journal.begin_attempt(told.run, "clone-instances").id
     told.journal.end_attempt(attempt, Status.FAILED)
     (way,) = [
@@ -171,7 +179,7 @@ def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None
     assert way.recommended
     assert way.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
     left, _, done = way.plan.partition("; ")
-    assert left.startswith("hold-old-blue → clone-instances → subscribe → verify-protection → ")
+    assert left.startswith("freeze-old-blue → clone-instances → subscribe → verify-protection → ")
     assert done == "done already, and looked at again: delete-deployment, clone"
     assert "delete-deployment" in way.steps, "it is still a step of the track: it looks"
 
@@ -196,10 +204,17 @@ def test_no_track_has_two_steps_of_one_key(track: Track, way: str, protect: bool
 def test_a_turn_captures_behind_the_fence_before_it_opens_anything(track: Track, way: str) -> None:
     keys = [step.key for step in steps_of(track, plans.from_json(PLAN), way)]
     assert len(keys) == len({*keys})
-    order = ("compare", "detach", "capture", "switch-endpoint", "resume-traffic", "drop-capture")
+    order = (
+        "compare",
+        "drop-subscriptions",
+        "create-slots",
+        "switch-endpoint",
+        "resume-traffic",
+        "drop-slots",
+    )
     assert [key for key in keys if key in order] == [*order]
     opening = next(key for key in keys if key.startswith("open-"))
-    assert keys.index("capture") < keys.index(opening) < keys.index("switch-endpoint")
+    assert keys.index("create-slots") < keys.index(opening) < keys.index("switch-endpoint")
 
 
 def test_every_position_is_in_the_table_and_recommends_only_what_it_opens() -> None:

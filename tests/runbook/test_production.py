@@ -155,14 +155,14 @@ async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
     sides: tuple[Role, Role],
 ) -> None:
     away, to = sides
-    (gate,) = await forced.ForcedAssess(*sides).gates(context(board=not_answering(Serving.DOWN)))
+    (gate,) = await forced.AssessForced(*sides).gates(context(board=not_answering(Serving.DOWN)))
     assert "orders: 4,096 bytes and 0.8 s behind at 2026-11-23 02:59:20 UTC" in gate.question
     assert (
         f"Give up {away.value}, which does not answer since 2026-11-23 02:59:25 UTC ("
         in gate.question
     )
     assert f"take orders to {to.value}?" in gate.question
-    (blind,) = await forced.ForcedAssess(*sides).gates(context())
+    (blind,) = await forced.AssessForced(*sides).gates(context())
     assert "how far it was behind is not known" in blind.question
     assert (gate.must_type, gate.by_person) == ("orders", True)
 
@@ -171,7 +171,7 @@ async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
 async def test_where_it_answers_nothing_is_given_up(sides: tuple[Role, Role]) -> None:
     track = "rollback" if sides == BACK else "forward"
     with pytest.raises(Refused, match=rf"answers.* --track {track}"):
-        await forced.ForcedAssess(*sides).gates(context(admission=object()))
+        await forced.AssessForced(*sides).gates(context(admission=object()))
     with pytest.raises(Refused, match="answers"):
         await forced.CutOff(on=sides[0]).effects(context(admission=object()))
     with pytest.raises(Refused, match="answers"):

@@ -18,7 +18,7 @@ from runbook.plan.model import EndpointMethod
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.fence_sql import ClientSession
 from runbook.procedure.steps import traffic
-from runbook.procedure.steps.protect.replication import present
+from runbook.procedure.steps.protect.drop_subscriptions import present
 from runbook.procedure.steps.rollback import endpoints
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
 from runbook.proofs import write_fence

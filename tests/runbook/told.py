@@ -36,11 +36,11 @@ PLAN: dict[str, Any] = {
 Stay = tuple[Track, str, tuple[str, ...]]
 """A stay on a track: its way, and the steps that were done, each with one change."""
 
-UP: Stay = (Track.UPGRADE, "", ("switchover", "capture", "resume-traffic", "subscribe"))
+UP: Stay = (Track.UPGRADE, "", ("switchover", "create-slots", "resume-traffic", "subscribe"))
 
-TURN = ("stop-traffic", "detach", "capture", "switch-endpoint", "resume-traffic")
+TURN = ("stop-traffic", "drop-subscriptions", "create-slots", "switch-endpoint", "resume-traffic")
 
-BACK: Stay = (Track.ROLLBACK, RollbackTarget.BLUE_PRIME, (*TURN, "drop-capture", "subscribe"))
+BACK: Stay = (Track.ROLLBACK, RollbackTarget.BLUE_PRIME, (*TURN, "drop-slots", "subscribe"))
 
 FORWARD: Stay = (Track.UPGRADE, UpgradeVariant.FORWARD, TURN)
 
@@ -54,7 +54,7 @@ HELD = {"capture": ON_PRIME, "protection": SAFE}
 
 HERE = ["blue-prime*", "blue-prime-for-good", "commit"]
 
-THERE = ["forward*", "settle", "cleanup"]
+THERE = ["forward*", "finalize", "cleanup"]
 
 
 def begun(stay: Stay, *steps: str) -> Stay:

@@ -61,7 +61,7 @@ async def test_a_night_with_every_misfortune(night: Night, monkeypatch: pytest.M
         assert night.last(*back)["result"] == "rolled_back"
         night.treasure.add("replication password forward", night.subscribed(run)["password"])
         # A run that is over, so that who watches it comes to an end.
-        assert night.last(*back[:-1], "settle")["result"] == "rolled_back"
+        assert night.last(*back[:-1], "finalize")["result"] == "rolled_back"
     night.said += await screens(night.workspace.home, run, LARGE)
     for command in (
         *(("show", run, "--json"), ("runs",), ("report", run), ("report", run, "--format", "json")),

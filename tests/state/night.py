@@ -89,7 +89,7 @@ def _upgrade(journal: Journal, run: str, time: Clock) -> None:
         },
     )
     journal.end_attempt(attempt, Status.SUCCEEDED)
-    journal.evidence(run, "capture", "", key="slots", value=["bp_k2f9_orders"])
+    journal.evidence(run, "create-slots", "", key="slots", value=["bp_k2f9_orders"])
     journal.event(run, "protection", "protected: capture held, blue prime applying")
     journal.event(run, "wait", "a heartbeat that nobody wants to read")
     journal.set_result(run, Result.PROTECTED)
@@ -114,7 +114,7 @@ def _rollback(journal: Journal, run: str, time: Clock) -> None:
         from_step="bake",
         reason="<slow> *since* 23:20",
     )
-    attempt = journal.begin_attempt(run, "detach").id
+    attempt = journal.begin_attempt(run, "drop-subscriptions").id
     effect = journal.intend(
         attempt,
         "bp_k2f9_orders",
@@ -123,7 +123,7 @@ def _rollback(journal: Journal, run: str, time: Clock) -> None:
     )
     journal.settle(effect, Outcome.UNKNOWN, {"error": "the connection was lost"})
     journal.end_attempt(attempt, Status.UNKNOWN, "Whether it happened is not known.")
-    attempt = journal.begin_attempt(run, "detach").id
+    attempt = journal.begin_attempt(run, "drop-subscriptions").id
     effect = journal.intend(attempt, "bp_k2f9_orders", "Drop subscription", "")
     journal.settle(effect, Outcome.ADOPTED, {"seen": "it is gone"})
     journal.end_attempt(attempt, Status.SUCCEEDED)

@@ -52,15 +52,15 @@ def test_a_run_id_is_given_once(journal: Journal) -> None:
 
 def test_attempts_are_numbered_within_their_track_entry(journal: Journal) -> None:
     start(journal)
-    first = journal.begin_attempt("run1", "capture")
+    first = journal.begin_attempt("run1", "create-slots")
     with pytest.raises(AttemptIsOpen) as refused:
         journal.begin_attempt("run1", "clone")
     assert refused.value.attempt.id == first.id
     journal.end_attempt(first.id, Status.FAILED, "No slot. Nothing changed. Try again.")
-    second = journal.begin_attempt("run1", "capture")
+    second = journal.begin_attempt("run1", "create-slots")
     journal.end_attempt(second.id, Status.SUCCEEDED)
     journal.enter_track("run1", Track.ROLLBACK, way="blue-prime", from_step="bake", reason="slow")
-    third = journal.begin_attempt("run1", "capture")
+    third = journal.begin_attempt("run1", "create-slots")
     assert (first.number, second.number, third.number) == (1, 2, 1)
     assert third.track is Track.ROLLBACK
     assert [attempt.status for attempt in journal.attempts("run1")] == [
@@ -73,7 +73,7 @@ def test_attempts_are_numbered_within_their_track_entry(journal: Journal) -> Non
 
 def test_an_effect_goes_from_intent_to_outcome(journal: Journal) -> None:
     start(journal)
-    attempt = journal.begin_attempt("run1", "capture").id
+    attempt = journal.begin_attempt("run1", "create-slots").id
     effect = journal.intend(attempt, "bp_run1_a", "Create slot bp_run1_a", "SELECT 1")
     [intent] = journal.attempts("run1")[0].effects
     assert (intent.outcome, intent.status) == (None, Status.RUNNING)
@@ -220,9 +220,11 @@ def test_what_is_written_names_its_run_in_full(journal: Journal) -> None:
 def test_the_latest_evidence_of_a_key_is_the_fact(journal: Journal) -> None:
     start(journal)
     assert journal.fact("run1", "lsn") is None
-    journal.evidence("run1", "capture", "slot at 0/1", key="lsn", value="0/1")
-    journal.evidence("run1", "capture", "nothing to remember")
-    latest = journal.evidence("run1", "capture", "slot at 0/2", key="lsn", value={"lsn": "0/2"})
+    journal.evidence("run1", "create-slots", "slot at 0/1", key="lsn", value="0/1")
+    journal.evidence("run1", "create-slots", "nothing to remember")
+    latest = journal.evidence(
+        "run1", "create-slots", "slot at 0/2", key="lsn", value={"lsn": "0/2"}
+    )
     journal.evidence("run1", "clone", "", key="quiet", value=[1, None, "é 🐘"])
     assert journal.fact("run1", "lsn") == {"lsn": "0/2"}
     assert journal.facts("run1")["lsn"] == latest
@@ -236,17 +238,17 @@ def test_the_latest_evidence_of_a_key_is_the_fact(journal: Journal) -> None:
 def test_evidence_belongs_to_an_attempt_of_its_own_run(journal: Journal) -> None:
     start(journal)
     start(journal, "run2", resource="cluster-B")
-    attempt = journal.begin_attempt("run1", "capture").id
-    assert journal.evidence("run1", "capture", "seen", attempt=attempt).attempt == attempt
+    attempt = journal.begin_attempt("run1", "create-slots").id
+    assert journal.evidence("run1", "create-slots", "seen", attempt=attempt).attempt == attempt
     with pytest.raises(Refused):
-        journal.evidence("run2", "capture", "seen", attempt=attempt)
+        journal.evidence("run2", "create-slots", "seen", attempt=attempt)
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, datetime.now(UTC)])
 def test_only_json_is_kept(journal: Journal, value: object) -> None:
     start(journal)
     with pytest.raises(Refused, match="JSON"):
-        journal.evidence("run1", "capture", "seen", value=value)
+        journal.evidence("run1", "create-slots", "seen", value=value)
     assert journal.evidences("run1") == []
 
 
@@ -344,11 +346,15 @@ def test_a_summary_says_where_the_run_stands(journal: Journal) -> None:
     start(journal)
     [summary] = journal.runs()
     assert (summary.step, summary.status, summary.slots_held) == ("", Status.PENDING, False)
-    attempt = journal.begin_attempt("run1", "capture").id
-    journal.evidence("run1", "capture", "slots", key="slots", value=["bp_a", "bp_b"])
+    attempt = journal.begin_attempt("run1", "create-slots").id
+    journal.evidence("run1", "create-slots", "slots", key="slots", value=["bp_a", "bp_b"])
     [summary] = journal.runs()
-    assert (summary.step, summary.status, summary.slots_held) == ("capture", Status.RUNNING, True)
+    assert (summary.step, summary.status, summary.slots_held) == (
+        "create-slots",
+        Status.RUNNING,
+        True,
+    )
     journal.end_attempt(attempt, Status.SUCCEEDED)
-    journal.evidence("run1", "detach", "slots dropped", key="slots", value=[])
+    journal.evidence("run1", "drop-subscriptions", "slots dropped", key="slots", value=[])
     [summary] = journal.runs()
     assert (summary.status, summary.slots_held) == (Status.SUCCEEDED, False)

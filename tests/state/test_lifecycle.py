@@ -62,7 +62,7 @@ class Life(RuleBasedStateMachine):
         every = [(each, effect) for each in self.tries for effect in each.effects]
         return data.draw(st.sampled_from(every))
 
-    @rule(step=st.sampled_from(["capture", "clone"]))
+    @rule(step=st.sampled_from(["create-slots", "clone"]))
     def begin(self, step: str) -> None:
         if self.current or self.closed:
             with pytest.raises(Refused):

@@ -103,17 +103,17 @@ def test_nothing_written_holds_a_secret(path: Path) -> None:
     with Journal.open(path) as journal:
         start(journal)
         journal.enter_track("run1", journal.run().track, way=leak, from_step=leak, reason=leak)
-        attempt = journal.begin_attempt("run1", "capture").id
+        attempt = journal.begin_attempt("run1", "create-slots").id
         effect = journal.intend(attempt, "key", leak, leak)
         journal.settle(effect, Outcome.UNKNOWN, {"error": leak, "password": SECRET})
         journal.resolve(effect, Outcome.FAILED, who=leak, reason=leak)
         journal.end_attempt(attempt, Status.FAILED, leak)
-        journal.decide("run1", "capture", "gate", who=leak, typed=leak)
-        journal.evidence("run1", "capture", leak, key="k", value=[leak, {leak: leak}])
+        journal.decide("run1", "create-slots", "gate", who=leak, typed=leak)
+        journal.evidence("run1", "create-slots", leak, key="k", value=[leak, {leak: leak}])
         journal.event("run1", "note", leak, {"said": leak})
         files = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     assert "journal.db-wal" in files
-    assert b"capture" in b"".join(files.values())
+    assert b"create-slots" in b"".join(files.values())
     for content in files.values():
         assert SECRET.encode() not in content
 

@@ -108,11 +108,11 @@ def test_what_is_not_known_comes_first_and_is_not_called_good(journal: Journal) 
 
 def test_what_a_later_attempt_found_out_is_known(journal: Journal) -> None:
     start(journal)
-    first = journal.begin_attempt("run1", "detach").id
+    first = journal.begin_attempt("run1", "drop-subscriptions").id
     journal.intend(first, "slot", "Drop slot", "")
     journal.intend(first, "other", "Drop other", "")
     journal.mark_unknown("run1")
-    second = journal.begin_attempt("run1", "detach").id
+    second = journal.begin_attempt("run1", "drop-subscriptions").id
     journal.settle(journal.intend(second, "slot", "Drop slot", ""), Outcome.ADOPTED)
     told = report(journal, "run1", "md")
     assert "whether “Drop other” happened" in told

@@ -20,7 +20,7 @@ def summaries() -> list[RunSummary]:
         replace(run, run="p8x1tz", cluster="billing", step="switchover", status=Status.UNKNOWN,
                 protected=None, environment=Environment.AWS, slots_held=False,
                 started_at=ago(90_000)),
-        replace(run, run="a7c3me", track=Track.ROLLBACK, step="settled", status=Status.SUCCEEDED,
+        replace(run, run="a7c3me", track=Track.ROLLBACK, step="verify-end", status=Status.SUCCEEDED,
                 protected=False, result=Result.ROLLED_BACK, open=False, slots_held=False,
                 started_at=ago(400_000)),
         replace(run, run="z0d5hn", cluster="a-cluster-with-a-rather-long-name", step="clone",

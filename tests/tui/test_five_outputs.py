@@ -20,8 +20,8 @@ from tui.cli import open as opening
 from tui.screens.run import RunScreen
 from tui.widgets.header import RunHeader, downtime
 
-UPGRADE = ("validate-green", "capture", "bake")
-ROLLBACK = ("compare", "settled")
+UPGRADE = ("validate-green", "create-slots", "bake")
+ROLLBACK = ("compare", "verify-end")
 
 WORD = {True: "yes", False: "no", None: "?"}
 

@@ -29,23 +29,26 @@ TO_PRIME = Branch(
     "",
     True,
     "",
-    ("assess", "capture"),
+    ("assess", "create-slots"),
 )
 
 
 def stay(track: Track, way: str = "", **statuses: Status) -> Section:
     entry = cast(TrackEntry, SimpleNamespace(track=track, way=way))
-    lines = [SimpleNamespace(step=step, status=status) for step, status in statuses.items()]
+    lines = [
+        SimpleNamespace(step=step.replace("_", "-"), status=status)
+        for step, status in statuses.items()
+    ]
     return Section(entry, cast(Any, tuple(lines)))
 
 
-UPGRADE = stay(Track.UPGRADE, capture=Status.SUCCEEDED, bake=Status.SUCCEEDED)
-BACK = stay(Track.ROLLBACK, RollbackTarget.BLUE_PRIME, capture=Status.SUCCEEDED)
-FORWARD = stay(Track.UPGRADE, UpgradeVariant.FORWARD, capture=Status.SKIPPED)
+UPGRADE = stay(Track.UPGRADE, create_slots=Status.SUCCEEDED, bake=Status.SUCCEEDED)
+BACK = stay(Track.ROLLBACK, RollbackTarget.BLUE_PRIME, create_slots=Status.SUCCEEDED)
+FORWARD = stay(Track.UPGRADE, UpgradeVariant.FORWARD, create_slots=Status.SKIPPED)
 
 
 def test_a_step_counts_on_the_last_stay_alone() -> None:
-    course = Course([Goal.ROLLBACK, Goal.FORWARD], "capture")
+    course = Course([Goal.ROLLBACK, Goal.FORWARD], "create-slots")
     for before in (UPGRADE, BACK, FORWARD):
         assert course.until_on(before.entry) == ""
         assert course.stops_at(before) is None
@@ -58,11 +61,11 @@ def test_a_step_counts_on_the_last_stay_alone() -> None:
 
 @pytest.mark.parametrize("goals", [[], [Goal.UPGRADE]])
 def test_without_another_goal_it_counts_on_the_present_stay(goals: list[Goal]) -> None:
-    course = Course(goals, "capture")
+    course = Course(goals, "create-slots")
     assert course.stops_at(UPGRADE) is not None
-    undone = stay(Track.UPGRADE, capture=Status.FAILED)
+    undone = stay(Track.UPGRADE, create_slots=Status.FAILED)
     assert course.stops_at(undone) is None
-    assert course.until_on(undone.entry) == "capture"
+    assert course.until_on(undone.entry) == "create-slots"
 
 
 class Opened:

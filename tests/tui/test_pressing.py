@@ -78,7 +78,7 @@ class TestTheGuard:
 def flow(model: FakeRun) -> FakeRun:
     """Put a run into the fence of a rollback: its next step begins a flow that asks nothing."""
     following = {"sync-sequences": Risk.REVERSIBLE, "compare": Risk.READ_ONLY}
-    following |= {"detach": Risk.DESTRUCTIVE, "close-new-blue": Risk.REVERSIBLE}
+    following |= {"drop-subscriptions": Risk.DESTRUCTIVE, "close-new-blue": Risk.REVERSIBLE}
     following |= {"switch-endpoint": Risk.REVERSIBLE}
     model.scripts = [
         Script("assess", "Assess", "As agreed."),
@@ -124,15 +124,13 @@ async def test_enter_names_every_step_that_it_runs_and_asks_first(size: tuple[in
 async def test_a_destructive_step_that_asks_nothing_itself_is_asked_for() -> None:
     model = scenes.protected()
     model.scripts = [
-        replace(script, key="drop-capture", risk=Risk.DESTRUCTIVE)
-        if script.key == "bake"
-        else script
+        replace(script, key="drop-slots", risk=Risk.DESTRUCTIVE) if script.key == "bake" else script
         for script in model.scripts
     ]
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
         await enter_run(pilot)
         await pilot.press("enter")
-        await sees(pilot, "Run drop-capture: Watch?", "Cannot be undone")
+        await sees(pilot, "Run drop-slots: Watch?", "Cannot be undone")
         assert not model.called("advance")
 
 

@@ -233,7 +233,7 @@ def inside_the_fence() -> FakeRun:
     run = scenes.before_switchover()
     steps = [script.key for script in scenes.UPGRADE[:6]]
     run.tried = scenes.done(*steps)
-    run.tried["capture"] = Tried(
+    run.tried["create-slots"] = Tried(
         Status.UNKNOWN,
         1.0,
         "The process that tried it ended meanwhile.",
@@ -262,7 +262,7 @@ def inside_the_fence() -> FakeRun:
     run.pending = [
         replace(
             pending,
-            step="capture",
+            step="create-slots",
             effect=replace(
                 pending.effect,
                 id=8 + index,

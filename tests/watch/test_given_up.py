@@ -15,7 +15,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Step
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
-from runbook.procedure.steps.rollback.forced import ForcedSettled
+from runbook.procedure.steps.rollback.forced import VerifyForced
 from runbook.procedure.steps.rollback.given_up import ShutGivenUp
 from runbook.protection import given_up
 from runbook.protection.dashboard import ClusterView
@@ -152,7 +152,7 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     (warning,) = standing(held.journal, RUN)
     assert "is NOT closed, and takes writes if it comes back" in str(warning.value)
     assert given_up.of(held.context) is Role.NEW_BLUE
-    settled = ForcedSettled(Role.NEW_BLUE, Role.BLUE_PRIME)
+    settled = VerifyForced(Role.NEW_BLUE, Role.BLUE_PRIME)
     held.journal.set_result(RUN, Result.PROTECTED)
     assert await run(held, settled) is Status.SUCCEEDED
     assert held.journal.run(RUN).result is None, "it may take writes: nothing has ended"

@@ -41,7 +41,7 @@ class Goal(StrEnum):
     ROLLBACK = "rollback"
     FORCED = "forced"
     FORWARD = "forward"
-    SETTLE = "settle"
+    FINALIZE = "finalize"
     COMMIT = "commit"
     ABORT = "abort"
     CLEANUP = "cleanup"

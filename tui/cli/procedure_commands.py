@@ -165,7 +165,7 @@ def watch(run: str, as_json: bool, history: bool) -> None:
 @click.option(
     "--track",
     type=click.Choice(
-        ["upgrade", "rollback", "forced", "forward", "settle", "commit", "abort", "cleanup"]
+        ["upgrade", "rollback", "forced", "forward", "finalize", "commit", "abort", "cleanup"]
     ),
 )
 @click.option(

@@ -15,7 +15,7 @@ from tui.cli.finite import Finite
 def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
     """Return the tracks of a list that is parted by commas."""
     names = tuple(part.strip() for part in value.split(",") if part.strip())
-    known = ("rollback", "forward", "settle", "commit", "cleanup")
+    known = ("rollback", "forward", "finalize", "commit", "cleanup")
     for each in names:
         if each not in known:
             raise click.BadParameter(f"{each!r} is none of {', '.join(known)}.", context, option)

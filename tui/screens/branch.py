@@ -22,7 +22,7 @@ from tui.widgets.pane import line
 
 FINAL = (
     Track.COMMIT.value,
-    RollbackTarget.SETTLE.value,
+    RollbackTarget.FINALIZE.value,
     RollbackTarget.FOR_GOOD.value,
     Track.CLEANUP.value,
 )
@@ -148,7 +148,7 @@ def _question(way: Branch, model: RunModel) -> Question:
 
 
 def _ends(way: Branch) -> str:
-    return "forward" if way.way in (RollbackTarget.SETTLE, RollbackTarget.FOR_GOOD) else "back"
+    return "forward" if way.way in (RollbackTarget.FINALIZE, RollbackTarget.FOR_GOOD) else "back"
 
 
 def _card(way: Branch, selected: bool, cells: int) -> Iterable[Content]:

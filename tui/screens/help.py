@@ -34,7 +34,7 @@ WORDS = (
     ("pivot", "the switchover: from there on, undo means rollback"),
     ("track", "upgrade, abort, rollback, commit or cleanup: a list of steps"),
     ("forward", "to new blue again, after a rollback that was protected in its turn"),
-    ("settle", "the end of that way: the old version serves for good"),
+    ("finalize", "the end of that way: the old version serves for good"),
     ("effect", "one change to the world: one API call, one SQL change"),
     ("remedy", "a mend beside the track, offered by what was seen and performed as any step"),
     ("evidence", "what was seen, with the time, kept in the journal"),

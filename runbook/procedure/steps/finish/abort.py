@@ -26,7 +26,7 @@ from state.enums import Result
 SWITCHING = ("SWITCHOVER_IN_PROGRESS", "SWITCHOVER_COMPLETED")
 
 
-class AbortAssess(Step):
+class AssessAbort(Step):
     """Make sure that the pivot has not happened."""
 
     key = "assess"
@@ -219,11 +219,11 @@ class DeleteParameterGroup(Step):
                 return
 
 
-class AbortSettled(Step):
+class VerifyAborted(Step):
     """Say that blue is as it was."""
 
-    key = "settled"
-    title = "Settled"
+    key = "verify-end"
+    title = "Verify the end"
     why = "Nothing of the run is left."
     rests = True
 

@@ -18,10 +18,10 @@ from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 from state.enums import Result
 
 
-class CommitAssess(Step):
+class AssessCommit(Step):
     """Ask for the end of the way back, in those words."""
 
-    key = "end-of-way-back"
+    key = "assess-commit"
     title = "End the way back"
     why = "After this there is no return to the old version but a restore."
     risk = Risk.DESTRUCTIVE
@@ -77,10 +77,10 @@ class CommitAssess(Step):
         watch.evidence(f"{new_blue.identifier} stays on {new_blue.engine_version}")
 
 
-class SettleAssess(Step):
+class AssessFinalize(Step):
     """Ask for the end of the way forward, in those words."""
 
-    key = "end-of-way-forward"
+    key = "assess-finalize"
     title = "End the way forward"
     why = "After this a return to the new version is a new upgrade."
     risk = Risk.DESTRUCTIVE
@@ -90,7 +90,7 @@ class SettleAssess(Step):
         name = context.plan.cluster.identifier
         return (
             Gate(
-                key="settle",
+                key="finalize",
                 question=f"End the way forward of {name}: stay on the old version.",
                 reversible=(
                     "It cannot be undone. New blue stops following at once; what is written from "
@@ -105,7 +105,7 @@ class SettleAssess(Step):
             raise Refused(
                 "Blue prime does not serve the applications.",
                 now="Nothing was changed.",
-                todo="Settling is for a run that has rolled back to it.",
+                todo="Finalizing is for a run that has rolled back to it.",
             )
         blue_prime = await context.cluster(Role.BLUE_PRIME)
         watch.evidence(f"{blue_prime.identifier} stays on {blue_prime.engine_version}")
@@ -253,11 +253,11 @@ class DeleteOldBlue(Step):
         await await_gone(context, watch, Role.OLD_BLUE)
 
 
-class CommitSettled(Step):
+class VerifyCommitted(Step):
     """Say how it ended."""
 
-    key = "settled"
-    title = "Settled"
+    key = "verify-end"
+    title = "Verify the end"
     why = "The upgrade is for good."
     rests = True
 

@@ -85,14 +85,14 @@ class DeleteDeployment(Step):
             going.look(found)
 
 
-class HoldOldBlue(Step):
+class FreezeOldBlue(Step):
     """Keep old blue as it was at the freeze.
 
     Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
     """
 
-    key = "hold-old-blue"
-    title = "Hold old blue still"
+    key = "freeze-old-blue"
+    title = "Freeze old blue"
     why = "The slot starts from exactly this state; a write here would be missing or double later."
     risk = Risk.REVERSIBLE
     undo = "ALTER DATABASE … RESET default_transaction_read_only on old blue."

@@ -243,15 +243,15 @@ class Bake(Step):
         old = publisher is Role.BLUE_PRIME
         here, there = publisher.value, subscriber.value
         self.why = f"{serves(publisher)}; {there} follows it until you " + (
-            "settle or go forward again." if old else "commit or roll back."
+            "finalize or go forward again." if old else "commit or roll back."
         )
         self.undo = (
-            f"forward goes back to {there}, settle ends that way."
+            f"forward goes back to {there}, finalize ends that way."
             if old
             else f"rollback goes back to {there}, commit ends the way back."
         )
         self._words = f"{here} serves, {there} follows; branch to " + (
-            "go forward again, or to settle" if old else "rollback or to commit"
+            "go forward again, or to finalize" if old else "rollback or to commit"
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:

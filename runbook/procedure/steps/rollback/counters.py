@@ -27,7 +27,7 @@ class Drain(Step):
     """Wait, inside the fence, until the subscriber has confirmed past a captured position."""
 
     key = "drain"
-    title = "Drain"
+    title = "Drain the replication"
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher
@@ -174,7 +174,7 @@ class Compare(Step):
     """Prove, inside the fence, that the subscriber holds the publisher's rows."""
 
     key = "compare"
-    title = "Compare"
+    title = "Compare the rows"
     why = "Lag 0 and no error do not prove that nothing is missing; the rows do."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:

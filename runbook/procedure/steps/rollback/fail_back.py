@@ -267,11 +267,11 @@ class RefreshViews(Effect):
             return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
 
 
-class RollbackSettled(Step):
+class VerifyRolledBack(Step):
     """Say how it ended, and mark what is left."""
 
-    key = "settled"
-    title = "Settled"
+    key = "verify-end"
+    title = "Verify the end"
     why = "The night is over; what remains costs money until it is removed."
     risk = Risk.REVERSIBLE
     undo = "Nothing to undo."
@@ -320,6 +320,6 @@ class RollbackSettled(Step):
         if current_pair(context).publisher is self.on and context.fact("slots"):
             watch.evidence(
                 "new blue follows, closed: going forward again would lose nothing. Until you go, "
-                "or settle, slots on blue prime hold the way open"
+                "or finalize, slots on blue prime hold the way open"
             )
         watch.result(Result.ROLLED_BACK)

@@ -86,7 +86,7 @@ async def refuse_if_back(context: RunContext, away: Role) -> None:
     )
 
 
-class ForcedAssess(Step):
+class AssessForced(Step):
     """Say what this gives up, and let a person decide it by name."""
 
     key = "assess-forced"
@@ -297,11 +297,11 @@ class ForcedOpen(OpenSide):
         )
 
 
-class ForcedSettled(Step):
+class VerifyForced(Step):
     """Say how it ended, and what the one that was given up may still have."""
 
-    key = "settled"
-    title = "Settled"
+    key = "verify-end"
+    title = "Verify the end"
     why = "The night is over; what the cluster that was given up has alone is not."
     rests = True
 

@@ -19,19 +19,19 @@ from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, replication
-from runbook.procedure.steps.protect.capture import dropped_publication
-from runbook.procedure.steps.protect.replication import present
+from runbook.procedure.steps.protect.create_slots import dropped_publication
+from runbook.procedure.steps.protect.drop_subscriptions import present
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
 
 
-class DropCapture(Step):
+class DropSlots(Step):
     """Give the publisher its disk back: slots, publications and the role go.
 
     Source: https://www.postgresql.org/docs/current/functions-admin.html
     """
 
-    key = "drop-capture"
-    title = "Drop the capture"
+    key = "drop-slots"
+    title = "Drop the former slots"
     why = "An abandoned slot keeps WAL and stops vacuum until the disk is full."
     risk = Risk.DESTRUCTIVE
     undo = "None: the way back through these slots has ended."

@@ -27,14 +27,14 @@ from runbook.proofs import late_writes, unreplicated
 from state.records import Json
 
 
-class Capture(Step):
+class CreateSlots(Step):
     """Publication and slot in every database, inside the fence.
 
     Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
     """
 
-    key = "capture"
-    title = "Capture"
+    key = "create-slots"
+    title = "Create publications and slots"
     why = "The slots keep every later write; they must exist before the first of them."
     risk = Risk.REVERSIBLE
 
@@ -184,11 +184,11 @@ def _way(publisher: Role) -> str:
     return "back through blue prime" if publisher is Role.NEW_BLUE else "forward to new blue"
 
 
-class HoldAgain(Step):
-    """Go by a capture again whose slots were never dropped."""
+class KeepSlots(Step):
+    """Go by the slots again that were never dropped."""
 
-    key = "hold-capture"
-    title = "Hold the former capture"
+    key = "keep-slots"
+    title = "Keep the former slots"
     why = "Its slots have kept every write all the while; the newer capture is not needed."
 
     def __init__(self, publisher: Role) -> None:

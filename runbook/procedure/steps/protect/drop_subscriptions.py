@@ -13,18 +13,18 @@ from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
-from runbook.procedure.steps.protect.capture import dropped_publication
+from runbook.procedure.steps.protect.create_slots import dropped_publication
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.protection import given_up
 
 
-class Detach(Step):
+class DropSubscriptions(Step):
     """End the subscriptions of those of some clusters that exist.
 
     Source: https://www.postgresql.org/docs/current/sql-dropsubscription.html
     """
 
-    key = step_keys.DETACH
+    key = step_keys.DROP_SUBSCRIPTIONS
     why = "A subscription left behind would go on applying, or hang on a dead publisher."
     risk = Risk.DESTRUCTIVE
 
@@ -33,7 +33,7 @@ class Detach(Step):
         self.subscribers = subscribers
         self.doomed = doomed
         names = " and ".join(role.value for role in subscribers)
-        self.title = f"Detach {names}"
+        self.title = f"Drop the subscriptions of {names}"
         self.undo = (
             f"None: {names} {'no longer follow' if len(subscribers) > 1 else 'no longer follows'}."
         )
