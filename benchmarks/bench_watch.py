@@ -114,8 +114,8 @@ async def main(rounds: int = 3, tables: int = 10_000) -> None:
                 seconds = []
                 for _ in range(rounds):
                     seconds.append(await turning(held, plant))
-                    assert plant.mend is not None
-                    await plant.mend(held)
+                    assert plant.repair is not None
+                    await plant.repair(held)
                     await held.protected()
                 row(plant.name, seconds)
         for plant in FINAL:

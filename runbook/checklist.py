@@ -12,8 +12,8 @@ from runbook.base.step import Risk, Step
 from runbook.base.variants import name
 from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
+from runbook.repair.contract import is_repair
 from runbook.repair.kinds import rebuilt
-from runbook.repair.remedy import is_remedy
 from state.enums import Status, Track
 from state.journal import Journal
 from state.rebasing import present
@@ -44,9 +44,9 @@ class Line:
     """Whether what it has begun goes on, though it is done: until the run takes another way."""
 
     @property
-    def remedy(self) -> bool:
-        """Whether it is a mend that was taken beside the track: nothing waits for it."""
-        return is_remedy(self.step)
+    def repair(self) -> bool:
+        """Whether it is a repair that was taken beside the track: nothing waits for it."""
+        return is_repair(self.step)
 
     @property
     def seconds(self) -> float | None:
@@ -63,7 +63,7 @@ class Section:
 
     @property
     def complete(self) -> bool:
-        return all(line.status.done for line in self.lines if not line.remedy)
+        return all(line.status.done for line in self.lines if not line.repair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Checklist:
     @property
     def next(self) -> Line | None:
         """The line that a key would run: the first one not done, or None at the end."""
-        lines = (line for line in self.current.lines if not line.remedy)
+        lines = (line for line in self.current.lines if not line.repair)
         return next((line for line in lines if not line.status.done), None)
 
     @property
@@ -92,7 +92,7 @@ class Checklist:
 
         The first is `next`; another follows for as long as each says that the next one does.
         """
-        left = [line for line in self.current.lines if not line.remedy and not line.status.done]
+        left = [line for line in self.current.lines if not line.repair and not line.status.done]
         stop = next((place for place, line in enumerate(left) if not line.continues), len(left))
         return tuple(left[: stop + 1])
 
@@ -115,10 +115,10 @@ def read(journal: Journal, run: str) -> Checklist:
     sections = []
     for entry in entries:
         tried = attempts.get(entry.id, {})
-        remedies = {key: rebuilt(journal.fact(record.id, key)) for key in tried if is_remedy(key)}
+        repairs = {key: rebuilt(journal.fact(record.id, key)) for key in tried if is_repair(key)}
         steps = steps_of(entry.track, plan, entry.way)
         lines = _lines(entry, steps, tried, last=entry is entries[-1])
-        placed = _with_remedies(entry, lines, tried, remedies)
+        placed = _with_repairs(entry, lines, tried, repairs)
         sections.append(
             Section(entry, tuple(_with_warnings(each, tried, warned) for each in placed))
         )
@@ -145,7 +145,7 @@ def _lines(
 
 
 def _line(entry: TrackEntry, key: str, step: Step | None, tried: list[Attempt]) -> Line:
-    """Return a step as it stands; of a remedy that cannot be rebuilt its key is known."""
+    """Return a step as it stands; of a repair that cannot be rebuilt its key is known."""
     return Line(
         entry=entry.id,
         track=entry.track,
@@ -171,23 +171,23 @@ def _with_warnings(
     return replace(line, warnings=tuple(words)) if words else line
 
 
-def _with_remedies(
+def _with_repairs(
     entry: TrackEntry,
     lines: list[Line],
     attempts: dict[str, list[Attempt]],
-    remedies: Mapping[str, Step | None],
+    repairs: Mapping[str, Step | None],
 ) -> list[Line]:
-    """Put each remedy where it was first taken: after the steps that were tried before."""
+    """Put each repair where it was first taken: after the steps that were tried before."""
     begun = {key: tried[0].id for key, tried in attempts.items()}
     placed = list(lines)
-    for key in sorted(remedies, key=lambda key: begun[key]):
+    for key in sorted(repairs, key=lambda key: begun[key]):
         before = [
             place
             for place, line in enumerate(placed)
             if line.step in begun and begun[line.step] < begun[key]
         ]
         place = before[-1] + 1 if before else 0
-        placed.insert(place, _line(entry, key, remedies[key], attempts[key]))
+        placed.insert(place, _line(entry, key, repairs[key], attempts[key]))
     return placed
 
 

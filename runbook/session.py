@@ -24,7 +24,7 @@ from runbook.preflight import plans
 from runbook.preview import preview
 from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.tracks import ends_with
-from runbook.repair import offered as remedies
+from runbook.repair import offered as repairs
 from runbook.view import View
 from state.enums import Outcome, Status, Track
 from state.errors import HandedOver
@@ -150,8 +150,8 @@ class Session(View):
         self._journal.keep_backup()
         return status
 
-    async def mend(self, key: str, decide: Decide) -> Status:
-        """Perform a remedy that is offered now, as any step; READY: a gate was declined."""
+    async def repair(self, key: str, decide: Decide) -> Status:
+        """Perform a repair that is offered now, as any step; READY: a gate was declined."""
         self._refuse_unless_ours()
         if self._busy:
             raise Busy(f"{self._busy} is running")
@@ -165,18 +165,18 @@ class Session(View):
         self._idle.clear()
         self._runner.permission.begin()
         try:
-            found = await remedies.offered(self._context, self._journal, only=key)
-            remedy = next((each for each in found.remedies if each.key == key), None)
-            if remedy is None:
+            found = await repairs.offered(self._context, self._journal, only=key)
+            repair = next((each for each in found.repairs if each.key == key), None)
+            if repair is None:
                 raise StepFailed(
                     f"{key} is not offered now.",
                     now="Nothing was changed.",
-                    todo="Look at the remedies again: what they mend may be gone.",
+                    todo="Look at the repairs again: what they repair may be gone.",
                 )
             # What it is rebuilt from, by whoever opens the run next.
-            words = f"remedy: {remedy.title}: {remedy.why}"
-            self._journal.evidence(self.run.id, key, words, key=key, value=remedy.as_json())
-            status = await self._runner.run_step(remedy, decide)
+            words = f"repair: {repair.title}: {repair.why}"
+            self._journal.evidence(self.run.id, key, words, key=key, value=repair.as_json())
+            status = await self._runner.run_step(repair, decide)
             self._monitor.nudge()
         finally:
             self._busy = ""

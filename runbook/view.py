@@ -22,9 +22,9 @@ from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.protection import given_up, verdicts
 from runbook.protection.dashboard import Dashboard
-from runbook.repair import offered as remedies
+from runbook.repair import offered as repairs
+from runbook.repair.contract import is_repair
 from runbook.repair.kinds import rebuilt
-from runbook.repair.remedy import is_remedy
 from runbook.watch.monitor import Monitor
 from runbook.watch.position import position, rollback_path
 from state.enums import Outcome, Result, Status
@@ -109,11 +109,11 @@ class View:
         """Return the latest value kept as evidence under a key, or None."""
         return self._journal.fact(self.run.id, key)
 
-    async def remedies(self) -> list[Offer]:
-        """Return the mends that are offered now, in the order in which they are to be taken."""
+    async def repairs(self) -> list[Offer]:
+        """Return the repairs that are offered now, in the order in which they are to be taken."""
         try:
-            found = await remedies.offered(self._looking, self._journal)
-            return await remedies.described(self._looking, found)
+            found = await repairs.offered(self._looking, self._journal)
+            return await repairs.described(self._looking, found)
         finally:
             await self._looking.forget_connections()
 
@@ -122,8 +122,8 @@ class View:
         return branches(self._context, self._journal)
 
     def _step(self, key: str) -> Step:
-        if is_remedy(key) and (remedy := rebuilt(self._journal.fact(self.run.id, key))):
-            return remedy
+        if is_repair(key) and (repair := rebuilt(self._journal.fact(self.run.id, key))):
+            return repair
         entry = self._journal.entries(self.run.id)[-1]
         for step in steps_of(entry.track, self.plan, entry.way):
             if step.key == key:

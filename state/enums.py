@@ -5,8 +5,8 @@ The values are what is stored and printed; they are contracts, not decoration.
 
 from enum import StrEnum
 
-REMEDY = "remedy/"
-"""How the key of a step begins that is on no track: a mend, taken where it was needed."""
+REPAIR = "repair/"
+"""How the key of a step begins that is on no track: a repair, taken where it was needed."""
 
 
 class Status(StrEnum):

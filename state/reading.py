@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from state.enums import REMEDY, Status
+from state.enums import REPAIR, Status
 from state.errors import NoSuchRun
 from state.lock import read_holder
 from state.masking import masked
@@ -219,7 +219,7 @@ class Reader:
         last = self._store.rows(
             "SELECT step, status FROM attempt WHERE run = ? AND entry >= ? "
             "AND substr(step, 1, ?) <> ? ORDER BY id DESC LIMIT 1",
-            [run.id, base(entries), len(REMEDY), REMEDY],
+            [run.id, base(entries), len(REPAIR), REPAIR],
         )
         protected, seen_at = self._protection(run.id)
         # Where nobody watches any more, the last look is not the present.

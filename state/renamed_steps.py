@@ -1,12 +1,13 @@
-"""Steps that bear another name than in journals of the first version.
+"""Steps and keys that bear another name than in journals of the first version.
 
 What was said then stays in its words: titles, messages, the tail. What a run is read by is renamed:
-the keys of steps and gates, and the way that a stay takes.
+the keys of steps, gates, effects and facts, and the way that a stay takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 STEPS: Mapping[str, str] = {
@@ -19,39 +20,68 @@ STEPS: Mapping[str, str] = {
     "hold-old-blue": "freeze-old-blue",
     "settled": "verify-end",
 }
-WAYS: Mapping[str, str] = {"settle": "finalize"}
-GATES: Mapping[str, str] = {"settle": "finalize"}
+TRACK = ("settle", "finalize")
+"""The end of a rollback's way forward: a way, and the gate that asks for it."""
 
-COLUMNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
-    "track_entry": {"from_step": STEPS, "way": WAYS},
-    "attempt": {"step": STEPS},
-    "decision": {"step": STEPS, "gate": GATES},
-    "evidence": {"step": STEPS},
+_OF_REPAIR = re.compile(r"^([a-z-]+/)?remedy/")
+
+
+def key_name(key: str) -> str:
+    """Return the key of an effect or a fact: those of a repair name their step."""
+    renamed = _OF_REPAIR.sub(r"\1repair/", key)
+    if renamed != key and key.endswith(".unmended"):
+        return renamed.removesuffix(".unmended") + ".unrepaired"
+    return renamed
+
+
+def step_name(key: str) -> str:
+    """Return the key of a step."""
+    return STEPS.get(key, key_name(key))
+
+
+def way_name(way: str) -> str:
+    """Return which way a stay takes."""
+    return TRACK[1] if way == TRACK[0] else way
+
+
+def gate_name(key: str) -> str:
+    """Return the key of a gate."""
+    return way_name(key_name(key))
+
+
+Rename = Callable[[str], str]
+
+RENAMES: tuple[Rename, ...] = (key_name, step_name, way_name, gate_name)
+COLUMNS: Mapping[str, Mapping[str, Rename]] = {
+    "track_entry": {"from_step": step_name, "way": way_name},
+    "attempt": {"step": step_name},
+    "effect": {"key": key_name},
+    "decision": {"step": step_name, "gate": gate_name},
+    "evidence": {"step": step_name, "key": key_name},
 }
-DATA: Mapping[str, Mapping[str, str]] = {"step": STEPS, "gate": GATES}
+DATA: Mapping[str, Rename] = {"step": step_name, "gate": gate_name}
 """Members of an event's data."""
-
 
 TABLES = (*COLUMNS, "event")
 
 
-def statements() -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the changes of a journal, each with its values; its guards are put aside meanwhile."""
+def statements() -> Iterator[str]:
+    """Yield the changes of a journal, for which SQLite is told each of `RENAMES`."""
     for table, columns in COLUMNS.items():
-        for column, names in columns.items():
-            for old, new in names.items():
-                yield f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, old)  # noqa: S608
-    for member, names in DATA.items():
-        for old, new in names.items():
-            yield (
-                f"UPDATE event SET data = json_set(data, '$.{member}', ?) "  # noqa: S608
-                f"WHERE json_extract(data, '$.{member}') = ?",
-                (new, old),
-            )
+        for column, rename in columns.items():
+            new = f"{rename.__name__}({column})"
+            yield f"UPDATE {table} SET {column} = {new} WHERE {column} <> {new}"  # noqa: S608
+    for member, rename in DATA.items():
+        old = f"json_extract(data, '$.{member}')"
+        new = f"{rename.__name__}({old})"
+        yield (
+            f"UPDATE event SET data = json_set(data, '$.{member}', {new}) "  # noqa: S608
+            f"WHERE json_type(data, '$.{member}') = 'text' AND {old} <> {new}"
+        )
 
 
 def renamed(export: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run (the JSON of its export) as this version names its steps."""
+    """Return a run (the JSON of its export) under the names of this version."""
     changed = dict(export)
     for table, columns in COLUMNS.items():
         changed[table] = [row | _names(row, columns) for row in export[table]]
@@ -61,11 +91,9 @@ def renamed(export: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _names(
-    values: Mapping[str, object], columns: Mapping[str, Mapping[str, str]]
-) -> dict[str, str]:
+def _names(values: Mapping[str, object], renames: Mapping[str, Rename]) -> dict[str, str]:
     return {
-        column: names[value]
-        for column, names in columns.items()
-        if isinstance(value := values.get(column), str) and value in names
+        name: rename(value)
+        for name, rename in renames.items()
+        if isinstance(value := values.get(name), str)
     }

@@ -328,13 +328,15 @@ def add_handover(db: Database) -> None:
 @migrations(name="0003_step_names")
 def rename_steps(db: Database) -> None:
     """Rename steps, gates and ways; the guards, which keep rows as they were, stand again after."""
+    for rename in renamed_steps.RENAMES:
+        db.register_function(rename, deterministic=True)
     places = ", ".join("?" for _ in renamed_steps.TABLES)
     query = f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ({places})"  # noqa: S608
     guards = list(db.query(query, renamed_steps.TABLES))
     for guard in guards:
         db.execute(f"DROP TRIGGER {guard['name']}")
-    for statement, values in renamed_steps.statements():
-        db.execute(statement, values)
+    for statement in renamed_steps.statements():
+        db.execute(statement)
     for guard in guards:
         db.execute(guard["sql"])
 

@@ -46,8 +46,8 @@ class Face(Protocol):
     # Acts on a run.
 
     def conduct(self, model: RunModel, line: Line) -> object: ...
-    def mend(
-        self, model: RunModel, remedy: str, done: Callable[[Status | None], None]
+    def repair(
+        self, model: RunModel, repair: str, done: Callable[[Status | None], None]
     ) -> object: ...
     def failed(self, error: Exception, heading: str) -> None: ...
 

@@ -122,11 +122,11 @@ KEYS: tuple[Key, ...] = (
     ),
     _key(
         "run",
-        "remedies",
+        "repairs",
         "m",
         "m",
-        "remedies",
-        "Show the mends that are offered: what was seen, and what each one runs.",
+        "repairs",
+        "Show the repairs that are offered: what was seen, and what each one runs.",
         "footer",
     ),
     _key("run", "note", "n", "n", "note", "Keep a remark in the journal."),
@@ -264,34 +264,34 @@ KEYS: tuple[Key, ...] = (
         action="select(1)",
     ),
     _key("branch", "back", "escape,q,b", "esc", "back", "Go back; nothing is changed.", "footer"),
-    # The mends that are offered.
+    # The repairs that are offered.
     _key(
-        "remedies", "choose", "enter", "enter", "perform", "Ask, then perform the remedy.", "footer"
+        "repairs", "choose", "enter", "enter", "perform", "Ask, then perform the repair.", "footer"
     ),
     _key(
-        "remedies",
+        "repairs",
         "up",
         "up,k",
         "↑ k",
         "up",
-        "Select the remedy above.",
+        "Select the repair above.",
         "footer",
         "bare",
         action="select(-1)",
     ),
     _key(
-        "remedies",
+        "repairs",
         "down",
         "down,j",
         "↓ j",
         "down",
-        "Select the remedy below.",
+        "Select the repair below.",
         "footer",
         "bare",
         action="select(1)",
     ),
-    _key("remedies", "look", "f5", "F5", "look again", "Look at both sides again.", "footer"),
-    _key("remedies", "back", "escape,q,m", "esc", "back", "Go back to the run.", "footer"),
+    _key("repairs", "look", "f5", "F5", "look again", "Look at both sides again.", "footer"),
+    _key("repairs", "back", "escape,q,m", "esc", "back", "Go back to the run.", "footer"),
     # The journal.
     _key("log", "filter", "slash", "/", "filter", "Show only lines that hold a text.", "footer"),
     _key("log", "refresh", "f5", "F5", "refresh", "Read the journal again.", "footer"),

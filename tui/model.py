@@ -67,11 +67,11 @@ class RunModel(Protocol):
     async def advance(self, step: str, decide: Decide) -> Status:
         """Run a step, and those that follow it by themselves."""
 
-    async def remedies(self) -> list[Offer]:
-        """Return the mends that are offered now, in the order in which they are to be taken."""
+    async def repairs(self) -> list[Offer]:
+        """Return the repairs that are offered now, in the order in which they are to be taken."""
 
-    async def mend(self, key: str, decide: Decide) -> Status:
-        """Perform a remedy that is offered now."""
+    async def repair(self, key: str, decide: Decide) -> Status:
+        """Perform a repair that is offered now."""
 
     async def findings(self) -> list[Pending]:
         """Return the effects whose outcome is unknown, probed now."""

@@ -1,4 +1,4 @@
-"""Acting on a run from the app: a step or a remedy at a time, and its gates carried to a person."""
+"""Acting on a run from the app: a step or a repair at a time, and its gates carried to a person."""
 
 from __future__ import annotations
 
@@ -67,17 +67,17 @@ class RunControl(Covering, Surroundings):
         await self._act(step, advance)
 
     @work(group="conduct")
-    async def mend(
-        self, model: RunModel, remedy: str, done: Callable[[Status | None], None]
+    async def repair(
+        self, model: RunModel, repair: str, done: Callable[[Status | None], None]
     ) -> None:
-        """Perform a remedy, whatever becomes of the screen that asked for it.
+        """Perform a repair, whatever becomes of the screen that asked for it.
 
         `done` hears how it ended: None where it was not begun, or not brought to its end.
         """
         status = await self._act(
-            remedy,
+            repair,
             lambda: self.engine.call(
-                lambda: model.mend(remedy, lambda gate: self._decide(model, gate))
+                lambda: model.repair(repair, lambda gate: self._decide(model, gate))
             ),
         )
         done(status)

@@ -45,7 +45,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A remedy that is offered, with what it would ask and run, looked up without changing."""
+    """A repair that is offered, with what it would ask and run, looked up without changing."""
 
     key: str
     """The key of its step; empty where only a person can do it."""

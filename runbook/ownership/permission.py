@@ -1,6 +1,6 @@
 """Whether a change may be made now: this journal holds the run, and the clusters agree with it.
 
-The runner asks before each wave of changes, for every step and every remedy. It is the one place
+The runner asks before each wave of changes, for every step and every repair. It is the one place
 that takes hold of a run, and that keeps what was done to a cluster's door.
 """
 

@@ -2,7 +2,7 @@
 
 A journal may know less than the world: an older copy of it was put back, another machine went on.
 So what this run believes (`believed`) is held against what its clusters say (`look`), in this one
-place, for every step and remedy and whatever the endpoint method. Where the two disagree nothing is
+place, for every step and repair and whatever the endpoint method. Where the two disagree nothing is
 done.
 
 What is believed rests on the facts `traffic` (where the applications were let in) and

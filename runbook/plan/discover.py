@@ -342,7 +342,7 @@ _LIFELIKE = """\
 # clone_s = 3600
 # instance_s = 3600
 # drain_s = 900
-# mend_s = 14400      # one statement of a mend, or ANALYZE of one table
+# repair_s = 14400      # one statement of a repair, or ANALYZE of one table
 # poll_s = 5.0        # the pause between two looks at AWS
 # fast_poll_s = 0.5   # the pause inside the fence, where every second is downtime"""
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -281,8 +282,11 @@ class LimitsSection(_Section):
     capture_s: Wait = 60
     drain_s: Wait = 900
     subscribe_s: Wait = 900
-    mend_s: Wait = 4 * 3600
-    """For one statement that works on a whole table: of a mend, or ANALYZE on green."""
+    repair_s: Annotated[Wait, Field(validation_alias=AliasChoices("repair_s", "mend_s"))] = 4 * 3600
+    """For one statement that works on a whole table: of a repair, or ANALYZE on green.
+
+    Plans of the first version call it `mend_s`.
+    """
     connect_s: Wait = 120
     start_s: Patience = 300
     """For the applications to be seen again, where a person starts them; the run goes on then."""

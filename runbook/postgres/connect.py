@@ -69,7 +69,7 @@ _FINAL_CAUSES = (
     (
         _REFUSED,
         "check the password that the plan refers to; where it was changed on another cluster "
-        "alone, m, or blueprime mend, says how this one gets it, and in ~/.pgpass each host and "
+        "alone, m, or blueprime repair, says how this one gets it, and in ~/.pgpass each host and "
         "port may have a line of its own",
     ),
     ("no password supplied", "name a password in the plan's credentials, or add one to ~/.pgpass"),
@@ -382,7 +382,7 @@ async def _instance_identifier(connection: AsyncConnection) -> str | None:
 
 
 def _final_advice(error: BaseException) -> str | None:
-    """Return what to do about a failure that waiting does not mend, else None."""
+    """Return what to do about a failure that waiting does not repair, else None."""
     return next((advice for cause, advice in _FINAL_CAUSES if cause in str(error)), None)
 
 

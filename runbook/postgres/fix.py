@@ -1,4 +1,4 @@
-"""A mend that blueprime can make itself, as data: what a check offers beside its words.
+"""A repair that blueprime can make itself, as data: what a check offers beside its words.
 
 Kept in the journal with the check's result; what is run is built from it with the names quoted by
 psycopg, never from text.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import AliasChoices, Field, TypeAdapter
 
 
-class Mend(StrEnum):
+class FixKind(StrEnum):
     """What is done to the object that `Fix.names` names."""
 
     TERMINATE = "terminate"
@@ -36,9 +36,10 @@ class Mend(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One mend on blue, in one database (empty: it concerns the whole server)."""
+    """One repair on blue, in one database (empty: it concerns the whole server)."""
 
-    mend: Mend
+    # Journals of the first version call it so.
+    kind: Annotated[FixKind, Field(validation_alias=AliasChoices("kind", "mend"))]
     database: str
     names: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""The SQL of the mends that checks offer, and the looks that tell whether one is still due."""
+"""The SQL of the repairs that checks offer, and the looks that tell whether one is still due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from runbook.postgres import replication
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import Statement, compose, literal, quoted
 
 TERMINATE_WAIT_MS = 5000
@@ -25,34 +25,34 @@ def title(fix: Fix) -> str:
     """Return what is done, in a few words that name the object."""
     name = ".".join(quoted(part) for part in fix.names[:2])
     where = f" in {quoted(fix.database)}" if fix.database else ""
-    match fix.mend:
-        case Mend.TERMINATE:
+    match fix.kind:
+        case FixKind.TERMINATE:
             return f"End the session with pid {fix.names[0]}"
-        case Mend.DROP_SLOT:
+        case FixKind.DROP_SLOT:
             return f"Drop the slot {fix.names[0]}"
-        case Mend.DROP_PUBLICATION:
+        case FixKind.DROP_PUBLICATION:
             return f"Drop the publication {name}{where}"
-        case Mend.DROP_SUBSCRIPTION:
+        case FixKind.DROP_SUBSCRIPTION:
             return f"Drop the subscription {name}{where}"
-        case Mend.ROLL_BACK_PREPARED:
+        case FixKind.ROLL_BACK_PREPARED:
             return f"Roll back the prepared transaction {fix.names[0]}{where}"
-        case Mend.IDENTITY_FULL:
+        case FixKind.IDENTITY_FULL:
             return f"Give {name}{where} REPLICA IDENTITY FULL"
-        case Mend.IDENTITY_INDEX:
+        case FixKind.IDENTITY_INDEX:
             return f"Give {name}{where} the index {quoted(fix.names[2])} as identity"
-        case Mend.IDENTITY_DEFAULT:
+        case FixKind.IDENTITY_DEFAULT:
             return f"Give {name}{where} its primary key as identity"
-        case Mend.PLAIN_TRIGGER:
+        case FixKind.PLAIN_TRIGGER:
             return f"Make the trigger {quoted(fix.names[2])} of {name}{where} a plain one"
-        case Mend.DROP_EXTENSION:
+        case FixKind.DROP_EXTENSION:
             return f"Drop the extension {name}{where}"
 
 
 def statements(fix: Fix) -> Sequence[Statement]:
-    """Return the SQL of a mend."""
+    """Return the SQL of a repair."""
     names = fix.names
-    match fix.mend:
-        case Mend.TERMINATE:
+    match fix.kind:
+        case FixKind.TERMINATE:
             # Pids recur: the session must be the one that was seen.
             return [
                 Statement(
@@ -63,24 +63,24 @@ def statements(fix: Fix) -> Sequence[Statement]:
                     (TERMINATE_WAIT_MS, int(names[0]), datetime.fromisoformat(names[1])),
                 )
             ]
-        case Mend.DROP_SLOT:
+        case FixKind.DROP_SLOT:
             return [replication.terminate_slot_user(names[0]), replication.drop_slot(names[0])]
-        case Mend.DROP_PUBLICATION:
+        case FixKind.DROP_PUBLICATION:
             return [replication.drop_publication(names[0])]
-        case Mend.DROP_SUBSCRIPTION:
+        case FixKind.DROP_SUBSCRIPTION:
             return replication.drop_subscription(names[0])
-        case Mend.ROLL_BACK_PREPARED:
+        case FixKind.ROLL_BACK_PREPARED:
             rolled = SQL("ROLLBACK PREPARED {}").format(literal(names[0]))
             return [Statement(rolled, transactional=False)]
-        case Mend.DROP_EXTENSION:
+        case FixKind.DROP_EXTENSION:
             return [Statement(compose("DROP EXTENSION {name}", name=names[0]))]
-        case Mend.IDENTITY_FULL:
+        case FixKind.IDENTITY_FULL:
             how = compose("REPLICA IDENTITY FULL")
-        case Mend.IDENTITY_INDEX:
+        case FixKind.IDENTITY_INDEX:
             how = compose("REPLICA IDENTITY USING INDEX {index}", index=names[2])
-        case Mend.IDENTITY_DEFAULT:
+        case FixKind.IDENTITY_DEFAULT:
             how = compose("REPLICA IDENTITY DEFAULT")
-        case Mend.PLAIN_TRIGGER:
+        case FixKind.PLAIN_TRIGGER:
             how = compose("ENABLE TRIGGER {trigger}", trigger=names[2])
     table = Identifier(names[0], names[1])
     return [
@@ -90,43 +90,43 @@ def statements(fix: Fix) -> Sequence[Statement]:
 
 
 def in_transaction(fix: Fix) -> bool:
-    """Return whether a mend's statements go into one transaction."""
-    return fix.mend not in (Mend.TERMINATE, Mend.DROP_SLOT, Mend.ROLL_BACK_PREPARED)
+    """Return whether a repair's statements go into one transaction."""
+    return fix.kind not in (FixKind.TERMINATE, FixKind.DROP_SLOT, FixKind.ROLL_BACK_PREPARED)
 
 
 async def standing(connection: AsyncConnection, fix: Fix) -> str:
-    """Return what is still to be mended, in words; empty where nothing is."""
+    """Return what is still to be repaired, in words; empty where nothing is."""
     names = fix.names
-    match fix.mend:
-        case Mend.TERMINATE:
+    match fix.kind:
+        case FixKind.TERMINATE:
             query = (
                 "SELECT format('pid %%s of role %%s is %%s', pid, usename, state) "
                 "FROM pg_catalog.pg_stat_activity WHERE pid = %s AND backend_start = %s"
             )
             return await _text(connection, query, int(names[0]), datetime.fromisoformat(names[1]))
-        case Mend.DROP_SLOT:
+        case FixKind.DROP_SLOT:
             query = (
                 "SELECT 'the slot is there' FROM pg_catalog.pg_replication_slots "
                 "WHERE slot_name = %s"
             )
-        case Mend.DROP_PUBLICATION:
+        case FixKind.DROP_PUBLICATION:
             query = "SELECT 'it is there' FROM pg_catalog.pg_publication WHERE pubname = %s"
-        case Mend.DROP_SUBSCRIPTION:
+        case FixKind.DROP_SUBSCRIPTION:
             query = (
                 "SELECT 'it is there' FROM pg_catalog.pg_subscription WHERE subname = %s AND "
                 "subdbid = (SELECT oid FROM pg_catalog.pg_database "
                 "WHERE datname = current_database())"
             )
-        case Mend.ROLL_BACK_PREPARED:
+        case FixKind.ROLL_BACK_PREPARED:
             query = (
                 "SELECT 'it is prepared' FROM pg_catalog.pg_prepared_xacts "
                 "WHERE gid = %s AND database = current_database()"
             )
-        case Mend.DROP_EXTENSION:
+        case FixKind.DROP_EXTENSION:
             query = "SELECT 'it is installed' FROM pg_catalog.pg_extension WHERE extname = %s"
-        case Mend.IDENTITY_FULL | Mend.IDENTITY_INDEX | Mend.IDENTITY_DEFAULT:
+        case FixKind.IDENTITY_FULL | FixKind.IDENTITY_INDEX | FixKind.IDENTITY_DEFAULT:
             return await _identity(connection, fix)
-        case Mend.PLAIN_TRIGGER:
+        case FixKind.PLAIN_TRIGGER:
             query = (
                 "SELECT tgenabled::text FROM pg_catalog.pg_trigger AS t "
                 "JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid "
@@ -147,7 +147,7 @@ async def _identity(connection: AsyncConnection, fix: Fix) -> str:
         "WHERE n.nspname = %s AND c.relname = %s"
     )
     found = await _text(connection, query, *fix.names[:2])
-    wanted = {Mend.IDENTITY_FULL: "f", Mend.IDENTITY_DEFAULT: "d"}.get(fix.mend)
+    wanted = {FixKind.IDENTITY_FULL: "f", FixKind.IDENTITY_DEFAULT: "d"}.get(fix.kind)
     wanted = wanted or f"i{fix.names[2]}"
     if not found or found == wanted:
         return ""

@@ -43,7 +43,7 @@ class Result:
     remedy: str = ""
     """What to do, with the exact command or SQL where there is one."""
     fix: Fix | None = None
-    """The mend that blueprime can make itself, if there is one."""
+    """The repair that blueprime can make itself, if there is one."""
     survives: str = ""
     """What is given up where the plan waives a block, or acknowledges by name that something could
     not be looked at; empty, it does not let it through.

@@ -140,7 +140,7 @@ class JournalWatch:
         self._warnings[key] = text
         kept = f"{WARNING}{key}"
         if text or self._journal.fact(self._run, kept):
-            self.evidence(text or "mended meanwhile", key=kept, value=text)
+            self.evidence(text or "repaired meanwhile", key=kept, value=text)
 
     def progress(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         """Say where a wait stands."""

@@ -105,7 +105,7 @@ async def _written_since(
     """
     kept, frozen = write_fence.kept_sample(context, role), context.fact(f"marks.{role.slug}")
     roles = context.plan.traffic.application_roles or None
-    mended = bool(context.fact(diverged.MENDED))
+    repaired = bool(context.fact(diverged.REPAIRED))
     async with write_fence.connections(context, role) as opened:
         now = await fence_sql.sample(opened)
         if kept is None or frozen is None:
@@ -114,7 +114,9 @@ async def _written_since(
             )
             present, _ = fence_sql.named(now, now, application_roles=roles)
             return tuple(present), set(now.counters)
-        verdict = fence_sql.compare_samples(kept, now, application_roles=roles, own_changes=mended)
+        verdict = fence_sql.compare_samples(
+            kept, now, application_roles=roles, own_changes=repaired
+        )
         if verdict.proved:
             return (), set()
         changed = marks.compare(Marks.from_json(frozen), await marks.take(opened))

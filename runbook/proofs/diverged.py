@@ -16,12 +16,12 @@ from state.records import Json
 
 FACT = "tables.differ"
 
-MENDED = "tables.mended"
+REPAIRED = "tables.mended"
 """The fact that says when rows were last copied again behind the present fence, or is empty: that
 makes temporary tables, which a fence sees as a changed schema."""
 
 CHANGE = "change"
-"""What a table is found by whose schema was mended, and whose rows could not be compared then."""
+"""What a table is found by whose schema was repaired, and whose rows could not be compared then."""
 
 FORMER = "former"
 """What a table is found by that the publisher has made anew: the subscriber's rows are those of the

@@ -4,7 +4,7 @@ After the capture new blue is held against what green was inside the fence, and 
 its own marks. Counters that stood still are the proof. Where they moved or cannot tell, the rows of
 both sides are compared: old blue cannot change and new blue is fenced, so equal rows are the proof
 as well. What differs is named; going on takes a person's word, and keeps the run from being
-protected until these tables are mended.
+protected until these tables are repaired.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ async def refuse_or_name(
             f"{_named(left)} came to {sides.publisher.value} after the capture, and is not on "
             f"{sides.subscriber.value}: {sides.journey} would lose it.",
             now="Nothing was changed.",
-            todo="Give it up by name, or see how it is carried by hand: m, or blueprime mend. Then "
-            "run the step again.",
+            todo="Give it up by name, or see how it is carried by hand: m, or blueprime repair. "
+            "Then run the step again.",
         )
     if given_up:
         watch.evidence(

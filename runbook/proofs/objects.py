@@ -331,7 +331,7 @@ _FIRST = (
     *("role", "password", "membership", "setting", "limit", *_CODE, "index", "statistics", "rule"),
     *("trigger", "partition trigger", "policy", "row security", "owner", "default", "grant"),
 )
-"""The order in which they are told, and mended: what others need comes first."""
+"""The order in which they are told, and repaired: what others need comes first."""
 
 
 def _order(key: Key) -> tuple[int, Key]:

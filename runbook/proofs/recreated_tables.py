@@ -79,9 +79,9 @@ async def keep(
     *,
     column: bool = False,
 ) -> None:
-    """Keep the numbers of tables whose rows a mend has brought: they are no others from now on.
+    """Keep the numbers of tables whose rows a repair has brought: they are no others from now on.
 
-    A mend of a `column` alone brings no row of a table that is another as a whole: the next look
+    A repair of a `column` alone brings no row of a table that is another as a whole: the next look
     is to tell of that one yet.
     """
     known, sides = kept(context), current_pair(context)

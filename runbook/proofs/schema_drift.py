@@ -1,4 +1,4 @@
-"""How the schemas of the two held sides differ, as data: what is said of it, and mended by it.
+"""How the schemas of the two held sides differ, as data: what is said of it, and repaired by it.
 
 The fact `drift` holds what the watch found last, with its time, while the way back is held.
 """

@@ -259,7 +259,7 @@ def _keep(
     frozen: Marks,
 ) -> None:
     watch.evidence(f"marks of {on.value} taken", key=f"marks.{on.slug}", value=frozen.as_json())
-    watch.evidence("", key=diverged.MENDED, value="")
+    watch.evidence("", key=diverged.REPAIRED, value="")
     for role, sample in samples.items():
         words = "nothing writes there" if role is on else "it has received everything"
         watch.evidence(

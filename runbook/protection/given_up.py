@@ -51,7 +51,7 @@ async def watched(context: RunContext, journal: Journal, before: ProbeResult | N
     if not found:
         return ProbeResult(now, (), "")
     found += (
-        ". What is written there stays there alone. Close it: m, or blueprime mend "
+        ". What is written there stays there alone. Close it: m, or blueprime repair "
         f"{context.run} all"
     )
     if before is None or not before.alarms:

@@ -175,5 +175,5 @@ async def await_protected(context: RunContext, watch: Watch, *, since: datetime,
     raise StepFailed(
         f"The run is not protected: {reasons}.",
         now=now,
-        todo="m shows what can be mended here. Then run the step again.",
+        todo="m shows what can be repaired here. Then run the step again.",
     )

@@ -26,7 +26,7 @@ Every other fact is emptied, and known again only where the adoption or a later 
 - what steps that are done did not do: `warning.*`;
 - what travels: `capture`, `capture.*`, `slots`, `subscribed`, `detached`, `conflicts`;
 - how alike the sides are: `schema`, `drift`, `compare.*`, `tables.*`, `protection`;
-- what a remedy is rebuilt from: `remedy/*`.
+- what a repair is rebuilt from: `repair/*`.
 """
 _MEASURED = "downtime."
 

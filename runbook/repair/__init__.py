@@ -1,1 +1,1 @@
-"""Mends that blueprime makes itself: steps that are on no track, offered by what was seen."""
+"""Repairs that blueprime makes itself: steps that are on no track, offered by what was seen."""

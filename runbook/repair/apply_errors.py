@@ -7,7 +7,7 @@ from runbook.base.offer import Offer
 from runbook.base.pair import current_pair
 from runbook.postgres.failing_transaction import Pending
 from runbook.repair import empty_table
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 from runbook.repair.rights import RunAsOwner, refusal
 from runbook.repair.rows import stray_row
 from runbook.watch.server_log import apply_said
@@ -22,7 +22,7 @@ BY_LOG = (
 )
 
 
-async def cure(context: RunContext, database: str, failing: Pending) -> Remedy | Offer | None:
+async def cure(context: RunContext, database: str, failing: Pending) -> Repair | Offer | None:
     """Return what lets apply get past the transaction that it fails at, or None: it is not told.
 
     Rights come first: where one is missing, no row is looked for.
@@ -54,4 +54,4 @@ async def by_log(context: RunContext, database: str) -> Offer:
     else:
         why += "what it fails at cannot be told from here"
     words = BY_LOG.format(subscriber=subscriber.value)
-    return Offer("", f"Mend what stops apply in {database}", why, by_hand=words)
+    return Offer("", f"Fix what stops apply in {database}", why, by_hand=words)

@@ -56,7 +56,7 @@ async def goes_on(context: RunContext, watch: Watch, database: str, past: str, d
     raise StepFailed(
         f"{done}, and apply in {database} has not caught up within {APPLIED_S:.0f} s.",
         now="The slot keeps every write.",
-        todo="Look at the remedies again: what apply stands at is named there.",
+        todo="Look at the repairs again: what apply stands at is named there.",
     )
 
 

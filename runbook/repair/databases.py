@@ -11,11 +11,11 @@ from runbook.base.step import Gate, Risk, Watch
 from runbook.postgres.statement import quoted
 from runbook.proofs import schema_drift
 from runbook.proofs.schema_drift import GIVEN_UP
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 
 
 @dataclass
-class GiveUpDatabase(Remedy):
+class GiveUpDatabase(Repair):
     """Accept by name that a database stays behind when the applications are taken away from it."""
 
     what: ClassVar[str] = "give-up-database"

@@ -20,14 +20,14 @@ from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
 from runbook.repair.catch_up import goes_on
-from runbook.repair.remedy import Remedy, of_database
+from runbook.repair.contract import Repair, of_database
 from runbook.repair.rows import StrayRow
 from runbook.repair.schema import OWN_WRITES
 from runbook.repair.stopping import stopped_by
 
 
 @dataclass
-class EmptyTable(Remedy):
+class EmptyTable(Repair):
     """Delete every row that the subscriber has of a table that the publisher has made anew."""
 
     what: ClassVar[str] = "empty"
@@ -76,7 +76,7 @@ class EmptyTable(Remedy):
             key=f"{subscriber.slug}/{self.key}",
             title=f"empty {self.name} in {self.database} on {subscriber.value}",
             probe=probe,
-            limit_s=context.plan.limits.mend_s,
+            limit_s=context.plan.limits.repair_s,
         )
         return [[effect]]
 
@@ -94,7 +94,7 @@ class EmptyTable(Remedy):
         )
         if missing := await stopped_by(context, self.database):
             watch.evidence(
-                f"apply in {self.database} stands still until this is mended, too: {missing}"
+                f"apply in {self.database} stands still until this is repaired, too: {missing}"
             )
             return
         past = f"the rows of {self.name}"
@@ -112,7 +112,7 @@ def instead_of(context: RunContext, row: StrayRow) -> EmptyTable | None:
 async def of_former(context: RunContext, database: str) -> list[EmptyTable]:
     """Return what empties each table of a database that the publisher has made anew.
 
-    It comes before any mend of the table's columns and before the copy of its rows: a row of the
+    It comes before any repair of the table's columns and before the copy of its rows: a row of the
     former table has no value in a new column, and no key where the new table has another one.
     """
     found = [each for each in diverged.former(context) if each.database == database]

@@ -1,4 +1,4 @@
-"""What is offered, as it is gathered: remedies in their order, and words."""
+"""What is offered, as it is gathered: repairs in their order, and words."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from dataclasses import dataclass, field
 from runbook.base.offer import Offer
 from runbook.failures import Ambiguous, StepFailed
 from runbook.postgres.connect import UNREACHABLE
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 
 UNSEEN = (StepFailed, Ambiguous, *UNREACHABLE)
 
 
 @dataclass
 class Offered:
-    """What is offered: remedies, once ordered as they are to be taken, and words."""
+    """What is offered: repairs, once ordered as they are to be taken, and words."""
 
-    remedies: list[Remedy] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
     by_hand: list[Offer] = field(default_factory=list)
 
-    def add(self, remedy: Remedy) -> None:
-        """Offer a remedy, once."""
-        if all(remedy.key != each.key for each in self.remedies):
-            self.remedies.append(remedy)
+    def add(self, repair: Repair) -> None:
+        """Offer a repair, once."""
+        if all(repair.key != each.key for each in self.repairs):
+            self.repairs.append(repair)
 
     def order(self) -> None:
         """Put what others rest on before them; else they stay as they came."""
-        self.remedies.sort(key=lambda remedy: remedy.place)
+        self.repairs.sort(key=lambda repair: repair.place)
 
-    def take(self, cure: Remedy | Offer | None) -> None:
-        """Offer what there is: a remedy, words, or nothing."""
-        if isinstance(cure, Remedy):
+    def take(self, cure: Repair | Offer | None) -> None:
+        """Offer what there is: a repair, words, or nothing."""
+        if isinstance(cure, Repair):
             self.add(cure)
         elif cure is not None:
             self.by_hand.append(cure)

@@ -10,7 +10,7 @@ from runbook.base.pair import current_pair
 from runbook.base.step import Gate, Risk, Watch
 from runbook.proofs import diverged
 from runbook.proofs.diverged import DIFFERENT
-from runbook.repair.remedy import Place, Remedy, of_database
+from runbook.repair.contract import Place, Repair, of_database
 
 
 def strike(context: RunContext, watch: Watch, name: tuple[str, str, str], text: str) -> None:
@@ -29,7 +29,7 @@ def strike(context: RunContext, watch: Watch, name: tuple[str, str, str], text: 
 
 
 @dataclass
-class GiveUp(Remedy):
+class GiveUp(Repair):
     """Accept by name that a table is not what it was on the way back."""
 
     what: ClassVar[str] = "give-up"

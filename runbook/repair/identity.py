@@ -13,13 +13,13 @@ from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import catalog, fix_sql
 from runbook.postgres.catalog import TableWithoutIdentity
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
-from runbook.repair.remedy import Remedy, of_database
+from runbook.repair.contract import Repair, of_database
 
 
 @dataclass
-class Identify(Remedy):
+class Identify(Repair):
     """Give one table of the publisher a replica identity: an index, or all of its columns."""
 
     what: ClassVar[str] = "identity"
@@ -34,9 +34,9 @@ class Identify(Remedy):
         self.named(of_database(self.database, self.schema, self.table))
         names = (self.schema, self.table)
         self._fix = (
-            Fix(Mend.IDENTITY_INDEX, self.database, (*names, self.index))
+            Fix(FixKind.IDENTITY_INDEX, self.database, (*names, self.index))
             if self.index
-            else Fix(Mend.IDENTITY_FULL, self.database, names)
+            else Fix(FixKind.IDENTITY_FULL, self.database, names)
         )
         self.title = fix_sql.title(self._fix)
 

@@ -22,7 +22,7 @@ from runbook.procedure.steps.shared.objects import accepting, keep_accepted
 from runbook.proofs import objects as unlike
 from runbook.proofs.objects import ObjectsSurvey, Unlike
 from runbook.repair import create_objects
-from runbook.repair.remedy import Place, Remedy
+from runbook.repair.contract import Place, Repair
 from runbook.repair.schema import WRITABLE
 from state.records import Json
 
@@ -34,7 +34,7 @@ _PASSWORDS = ("role", "password")
 
 
 @dataclass
-class MakeAlike(Remedy):
+class MakeAlike(Repair):
     """Make one item of the target as the source has it. `source` and `target` are roles' words."""
 
     what: ClassVar[str] = "alike"
@@ -125,7 +125,7 @@ class ItemEffect(SqlEffect):
     """The SQL of one item, with what is to be kept secret read from the source in memory."""
 
     def __init__(
-        self, context: RunContext, remedy: MakeAlike, each: Unlike | None, major: int
+        self, context: RunContext, repair: MakeAlike, each: Unlike | None, major: int
     ) -> None:
         async def nothing(connection: object) -> Finding:
             return unknown("both sides are looked at")
@@ -135,21 +135,21 @@ class ItemEffect(SqlEffect):
         statements = [Statement(Composed([one])) for one in made]
         super().__init__(
             context,
-            Role(remedy.target),
-            remedy.database,
+            Role(repair.target),
+            repair.database,
             statements if self._alone else [WRITABLE, *statements],
-            key=f"{Role(remedy.target).slug}/{remedy.key}",
-            title=remedy.title,
+            key=f"{Role(repair.target).slug}/{repair.key}",
+            title=repair.title,
             probe=nothing,
             transaction=not self._alone,
         )
-        self._remedy, self._each = remedy, each
+        self._repair, self._each = repair, each
         self._verifier: str | None = None
 
     @property
     def _takes_password(self) -> bool:
         each = self._each
-        if each is None or each.here is None or not self._remedy.passwords:
+        if each is None or each.here is None or not self._repair.passwords:
             return False
         return each.kind == "password" or (each.kind == "role" and each.there is None)
 
@@ -157,12 +157,12 @@ class ItemEffect(SqlEffect):
         """Return the SQL; what a password is checked against is read when it is needed."""
         text = super().preview()
         if self._takes_password:
-            text += f"\nALTER ROLE {quoted(self._remedy.names[0])} PASSWORD '{MASK}';"
+            text += f"\nALTER ROLE {quoted(self._repair.names[0])} PASSWORD '{MASK}';"
         return text
 
     async def probe(self) -> Finding:
         """Compare both sides."""
-        each = await self._remedy.now(self.context)
+        each = await self._repair.now(self.context)
         if each is None:
             return yes("both sides have it alike")
         alike = unlike.known(self.context) or {}
@@ -173,9 +173,9 @@ class ItemEffect(SqlEffect):
     async def perform(self) -> Mapping[str, Json]:
         """Read the secret, where there is one, and run the statements."""
         if self._takes_password:
-            source = Role(self._remedy.source)
+            source = Role(self._repair.source)
             async with self.context.connect(source) as connection:
-                self._verifier = await objects.verifier(connection, self._remedy.names[0])
+                self._verifier = await objects.verifier(connection, self._repair.names[0])
         return await super().perform()
 
     async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
@@ -189,14 +189,14 @@ class ItemEffect(SqlEffect):
         return {}
 
     def _password(self) -> Statement:
-        name = self._remedy.names[0]
+        name = self._repair.names[0]
         if self._verifier is None:
             return Statement(compose("ALTER ROLE {name} PASSWORD NULL", name=name))
         return set_password_statement(name, self._verifier)
 
 
 @dataclass
-class AcceptUnlike(Remedy):
+class AcceptUnlike(Repair):
     """Accept by name what is not alike, as it is now: a change after that is told anew."""
 
     what: ClassVar[str] = "accept"
@@ -237,7 +237,7 @@ def by_hand(each: Unlike) -> str:
     )
 
 
-def remedies(found: Sequence[Unlike], look: ObjectsSurvey) -> list[MakeAlike]:
+def repairs(found: Sequence[Unlike], look: ObjectsSurvey) -> list[MakeAlike]:
     """Return what makes each of them alike, where blueprime can, what others need first."""
     made = []
     for each in found:

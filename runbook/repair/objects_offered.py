@@ -15,7 +15,7 @@ from runbook.repair.databases import GiveUpDatabase
 from runbook.repair.databases import by_hand as by_hand_of
 from runbook.repair.gather import Offered
 from runbook.repair.objects import AcceptUnlike, by_hand
-from runbook.repair.objects import remedies as making_alike
+from runbook.repair.objects import repairs as making_alike
 from runbook.repair.password import SetPassword, locked_out
 
 
@@ -70,8 +70,8 @@ async def beside(context: RunContext, found: Offered, source: Role, target: Role
         every = await look.look(source, target, databases or await context.databases(target))
         left = objects.fresh(every, objects.known(context) or {})
         made = making_alike(left, look)
-        for remedy in made:
-            found.add(remedy)
+        for repair in made:
+            found.add(repair)
         done = {(each.database, each.kind, tuple(each.names)) for each in made}
         for each in left:
             if (each.database, each.kind, each.names) not in done:

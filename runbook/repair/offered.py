@@ -1,4 +1,4 @@
-"""Which remedies are offered now: by what was seen, looked at again before it is said."""
+"""Which repairs are offered now: by what was seen, looked at again before it is said."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from runbook.postgres import replication, schema_changes
 from runbook.proofs import diverged, objects
 from runbook.repair import empty_table, objects_offered, preflight_fixes, returned, schemas_offered
 from runbook.repair.apply_errors import by_log, cure
+from runbook.repair.contract import is_repair
 from runbook.repair.gather import UNSEEN, Offered
 from runbook.repair.give_up import GiveUp
 from runbook.repair.kinds import rebuilt
 from runbook.repair.recopy_rows import Recopy
 from runbook.repair.recreate_table import Rebuild, cost, lost_slots
-from runbook.repair.remedy import is_remedy
 from runbook.repair.stopped import failing_at
 from runbook.repair.stopping import both
 from runbook.repair.subscriptions import Enable
@@ -35,7 +35,7 @@ from state.enums import Status
 from state.journal import Journal
 
 MOST_FIXES = 50
-"""So many of the preflight's mends are offered at a time; how many more there are is said."""
+"""So many of the preflight's repairs are offered at a time; how many more there are is said."""
 
 
 async def offered(context: RunContext, journal: Journal, *, only: str = "") -> Offered:
@@ -72,16 +72,16 @@ async def described(context: RunContext, found: Offered) -> list[Offer]:
     """Return the offers as a person reads them, with what each would ask and run."""
     offers: list[Offer] = []
     called: Mapping[Role, str] = {}
-    if found.remedies:
+    if found.repairs:
         with suppress(*UNSEEN):
             called = await places.names(context)
-    for remedy in found.remedies:
+    for repair in found.repairs:
         note = where = ""
         gates: tuple[Gate, ...] = ()
         effects: tuple[tuple[str, str], ...] = ()
         try:
-            gates = tuple(await remedy.gates(context))
-            waves = await remedy.effects(context)
+            gates = tuple(await repair.gates(context))
+            waves = await repair.effects(context)
             changes = [each for wave in waves for each in wave]
             effects = tuple((each.title, each.preview()) for each in changes)
             where = places.places(changes, called)
@@ -89,11 +89,11 @@ async def described(context: RunContext, found: Offered) -> list[Offer]:
             note = f"it cannot be shown now: {str(error).partition(chr(10))[0]}"
         offers.append(
             Offer(
-                remedy.key,
-                remedy.title,
-                remedy.why,
-                risk=remedy.risk,
-                undo=remedy.undo,
+                repair.key,
+                repair.title,
+                repair.why,
+                risk=repair.risk,
+                undo=repair.undo,
                 gates=gates,
                 effects=effects,
                 where=where,
@@ -105,23 +105,23 @@ async def described(context: RunContext, found: Offered) -> list[Offer]:
 
 async def _fixes(context: RunContext, found: Offered, only: str) -> None:
     every = [each for each in preflight_fixes.offered(context) if only in ("", each.key)]
-    for place, remedy in enumerate(every):
-        if len(found.remedies) == MOST_FIXES:
+    for place, repair in enumerate(every):
+        if len(found.repairs) == MOST_FIXES:
             found.say(
                 f"Look again for {len(every) - place} more",
-                f"the preflight found {counted(len(every), 'thing')} that can be mended; these are "
-                f"the first {MOST_FIXES} that are still to be",
-                f"blueprime mend {context.run} all takes each that asks for no decision.",
+                f"the preflight found {counted(len(every), 'thing')} that can be repaired; these "
+                f"are the first {MOST_FIXES} that are still to be",
+                f"blueprime repair {context.run} all takes each that asks for no decision.",
             )
             return
-        async with found.looking_at(remedy.title):
-            (wave,) = await remedy.effects(context)
+        async with found.looking_at(repair.title):
+            (wave,) = await repair.effects(context)
             if (await wave[0].probe()).answer is Answer.YES:
                 continue
-            if whose := await remedy.owner(context):
-                found.say(f"Leave alone: {remedy.title}", whose.words, whose.todo)
+            if whose := await repair.owner(context):
+                found.say(f"Leave alone: {repair.title}", whose.words, whose.todo)
             else:
-                found.add(remedy)
+                found.add(repair)
 
 
 def _following(context: RunContext) -> bool:
@@ -179,7 +179,7 @@ async def _sides(context: RunContext, found: Offered) -> None:
             continue
         async with found.looking_at(f"the keys of {database}"):
             await schemas_offered.keys(context, database, found)
-        before = len(found.remedies)
+        before = len(found.repairs)
         stopped = False
         async with found.looking_at(f"the tables of {database} that were made anew"):
             for empty in await empty_table.of_former(context, database):
@@ -188,7 +188,7 @@ async def _sides(context: RunContext, found: Offered) -> None:
             stopped = await _subscription(context, database, found)
         async with found.looking_at(f"the schemas of {database}"):
             await schemas_offered.schemas(context, database, found)
-        if stopped and len(found.remedies) == before:
+        if stopped and len(found.repairs) == before:
             async with found.looking_at(f"the log that says why apply in {database} stops"):
                 found.take(await by_log(context, database))
     for each in [*diverged.left(context), *diverged.given_up(context)]:
@@ -201,7 +201,7 @@ async def _sides(context: RunContext, found: Offered) -> None:
 
 
 async def _subscription(context: RunContext, database: str, found: Offered) -> bool:
-    """Offer what mends a database's subscription; return whether it fails untold."""
+    """Offer what repairs a database's subscription; return whether it fails untold."""
     name, subscriber = publication_name(context), current_pair(context).subscriber
     async with context.connect(subscriber, database) as connection:
         seen = await replication.subscription(connection, name)
@@ -226,10 +226,10 @@ async def _unfinished(context: RunContext, journal: Journal, found: Offered) -> 
     last = {
         attempt.step: attempt.status
         for attempt in journal.attempts(context.run)
-        if attempt.entry == entry.id and is_remedy(attempt.step)
+        if attempt.entry == entry.id and is_repair(attempt.step)
     }
     for key, status in last.items():
-        if status in (Status.FAILED, Status.UNKNOWN) and (remedy := rebuilt(context.fact(key))):
-            async with found.looking_at(remedy.title):
-                if await remedy.wanted(context):
-                    found.add(remedy)
+        if status in (Status.FAILED, Status.UNKNOWN) and (repair := rebuilt(context.fact(key))):
+            async with found.looking_at(repair.title):
+                if await repair.wanted(context):
+                    found.add(repair)

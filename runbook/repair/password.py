@@ -19,12 +19,12 @@ from runbook.postgres.statement import MASK, quoted
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import objects
 from runbook.proofs.objects import ObjectsSurvey
-from runbook.repair.remedy import Place, Remedy
+from runbook.repair.contract import Place, Repair
 from state.records import Json
 
 
 @dataclass
-class SetPassword(Remedy):
+class SetPassword(Repair):
     """Let the subscriber take the password that the publisher takes. `by_api`: through AWS."""
 
     what: ClassVar[str] = "password"

@@ -1,4 +1,4 @@
-"""The mends that preflight checks offer on blue, before the switchover."""
+"""The repairs that preflight checks offer on blue, before the switchover."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Answer, Finding, Refused, StepFailed
 from runbook.ownership.aws_names import Owner, of_aws, owner
 from runbook.postgres import fix, fix_sql
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 from state.records import Json
 
 TYPED = {
-    Mend.DROP_SLOT: "Its reader can never go on from it: what it kept is gone.",
-    Mend.DROP_PUBLICATION: "Who subscribes to it gets nothing more until it is made anew.",
-    Mend.DROP_SUBSCRIPTION: "Nothing more arrives; its slot stays on the publisher and keeps WAL.",
-    Mend.ROLL_BACK_PREPARED: "What it wrote is gone; its owner takes it for prepared.",
-    Mend.DROP_EXTENSION: "What it holds of its own is gone; it can be made anew, empty.",
+    FixKind.DROP_SLOT: "Its reader can never go on from it: what it kept is gone.",
+    FixKind.DROP_PUBLICATION: "Who subscribes to it gets nothing more until it is made anew.",
+    FixKind.DROP_SUBSCRIPTION: "Nothing more arrives; its slot on the publisher keeps WAL.",
+    FixKind.ROLL_BACK_PREPARED: "What it wrote is gone; its owner takes it for prepared.",
+    FixKind.DROP_EXTENSION: "What it holds of its own is gone; it can be made anew, empty.",
 }
 """What cannot be undone: the object's name is typed for it, and this is said."""
 
 UNDO = {
-    Mend.TERMINATE: "None: its transaction is rolled back; the client may connect again.",
-    Mend.IDENTITY_FULL: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
-    Mend.IDENTITY_INDEX: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
-    Mend.IDENTITY_DEFAULT: "ALTER TABLE … REPLICA IDENTITY FULL.",
-    Mend.PLAIN_TRIGGER: "ALTER TABLE … ENABLE ALWAYS (or REPLICA) TRIGGER …, as it was.",
+    FixKind.TERMINATE: "None: its transaction is rolled back; the client may connect again.",
+    FixKind.IDENTITY_FULL: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
+    FixKind.IDENTITY_INDEX: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
+    FixKind.IDENTITY_DEFAULT: "ALTER TABLE … REPLICA IDENTITY FULL.",
+    FixKind.PLAIN_TRIGGER: "ALTER TABLE … ENABLE ALWAYS (or REPLICA) TRIGGER …, as it was.",
 }
 
 
-OF_A_DEPLOYMENT = (Mend.DROP_SLOT, Mend.DROP_PUBLICATION, Mend.DROP_SUBSCRIPTION)
+OF_A_DEPLOYMENT = (FixKind.DROP_SLOT, FixKind.DROP_PUBLICATION, FixKind.DROP_SUBSCRIPTION)
 """AWS makes its own of these on blue with the deployment: with a run's own none is dropped."""
 
 
 @dataclass
-class Fixing(Remedy):
-    """One mend of a check. `fix` is as the check's result keeps it."""
+class Fixing(Repair):
+    """One repair of a check. `fix` is as the check's result keeps it."""
 
     what: ClassVar[str] = "fix"
     fix: dict[str, Any]
@@ -52,20 +52,20 @@ class Fixing(Remedy):
     def __post_init__(self) -> None:
         self._fix = one = fix.from_json(self.fix)
         names = [quoted(name) for name in one.names]
-        self.named(one.mend.value, *([quoted(one.database)] if one.database else []), *names)
+        self.named(one.kind.value, *([quoted(one.database)] if one.database else []), *names)
         self.title = fix_sql.title(one)
-        self.undo = TYPED.get(one.mend) or UNDO[one.mend]
+        self.undo = TYPED.get(one.kind) or UNDO[one.kind]
 
     async def gates(self, context: RunContext) -> list[Gate]:
         one = self._fix
-        if one.mend is Mend.TERMINATE:
+        if one.kind is FixKind.TERMINATE:
             return [_gate(self, "The transaction that it has open is rolled back.", "")]
-        if one.mend in TYPED:
-            return [_gate(self, TYPED[one.mend], one.names[0])]
+        if one.kind in TYPED:
+            return [_gate(self, TYPED[one.kind], one.names[0])]
         return []
 
     async def owner(self, context: RunContext) -> Owner | None:
-        """Return whose its object is, as AWS says now, or None where it may be mended."""
+        """Return whose its object is, as AWS says now, or None where it may be repaired."""
         return await _owner(context, self._fix)
 
     async def effects(self, context: RunContext) -> list[Wave]:
@@ -83,12 +83,12 @@ class Fixing(Remedy):
 
 
 class FixEffect(SqlEffect):
-    """The SQL of one mend."""
+    """The SQL of one repair."""
 
     def __init__(self, context: RunContext, one: Fix, key: str, title: str) -> None:
         async def probe(connection: AsyncConnection) -> Finding:
             standing = await fix_sql.standing(connection, one)
-            return no(standing) if standing else yes("there is nothing to mend any more")
+            return no(standing) if standing else yes("there is nothing to repair any more")
 
         super().__init__(
             context,
@@ -99,7 +99,7 @@ class FixEffect(SqlEffect):
             title=title,
             probe=probe,
             transaction=fix_sql.in_transaction(one),
-            limit_s=context.plan.limits.mend_s,
+            limit_s=context.plan.limits.repair_s,
         )
         self._one = one
 
@@ -114,7 +114,7 @@ class FixEffect(SqlEffect):
 
 
 async def _owner(context: RunContext, one: Fix) -> Owner | None:
-    if one.mend not in OF_A_DEPLOYMENT:
+    if one.kind not in OF_A_DEPLOYMENT:
         return None
     name, standing = one.names[0], []
     if of_aws(name):
@@ -123,23 +123,23 @@ async def _owner(context: RunContext, one: Fix) -> Owner | None:
 
 
 def offered(context: RunContext) -> list[Fixing]:
-    """Return the mends that the last preflight offered, each once."""
+    """Return the repairs that the last preflight offered, each once."""
     found: dict[str, Fixing] = {}
     deployed = context.fact("deployment") is not None or context.begun("create-deployment")
     for result in context.fact("preflight") or ():
         if result.get("fix") and result.get("level") != "pass":
             why = f"{result['subject']}: {result['text']}"
             one = Fixing(why=why, fix=result["fix"])
-            if deployed and fix.from_json(result["fix"]).mend in OF_A_DEPLOYMENT:
+            if deployed and fix.from_json(result["fix"]).kind in OF_A_DEPLOYMENT:
                 continue
             found.setdefault(one.key, one)
     return list(found.values())
 
 
-def _gate(remedy: Fixing, loss: str, typed: str) -> Gate:
+def _gate(repair: Fixing, loss: str, typed: str) -> Gate:
     return Gate(
-        key=remedy.key,
-        question=f"{remedy.title} on blue, which serves.",
+        key=repair.key,
+        question=f"{repair.title} on blue, which serves.",
         reversible=loss,
         must_type=typed,
         valid_s=0.0,

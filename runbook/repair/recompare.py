@@ -62,7 +62,7 @@ def compare_later(
     """Let tables count as differing until they are compared, since apply stands still."""
     words = (
         f"the rows of {', '.join(map(shown, tables))} in {database} are compared later: apply "
-        f"stands still until this is mended, too: {missing}"
+        f"stands still until this is repaired, too: {missing}"
     )
     found = [
         Differing(database, schema, table, None, None, diverged.CHANGE) for schema, table in tables

@@ -29,8 +29,8 @@ from runbook.postgres.comparison.row_copy import Chosen, Pair
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up
+from runbook.repair.contract import SERVES_NOBODY, Place, Repair, of_database
 from runbook.repair.give_up import strike
-from runbook.repair.remedy import SERVES_NOBODY, Place, Remedy, of_database
 from state.records import Json
 
 ROUNDS = 8
@@ -42,7 +42,7 @@ HOLD_S = 10.0
 
 
 @dataclass
-class Recopy(Remedy):
+class Recopy(Repair):
     """Make one table's rows on the subscriber those of the publisher."""
 
     what: ClassVar[str] = "recopy"
@@ -68,7 +68,7 @@ class Recopy(Remedy):
         name = (self.database, self.schema, self.table)
         words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
         strike(context, watch, name, words)
-        watch.evidence("", key=diverged.MENDED, value=context.now().isoformat())
+        watch.evidence("", key=diverged.REPAIRED, value=context.now().isoformat())
         given_up = diverged.given_up(context)
         if any(each.name == name for each in given_up):
             watch.evidence(
@@ -137,7 +137,7 @@ class RowsEffect(Effect):
 
     async def perform(self) -> Mapping[str, Json]:
         """Make them equal, round after round until one finds nothing."""
-        began, held_s, mended = time.monotonic(), 0.0, 0
+        began, held_s, repaired = time.monotonic(), 0.0, 0
         with answered(self.title, self._sides.subscriber):
             async with self._opened() as (here, there):
                 pair = await self._common(here, there)
@@ -146,16 +146,16 @@ class RowsEffect(Effect):
                     found = await self._settled(pair)
                     if not found:
                         return {
-                            "keys": mended,
+                            "keys": repaired,
                             "held_s": round(held_s, 3),
                             "seconds": round(time.monotonic() - began, 3),
                         }
                     made, longest = await self._round(here, there, found)
-                    mended += made
+                    repaired += made
                     held_s = max(held_s, longest)
         raise StepFailed(
             f"The rows of {pair} in {self._database} still differ after {ROUNDS} rounds.",
-            now=f"{counted(mended, 'key was', 'keys were')} made equal; others came to differ "
+            now=f"{counted(repaired, 'key was', 'keys were')} made equal; others came to differ "
             "meanwhile.",
             todo=f"Something else writes on {self._sides.subscriber.value}, or a trigger fires "
             "there: find it, then run this again.",
@@ -222,7 +222,7 @@ class RowsEffect(Effect):
         self, here: AsyncConnection, there: AsyncConnection, chosen: Chosen
     ) -> tuple[int, float]:
         """Make the chosen groups equal; return how many were not, and the longest hold."""
-        mended, longest = 0, 0.0
+        repaired, longest = 0, 0.0
         for part in range(chosen.parts):
             # What was made equal before stays: between two parts it may be stopped.
             await self._context.pause(f"{self.title}: part {part + 1} of {chosen.parts}", 0.0)
@@ -245,11 +245,11 @@ class RowsEffect(Effect):
                                 todo="See whether a trigger ENABLE ALWAYS fires there, then run "
                                 "this again.",
                             )
-                    mended += len(wrong)
+                    repaired += len(wrong)
             finally:
                 await here.rollback()
             longest = max(longest, time.monotonic() - locked_at)
-        return mended, longest
+        return repaired, longest
 
     async def _lock(self, here: AsyncConnection, pair: Pair) -> None:
         """Keep writers off the table, in a transaction that is left open."""
@@ -307,7 +307,7 @@ class RowsEffect(Effect):
                     "SELECT set_config('statement_timeout', %s, false), "
                     # Whatever becomes of this process, writers are not held for long.
                     "set_config('idle_in_transaction_session_timeout', %s, false)",
-                    (f"{self._context.plan.limits.mend_s:.0f}s", f"{2 * HOLD_S:.0f}s"),
+                    (f"{self._context.plan.limits.repair_s:.0f}s", f"{2 * HOLD_S:.0f}s"),
                 )
                 opened.append(connection)
             yield opened[0], opened[1]

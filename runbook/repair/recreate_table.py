@@ -26,8 +26,8 @@ from runbook.procedure.steps.protect.create_slots import SlotEffect
 from runbook.procedure.steps.protect.subscribe import PasswordEffect, SubscriptionEffect
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
 from runbook.proofs import diverged
+from runbook.repair.contract import Repair
 from runbook.repair.grant_read import may_read
-from runbook.repair.remedy import Remedy
 from runbook.repair.schema import WRITABLE, PartsEffect
 from runbook.repair.stopping import both
 from runbook.repair.tables import await_ready
@@ -57,7 +57,7 @@ async def cost(context: RunContext, databases: list[str]) -> int:
 
 
 @dataclass
-class Rebuild(Remedy):
+class Rebuild(Repair):
     """Empty the subscriber's tables, and copy them from the publisher onto a new slot."""
 
     what: ClassVar[str] = "rebuild"
@@ -130,7 +130,7 @@ class Rebuild(Remedy):
                 raise StepFailed(
                     f"The copy of {database} cannot come to its end: {missing}.",
                     now="The subscription is made anew. Not protected, until it is copied.",
-                    todo="Mend that first, as the remedies say, then try again to go on waiting.",
+                    todo="Fix that first, as the repairs say, then try again to go on waiting.",
                 )
         capture = dict(context.fact("capture") or {})
         async with context.connect(sides.publisher) as connection:
@@ -221,7 +221,7 @@ async def _make(context: RunContext, database: str) -> list[Effect]:
         raise StepFailed(
             f"{', '.join(map(shown, found.by_hand))} in {database} is not on {subscriber.value}.",
             now="Nothing was changed.",
-            todo="Make it there first, as the remedies say, then rebuild.",
+            todo="Make it there first, as the repairs say, then rebuild.",
         )
     if not found.names:
         return []

@@ -10,12 +10,12 @@ from runbook.base.roles import Role
 from runbook.base.step import Watch, Wave
 from runbook.procedure.steps.rollback import given_up as shut
 from runbook.protection import given_up
+from runbook.repair.contract import Repair
 from runbook.repair.gather import Offered
-from runbook.repair.remedy import Remedy
 
 
 @dataclass
-class Shut(Remedy):
+class Shut(Repair):
     """Take LOGIN from the applications there, end their sessions, make it read-only."""
 
     what: ClassVar[str] = "shut"

@@ -1,4 +1,4 @@
-"""Apply is refused the tables that it has to write: told in PostgreSQL's words, and mended."""
+"""Apply is refused the tables that it has to write: told in PostgreSQL's words, and repaired."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from runbook.postgres.failing_transaction import Pending
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair.catch_up import goes_on
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 
 
 @dataclass
-class RunAsOwner(Remedy):
+class RunAsOwner(Repair):
     """Let one database's apply write as the subscription's owner, not as each table's."""
 
     what: ClassVar[str] = "run-as-owner"

@@ -17,12 +17,12 @@ from runbook.postgres.failing_transaction import Pending, Stray
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair.catch_up import goes_on
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 from runbook.repair.schema import OWN_WRITES
 
 
 @dataclass
-class StrayRow(Remedy):
+class StrayRow(Repair):
     """Delete one row of the subscriber that is in the way of what the publisher has written."""
 
     what: ClassVar[str] = "stray-row"
@@ -76,7 +76,7 @@ class StrayRow(Remedy):
             title=f"delete the row in the way on {subscriber.value}: {self.words}",
             probe=probe,
             # Without an index on its key the whole table is read.
-            limit_s=context.plan.limits.mend_s,
+            limit_s=context.plan.limits.repair_s,
         )
         return [[effect]]
 

@@ -20,9 +20,9 @@ from runbook.postgres.statement import Statement, quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, unknown, yes
 from runbook.proofs import recreated_tables
 from runbook.repair.catch_up import caught_up
+from runbook.repair.contract import Place, Repair
 from runbook.repair.hold import holding, kept
 from runbook.repair.recompare import compare_rows
-from runbook.repair.remedy import Place, Remedy
 from runbook.repair.stopping import SOON_S, both
 from state.records import Json
 
@@ -75,7 +75,7 @@ class PartsEffect(SqlEffect):
             title=title,
             probe=nothing,
             transaction=not alone,
-            limit_s=context.plan.limits.mend_s,
+            limit_s=context.plan.limits.repair_s,
         )
         self._left = left
 
@@ -86,7 +86,7 @@ class PartsEffect(SqlEffect):
 
 
 @dataclass
-class SchemaChange(Remedy):
+class SchemaChange(Repair):
     """One change of the subscriber's schema. `kind` and `name` are as `Change` has them."""
 
     what: ClassVar[str] = "schema"
@@ -150,13 +150,13 @@ class SchemaChange(Remedy):
     async def wanted(self, context: RunContext) -> bool:
         """Return whether the sides differ in it, and not as they do after it was done."""
         change = self._among(*await both(context, self.database))
-        return change is not None and context.fact(unmended(self.key)) != change.mark
+        return change is not None and context.fact(unrepaired(self.key)) != change.mark
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         ours, theirs = await both(context, self.database)
         subscriber = current_pair(context).subscriber.value
         if (left := self._among(ours, theirs)) is not None:
-            watch.evidence("", key=unmended(self.key), value=left.mark)
+            watch.evidence("", key=unrepaired(self.key), value=left.mark)
             raise StepFailed(
                 f"{self.title} was done on {subscriber}, and the two sides still differ in it.",
                 now=f"It stands on {subscriber} as the SQL made it. Not protected, as long as the "
@@ -173,9 +173,9 @@ class SchemaChange(Remedy):
                 await compare_rows(context, watch, self.database, schema, table)
 
 
-def unmended(key: str) -> str:
-    """Return the fact that keeps of a remedy what it did not bring to an end."""
-    return f"{key}.unmended"
+def unrepaired(key: str) -> str:
+    """Return the fact that keeps of a repair what it did not bring to an end."""
+    return f"{key}.unrepaired"
 
 
 class RenameEffect(PartsEffect):
@@ -208,7 +208,7 @@ class RenameEffect(PartsEffect):
             raise StepFailed(
                 f"Apply in {self._database} stands at something else: {'; '.join(first)}.",
                 now="Nothing was renamed: rows that bear the former name may wait behind it.",
-                todo="Mend that first, then try this again.",
+                todo="Fix that first, then try this again.",
             )
 
     async def _failures(self) -> tuple[int | None, bool]:

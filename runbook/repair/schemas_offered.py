@@ -14,7 +14,7 @@ from runbook.proofs.schema_drift import differences
 from runbook.repair.gather import Offered
 from runbook.repair.hold import holding, kept
 from runbook.repair.identity import by_key, identify, keyless
-from runbook.repair.schema import SchemaChange, unmended
+from runbook.repair.schema import SchemaChange, unrepaired
 from runbook.repair.stopping import both, stops
 from runbook.repair.tables import NewTables, has_rows, not_taken_in, quoted_sql
 
@@ -28,8 +28,8 @@ ONLY_NAMED = ("type", "sequence", "trigger", "extension")
 async def keys(context: RunContext, database: str, found: Offered) -> None:
     """Offer what lets UPDATE and DELETE pass again on tables of the publisher without a key."""
     for table in await keyless(context, database):
-        if (remedy := identify(context, database, table)) is not None:
-            found.add(remedy)
+        if (repair := identify(context, database, table)) is not None:
+            found.add(repair)
             continue
         found.say(
             f"Give {table} in {database} of {current_pair(context).publisher.value} a key",
@@ -87,7 +87,7 @@ async def offer(context: RunContext, database: str, change: Change, found: Offer
     if not change.statements:
         found.say(title, "the two sides differ in it", change.note)
         return
-    remedy = SchemaChange(
+    repair = SchemaChange(
         why=change.note or f"{sides.publisher.value} has it, and {sides.subscriber.value} has not",
         database=database,
         kind=change.kind,
@@ -101,14 +101,14 @@ async def offer(context: RunContext, database: str, change: Change, found: Offer
             here, there = change.reads
             why = f"it is {here} on {sides.publisher.value}, {there} on {sides.subscriber.value}"
         found.say(title, why, kept(change, words))
-    elif context.fact(unmended(remedy.key)) == change.mark:
+    elif context.fact(unrepaired(repair.key)) == change.mark:
         words = f"it was done, and {sides.subscriber.value} still writes it otherwise"
         here, there = change.reads
         found.say(
             title, words, f"{sides.publisher.value}: {here}\n{sides.subscriber.value}: {there}"
         )
     else:
-        found.add(remedy)
+        found.add(repair)
 
 
 async def _new_tables(

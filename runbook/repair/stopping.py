@@ -45,7 +45,7 @@ async def both(context: RunContext, database: str) -> tuple[Parts, Parts]:
 
 
 async def stopped_by(context: RunContext, database: str) -> str:
-    """Return what is still to be mended before a database's apply can get on, or nothing."""
+    """Return what is still to be repaired before a database's apply can get on, or nothing."""
     if await caught_up(context, current_pair(context), database, limit_s=SOON_S, only_look=True):
         return ""
     ours, theirs = await both(context, database)

@@ -14,13 +14,13 @@ from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
-from runbook.repair.remedy import Remedy
+from runbook.repair.contract import Repair
 
 LIMIT_S = 30.0
 
 
 @dataclass
-class Enable(Remedy):
+class Enable(Repair):
     """Let one database's apply worker run again."""
 
     what: ClassVar[str] = "enable"

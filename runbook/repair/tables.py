@@ -20,9 +20,9 @@ from runbook.postgres.schema_ddl import Name, Parts, shown
 from runbook.postgres.statement import Statement, literal, quoted
 from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
 from runbook.proofs import recreated_tables
+from runbook.repair.contract import SERVES_NOBODY, Repair
 from runbook.repair.grant_read import may_read
 from runbook.repair.recompare import compare_later, compare_rows
-from runbook.repair.remedy import SERVES_NOBODY, Remedy
 from runbook.repair.schema import OWN_WRITES, PartsEffect
 from runbook.repair.stopping import SOON_S, both, stopped_by
 
@@ -31,7 +31,7 @@ ERRORS = 3
 
 
 @dataclass
-class NewTables(Remedy):
+class NewTables(Repair):
     """Take in the tables of one database that the subscriber does not receive.
 
     `missing` are to be made there, `filled` have rows there, which are emptied before the copy;
@@ -85,7 +85,7 @@ class NewTables(Remedy):
                 f"{', '.join(map(shown, sorted(strange)))} came to "
                 f"{current_pair(context).publisher.value} meanwhile.",
                 now="Nothing was changed.",
-                todo="Look at the remedies again: they are taken in together.",
+                todo="Look at the repairs again: they are taken in together.",
             )
         subscriber = current_pair(context).subscriber
 
@@ -126,7 +126,7 @@ class NewTables(Remedy):
             key=f"{subscriber.slug}/{self.key}/empty/{shown(table)}",
             title=f"empty {shown(table)} in {self.database} on {subscriber.value}",
             probe=probe,
-            limit_s=context.plan.limits.mend_s,
+            limit_s=context.plan.limits.repair_s,
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
@@ -191,7 +191,7 @@ async def has_rows(context: RunContext, role: Role, database: str, table: Name) 
 async def await_ready(context: RunContext, watch: Watch, database: str) -> str:
     """Wait until every table of a database is copied and goes with the others.
 
-    Return what is in the way of that, and is to be mended first, or nothing.
+    Return what is in the way of that, and is to be repaired first, or nothing.
     """
     name, subscriber = publication_name(context), current_pair(context).subscriber
     limits = context.plan.limits
@@ -217,7 +217,7 @@ async def await_ready(context: RunContext, watch: Watch, database: str) -> str:
                 f"The copy of {', '.join(waiting[:3])} in {database} fails over and over: "
                 f"{amounts.counted(failed - counted, 'error')} during this wait.",
                 now=f"{subscriber.value} does not receive these tables yet.",
-                todo=f"The reason stands in the log of {subscriber.value}. Mend it, then try again "
+                todo=f"The reason stands in the log of {subscriber.value}. Fix it, then try again "
                 "to go on waiting.",
             )
         watch.progress(

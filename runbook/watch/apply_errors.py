@@ -108,5 +108,5 @@ def failing_words(database: str, subscriber: str) -> str:
     """Say that a database's worker fails; the words stay the same while it does."""
     return (
         f"the apply worker of {database} on {subscriber} fails again and again: "
-        "m, or blueprime mend, says why"
+        "m, or blueprime repair, says why"
     )

@@ -116,7 +116,7 @@ def _ended(entry: TrackEntry) -> RunPosition | None:
 
 
 def _unlike(context: RunContext) -> bool:
-    """Return whether a table is known to differ, and was neither mended nor given up."""
+    """Return whether a table is known to differ, and was neither repaired nor given up."""
     return bool(context.fact(DIFFERENT) or diverged.left(context))
 
 
@@ -131,7 +131,7 @@ def _on_new_blue(context: RunContext, *, forward: bool = False) -> RunPosition:
     if verdicts.is_lost(context):
         return RunPosition.WAY_LOST
     if _unlike(context) and context.fact("subscribed") and _only_rows(context):
-        # Before blue prime follows, nothing is mended yet: protecting goes on first.
+        # Before blue prime follows, nothing is repaired yet: protecting goes on first.
         return RunPosition.ROWS_DIFFER
     if verdicts.is_protected(context):
         return RunPosition.PROTECTED

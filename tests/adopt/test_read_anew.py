@@ -55,7 +55,7 @@ OF_THE_CLUSTERS = (
     *("old-blue.written", "old-blue.lacks", "new-blue.written", "blue-prime.written"),
     *("closed.lost", "capture", "capture.new-blue", "slots", "subscribed", "detached", "conflicts"),
     *("schema", "drift", "compare.live", "compare.different", "compare.orders", "tables.differ"),
-    *("tables.mended", "tables.given-up", "protection", "remedy/recopy/orders", "left-behind"),
+    *("tables.mended", "tables.given-up", "protection", "repair/recopy/orders", "left-behind"),
 )
 KEPT = {
     plans.FACT: PLAN,

@@ -89,7 +89,7 @@ class Baking:
         await becomes(lambda: (since := board().strays_since) is not None and since > before)
 
     async def struck_out(self) -> None:
-        """Wait until the watch has found stray rows, then say that they were mended."""
+        """Wait until the watch has found stray rows, then say that they were repaired."""
         await becomes(lambda: self.run.session.fact(diverged.FACT))
         self.run.session._journal.evidence(
             self.run.session.run.id, "for-the-test", "", key=diverged.FACT, value=[]

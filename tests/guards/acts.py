@@ -129,7 +129,7 @@ class Simple:
             "left and opened again": night.leave,
             "watched": night.watch,
             "another run": night.second_run,
-            "mended": night.mend,
+            "repaired": night.repair,
         }
         acts[self.what]()
 
@@ -265,7 +265,7 @@ def _moved(chance: Random) -> Act:
         (4, lambda: Back(copy)),
         (6, lambda: Elsewhere(machine, left=chance.random() < 0.6)),
         (3, lambda: Adopt(machine)),
-        (2, lambda: Simple("mended")),
+        (2, lambda: Simple("repaired")),
         (1, lambda: Hand("lose the slots", chance.choice((0.0, 4.0)))),
         (2, lambda: Strike(chance.choice(AT_CLAIMS), chance.choice((1, 1, 2)), claims=True)),
     ]

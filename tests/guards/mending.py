@@ -1,6 +1,6 @@
-"""What remedies ask the databases besides, and the one that empties a cluster, on simulated edges.
+"""What repairs ask the databases besides, and the one that empties a cluster, on simulated edges.
 
-The schemas of both sides are alike here, so that a lost slot's remedy is left.
+The schemas of both sides are alike here, so that a lost slot's repair is left.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _MayRead(Effect):
         raise AssertionError("it is there already")
 
 
-REMEDIES: tuple[tuple[Any, Any], ...] = (
+REPAIRS: tuple[tuple[Any, Any], ...] = (
     (stopping.both, _alike),
     (stopped.failing_at, _none_failing),
     (tables.not_taken_in, _none_left),

@@ -283,16 +283,16 @@ class Night(Machines):
         if not available:
             raise Violation(f"{way.title} was taken though it is not available")
 
-    def mend(self) -> None:
-        """Take every remedy that is offered, in order."""
+    def repair(self) -> None:
+        """Take every repair that is offered, in order."""
         process = self.opened()
         session = process.session
         before = len(session._journal.attempts(self.run))
-        for offer in process.do(session.remedies()) or []:
+        for offer in process.do(session.repairs()) or []:
             with suppress(StepFailed):
-                if offer.key and process.do(session.mend(offer.key, self._yes)) is None:
+                if offer.key and process.do(session.repair(offer.key, self._yes)) is None:
                     return
-                TALLY["mends"] += 1
+                TALLY["repairs"] += 1
         if process.alive:
             self._look_after(before)
 

@@ -45,7 +45,7 @@ from state import backups, lock, times
 from tests.guards.clients import SimulatedClients
 from tests.guards.clock import BEGAN, Killed
 from tests.guards.faults import AT_CHANGE, Fault
-from tests.guards.mending import REMEDIES
+from tests.guards.repairing import REPAIRS
 from tests.guards.servers import SimulatedConnection, SimulatedStatement
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ def _instead() -> list[tuple[Any, Any]]:
     """Return each thing of the real edges with what stands in for it."""
     publisher = importlib.import_module("runbook.postgres.replication.publisher")
     pairs = [
-        *REMEDIES,
+        *REPAIRS,
         (Clients, lambda region: SimulatedClients(_process())),
         (connect._attempt, _attempt),
         (connect._instance_identifier, _instance),

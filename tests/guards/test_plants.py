@@ -82,7 +82,7 @@ UNASKED = {
         BARE_COMMAND,
         "ModifyDBCluster of orders-prime-r00004, which serves",
     ),
-    "mend on a copy from before the rollback": (
+    "repair on a copy from before the rollback": (
         BARE_COMMAND,
         "empty on orders-prime-r00004, which serves",
     ),

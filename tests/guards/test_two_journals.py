@@ -78,13 +78,13 @@ LEFT_BEHIND: dict[str, tuple[int, Acts]] = {
         BAKED,
         ((Choose("blue-prime"), 1), (Elsewhere(1, left=False), 12), (Elsewhere(0), 12)),
     ),
-    "mend on a copy from before the rollback": (
+    "repair on a copy from before the rollback": (
         BAKED,
-        (*BEFORE_THE_ROLLBACK, (Simple("watched"), 0), (Simple("mended"), 0)),
+        (*BEFORE_THE_ROLLBACK, (Simple("watched"), 0), (Simple("repaired"), 0)),
     ),
-    "mend what was lost on a copy from before the rollback": (
+    "repair what was lost on a copy from before the rollback": (
         BAKED,
-        (*BEFORE_THE_ROLLBACK, (Hand("lose the slots"), 0), (Simple("mended"), 0)),
+        (*BEFORE_THE_ROLLBACK, (Hand("lose the slots"), 0), (Simple("repaired"), 0)),
     ),
     "switch over on a copy from before the switchover": (READY, (*BEFORE_THE_SWITCHOVER,)),
     "abort on a copy from before the switchover": (

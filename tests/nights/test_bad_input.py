@@ -94,7 +94,7 @@ def test_a_plan_with_mistakes_names_file_line_and_key(workspace: Workspace) -> N
     said(result, f"{plan}:2: cluster.identifier: is missing")
 
 
-def test_a_block_is_mended_in_the_plan_and_the_run_goes_on(
+def test_a_block_is_repaired_in_the_plan_and_the_run_goes_on(
     shared: Workspace, lab: dict[str, str], tmp_path: Path
 ) -> None:
     plan = tmp_path / "plan.toml"

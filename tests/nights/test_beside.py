@@ -1,4 +1,4 @@
-"""A release and a rotation while baking, mended, then the rollback: the applications log in."""
+"""A release and a rotation while baking, repaired, then the rollback: the applications log in."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def rotate(env: dict[str, str], secret: str) -> None:
 
 
 def keys(workspace: Workspace, run: str, kind: str) -> list[str]:
-    offers = workspace.json("mend", run, "--json")
-    return [each["key"] for each in offers if each["key"].startswith(f"remedy/{kind}/")]
+    offers = workspace.json("repair", run, "--json")
+    return [each["key"] for each in offers if each["key"].startswith(f"repair/{kind}/")]
 
 
 @pytest.mark.chaos
@@ -59,13 +59,13 @@ def test_what_a_release_brought_is_there_after_the_rollback(workspace: Workspace
     # Blue prime is entered by the former password, which the secret still keeps.
     workspace.run("compare", run)
     found = keys(workspace, run, "password")
-    assert len(found) == 1, workspace.run("mend", run).stdout
+    assert len(found) == 1, workspace.run("repair", run).stdout
     (key,) = found
-    workspace.run("mend", run, key, "--yes")
+    workspace.run("repair", run, key, "--yes")
     made = keys(workspace, run, "alike")
     assert len(made) == 4, made
     for key in made:
-        workspace.run("mend", run, key, "--yes")
+        workspace.run("repair", run, key, "--yes")
     assert keys(workspace, run, "alike") == []
     back = workspace.last_line("auto", run, "--track", "rollback", "--yes", "--json")
     assert back["result"] == "rolled_back"

@@ -27,12 +27,12 @@ def served(workspace: Workspace) -> None:
 
 
 def closed_once_back(workspace: Workspace, run: str, name: str, role: str) -> None:
-    """Let the one that was given up come back: told of, and closed by a mend."""
+    """Let the one that was given up come back: told of, and closed by a repair."""
     assert workspace.json("show", run, "--json")["open"], "it is looked for"
     workspace.run("lab", "fault", "start-server", name)
-    (offer,) = workspace.json("mend", run, "--json")
+    (offer,) = workspace.json("repair", run, "--json")
     assert f"{name} ({role}), which was given up, answers again, and is open" in offer["why"]
-    workspace.run("mend", run, "all", "--yes")
+    workspace.run("repair", run, "all", "--yes")
     shown = workspace.json("show", run, "--json")
     assert (shown["open"], shown["board"]["alarms"]) == (False, [])
     assert shown["result"] == "rolled_back"

@@ -143,7 +143,7 @@ def test_a_backup_from_before_the_rollback_that_is_put_back_changes_nothing(
     if not marked:
         take_the_marks_away(pair.env)
     assert "blueprime adopt orders" in pair.refused(pair.a, "--track", "commit")
-    (offer,) = json.loads(pair.a.run("mend", pair.run, "--json", env=pair.env).stdout)
+    (offer,) = json.loads(pair.a.run("repair", pair.run, "--json", env=pair.env).stdout)
     assert (offer["key"], offer["by_hand"]) == ("", "blueprime adopt orders")
     pair.nothing_lost()
 

@@ -1,4 +1,4 @@
-"""What the command line tells of a run beside its steps: who watches it, what a mend has left."""
+"""What the command line tells of a run beside its steps: who watches it, what a repair has left."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tui.cli import listing
 from tui.cli import open as opening
 from tui.cli.ending import Ending
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
-from tui.cli.mending import _again, _todo, _why_left
 from tui.cli.rehearse import Night, _in_the_app
+from tui.cli.repairs import _again, _todo, _why_left
 
-REVERSIBLE = Offer("remedy/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
+REVERSIBLE = Offer("repair/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
 
 
 @pytest.fixture
@@ -102,15 +102,15 @@ def test_watching_begins_with_where_it_stands_and_replays_only_what_is_asked_for
         (Offer("", "A", "seen", by_hand="ALTER"), "only a person can do it"),
         (REVERSIBLE, "tried, and failed: no room"),
         (
-            Offer("remedy/b", "B", "", Risk.REVERSIBLE, gates=(Gate("g", "Really?", "No"),)),
+            Offer("repair/b", "B", "", Risk.REVERSIBLE, gates=(Gate("g", "Really?", "No"),)),
             "it asks first: Really?",
         ),
-        (Offer("remedy/b", "B", "", Risk.REVERSIBLE, note="no answer"), "is not known: no answer"),
-        (Offer("remedy/b", "B", "", Risk.DESTRUCTIVE, "none"), "it is destructive: none"),
+        (Offer("repair/b", "B", "", Risk.REVERSIBLE, note="no answer"), "is not known: no answer"),
+        (Offer("repair/b", "B", "", Risk.DESTRUCTIVE, "none"), "it is destructive: none"),
     ],
 )
-def test_what_mending_all_leaves_says_why(offer: Offer, why: str) -> None:
-    assert why in _why_left(offer, {"remedy/a": "failed: no room"})
+def test_what_repairing_all_leaves_says_why(offer: Offer, why: str) -> None:
+    assert why in _why_left(offer, {"repair/a": "failed: no room"})
 
 
 def test_what_asks_for_nobody_is_not_left() -> None:
@@ -118,14 +118,14 @@ def test_what_asks_for_nobody_is_not_left() -> None:
 
 
 def test_what_failed_is_tried_again_once_others_were_done_after_it_and_after_all_else() -> None:
-    other = Offer("remedy/b", "B", "seen", Risk.REVERSIBLE)
-    tried = {"remedy/a": "failed: b is missing"}
-    failed_first = {"remedy/a": FAILED, "remedy/b": DONE}
-    assert _again(failed_first) == ["remedy/a"]
-    assert _again({"remedy/b": DONE, "remedy/a": FAILED}) == []
-    assert _again({"remedy/a": UNKNOWN, "remedy/c": BLOCKED, "remedy/b": DONE}) == []
-    assert _todo([REVERSIBLE, other], tried, ["remedy/a"]) == [other]
-    assert _todo([REVERSIBLE], tried, ["remedy/a"]) == [REVERSIBLE]
+    other = Offer("repair/b", "B", "seen", Risk.REVERSIBLE)
+    tried = {"repair/a": "failed: b is missing"}
+    failed_first = {"repair/a": FAILED, "repair/b": DONE}
+    assert _again(failed_first) == ["repair/a"]
+    assert _again({"repair/b": DONE, "repair/a": FAILED}) == []
+    assert _again({"repair/a": UNKNOWN, "repair/c": BLOCKED, "repair/b": DONE}) == []
+    assert _todo([REVERSIBLE, other], tried, ["repair/a"]) == [other]
+    assert _todo([REVERSIBLE], tried, ["repair/a"]) == [REVERSIBLE]
     assert _todo([REVERSIBLE], tried, []) == []
 
 

@@ -47,7 +47,7 @@ async def test_it_writes_where_the_database_is_read_only_and_reads_only_when_tol
         ({"user": "nobody there"}, "postgres", "authentication failed"),
     ],
 )
-async def test_what_waiting_does_not_mend_is_said_at_once(
+async def test_what_waiting_does_not_repair_is_said_at_once(
     pair: Pair, changes: dict[str, str], database: str, words: str
 ) -> None:
     target = pair.target(16, **changes)

@@ -32,7 +32,7 @@ BROKEN = """
         AS 'BEGIN RAISE EXCEPTION ''no more''; END';
 """
 SHORT_MS, LONG_S = 300, 120.0
-MENDED = """
+REPAIRED = """
     CREATE OR REPLACE FUNCTION public.f() RETURNS int IMMUTABLE LANGUAGE plpgsql
         AS 'BEGIN RETURN 1; END';
 """
@@ -56,7 +56,7 @@ async def test_views_that_were_not_refreshed_are_named(night: Night) -> None:
     assert '"public"."fine"' not in message
     (warning,) = standing(night.journal, "k3f9qa")
     assert message == f"Done, but: {warning.value}"
-    night.write(16, MENDED)
+    night.write(16, REPAIRED)
     status, message = await night.run(OpenSide(Role.BLUE_PRIME))
     assert (status, message, standing(night.journal, "k3f9qa")) == (Status.SUCCEEDED, "", [])
 
@@ -68,7 +68,7 @@ async def test_tables_that_could_not_be_analyzed_are_named(night: Night) -> None
     assert status is Status.SUCCEEDED, message
     assert f"1 table of {night.database} on green could not be analyzed" in message
     assert '"public"."indexed": no more' in message
-    night.write(18, MENDED)
+    night.write(18, REPAIRED)
     status, message = await night.run(ValidateGreen())
     assert (status, message, standing(night.journal, "k3f9qa")) == (Status.SUCCEEDED, "", [])
 
@@ -100,4 +100,4 @@ async def test_long_work_has_a_limit_of_its_own_and_the_next_statement_the_sessi
     assert await effect(LONG_S).perform() == {}
     with pytest.raises(StepFailed, match="statement timeout") as failed:
         await effect(None).perform()
-    assert "mend_s" in failed.value.todo
+    assert "repair_s" in failed.value.todo

@@ -153,7 +153,7 @@ async def test_a_conflict_is_counted_and_lag_stays(pair: Pair, opened: Open, dat
         assert await link.rows() == [(1, "true")]
 
 
-async def test_a_lost_connection_mends_itself(pair: Pair, opened: Open, database: str) -> None:
+async def test_a_lost_connection_repairs_itself(pair: Pair, opened: Open, database: str) -> None:
     async with captured(pair, opened, database) as link:
         await link.subscribe()
         await link.streaming()
@@ -189,7 +189,7 @@ async def test_a_publisher_that_is_dead_does_not_hold_up_the_end(
         assert not slot.active
 
 
-async def test_a_connection_can_be_mended(pair: Pair, opened: Open, database: str) -> None:
+async def test_a_connection_can_be_repaired(pair: Pair, opened: Open, database: str) -> None:
     async with captured(pair, opened, database) as link:
         await link.subscribe()
         await link.streaming()

@@ -11,7 +11,7 @@ import pytest
 from runbook.base.context import CLUSTER_TAG, RUN_TAG
 from runbook.failures import Refused
 from runbook.ownership.holder import HOLDER_TAG, Mark
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.preflight import survey
 from runbook.preflight.check import Check
 from runbook.preflight.checks import cluster, other_runs, replication, sessions
@@ -164,38 +164,38 @@ async def test_a_foreign_deployment_says_what_its_deletion_would_delete(site: Si
     await site.quiet(other_runs.another_run)
 
 
-OBJECTS: tuple[tuple[Check, str, Mend], ...] = (
-    (replication.publications, "CREATE PUBLICATION {name}", Mend.DROP_PUBLICATION),
+OBJECTS: tuple[tuple[Check, str, FixKind], ...] = (
+    (replication.publications, "CREATE PUBLICATION {name}", FixKind.DROP_PUBLICATION),
     (
         replication.subscriptions,
         "CREATE SUBSCRIPTION {name} CONNECTION 'host=nowhere' PUBLICATION p"
         " WITH (connect = false, slot_name = NONE)",
-        Mend.DROP_SUBSCRIPTION,
+        FixKind.DROP_SUBSCRIPTION,
     ),
     (
         replication.slots,
         "SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')",
-        Mend.DROP_SLOT,
+        FixKind.DROP_SLOT,
     ),
 )
 
 
-def by_mend(objects: tuple[tuple[Check, str, Mend], ...]) -> Any:
+def by_kind(objects: tuple[tuple[Check, str, FixKind], ...]) -> Any:
     return pytest.mark.parametrize(
-        ("check", "make", "mend"), objects, ids=[mend.value for *_, mend in objects]
+        ("check", "make", "kind"), objects, ids=[kind.value for *_, kind in objects]
     )
 
 
-@by_mend(OBJECTS)
+@by_kind(OBJECTS)
 async def test_awss_own_objects_are_left_alone_while_a_deployment_stands(
-    site: Site, database: str, check: Check, make: str, mend: Mend
+    site: Site, database: str, check: Check, make: str, kind: FixKind
 ) -> None:
     name = "rds_feed"
     site.blue.run(database, make.format(name=name))
-    subject = name if mend is Mend.DROP_SLOT else f"{database}/{name}"
+    subject = name if kind is FixKind.DROP_SLOT else f"{database}/{name}"
     alone = await site.fires(check, BLOCK, subject)
     assert alone.fix is not None
-    assert alone.fix.mend is mend
+    assert alone.fix.kind is kind
     identifier = deployed(site, "theirs")
     beside = await site.fires(check, BLOCK, subject)
     assert beside.fix is None
@@ -207,18 +207,18 @@ async def test_awss_own_objects_are_left_alone_while_a_deployment_stands(
     assert [r.subject for r in await site.ask(check)] == [subject]
 
 
-@by_mend(OBJECTS)
+@by_kind(OBJECTS)
 async def test_the_objects_of_another_run_are_left_alone(
-    site: Site, database: str, check: Check, make: str, mend: Mend
+    site: Site, database: str, check: Check, make: str, kind: FixKind
 ) -> None:
     name = f"blueprime_{RUN}_1"
     site.blue.run(database, make.format(name=name))
-    subject = name if mend is Mend.DROP_SLOT else f"{database}/{name}"
+    subject = name if kind is FixKind.DROP_SLOT else f"{database}/{name}"
     result = await site.fires(check, BLOCK, subject)
     assert result.fix is None
     assert f"run {RUN} of blueprime" in result.text
     assert f"{result.remedy}".count("DROP") == 0
-    await _refused(site, Fix(mend, database, (name,)), f"run {RUN} of blueprime")
+    await _refused(site, Fix(kind, database, (name,)), f"run {RUN} of blueprime")
     assert [r.subject for r in await site.ask(check)] == [subject]
 
 

@@ -41,12 +41,12 @@ def test_a_second_home_is_told_whose_run_it_is_and_changes_nothing(
     assert all(row["fix"] is None for row in found.values())
     assert any(row["subject"].endswith("/rds_publication") for row in found.values())
 
-    # A run of its own is stopped there, and mends nothing.
+    # A run of its own is stopped there, and repairs nothing.
     calls = workspace.run("lab", "calls").stdout
     stopped = second.run("auto", str(plan), "--yes", expect=BLOCKED)
     assert f"run {run}: Run {run} of blueprime is on orders" in stopped.stderr
     own = second.json("runs", "--json")[0]["run"]
-    assert second.json("mend", own, "--json") == []
+    assert second.json("repair", own, "--json") == []
     assert workspace.run("lab", "calls").stdout == calls
 
     went_on = workspace.last_line("auto", run, "--until", "ready-to-switch", "--yes", "--json")

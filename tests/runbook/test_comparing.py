@@ -53,7 +53,7 @@ def recorded(context: Facts, result: LiveComparison) -> set[tuple[str, str, str]
 
 
 def test_what_is_equal_now_is_struck_out_and_what_differs_is_kept() -> None:
-    before = [known("mended"), known("locked"), known("a", "other"), known("differs")]
+    before = [known("repaired"), known("locked"), known("a", "other"), known("differs")]
     context = Facts(**{diverged.FACT: diverged.as_json(before)})
     assert recorded(context, compared(differs("differs", 2), undecided=("locked",))) == {
         ("orders", "locked", "fence"),

@@ -24,7 +24,7 @@ def context(**facts: Any) -> RunContext:
     return cast(RunContext, SimpleNamespace(fact=facts.get, now=lambda: NOW))
 
 
-def test_a_failed_look_for_drift_is_not_mended_by_an_earlier_good_one() -> None:
+def test_a_failed_look_for_drift_is_not_repaired_by_an_earlier_good_one() -> None:
     verified = NOW - timedelta(seconds=20)
     kept = context(schema={"differences": [], "at": verified.isoformat()})
     assert latest(kept, ProbeResult()) == ProbeResult(verified, (), "")

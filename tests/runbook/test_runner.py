@@ -48,7 +48,7 @@ async def test_the_intent_is_on_disk_before_the_effect_happens(
     assert [(e.key, e.outcome) for e in effects(journal)] == [("bgd", Outcome.SUCCEEDED)]
 
 
-async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_it_is_mended(
+async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_it_is_repaired(
     runner: Runner, journal: Journal
 ) -> None:
     said = ["17 tables were skipped", "", ""]
@@ -68,7 +68,7 @@ async def test_a_step_that_left_something_undone_is_done_but_and_says_so_until_i
         assert journal.attempts("k3f9qa")[-1].message == ""
     assert standing(journal, "k3f9qa") == []
     told = [each.text for each in journal.evidences("k3f9qa", "validate-green")]
-    assert told == ["17 tables were skipped", "mended meanwhile"]
+    assert told == ["17 tables were skipped", "repaired meanwhile"]
 
 
 async def test_what_has_happened_already_is_adopted_and_not_done_twice(
@@ -206,7 +206,7 @@ async def test_evidence_is_kept_as_a_fact(runner: Runner, journal: Journal) -> N
 
 async def test_a_refusal_is_told_from_a_failure(runner: Runner) -> None:
     async def refuse(context: RunContext, watch: Watch) -> None:
-        raise Refused("Blocked.", now="Nothing.", todo="Mend it.")
+        raise Refused("Blocked.", now="Nothing.", todo="Fix it.")
 
     assert await runner.run_step(FakeStep(verify=refuse), yes) is Status.FAILED
     assert runner.refused

@@ -111,7 +111,7 @@ def test_a_flow_is_what_runs_up_to_the_next_stop() -> None:
         "a",
         "c",
     ]
-    assert flow_of(("remedy/x", Status.FAILED, False), ("b", ready, False)) == ["b"]
+    assert flow_of(("repair/x", Status.FAILED, False), ("b", ready, False)) == ["b"]
     assert flow_of(("a", done, False)) == []
 
 

@@ -188,6 +188,17 @@ INSERT INTO decision VALUES (
 INSERT INTO event VALUES (
     900, 'w4yx', '2026-05-03T01:00:02.000000Z', 'decision', 'mira said yes to settle',
     '{"gate": "settle", "step": "end-of-way-forward", "note": "detach", "n": 1.0}');
+INSERT INTO event VALUES (
+    901, 'w4yx', '2026-05-03T01:00:03.000000Z', 'told', '', '{"step": 7, "gate": null}');
+INSERT INTO attempt VALUES (
+    90, 'w4yx', 9, 'remedy/recopy/"shop"."remedy/t"', 1, 'running', '2026-05-03T01:00:04.000000Z',
+    NULL, '', '');
+INSERT INTO effect VALUES (
+    90, 90, 'blue-prime/remedy/recopy/"shop"."remedy/t"', 'copy', 'COPY',
+    '2026-05-03T01:00:05.000000Z', NULL, NULL, '{}', '');
+INSERT INTO evidence VALUES (
+    990, 'w4yx', NULL, 'bake', 'remedy/schema/add/"t".unmended', '', '1',
+    '2026-05-03T01:00:06.000000Z');
 """
 
 
@@ -206,11 +217,18 @@ def test_what_a_run_is_read_by_is_renamed_and_what_was_said_is_not(first_version
         (decision,) = journal.decisions("w4yx")
         assert (decision.step, decision.gate) == ("assess-finalize", "finalize")
         assert decision.typed == "settle"
-        (event,) = journal.events("w4yx")
+        event, untouched = journal.events("w4yx")
+        assert untouched.data == {"step": 7, "gate": None}
         assert event.text == "mira said yes to settle"
         names = {"gate": "finalize", "step": "assess-finalize"}
         assert event.data == names | {"note": "detach", "n": 1.0}
-        seen = journal.evidences("w4yx")
+        (attempt,) = journal.attempts("w4yx")
+        assert attempt.step == 'repair/recopy/"shop"."remedy/t"'
+        assert [effect.key for effect in attempt.effects] == [
+            'blue-prime/repair/recopy/"shop"."remedy/t"'
+        ]
+        of_repair, *seen = journal.evidences("w4yx")
+        assert of_repair.key == 'repair/schema/add/"t".unrepaired'
         assert {each.key: each.step for each in seen} == renamed_steps.STEPS
         assert all(each.text == f"{each.key} was seen" for each in seen)
         attempts = [each.step for each in journal.attempts("k2f9")]

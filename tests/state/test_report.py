@@ -24,10 +24,10 @@ def test_the_report_of_a_night(journal: Journal, tmp_path: Path, fmt: Format) ->
     assert told == golden.read_text(), f"if this is as it should be: cp {actual} {golden}"
 
 
-def test_what_steps_did_not_do_is_told_until_it_is_mended(journal: Journal) -> None:
+def test_what_steps_did_not_do_is_told_until_it_is_repaired(journal: Journal) -> None:
     run = start(journal, "k2f9", cluster="orders").id
     for words in ("2 tables of `orders` were not analyzed: a | b", ""):
-        journal.evidence(run, "validate-green", words, key="warning.mended", value=words)
+        journal.evidence(run, "validate-green", words, key="warning.repaired", value=words)
     words = "2 views of orders were not refreshed: public.| `v`"
     journal.evidence(run, "open-blue-prime", words, key="warning.refresh", value=words)
     (told,) = json.loads(report(journal, run, "json"))["warnings"]

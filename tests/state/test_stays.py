@@ -33,7 +33,7 @@ def test_each_stay_has_its_own(journal: Journal) -> None:
     journal.enter_track(run, Track.ROLLBACK, way="blue-prime", from_step="bake", reason="slow")
     saw(journal, run, "assess", "on the second")
     saw(journal, run, "assess", "again on the second")
-    journal.enter_track(run, Track.UPGRADE, way="forward", from_step="bake", reason="mended")
+    journal.enter_track(run, Track.UPGRADE, way="forward", from_step="bake", reason="repaired")
     assert of(journal, run, "assess") == [
         ["on the first"],
         ["on the second", "again on the second"],

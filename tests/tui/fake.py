@@ -89,7 +89,7 @@ class FakeRun:
     seen: dict[str, list[Evidence]] = field(default_factory=dict)
     offered: list[Branch] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
-    mends: list[Offer] = field(default_factory=list)
+    on_offer: list[Offer] = field(default_factory=list)
     measured: Mapping[tuple[str, str | None], Sequence[float | None]] = field(default_factory=dict)
     writable: bool = True
     holder: Holder | None = None
@@ -244,7 +244,7 @@ class FakeRun:
         return self._busy
 
     async def preview(self, step: str) -> Preview:
-        for offer in self.mends:
+        for offer in self.on_offer:
             if offer.key == step:
                 return Preview(step, offer.gates, offer.effects, offer.note, where=offer.where)
         script = next(script for script in self.scripts if script.key == step)
@@ -290,18 +290,18 @@ class FakeRun:
             self.history.append(Event(len(self.history) + 1, "k2f9qa", NOW, kind, text))
         self._version += 1
 
-    async def remedies(self) -> list[Offer]:
-        return list(self.mends)
+    async def repairs(self) -> list[Offer]:
+        return list(self.on_offer)
 
-    async def mend(self, key: str, decide: Decide) -> Status:
-        self.calls.append(("mend", key))
-        offer = next(offer for offer in self.mends if offer.key == key)
+    async def repair(self, key: str, decide: Decide) -> Status:
+        self.calls.append(("repair", key))
+        offer = next(offer for offer in self.on_offer if offer.key == key)
         for gate in offer.gates:
             self.answers.append(await decide(gate))
             if self.answers[-1] is None:
                 return Status.READY
         if self.outcome is Status.SUCCEEDED:
-            self.mends = [offer for offer in self.mends if offer.key != key]
+            self.on_offer = [offer for offer in self.on_offer if offer.key != key]
         self.touch()
         return self.outcome
 

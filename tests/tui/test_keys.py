@@ -10,7 +10,7 @@ from tui import keys
 from tui.screens.branch import BranchScreen
 from tui.screens.help import PLACES, HelpScreen
 from tui.screens.log import LogScreen
-from tui.screens.remedies import RemediesScreen
+from tui.screens.repairs import RepairsScreen
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
@@ -22,7 +22,7 @@ SCREENS = {
         RunsScreen,
         ResumeScreen,
         BranchScreen,
-        RemediesScreen,
+        RepairsScreen,
         LogScreen,
         HelpScreen,
     )

@@ -141,7 +141,7 @@ async def test_a_watcher_sees_everything_and_acts_on_nothing() -> None:
             await pilot.press(key)
             await sees(pilot, f"{key} {name}: watching only; mira on db-ops-3")
         assert all(dim(pilot, name) for name in ("advance", "retry"))
-        assert not any(dim(pilot, name) for name in ("branch", "remedies", "log", "help", "leave"))
+        assert not any(dim(pilot, name) for name in ("branch", "repairs", "log", "help", "leave"))
         assert not model.called("note")
         assert not model.called("advance")
         assert isinstance(pilot.app.screen, RunScreen)

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tests.tui import scenes, trouble
 from tests.tui.conftest import Before, enter_run, sees, still, until
 from tests.tui.fake import FakeRun
-from tests.tui.test_remedies import BY_HAND, GIVE_UP, RECOPY, offering
+from tests.tui.test_repairs import BY_HAND, GIVE_UP, RECOPY, offering
 from tui.screens.resume import ResumeScreen
 
 SIZES = [(80, 24), (160, 48)]
@@ -193,7 +193,7 @@ def test_too_small(snap_compare: Compare) -> None:
 
 
 @on_both_sizes
-def test_remedies(snap_compare: Compare, size: tuple[int, int]) -> None:
+def test_repairs(snap_compare: Compare, size: tuple[int, int]) -> None:
     model = offering(RECOPY, GIVE_UP, BY_HAND)
     app = scenes.app(model, at="k2f9qa")
     before = going("m", until=("Give up public.items",))

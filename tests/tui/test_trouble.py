@@ -148,14 +148,14 @@ async def test_the_preflights_counts_stand_beside_it() -> None:
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
-async def test_each_block_of_the_preflight_stands_with_its_remedy(size: tuple[int, int]) -> None:
+async def test_each_block_of_the_preflight_stands_with_its_repair(size: tuple[int, int]) -> None:
     model = scenes.before_switchover()
     rows = [
-        {"level": "pass", "subject": "orders", "text": "available", "remedy": "", "accepted": ""},
-        {"level": "warn", "subject": "reports", "text": "9 sessions.", "remedy": "Name it.",
+        {"level": "pass", "subject": "orders", "text": "available", "repair": "", "accepted": ""},
+        {"level": "warn", "subject": "reports", "text": "9 sessions.", "repair": "Name it.",
          "accepted": "acknowledged in the plan"},
         {"level": "block", "subject": "shop/public.log", "text": "it has no primary key.",
-         "remedy": "ALTER TABLE log ADD PRIMARY KEY (id);", "accepted": ""},
+         "repair": "ALTER TABLE log ADD PRIMARY KEY (id);", "accepted": ""},
     ]  # fmt: skip
     model.seen["preflight"] = [
         Evidence(8, "k2f9qa", 1, "preflight", "preflight.result", "block: twice", None, ago(900)),

@@ -1,4 +1,4 @@
-"""What ends the protection, each as it comes in the wild: how it is planted, said, and mended."""
+"""What ends the protection, each as it comes in the wild: how it is planted, said, and repaired."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Act = Callable[[Held], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Plant:
-    """One cause. `words` are the parts that its reasons have; `mend` None: it is for good."""
+    """One cause. `words` are the parts that its reasons have; `repair` None: it is for good."""
 
     name: str
     act: Act
     words: tuple[str, ...]
-    mend: Act | None
+    repair: Act | None
     ready: Act | None = None
     """What must be so before it, and turns nothing."""
 

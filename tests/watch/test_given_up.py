@@ -82,7 +82,7 @@ async def run(held: Held, step: Step) -> Status:
 
 
 @pytest.mark.parametrize("lock_roles", [True, False])
-async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_there(
+async def test_it_is_told_of_and_closed_by_a_repair_under_the_sessions_that_write_there(
     held: Held, lock_roles: bool
 ) -> None:
     # All of the server's, as on a cluster: one that stays writable is not closed.
@@ -103,15 +103,15 @@ async def test_it_is_told_of_and_closed_by_a_mend_under_the_sessions_that_write_
         said = held.board.returned
         assert said is not None
         assert "orders (new blue), which was given up, answers again, and is open" in said.words
-        assert f"blueprime mend {RUN} all" in said.words
+        assert f"blueprime repair {RUN} all" in said.words
         assert any("answers again" in e.text for e in held.journal.evidences(RUN, "monitor"))
         await held.until(lambda: view(held).given_up, "the list of clusters says so, too")
         assert not view(held).frozen, "nobody has closed it"
 
         offered = Offered()
         await returned.offer(held.context, offered)
-        (mend,) = offered.remedies
-        assert await run(held, mend) is Status.SUCCEEDED
+        (repair,) = offered.repairs
+        assert await run(held, repair) is Status.SUCCEEDED
         with pytest.raises(psycopg.OperationalError):
             inside.execute("INSERT INTO public.customer (id) VALUES (4711)")
         if lock_roles:

@@ -17,8 +17,8 @@ from runbook.procedure.runner import Runner
 from runbook.proofs import diverged
 from runbook.protection import assess
 from runbook.repair import offered
+from runbook.repair.contract import Place, Repair
 from runbook.repair.give_up import GiveUp
-from runbook.repair.remedy import Place, Remedy
 from state.enums import Status
 from tests.watch.held import RUN, Clusters, Held, HeldWorld, _only, unwatched
 
@@ -57,8 +57,8 @@ async def yes(gate: Gate) -> str | None:
     return gate.must_type or "yes"
 
 
-def mending(held: Held) -> Runner:
-    """Return what performs mends, beside the watch and on connections of its own."""
+def repairing(held: Held) -> Runner:
+    """Return what performs repairs, beside the watch and on connections of its own."""
 
     async def tagged(_: object) -> dict[str, Any]:
         return {}
@@ -71,12 +71,12 @@ def mending(held: Held) -> Runner:
     return Runner(context, held.journal, who="ada", notice=lambda *_, **__: None)
 
 
-async def next_of(held: Held, runner: Runner) -> Remedy | None:
-    """Return the first mend that is offered, but for those that give something up."""
+async def next_of(held: Held, runner: Runner) -> Repair | None:
+    """Return the first repair that is offered, but for those that give something up."""
     found = await offered.offered(runner.context, held.journal)
     made = [
         each
-        for each in found.remedies
+        for each in found.repairs
         if not isinstance(each, GiveUp) and each.place is not Place.ACCEPTED
     ]
     return made[0] if made else None
@@ -111,7 +111,7 @@ async def held(  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.chaos
-async def test_each_mend_that_is_offered_in_turn_brings_equal_rows_and_the_protection_back(
+async def test_each_repair_that_is_offered_in_turn_brings_equal_rows_and_the_protection_back(
     held: Held,
 ) -> None:
     await held.new(FILLED, "INSERT INTO public.of_p VALUES (1, 1)")
@@ -120,20 +120,20 @@ async def test_each_mend_that_is_offered_in_turn_brings_equal_rows_and_the_prote
     await held.new(ANEW, *LATER)
     await held.until(lambda: diverged.former(held.context), "it is told to be made anew")
     await held.says("public.p")
-    runner = mending(held)
+    runner = repairing(held)
     done: list[str] = []
-    while (remedy := await next_of(held, runner)) is not None:
-        assert remedy.key not in done, done
-        done.append(remedy.key)
-        held.journal.evidence(RUN, remedy.key, "", key=remedy.key, value=remedy.as_json())
-        status = await runner.run_step(remedy, yes)
+    while (repair := await next_of(held, runner)) is not None:
+        assert repair.key not in done, done
+        done.append(repair.key)
+        held.journal.evidence(RUN, repair.key, "", key=repair.key, value=repair.as_json())
+        status = await runner.run_step(repair, yes)
         last = held.journal.attempts(RUN)[-1]
-        assert status is Status.SUCCEEDED, (remedy.key, last.message)
+        assert status is Status.SUCCEEDED, (repair.key, last.message)
     for table in ("public.p", "public.of_p", "public.customer"):
         assert rows(held, 16, table) == rows(held, 18, table)
     await held.protected()
     await held.until(
         lambda: "a rollback now would lose nothing" in held.board.protection.text, "all is well"
     )
-    assert done[0].startswith("remedy/empty/"), done
-    assert done[-1].startswith("remedy/recopy/"), done
+    assert done[0].startswith("repair/empty/"), done
+    assert done[-1].startswith("repair/recopy/"), done

@@ -1,4 +1,4 @@
-"""Each cause turns the verdict, with its reason; what mends it turns it back."""
+"""Each cause turns the verdict, with its reason; what repairs it turns it back."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.watch.causes import FINAL, PLANTS, Plant, _let_go, _stand_still
 from tests.watch.held import LIMIT_S, RUN, Held
 
 
-async def test_each_cause_turns_it_and_what_mends_it_turns_it_back(held: Held) -> None:
+async def test_each_cause_turns_it_and_what_repairs_it_turns_it_back(held: Held) -> None:
     for plant in PLANTS:
         if plant.ready is not None:
             await plant.ready(held)
         await plant.act(held)
         await held.says(*plant.words)
-        assert plant.mend is not None
-        await plant.mend(held)
+        assert plant.repair is not None
+        await plant.repair(held)
         await held.protected()
     assert held.board.alarms == ()
     said = held.verdicts()
@@ -91,7 +91,7 @@ async def test_nothing_is_said_of_workers_that_come_back_nor_of_load(
     assert held.board.strays_since is not None
 
 
-async def test_drift_is_kept_as_data_and_goes_when_it_is_mended(held: Held) -> None:
+async def test_drift_is_kept_as_data_and_goes_when_it_is_repaired(held: Held) -> None:
     await held.new(
         "ALTER TABLE public.customer ALTER city TYPE text",
         "ALTER TYPE public.mood ADD VALUE 'so so'",

@@ -60,7 +60,7 @@ for command in (
     procedure_commands.watch,
     procedure_commands.auto,
     procedure_commands.compare,
-    procedure_commands.mend,
+    procedure_commands.repair,
     journal_commands.handover,
     journal_commands.accept,
     journal_commands.adopt,

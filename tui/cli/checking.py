@@ -77,18 +77,18 @@ def _print(group: Sequence[Result]) -> None:
     if len(group) == 1:
         click.echo(f"{sign} {first.subject}: {first.text}")
         click.echo(f"          why: {first.why}")
-        _print_mend(first, "          ")
+        _print_repair(first, "          ")
         return
     click.echo(f"{sign} {first.key}: {len(group)} found")
     click.echo(f"          why: {first.why}")
     for result in group[:SHOWN]:
         click.echo(f"        · {result.subject}: {result.text}")
-        _print_mend(result, "            ")
+        _print_repair(result, "            ")
     if len(group) > SHOWN:
         click.echo(f"          and {len(group) - SHOWN} more, which --json prints too")
 
 
-def _print_mend(result: Result, indent: str) -> None:
+def _print_repair(result: Result, indent: str) -> None:
     if result.accepted:
         click.echo(f"{indent}{result.accepted}")
         return

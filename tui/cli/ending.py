@@ -53,7 +53,7 @@ class Ending:
         entry = checklist.current.entry
         steps = {step.key: step for step in steps_of(entry.track, session.plan, entry.way)}
         lines = checklist.current.lines
-        done = [line.step for line in lines if line.status.done and not line.remedy]
+        done = [line.step for line in lines if line.status.done and not line.repair]
         resting = bool(done) and steps[done[-1]].rests
         return cls(
             run=session.run,
@@ -163,7 +163,7 @@ class Ending:
     def say_what_failed(self) -> None:
         """Print the step that did not succeed, with what is now true and what to do."""
         for line in self.checklist.current.lines:
-            if line.remedy:
+            if line.repair:
                 continue
             if line.attempt is not None and line.status.ended and not line.status.done:
                 sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")

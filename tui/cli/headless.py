@@ -12,7 +12,7 @@ from functools import partial
 from runbook.base.offer import Pending
 from runbook.failures import Answer
 from runbook.procedure.runner import Decide
-from runbook.repair.remedy import is_remedy
+from runbook.repair.contract import is_repair
 from runbook.session import Session
 from state.enums import Result, Status, Track
 from state.errors import JournalUnusable
@@ -26,7 +26,7 @@ from tui.cli.outlet import Outlet
 EVENT_EVERY_S = 0.2
 
 LAST_WORD_S = 20.0
-"""How long the end of a run or a mend waits for a look at protection."""
+"""How long the end of a run or a repair waits for a look at protection."""
 
 PASSING = frozenset({"wait", "evidence"})
 """Kinds of events that a slow reader may miss: the journal has them."""
@@ -152,8 +152,8 @@ class Unknowns:
 
     async def may_go_on(self) -> bool:
         """Decide what can be decided of the unknown changes; return whether all of them could."""
-        # A mend that is unknown holds up no step: a person looks at it on the resume screen.
-        found = [each for each in await self._session.findings() if not is_remedy(each.step)]
+        # A repair that is unknown holds up no step: a person looks at it on the resume screen.
+        found = [each for each in await self._session.findings() if not is_repair(each.step)]
         if not found or any(pending.effect.key in self._tried for pending in found):
             return False
         if not all(self._conclusive(pending) for pending in found):

@@ -1,4 +1,4 @@
-"""The commands that begin a run, go on with it, watch it and mend what it needs."""
+"""The commands that begin a run, go on with it, watch it and repair what it needs."""
 
 from __future__ import annotations
 
@@ -237,10 +237,10 @@ def compare(
 @click.option("--yes", is_flag=True, help="Pass its gates, typed confirmations included.")
 @click.option("--json", "as_json", is_flag=True)
 @in_words
-def mend(run: str, key: str, yes: bool, as_json: bool) -> None:
-    """List the mends offered for RUN, or perform the one with KEY (all: each that asks nothing)."""
-    from tui.cli import mending
+def repair(run: str, key: str, yes: bool, as_json: bool) -> None:
+    """List the repairs offered for RUN, or perform one by KEY (all: each that asks nothing)."""
+    from tui.cli import repairs
 
     if key:
-        raise SystemExit(run_async(mending.mend(run, key, yes=yes, as_json=as_json)))
-    raise SystemExit(run_async(mending.list_remedies(run, as_json=as_json)))
+        raise SystemExit(run_async(repairs.repair(run, key, yes=yes, as_json=as_json)))
+    raise SystemExit(run_async(repairs.list_repairs(run, as_json=as_json)))

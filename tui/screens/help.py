@@ -18,7 +18,7 @@ PLACES = {
     "runs": "The list of runs",
     "resume": "Coming back to a run",
     "branch": "The ways off a track",
-    "remedies": "The mends that are offered",
+    "repairs": "The repairs that are offered",
     "log": "The journal",
 }
 
@@ -36,7 +36,7 @@ WORDS = (
     ("forward", "to new blue again, after a rollback that was protected in its turn"),
     ("finalize", "the end of that way: the old version serves for good"),
     ("effect", "one change to the world: one API call, one SQL change"),
-    ("remedy", "a mend beside the track, offered by what was seen and performed as any step"),
+    ("repair", "a repair beside the track, offered by what was seen and performed as any step"),
     ("evidence", "what was seen, with the time, kept in the journal"),
 )
 

@@ -28,7 +28,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.log import LogScreen
 from tui.screens.looking import stamp_of
 from tui.screens.note import NoteDialog
-from tui.screens.remedies import RemediesScreen
+from tui.screens.repairs import RepairsScreen
 from tui.screens.run_state import RunState
 from tui.snapshot import Snapshot, fresh_limit, take
 from tui.widgets.checklist import ChecklistPane
@@ -224,8 +224,8 @@ class RunScreen(RunState):
     def action_branch(self) -> None:
         self.face.push_screen(BranchScreen(self.model))
 
-    def action_remedies(self) -> None:
-        self.face.push_screen(RemediesScreen(self.model))
+    def action_repairs(self) -> None:
+        self.face.push_screen(RepairsScreen(self.model))
 
     def action_log(self) -> None:
         self.face.push_screen(LogScreen(self.model))

@@ -126,7 +126,7 @@ class RunState(LookingScreen):
         acts = action in ("advance", "retry", "note", "stop_waiting")
         if acts and (why := self.watched(self.model)):
             return why
-        if checklist is None and action in ("advance", "retry", "branch", "note", "remedies"):
+        if checklist is None and action in ("advance", "retry", "branch", "note", "repairs"):
             return "the run is still being read"
         if checklist is None:
             return ""

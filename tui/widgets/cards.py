@@ -1,4 +1,4 @@
-"""A pane of cards, one of which is selected: ways from a track, or remedies that are offered."""
+"""A pane of cards, one of which is selected: ways from a track, or repairs that are offered."""
 
 from __future__ import annotations
 

@@ -106,5 +106,5 @@ def _why(before: Subscription | None, now: Subscription | None) -> str:
     if before is not None and now.apply_error_count is not None:
         failed = now.apply_error_count - (before.apply_error_count or 0)
     if failed > 0 or now.worker_pid is None:
-        return "apply fails, or its worker does not run: see what mend offers, and its log"
+        return "apply fails, or its worker does not run: see what repair offers, and its log"
     return "it is behind"

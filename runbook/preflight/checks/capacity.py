@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from runbook.amounts import counted, sized
 from runbook.postgres import catalog
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.preflight.survey import Survey, settings
@@ -133,7 +133,7 @@ async def kept_wal(look: Survey) -> AsyncIterator[Result]:
             f"The {slot.slot_type} slot keeps {kept} of WAL ({slot.wal_status}).",
             "Let its reader catch up, or, if nobody needs it: "
             f"SELECT pg_drop_replication_slot('{slot.name}');",
-            fix=None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),
+            fix=None if slot.active else Fix(FixKind.DROP_SLOT, "", (slot.name,)),
         )
     if not heavy:
         yield passed(

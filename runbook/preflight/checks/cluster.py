@@ -326,7 +326,7 @@ _IN_FLIGHT_SENT = {13: 21, 14: 18, 15: 13, 16: 9, 17: 5}
 slot was made are decoded in full (PostgreSQL's release notes of May 2025)."""
 
 _SENDS_ON = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
-"""Major -> the first minor without what that mend brought: a walsender that fails for good with
+"""Major -> the first minor without what that repair brought: a walsender that fails for good with
 `invalid memory alloc request size` (PostgreSQL's release notes of August 2025, commit d87d07b)."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.postgres import catalog, preflight_queries
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Level, Result, block, passed, unknown, warn
@@ -63,7 +63,7 @@ async def named(look: Survey) -> AsyncIterator[Result]:
                     subject,
                     f"The extension {name} {asked}.",
                     f"In database {database}: DROP EXTENSION {quoted(name)};",
-                    fix=Fix(Mend.DROP_EXTENSION, database, (name,)),
+                    fix=Fix(FixKind.DROP_EXTENSION, database, (name,)),
                     survives=survives,
                 )
             elif name in _TOLD:
@@ -95,7 +95,7 @@ async def owned_tables(look: Survey) -> AsyncIterator[Result]:
             "published, its UPDATE and DELETE fail on production.",
             f"In database {database}: ALTER TABLE {table} REPLICA IDENTITY FULL; or drop the "
             "extension.",
-            fix=Fix(Mend.IDENTITY_FULL, database, (table.schema, table.name)),
+            fix=Fix(FixKind.IDENTITY_FULL, database, (table.schema, table.name)),
         )
 
     async for result in each(
@@ -118,7 +118,7 @@ async def pg_repack(look: Survey) -> AsyncIterator[Result]:
             f"pid {session.pid}",
             f"pg_repack is at work in database {session.database}.",
             f"Let it end, or: SELECT pg_terminate_backend({session.pid}); and clean up after it.",
-            fix=Fix(Mend.TERMINATE, "", names),
+            fix=Fix(FixKind.TERMINATE, "", names),
         )
 
     def say(database: str, table: catalog.Table) -> Result:

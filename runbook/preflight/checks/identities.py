@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from runbook.amounts import counted, sized
 from runbook.aws.versions import numbers
 from runbook.postgres import catalog, preflight_queries
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, warn
@@ -66,8 +66,8 @@ def _size(rows: int | None, size_bytes: int | None) -> str:
 def _fix(database: str, table: catalog.TableWithoutIdentity) -> Fix | None:
     names = (table.schema, table.name)
     if table.index:
-        return Fix(Mend.IDENTITY_INDEX, database, (*names, table.index))
-    return Fix(Mend.IDENTITY_FULL, database, names) if table.full_possible else None
+        return Fix(FixKind.IDENTITY_INDEX, database, (*names, table.index))
+    return Fix(FixKind.IDENTITY_FULL, database, names) if table.full_possible else None
 
 
 def _identify(database: str, table: catalog.TableWithoutIdentity) -> str:
@@ -104,7 +104,7 @@ async def equality(look: Survey) -> AsyncIterator[Result]:
             f"{database}/{table.schema}.{table.name}",
             f"REPLICA IDENTITY FULL, and no equality for: {', '.join(table.columns)}.",
             f"In database {database}: {add}ALTER TABLE {table} REPLICA IDENTITY DEFAULT;",
-            fix=Fix(Mend.IDENTITY_DEFAULT, database, names) if table.keyed else None,
+            fix=Fix(FixKind.IDENTITY_DEFAULT, database, names) if table.keyed else None,
         )
 
     async for result in each(

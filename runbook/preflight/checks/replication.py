@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from runbook.ownership.aws_names import Owner, of_aws, owner
 from runbook.postgres import catalog
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown
@@ -20,7 +20,7 @@ async def _owner(look: Survey, name: str) -> Owner | None:
 
 
 def _block(subject: str, text: str, whose: Owner | None, remedy: str, fix: Fix | None) -> Result:
-    """Return the block; of an object that somebody needs, whose it is, and no mend."""
+    """Return the block; of an object that somebody needs, whose it is, and no repair."""
     if whose is None:
         return block(subject, text, remedy, fix=fix)
     return block(subject, f"{text} {whose.words[0].upper()}{whose.words[1:]}.", whose.todo)
@@ -46,7 +46,7 @@ async def publications(look: Survey) -> AsyncIterator[Result]:
                 await _owner(look, publication.name),
                 f"If nobody needs it, in database {database}: "
                 f"DROP PUBLICATION {quoted(publication.name)};",
-                Fix(Mend.DROP_PUBLICATION, database, (publication.name,)),
+                Fix(FixKind.DROP_PUBLICATION, database, (publication.name,)),
             )
     if clear:
         yield passed(look.plan.cluster.identifier, "no publications")
@@ -63,7 +63,7 @@ async def subscriptions(look: Survey) -> AsyncIterator[Result]:
             await _owner(look, each.name),
             f"If nobody needs it, in database {each.database}: "
             f"DROP SUBSCRIPTION {quoted(each.name)};",
-            Fix(Mend.DROP_SUBSCRIPTION, each.database, (each.name,)),
+            Fix(FixKind.DROP_SUBSCRIPTION, each.database, (each.name,)),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no subscriptions")
@@ -91,7 +91,7 @@ async def slots(look: Survey) -> AsyncIterator[Result]:
             "Stop its reader (CDC, DMS, Debezium), then: "
             f"SELECT pg_drop_replication_slot('{slot.name}');",
             # One that is read now is not abandoned: its reader is to be stopped by a person.
-            None if slot.active else Fix(Mend.DROP_SLOT, "", (slot.name,)),
+            None if slot.active else Fix(FixKind.DROP_SLOT, "", (slot.name,)),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no logical slots")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from runbook.amounts import counted, some
 from runbook.postgres import catalog, preflight_queries
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, unknown, warn
@@ -29,7 +29,7 @@ async def triggers(look: Survey) -> AsyncIterator[Result]:
         word = "ALWAYS" if trigger.enabled == "A" else "REPLICA"
         text = f"Its trigger {trigger.trigger} is ENABLE {word} and calls {trigger.function}."
         plain = f"ALTER TABLE {trigger} ENABLE TRIGGER {quoted(trigger.trigger)};"
-        fix = Fix(Mend.PLAIN_TRIGGER, database, (trigger.schema, trigger.name, trigger.trigger))
+        fix = Fix(FixKind.PLAIN_TRIGGER, database, (trigger.schema, trigger.name, trigger.trigger))
         if not trigger.unqualified:
             return warn(subject, text, f"If it is not meant for replicas: {plain}", fix=fix)
         return block(

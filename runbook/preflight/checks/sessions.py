@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from runbook.postgres import catalog
 from runbook.postgres.connect import APPLICATION_NAME
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed, warn
 from runbook.preflight.survey import LONG_S, Survey, long_transactions
@@ -28,7 +28,7 @@ async def prepared(look: Survey) -> AsyncIterator[Result]:
             each.gid,
             f"Prepared in database {each.database} by {each.owner}, {each.age_s:.0f} s ago.",
             f"In database {each.database}: COMMIT PREPARED '{gid}'; or ROLLBACK PREPARED '{gid}';",
-            fix=Fix(Mend.ROLL_BACK_PREPARED, each.database, (each.gid,)),
+            fix=Fix(FixKind.ROLL_BACK_PREPARED, each.database, (each.gid,)),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no prepared transactions")
@@ -59,7 +59,7 @@ async def long(look: Survey) -> AsyncIterator[Result]:
             else f"Let it end, or: SELECT pg_terminate_backend({each.pid});",
             fix=None
             if ours
-            else Fix(Mend.TERMINATE, "", (str(each.pid), each.backend_start.isoformat())),
+            else Fix(FixKind.TERMINATE, "", (str(each.pid), each.backend_start.isoformat())),
         )
     if not found:
         yield passed(look.plan.cluster.identifier, f"no transaction open for {LONG_S:.0f} s")

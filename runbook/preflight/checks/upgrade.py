@@ -63,7 +63,7 @@ async def upgrade_objects(look: Survey) -> AsyncIterator[Result]:
 
 
 def _refused(found: RefusedObject) -> tuple[str, str]:
-    """Return why an object does not survive an upgrade, and the SQL that mends it."""
+    """Return why an object does not survive an upgrade, and the SQL that repairs it."""
     gone = f"from {found.since} on"
     match found.kind:
         case "view":

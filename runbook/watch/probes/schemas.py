@@ -97,7 +97,7 @@ class SchemasProbe:
 def latest(context: RunContext, own: ProbeResult) -> ProbeResult:
     """Return the later of the watch's comparison and a step's own (the fact `schema`).
 
-    A later look of the watch that failed is not mended by an earlier good one, nor by one that a
+    A later look of the watch that failed is not repaired by an earlier good one, nor by one that a
     clock set back has put into the future.
     """
     kept = context.fact("schema")

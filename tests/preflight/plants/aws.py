@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbook.aws.scaling import Scaling
-from runbook.postgres.fix import Mend
+from runbook.postgres.fix import FixKind
 from runbook.preflight.checks import account, capacity, cluster, parameters
 from tests.preflight.plants.planting import (
     BLOCK,
@@ -76,7 +76,7 @@ PLANTS: tuple[Planted, ...] = (
         "orders",
         aws=cluster_has(version="16.9"),
         says="invalid memory alloc request size",
-        note="the mend of the one fault brought the other",
+        note="the repair of the one fault brought the other",
     ),
     Planted(
         cluster.slot_race,
@@ -170,6 +170,6 @@ PLANTS: tuple[Planted, ...] = (
         "heavy",
         sql=("SELECT pg_create_logical_replication_slot('heavy', 'pgoutput')",),
         patches=((capacity, "_MUCH_WAL_BYTES", 0),),
-        mend=Mend.DROP_SLOT,
+        repair=FixKind.DROP_SLOT,
     ),
 )

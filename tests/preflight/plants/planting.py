@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from rehearsal.aws.models import Cluster
 from runbook.aws import AccessDenied
 from runbook.aws.rds import Quota, Rds
-from runbook.postgres.fix import Mend
+from runbook.postgres.fix import FixKind
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Plant, Site
@@ -46,7 +46,7 @@ class Planted:
     plan_before: Changes = field(default_factory=dict)
     patches: tuple[tuple[Any, str, Any], ...] = ()
     """Thresholds brought within reach, from the beginning."""
-    mend: Mend | None = None
+    kind: FixKind | None = None
     says: str = ""
     """Words that the text must hold."""
     note: str = ""

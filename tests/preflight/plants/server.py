@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.postgres.fix import Mend
+from runbook.postgres.fix import FixKind
 from runbook.preflight.checks import database_roles, extensions, reachability, unreplicated
 from tests.preflight.plants.planting import (
     BLOCK,
@@ -72,7 +72,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         "{db}/pglogical",
         sql=named_extension("pglogical"),
-        mend=Mend.DROP_EXTENSION,
+        repair=FixKind.DROP_EXTENSION,
     ),
     Planted(extensions.named, WARN, "{db}/pg_cron", sql=named_extension("pg_cron")),
     Planted(
@@ -88,7 +88,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.loose",
         before=("CREATE TABLE loose (id int)",),
         sql=("ALTER EXTENSION plpgsql ADD TABLE loose",),
-        mend=Mend.IDENTITY_FULL,
+        repair=FixKind.IDENTITY_FULL,
     ),
     Planted(
         extensions.pg_repack,
@@ -102,7 +102,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         "",
         held=session("postgres", "pg_repack"),
-        mend=Mend.TERMINATE,
+        repair=FixKind.TERMINATE,
         says="at work",
     ),
     Planted(

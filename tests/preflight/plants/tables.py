@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.postgres.fix import Mend
+from runbook.postgres.fix import FixKind
 from runbook.preflight import survey
 from runbook.preflight.checks import functions, identities, replication, schema, sessions, upgrade
 from tests.preflight.plants.planting import (
@@ -22,7 +22,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         '{db}/mine "1"',
         sql=('CREATE PUBLICATION "mine ""1""" FOR ALL TABLES',),
-        mend=Mend.DROP_PUBLICATION,
+        repair=FixKind.DROP_PUBLICATION,
     ),
     Planted(
         replication.subscriptions,
@@ -32,16 +32,18 @@ PLANTS: tuple[Planted, ...] = (
             "CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 password=hunter2' PUBLICATION p"
             " WITH (connect = false, slot_name = NONE)",
         ),
-        mend=Mend.DROP_SUBSCRIPTION,
+        repair=FixKind.DROP_SUBSCRIPTION,
     ),
     Planted(
         replication.slots,
         BLOCK,
         "debezium",
         sql=("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')",),
-        mend=Mend.DROP_SLOT,
+        repair=FixKind.DROP_SLOT,
     ),
-    Planted(sessions.prepared, BLOCK, "it's held", held=prepared, mend=Mend.ROLL_BACK_PREPARED),
+    Planted(
+        sessions.prepared, BLOCK, "it's held", held=prepared, repair=FixKind.ROLL_BACK_PREPARED
+    ),
     Planted(
         sessions.long,
         WARN,
@@ -49,7 +51,7 @@ PLANTS: tuple[Planted, ...] = (
         held=session(begin=True),
         aws=lambda site: setattr(survey, "LONG_S", 0.0),
         patches=((survey, "LONG_S", 30.0),),
-        mend=Mend.TERMINATE,
+        repair=FixKind.TERMINATE,
         says="idle in transaction",
     ),
     Planted(
@@ -57,7 +59,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         '{db}/public.no "key" 100%',
         sql=('CREATE TABLE "no ""key"" 100%" (note text)',),
-        mend=Mend.IDENTITY_FULL,
+        repair=FixKind.IDENTITY_FULL,
     ),
     Planted(
         identities.identity,
@@ -72,7 +74,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.late",
         before=("CREATE TABLE late (id int PRIMARY KEY)",),
         sql=("ALTER TABLE late REPLICA IDENTITY NOTHING",),
-        mend=Mend.IDENTITY_INDEX,
+        repair=FixKind.IDENTITY_INDEX,
     ),
     Planted(
         identities.identity,
@@ -83,7 +85,7 @@ PLANTS: tuple[Planted, ...] = (
             'ALTER TABLE "slot order" DROP CONSTRAINT "slot order_pkey",'
             " ADD PRIMARY KEY (position) DEFERRABLE INITIALLY DEFERRED",
         ),
-        mend=Mend.IDENTITY_FULL,
+        repair=FixKind.IDENTITY_FULL,
         says="DEFERRABLE",
         note="a key that is checked at commit",
     ),
@@ -104,7 +106,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.Geo",
         before=('CREATE TABLE "Geo" (id int PRIMARY KEY, spot point, raw json)',),
         sql=('ALTER TABLE "Geo" REPLICA IDENTITY FULL',),
-        mend=Mend.IDENTITY_DEFAULT,
+        repair=FixKind.IDENTITY_DEFAULT,
         says="spot, raw",
     ),
     Planted(
@@ -161,7 +163,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.fired",
         before=FIRED,
         sql=trigger("INSERT INTO public.audit VALUES (NEW.id);"),
-        mend=Mend.PLAIN_TRIGGER,
+        repair=FixKind.PLAIN_TRIGGER,
     ),
     Planted(
         schema.triggers,
@@ -169,7 +171,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.fired",
         before=FIRED,
         sql=trigger("INSERT INTO audit VALUES (NEW.id);"),
-        mend=Mend.PLAIN_TRIGGER,
+        repair=FixKind.PLAIN_TRIGGER,
         says="audit",
     ),
     Planted(

@@ -84,7 +84,7 @@ class Workers:
             now=self._now,
             todo=(
                 f"The reason stands in the log of {where}, in the lines of the logical replication "
-                "worker: a conflict names table and key, a full disk the file. Mend it on "
+                "worker: a conflict names table and key, a full disk the file. Fix it on "
                 f"{self._subscriber.value} (a row in the way: SET default_transaction_read_only = "
                 "off, then DELETE it), and run the step again; or branch and stay on the new "
                 "version."

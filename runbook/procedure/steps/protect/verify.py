@@ -68,10 +68,10 @@ class VerifyProtection(Step):
                 f"{self.publisher.value} and {self.subscriber.value} differ in their schema: "
                 + "; ".join(each.words for each in differences[:5]),
                 now="The slots keep every write, but what the difference touches may not arrive.",
-                todo="A new database cannot be fed: give it up by name (m, or blueprime mend), "
+                todo="A new database cannot be fed: give it up by name (m, or blueprime repair), "
                 "then run the step again."
                 if whole
-                else f"Make the same change on {self.subscriber.value}, or m (blueprime mend) "
+                else f"Make the same change on {self.subscriber.value}, or m (blueprime repair) "
                 "does; then run the step again.",
             )
         if self.publisher is Role.NEW_BLUE:
@@ -105,7 +105,7 @@ def refuse_while_rows_differ(context: RunContext) -> None:
         raise StepFailed(
             f"The rows of {counted(len(left), 'table')} differ: {'; '.join(map(str, left[:5]))}.",
             now="New blue has every write. A rollback would lose what these tables lack.",
-            todo="Take the remedies that are offered (m, or blueprime mend): copy the differing "
+            todo="Take the repairs that are offered (m, or blueprime repair): copy the differing "
             "rows again, or give a table up by name; then run the step again.",
         )
 

@@ -123,8 +123,7 @@ class SequencesEffect(Effect):
                     f"{len(refused)} of {len(results)} sequences of {self._database} were not set, "
                     f"e.g. {refused[0].schema}.{refused[0].name}: {refused[0].reason}.",
                     now="The others are set. The applications are stopped.",
-                    todo=f"Mend what is named on {self._subscriber.value}, then run the step "
-                    "again.",
+                    todo=f"Fix what is named on {self._subscriber.value}, then run the step again.",
                 )
             return {"set": len(results)}
 
@@ -221,9 +220,9 @@ class Compare(Step):
                 f"{self.subscriber.value}: {names}.",
                 now=f"The applications are stopped; {self.publisher.value} has every write.",
                 todo=(
-                    "m (blueprime mend) offers to re-copy just the rows that differ, or to give a "
-                    "table up by name: then run the step again. Or let traffic in on "
-                    f"{self.publisher.value} again (leave this track), mend them there, and try "
+                    "m (blueprime repair) offers to re-copy just the rows that differ, or to give "
+                    "a table up by name: then run the step again. Or let traffic in on "
+                    f"{self.publisher.value} again (leave this track), repair them there, and try "
                     "again then."
                 ),
             )

@@ -93,7 +93,7 @@ class Assess(Step):
                 self.away,
                 self.to,
                 captured,
-                todo="Mend it first: m, or blueprime mend, shows what can be made alike; then run "
+                todo="Fix it first: m, or blueprime repair, shows what can be made alike; then run "
                 "the step again, which also lets you accept them by name.",
             )
         await keep_logins(context, watch, self.away)
@@ -122,7 +122,7 @@ class Assess(Step):
                     f"The subscription of database {database} on {self.to.value} is {state}.",
                     now=f"{serves(self.away)} as before. {self.to.value.capitalize()} does not "
                     "have every write.",
-                    todo="Take the way that finishes protecting first, or mend the subscription.",
+                    todo="Take the way that finishes protecting first, or repair the subscription.",
                 )
         watch.evidence("every subscription runs; draining inside the fence will lose nothing")
         if (context.fact("traffic") or {}).get("open", True):
@@ -148,7 +148,7 @@ class Assess(Step):
             raise Refused(
                 f"{self.to.value.capitalize()} cannot feed another cluster: {'; '.join(lacks)}.",
                 now=f"{serves(self.away)} as before.",
-                todo="Mend its parameter group and reboot it; or branch to the way that rolls back "
+                todo="Fix its parameter group and reboot it; or branch to the way that rolls back "
                 "for good, which needs no slot there.",
             )
 

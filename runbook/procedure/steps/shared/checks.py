@@ -150,7 +150,7 @@ async def _ask(context: RunContext, watch: Watch, results: Sequence[Result]) -> 
             f"{counted(len(asking), 'warning was', 'warnings were')} not accepted: "
             + _list(f"{result.subject}: {result.text}" for result in asking),
             now="Nothing was changed.",
-            todo="Mend them, or add them to acknowledge in the plan (e.g. "
+            todo="Fix them, or add them to acknowledge in the plan (e.g. "
             f'"{asking[0].name}"); then run the step again.',
         )
     watch.evidence(

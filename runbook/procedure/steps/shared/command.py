@@ -72,7 +72,7 @@ class CommandEffect(Effect):
             raise StepFailed(
                 f"The command {self._argv[0]} {_ending(process.returncode)}: {_last_words(tail)}.",
                 now="What it had done until then is not known here.",
-                todo="Mend the cause, then run the step again: the command is safe to repeat.",
+                todo="Fix the cause, then run the step again: the command is safe to repeat.",
             )
         return {"exit": 0}
 

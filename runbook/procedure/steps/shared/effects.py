@@ -52,7 +52,7 @@ def answered(title: str, on: Role) -> Iterator[None]:
         raise StepFailed(
             str(error),
             now=f"Nothing was changed on {on.value}.",
-            todo="Mend the connection, then run the step again.",
+            todo="Fix the connection, then run the step again.",
         ) from error
     except psycopg.Error as error:
         first = str(error).strip().partition("\n")[0]
@@ -62,10 +62,10 @@ def answered(title: str, on: Role) -> Iterator[None]:
         raise StepFailed(
             f"{title}: the server refused: {first} ({error.sqlstate}).",
             now="What was not committed before was rolled back.",
-            todo="It took longer than it may (of a mend: mend_s in the plan's limits), or somebody "
-            "cancelled it. See what holds it up, then run the step again."
+            todo="It took longer than it may (of a repair: repair_s in the plan's limits), or "
+            "somebody cancelled it. See what holds it up, then run the step again."
             if cancelled
-            else "Mend the cause, then run the step again.",
+            else "Fix the cause, then run the step again.",
         ) from error
 
 

@@ -96,8 +96,8 @@ class Deletion:
                 f"The deployment {found.identifier} {what}: it is {found.status}. "
                 f"{found.status_details}".rstrip(),
                 now="Nothing else was changed.",
-                todo="Look at its events in the console and mend what they name. Then run the step "
-                "again, which asks AWS once more.",
+                todo="Look at its events in the console and repair what they name. Then run the "
+                "step again, which asks AWS once more.",
             )
 
 
@@ -208,8 +208,8 @@ class AwaitGreen(Step):
                 raise StepFailed(
                     f"{each.identifier} of green is {each.status}.",
                     now="Blue serves as before.",
-                    todo="Look in the console why. If it is not mended there, branch to abort and "
-                    "start again; if it is, run the step again.",
+                    todo="Look in the console why. If it is not repaired there, branch to abort "
+                    "and start again; if it is, run the step again.",
                 )
         if not instances:
             return f"{name} has no instances"
@@ -237,5 +237,5 @@ def refuse_invalid(found: Deployment) -> None:
             f"The deployment {found.identifier} is {INVALID}: "
             f"{found.status_details.rstrip('.') or 'AWS gives no reason'}.",
             now="Blue serves as before. AWS does not switch over to this green.",
-            todo="Branch to abort, which deletes it; mend the cause, and start again.",
+            todo="Branch to abort, which deletes it; repair the cause, and start again.",
         )

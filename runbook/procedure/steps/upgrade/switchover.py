@@ -209,7 +209,7 @@ class Switchover(Step):
             )
         self._keep_returned(context, watch, found.status)
         again = (
-            "Mend the cause and run the step again, or branch to abort, which starts them."
+            "Fix the cause and run the step again, or branch to abort, which starts them."
             if found.status == AVAILABLE
             else "Branch to abort, which starts them and deletes green. Only if AWS shows the "
             "deployment as AVAILABLE again, run the step again instead."

@@ -72,7 +72,7 @@ class ValidateGreen(Step):
                     f"{identifier} of green is {instance.status} after its reboot.",
                     now="Green is not in use; blue serves.",
                     todo=f"Look at the values in {green.parameter_group}: AWS could not start with "
-                    "them. Mend them and reboot it in the console, then run the step again; or "
+                    "them. Fix them and reboot it in the console, then run the step again; or "
                     "branch to abort.",
                 )
             status = instance.status if instance else "not listed"
@@ -155,7 +155,7 @@ class AnalyzeEffect(Effect):
         with answered(self.title, Role.GREEN):
             async with self._context.connect(Role.GREEN, self._database) as connection:
                 done = await maintenance.analyze(
-                    connection, told, limit_s=self._context.plan.limits.mend_s
+                    connection, told, limit_s=self._context.plan.limits.repair_s
                 )
             return {"analyzed": len(done.done), "skipped": dict(done.skipped)}
 
@@ -173,7 +173,7 @@ async def _name_unanalyzed(context: RunContext, watch: Watch, database: str) -> 
     refused = dict.fromkeys(missing, "it has no statistics") | refused
     reasons = "; ".join(f"{table}: {why}" for table, why in refused.items())
     words = f"{counted(len(refused), 'table')} of {database} on green could not be analyzed: "
-    words += f"{reasons}. Mend what is named and ANALYZE them before the switchover: "
+    words += f"{reasons}. Fix what is named and ANALYZE them before the switchover: "
     words += "queries on them would be planned without what ANALYZE finds."
     watch.warning(words if refused else "", key=key)
 
@@ -250,7 +250,7 @@ class ReadyToSwitch(Step):
                 f"The deployment is {found.status}, but {found.status_details.rstrip('.')}.",
                 now="Blue serves as before. AWS's guardrails would refuse the switchover.",
                 todo="If green was only restarting, run the step again. Otherwise branch to abort, "
-                "which deletes green, and start again: a green that is degraded is not mended.",
+                "which deletes green, and start again: a green that is degraded is not repaired.",
             )
         watch.evidence(
             f"deployment {found.identifier} is {found.status} {found.status_details}".rstrip()
@@ -263,7 +263,7 @@ class ReadyToSwitch(Step):
             Role.BLUE,
             Role.GREEN,
             await context.databases(Role.GREEN),
-            todo="Mend it on green: m, or blueprime mend, shows what can be made alike; then run "
+            todo="Fix it on green: m, or blueprime repair, shows what can be made alike; then run "
             "the step again, which also lets you accept them by name.",
         )
         await _follows(context, watch)
@@ -282,7 +282,7 @@ class ReadyToSwitch(Step):
                     f"{role.value.capitalize()} is not ready: "
                     f"{'; '.join(late) or f'{cluster.identifier} has no instances'}.",
                     now="Nothing was asked of the applications. Blue serves as before.",
-                    todo="Mend it in the console, or wait; then run the step again. Or branch to "
+                    todo="Fix it in the console, or wait; then run the step again. Or branch to "
                     "abort.",
                 )
             watch.evidence(

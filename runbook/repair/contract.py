@@ -1,4 +1,4 @@
-"""The contract of a remedy: a step that is rebuilt from what the journal keeps under its key."""
+"""The contract of a repair: a step that is rebuilt from what the journal keeps under its key."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from runbook.base.context import RunContext
 from runbook.base.step import Risk, Step
 from runbook.postgres.statement import quoted
-from state.enums import REMEDY
+from state.enums import REPAIR
 
 SERVES_NOBODY = "Not needed: the cluster that it changes serves nobody."
 
 
 class Place(IntEnum):
-    """Where a remedy stands among those that are offered: what others rest on comes first."""
+    """Where a repair stands among those that are offered: what others rest on comes first."""
 
     NEEDED = 0
     """Roles, and functions that a column or a key may call."""
@@ -34,8 +34,8 @@ class Place(IntEnum):
 
 
 @dataclass
-class Remedy(Step):
-    """A mend of one object, taken where it is needed and performed as any step.
+class Repair(Step):
+    """A repair of one object, taken where it is needed and performed as any step.
 
     A subclass is a dataclass whose fields are JSON values: they are all that it is rebuilt from.
     It sets `what`, and in `__post_init__` key and title.
@@ -47,7 +47,7 @@ class Remedy(Step):
 
     def named(self, *names: str) -> None:
         """Take the key that names the object."""
-        self.key = f"{REMEDY}{self.what}/" + "/".join(names)
+        self.key = f"{REPAIR}{self.what}/" + "/".join(names)
 
     @property
     def place(self) -> Place:
@@ -63,9 +63,9 @@ class Remedy(Step):
         return True
 
 
-def is_remedy(step: str) -> bool:
-    """Return whether the key of a step is a remedy's."""
-    return step.startswith(REMEDY)
+def is_repair(step: str) -> bool:
+    """Return whether the key of a step is a repair's."""
+    return step.startswith(REPAIR)
 
 
 def of_database(database: str, schema: str, table: str) -> str:

@@ -9,7 +9,7 @@ from runbook.postgres.comparison.row_copy import Chosen
 from runbook.proofs import diverged
 from runbook.repair.recopy_rows import RowsEffect
 from runbook.watch.probes.schemas import SchemasProbe
-from tests.remedies.conftest import Bench, until, yes
+from tests.repair.conftest import Bench, until, yes
 
 MADE = "CREATE TABLE t (id int PRIMARY KEY, a int, b int)"
 FILLED = f"{MADE}; INSERT INTO t SELECT n, 1, 2 FROM generate_series(1, 100) AS n"
@@ -34,13 +34,13 @@ async def test_a_table_that_was_dropped_and_made_again_is_told_emptied_and_copie
     offer = await bench.offer("empty")
     assert "has made public.t anew" in offer.why
     assert [gate.must_type for gate in offer.gates] == ["public.t"]
-    await bench.mend("empty")
+    await bench.repair("empty")
     bench.settle()
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     left, right = bench.rows("t")
     assert left == right == [("(1000,8,8)",), ("(5,7,7)",)]
     assert await looked(bench) == []
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 def rows(bench: Bench, table: str) -> tuple[list[object], list[object]]:
@@ -67,21 +67,21 @@ async def test_what_changed_its_name_with_another_is_told_and_copied(
     bench.here(change)
     assert "t" in await looked(bench)
     assert rows(bench, "t")[0] != rows(bench, "t")[1]
-    for key in [key for key in await bench.offers() if key.startswith("remedy/recopy/")]:
-        assert (await bench.session.mend(key, yes)).done
+    for key in [key for key in await bench.offers() if key.startswith("repair/recopy/")]:
+        assert (await bench.session.repair(key, yes)).done
     for table in ("t", "twin"):
         left, right = rows(bench, table)
         assert left == right
     assert await looked(bench) == []
 
 
-async def test_a_new_table_that_a_mend_has_taken_in_is_not_told_anew(bench: Bench) -> None:
+async def test_a_new_table_that_a_repair_has_taken_in_is_not_told_anew(bench: Bench) -> None:
     bench.follow(prepare=f"{FILLED}; {OTHERS}")
     assert await looked(bench) == []
     # On the side that follows a number is taken: the new table gets another there.
     bench.there("SELECT lo_create(0)")
     bench.here("CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)")
-    await bench.mend("new-tables")
+    await bench.repair("new-tables")
     bench.settle()
     assert await looked(bench) == []
     bench.here("DROP TABLE late; CREATE TABLE late (id int PRIMARY KEY)")
@@ -106,8 +106,8 @@ async def test_a_table_made_anew_with_other_columns_is_emptied_before_all_else(
     assert await looked(bench) == []
     bench.here(ANEW)
     assert await looked(bench) == ["p"]
-    keys = [each.key for each in await bench.session.remedies() if each.key]
-    assert keys[0].startswith("remedy/empty/"), keys
+    keys = [each.key for each in await bench.session.repairs() if each.key]
+    assert keys[0].startswith("repair/empty/"), keys
 
 
 async def test_a_copy_that_leaves_rows_behind_fails_with_both_counts(
@@ -123,12 +123,12 @@ async def test_a_copy_that_leaves_rows_behind_fails_with_both_counts(
     bench.there("ALTER TABLE t DROP CONSTRAINT t_pkey, ALTER id DROP NOT NULL")
     bench.there("INSERT INTO t VALUES (NULL, 1, 1), (NULL, 2, 2)")
     bench.differ("t")
-    key = next(o.key for o in await bench.session.remedies() if "/recopy/" in o.key)
-    assert not (await bench.session.mend(key, yes)).done
+    key = next(o.key for o in await bench.session.repairs() if "/recopy/" in o.key)
+    assert not (await bench.session.repair(key, yes)).done
     message = bench.journal.attempts(bench.run)[-1].message
     assert "new blue has 100 rows, blue prime 102" in message
     assert [each.table for each in diverged.left(bench.context)] == ["t"]
-    # Nor does a look alone, which a mend of the schema takes for a comparison.
+    # Nor does a look alone, which a repair of the schema takes for a comparison.
     look = RowsEffect(bench.context, bench.sides, bench.database, "public", "t")
     assert (await look.probe()).answer is Answer.NO
     assert bench.there("SELECT count(*) FROM t WHERE id IS NULL") == [(2,)]
@@ -139,8 +139,8 @@ async def test_rows_without_a_key_are_not_left_by_a_copy(bench: Bench) -> None:
     bench.there("ALTER TABLE t DROP CONSTRAINT t_pkey, ALTER id DROP NOT NULL")
     bench.there("INSERT INTO t VALUES (NULL, 1, 1), (NULL, 2, 2)")
     bench.differ("t")
-    key = next(o.key for o in await bench.session.remedies() if "/recopy/" in o.key)
-    assert (await bench.session.mend(key, yes)).done
+    key = next(o.key for o in await bench.session.repairs() if "/recopy/" in o.key)
+    assert (await bench.session.repair(key, yes)).done
     left, right = bench.rows("t")
     assert left == right
     assert len(left) == 100

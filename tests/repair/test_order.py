@@ -1,4 +1,4 @@
-"""What rests on what: one `mend all` makes each after what it needs, and none fails on its way."""
+"""What rests on what: one `repair all` makes each after what it needs, and none fails."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import pytest
 
 from runbook.proofs import objects
 from tests.postgres.test_objects import forget_roles
-from tests.remedies.conftest import Bench
-from tests.remedies.test_schema import same_schema
-from tui.cli import mending
+from tests.repair.conftest import Bench
+from tests.repair.test_schema import same_schema
+from tui.cli import repairs
 
 
 @pytest.fixture
 def all_of(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Any:
-    """Lend what performs `blueprime mend RUN all`, and returns how each ended and what is left."""
-    monkeypatch.setattr(mending, "write_journal", lambda: nullcontext(bench.journal))
-    monkeypatch.setattr(mending, "open_session", lambda journal, run: bench.session)
+    """Lend what performs `blueprime repair RUN all`: how each ended, and what is left."""
+    monkeypatch.setattr(repairs, "write_journal", lambda: nullcontext(bench.journal))
+    monkeypatch.setattr(repairs, "open_session", lambda journal, run: bench.session)
 
     async def seen(_: object) -> dict[str, object]:
         return {}
 
-    monkeypatch.setattr(mending, "_seen", seen)
+    monkeypatch.setattr(repairs, "_seen", seen)
 
     async def perform() -> tuple[list[tuple[str, str]], list[str]]:
         capsys.readouterr()
-        await mending.mend(bench.run, "all", yes=True, as_json=True)
+        await repairs.repair(bench.run, "all", yes=True, as_json=True)
         *tries, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return [(each["status"], each["remedy"]) for each in tries], [
+        return [(each["status"], each["repair"]) for each in tries], [
             each["title"] for each in last["left"]
         ]
 
@@ -84,7 +84,7 @@ def chosen(changes: dict[str, str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("change", chosen(KEYS))
-async def test_one_mend_of_all_makes_every_part_of_a_table(
+async def test_one_repair_of_all_makes_every_part_of_a_table(
     bench: Bench, all_of: Any, change: str
 ) -> None:
     bench.follow(prepare=BEFORE)
@@ -120,7 +120,7 @@ GRANT SELECT ON a_view, of_column TO late
 """
 
 
-async def test_one_mend_of_all_makes_roles_tables_and_code_each_after_what_it_rests_on(
+async def test_one_repair_of_all_makes_roles_tables_and_code_each_after_what_it_rests_on(
     bench: Bench, all_of: Any
 ) -> None:
     bench.follow(prepare=BEFORE)
@@ -172,7 +172,7 @@ async def test_a_key_or_an_index_of_another_name_is_renamed_and_not_built_anew(
     bench.fact(objects.KNOWN, {})
     before = sorted(bench.there(NUMBERS))
     bench.here(change)
-    titles = [offer.title for offer in await bench.session.remedies() if offer.key]
+    titles = [offer.title for offer in await bench.session.repairs() if offer.key]
     assert not [title for title in titles if title.startswith(("Drop", "Give"))], titles
     tries, left = await all_of()
     assert {status for status, _ in tries} == {"succeeded"}, tries

@@ -14,7 +14,7 @@ from runbook.postgres import replication
 from runbook.procedure.steps.protect.create_slots import CreateSlots
 from runbook.procedure.steps.protect.drop_slots import DropSlots
 from runbook.procedure.steps.traffic import UnlockRoles
-from tests.remedies.conftest import Bench
+from tests.repair.conftest import Bench
 
 CLOSED = "REVOKE CONNECT ON DATABASE {} FROM PUBLIC"
 

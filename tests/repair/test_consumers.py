@@ -13,7 +13,7 @@ from runbook.base.step import Watch
 from runbook.ownership.slot_consumers import consumers
 from runbook.procedure.steps.protect.drop_slots import DropSlots
 from runbook.watch.probes.slots import SlotsProbe
-from tests.remedies.conftest import Bench
+from tests.repair.conftest import Bench
 
 
 class _Told:

@@ -7,7 +7,7 @@ import pytest
 from runbook.failures import StepFailed
 from runbook.proofs import diverged
 from state.enums import Status
-from tests.remedies.conftest import Bench, yes
+from tests.repair.conftest import Bench, yes
 
 ACCOUNT = (
     "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);"
@@ -21,14 +21,14 @@ async def test_a_renamed_column_is_renamed_and_keeps_what_is_in_it(bench: Bench)
     bench.here("UPDATE account SET amount = 7 WHERE id = 1; INSERT INTO account VALUES (101, 1)")
     offer = await bench.offer("schema")
     assert offer.title.startswith('Rename the column "public"."account"."balance" to "amount"')
-    offers = await bench.session.remedies()
+    offers = await bench.session.repairs()
     assert [each.key for each in offers] == [offer.key], offers
-    await bench.mend("schema")
+    await bench.repair("schema")
     bench.settle()
     left, right = bench.rows("account")
     assert left == right
     assert len(right) == 101
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_a_renamed_table_is_renamed_and_goes_on_receiving(bench: Bench) -> None:
@@ -37,15 +37,15 @@ async def test_a_renamed_table_is_renamed_and_goes_on_receiving(bench: Bench) ->
     bench.here('INSERT INTO "Account s" VALUES (101, 1)')
     offer = await bench.offer("schema")
     assert offer.title.startswith('Rename the table "public"."account"')
-    offers = await bench.session.remedies()
+    offers = await bench.session.repairs()
     assert [each.key for each in offers] == [offer.key], offers
-    await bench.mend("schema")
+    await bench.repair("schema")
     bench.here('UPDATE "Account s" SET balance = 5 WHERE id = 2')
     bench.settle()
     left, right = bench.rows('"Account s"')
     assert left == right
     assert len(right) == 101
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_what_holds_data_is_never_dropped_for_the_asking(bench: Bench) -> None:
@@ -63,13 +63,13 @@ async def test_what_holds_data_is_never_dropped_for_the_asking(bench: Bench) -> 
         assert "DROP" in offer.by_hand
     # The rows of the added one cannot be compared yet, and count until they were.
     (added,) = (offer for offer in offers.values() if "Add the column" in offer.title)
-    assert await bench.session.mend(added.key, yes) is Status.FAILED
+    assert await bench.session.repair(added.key, yes) is Status.FAILED
     assert [each.name for each in diverged.left(bench.context)] == [
         (bench.database, "public", "account")
     ]
     assert bench.there("SELECT count(balance), count(*) FROM account") == [(100, 100)]
     bench.there("ALTER TABLE account DROP balance")
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     assert diverged.left(bench.context) == []
     assert bench.rows("account")[0] == bench.rows("account")[1]
 
@@ -80,9 +80,9 @@ async def test_a_column_without_a_value_may_be_dropped(bench: Bench) -> None:
     )
     bench.here("ALTER TABLE t DROP v")
     offer = await bench.offer("schema")
-    assert offer.key.startswith("remedy/schema/drop-column/")
+    assert offer.key.startswith("repair/schema/drop-column/")
     # Somebody has put something into it since.
     bench.there("UPDATE t SET v = 'x'")
     with pytest.raises(StepFailed, match="is not offered now"):
-        await bench.session.mend(offer.key, yes)
+        await bench.session.repair(offer.key, yes)
     assert bench.there("SELECT v FROM t") == [("x",)]

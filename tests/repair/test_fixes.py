@@ -1,4 +1,4 @@
-"""Each mend of a check: offered with its gate, performed once, and gone from what is offered."""
+"""Each repair of a check: offered with its gate, performed once, and gone from what is offered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import psycopg
 import pytest
 
-from runbook.postgres.fix import Fix, Mend
+from runbook.postgres.fix import Fix, FixKind
 from runbook.repair import offered
 from state.enums import Outcome, Status
-from tests.remedies.conftest import Bench, yes
-from tui.cli import mending
+from tests.repair.conftest import Bench, yes
+from tui.cli import repairs
 
 Plant = AbstractContextManager[Sequence[str]]
 
@@ -35,41 +35,41 @@ def _session(bench: Bench) -> Iterator[Sequence[str]]:
             victim.execute("SELECT 1")
 
 
-def plant(bench: Bench, mend: Mend) -> Plant:
-    match mend:
-        case Mend.TERMINATE:
+def plant(bench: Bench, kind: FixKind) -> Plant:
+    match kind:
+        case FixKind.TERMINATE:
             return _session(bench)
-        case Mend.DROP_SLOT:
+        case FixKind.DROP_SLOT:
             query = "SELECT pg_create_logical_replication_slot('left_over', 'pgoutput')"
             return _sql(bench, query, "left_over")
-        case Mend.DROP_PUBLICATION:
+        case FixKind.DROP_PUBLICATION:
             return _sql(bench, 'CREATE PUBLICATION "Left ""over"" 🐘"', 'Left "over" 🐘')
-        case Mend.DROP_SUBSCRIPTION:
+        case FixKind.DROP_SUBSCRIPTION:
             return _sql(
                 bench,
                 "CREATE SUBSCRIPTION \"Left over\" CONNECTION 'host=nowhere' PUBLICATION p"
                 " WITH (connect = false)",
                 "Left over",
             )
-        case Mend.ROLL_BACK_PREPARED:
+        case FixKind.ROLL_BACK_PREPARED:
             return _sql(
                 bench, "BEGIN; CREATE TABLE p (); PREPARE TRANSACTION 'it''s held'", "it's held"
             )
-        case Mend.IDENTITY_FULL:
+        case FixKind.IDENTITY_FULL:
             return _sql(bench, 'CREATE TABLE "T t" (id int)', "public", "T t")
-        case Mend.IDENTITY_INDEX:
+        case FixKind.IDENTITY_INDEX:
             return _sql(
                 bench,
                 'CREATE TABLE "T t" (id int NOT NULL); CREATE UNIQUE INDEX "I i" ON "T t" (id)',
                 *("public", "T t", "I i"),
             )
-        case Mend.IDENTITY_DEFAULT:
+        case FixKind.IDENTITY_DEFAULT:
             return _sql(
                 bench,
                 'CREATE TABLE "T t" (id int PRIMARY KEY); ALTER TABLE "T t" REPLICA IDENTITY FULL',
                 *("public", "T t"),
             )
-        case Mend.PLAIN_TRIGGER:
+        case FixKind.PLAIN_TRIGGER:
             return _sql(
                 bench,
                 'CREATE TABLE "T t" (id int); CREATE FUNCTION f() RETURNS trigger'
@@ -78,17 +78,17 @@ def plant(bench: Bench, mend: Mend) -> Plant:
                 ' ALTER TABLE "T t" ENABLE ALWAYS TRIGGER "G g"',
                 *("public", "T t", "G g"),
             )
-        case Mend.DROP_EXTENSION:
+        case FixKind.DROP_EXTENSION:
             # `plpgsql` is everywhere, and nothing here depends on it.
             return nullcontext(["plpgsql"])
 
 
 TYPED = {
-    Mend.DROP_SLOT,
-    Mend.DROP_PUBLICATION,
-    Mend.DROP_SUBSCRIPTION,
-    Mend.ROLL_BACK_PREPARED,
-    Mend.DROP_EXTENSION,
+    FixKind.DROP_SLOT,
+    FixKind.DROP_PUBLICATION,
+    FixKind.DROP_SUBSCRIPTION,
+    FixKind.ROLL_BACK_PREPARED,
+    FixKind.DROP_EXTENSION,
 }
 
 
@@ -106,65 +106,65 @@ def found(bench: Bench, *fixes: Fix) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("mend", list(Mend), ids=lambda mend: mend.value)
-async def test_a_mend_is_offered_performed_and_gone(bench: Bench, mend: Mend) -> None:
-    with plant(bench, mend) as names:
-        whole = mend in (Mend.TERMINATE, Mend.DROP_SLOT)
-        found(bench, Fix(mend, "" if whole else bench.database, tuple(names)))
+@pytest.mark.parametrize("kind", list(FixKind), ids=lambda kind: kind.value)
+async def test_a_repair_is_offered_performed_and_gone(bench: Bench, kind: FixKind) -> None:
+    with plant(bench, kind) as names:
+        whole = kind in (FixKind.TERMINATE, FixKind.DROP_SLOT)
+        found(bench, Fix(kind, "" if whole else bench.database, tuple(names)))
         offer = await bench.offer("fix")
         assert offer.why == "here: Planted."
         assert [gate.must_type for gate in offer.gates] == (
-            [names[0]] if mend in TYPED else [""] if mend is Mend.TERMINATE else []
+            [names[0]] if kind in TYPED else [""] if kind is FixKind.TERMINATE else []
         )
         assert offer.effects
         assert offer.effects[0][1].startswith("-- on blue")
-        await bench.mend("fix")
+        await bench.repair("fix")
         (effect,) = bench.journal.attempts(bench.run)[-1].effects
         assert effect.outcome is Outcome.SUCCEEDED
-        assert await bench.session.remedies() == []
+        assert await bench.session.repairs() == []
 
 
 async def test_a_session_of_another_time_is_never_ended(bench: Bench) -> None:
     with bench.pair.admin(16, bench.database) as other:
         names = (str(other.info.backend_pid), "2020-01-01T00:00:00+00:00")
-        found(bench, Fix(Mend.TERMINATE, "", names))
-        assert await bench.session.remedies() == []
+        found(bench, Fix(FixKind.TERMINATE, "", names))
+        assert await bench.session.repairs() == []
         other.execute("SELECT 1")
 
 
 async def test_what_passed_is_not_offered_and_old_blue_is_left_alone(bench: Bench) -> None:
     bench.there("CREATE PUBLICATION p")
-    one = Fix(Mend.DROP_PUBLICATION, bench.database, ("p",))
+    one = Fix(FixKind.DROP_PUBLICATION, bench.database, ("p",))
     result = {"level": "pass", "subject": "", "text": "", "fix": one.as_json()}
     bench.fact("preflight", [result])
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
     found(bench, one)
     key = (await bench.offer("fix")).key
     bench.fact("switchover", {"called_at": ""})
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
     with pytest.raises(Exception, match="is not offered now"):
-        await bench.session.mend(key, yes)
+        await bench.session.repair(key, yes)
     assert bench.there("SELECT pubname FROM pg_publication") == [("p",)]
 
 
 async def test_no_slot_is_dropped_once_there_is_a_deployment(bench: Bench) -> None:
     bench.there("SELECT pg_create_logical_replication_slot('of_aws', 'pgoutput')")
-    found(bench, Fix(Mend.DROP_SLOT, "", ("of_aws",)))
+    found(bench, Fix(FixKind.DROP_SLOT, "", ("of_aws",)))
     assert (await bench.offer("fix")).title == "Drop the slot of_aws"
     bench.fact("deployment", {"identifier": "bgd-1"})
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
-async def test_a_server_that_refuses_says_so_and_the_mend_stays_offered(bench: Bench) -> None:
+async def test_a_server_that_refuses_says_so_and_the_repair_stays_offered(bench: Bench) -> None:
     bench.there("CREATE TABLE t (id int)")
-    found(bench, Fix(Mend.IDENTITY_FULL, bench.database, ("public", "t")))
+    found(bench, Fix(FixKind.IDENTITY_FULL, bench.database, ("public", "t")))
     key = (await bench.offer("fix")).key
     with bench.pair.stray(16, bench.database) as holder:
         holder.execute("BEGIN; INSERT INTO t VALUES (1)")
-        assert await bench.session.mend(key, yes) is Status.FAILED
+        assert await bench.session.repair(key, yes) is Status.FAILED
         holder.execute("ROLLBACK")
     assert "lock timeout" in bench.journal.attempts(bench.run)[-1].message
-    await bench.mend("fix")
+    await bench.repair("fix")
     assert bench.there("SELECT relreplident::text FROM pg_class WHERE relname = 't'") == [("f",)]
 
 
@@ -173,15 +173,15 @@ async def test_more_than_are_looked_at_are_counted_and_each_can_be_performed(
 ) -> None:
     monkeypatch.setattr(offered, "MOST_FIXES", 2)
     bench.there(" ".join(f"CREATE TABLE t{n} (id int);" for n in range(5)))
-    fixes = [Fix(Mend.IDENTITY_FULL, bench.database, ("public", f"t{n}")) for n in range(5)]
+    fixes = [Fix(FixKind.IDENTITY_FULL, bench.database, ("public", f"t{n}")) for n in range(5)]
     found(bench, *fixes)
-    offers = await bench.session.remedies()
+    offers = await bench.session.repairs()
     assert len([each for each in offers if each.key]) == 2
     (more,) = [each for each in offers if not each.key]
     assert more.title == "Look again for 3 more"
-    assert "mend" in more.by_hand
+    assert "repair" in more.by_hand
     last = next(each for each in offers if each.key).key.replace('"t0"', '"t4"')
-    assert await bench.session.mend(last, yes) is Status.SUCCEEDED
+    assert await bench.session.repair(last, yes) is Status.SUCCEEDED
     query = "SELECT relname FROM pg_class WHERE relreplident = 'f' ORDER BY 1"
     assert bench.there(query) == [("t4",)]
 
@@ -190,13 +190,13 @@ async def test_all_takes_what_asks_nothing_and_leaves_the_rest_to_a_person(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(offered, "MOST_FIXES", 2)
-    monkeypatch.setattr(mending, "write_journal", lambda: nullcontext(bench.journal))
-    monkeypatch.setattr(mending, "open_session", lambda journal, run: bench.session)
+    monkeypatch.setattr(repairs, "write_journal", lambda: nullcontext(bench.journal))
+    monkeypatch.setattr(repairs, "open_session", lambda journal, run: bench.session)
     bench.there(" ".join(f"CREATE TABLE t{n} (id int);" for n in range(5)))
     bench.there("CREATE PUBLICATION p")
-    fixes = [Fix(Mend.IDENTITY_FULL, bench.database, ("public", f"t{n}")) for n in range(5)]
-    found(bench, *fixes, Fix(Mend.DROP_PUBLICATION, bench.database, ("p",)))
-    assert await mending.mend(bench.run, "all", yes=True, as_json=False) == 0
+    fixes = [Fix(FixKind.IDENTITY_FULL, bench.database, ("public", f"t{n}")) for n in range(5)]
+    found(bench, *fixes, Fix(FixKind.DROP_PUBLICATION, bench.database, ("p",)))
+    assert await repairs.repair(bench.run, "all", yes=True, as_json=False) == 0
     assert bench.there("SELECT count(*) FROM pg_class WHERE relreplident = 'f'") == [(5,)]
     assert bench.there("SELECT pubname FROM pg_publication") == [("p",)]
     assert "5 of 5 were done; left to you: 1" in capsys.readouterr().out

@@ -8,8 +8,8 @@ import pytest
 from runbook.postgres.queries import load
 from runbook.protection import verdicts
 from state.enums import Status
-from tests.remedies.conftest import Bench, until, yes
-from tests.remedies.schema_changes import CHANGES
+from tests.repair.conftest import Bench, until, yes
+from tests.repair.schema_changes import CHANGES
 
 
 def same_schema(bench: Bench) -> bool:
@@ -74,9 +74,9 @@ async def test_a_new_table_is_made_taken_in_and_equal(bench: Bench) -> None:
     where = {offer.where for key, offer in offers.items() if "/schema/" in key}
     assert where == {prime}, "production is not changed"
     for key in offers:
-        status = await bench.session.mend(key, yes)
+        status = await bench.session.repair(key, yes)
         assert status is Status.SUCCEEDED, bench.journal.attempts(bench.run)[-1].message
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
     assert same_schema(bench)
     bench.here('INSERT INTO "New s"."T ""t" (v) VALUES (\'later\')')
     bench.settle()
@@ -102,9 +102,9 @@ async def test_a_table_on_both_sides_that_nobody_took_in_is_emptied_and_copied(
     offer = await bench.offer("new-tables")
     assert [gate.must_type for gate in offer.gates] == ["public.late"]
     assert [title.split()[0] for title, _ in offer.effects] == ["let", "empty", "take"]
-    await bench.mend("new-tables")
+    await bench.repair("new-tables")
     assert bench.rows("late")[0] == bench.rows("late")[1]
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_a_new_partition_comes_with_its_rows(bench: Bench) -> None:
@@ -118,7 +118,7 @@ async def test_a_new_partition_comes_with_its_rows(bench: Bench) -> None:
         "CREATE TABLE m2 PARTITION OF m FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');"
         " INSERT INTO m VALUES (1, '2026-01-02'), (2, '2026-02-02')"
     )
-    await bench.mend("new-tables")
+    await bench.repair("new-tables")
     bench.settle()
     assert same_schema(bench)
     assert bench.rows("m")[0] == bench.rows("m")[1]
@@ -131,7 +131,7 @@ async def test_a_new_column_lets_stopped_apply_go_on(bench: Bench) -> None:
     offer = await bench.offer("schema")
     assert "nothing" in offer.why.lower() or "none of them is lost" in offer.why.lower()
     assert "transaction_read_only = off" in offer.effects[0][1]
-    await bench.mend("schema")
+    await bench.repair("schema")
     assert bench.rows("t")[0] == bench.rows("t")[1]
     assert same_schema(bench)
 
@@ -140,9 +140,9 @@ async def test_a_column_whose_older_rows_differ_is_said_and_copied_again(bench: 
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
     bench.here("ALTER TABLE t ADD COLUMN at timestamptz DEFAULT clock_timestamp()")
     key = (await bench.offer("schema")).key
-    assert await bench.session.mend(key, yes) is Status.FAILED
+    assert await bench.session.repair(key, yes) is Status.FAILED
     assert "are not the same on both sides" in bench.journal.attempts(bench.run)[-1].message
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     assert bench.rows("t")[0] == bench.rows("t")[1]
     assert bench.session.fact("tables.differ") == []
 
@@ -158,15 +158,15 @@ ALWAYS = ("enum-value", "column-settings", "constraint", "drop-table")
 async def test_each_change_of_the_schema_can_be_made_on_blue_prime(bench: Bench, kind: str) -> None:
     before, change = CHANGES[kind]
     bench.follow(prepare=before)
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
     bench.here(change)
     offer = await bench.offer("schema")
-    assert offer.key.startswith(f"remedy/schema/{kind}/")
+    assert offer.key.startswith(f"repair/schema/{kind}/")
     gates = kind in ("drop-column", "drop-table", "drop-sequence", "column-type")
     assert bool(offer.gates) is gates
-    await bench.mend("schema")
+    await bench.repair("schema")
     assert same_schema(bench)
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 @pytest.mark.parametrize(
@@ -196,20 +196,20 @@ async def test_what_cannot_be_written_faithfully_is_said_in_the_right_order(
 ) -> None:
     bench.follow(prepare=before)
     bench.here(change)
-    (offer,) = await bench.session.remedies()
+    (offer,) = await bench.session.repairs()
     assert not offer.key
     assert words in offer.by_hand
 
 
 async def test_a_disabled_subscription_is_enabled(bench: Bench) -> None:
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
     bench.there(f'ALTER SUBSCRIPTION "{bench.name}" DISABLE')
     bench.here("INSERT INTO t VALUES (1)")
-    await bench.mend("enable")
+    await bench.repair("enable")
     bench.settle()
     assert bench.there("SELECT id FROM t") == [(1,)]
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_a_row_in_the_way_is_named_and_deleted_alone(bench: Bench) -> None:
@@ -227,9 +227,9 @@ async def test_a_row_in_the_way_is_named_and_deleted_alone(bench: Bench) -> None
     offer = await bench.offer("stray-row")
     assert '"code" = c' in offer.title
     assert [gate.must_type for gate in offer.gates] == ["public.t"]
-    await bench.mend("stray-row")
+    await bench.repair("stray-row")
     assert bench.rows("t")[0] == bench.rows("t")[1]
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_a_lost_slot_is_replaced_by_a_full_copy(bench: Bench) -> None:
@@ -260,14 +260,14 @@ async def test_a_lost_slot_is_replaced_by_a_full_copy(bench: Bench) -> None:
     offer = await bench.offer("rebuild")
     assert [gate.must_type for gate in offer.gates] == ["orders"]
     assert "bytes" in offer.gates[0].question
-    await bench.mend("rebuild")
+    await bench.repair("rebuild")
     bench.here("INSERT INTO t VALUES (502, 'later'); INSERT INTO n VALUES (1)")
     bench.settle()
     for table in ("t", "c", "n"):
         assert bench.rows(table)[0] == bench.rows(table)[1]
     assert not verdicts.is_lost(bench.context)
     assert bench.session.way_back().startswith("finish protecting")
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_a_worker_that_fails_at_what_cannot_be_named_is_told_in_words(bench: Bench) -> None:
@@ -286,9 +286,7 @@ async def test_a_worker_that_fails_at_what_cannot_be_named_is_told_in_words(benc
     until(lambda: bench.there(down, bench.name) == [(0,)])
 
     async def told() -> bool:
-        return any(
-            "Mend what stops apply" in offer.title for offer in await bench.session.remedies()
-        )
+        return any("Fix what stops apply" in offer.title for offer in await bench.session.repairs())
 
     for _ in range(20):
         if await told():

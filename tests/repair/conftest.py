@@ -182,18 +182,18 @@ class Bench:
         until(lambda: self.here(query, lsn, self.slot) == [(True,)], limit_s)
 
     async def offers(self) -> dict[str, Offer]:
-        return {offer.key or offer.title: offer for offer in await self.session.remedies()}
+        return {offer.key or offer.title: offer for offer in await self.session.repairs()}
 
     async def offer(self, what: str) -> Offer:
         """Return the one offer of a kind."""
-        found = [o for o in await self.session.remedies() if o.key.startswith(f"remedy/{what}/")]
-        assert len(found) == 1, [o.key for o in await self.session.remedies()]
+        found = [o for o in await self.session.repairs() if o.key.startswith(f"repair/{what}/")]
+        assert len(found) == 1, [o.key for o in await self.session.repairs()]
         return found[0]
 
-    async def mend(self, what: str) -> None:
+    async def repair(self, what: str) -> None:
         """Perform the one offer of a kind, and see it done."""
         key = (await self.offer(what)).key
-        status = await self.session.mend(key, yes)
+        status = await self.session.repair(key, yes)
         last = self.journal.attempts(self.run)[-1]
         assert status is Status.SUCCEEDED, (last.message, last.effects)
 

@@ -1,4 +1,4 @@
-"""Remedies without a screen: listed, or one of them performed."""
+"""Repairs without a screen: listed, or one of them performed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from runbook.base.offer import Offer
 from runbook.base.step import Risk
 from runbook.session import LOOKED_EVERY_S, Session
-from state.enums import REMEDY, Status
+from state.enums import REPAIR, Status
 from state.journal import Journal
 from state.records import Json
 from tui.cli.deciding import nobody, yes_to_all
@@ -26,14 +26,14 @@ from tui.cli.workspace import enter_lab, open_session, read_journal, write_journ
 from tui.text import clean
 
 
-async def list_remedies(run: str, *, as_json: bool) -> int:
+async def list_repairs(run: str, *, as_json: bool) -> int:
     """Print what is offered now; changes nothing, and may run beside whoever holds the run."""
     with read_journal() as journal:
         record = journal.run(run)
         enter_lab(record)
         session = Session.open(journal, record.id)
         try:
-            offers = await session.remedies()
+            offers = await session.repairs()
         finally:
             await session.close()
     if as_json:
@@ -43,22 +43,22 @@ async def list_remedies(run: str, *, as_json: bool) -> int:
     return DONE
 
 
-FIX = f"{REMEDY}fix/"
+FIX = f"{REPAIR}fix/"
 
 ALL = "all"
-"""In the place of a key: every mend that asks for no decision."""
+"""In the place of a key: every repair that asks for no decision."""
 
 
-async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
-    """Perform one remedy, or `ALL`, and print how it ended; return the exit code."""
+async def repair(run: str, key: str, *, yes: bool, as_json: bool) -> int:
+    """Perform one repair, or `ALL`, and print how it ended; return the exit code."""
     if key == ALL:
-        return await _mend_all(run, as_json=as_json)
-    key = key if key.startswith(REMEDY) else REMEDY + key
+        return await _repair_all(run, as_json=as_json)
+    key = key if key.startswith(REPAIR) else REPAIR + key
     with write_journal() as journal:
         session = open_session(journal, run)
         try:
             with on_signals(session.leave):
-                status = await session.mend(key, yes_to_all if yes else nobody)
+                status = await session.repair(key, yes_to_all if yes else nobody)
                 seen = await _seen(session)
         finally:
             await session.close()
@@ -73,7 +73,7 @@ async def mend(run: str, key: str, *, yes: bool, as_json: bool) -> int:
     return _code(status, refused=refused)
 
 
-async def _mend_all(run: str, *, as_json: bool) -> int:
+async def _repair_all(run: str, *, as_json: bool) -> int:
     """Perform what is offered and asks nothing until there is no more of it.
 
     Each is tried once, and again where it failed and others were done after that: it may rest on
@@ -87,12 +87,12 @@ async def _mend_all(run: str, *, as_json: bool) -> int:
         try:
             with on_signals(session.leave):
                 while not session.leaving and (
-                    todo := _todo(await session.remedies(), tried, _again(codes))
+                    todo := _todo(await session.repairs(), tried, _again(codes))
                 ):
                     # Only those of the preflight do not wait for each other.
                     alone = [] if all(e.key.startswith(FIX) for e in todo) else todo[:1]
                     for offer in alone or todo:
-                        status = await session.mend(offer.key, nobody)
+                        status = await session.repair(offer.key, nobody)
                         message = _message(journal, session.run.id, offer.key, status)
                         tried[offer.key] = f"{status.value}: {message}"
                         done = _done(session.run.id, offer.key, status, message)
@@ -103,7 +103,7 @@ async def _mend_all(run: str, *, as_json: bool) -> int:
                         codes.pop(offer.key, None)
                         codes[offer.key] = _code(status, refused=session.refused)
             seen = await _seen(session)
-            left = [] if session.leaving else await session.remedies()
+            left = [] if session.leaving else await session.repairs()
         finally:
             await session.close()
     done_of_all = [*codes.values()].count(DONE)
@@ -135,9 +135,9 @@ def _again(codes: Mapping[str, int]) -> list[str]:
 
 
 def _why_left(offer: Offer, tried: Mapping[str, str]) -> str:
-    """Return why a mend is left to a person, or an empty string; `tried` tells how others ended."""
+    """Return why a repair is left to a person, or nothing; `tried` tells how others ended."""
     if not offer.key:
-        return "only a person can do it, as listed by: blueprime mend RUN"
+        return "only a person can do it, as listed by: blueprime repair RUN"
     if offer.key in tried:
         return f"tried, and {tried[offer.key]}"
     if offer.gates:
@@ -154,7 +154,7 @@ def _left_as_json(offer: Offer, tried: Mapping[str, str]) -> dict[str, Json]:
 
 
 async def _seen(session: Session) -> dict[str, Json]:
-    """Have both sides looked at after a mend; return the verdict, which the journal keeps.
+    """Have both sides looked at after a repair; return the verdict, which the journal keeps.
 
     Empty where none is due: the slots are not made yet, or the process is asked to end.
     """
@@ -184,11 +184,11 @@ def _message(journal: Journal, run: str, key: str, status: Status) -> str:
 
 
 def _done(run: str, key: str, status: Status, message: str) -> dict[str, Json]:
-    return {"run": run, "remedy": key, "status": status.value, "message": message}
+    return {"run": run, "repair": key, "status": status.value, "message": message}
 
 
 def _say_done(done: dict[str, Json]) -> None:
-    click.echo(f"{done['status']}: {done['remedy']}")
+    click.echo(f"{done['status']}: {done['repair']}")
     if done["message"]:
         sys.stderr.write(f"{done['message']}\n")
 
@@ -221,7 +221,7 @@ def _as_json(offer: Offer) -> dict[str, Json]:
 
 def _say(run: str, offers: Sequence[Offer]) -> None:
     if not offers:
-        click.echo("Nothing is offered: nothing was seen to mend.")
+        click.echo("Nothing is offered: nothing was seen to repair.")
     for offer in offers:
         click.echo(f"{offer.title}\n  why   {offer.why}")
         for gate in offer.gates:
@@ -234,6 +234,6 @@ def _say(run: str, offers: Sequence[Offer]) -> None:
         if offer.note:
             click.echo(f"  note  {offer.note}")
         if offer.key:
-            click.echo(f"  do    {shlex.join(['blueprime', 'mend', run, offer.key])}")
+            click.echo(f"  do    {shlex.join(['blueprime', 'repair', run, offer.key])}")
         for row in offer.by_hand.splitlines():
             click.echo(f"  hand  {row}")

@@ -1,4 +1,4 @@
-"""Apply that is refused a table: told in PostgreSQL's words, and mended as those ask for."""
+"""Apply that is refused a table: told in PostgreSQL's words, and repaired as those ask for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runbook.postgres.apply_rights import ApplyRights, mode
 from runbook.postgres.schema_ddl import Parts
 from runbook.watch.server_log import apply_error
 from tests.postgres.conftest import application as application  # the fixture
-from tests.remedies.conftest import Bench, until
+from tests.repair.conftest import Bench, until
 
 REVOKED = "REVOKE pg_write_all_data FROM {owner}; REVOKE INSERT ON note FROM {owner}"
 SECURED = """
@@ -49,15 +49,15 @@ def _note(bench: Bench, owner: str, then: LiteralString) -> None:
     ],
     ids=["forced row-level security", "an owner without a right"],
 )
-async def test_what_apply_is_refused_is_told_and_mended(
+async def test_what_apply_is_refused_is_told_and_repaired(
     application: str, bench: Bench, then: LiteralString, said: str
 ) -> None:
     _note(bench, application, then)
     offer = await bench.offer("run-as-owner")
     assert said in offer.why
     assert said.partition(" (")[0] in bench.pair.log()
-    assert not any(key.startswith("remedy/stray-row/") for key in await bench.offers())
-    await bench.mend("run-as-owner")
+    assert not any(key.startswith("repair/stray-row/") for key in await bench.offers())
+    await bench.repair("run-as-owner")
     assert bench.rows("note")[0] == bench.rows("note")[1]
 
 
@@ -71,7 +71,7 @@ async def test_where_the_option_does_not_help_the_grants_are_told(
         return [found]
 
     monkeypatch.setattr(apply_rights, "apply_rights", rights)
-    words = [each for each in await bench.session.remedies() if "what apply lacks" in each.title]
+    words = [each for each in await bench.session.repairs() if "what apply lacks" in each.title]
     assert len(words) == 1
     assert "NO FORCE ROW LEVEL SECURITY" in words[0].by_hand
 
@@ -99,7 +99,7 @@ async def test_where_nothing_else_tells_the_cause_the_server_log_does(
     monkeypatch.setattr(RunContext, "cluster", cluster)
     monkeypatch.setattr(Rds, "log_tail", log)
     monkeypatch.setattr("runbook.repair.schemas_offered.both", alike)
-    said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]
+    said = [each.why for each in await bench.session.repairs() if "stops apply" in each.title]
     assert len(said) == 1, await bench.offers()
     assert 'new row for relation "note" violates check constraint' in said[0]
 
@@ -107,7 +107,7 @@ async def test_where_nothing_else_tells_the_cause_the_server_log_does(
         raise AccessDenied("AccessDenied", "not authorized: rds:DownloadDBLogFilePortion")
 
     monkeypatch.setattr(Rds, "log_tail", denied)
-    said = [each.why for each in await bench.session.remedies() if "stops apply" in each.title]
+    said = [each.why for each in await bench.session.repairs() if "stops apply" in each.title]
     assert "could not be read" in said[0]
 
 

@@ -23,7 +23,7 @@ from runbook.proofs.schema_drift import Drift, SchemaSurvey
 from runbook.watch.position import rollback_path
 from runbook.watch.position_table import POSITIONS, RunPosition
 from runbook.watch.probes.objects import ObjectsProbe
-from tests.remedies.conftest import Bench
+from tests.repair.conftest import Bench
 
 NEW = 'tenant "new" %'
 NAME = '"tenant ""new"" %"'
@@ -60,7 +60,7 @@ async def test_a_new_database_is_given_up_by_name_and_the_others_are_protected(
     offer = await grown.offer("give-up-database")
     assert offer.risk is Risk.DESTRUCTIVE
     assert [gate.must_type for gate in offer.gates] == [NEW]
-    await grown.mend("give-up-database")
+    await grown.repair("give-up-database")
     assert await drifts(grown) == []
     assert not [key for key in await grown.offers() if NEW in key]
     seen = await ObjectsProbe(grown.context, grown.journal).look([grown.database])
@@ -112,7 +112,7 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     assert "give it up by name" in refused.value.todo.lower()
     grown.fact(schema_drift.FACT, {"drifts": [each.as_json() for each in await _drifts(grown)]})
     assert NAME in forced.loss(grown.context), "no lag tells of it"
-    await grown.mend("give-up-database")
+    await grown.repair("give-up-database")
     await assess()
     assert f"left behind on new blue, as given up by name: database {NAME}" in told.said
     grown.fact("traffic", {"open": True})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.remedies.conftest import Bench
+from tests.repair.conftest import Bench
 
 
 async def test_full_lets_update_and_delete_pass_and_goes_to_the_other_side(bench: Bench) -> None:
@@ -19,13 +19,13 @@ async def test_full_lets_update_and_delete_pass_and_goes_to_the_other_side(bench
     assert "ADD PRIMARY KEY" in offer.why
     assert "which serves" in offer.gates[0].question
     assert "-- on new blue" in offer.effects[0][1]
-    await bench.mend("identity")
+    await bench.repair("identity")
     bench.here('UPDATE "Import 🐘" SET done = true')
-    await bench.mend("new-tables")
+    await bench.repair("new-tables")
     bench.here("DELETE FROM \"Import 🐘\" WHERE line = 'a'")
     bench.settle()
     assert bench.rows('"Import 🐘"') == ([("(b,t)",)], [("(b,t)",)])
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
 async def test_a_unique_index_is_taken_before_full(bench: Bench) -> None:
@@ -41,8 +41,8 @@ async def test_a_unique_index_is_taken_before_full(bench: Bench) -> None:
 async def test_where_full_does_not_help_only_a_key_is_named(bench: Bench, column: str) -> None:
     bench.follow()
     bench.here(f"CREATE TABLE t (line text, {column})")
-    hands = [each for each in await bench.session.remedies() if not each.key]
+    hands = [each for each in await bench.session.repairs() if not each.key]
     (offer,) = [each for each in hands if "a key" in each.title]
     assert 'ALTER TABLE "public"."t" ADD' in offer.by_hand
     assert "PRIMARY KEY" in offer.by_hand
-    assert not [e for e in await bench.session.remedies() if e.key.startswith("remedy/identity")]
+    assert not [e for e in await bench.session.repairs() if e.key.startswith("repair/identity")]

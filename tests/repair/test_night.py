@@ -1,4 +1,4 @@
-"""A real night with drift and a stray row, mended from the command line, killed while it mends."""
+"""A real night with drift and a stray row, repaired from the command line, killed meanwhile."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ def table(env: dict[str, str], name: str) -> None:
 
 
 def key_of(workspace: Workspace, run: str, what: str) -> str:
-    offers: list[dict[str, Any]] = workspace.json("mend", run, "--json")
-    (key,) = [o["key"] for o in offers if o["key"].startswith(f"remedy/{what}/")]
+    offers: list[dict[str, Any]] = workspace.json("repair", run, "--json")
+    (key,) = [o["key"] for o in offers if o["key"].startswith(f"repair/{what}/")]
     return str(key)
 
 
 @pytest.mark.chaos
-def test_what_drifted_is_mended_and_the_rollback_loses_nothing(workspace: Workspace) -> None:
+def test_what_drifted_is_repaired_and_the_rollback_loses_nothing(workspace: Workspace) -> None:
     workspace.lab()
     plan = workspace.plan()
     env = workspace.lab_environment()
     workspace.run("lab", "traffic", "start")
     begun = workspace.last_line("auto", str(plan), "--until", "bake", "--yes", "--json", env=env)
     run = begun["run"]
-    assert workspace.json("mend", run, "--json") == []
+    assert workspace.json("repair", run, "--json") == []
     with Prison(workspace) as prison:
         for number, point in enumerate(POINTS):
             table(env, f"fresh_{number}")
             key = key_of(workspace, run, "new-tables")
             prison.killed.unlink(missing_ok=True)
             while (
-                status := prison.run("mend", run, key, "--yes", "--json", point=point)
+                status := prison.run("repair", run, key, "--yes", "--json", point=point)
             ) == KILLED:
                 pass
             assert status == 0, prison.out.read_text()
             assert len(prison.struck()) >= 2, "making the table, and taking it in"
-    assert workspace.json("mend", run, "--json") == []
+    assert workspace.json("repair", run, "--json") == []
     workspace.run("lab", "fault", "stray-write", f"orders-prime-{run}", "orders")
     back = ("auto", run, "--track", "rollback", "--yes", "--json")
     assert workspace.last_line(*back, expect=1)["result"] == "failed"
-    declined = workspace.json("mend", run, key_of(workspace, run, "give-up"), "--json", expect=3)
+    declined = workspace.json("repair", run, key_of(workspace, run, "give-up"), "--json", expect=3)
     assert declined["status"] == "ready"
     key = key_of(workspace, run, "recopy")
-    done = workspace.json("mend", run, key, "--yes", "--json")
+    done = workspace.json("repair", run, key, "--yes", "--json")
     assert done["status"] == "succeeded", json.dumps(done)
     assert workspace.last_line(*back)["result"] == "rolled_back"
     verdict = workspace.ledger()

@@ -1,4 +1,4 @@
-"""The mends that are offered: what each one runs, and one question before it."""
+"""The repairs that are offered: what each one runs, and one question before it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.tui import scenes
 from tests.tui.conftest import dim, enter_run, sees, shown, until
 from tests.tui.fake import FakeRun
 from tui.model import Decide
-from tui.screens.remedies import RemediesScreen
+from tui.screens.repairs import RepairsScreen
 from tui.screens.run import RunScreen
 
 WIDE, NARROW = (160, 48), (80, 24)
 
 RECOPY = Offer(
-    'remedy/recopy/"orders"/"public"."items"',
+    'repair/recopy/"orders"/"public"."items"',
     "Copy the differing rows of public.items again",
     "the rows of public.items in orders (812 against 811 rows) differ",
     risk=Risk.REVERSIBLE,
@@ -30,7 +30,7 @@ RECOPY = Offer(
     ),
 )
 GIVE_UP = Offer(
-    'remedy/give-up/"orders"/"public"."items"',
+    'repair/give-up/"orders"/"public"."items"',
     "Give up public.items by name",
     "the rows of public.items in orders (812 against 811 rows) differ",
     risk=Risk.DESTRUCTIVE,
@@ -54,11 +54,11 @@ BY_HAND = Offer(
 
 def offering(*offers: Offer) -> FakeRun:
     model = scenes.protected()
-    model.mends = list(offers)
+    model.on_offer = list(offers)
     return model
 
 
-async def test_each_remedy_says_why_and_what_it_runs() -> None:
+async def test_each_repair_says_why_and_what_it_runs() -> None:
     model = offering(RECOPY, GIVE_UP, BY_HAND)
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
         await enter_run(pilot)
@@ -82,13 +82,13 @@ async def test_enter_asks_once_and_performs() -> None:
         assert focused is not None
         assert focused.id == "cancel"
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RemediesScreen))
-        assert not model.called("mend")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RepairsScreen))
+        assert not model.called("repair")
         await pilot.press("enter")
         await sees(pilot, "Will run")
         await pilot.click("#yes")
         await sees(pilot, "Nothing is offered")
-        assert model.called("mend") == [("mend", RECOPY.key)]
+        assert model.called("repair") == [("repair", RECOPY.key)]
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, RunScreen)
 
@@ -110,24 +110,24 @@ async def test_a_question_names_the_cluster_and_the_database_that_are_changed(
 
 
 class Slow(FakeRun):
-    """A run whose mends take their time."""
+    """A run whose repairs take their time."""
 
     begun = ended = False
     _loop: asyncio.AbstractEventLoop | None = None
 
     def release(self) -> None:
-        """Let the mend go on; it waits on the loop of the engine."""
+        """Let the repair go on; it waits on the loop of the engine."""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._go.set)
 
-    async def mend(self, key: str, decide: Decide) -> Status:
+    async def repair(self, key: str, decide: Decide) -> Status:
         self.begun, self._loop = True, asyncio.get_running_loop()
         await self._go.wait()
         self.ended = True
-        return await super().mend(key, decide)
+        return await super().repair(key, decide)
 
 
-async def test_a_remedy_that_is_left_while_it_is_performed_goes_on_to_its_end() -> None:
+async def test_a_repair_that_is_left_while_it_is_performed_goes_on_to_its_end() -> None:
     model = offering(RECOPY)
     model.__class__ = Slow
     assert isinstance(model, Slow)
@@ -174,10 +174,10 @@ async def test_what_only_a_person_can_do_cannot_be_performed() -> None:
         await sees(pilot, "by hand")
         await until(pilot, lambda: dim(pilot, "choose"))
         await pilot.press("enter")
-        assert not model.called("mend")
+        assert not model.called("repair")
 
 
-async def test_a_failed_remedy_stays_offered_and_says_so() -> None:
+async def test_a_failed_repair_stays_offered_and_says_so() -> None:
     model = offering(RECOPY)
     model.outcome = Status.FAILED
     size = WIDE
@@ -202,5 +202,5 @@ async def test_a_watcher_looks_at_what_is_offered_and_performs_nothing() -> None
         assert dim(pilot, "choose")
         await pilot.press("enter")
         await sees(pilot, "enter perform: watching only; mira on db-ops-3")
-        assert not model.called("mend")
-        assert isinstance(pilot.app.screen, RemediesScreen)
+        assert not model.called("repair")
+        assert isinstance(pilot.app.screen, RepairsScreen)

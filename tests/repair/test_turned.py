@@ -1,10 +1,10 @@
-"""After a rollback that is protected, blue prime feeds new blue: each mend goes the other way."""
+"""After a rollback that is protected, blue prime feeds new blue: each repair goes the other way."""
 
 from __future__ import annotations
 
 from runbook.base.roles import Role
 from runbook.proofs import compare
-from tests.remedies.conftest import Bench, until
+from tests.repair.conftest import Bench, until
 
 
 def told(bench: Bench, text: str) -> None:
@@ -21,13 +21,13 @@ def told(bench: Bench, text: str) -> None:
 
 
 async def all_told(bench: Bench) -> None:
-    for offer in await bench.session.remedies():
+    for offer in await bench.session.repairs():
         told(bench, " ".join((offer.title, offer.why, offer.undo, offer.by_hand)))
         for gate in offer.gates:
             told(bench, f"{gate.question} {gate.reversible}")
 
 
-async def test_drift_and_rows_are_mended_on_new_blue(turned: Bench) -> None:
+async def test_drift_and_rows_are_repaired_on_new_blue(turned: Bench) -> None:
     turned.follow(prepare="CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1)")
     turned.here(
         "CREATE TABLE n (id int PRIMARY KEY); INSERT INTO n VALUES (1), (2);"
@@ -35,8 +35,8 @@ async def test_drift_and_rows_are_mended_on_new_blue(turned: Bench) -> None:
     )
     await all_told(turned)
     for what in ("schema", "new-tables"):
-        assert (await turned.session.remedies())[0].key.startswith(f"remedy/{what}/")
-        await turned.mend(what)
+        assert (await turned.session.repairs())[0].key.startswith(f"repair/{what}/")
+        await turned.repair(what)
     # Apply stood still for want of the table when the column was there.
     (column,) = turned.journal.evidences(turned.run, key="tables.differ")
     assert "compared later" in column.text
@@ -45,10 +45,10 @@ async def test_drift_and_rows_are_mended_on_new_blue(turned: Bench) -> None:
     turned.there("UPDATE t SET v = 'stray' WHERE id = 1")
     await all_told(turned)
     assert "rows may differ: public.t" in (await turned.offer("recopy")).why
-    await turned.mend("recopy")
+    await turned.repair("recopy")
     for table in ("t", "n"):
         assert turned.rows(table)[0] == turned.rows(table)[1]
-    assert await turned.session.remedies() == []
+    assert await turned.session.repairs() == []
     (found,) = await compare.compare_live(turned.context)
     assert found.same, found
 
@@ -62,7 +62,7 @@ async def test_a_row_of_new_blue_that_is_in_the_way_is_deleted(turned: Bench) ->
     (gate,) = (await turned.offer("stray-row")).gates
     assert gate.question.startswith("Take from new blue the row public.t")
     assert "was never on blue prime" in gate.reversible
-    await turned.mend("stray-row")
+    await turned.repair("stray-row")
     assert turned.rows("t")[0] == turned.rows("t")[1]
 
 
@@ -79,12 +79,12 @@ async def test_a_lost_slot_on_blue_prime_is_replaced_by_a_full_copy(turned: Benc
     (gate,) = (await turned.offer("rebuild")).gates
     assert "on new blue, and copy" in gate.question
     assert "going forward again is not there to be taken" in gate.reversible
-    await turned.mend("rebuild")
+    await turned.repair("rebuild")
     turned.here("INSERT INTO t VALUES (502, 'later')")
     turned.settle()
     assert turned.rows("t")[0] == turned.rows("t")[1]
     assert turned.session.fact("capture")["publisher"] == Role.BLUE_PRIME.value
-    assert await turned.session.remedies() == []
+    assert await turned.session.repairs() == []
 
 
 async def test_a_table_given_up_is_as_new_blue_has_it_after_going_forward(turned: Bench) -> None:
@@ -93,5 +93,5 @@ async def test_a_table_given_up_is_as_new_blue_has_it_after_going_forward(turned
     (gate,) = (await turned.offer("give-up")).gates
     assert "After going forward again the table is as new blue has it" in gate.reversible
     assert "what only blue prime has of it is missing" in gate.reversible
-    await turned.mend("give-up")
+    await turned.repair("give-up")
     assert turned.session.fact("tables.differ") == []

@@ -12,7 +12,7 @@ from runbook.procedure.steps.shared.schemas import compare_databases, compare_sc
 from runbook.proofs import schemas_equal
 from state.enums import Status
 from tests.postgres.schemas import SCHEMAS, dumped
-from tests.remedies.conftest import Bench, yes
+from tests.repair.conftest import Bench, yes
 from tui.cli.deciding import yes_to_all
 
 

@@ -18,7 +18,7 @@ from runbook.postgres import connect as pg
 from runbook.proofs import objects
 from state.enums import Status
 from tests.postgres.conftest import MASTER, SECRET, Pair
-from tests.remedies.conftest import Bench, yes
+from tests.repair.conftest import Bench, yes
 
 NEW = "rotated 'in' 2026 🔑"
 
@@ -73,7 +73,7 @@ async def test_the_side_that_follows_is_entered_by_the_former_password_and_given
     offer = await rotated.offer("password")
     assert "blue prime does not take the password" in offer.why
     assert NEW not in str(offer)
-    assert await rotated.session.mend(offer.key, yes) is Status.SUCCEEDED
+    assert await rotated.session.repair(offer.key, yes) is Status.SUCCEEDED
     target = rotated.pair.target(16, role="blue prime")
 
     async def new() -> str:
@@ -116,7 +116,7 @@ async def test_a_side_that_takes_none_is_given_it_through_aws(
     offer = await rotated.offer("password")
     assert "ModifyDBCluster" in str(offer.effects)
     assert NEW not in str(offer)
-    assert await rotated.session.mend(offer.key, yes) is Status.SUCCEEDED
+    assert await rotated.session.repair(offer.key, yes) is Status.SUCCEEDED
     assert [call.action for call in made if call.action != "AddTagsToResource"] == [
         "ModifyDBCluster"
     ]

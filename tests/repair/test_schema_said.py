@@ -1,4 +1,4 @@
-"""Differences of the schema that no mend makes, or that a mend did not remove: said by name."""
+"""Differences of the schema that no repair makes, or that a repair did not remove: said by name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 from runbook.repair.schema import PartsEffect
 from state.enums import Status
-from tests.remedies.conftest import Bench, yes
-from tests.remedies.schema_changes import CHANGES
+from tests.repair.conftest import Bench, yes
+from tests.repair.schema_changes import CHANGES
 
 
 @pytest.mark.parametrize(
@@ -19,19 +19,19 @@ from tests.remedies.schema_changes import CHANGES
     ],
     ids=["domain", "sequence", "composite"],
 )
-async def test_what_no_remedy_makes_alike_is_said_by_name(
+async def test_what_no_repair_makes_alike_is_said_by_name(
     bench: Bench, before: str, change: str, words: str
 ) -> None:
     bench.follow(prepare=before)
     bench.here(change)
-    (offer,) = await bench.session.remedies()
+    (offer,) = await bench.session.repairs()
     assert not offer.key
     assert words in offer.why
     bench.there(change)
-    assert await bench.session.remedies() == []
+    assert await bench.session.repairs() == []
 
 
-async def test_a_mend_that_did_not_help_says_so_and_is_not_offered_again(
+async def test_a_repair_that_did_not_help_says_so_and_is_not_offered_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, change = CHANGES["constraint"]
@@ -44,15 +44,15 @@ async def test_a_mend_that_did_not_help_says_so_and_is_not_offered_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(PartsEffect, "perform", nothing)
-        assert await bench.session.mend(key, yes) is Status.FAILED
+        assert await bench.session.repair(key, yes) is Status.FAILED
     assert "still differ" in bench.journal.attempts(bench.run)[-1].message
-    (offer,) = await bench.session.remedies()
+    (offer,) = await bench.session.repairs()
     assert not offer.key
     assert "new blue: CHECK" in offer.by_hand
     # Another difference in the same place is another matter.
     bench.here('ALTER TABLE t DROP CONSTRAINT "c c", ADD CONSTRAINT "c c" CHECK (v > 1)')
-    await bench.mend("schema")
-    assert await bench.session.remedies() == []
+    await bench.repair("schema")
+    assert await bench.session.repairs() == []
 
 
 async def test_a_check_that_each_side_writes_its_own_way_is_made_and_alike(bench: Bench) -> None:
@@ -63,6 +63,6 @@ async def test_a_check_that_each_side_writes_its_own_way_is_made_and_alike(bench
         " json text)"
     )
     for _ in range(2):
-        offers = [each for each in await bench.session.remedies() if each.key]
-        assert await bench.session.mend(offers[0].key, yes) is Status.SUCCEEDED
-    assert await bench.session.remedies() == []
+        offers = [each for each in await bench.session.repairs() if each.key]
+        assert await bench.session.repair(offers[0].key, yes) is Status.SUCCEEDED
+    assert await bench.session.repairs() == []

@@ -1,4 +1,4 @@
-"""The mends that are offered: what was seen, what each one runs, and one question before it."""
+"""The repairs that are offered: what was seen, what each one runs, and one question before it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from tui.widgets.pane import line
 
 
 class OffersPane(CardsPane[Offer]):
-    """Draws the remedies, in the order in which they are to be taken."""
+    """Draws the repairs, in the order in which they are to be taken."""
 
     LOOKING = "Looking at what was seen, and at both sides…"
-    NOTHING = "Nothing is offered: nothing was seen to mend."
-    FAILED = "The remedies"
+    NOTHING = "Nothing is offered: nothing was seen to repair."
+    FAILED = "The repairs"
 
     def __init__(self) -> None:
-        super().__init__("Remedies", id="remedies")
+        super().__init__("Repairs", id="repairs")
 
     def perform(self, offer: Offer | None) -> None:
-        """Say in the title which remedy is being performed, until it has ended (None)."""
+        """Say in the title which repair is being performed, until it has ended (None)."""
         doing = f" · being performed: {text.clean(offer.title)}" if offer else ""
-        self.border_title = Content(f"Remedies{doing}")
+        self.border_title = Content(f"Repairs{doing}")
 
     def card(self, item: Offer, selected: bool, cells: int) -> Iterable[Content]:
         return _card(item, selected, cells)
 
 
-class RemediesScreen(KeyedScreen[None]):
-    """Shows the remedies, and performs one after a question."""
+class RepairsScreen(KeyedScreen[None]):
+    """Shows the repairs, and performs one after a question."""
 
-    PLACE = "remedies"
-    CSS_PATH = "remedies.tcss"
-    BINDINGS = keys.bindings("remedies")
+    PLACE = "repairs"
+    CSS_PATH = "repairs.tcss"
+    BINDINGS = keys.bindings("repairs")
 
     def __init__(self, model: RunModel) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class RemediesScreen(KeyedScreen[None]):
     def compose(self) -> ComposeResult:
         yield self.live_header(self.model)
         yield OffersPane()
-        yield KeyBar("remedies")
+        yield KeyBar("repairs")
 
     def on_mount(self) -> None:
         self.query_one(OffersPane).focus()
@@ -68,8 +68,8 @@ class RemediesScreen(KeyedScreen[None]):
         self.refresh_keys()
         offers, error = [], ""
         try:
-            offers = await self.face.engine.call(self.model.remedies)
-        except Exception as failed:  # the words stand where the remedies would
+            offers = await self.face.engine.call(self.model.repairs)
+        except Exception as failed:  # the words stand where the repairs would
             error = str(failed) or type(failed).__name__
         if not self.ending:
             pane.show(offers, error)
@@ -84,11 +84,11 @@ class RemediesScreen(KeyedScreen[None]):
             return f"{text.clean(self.face.conducting)} is running"
         offer = self.query_one(OffersPane).chosen() if self.is_mounted else None
         if offer is None:
-            return "no remedy is selected"
+            return "no repair is selected"
         return "" if offer.key else "only a person can do this one"
 
     def action_select(self, by: int) -> None:
-        """Select another remedy."""
+        """Select another repair."""
         self.query_one(OffersPane).select(by)
         self.refresh_keys()
 
@@ -98,7 +98,7 @@ class RemediesScreen(KeyedScreen[None]):
 
     @work
     async def action_choose(self) -> None:
-        """Ask, then perform the selected remedy, and look what is left."""
+        """Ask, then perform the selected repair, and look what is left."""
         offer = self.query_one(OffersPane).chosen()
         if offer is None or not offer.key:
             return
@@ -107,10 +107,10 @@ class RemediesScreen(KeyedScreen[None]):
         ):
             return
         self.query_one(OffersPane).perform(offer)
-        self.face.mend(self.model, offer.key, partial(self._mended, offer))
+        self.face.repair(self.model, offer.key, partial(self._repaired, offer))
         self.refresh_keys()
 
-    def _mended(self, offer: Offer, status: Status | None) -> None:
+    def _repaired(self, offer: Offer, status: Status | None) -> None:
         if status is not None and status is not Status.READY:
             how = glyphs.STATUS[status]
             self.face.notify(f"{how.word}: {text.clean(offer.title)}", markup=False)
@@ -122,7 +122,7 @@ class RemediesScreen(KeyedScreen[None]):
 def _question(offer: Offer, model: RunModel) -> Question:
     run = model.run
     return Question(
-        heading="Remedy",
+        heading="Repair",
         question=f"{offer.title}?",
         facts=(
             ("Why", offer.why),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from state.enums import Status
-from tests.remedies.conftest import Bench, until, yes
+from tests.repair.conftest import Bench, until, yes
 
 TABLE = """
 CREATE TABLE "Or""ders" (
@@ -76,7 +76,7 @@ async def test_differing_rows_are_copied_while_a_writer_goes_on(bench: Bench) ->
     acknowledged: dict[int, str] = {}
     with writing(bench, acknowledged):
         await asyncio.to_thread(until, lambda: len(acknowledged) >= 20)
-        await bench.mend("recopy")
+        await bench.repair("recopy")
     assert bench.session.fact("tables.differ") == []
     assert len(acknowledged) > 50
     bench.settle()
@@ -104,7 +104,7 @@ async def test_rows_are_told_apart_by_any_identity(bench: Bench, table: str) -> 
     bench.there("DELETE FROM t WHERE id < 4; UPDATE t SET v = 'other' WHERE id = 50")
     bench.there("INSERT INTO t VALUES (1000, 'stray')")
     bench.differ("t")
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     left, right = bench.rows("t")
     assert left == right
     assert len(left) == 99
@@ -117,7 +117,7 @@ async def test_equal_rows_that_occur_several_times_are_counted(bench: Bench) -> 
     )
     bench.there("DELETE FROM t WHERE ctid = '(0,1)'; INSERT INTO t VALUES ('b')")
     bench.differ("t")
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     assert bench.there("SELECT v, count(*) FROM t GROUP BY v ORDER BY v") == [("a", 3), ("b", 1)]
 
 
@@ -133,7 +133,7 @@ async def test_triggers_and_foreign_keys_of_blue_prime_stay_quiet(bench: Bench) 
     )
     bench.there("SET session_replication_role = replica; UPDATE p SET id = 7 WHERE id = 1")
     bench.differ("p")
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     assert bench.rows("p")[1] == bench.rows("p")[0]
     assert bench.there("SELECT count(*) FROM c") == [(2,)]
     assert bench.there("SELECT count(*) FROM log") == [(0,)]
@@ -151,13 +151,13 @@ async def test_a_writer_that_holds_the_table_is_named_and_nothing_changes(
     with bench.pair.stray(18, bench.database) as holder:
         pid = holder.info.backend_pid
         holder.execute("BEGIN; DELETE FROM t WHERE id = 2")
-        assert await bench.session.mend(key, yes) is Status.FAILED
+        assert await bench.session.repair(key, yes) is Status.FAILED
         holder.execute("ROLLBACK")
     message = bench.journal.attempts(bench.run)[-1].message
     assert f"pid {pid}" in message
     assert bench.there("SELECT id FROM t") == [(2,)]
     assert len(bench.session.fact("tables.differ")) == 1
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     assert bench.rows("t")[0] == bench.rows("t")[1]
 
 
@@ -166,8 +166,8 @@ async def test_a_table_that_nothing_arrives_in_is_not_called_equal(bench: Bench)
     bench.both("CREATE TABLE late (id int PRIMARY KEY)")
     bench.here("INSERT INTO late VALUES (1)")
     bench.differ("late")
-    key = next(o.key for o in await bench.session.remedies() if "/recopy/" in o.key)
-    assert await bench.session.mend(key, yes) is Status.FAILED
+    key = next(o.key for o in await bench.session.repairs() if "/recopy/" in o.key)
+    assert await bench.session.repair(key, yes) is Status.FAILED
     assert "does not receive" in bench.journal.attempts(bench.run)[-1].message
     assert len(bench.session.fact("tables.differ")) == 1
 
@@ -185,7 +185,7 @@ async def test_no_value_reaches_a_log_or_the_journal(bench: Bench) -> None:
         connection.execute("SET log_statement = none; SET log_min_duration_statement = -1")
         connection.execute("DELETE FROM t WHERE id LIKE 's%'")
     bench.differ("t")
-    await bench.mend("recopy")
+    await bench.repair("recopy")
     assert bench.there("SELECT count(*) FROM t WHERE v = 'sesame' || 'value'") == [(1,)]
     assert "sesamekey" not in bench.pair.log()
     assert "sesamevalue" not in bench.pair.log()
@@ -196,16 +196,16 @@ async def test_a_table_is_given_up_by_its_name_alone(bench: Bench) -> None:
     bench.follow(prepare="CREATE TABLE t (id int PRIMARY KEY)")
     bench.differ("t", "u")
     offers = await bench.offers()
-    key = next(key for key in offers if key.startswith("remedy/give-up/") and '."t"' in key)
+    key = next(key for key in offers if key.startswith("repair/give-up/") and '."t"' in key)
     (gate,) = offers[key].gates
     assert gate.must_type == "public.t"
 
     async def plain_yes(gate: object) -> str | None:
         return "yes"
 
-    assert await bench.session.mend(key, plain_yes) is Status.READY
+    assert await bench.session.repair(key, plain_yes) is Status.READY
     assert len(bench.session.fact("tables.differ")) == 2
-    assert await bench.session.mend(key, yes) is Status.SUCCEEDED
+    assert await bench.session.repair(key, yes) is Status.SUCCEEDED
     assert [each["table"] for each in bench.session.fact("tables.differ")] == ["u"]
     assert [each["table"] for each in bench.session.fact("tables.given-up")] == ["t"]
     assert bench.session.decisions()[-1].typed == "public.t"

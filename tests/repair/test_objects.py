@@ -16,11 +16,11 @@ from runbook.postgres.connect import CannotConnect
 from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.proofs import objects
 from runbook.proofs.objects import ObjectsSurvey, Unlike
-from runbook.repair.objects import remedies
+from runbook.repair.objects import repairs
 from state.enums import Status
 from tests.postgres.conftest import SECRET
 from tests.postgres.test_objects import RICH, ROLES, forget_roles
-from tests.remedies.conftest import Bench, yes
+from tests.repair.conftest import Bench, yes
 
 SIDES = (Role.NEW_BLUE, Role.BLUE_PRIME)
 
@@ -60,13 +60,13 @@ async def make_all(bench: Bench) -> list[Unlike]:
     look, alike = ObjectsSurvey(bench.context), dict[str, list[str]]()
     for _ in range(9):
         found = objects.fresh(await look.look(*SIDES, [bench.database]), alike)
-        made = remedies(found, look)
+        made = repairs(found, look)
         if not made:
             return found
-        for remedy in made:
-            ((effect,),) = await remedy.effects(bench.context)
+        for repair in made:
+            ((effect,),) = await repair.effects(bench.context)
             await effect.perform()
-            again = await remedy.now(bench.context)
+            again = await repair.now(bench.context)
             alike |= objects.printed([] if again is None else [again])
     raise AssertionError([each.words for each in found])
 
@@ -151,7 +151,7 @@ async def moved(bench: Bench, *, accepts: bool) -> list[Gate]:
     """Look before the applications are moved; return what was asked."""
     asked = Asked(bench, accepts=accepts)
     await refuse_unless_alike(
-        bench.context, cast(Watch, asked), *SIDES, [bench.database], todo="Mend it."
+        bench.context, cast(Watch, asked), *SIDES, [bench.database], todo="Fix it."
     )
     return asked.gates
 
@@ -169,7 +169,7 @@ async def test_before_the_applications_are_moved_each_is_named_and_accepted_once
     assert "SELECT only on new blue" in gate.question
     # What was accepted is not asked again; what comes after that is.
     assert await moved(based, accepts=False) == []
-    assert [o for o in await based.offers() if o.startswith("remedy/alike")] == []
+    assert [o for o in await based.offers() if o.startswith("repair/alike")] == []
     based.here('REVOKE ALL ON audit_log FROM "app % role"')
     (gate,) = await moved(based, accepts=True)
     assert "only on blue prime" in gate.question
@@ -192,32 +192,32 @@ async def test_a_side_that_cannot_be_asked_holds_up_no_way_off_it(
     assert any("were not compared: Cannot connect to new blue" in text for text in texts)
 
 
-async def mend_all(bench: Bench, most: int = 20) -> None:
+async def repair_all(bench: Bench, most: int = 20) -> None:
     for _ in range(most):
-        keys = [offer.key for offer in await bench.session.remedies()]
-        key = next((key for key in keys if key.startswith("remedy/alike/")), None)
+        keys = [offer.key for offer in await bench.session.repairs()]
+        key = next((key for key in keys if key.startswith("repair/alike/")), None)
         if key is None:
             return
-        status = await bench.session.mend(key, yes)
+        status = await bench.session.repair(key, yes)
         last = bench.journal.attempts(bench.run)[-1]
         assert status is Status.SUCCEEDED, (key, last.message, last.effects)
     raise AssertionError(keys)
 
 
-async def test_after_a_release_is_mended_the_applications_log_in_on_blue_prime(
+async def test_after_a_release_is_repaired_the_applications_log_in_on_blue_prime(
     based: Bench,
 ) -> None:
-    assert await based.session.remedies() == []
+    assert await based.session.repairs() == []
     based.here("CREATE ROLE reporting LOGIN")
     based.here(RELEASE)
     let_in(based, "reporting")
     let_in(based, "app % role")
     offers = await based.offers()
-    assert [key for key in offers if key.startswith("remedy/accept/")]
+    assert [key for key in offers if key.startswith("repair/accept/")]
     shown = "\n".join(text for offer in offers.values() for _, text in offer.effects)
     assert "PASSWORD '********'" in shown
-    await mend_all(based)
-    assert await based.session.remedies() == []
+    await repair_all(based)
+    assert await based.session.repairs() == []
     with based.pair.client(16, based.database, "reporting") as reporting:
         assert reporting.execute("SELECT * FROM account").fetchall() == []
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -259,7 +259,7 @@ async def test_a_trigger_that_one_partition_alone_has_otherwise_is_seen_and_made
     )
     accepting = next(text for key, text in (await bench.offers()).items() if "/accept/" in key)
     assert "2 partition triggers" in accepting.why
-    await mend_all(bench)
+    await repair_all(bench)
     assert await bench.offers() == {}
     enabled = (
         "SELECT tgrelid::regclass::text, tgenabled::text FROM pg_trigger WHERE tgname = 'stamp'"
