@@ -100,7 +100,7 @@ def take_the_marks_away(env: Mapping[str, str]) -> None:
 
 LONG = pytest.mark.chaos
 """Left to `make chaos`: `tests/operator/test_full_disk.py` puts a backup back each time, and
-`tests/adopt/test_left_behind.py` ends with a journal from before the way forward."""
+`tests/recovery/test_left_behind.py` ends with a journal from before the way forward."""
 
 
 @pytest.mark.parametrize(

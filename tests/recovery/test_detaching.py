@@ -12,7 +12,7 @@ from runbook.recovery.cluster_roles import Cast
 from runbook.recovery.database_state import OwnSlot, Side
 from runbook.recovery.evidence import Scene
 from runbook.recovery.found import Draft
-from tests.adopt.test_who_is_who import NEW_BLUE, OLD_BLUE, PRIME, RUN
+from tests.recovery.test_who_is_who import NEW_BLUE, OLD_BLUE, PRIME, RUN
 
 
 def side(*, slots: tuple[OwnSlot, ...] = (), subscribed: tuple[str, ...] = ()) -> Side:

@@ -9,9 +9,9 @@ import pytest
 
 from runbook.procedure.steps.finish.abort import DeleteParameterGroup
 from runbook.procedure.steps.finish.cleanup import CleanupRemains
-from tests.adopt.lost import lose_journal, nothing_done_twice, nothing_lost
 from tests.chaos.nights import KILLED, NIGHTS, Night, Phase, Prison
 from tests.chaos.victim import AFTER_CALL
+from tests.recovery.lost import lose_journal, nothing_done_twice, nothing_lost
 from tests.workspace import Workspace
 
 LAST_TRACES = (DeleteParameterGroup.key, CleanupRemains.key)

@@ -17,7 +17,7 @@ from runbook.aws.errors import AwsError
 from runbook.failures import Refused, StepFailed
 from runbook.plan.model import Plan
 from runbook.preflight import plans
-from tests.adopt.lost import adopt, lose_journal
+from tests.recovery.lost import adopt, lose_journal
 from tests.workspace import Workspace
 
 

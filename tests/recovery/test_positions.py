@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.adopt.lost import adopt, lose_journal, lost_and_adopted, nothing_done_twice, nothing_lost
+from tests.recovery.lost import (
+    adopt,
+    lose_journal,
+    lost_and_adopted,
+    nothing_done_twice,
+    nothing_lost,
+)
 from tests.workspace import Workspace
 
 UPGRADE = (

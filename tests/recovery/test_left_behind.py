@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.adopt.lost import NOTHING, adopt, nothing_lost
 from tests.handover.test_machines import Machine
 from tests.nights.test_two_journals import BLOCKED, take_the_marks_away
 from tests.nights.test_ways_back import lead_by_command
+from tests.recovery.lost import NOTHING, adopt, nothing_lost
 from tests.workspace import Workspace
 
 

@@ -35,7 +35,7 @@ from state.enums import Environment, Outcome, Result, Status, Track
 from state.errors import HandedOver, Refused
 from state.journal import Journal
 from state.report import collect, report
-from tests.adopt.test_who_is_who import cluster
+from tests.recovery.test_who_is_who import cluster
 from tests.runbook.told import PLAN
 
 RUN = "k3f9qa"
