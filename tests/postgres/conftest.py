@@ -290,3 +290,18 @@ def application(pair: Pair) -> Iterator[str]:
 
 
 __all__ = ["ADMIN", "MASTER", "SECRET", "Compare", "Open", "Pair"]
+
+
+@pytest.fixture
+def job(pair: Pair) -> Iterator[str]:
+    """Make a role that is none of the application's, as jobs and people have."""
+    name = 'Job "j" 50%'
+    for major in (16, 18):
+        with pair.admin(major) as admin:
+            _role(admin, name, "")
+            admin.execute(SQL("GRANT pg_write_all_data TO {}").format(Identifier(name)))
+            admin.execute(SQL("GRANT pg_read_all_data TO {}").format(Identifier(name)))
+    yield name
+    for major in (16, 18):
+        with pair.admin(major) as admin:
+            admin.execute(SQL("DROP ROLE {}").format(Identifier(name)))

@@ -289,3 +289,4 @@ def _leave_nothing(pair: Pair) -> None:
 
 
 CAPTURE = CreateSlots(publisher=Role.NEW_BLUE, equal_to=Role.OLD_BLUE)
+INSERT = "INSERT INTO public.t SELECT coalesce(max(i), 0) + 1 FROM public.t"

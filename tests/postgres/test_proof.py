@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
 from psycopg.sql import SQL, Identifier
 
 from runbook.base.roles import Role
@@ -19,12 +18,11 @@ from runbook.procedure.steps.rollback.fail_back import Assess
 from runbook.procedure.steps.traffic import StopTraffic
 from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.proofs import diverged, write_fence
-from state.enums import Outcome, Status
-from tests.postgres.conftest import Pair, _role
-from tests.postgres.fenced import CAPTURE, Night, fenced_night, plan_for
+from state.enums import Status
+from tests.postgres.conftest import Pair
+from tests.postgres.fenced import CAPTURE, INSERT, Night, fenced_night, plan_for
 
 STOP = StopTraffic(on=Role.BLUE, also=(Role.GREEN,))
-INSERT = "INSERT INTO public.t SELECT coalesce(max(i), 0) + 1 FROM public.t"
 
 
 @pytest.fixture
@@ -33,21 +31,6 @@ async def night(
 ) -> AsyncIterator[Night]:
     async with fenced_night(pair, tmp_path, database, plan_for(application)) as made:
         yield made
-
-
-@pytest.fixture
-def job(pair: Pair) -> Iterator[str]:
-    """Make a role that is none of the application's, as jobs and people have."""
-    name = 'Job "j" 50%'
-    for major in (16, 18):
-        with pair.admin(major) as admin:
-            _role(admin, name, "")
-            admin.execute(SQL("GRANT pg_write_all_data TO {}").format(Identifier(name)))
-            admin.execute(SQL("GRANT pg_read_all_data TO {}").format(Identifier(name)))
-    yield name
-    for major in (16, 18):
-        with pair.admin(major) as admin:
-            admin.execute(SQL("DROP ROLE {}").format(Identifier(name)))
 
 
 Plant = Callable[[Night, str], AbstractContextManager[Any]]
@@ -390,71 +373,3 @@ async def test_back_to_old_blue_loses_what_slipped_in_by_name_only(night: Night)
     await night.succeeds(assess)
     night.write(18, INSERT)
     await night.fails(Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE), "public.t: 4 rows here, 2 rows")
-
-
-# The slot waits for every open write transaction.
-
-
-async def test_who_holds_up_the_slot_is_named_and_ended_by_a_decision(
-    night: Night, job: str
-) -> None:
-    await night.fenced()
-    with night.pair.client(18, "postgres", job, application_name="nightly") as client:
-        client.execute("BEGIN")
-        client.execute("INSERT INTO public.t VALUES (5) -- password = 'hunter2'")
-        pid = client.info.backend_pid
-        with night.hurried():
-            message = await night.fails(
-                *(CAPTURE, f"pid {pid} ", "in database postgres"),
-                *("open for ", "INSERT INTO public.t"),
-            )
-        assert job in message
-        assert "hunter2" not in message
-
-        status, _ = await night.run(CAPTURE, night.no)
-        assert status is Status.READY
-        (gate,) = night.asked
-        assert f"pid {pid} " in gate.question
-        assert "hunter2" not in gate.question
-        assert client.execute("SELECT 1").fetchone() == (1,)
-
-        await night.succeeds(CAPTURE)
-        with pytest.raises(errors.AdminShutdown):
-            client.execute("SELECT 1")
-    ended = [
-        effect
-        for attempt in night.journal.attempts("k3f9qa")
-        for effect in attempt.effects
-        if effect.key.startswith(f"new-blue/end/{pid}@")
-    ]
-    assert [effect.outcome for effect in ended] == [Outcome.SUCCEEDED]
-    assert diverged.left(night.context) == []
-
-
-async def test_one_that_ends_by_itself_is_not_asked_about_and_its_write_is_found(
-    night: Night, job: str
-) -> None:
-    await night.fenced()
-    with night.pair.client(18, "postgres", job) as client:
-        client.execute("BEGIN")
-        client.execute(INSERT)
-        with night.hurried():
-            await night.fails(CAPTURE, "it waits for open write transactions: pid ")
-        client.execute("COMMIT")
-    await night.fails(CAPTURE, "postgres: public.t: 3 rows here, 2 rows on the other side")
-    assert night.asked == []
-
-
-async def test_a_prepared_transaction_is_left_to_whoever_prepared_it(
-    night: Night, job: str
-) -> None:
-    await night.fenced()
-    with night.pair.client(18, night.database, job) as client:
-        client.execute("BEGIN")
-        client.execute(INSERT)
-        client.execute("PREPARE TRANSACTION 'later'")
-    with night.hurried():
-        await night.fails(CAPTURE, "prepared transaction 'later'", "committed or rolled back by")
-    assert await CAPTURE.gates(night.context) == []
-    night.write(18, "COMMIT PREPARED 'later'")
-    await night.fails(CAPTURE, "public.t: 3 rows here, 2 rows on the other side")
