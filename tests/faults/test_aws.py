@@ -60,24 +60,7 @@ async def test_one_night_with_a_fault_at_every_corner(
         assert attempt is not None
         assert attempt.effects[-1].detail["refused_before"] >= 1
 
-        await run.reach("delete-deployment")
-        fault("perform-late", "DeleteBlueGreenDeployment", "1")
-        await run.succeeds("delete-deployment")
-
-        fault("clone-fails")
-        await run.fails(
-            "clone", "ended in cloning-failed", "keep every write", "Run the step again"
-        )
-        (failed,) = names_like("-prime-")
-        await run.succeeds("clone")
-        assert run.asked[-1].must_type == failed
-        assert performed("DeleteDBCluster") == [failed]
-
-        fault("instance-fails")
-        await run.fails("clone-instances", "ended in incompatible-parameters", "Run the step again")
-        await run.succeeds("clone-instances")
-        assert performed("DeleteDBInstance") == [run.asked[-1].must_type]
-
+        failed = await _protected_on_failing_clusters(run)
         await run.reach("")
         await run.branch(Track.ROLLBACK)
         fault("trail", "1")
@@ -93,6 +76,26 @@ async def test_one_night_with_a_fault_at_every_corner(
         shown = workspace.run("lab", "calls").stdout
         assert f"RestoreDBClusterToPointInTime  {failed}\n" in shown
         assert shown.count("(the response was lost)") == 2
+
+
+async def _protected_on_failing_clusters(run: Night) -> str:
+    """Go on to blue prime's instances, each failing once; return the clone that failed."""
+    await run.reach("delete-deployment")
+    fault("perform-late", "DeleteBlueGreenDeployment", "1")
+    await run.succeeds("delete-deployment")
+
+    fault("clone-fails")
+    await run.fails("clone", "ended in cloning-failed", "keep every write", "Run the step again")
+    (failed,) = names_like("-prime-")
+    await run.succeeds("clone")
+    assert run.asked[-1].must_type == failed
+    assert performed("DeleteDBCluster") == [failed]
+
+    fault("instance-fails")
+    await run.fails("clone-instances", "ended in incompatible-parameters", "Run the step again")
+    await run.succeeds("clone-instances")
+    assert performed("DeleteDBInstance") == [run.asked[-1].must_type]
+    return failed
 
 
 async def _told_what_is_there(run: Night) -> None:

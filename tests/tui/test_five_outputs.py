@@ -133,7 +133,17 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     assert "PROTECTION UNKNOWN" in text
     assert " PROTECTED" not in text.replace("NOT PROTECTED", "")
 
+    _agree_on_outages(step, line, told, board, words, text)
     same(step, {"show": ended(board), "watch": ended(script), "screen": ended(seen)})
+    same(step, {"show": board.lags, "watch": script.lags, "screen": seen.lags})
+    same(step, {"show": board.traffic, "watch": script.traffic, "screen": seen.traffic})
+    same(step, {"report": len(told["decisions"]), "screen": decided})
+    assert page.count("| yes |") + page.count("| orders |") >= decided
+
+
+def _agree_on_outages(
+    step: str, line: dict[str, Any], told: dict[str, Any], board: Dashboard, words: str, text: str
+) -> None:
     down = board.downtime.started_at is not None and board.downtime.ended_at is None
     same(
         step,
@@ -149,11 +159,6 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     if not down and latest is not None:
         assert board.downtime.ended_at == datetime.fromisoformat(latest["ended_at"])
         assert board.downtime.started_at == datetime.fromisoformat(latest["started_at"])
-
-    same(step, {"show": board.lags, "watch": script.lags, "screen": seen.lags})
-    same(step, {"show": board.traffic, "watch": script.traffic, "screen": seen.traffic})
-    same(step, {"report": len(told["decisions"]), "screen": decided})
-    assert page.count("| yes |") + page.count("| orders |") >= decided
 
 
 async def go_on(night: Workspace, what: str, step: str, *options: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from runbook.base.alert import Alert, Cause
 from runbook.base.downtime import Downtime
+from runbook.base.offer import Pending
 from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import Dashboard, Fence, Protection, TrafficView, Trend
 from state.enums import Custody, Outcome, Status
@@ -258,8 +259,14 @@ def inside_the_fence() -> FakeRun:
     run.history = [
         replace(event, at=ago(731)) if event.kind != "open" else event for event in run.history
     ]
+    run.pending = _slots_unknown()
+    run.offered = scenes.WAYS
+    return run
+
+
+def _slots_unknown() -> list[Pending]:
     pending = scenes.unknown().pending[0]
-    run.pending = [
+    return [
         replace(
             pending,
             step="create-slots",
@@ -290,5 +297,3 @@ def inside_the_fence() -> FakeRun:
             )
         )
     ]
-    run.offered = scenes.WAYS
-    return run
