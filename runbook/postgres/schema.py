@@ -57,9 +57,6 @@ class Line:
         return text
 
 
-Lines = dict[Key, Line]
-
-
 async def lines(
     connection: AsyncConnection, *, side: str = "", publication: str = ""
 ) -> list[Line]:
@@ -165,8 +162,3 @@ async def stamp(connection: AsyncConnection) -> str:
     """Return what changes whenever the catalogs do, at the cost of one scan of them."""
     (found,) = await fetch_values(connection, "schema_stamp")
     return str(found)
-
-
-async def copying_tables(connection: AsyncConnection, subscription: str) -> list[str]:
-    """Return the tables, quoted, that the subscription knows and whose first copy is not done."""
-    return await fetch_values(connection, "copying_tables", (subscription,))

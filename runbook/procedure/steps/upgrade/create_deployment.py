@@ -16,7 +16,6 @@ from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 
-PROVISIONING = "PROVISIONING"
 AVAILABLE = "AVAILABLE"
 INVALID = "INVALID_CONFIGURATION"
 DELETING = "DELETING"
