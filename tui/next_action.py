@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runbook.amounts import counted
 from runbook.base.step import Risk
@@ -19,6 +20,7 @@ WAY_BACK = "way back"
 """What the sentence on it begins with."""
 
 WAY_FORWARD = "way forward"
+FROM_HERE = "from here"
 """What it begins with after a rollback from which one may go forward again."""
 
 
@@ -175,6 +177,20 @@ def does(item: Line, preview: Preview | None, error: str = "") -> str:
     return f"{risk}: {', then '.join(titles)}"
 
 
+class WayOff(NamedTuple):
+    """The recommended way off the track, and its price."""
+
+    words: str
+    """What it loses, where it leads and how long it takes; or why none is known."""
+    label: str = WAY_BACK
+    known: str = FROM_HERE
+    """Of when the price is."""
+    between: str = ": "
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.known}{self.between}{self.words}"
+
+
 def way_back(
     ways: Sequence[Branch] | None,
     checklist: Checklist,
@@ -182,34 +198,34 @@ def way_back(
     *,
     left_behind: str = "",
     error: str = "",
-) -> str:
+) -> WayOff:
     """Return the recommended way off the track, and its price.
 
     Where the protection is not known now, neither is the price: it is said of what was known.
     `left_behind` tells who went on with the run since this journal.
     """
     if not checklist.run.open:
-        return f"{WAY_BACK} from here: none, the run is over"
+        return WayOff("none, the run is over")
     if checklist.run.away is not None:
-        return f"{WAY_BACK} from here: none, another machine acts on this run"
+        return WayOff("none, another machine acts on this run")
     if left_behind and checklist.run.open:
         adopt = f"blueprime adopt {text.clean(checklist.run.cluster)}"
-        return f"{WAY_BACK} from here: not known here; leave, then {adopt} reads the run anew"
+        return WayOff(f"not known here; leave, then {adopt} reads the run anew")
     if error:
-        return f"{WAY_BACK} from here: unknown, {text.clean(error)}"
+        return WayOff(f"unknown, {text.clean(error)}")
     if ways is None:
-        return f"{WAY_BACK} from here: looking…"
+        return WayOff("looking…")
     best = next((way for way in ways if way.available and way.recommended), None)
     if best is None:
         none = "none but to go on with this track"
         here = next((text.clean(way.here) for way in ways if way.here), none)
-        return f"{WAY_BACK} from here: {here}; b shows every way and why"
+        return WayOff(f"{here}; b shows every way and why")
     title = _lower(text.clean(best.title))
     # What follows the colon is the reason, which the branch screen gives in full.
     cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
-    known = "from here" if protection.protected is not None else "as last known"
+    known = FROM_HERE if protection.protected is not None else "as last known"
     label = WAY_FORWARD if best.way == UpgradeVariant.FORWARD else WAY_BACK
-    return f"{label} {known} loses {cost}: {title}; takes {time}"
+    return WayOff(f"loses {cost}: {title}; takes {time}", label, known, between=" ")
 
 
 def _lower(words: str) -> str:

@@ -14,7 +14,7 @@ from state.enums import Status, Track
 from state.records import Event
 from tui import glyphs, text
 from tui.model import Branch, RunModel
-from tui.next_action import WAY_BACK, WAY_FORWARD, held_by, way_back
+from tui.next_action import FROM_HERE, held_by, way_back
 from tui.snapshot import Snapshot, fresh_limit
 from tui.widgets.header import known_now
 from tui.widgets.pane import line
@@ -60,9 +60,8 @@ def where(stand: ResumeSummary, now: datetime, cells: int) -> Iterable[Content]:
     back = way_back(
         stand.ways, checklist, protection, left_behind=board.left_behind, error=stand.error
     )
-    label = WAY_FORWARD if back.startswith(WAY_FORWARD) else WAY_BACK
-    words = back.removeprefix(label).removeprefix(" from here").lstrip(": ")
-    yield from _row(label, words, cells)
+    words = back.words if back.known == FROM_HERE else f"{back.known} {back.words}"
+    yield from _row(back.label, words, cells)
 
 
 def before(stand: ResumeSummary, now: datetime, cells: int) -> Iterable[Content]:

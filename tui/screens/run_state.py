@@ -93,13 +93,14 @@ class RunState(LookingScreen):
         picture, ways = self.picture, self._ways
         if picture is None:
             return ""
-        return way_back(
+        found = way_back(
             ways[1] if ways else None,
             picture.checklist,
             known_now(picture.board.protection, self.face.now(), fresh_limit(self.model.run)),
             left_behind=picture.board.left_behind,
             error=ways[2] if ways else "",
         )
+        return str(found)
 
     def _track_title(self) -> str:
         if self.picture is None:
