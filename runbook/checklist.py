@@ -63,6 +63,7 @@ class Section:
 
     @property
     def complete(self) -> bool:
+        """Whether every step of it is done."""
         return all(line.status.done for line in self.lines if not line.repair)
 
 
@@ -78,6 +79,7 @@ class Checklist:
 
     @property
     def current(self) -> Section:
+        """Return the section that the run is on."""
         return self.sections[-1]
 
     @property

@@ -122,6 +122,8 @@ class Session(View):
         """Run a step, and those that follow it by themselves; return how the last one stands.
 
         `until` names a step after which even those wait for a person.
+
+        Raises `Busy` while another step runs.
         """
         self._refuse_unless_ours()
         if self._busy:
@@ -151,7 +153,10 @@ class Session(View):
         return status
 
     async def repair(self, key: str, decide: Decide) -> Status:
-        """Perform a repair that is offered now, as any step; READY: a gate was declined."""
+        """Perform a repair that is offered now, as any step; READY: a gate was declined.
+
+        Raises `Busy` while a step runs, `StepFailed` where it is not offered or the run is over.
+        """
         self._refuse_unless_ours()
         if self._busy:
             raise Busy(f"{self._busy} is running")
@@ -226,7 +231,10 @@ class Session(View):
         return False
 
     async def branch(self, way: Branch, reason: str) -> None:
-        """Put the run onto another track; performs nothing."""
+        """Put the run onto another track; performs nothing.
+
+        Raises `Busy` while a step runs, `StepFailed` where the way is not open.
+        """
         self._refuse_unless_ours()
         if self._busy:
             raise Busy(f"{self._busy} is running")
@@ -285,6 +293,7 @@ class Session(View):
 
     @property
     def leaving(self) -> bool:
+        """Whether nothing more is started."""
         return self._runner.leaving
 
     async def close(self) -> None:

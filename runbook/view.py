@@ -55,6 +55,7 @@ class View:
 
     @property
     def holder(self) -> Holder | None:
+        """Return who holds the run, or None."""
         return self._journal.holder()
 
     def checklist(self) -> Checklist:

@@ -33,6 +33,7 @@ class Backup:
 
     @property
     def sound(self) -> bool:
+        """Whether it can be put back."""
         return not self.trouble
 
 

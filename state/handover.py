@@ -79,6 +79,7 @@ class Parcel:
 
     @property
     def content(self) -> dict[str, Json]:
+        """Return the content as JSON."""
         return _content(self.given, self.slice)
 
     def as_bytes(self) -> bytes:
@@ -161,7 +162,10 @@ class Custodian(Writer):
         return parcel
 
     def given(self, run: str) -> Parcel:
-        """Return what the file of a run that was handed over has to hold; the same as then."""
+        """Return what the file of a run that was handed over has to hold; the same as then.
+
+        Raises `Refused` for a run that is here, and where another version wrote the file.
+        """
         with self._store.reading():
             away = self.run(run).away
             if away is None:
@@ -216,6 +220,8 @@ class Custodian(Writer):
         """Take a run over: from then on it is acted on here. All of it, or nothing.
 
         `plan_path` is where this machine keeps the plan file; a run that comes back keeps its own.
+
+        Raises `BadHandover` for what is no run, `Refused` for one that is acted on here.
         """
         found, given = parcel.slice.run, parcel.given
         source = f"{given.who} on {given.host}"

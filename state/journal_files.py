@@ -30,6 +30,7 @@ class Inspection:
 
     @property
     def sound(self) -> bool:
+        """Whether nothing is wrong with it."""
         return not self.trouble
 
 

@@ -26,6 +26,7 @@ from state.times import from_text, now, to_text
 
 
 def lock_path(journal: Path) -> Path:
+    """Return the path of a journal's lock file."""
     return journal.with_name(journal.name + ".lock")
 
 
@@ -53,6 +54,7 @@ class Written:
 
     @property
     def elsewhere(self) -> bool:
+        """Whether another machine wrote it."""
         return self.holder.host != socket.gethostname()
 
     @property

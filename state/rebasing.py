@@ -18,8 +18,11 @@ ADOPT = "adopt"
 class Told(Protocol):
     """What is asked of a journal here."""
 
-    def attempts(self, run: str) -> list[Attempt]: ...
-    def entries(self, run: str) -> list[TrackEntry]: ...
+    def attempts(self, run: str) -> list[Attempt]:
+        """Return the attempts of a run, oldest first."""
+
+    def entries(self, run: str) -> list[TrackEntry]:
+        """Return the stays on tracks, oldest first."""
 
 
 def bases(entries: Sequence[TrackEntry]) -> list[int]:

@@ -65,6 +65,7 @@ class Run:
 
     @property
     def open(self) -> bool:
+        """Whether it is not closed."""
         return self.closed_at is None
 
 

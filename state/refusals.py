@@ -68,7 +68,10 @@ class Refusals(Reader):
 
 
 def refuse_unless_there(attempt: Attempt) -> None:
-    """Refuse to call an attempt succeeded while an effect of it is not known to be there."""
+    """Refuse to call an attempt succeeded while an effect of it is not known to be there.
+
+    Raises `Refused`.
+    """
     for effect in attempt.effects:
         if effect.outcome not in (Outcome.SUCCEEDED, Outcome.ADOPTED):
             found = effect.outcome or "without outcome"
@@ -76,6 +79,9 @@ def refuse_unless_there(attempt: Attempt) -> None:
 
 
 def refuse_nobody(who: str) -> None:
-    """Refuse a decision that nobody made."""
+    """Refuse a decision that nobody made.
+
+    Raises `Refused`.
+    """
     if not who.strip():
         raise Refused("A decision needs the name of who made it.")

@@ -111,9 +111,11 @@ class Store:
 
     @property
     def writable(self) -> bool:
+        """Whether it was opened for writing."""
         return self._mark is not None
 
     def close(self) -> None:
+        """Close the file, and mark it as it was left."""
         with self._lock:
             # The digest of another file in its place is no mark of this one.
             elsewhere = bool(self._presence.gone())
@@ -365,7 +367,10 @@ def damaged(path: Path, why: str) -> JournalUnusable:
 
 @contextmanager
 def plainly(path: Path) -> Iterator[None]:
-    """Turn the errors of the file system and of SQLite into words for a person."""
+    """Turn the errors of the file system and of SQLite into words for a person.
+
+    Raises `JournalUnusable`.
+    """
     try:
         yield
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
+    """Return the time in UTC."""
     return datetime.now(UTC)
 
 
@@ -24,4 +25,5 @@ def to_text(at: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
+    """Return the time that `to_text` wrote."""
     return datetime.fromisoformat(text)

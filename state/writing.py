@@ -115,7 +115,10 @@ class Writer(Refusals):
         return self._attempt(attempt)
 
     def intend(self, attempt: int, key: str, title: str, preview: str) -> int:
-        """Write down that an effect is about to be performed; return its id."""
+        """Write down that an effect is about to be performed; return its id.
+
+        Raises `Refused` for an attempt that has ended.
+        """
         with self._store.writing() as db:
             of = self._attempt(attempt)
             if of.status.ended:
@@ -133,7 +136,10 @@ class Writer(Refusals):
         return effect
 
     def settle(self, effect: int, outcome: Outcome, detail: Mapping[str, Json] = NOTHING) -> None:
-        """Write down how an effect ended; once."""
+        """Write down how an effect ended; once.
+
+        Raises `Refused` for one that has an outcome.
+        """
         with self._store.writing() as db:
             of, run = self._effect(effect)
             if of.outcome is not None:
@@ -144,7 +150,10 @@ class Writer(Refusals):
             tell(db, run, "effect", text, {"effect": effect, "key": of.key, "outcome": outcome})
 
     def resolve(self, effect: int, outcome: Outcome, *, who: str, reason: str) -> None:
-        """Turn an unknown outcome into a known one, as a person decided."""
+        """Turn an unknown outcome into a known one, as a person decided.
+
+        Raises `Refused` for one that is known, and for a decision that nobody made.
+        """
         with self._store.writing() as db:
             of, run = self._effect(effect)
             if of.outcome is not Outcome.UNKNOWN or outcome is Outcome.UNKNOWN:
@@ -164,6 +173,8 @@ class Writer(Refusals):
 
         `succeeded` and `skipped` are refused unless each of its effects is there; any other end
         makes an intent that has no outcome `unknown`.
+
+        Raises `Refused` for one that has ended, and for a success whose effects are not there.
         """
         with self._store.writing() as db:
             of = self._attempt(attempt)
@@ -175,7 +186,10 @@ class Writer(Refusals):
             end(db, of, status, message, self._begun.ended_at(db, of))
 
     def resolve_attempt(self, attempt: int, status: Status, *, who: str, reason: str) -> None:
-        """Turn an unknown end into `succeeded` or `failed`, as a person decided."""
+        """Turn an unknown end into `succeeded` or `failed`, as a person decided.
+
+        Raises `Refused` for one that is known, and for a decision that nobody made.
+        """
         with self._store.writing() as db:
             of = self._attempt(attempt)
             if of.status is not Status.UNKNOWN or status not in (Status.SUCCEEDED, Status.FAILED):
@@ -308,7 +322,10 @@ class Writer(Refusals):
         return self.run(run)
 
     def reopen_run(self, run: str) -> Run:
-        """Open a closed run again, so that it can go onto another track."""
+        """Open a closed run again, so that it can go onto another track.
+
+        Raises `Refused` for one that is open.
+        """
         with self._store.writing() as db:
             record = self._exact_run(run)
             if record.open:

@@ -37,38 +37,67 @@ class Face(Protocol):
 
     # Runs.
 
-    def list_runs(self) -> list[RunSummary]: ...
-    def gone(self, runs: Sequence[RunSummary]) -> frozenset[str]: ...
-    def open_and_show(self, run: str, *, watch: bool) -> object: ...
-    def start_and_show(self, plan: Path) -> object: ...
-    def show_resume(self, model: RunModel) -> object: ...
+    def list_runs(self) -> list[RunSummary]:
+        """Return the runs of this workspace, newest first."""
+
+    def gone(self, runs: Sequence[RunSummary]) -> frozenset[str]:
+        """Return the ids of runs whose lab is gone."""
+
+    def open_and_show(self, run: str, *, watch: bool) -> object:
+        """Open a run and show where it stands."""
+
+    def start_and_show(self, plan: Path) -> object:
+        """Begin a run of a plan and show it."""
+
+    def show_resume(self, model: RunModel) -> object:
+        """Show where a run stands, and then the run."""
 
     # Acts on a run.
 
-    def conduct(self, model: RunModel, line: Line) -> object: ...
-    def repair(
-        self, model: RunModel, repair: str, done: Callable[[Status | None], None]
-    ) -> object: ...
-    def failed(self, error: Exception, heading: str) -> None: ...
+    def conduct(self, model: RunModel, line: Line) -> object:
+        """Run a step, and those that follow it by themselves."""
+
+    def repair(self, model: RunModel, repair: str, done: Callable[[Status | None], None]) -> object:
+        """Perform a repair, and say how it ended."""
+
+    def failed(self, error: Exception, heading: str) -> None:
+        """Show what went wrong."""
 
     # Leaving.
 
-    async def may_leave(self, model: RunModel) -> bool: ...
-    def ask_to_leave(self, model: RunModel, *, out: bool = False) -> object: ...
-    def leave(self) -> object: ...
+    async def may_leave(self, model: RunModel) -> bool:
+        """Return whether a run may be left, asking where that is grave."""
+
+    def ask_to_leave(self, model: RunModel, *, out: bool = False) -> object:
+        """Leave a run, or blueprime (`out`), asking where that is grave."""
+
+    def leave(self) -> object:
+        """Leave blueprime."""
+
     async def action_quit(self) -> None: ...
 
     # The terminal.
 
-    def say_once(self, words: str) -> None: ...
-    def bell(self) -> None: ...
-    def copy(self, words: str, name: str) -> None: ...
-    def retitle(self, words: str) -> None: ...
+    def say_once(self, words: str) -> None:
+        """Say why a key did nothing; not twice in a row."""
+
+    def bell(self) -> None:
+        """Ring."""
+
+    def copy(self, words: str, name: str) -> None:
+        """Put a text onto the clipboard, and into a file of a name."""
+
+    def retitle(self, words: str) -> None:
+        """Set the terminal's title."""
 
     # Textual's own.
 
-    def push_screen(self, screen: Screen[Any]) -> object: ...
-    async def push_screen_wait(self, screen: Screen[R]) -> R | Any: ...
+    def push_screen(self, screen: Screen[Any]) -> object:
+        """Show a screen."""
+
+    async def push_screen_wait(self, screen: Screen[R]) -> R | Any:
+        """Show a screen and return what it is closed with."""
+
     def notify(
         self,
         message: str,
@@ -77,5 +106,8 @@ class Face(Protocol):
         severity: SeverityLevel = "information",
         timeout: float | None = None,
         markup: bool = True,
-    ) -> None: ...
-    def run_worker(self, work: Awaitable[Any]) -> object: ...
+    ) -> None:
+        """Show a message for a while."""
+
+    def run_worker(self, work: Awaitable[Any]) -> object:
+        """Do something beside the screen."""

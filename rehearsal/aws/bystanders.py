@@ -21,7 +21,10 @@ def proxies(control: Control, params: Params) -> Shape:
 
 @action("DescribeDBProxyTargets")
 def proxy_targets(control: Control, params: Params) -> Shape:
-    """List what a proxy leads to."""
+    """List what a proxy leads to.
+
+    Raises `RdsFault` for a proxy that is not there.
+    """
     name = required(params, "DBProxyName")
     if name not in control.proxies:
         raise RdsFault("DBProxyNotFoundFault", f"DBProxy {name} not found.")

@@ -56,7 +56,10 @@ def describe(control: Control, params: Params) -> Shape:
 
 
 def check_quota(control: Control) -> None:
-    """Refuse a cluster beyond the quota of 40 a Region."""
+    """Refuse a cluster beyond the quota of 40 a Region.
+
+    Raises `RdsFault`.
+    """
     if len(control.clusters) >= _QUOTA:
         raise errors.RdsFault(
             "DBClusterQuotaExceededFault", f"Cannot create more than {_QUOTA} DB clusters"

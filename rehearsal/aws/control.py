@@ -267,6 +267,8 @@ def check_identifier(identifier: str, parameter: str) -> str:
     """Return an identifier in lower case, or refuse it as AWS does.
 
     1 to 63 letters, digits or hyphens; first a letter; no two hyphens together, none at the end.
+
+    Raises `RdsFault`.
     """
     plain = identifier.replace("-", "")
     if (

@@ -42,7 +42,10 @@ class NotUndone(Exception):
 
 
 def clone(control: Control, made: Cluster) -> None:
-    """Let a clone fail, if that was ordered."""
+    """Let a clone fail, if that was ordered.
+
+    Raises `ServerError` then.
+    """
     if control.orders.take(CLONE_FAILS, made.identifier):
         raise ServerError("an ordered fault of the rehearsal.")
 
@@ -101,7 +104,10 @@ def named_anew(control: Control, *clusters: Cluster) -> None:
 
 
 def switchover(control: Control, phase: str, timeout_s: float) -> None:
-    """Let a switchover fail in a phase, if that was ordered; writes are stopped by then."""
+    """Let a switchover fail in a phase, if that was ordered; writes are stopped by then.
+
+    Raises `ServerError` where everything is undone, `NotUndone` where it is not.
+    """
     if phase != "drain":
         return
     if control.orders.take(FAIL_SWITCHOVER):

@@ -50,7 +50,10 @@ def check_class(name: str) -> str:
 
 @action("CreateDBInstance")
 def create(control: Control, params: Params) -> Shape:
-    """Add a member to a cluster; the first one becomes the writer and starts the server."""
+    """Add a member to a cluster; the first one becomes the writer and starts the server.
+
+    Raises `RdsFault` for what AWS would refuse.
+    """
     if required(params, "Engine") != ENGINE:
         raise errors.invalid_value(f"The rehearsal lab has only the engine {ENGINE}")
     if not params.get("DBClusterIdentifier"):
@@ -239,7 +242,10 @@ def _apply_pending(control: Control, instance: Instance) -> None:
 
 @action("DeleteDBInstance")
 def delete(control: Control, params: Params) -> Shape:
-    """Remove a member; a reader takes over from a removed writer, the last one stops the server."""
+    """Remove a member; a reader takes over from a removed writer, the last one stops the server.
+
+    Raises `RdsFault` for one that is being deleted, or is switched over.
+    """
     with control.lock:
         instance = control.instance(required(params, "DBInstanceIdentifier"))
         if instance.status == "deleting":

@@ -24,7 +24,10 @@ def log_files(control: Control, params: Params) -> Shape:
 
 @action("DownloadDBLogFilePortion")
 def log_portion(control: Control, params: Params) -> Shape:
-    """Return the last lines of a log."""
+    """Return the last lines of a log.
+
+    Raises `RdsFault` for another file.
+    """
     instance = control.instance(required(params, "DBInstanceIdentifier"))
     if required(params, "LogFileName") != _NAME:
         raise RdsFault("DBLogFileNotFoundFault", f"{params['LogFileName']} not found.")

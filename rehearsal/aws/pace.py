@@ -60,7 +60,10 @@ class Pace:
 
     @contextmanager
     def at_least(self, name: str, progress: Callable[[int], None] | None = None) -> Iterator[None]:
-        """Make a block last as long as the named thing does; `progress` gets whole percents."""
+        """Make a block last as long as the named thing does; `progress` gets whole percents.
+
+        Raises `Stopped` when the lab ends.
+        """
         started = time.monotonic()
         yield
         total = self.seconds(name)

@@ -131,7 +131,10 @@ def describe(control: Control, params: Params) -> Shape:
 
 @action("DeleteDBClusterSnapshot")
 def delete(control: Control, params: Params) -> Shape:
-    """Delete a snapshot that is `available`."""
+    """Delete a snapshot that is `available`.
+
+    Raises `RdsFault` for another one.
+    """
     with control.lock:
         snapshot = _snapshot(control, required(params, "DBClusterSnapshotIdentifier"))
         if snapshot.status != "available":

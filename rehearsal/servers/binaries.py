@@ -22,6 +22,7 @@ class Installation:
 
     @property
     def major(self) -> int:
+        """Return the major version, e.g. 16."""
         return int(self.version.split(".")[0])
 
     def tool(self, name: str) -> Path:

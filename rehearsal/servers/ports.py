@@ -10,7 +10,10 @@ from rehearsal.servers.ground import ServerError
 
 
 def free_port(taken: Callable[[int], bool] = lambda port: False) -> int:
-    """Return a port on 127.0.0.1 that nobody listens on just now."""
+    """Return a port on 127.0.0.1 that nobody listens on just now.
+
+    Raises `ServerError` where there is none.
+    """
     for port in random.sample(PORTS, len(PORTS)):
         if taken(port):
             continue

@@ -83,7 +83,10 @@ def publish(blue: Server) -> Link:
 
 
 def create_slots(blue: Server, link: Link) -> None:
-    """Create the logical slots; each waits for the write transactions that are open."""
+    """Create the logical slots; each waits for the write transactions that are open.
+
+    Raises `ServerError` where one waits for too long.
+    """
     for dbname, slot in link.slots.items():
         with blue.connect(dbname) as connection:
             connection.execute(f"SET statement_timeout = '{SLOT_S}s'")
@@ -130,7 +133,10 @@ def copy_to_point(blue: Server, green: Server, link: Link) -> str:
 
 
 def await_promotion(server: Server, limit_s: float = 60.0) -> None:
-    """Wait until a server has left recovery."""
+    """Wait until a server has left recovery.
+
+    Raises `ServerError` after a while.
+    """
     deadline = time.monotonic() + limit_s
     with server.connect() as connection:
         while _one(connection, "SELECT pg_is_in_recovery()"):
@@ -229,6 +235,7 @@ def other_replication(server: Server) -> list[str]:
 
 
 def large_objects(connection: Connection[Any]) -> LargeObjects:
+    """Return how many large objects and pages there are, and what moves when one is changed."""
     row = connection.execute(
         "SELECT m.*, p.* FROM"
         " (SELECT count(*), coalesce(sum(xmin::text::bigint), 0)::bigint"
@@ -277,7 +284,10 @@ def drop_publications(server: Server) -> None:
 
 
 def drop_slots(blue: Server, limit_s: float = 10.0) -> None:
-    """Drop the deployment's slots, ending what still reads from them."""
+    """Drop the deployment's slots, ending what still reads from them.
+
+    Raises `ServerError` where one stays in use.
+    """
     deadline = time.monotonic() + limit_s
     with blue.connect() as connection:
         while True:

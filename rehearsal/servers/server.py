@@ -95,10 +95,12 @@ class Server:
 
     @property
     def major(self) -> int:
+        """Return the major version, e.g. 16."""
         return self.installation.major
 
     @property
     def version(self) -> str:
+        """Return the version as Aurora names it, e.g. `16.14`."""
         return self.installation.version
 
     def initdb(self) -> None:
@@ -130,7 +132,10 @@ class Server:
         self.set_doors(open_=True)
 
     def configure(self, layer: str, settings: Mapping[str, str]) -> None:
-        """Replace a layer of settings; they take effect with the next `reload` or start."""
+        """Replace a layer of settings; they take effect with the next `reload` or start.
+
+        Raises `ServerError` for what is no name of a setting.
+        """
         for name in settings:
             if not _NAME.fullmatch(name):
                 raise ServerError(f"{name!r} is no name of a setting.")
@@ -250,6 +255,8 @@ class Server:
 
         PostgreSQL ignores SIGXFSZ and says "could not extend file … File too large", where a full
         disk gives "No space left on device". Processes that it starts later inherit the limit.
+
+        Raises `ServerError` where it does not run, or the machine has no `prlimit`.
         """
         if not self.alive() or self._process is None:
             raise ServerError("The server does not run.")
@@ -329,7 +336,10 @@ class Server:
         return self.address(dbname, password=self.ground.password, **more)
 
     def address(self, dbname: str, **more: str) -> str:
-        """Return a libpq connection string of `rdsadmin` without a password."""
+        """Return a libpq connection string of `rdsadmin` without a password.
+
+        Raises `ServerError` where it does not run.
+        """
         if self.port is None:
             raise ServerError("The server does not run.")
         return make_conninfo(

@@ -107,7 +107,10 @@ def stop_writes(server: Server, limit_s: float) -> None:
 
 
 def end_sessions(server: Server, limit_s: float) -> None:
-    """End every client's session and wait until all are gone."""
+    """End every client's session and wait until all are gone.
+
+    Raises `ServerError` where one does not end.
+    """
     deadline = time.monotonic() + limit_s
     with server.connect() as connection:
         while True:
@@ -121,7 +124,10 @@ def end_sessions(server: Server, limit_s: float) -> None:
 
 
 def drain(blue: Server, link: Link, limit_s: float) -> None:
-    """Wait until every slot has confirmed a message written after the last commit."""
+    """Wait until every slot has confirmed a message written after the last commit.
+
+    Raises `ServerError` after a while.
+    """
     deadline = time.monotonic() + limit_s
     with blue.connect() as connection:
         connection.execute("SELECT pg_logical_emit_message(true, 'rds_drain', '')")
@@ -144,7 +150,10 @@ def drain(blue: Server, link: Link, limit_s: float) -> None:
 
 
 def sync_sequences(blue: Server, green: Server, link: Link) -> int:
-    """Carry every sequence over, prove it by reading them back, and return how many."""
+    """Carry every sequence over, prove it by reading them back, and return how many.
+
+    Raises `ServerError` where they differ afterwards.
+    """
     count = 0
     for dbname in link.slots:
         with blue.connect(dbname) as source, green.connect(dbname) as target:

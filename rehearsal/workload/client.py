@@ -116,6 +116,7 @@ class Errors:
         self.last = ""
 
     def add(self, reason: str, text: str) -> None:
+        """Count an error under its reason."""
         with self._lock:
             self.counts[reason] += 1
             self.last = f"{reason}: {' '.join(text.split())}"

@@ -209,6 +209,8 @@ def read_history(
 
     Only acknowledgements before the offset `settled_by` make a transaction certain; later ones,
     up to the offset `until`, leave it undecided. A last line without its end does not count.
+
+    Raises `ValueError` for a line that is none of a record.
     """
     history = History(writer)
     acknowledged_later: set[int] = set()

@@ -132,7 +132,10 @@ def _crew(known: list[ledger.History], settings: Settings) -> list[ledger.Histor
 
 
 def answer(writers: Writers, name: str, given: Mapping[str, Any]) -> object:
-    """Carry out one request."""
+    """Carry out one request.
+
+    Raises `ValueError` for a request that is none.
+    """
     match name:
         case "start":
             writers.start(given["host"], given["port"])

@@ -93,14 +93,17 @@ class Cluster:
 
     @property
     def writer(self) -> Member | None:
+        """Return the member that takes writes, or None."""
         return next((member for member in self.members if member.writer), None)
 
     @property
     def major(self) -> int:
+        """Return the major version, e.g. 16."""
         return int(self.engine_version.split(".")[0])
 
     @property
     def available(self) -> bool:
+        """Whether AWS says that it is."""
         return self.status == "available"
 
     @property
@@ -110,6 +113,7 @@ class Cluster:
 
     @classmethod
     def parse(cls, raw: Raw) -> Cluster:
+        """Return what a row of DescribeDBClusters says."""
         percent = str(raw.get("PercentProgress") or "").rstrip("%")
         return cls(
             resource_id=raw["DbClusterResourceId"],
@@ -185,6 +189,7 @@ class Instance:
 
     @property
     def available(self) -> bool:
+        """Whether AWS says that it is."""
         return self.status == "available"
 
     @property
@@ -194,6 +199,7 @@ class Instance:
 
     @classmethod
     def parse(cls, raw: Raw) -> Instance:
+        """Return what a row of DescribeDBInstances says."""
         groups = raw.get("DBParameterGroups") or [{}]
         endpoint = raw.get("Endpoint") or {}
         return cls(
@@ -252,6 +258,7 @@ class Deployment:
 
     @classmethod
     def parse(cls, raw: Raw) -> Deployment:
+        """Return what a row of DescribeBlueGreenDeployments says."""
         return cls(
             identifier=raw["BlueGreenDeploymentIdentifier"],
             name=raw.get("BlueGreenDeploymentName", ""),
@@ -297,6 +304,7 @@ class EngineVersion:
 
     @classmethod
     def parse(cls, raw: Raw) -> EngineVersion:
+        """Return what a row of DescribeDBEngineVersions says."""
         return cls(
             version=raw["EngineVersion"],
             family=raw.get("DBParameterGroupFamily", ""),
@@ -345,6 +353,7 @@ class Parameter:
 
     @classmethod
     def parse(cls, raw: Raw) -> Parameter:
+        """Return what a row of DescribeDBClusterParameters says."""
         return cls(
             name=raw["ParameterName"],
             value=raw.get("ParameterValue"),

@@ -71,6 +71,7 @@ class ProbeResult:
 
     @property
     def breaking(self) -> tuple[Alert, ...]:
+        """Return the alerts that end the protection."""
         return tuple(alarm for alarm in self.alarms if alarm.breaks)
 
 

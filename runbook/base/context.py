@@ -73,6 +73,7 @@ class RunContext:
 
     @property
     def rds(self) -> Rds:
+        """Return the client of RDS."""
         return self.aws.rds
 
     @property
@@ -174,7 +175,10 @@ class RunContext:
         return None if value is None else str(value["resource_id"])
 
     def resource_id(self, role: Role) -> str:
-        """Return the resource id of a role; fail in words if the run has none yet."""
+        """Return the resource id of a role; fail in words if the run has none yet.
+
+        Raises `StepFailed`.
+        """
         bound = self.bound(role)
         if bound is None:
             raise StepFailed(
@@ -190,7 +194,10 @@ class RunContext:
         return None if bound is None else await self.rds.cluster_by_resource_id(bound)
 
     async def cluster(self, role: Role) -> Cluster:
-        """Return the cluster of a role as it is now; fail in words if it is gone."""
+        """Return the cluster of a role as it is now; fail in words if it is gone.
+
+        Raises `StepFailed`.
+        """
         resource_id = self.resource_id(role)
         cluster = await self.rds.cluster_by_resource_id(resource_id)
         if cluster is None:
@@ -238,6 +245,8 @@ class RunContext:
         Within one step the endpoint is looked up once and connections are kept: inside the fence
         every second counts. Each loan proves anew that the connection lives and where it is.
         Whoever waited for one that could not be made has waited for as long: it fails as well.
+
+        Raises `CannotConnect`: whoever waited for a connection that cannot be made, too.
         """
         name = database or self.plan.credentials.maintenance_database
         began = time.monotonic()

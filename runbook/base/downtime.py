@@ -51,6 +51,7 @@ class Mark:
 
     @property
     def place(self) -> tuple[int, int, int]:
+        """Return by what marks are ordered: attempt, evidence, effect."""
         return self.attempt, self.seen, self.effect
 
 

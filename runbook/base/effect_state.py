@@ -25,10 +25,12 @@ class Looked:
 
     @property
     def to_be_made(self) -> bool:
+        """Whether it is known not to be there."""
         return self.finding.answer is Answer.NO
 
 
 async def probe_safely(effect: Effect) -> Finding:
+    """Return what a probe finds; one that fails finds that it cannot be told."""
     try:
         return await effect.probe()
     except (StepFailed, Ambiguous, *UNREACHABLE) as error:

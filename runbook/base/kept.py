@@ -11,14 +11,26 @@ from state.records import Attempt, Decision, Evidence, Json, Sample, TrackEntry
 class Kept(Protocol):
     """What a world reads of the journal."""
 
-    def fact(self, run: str, key: str) -> Json | None: ...
-    def attempts(self, run: str) -> list[Attempt]: ...
-    def decisions(self, run: str) -> list[Decision]: ...
+    def fact(self, run: str, key: str) -> Json | None:
+        """Return the latest value kept under a key, or None."""
+
+    def attempts(self, run: str) -> list[Attempt]:
+        """Return the attempts of a run, oldest first."""
+
+    def decisions(self, run: str) -> list[Decision]:
+        """Return the decisions of a run, oldest first."""
+
     def evidences(
         self, run: str, step: str | None = None, *, key: str | None = None
-    ) -> list[Evidence]: ...
-    def entries(self, run: str) -> list[TrackEntry]: ...
-    def live(self, run: str) -> dict[str, Json] | None: ...
+    ) -> list[Evidence]:
+        """Return what was seen, oldest first."""
+
+    def entries(self, run: str) -> list[TrackEntry]:
+        """Return the stays on tracks, oldest first."""
+
+    def live(self, run: str) -> dict[str, Json] | None:
+        """Return the figures that were shown last, or None."""
+
     def samples_of(
         self,
         run: str,
@@ -26,10 +38,11 @@ class Kept(Protocol):
         subject: str | None,
         since: datetime | None,
         until: datetime | None,
-    ) -> list[Sample]: ...
+    ) -> list[Sample]:
+        """Return what was measured, oldest first."""
 
 
-class NothingKept:
+class NothingKept(Kept):
     """Stands in for a journal where there is no run: the preflight alone, for instance."""
 
     def fact(self, run: str, key: str) -> Json | None:

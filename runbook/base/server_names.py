@@ -21,14 +21,18 @@ FACT = "instances.before"
 class Instances(Protocol):
     """What is asked of a run's context here."""
 
-    def fact(self, key: str) -> Json | None: ...
-    async def instances(self, role: Role) -> list[Instance]: ...
+    def fact(self, key: str) -> Json | None:
+        """Return the latest value kept under a key, or None."""
+
+    async def instances(self, role: Role) -> list[Instance]:
+        """Return the instances of the role's cluster."""
 
 
 class Kept(Protocol):
     """What takes what was seen."""
 
-    def evidence(self, text: str, *, key: str = "", value: Json = None) -> None: ...
+    def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
+        """Keep what was seen."""
 
 
 async def keep(context: Instances, watch: Kept) -> None:

@@ -63,6 +63,7 @@ class Believed:
 
     @property
     def words(self) -> str:
+        """Return it in words."""
         if self.serves:
             return "it serves the applications"
         return "it is closed to the applications" if self.shut else "it serves nobody"
@@ -309,10 +310,12 @@ def _visited(context: RunContext, seen: ClusterUse) -> str:
 
 
 def sessions_words(sessions: Sequence[ClientSession]) -> str:
+    """Return how many sessions there are, and some of them; empty for none."""
     return f"{counted(len(sessions), 'session')}: {_some(map(str, sessions))}" if sessions else ""
 
 
 def open_words(found: Admission) -> str:
+    """Return who may log in and write, and where."""
     return (
         f"{_some(map(quoted, found.able))} may log in and write in "
         f"{_some(map(quoted, found.writable))}"

@@ -125,9 +125,12 @@ class Snapshot(Protocol):
     """What tells whether a transaction has ended between two looks."""
 
     @property
-    def next_xid(self) -> int: ...
+    def next_xid(self) -> int:
+        """Return the id of the next transaction."""
+
     @property
-    def running(self) -> Sequence[int]: ...
+    def running(self) -> Sequence[int]:
+        """Return the ids of the transactions that had not ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Pair:
 
     @property
     def alike(self) -> bool:
+        """Whether relation and columns have the same numbers on both sides."""
         return all(here == there for here, there in (self.numbers, *self.places.values()))
 
 

@@ -40,6 +40,7 @@ class Item:
 
     @property
     def key(self) -> Key:
+        """Return by what it is found on the other side."""
         return self.kind, self.names
 
 

@@ -41,6 +41,7 @@ class Line:
 
     @property
     def key(self) -> Key:
+        """Return by what it is found on the other side."""
         return self.kind, tuple(self.names)
 
     @property

@@ -20,10 +20,13 @@ CHECKING = ("preflight", "ready-to-switch")
 class Keeper(Protocol):
     """What is asked of the journal here."""
 
-    def fact(self, run: str, key: str) -> Json | None: ...
+    def fact(self, run: str, key: str) -> Json | None:
+        """Return the latest value kept under a key, or None."""
+
     def evidence(
         self, run: str, step: str, text: str, *, key: str = "", value: Json = None
-    ) -> Evidence: ...
+    ) -> Evidence:
+        """Keep what was seen."""
 
 
 def load(path: Path) -> Plan:

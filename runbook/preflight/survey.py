@@ -147,6 +147,7 @@ class Survey:
 
     @property
     def plan(self) -> Plan:
+        """Return the plan that is checked."""
         return self.context.plan
 
     @property

@@ -90,6 +90,7 @@ class Pace:
 
     @property
     def words(self) -> str:
+        """Return what is left, and how long that takes."""
         if self.left is None:
             return "it is not known how much is left"
         left = f"{self.left / 1e6:.1f} MB left"

@@ -52,10 +52,12 @@ class Found:
 
     @property
     def words(self) -> str:
+        """Return it in words."""
         return "; ".join((*self.reasons, *map(words_of, self.tables)))
 
     @property
     def proved(self) -> bool:
+        """Whether nothing was written."""
         return not self.reasons and not self.tables
 
 
@@ -189,6 +191,8 @@ async def refuse_if_written(context: RunContext, watch: Watch, publisher: Role) 
     The journal says that the applications were not let in, and may know less than the world: a
     backup of it was put back, or somebody let them in by hand. What was found is kept, so that a
     person can accept it by name.
+
+    Raises `Refused`.
     """
     found = await _since_the_fence(context, watch, publisher, Role.OLD_BLUE, returning=True)
     if found.proved:

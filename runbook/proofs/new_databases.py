@@ -40,7 +40,10 @@ def not_fed(context: RunContext) -> str:
 async def refuse_or_name(
     context: RunContext, watch: Watch, sides: ReplicationPair, captured: Collection[str]
 ) -> None:
-    """Name what taking the way would leave behind; refuse where nobody has given it up by name."""
+    """Name what taking the way would leave behind; refuse where nobody has given it up by name.
+
+    Raises `Refused`.
+    """
     there = [name for name in await context.databases(sides.publisher) if name not in captured]
     given_up = [name for name in there if name in schema_drift.given_up(context)]
     if left := [name for name in there if name not in given_up]:

@@ -92,6 +92,7 @@ class Unlike:
 
     @property
     def cause(self) -> Cause:
+        """Return the cause of its alert."""
         return _CAUSES.get(self.kind, Cause.CODE)
 
     @property

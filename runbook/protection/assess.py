@@ -88,11 +88,16 @@ class Limits(Protocol):
     """When a figure is too much, or too old: the section `protection` of the plan."""
 
     @property
-    def lag_limit_bytes(self) -> int: ...
+    def lag_limit_bytes(self) -> int:
+        """Return how many bytes of lag are too much."""
+
     @property
-    def lag_limit_s(self) -> float: ...
+    def lag_limit_s(self) -> float:
+        """Return how many seconds of lag are too much."""
+
     @property
-    def fresh_s(self) -> float: ...
+    def fresh_s(self) -> float:
+        """Return after how many seconds a look is too old."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ async def goes_on(context: RunContext, watch: Watch, database: str, past: str, d
     """See that apply has gone on past what stood in its way, or fail in words.
 
     `done` says what was done about it, as the beginning of a sentence.
+
+    Raises `StepFailed`.
     """
     if await caught_up(context, current_pair(context), database, limit_s=APPLIED_S):
         watch.evidence(f"{database}: apply has gone on past {past}")
@@ -63,7 +65,10 @@ async def goes_on(context: RunContext, watch: Watch, database: str, past: str, d
 async def catch_up(
     context: RunContext, sides: ReplicationPair, database: str, *, limit_s: float
 ) -> None:
-    """Wait for it, or fail in words."""
+    """Wait for it, or fail in words.
+
+    Raises `StepFailed` after `limit_s` seconds.
+    """
     if not await caught_up(context, sides, database, limit_s=limit_s):
         raise StepFailed(
             f"{sides.subscriber.value} did not confirm within {limit_s:.0f} s what "

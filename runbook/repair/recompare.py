@@ -23,7 +23,10 @@ from runbook.repair.stopping import stopped_by
 async def compare_rows(
     context: RunContext, watch: Watch, database: str, schema: str, table: str
 ) -> None:
-    """Compare a table's rows once those on their way have arrived, and keep what is found."""
+    """Compare a table's rows once those on their way have arrived, and keep what is found.
+
+    Raises `StepFailed` where they differ or could not be compared.
+    """
     name = f"{schema}.{table} in {database}"
     if missing := await stopped_by(context, database):
         compare_later(context, watch, database, [(schema, table)], missing)

@@ -192,6 +192,8 @@ async def await_ready(context: RunContext, watch: Watch, database: str) -> str:
     """Wait until every table of a database is copied and goes with the others.
 
     Return what is in the way of that, and is to be repaired first, or nothing.
+
+    Raises `StepFailed` where a copy fails over and over.
     """
     name, subscriber = publication_name(context), current_pair(context).subscriber
     limits = context.plan.limits

@@ -62,10 +62,12 @@ class TableResult:
 
     @property
     def hashed(self) -> bool:
+        """Whether every row was looked at."""
         return self.how is How.HASHED
 
     @property
     def place(self) -> tuple[str, str]:
+        """Return schema and table."""
         return self.schema, self.table
 
 
@@ -88,6 +90,7 @@ class Comparison:
 
     @property
     def different(self) -> list[TableResult]:
+        """Return the tables whose rows differ."""
         return [table for table in self.tables if table.same is False]
 
     @property

@@ -159,6 +159,7 @@ class TableLook:
 
     @property
     def row_hash(self) -> Composable:
+        """Return the SQL that hashes a row."""
         return row_hash(self.table, self.alike, self.salt)
 
     @property

@@ -84,10 +84,12 @@ class Pair:
 
     @property
     def identifier(self) -> Identifier:
+        """Return the table's name, for SQL."""
         return self.here.name
 
     @property
     def sides(self) -> tuple[TableLook, TableLook]:
+        """Return both looks."""
         return self.here, self.there
 
     @property

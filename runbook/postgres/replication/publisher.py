@@ -77,6 +77,7 @@ class Slot:
 
     @property
     def lost(self) -> bool:
+        """Whether it has lost WAL that its subscriber lacks."""
         return self.invalidation_reason is not None
 
 

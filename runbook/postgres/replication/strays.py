@@ -37,6 +37,7 @@ class StrayWrite:
 
     @property
     def name(self) -> str:
+        """Return the table, quoted."""
         if not self.table:
             return "a table that is gone since"
         return f"{quoted(self.schema)}.{quoted(self.table)}"

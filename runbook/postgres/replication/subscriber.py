@@ -35,6 +35,7 @@ class Subscription:
 
     @property
     def applying(self) -> bool:
+        """Whether its apply worker runs."""
         return self.enabled and self.worker_pid is not None
 
 

@@ -27,6 +27,7 @@ class Other:
 
     @property
     def run(self) -> str:
+        """Return its id."""
         return self.traces.run
 
     def lives(self, production: Cluster) -> bool:

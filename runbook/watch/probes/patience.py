@@ -52,7 +52,8 @@ class DatabasesProbe(Protocol):
     """A look at some databases, which says how long it is to rest."""
 
     @property
-    def rest_s(self) -> float: ...
+    def rest_s(self) -> float:
+        """Return how many seconds it is to rest."""
 
     async def look(self, databases: Sequence[str]) -> ProbeResult:
         """Return what was found in them."""

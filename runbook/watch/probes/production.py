@@ -48,6 +48,7 @@ class Asked:
 
     @property
     def view(self) -> ClusterView | None:
+        """Return the cluster as the dashboard has it, or None."""
         return next((v for v in self.board.clusters if v.role == self.role.value), None)
 
     def answers(self) -> Production:

@@ -19,6 +19,8 @@ async def refuse_if_read(context: RunContext, publisher: Role) -> None:
 
     What the capture kept tells from where on they hold every write. A run that was taken over
     without its journal has kept nothing, and cannot tell.
+
+    Raises `Refused`.
     """
     began = (context.fact("capture") or {}).get("from")
     if not began:

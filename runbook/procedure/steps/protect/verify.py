@@ -100,7 +100,10 @@ def serves(role: Role) -> str:
 
 
 def refuse_while_rows_differ(context: RunContext) -> None:
-    """Fail while a table is known to differ: what it lacks no lag and no apply worker brings."""
+    """Fail while a table is known to differ: what it lacks no lag and no apply worker brings.
+
+    Raises `StepFailed`.
+    """
     if left := diverged.left(context):
         raise StepFailed(
             f"The rows of {counted(len(left), 'table')} differ: {'; '.join(map(str, left[:5]))}.",
@@ -162,7 +165,10 @@ async def require_slot(
     *,
     now: str = "Nothing was changed.",
 ) -> None:
-    """Fail at once where a slot is gone or lost: no waiting brings it back."""
+    """Fail at once where a slot is gone or lost: no waiting brings it back.
+
+    Raises `StepFailed`.
+    """
     found = await replication.slot(connection, slot)
     if found is not None and found.wal_status != "lost":
         return

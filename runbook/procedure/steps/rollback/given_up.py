@@ -63,7 +63,10 @@ async def waves(context: RunContext, role: Role) -> list[Wave]:
 
 
 async def prove(context: RunContext, watch: Watch, role: Role) -> None:
-    """Prove that no client can write on a cluster that was given up; it is not looked for then."""
+    """Prove that no client can write on a cluster that was given up; it is not looked for then.
+
+    Raises `StepFailed` where that is not proved.
+    """
     seen = await given_up.look(context)
     if seen is None:
         watch.evidence(f"{role.value} is gone", key=given_up.FACT, value="")

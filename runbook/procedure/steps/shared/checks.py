@@ -43,6 +43,8 @@ async def check(context: RunContext, watch: Watch) -> None:
     """Run the preflight, keep every result, and refuse on a block or an unknown.
 
     Warnings that neither the plan nor a person has acknowledged in this run are asked for.
+
+    Raises `Refused`.
     """
     before = context.fact(FACT)
     results = await preflight.run(context, progress=lambda text: watch.progress(text))

@@ -18,6 +18,8 @@ async def own(context: RunContext, role: Role) -> Cluster | None:
     """Return the role's cluster if this run created it and it does not serve; refuse otherwise.
 
     None where it is gone already.
+
+    Raises `Refused`.
     """
     cluster = await context.find(role)
     if cluster is None:

@@ -45,6 +45,8 @@ def answered(title: str, on: Role) -> Iterator[None]:
     Without a connection that has proved where it is, nothing was sent. An error that leaves the
     session alive is the server's answer, and its transaction did not commit; with the session ended
     (FATAL, or no answer at all) the COMMIT may have come before.
+
+    Raises `StepFailed` where nothing happened, `Ambiguous` where that is not known.
     """
     try:
         yield

@@ -42,6 +42,8 @@ async def refuse_unless_alike(
     """Name what applications would miss on the target; go on where a person accepts just that.
 
     Where a side cannot be asked, a person may go on as well: a way off it must not be held up.
+
+    Raises `Refused` where nobody does.
     """
     look = ObjectsSurvey(context)
     try:

@@ -25,7 +25,10 @@ VALID_S = 7 * 86400.0
 
 
 async def compare_databases(context: RunContext, watch: Watch) -> list[str]:
-    """Return the databases that blue and green have now, and keep them; fail where they differ."""
+    """Return the databases that blue and green have now, and keep them; fail where they differ.
+
+    Raises `Refused`.
+    """
     blue, green = [sorted(await context.databases(role)) for role in (Role.BLUE, Role.GREEN)]
     if blue == green:
         if blue != sorted(context.fact("databases") or ()):
@@ -61,6 +64,8 @@ async def compare_schemas(context: RunContext, watch: Watch, databases: Sequence
 
     pg_upgrade makes green's from what blue's server prints of its own, so green's server reads both
     the same; where it does not, somebody changed one of them, and a person decides.
+
+    Raises `Refused` for the rest, unless a person accepts it.
     """
     known: list[Alike] = []
     open_: list[Alike] = []

@@ -39,7 +39,10 @@ async def _deployment_made(context: RunContext) -> Deployment | None:
 
 
 async def required_deployment(context: RunContext) -> Deployment:
-    """Return this run's deployment, or fail in words."""
+    """Return this run's deployment, or fail in words.
+
+    Raises `StepFailed`.
+    """
     found = await deployment(context)
     if found is None:
         await blue_by_its_name(context)
@@ -55,6 +58,8 @@ async def blue_by_its_name(context: RunContext) -> Cluster:
     """Return blue; refuse where another cluster bears its name, as after a switchover.
 
     The journal may know less than the world: an older copy of it was put back.
+
+    Raises `Refused`.
     """
     blue = await context.cluster(Role.BLUE)
     if blue.identifier != context.plan.cluster.identifier:
@@ -84,6 +89,8 @@ class Deletion:
         """Fail where AWS has given the deletion up, or does not begin it.
 
         Its describes trail what it has accepted for a moment.
+
+        Raises `StepFailed`.
         """
         if found.status == DELETING:
             self._begun = True
@@ -230,7 +237,10 @@ class AwaitGreen(Step):
 
 
 def refuse_invalid(found: Deployment) -> None:
-    """Fail where AWS says that nothing can come of a deployment any more."""
+    """Fail where AWS says that nothing can come of a deployment any more.
+
+    Raises `StepFailed`.
+    """
     if found.status == INVALID:
         raise StepFailed(
             f"The deployment {found.identifier} is {INVALID}: "

@@ -35,6 +35,8 @@ async def compare_marks(context: RunContext, watch: Watch, when: str) -> None:
 
     A restart, a checkpoint, hint bits, VACUUM and ANALYZE leave the marks as they are.
 
+    Raises `StepFailed`.
+
     Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-deleting.html
     """
     verdict = await _since_the_freeze(context)
