@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from runbook.checklist import Line
+from runbook.run.checklist import Line
 from state.enums import Status
 from state.records import RunSummary
 from tui.engine import Engine

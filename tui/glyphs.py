@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook.base.step import Risk
-from runbook.checklist import Line
 from runbook.protection.dashboard import ClusterView, Fence
 from runbook.protection.urgent import Condition
+from runbook.run.checklist import Line
 from state.enums import Environment, Status
 
 

@@ -1,7 +1,7 @@
 """What the screens know of a run: one protocol.
 
-A screen never reaches past this. The open run of `runbook.session` satisfies it, and so does the
-one that the tests keep in memory.
+A screen never reaches past this. The open run of `runbook.run.session` satisfies it, and so does
+the one that the tests keep in memory.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from runbook.base.offer import Offer, Pending, Preview
-from runbook.branches import Branch
-from runbook.checklist import Checklist
 from runbook.procedure.runner import Decide
 from runbook.protection.dashboard import Dashboard
+from runbook.run.branches import Branch
+from runbook.run.checklist import Checklist
 from state.enums import Status
 from state.records import Decision, Event, Evidence, Holder, Run, Sample
 

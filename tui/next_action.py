@@ -9,8 +9,8 @@ from typing import NamedTuple
 from runbook.amounts import counted
 from runbook.base.step import Risk
 from runbook.base.variants import UpgradeVariant
-from runbook.checklist import Checklist, Line
 from runbook.protection.dashboard import Protection
+from runbook.run.checklist import Checklist, Line
 from state.enums import Outcome, Status
 from state.records import Handover, Holder
 from tui import glyphs, text

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from runbook.amounts import counted
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate, Risk
-from runbook.checklist import Checklist, Line
 from runbook.protection.dashboard import Dashboard
+from runbook.run.checklist import Checklist, Line
 from state.records import Run
 from tui import text
 from tui.leave_message import applications

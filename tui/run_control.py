@@ -11,7 +11,7 @@ from textual import on, work
 from textual.message import Message
 
 from runbook.base.step import Gate
-from runbook.checklist import Line
+from runbook.run.checklist import Line
 from state.enums import Status
 from state.errors import JournalUnusable
 from tui import questions, text

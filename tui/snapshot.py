@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from runbook.checklist import Checklist
 from runbook.procedure.steps.upgrade.identify import Preflight
 from runbook.protection.dashboard import Dashboard
+from runbook.run.checklist import Checklist
 from state.records import Event, Evidence, Run, Sample
 from tui.model import RunModel
 

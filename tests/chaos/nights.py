@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from runbook import checklist
+from runbook.run import checklist
 from state.enums import Outcome, Status
 from state.journal import Journal
 from state.records import Effect

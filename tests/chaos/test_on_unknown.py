@@ -10,7 +10,7 @@ import pytest
 
 from runbook.base.offer import Pending
 from runbook.failures import Answer, Finding
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Outcome
 from state.records import Effect
 from tests.workspace import Workspace

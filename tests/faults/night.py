@@ -15,9 +15,9 @@ import pytest
 from rehearsal import lab
 from runbook.base.offer import Preview
 from runbook.base.step import Gate
-from runbook.branches import Branch
 from runbook.preflight import plans
-from runbook.session import Session
+from runbook.run.branches import Branch
+from runbook.run.session import Session
 from state.enums import Status, Track
 from state.journal import Journal
 from tests.workspace import Workspace

@@ -18,7 +18,7 @@ from runbook import recovery
 from runbook.aws import Aws
 from runbook.failures import StepFailed
 from runbook.preflight import plans
-from runbook.session import Session
+from runbook.run.session import Session
 from state.errors import Refused
 from state.journal import Journal
 from tests.guards.control import REGION, ControlPlane

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.step import Gate
-from runbook.branches import Branch
 from runbook.failures import StepFailed
-from runbook.session import Session
+from runbook.run.branches import Branch
+from runbook.run.session import Session
 from state.enums import Outcome, Status
 from state.errors import Refused, RunIsOpen
 from tests.guards.clock import Killed

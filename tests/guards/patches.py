@@ -23,7 +23,7 @@ import psycopg
 
 import runbook
 import state
-from runbook import preflight, session
+from runbook import preflight
 from runbook.aws.clients import Clients
 from runbook.base.context import RunContext
 from runbook.postgres import (
@@ -41,6 +41,7 @@ from runbook.postgres.comparison import fenced
 from runbook.postgres.comparison.fenced import Comparison, How, TableResult
 from runbook.proofs import unreplicated
 from runbook.recovery import database_state
+from runbook.run import session
 from state import backups, lock, times
 from tests.guards.clients import SimulatedClients
 from tests.guards.clock import BEGAN, Killed

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Outcome
 from state.journal import Journal
 from state.records import Evidence, Json

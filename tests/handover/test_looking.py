@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runbook.base.step import Gate
-from runbook.branches import Branch
-from runbook.session import Session
+from runbook.run.branches import Branch
+from runbook.run.session import Session
 from state.enums import Track
 from state.errors import HandedOver
 from state.journal import Journal

@@ -35,7 +35,7 @@ AWS_OUT_OF_REACH = {
 _AS_NOBODY = """
 import os, sys
 from tui.cli import main
-import runbook.session, tui.cli.unattended, tui.cli.listing, tui.cli.open
+import runbook.run.session, tui.cli.unattended, tui.cli.listing, tui.cli.open
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid({nobody}), os.setuid({nobody})
 main(sys.argv[1:])

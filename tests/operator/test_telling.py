@@ -15,7 +15,7 @@ from rehearsal import lab
 from runbook.base.offer import Offer
 from runbook.base.step import Gate, Risk
 from runbook.procedure.tracks import steps_of
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Environment, Result, Status, Track
 from state.journal import Journal
 from tests.runbook.told import PLAN

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from runbook import checklist, recovery
+from runbook import recovery
 from runbook.aws import Aws
 from runbook.base import clocks, server_names
 from runbook.base.context import RunContext
@@ -29,6 +29,7 @@ from runbook.recovery.cluster_roles import Cast
 from runbook.recovery.evidence import Scene
 from runbook.recovery.found import Draft
 from runbook.recovery.stays import Past, Stay, StayEvidence
+from runbook.run import checklist
 from runbook.watch.position import position, switchover_asked
 from runbook.watch.position_table import RunPosition
 from state.enums import Environment, Outcome, Result, Status, Track

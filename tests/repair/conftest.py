@@ -27,7 +27,7 @@ from runbook.base.step import Gate
 from runbook.plan.model import Plan
 from runbook.postgres import connect as pg
 from runbook.postgres import replication
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Environment, Status
 from state.journal import Journal
 from tests.postgres.conftest import LIMIT_S, MASTER, SECRET, Pair, master_password

@@ -7,7 +7,7 @@ import pytest
 from runbook.base.roles import Role
 from runbook.failures import Answer, StepFailed
 from runbook.procedure.steps.rollback.counters import Compare
-from runbook.session import Busy, Session
+from runbook.run.session import Busy, Session
 from state.enums import Outcome, Status
 from state.report import report
 from tests.repair.conftest import Bench, yes

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from runbook.base.variants import RollbackTarget, UpgradeVariant
-from runbook.branches import branches
 from runbook.procedure.steps.rollback import forced
 from runbook.protection.dashboard import Dashboard, Production, Serving
+from runbook.run.branches import branches
 from runbook.watch.position import rollback_path
 from runbook.watch.position_table import RunPosition
 from state.enums import Track

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from runbook.base.variants import RollbackTarget, UpgradeVariant
-from runbook.branches import branches
 from runbook.plan import model as plans
 from runbook.procedure.tracks import steps_of
 from runbook.proofs.diverged import DIFFERENT
+from runbook.run.branches import branches
 from runbook.watch.position_table import BRANCHES, POSITIONS, RunPosition
 from state.enums import Outcome, Status, Track
 from tests.runbook.told import (

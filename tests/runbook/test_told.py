@@ -15,7 +15,6 @@ import pytest
 from runbook.base.alert import Alert, Cause, cause_of
 from runbook.base.context import RunContext
 from runbook.base.step import Gate, Risk, Watch
-from runbook.checklist import Checklist, Line, Section
 from runbook.plan.model import Plan
 from runbook.postgres import activity
 from runbook.preflight import plans
@@ -23,6 +22,7 @@ from runbook.procedure.runner import Runner
 from runbook.procedure.steps.protect import blue_prime
 from runbook.procedure.waiting import within
 from runbook.protection.dashboard import Dashboard, from_json
+from runbook.run.checklist import Checklist, Line, Section
 from runbook.watch.probes.traffic import TrafficProbe
 from state.enums import Status, Track
 from state.journal import Journal

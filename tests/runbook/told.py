@@ -12,8 +12,8 @@ import pytest
 
 from runbook.base.context import RunContext
 from runbook.base.variants import RollbackTarget, UpgradeVariant
-from runbook.branches import branches
 from runbook.plan import model as plans
+from runbook.run.branches import branches
 from runbook.watch.position import position
 from runbook.watch.position_table import RunPosition
 from state.enums import Outcome, Status, Track

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 from runbook.base.offer import Offer, Pending, Preview
 from runbook.base.step import Gate, Risk
-from runbook.branches import Branch
-from runbook.checklist import Checklist, Line, Section
 from runbook.procedure.runner import Decide
 from runbook.protection.dashboard import Dashboard
+from runbook.run.branches import Branch
+from runbook.run.checklist import Checklist, Line, Section
 from state.enums import Environment, Outcome, Result, Status, Track
 from state.records import (
     Attempt,

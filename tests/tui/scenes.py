@@ -9,7 +9,6 @@ from pathlib import Path
 from runbook.base.downtime import Downtime
 from runbook.base.offer import Pending
 from runbook.base.step import Gate, Risk
-from runbook.branches import Branch
 from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import (
     ClusterView,
@@ -19,6 +18,7 @@ from runbook.protection.dashboard import (
     Protection,
     TrafficView,
 )
+from runbook.run.branches import Branch
 from state.enums import Outcome, Status, Track
 from state.records import Effect, Event, Evidence, Holder, RunSummary
 from tests.tui.fake import NOW, FakeRun, Script, Tried, ago, now, opener

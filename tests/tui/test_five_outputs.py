@@ -28,7 +28,7 @@ WORD = {True: "yes", False: "no", None: "?"}
 
 TELL = """
 import json, sys
-from runbook.session import Session
+from runbook.run.session import Session
 from state.report import report
 from tui.cli.listing import show_json, show_text, stands
 from tui.cli.workspace import read_journal

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.variants import RollbackTarget, UpgradeVariant
-from runbook.branches import Branch
-from runbook.checklist import Section
 from runbook.failures import Refused, StepFailed
 from runbook.protection.dashboard import Dashboard, Protection
-from runbook.session import Session
+from runbook.run.branches import Branch
+from runbook.run.checklist import Section
+from runbook.run.session import Session
 from state.enums import Status, Track
 from state.records import TrackEntry
 from tui.cli import goals

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.downtime import Downtime
-from runbook.session import Session
+from runbook.run.session import Session
 from tests.tui.fake import ago
 from tui.cli.leaving import NOTHING_UNDONE, leave
 from tui.cli.rehearse import GOES

@@ -11,8 +11,8 @@ from textual import events
 from textual.geometry import Size
 
 from runbook.base.offer import Preview
-from runbook.branches import Branch
 from runbook.protection.dashboard import Trend
+from runbook.run.branches import Branch
 from runbook.watch.probes import trend
 from state.enums import Status
 from state.records import Evidence, Sample

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.base.variants import name
-from runbook.checklist import Checklist, durations
 from runbook.procedure.tracks import steps_of
 from runbook.protection.dashboard import Dashboard
-from runbook.session import Session
+from runbook.run.checklist import Checklist, durations
+from runbook.run.session import Session
 from state.enums import Result, Status
 from state.records import Json, Run
 from tui.cli.goals import Course

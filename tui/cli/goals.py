@@ -10,12 +10,12 @@ from enum import StrEnum
 
 from runbook.base import variants
 from runbook.base.variants import RollbackTarget
-from runbook.branches import Branch
-from runbook.checklist import Line, Section
 from runbook.failures import Refused, StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure import tracks
-from runbook.session import Session
+from runbook.run.branches import Branch
+from runbook.run.checklist import Line, Section
+from runbook.run.session import Session
 from state.enums import Track
 from state.records import TrackEntry
 

@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from runbook import checklist as checklists
 from runbook.base.downtime import Downtime, downtime
-from runbook.checklist import Checklist
 from runbook.plan.model import Plan, PlanError
 from runbook.preflight import machine, plans
+from runbook.run import checklist as checklists
+from runbook.run.checklist import Checklist
 from state.enums import Outcome
 from state.errors import BadHandover, Refused
 from state.handover import Parcel, read_parcel

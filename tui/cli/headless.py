@@ -13,7 +13,7 @@ from runbook.base.offer import Pending
 from runbook.failures import Answer
 from runbook.procedure.runner import Decide
 from runbook.repair.contract import is_repair
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Result, Status, Track
 from state.errors import JournalUnusable
 from state.records import Event, Json

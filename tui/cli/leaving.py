@@ -10,7 +10,7 @@ import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from runbook.session import Session
+from runbook.run.session import Session
 from tui.cli.streams import send_nowhere
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

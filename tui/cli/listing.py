@@ -12,17 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runbook import checklist as checklists
 from runbook.aws import Aws
 from runbook.base.context import RunContext
 from runbook.base.downtime import downtime
 from runbook.base.variants import name
-from runbook.checklist import Checklist, Line
 from runbook.preflight import plans
 from runbook.protection import dashboard as boards
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Dashboard
 from runbook.protection.urgent import Urgent, of_run, urgent
+from runbook.run import checklist as checklists
+from runbook.run.checklist import Checklist, Line
 from runbook.watch.position import position, rollback_path
 from state.errors import NoJournal
 from state.home import journal_path

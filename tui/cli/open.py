@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from runbook.preflight import plans
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Environment
 from state.errors import JournalHeld, NoJournal
 from state.home import home

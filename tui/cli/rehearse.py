@@ -20,7 +20,7 @@ from runbook.aws import Aws
 from runbook.failures import StepFailed
 from runbook.plan.discover import discover
 from runbook.preflight import plans
-from runbook.session import Session
+from runbook.run.session import Session
 from state.home import home, open_private
 from state.records import Json
 from tui.cli import ledger

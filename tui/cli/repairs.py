@@ -12,7 +12,7 @@ import click
 
 from runbook.base.offer import Offer
 from runbook.base.step import Risk
-from runbook.session import LOOKED_EVERY_S, Session
+from runbook.run.session import LOOKED_EVERY_S, Session
 from state.enums import REPAIR, Status
 from state.journal import Journal
 from state.records import Json

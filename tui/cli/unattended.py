@@ -12,7 +12,7 @@ from runbook.failures import Refused, StepFailed
 from runbook.ownership.holder import LEFT_BEHIND
 from runbook.preflight import plans
 from runbook.procedure import tracks
-from runbook.session import Session
+from runbook.run.session import Session
 from state.enums import Track
 from state.journal import Journal
 from state.records import Json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from runbook.session import Session
+from runbook.run.session import Session
 from tui.cli.headless import EVENT_EVERY_S, Printer, Tail
 from tui.cli.listing import handed_over, held, show_json
 from tui.cli.workspace import read_journal

@@ -16,7 +16,7 @@ from state.records import Run, RunSummary
 
 if TYPE_CHECKING:
     # The whole procedure, of which a command that only looks has no need.
-    from runbook.session import Session
+    from runbook.run.session import Session
 
 LISTENS_S = 1.0
 """How long a lab on this machine may take to accept a connection."""
@@ -94,7 +94,7 @@ def _listens(endpoint: str) -> bool:
 
 def open_session(journal: Journal, run: str) -> Session:
     """Open a run, in its own environment. Raises `HandedOver` where another machine acts on it."""
-    from runbook.session import Session
+    from runbook.run.session import Session
 
     refuse_handed_over(journal, run)
     enter_lab(journal.run(run))

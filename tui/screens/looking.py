@@ -11,7 +11,7 @@ from datetime import datetime
 from textual import on, work
 from textual.message import Message
 
-from runbook.checklist import Line
+from runbook.run.checklist import Line
 from state.enums import Status
 from tui.model import Branch, Preview, RunModel
 from tui.screens.base import KeyedScreen

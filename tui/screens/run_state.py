@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.checklist import Checklist, Line
+from runbook.run.checklist import Checklist, Line
 from state.enums import Status
 from tui import text
 from tui.keys import Key

@@ -15,7 +15,7 @@ from textual.geometry import Region
 from textual.message import Message
 
 from runbook.base.variants import name
-from runbook.checklist import Checklist, Line, Section
+from runbook.run.checklist import Checklist, Line, Section
 from state.enums import Status
 from tui import glyphs, text
 from tui.glyphs import Mark

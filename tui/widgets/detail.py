@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from textual.content import Content
 
 from runbook.base.step import Risk
-from runbook.checklist import Line
 from runbook.protection.dashboard import Dashboard
+from runbook.run.checklist import Line
 from state.enums import Outcome, Status
 from state.records import Effect, Evidence
 from tui import glyphs, text

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from runbook.aws import Aws
 from runbook.base.offer import Preview
-from runbook.branches import Branch
 from runbook.failures import StepFailed
 from runbook.ownership import holder
 from runbook.plan.model import Plan
 from runbook.preflight import plans
-from runbook.preview import preview
 from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.tracks import ends_with
 from runbook.repair import offered as repairs
-from runbook.view import View
+from runbook.run.branches import Branch
+from runbook.run.preview import preview
+from runbook.run.view import View
 from state.enums import Outcome, Status, Track
 from state.errors import HandedOver
 from state.journal import Journal

@@ -7,14 +7,11 @@ from datetime import timedelta
 
 import psycopg
 
-from runbook import checklist as checklists
 from runbook.aws import Aws
 from runbook.base.context import RunContext
 from runbook.base.offer import Offer, Pending, choices
 from runbook.base.roles import Role
 from runbook.base.step import Step
-from runbook.branches import Branch, branches
-from runbook.checklist import Checklist
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.plan.model import Plan
 from runbook.postgres.connect import CannotConnect, WrongServer
@@ -25,6 +22,9 @@ from runbook.protection.dashboard import Dashboard
 from runbook.repair import offered as repairs
 from runbook.repair.contract import is_repair
 from runbook.repair.kinds import rebuilt
+from runbook.run import checklist as checklists
+from runbook.run.branches import Branch, branches
+from runbook.run.checklist import Checklist
 from runbook.watch.monitor import Monitor
 from runbook.watch.position import position, rollback_path
 from state.enums import Outcome, Result, Status
