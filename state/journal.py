@@ -25,9 +25,10 @@ from state.errors import (
 from state.handover import Custodian
 from state.lock import erase_holder, take_flock, unnamed_holder, write_holder
 from state.records import Holder
-from state.store import Store, plainly
+from state.store import Store
 from state.tamper_mark import MarkFile
 from state.times import now
+from state.unusable import plainly
 
 __all__ = [
     "AttemptIsOpen",

@@ -15,8 +15,9 @@ from state.errors import JournalHeld, JournalUnusable
 from state.journal import named_holder
 from state.lock import lock_path, take_flock
 from state.presence import refuse_special
-from state.store import Store, altered, changed_since, connect, plainly, trouble_with
+from state.store import Store, altered, connect, trouble_with
 from state.tamper_mark import Mark, MarkFile, digest
+from state.unusable import changed_since, plainly
 
 
 @dataclass(frozen=True, slots=True)

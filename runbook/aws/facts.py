@@ -62,13 +62,10 @@ class Cluster:
     engine_version: str
     engine_mode: str
     endpoint: str
-    reader_endpoint: str
     port: int
     members: tuple[Member, ...]
     parameter_group: str
-    subnet_group: str
     security_groups: tuple[str, ...]
-    iam_auth: bool
     data_api: bool
     deletion_protection: bool
     backup_retention_days: int
@@ -79,13 +76,6 @@ class Cluster:
     """Empty unless RDS manages the master password in Secrets Manager."""
     tags: Mapping[str, str]
     created_at: datetime | None
-    serverless_v2: Mapping[str, float] | None
-    """MinCapacity and MaxCapacity in capacity units, or None."""
-    storage_type: str
-    kms_key_id: str
-    log_exports: tuple[str, ...]
-    copy_tags_to_snapshot: bool
-    network_type: str
     associated_roles: tuple[str, ...]
     """ARNs of the IAM roles attached to the cluster; a deployment does not copy them."""
     global_write_forwarding: str
@@ -124,7 +114,6 @@ class Cluster:
             engine_version=raw["EngineVersion"],
             engine_mode=raw.get("EngineMode", "provisioned"),
             endpoint=raw.get("Endpoint", ""),
-            reader_endpoint=raw.get("ReaderEndpoint", ""),
             port=int(raw.get("Port") or 5432),
             members=tuple(
                 Member(
@@ -135,11 +124,9 @@ class Cluster:
                 for row in raw.get("DBClusterMembers", ())
             ),
             parameter_group=raw.get("DBClusterParameterGroup", ""),
-            subnet_group=raw.get("DBSubnetGroup", ""),
             security_groups=tuple(
                 row["VpcSecurityGroupId"] for row in raw.get("VpcSecurityGroups", ())
             ),
-            iam_auth=bool(raw.get("IAMDatabaseAuthenticationEnabled")),
             data_api=bool(raw.get("HttpEndpointEnabled")),
             deletion_protection=bool(raw.get("DeletionProtection")),
             backup_retention_days=int(raw.get("BackupRetentionPeriod") or 0),
@@ -149,12 +136,6 @@ class Cluster:
             master_secret_arn=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
             tags=tags_of(raw.get("TagList")),
             created_at=raw.get("ClusterCreateTime"),
-            serverless_v2=raw.get("ServerlessV2ScalingConfiguration") or None,
-            storage_type=raw.get("StorageType", ""),
-            kms_key_id=raw.get("KmsKeyId", ""),
-            log_exports=tuple(raw.get("EnabledCloudwatchLogsExports", ())),
-            copy_tags_to_snapshot=bool(raw.get("CopyTagsToSnapshot")),
-            network_type=raw.get("NetworkType", ""),
             associated_roles=tuple(row["RoleArn"] for row in raw.get("AssociatedRoles", ())),
             global_write_forwarding=raw.get("GlobalWriteForwardingStatus", ""),
             raw=raw,
@@ -180,10 +161,6 @@ class Instance:
     parameter_group: str
     parameter_group_status: str
     """e.g. `in-sync`, `applying`, `pending-reboot`, against the instance's own group."""
-    promotion_tier: int
-    publicly_accessible: bool
-    performance_insights: bool
-    monitoring_interval_s: int
     tags: Mapping[str, str]
     raw: Raw = field(repr=False, compare=False)
 
@@ -214,10 +191,6 @@ class Instance:
             cluster=raw.get("DBClusterIdentifier", ""),
             parameter_group=groups[0].get("DBParameterGroupName", ""),
             parameter_group_status=groups[0].get("ParameterApplyStatus", ""),
-            promotion_tier=int(raw.get("PromotionTier", 1)),
-            publicly_accessible=bool(raw.get("PubliclyAccessible")),
-            performance_insights=bool(raw.get("PerformanceInsightsEnabled")),
-            monitoring_interval_s=int(raw.get("MonitoringInterval") or 0),
             tags=tags_of(raw.get("TagList")),
             raw=raw,
         )
@@ -298,8 +271,6 @@ class EngineVersion:
     """Family of its parameter groups, e.g. `aurora-postgresql16`."""
     status: str
     """`available` or `deprecated`."""
-    features: tuple[str, ...]
-    modes: tuple[str, ...]
     upgrade_targets: tuple[UpgradeTarget, ...]
 
     @classmethod
@@ -309,8 +280,6 @@ class EngineVersion:
             version=raw["EngineVersion"],
             family=raw.get("DBParameterGroupFamily", ""),
             status=raw.get("Status", "available"),
-            features=tuple(raw.get("SupportedFeatureNames", ())),
-            modes=tuple(raw.get("SupportedEngineModes", ())),
             upgrade_targets=tuple(
                 UpgradeTarget(row["EngineVersion"], bool(row.get("IsMajorVersionUpgrade")))
                 for row in raw.get("ValidUpgradeTarget", ())
@@ -404,4 +373,3 @@ class CustomEndpoint:
     endpoint: str
     kind: str
     """`READER` or `ANY`."""
-    static_members: tuple[str, ...]

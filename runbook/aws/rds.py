@@ -129,7 +129,6 @@ class Rds:
                 identifier=row.get("DBClusterEndpointIdentifier", ""),
                 endpoint=row.get("Endpoint", ""),
                 kind=row.get("CustomEndpointType", ""),
-                static_members=tuple(row.get("StaticMembers", ())),
             )
             for row in rows
             if row.get("EndpointType") == "CUSTOM"

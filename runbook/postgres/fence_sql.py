@@ -23,6 +23,7 @@ from psycopg.sql import SQL
 
 from runbook.amounts import counted
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
+from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.gather_all import of_the_cluster, together
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
@@ -158,15 +159,6 @@ class Writable:
     """Roles that may log in and whose own setting turns it off, in this database or in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cluster:
-    at: datetime
-    system_identifier: int
-    postmaster_started: datetime
-    next_xid: int
-    running: list[int]
-
-
 async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     """Look at a cluster through one connection to each of its databases.
 
@@ -178,7 +170,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     """
     first = of_the_cluster(connections)
     internal = list(INTERNAL_ROLES)
-    cluster = await fetch_one(first, _Cluster, "fence_cluster")
+    cluster = await fetch_one(first, ClusterMoment, "fence_cluster")
     sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
     writers = await fetch(first, Writer, "writers", (internal,))
     workers = await fetch(first, ApplyWorker, "apply_workers")

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
+from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.fence_sql import LATE, ClientSession, none_ended
 from runbook.postgres.gather_all import of_the_cluster, together
 from runbook.postgres.queries import fetch, fetch_one
@@ -86,15 +87,6 @@ class MarkVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cluster:
-    at: datetime
-    system_identifier: int
-    postmaster_started: datetime
-    next_xid: int
-    running: list[int]
-
-
-@dataclass(frozen=True, slots=True)
 class _Table:
     table: str
     inserted: int
@@ -115,7 +107,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     Source: https://www.postgresql.org/docs/current/functions-info.html
     """
     first = of_the_cluster(connections)
-    cluster = await fetch_one(first, _Cluster, "fence_cluster")
+    cluster = await fetch_one(first, ClusterMoment, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
     prepared = await prepared_transactions(first)

@@ -38,14 +38,8 @@ NO_PASSWORDS = (
 )
 
 _CAUSES = {
-    "role": Cause.ROLE,
-    "password": Cause.ROLE,
-    "membership": Cause.ROLE,
-    "setting": Cause.ROLE,
-    "limit": Cause.ROLE,
-    "owner": Cause.GRANT,
-    "grant": Cause.GRANT,
-    "default": Cause.GRANT,
+    **dict.fromkeys(("role", "password", "membership", "setting", "limit"), Cause.ROLE),
+    **dict.fromkeys(("owner", "grant", "default"), Cause.GRANT),
 }
 
 _NOUNS = {

@@ -65,15 +65,12 @@ class Slot:
     active: bool
     active_pid: int | None
     confirmed_flush_lsn: int | None
-    restart_lsn: int | None
     wal_status: str | None
     """reserved, extended, unreserved, lost."""
     safe_wal_size: int | None
     """Bytes that may still be written before the slot is in danger; None: no limit is set."""
     invalidation_reason: str | None
     """Why it is of no use any more, or None."""
-    inactive_since: datetime | None
-    """None below 17, which does not keep it."""
 
     @property
     def lost(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -23,13 +22,8 @@ class Subscription:
     publications: list[str]
     worker_pid: int | None
     """The apply worker's, or None: it does not run."""
-    received_lsn: int | None
-    latest_end_lsn: int | None
-    last_msg_send_time: datetime | None
-    last_msg_receipt_time: datetime | None
     apply_error_count: int | None
     """Since the statistics were reset; None below 15, which does not count them."""
-    skip_lsn: int | None
     copying: int
     """Tables whose rows are still copied: they do not go with the others yet."""
 

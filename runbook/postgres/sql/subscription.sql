@@ -6,14 +6,8 @@ SELECT
     s.subslotname AS slot_name,
     s.subpublications AS publications,
     w.pid AS worker_pid,
-    (w.received_lsn - '0/0')::bigint AS received_lsn,
-    (w.latest_end_lsn - '0/0')::bigint AS latest_end_lsn,
-    w.last_msg_send_time,
-    w.last_msg_receipt_time,
     e.apply_error_count,  -- since 15
     NULL::bigint AS apply_error_count,  -- before 15
-    nullif(s.subskiplsn - '0/0', 0)::bigint AS skip_lsn,  -- since 15
-    NULL::bigint AS skip_lsn,  -- before 15
     (
         SELECT count(*) FROM pg_catalog.pg_subscription_rel AS r
         WHERE r.srsubid = s.oid AND r.srsubstate <> 'r'
