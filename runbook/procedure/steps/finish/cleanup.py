@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.amounts import counted
-from runbook.aws import Call
 from runbook.aws.facts import Cluster
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
-from runbook.failures import Finding
 from runbook.ownership import serving
+from runbook.procedure.steps.protect.blue_prime import DeleteDeployment
 from runbook.procedure.steps.shared.deletion import (
     await_gone,
     delete_group_effect,
@@ -20,18 +19,14 @@ from runbook.procedure.steps.shared.deletion import (
     own,
     serves,
 )
-from runbook.procedure.steps.shared.effects import no, yes
 from runbook.procedure.steps.shared.parameters import target_group
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
-from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
+from runbook.procedure.steps.upgrade.create_deployment import deployment
 from state.enums import Result
 
 
-class DeleteOwnDeployment(Step):
+class DeleteOwnDeployment(DeleteDeployment):
     """Let go of a deployment that still exists; after a switchover both clusters stay."""
 
-    key = "delete-deployment"
-    title = "Delete the blue/green deployment"
     why = "Its record locks old blue, and no cluster of it can be deleted meanwhile."
     risk = Risk.DESTRUCTIVE
     undo = "None needed: no cluster goes with it."
@@ -45,43 +40,7 @@ class DeleteOwnDeployment(Step):
         )
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        found = await deployment(context)
-        if found is None:
-            return ()
-
-        async def probe() -> Finding:
-            now = await context.rds.deployment(found.identifier)
-            if now is None or now.status == "DELETING":
-                return yes("it is gone" if now is None else now.status)
-            return no(f"it is {now.status}")
-
-        return [
-            [
-                PatientEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "DeleteBlueGreenDeployment",
-                        {"BlueGreenDeploymentIdentifier": found.identifier},
-                    ),
-                    key=f"{found.identifier}/delete",
-                    title=f"delete deployment {found.identifier}, keeping both clusters",
-                    probe=probe,
-                )
-            ]
-        ]
-
-    async def verify(self, context: RunContext, watch: Watch) -> None:
-        limits, going = context.plan.limits, Deletion(context)
-        async for _ in watch.until(
-            limits.delete_deployment_s, every_s=limits.poll_s, what="the deployment to be gone"
-        ):
-            found = await deployment(context)
-            if found is None:
-                watch.evidence("the deployment is gone")
-                return
-            watch.progress(f"deployment {found.status} {found.status_details}".rstrip())
-            going.look(found)
+        return () if await deployment(context) is None else await super().effects(context)
 
 
 class DeleteCreated(Step):
