@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from rehearsal.aws import errors
 from rehearsal.aws.control import Control
@@ -29,6 +30,7 @@ def _prefix(cluster: bool) -> str:
 
 
 def _create(control: Control, params: Params, *, cluster: bool) -> Shape:
+    """Create an empty custom group of a family."""
     with control.lock:
         family = required(params, "DBParameterGroupFamily")
         if family not in FAMILIES:
@@ -60,6 +62,7 @@ def _add(control: Control, group: ParameterGroup) -> None:
 
 
 def _copy(control: Control, params: Params, *, cluster: bool) -> Shape:
+    """Copy a group; the family stays."""
     prefix = _prefix(cluster)
     with control.lock:
         name = required(params, f"Source{prefix}Identifier").rpartition(":")[2]
@@ -89,6 +92,7 @@ def _changeable(control: Control, params: Params, *, cluster: bool) -> Parameter
 
 
 def _modify(control: Control, params: Params, *, cluster: bool, reset: bool) -> Shape:
+    """Set up to 20 parameters, or take them back; dynamic ones act at once."""
     entries = params.get("Parameters") or []
     if len(entries) > _MAX_PER_CALL:
         raise errors.invalid_value("Number of parameters in a single request must not exceed 20.")
@@ -167,6 +171,7 @@ def _running_with(control: Control, group: ParameterGroup) -> list[Cluster]:
 
 
 def _delete(control: Control, params: Params, *, cluster: bool) -> Shape:
+    """Delete a group that nobody uses."""
     with control.lock:
         group = _changeable(control, params, cluster=cluster)
         used_by = (
@@ -184,6 +189,7 @@ def _delete(control: Control, params: Params, *, cluster: bool) -> Shape:
 
 
 def _describe(control: Control, params: Params, *, cluster: bool) -> Shape:
+    """List groups, the default ones too."""
     name = params.get(f"{_prefix(cluster)}Name")
     with control.lock:
         groups = (
@@ -195,6 +201,7 @@ def _describe(control: Control, params: Params, *, cluster: bool) -> Shape:
 
 
 def _parameters(control: Control, params: Params, *, cluster: bool) -> Shape:
+    """List a group's parameters with their values and sources."""
     with control.lock:
         group = control.group(required(params, f"{_prefix(cluster)}Name"), cluster=cluster)
         rows = _rows(engine_defaults(group.family, cluster=cluster), group.values, group.methods)
@@ -212,7 +219,8 @@ def _rows(
     return rows
 
 
-def _engine_defaults(params: Params, *, cluster: bool) -> Shape:
+def _engine_defaults(_: Control, params: Params, *, cluster: bool) -> Shape:
+    """List a family's parameters with the engine's defaults."""
     family = required(params, "DBParameterGroupFamily")
     if family not in FAMILIES:
         raise errors.invalid_value(f"ParameterGroupFamily {family} is not a valid family")
@@ -220,97 +228,14 @@ def _engine_defaults(params: Params, *, cluster: bool) -> Shape:
     return {"EngineDefaults": {"DBParameterGroupFamily": family, **answer}}
 
 
-@action("CreateDBClusterParameterGroup")
-def create_cluster_group(control: Control, params: Params) -> Shape:
-    """Create an empty custom cluster group of a family."""
-    return _create(control, params, cluster=True)
+for _of, _own in (("DBCluster", True), ("DB", False)):
+    action(f"Create{_of}ParameterGroup")(partial(_create, cluster=_own))
+    action(f"Copy{_of}ParameterGroup")(partial(_copy, cluster=_own))
+    action(f"Modify{_of}ParameterGroup")(partial(_modify, cluster=_own, reset=False))
+    action(f"Reset{_of}ParameterGroup")(partial(_modify, cluster=_own, reset=True))
+    action(f"Delete{_of}ParameterGroup")(partial(_delete, cluster=_own))
+    action(f"Describe{_of}ParameterGroups")(partial(_describe, cluster=_own))
+    action(f"Describe{_of}Parameters")(partial(_parameters, cluster=_own))
 
-
-@action("CreateDBParameterGroup")
-def create_instance_group(control: Control, params: Params) -> Shape:
-    """Create an empty custom instance group of a family."""
-    return _create(control, params, cluster=False)
-
-
-@action("CopyDBClusterParameterGroup")
-def copy_cluster_group(control: Control, params: Params) -> Shape:
-    """Copy a cluster group; the family stays."""
-    return _copy(control, params, cluster=True)
-
-
-@action("CopyDBParameterGroup")
-def copy_instance_group(control: Control, params: Params) -> Shape:
-    """Copy an instance group; the family stays."""
-    return _copy(control, params, cluster=False)
-
-
-@action("ModifyDBClusterParameterGroup")
-def modify_cluster_group(control: Control, params: Params) -> Shape:
-    """Set up to 20 parameters of a cluster group; dynamic ones reach running servers at once."""
-    return _modify(control, params, cluster=True, reset=False)
-
-
-@action("ModifyDBParameterGroup")
-def modify_instance_group(control: Control, params: Params) -> Shape:
-    """Set up to 20 parameters of an instance group."""
-    return _modify(control, params, cluster=False, reset=False)
-
-
-@action("ResetDBClusterParameterGroup")
-def reset_cluster_group(control: Control, params: Params) -> Shape:
-    """Return parameters of a cluster group, or all of them, to the engine's defaults."""
-    return _modify(control, params, cluster=True, reset=True)
-
-
-@action("ResetDBParameterGroup")
-def reset_instance_group(control: Control, params: Params) -> Shape:
-    """Return parameters of an instance group, or all of them, to the engine's defaults."""
-    return _modify(control, params, cluster=False, reset=True)
-
-
-@action("DeleteDBClusterParameterGroup")
-def delete_cluster_group(control: Control, params: Params) -> Shape:
-    """Delete a cluster group that no cluster uses."""
-    return _delete(control, params, cluster=True)
-
-
-@action("DeleteDBParameterGroup")
-def delete_instance_group(control: Control, params: Params) -> Shape:
-    """Delete an instance group that no instance uses."""
-    return _delete(control, params, cluster=False)
-
-
-@action("DescribeDBClusterParameterGroups")
-def describe_cluster_groups(control: Control, params: Params) -> Shape:
-    """List cluster groups, the default ones too."""
-    return _describe(control, params, cluster=True)
-
-
-@action("DescribeDBParameterGroups")
-def describe_instance_groups(control: Control, params: Params) -> Shape:
-    """List instance groups, the default ones too."""
-    return _describe(control, params, cluster=False)
-
-
-@action("DescribeDBClusterParameters")
-def describe_cluster_parameters(control: Control, params: Params) -> Shape:
-    """List a cluster group's parameters with their values and sources."""
-    return _parameters(control, params, cluster=True)
-
-
-@action("DescribeDBParameters")
-def describe_instance_parameters(control: Control, params: Params) -> Shape:
-    """List an instance group's parameters with their values and sources."""
-    return _parameters(control, params, cluster=False)
-
-
-@action("DescribeEngineDefaultClusterParameters")
-def describe_engine_default_cluster_parameters(control: Control, params: Params) -> Shape:
-    """List a family's cluster parameters with the engine's defaults."""
-    return _engine_defaults(params, cluster=True)
-
-
-@action("DescribeEngineDefaultParameters")
-def describe_engine_default_parameters(control: Control, params: Params) -> Shape:
-    """List a family's instance parameters with the engine's defaults."""
-    return _engine_defaults(params, cluster=False)
+action("DescribeEngineDefaultClusterParameters")(partial(_engine_defaults, cluster=True))
+action("DescribeEngineDefaultParameters")(partial(_engine_defaults, cluster=False))
