@@ -35,7 +35,7 @@ class NoJournal(JournalUnusable):
             "There is no journal here.",
             now="No run was started in this workspace, or its journal is lost.",
             todo="Start a run, set BLUEPRIME_HOME to the workspace that you mean, or rebuild a "
-            "lost one from the world: blueprime adopt CLUSTER.",
+            "lost one from the clusters: blueprime adopt CLUSTER.",
         )
 
 

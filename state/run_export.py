@@ -252,9 +252,9 @@ def _decided_since(old: _Part, new: _Part) -> bool:
 
 def _forked(where: str) -> BadHandover:
     return BadHandover(
-        f"What it tells does not continue what stands here ({where}): this run was acted on at two "
-        "places. Nothing was taken over. Compare both reports (blueprime report), and go on where "
-        "the truth is."
+        f"The file and this journal have different histories ({where}): two machines changed this "
+        "run. Nothing was taken over. Compare both reports (blueprime report), and go on with the "
+        "one that matches the clusters."
     )
 
 

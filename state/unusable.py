@@ -15,7 +15,7 @@ PUT_BACK = "blueprime journal restore"
 
 RESTORE = (
     "See what there is: blueprime journal check. Put the newest sound backup in its place: "
-    f"{PUT_BACK}; what was done since is found by looking when the run goes on. "
+    f"{PUT_BACK}; what was done since is looked up when the run goes on. "
     "Without a sound one, move all of its files away: blueprime adopt CLUSTER rebuilds the run."
 )
 
@@ -78,7 +78,7 @@ def _in_words(path: Path, error: sqlite3.DatabaseError) -> JournalUnusable:
     undecodable = str(error).startswith("Could not decode")
     if undecodable or code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return damaged(path, str(error))
-    now = "What was to be written is not in the journal; what stood there before, is."
+    now = "The new entry was not written; all earlier ones are there."
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         what, todo = f"The disk is full or failing: {error}.", "Free space on it, then resume."
     elif code == sqlite3.SQLITE_BUSY:

@@ -49,8 +49,8 @@ def applications(clock: Downtime) -> list[str]:
         if clock.asked_at is None:
             return []
         since = f"since {text.at(clock.asked_at)} UTC"
-        return [f"The applications MAY BE DOWN {since}, when they were asked to be stopped."]
+        return [f"The applications MAY BE DOWN {since}, when blueprime asked to stop them."]
     since = f"since {text.at(clock.started_at)} UTC"
     if clock.letting_in:
-        return [f"The applications were asked in again, and not yet seen to be; down {since}."]
-    return [f"THE APPLICATIONS ARE DOWN {since}, and stay so until the run is gone on with."]
+        return [f"The applications were started again, and no session is seen yet; down {since}."]
+    return [f"THE APPLICATIONS ARE DOWN {since}. They stay down until the run goes on."]

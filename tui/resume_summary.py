@@ -109,7 +109,7 @@ def _applications(clock: Downtime, now: datetime, cells: int) -> Iterable[Conten
         return
     since = f"since {text.at(clock.started_at)} UTC, for {text.duration(seconds)}"
     if clock.letting_in:
-        words = f"were asked in again, not yet seen to be; down {since}"
+        words = f"were started again, no session is seen yet; down {since}"
         yield from _row("applications", words, cells, "bold $text-warning")
     else:
         yield from _row("applications", f"ARE DOWN {since}", cells, "bold $text-error")

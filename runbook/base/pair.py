@@ -27,6 +27,11 @@ class ReplicationPair:
         other = Role.NEW_BLUE if publisher is Role.BLUE_PRIME else Role.BLUE_PRIME
         return cls(publisher, other)
 
+    @classmethod
+    def to(cls, subscriber: Role) -> ReplicationPair:
+        """Return the pair in which a cluster follows."""
+        return cls.of(cls.of(subscriber).subscriber)
+
     @property
     def journey(self) -> str:
         """The way that these two hold open, as the subject of a sentence."""

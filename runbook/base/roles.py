@@ -21,6 +21,12 @@ class Role(StrEnum):
         return self.value.replace(" ", "-")
 
     @property
+    def version(self) -> str:
+        """Which version it runs, in words."""
+        new = self in (Role.GREEN, Role.NEW_BLUE)
+        return "the new version" if new else "the old version"
+
+    @property
     def identity(self) -> "Role":
         """The role under which the journal binds the resource id."""
         return {Role.OLD_BLUE: Role.BLUE, Role.NEW_BLUE: Role.GREEN}.get(self, self)

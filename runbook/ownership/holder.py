@@ -153,11 +153,10 @@ def refuse_if_left_behind(
 def _left_behind(context: RunContext, words: str) -> Refused:
     own = (context.fact(FACT) or {}).get("number", 0)
     return Refused(
-        f"This journal was left behind: run {context.run} is held by {words}; this journal knows "
-        "it "
-        f"up to number {own}.",
+        f"This journal is out of date: run {context.run} is held by {words}; this journal ends at "
+        f"number {own}.",
         now="Nothing further was changed.",
-        todo="Look on there. If nobody acts there any more, read the run anew from the clusters: "
+        todo="Go on there. If nobody acts there any more, read the run again from the clusters: "
         f"blueprime adopt {context.plan.cluster.identifier}; from then on this machine holds it.",
     )
 

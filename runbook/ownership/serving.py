@@ -367,10 +367,9 @@ def refuse_unless_agreed(
     if found:
         name = context.plan.cluster.identifier
         raise Refused(
-            f"The clusters say otherwise than this journal: {'; '.join(found)}.",
+            f"The clusters and this journal disagree: {'; '.join(found)}.",
             now="The change was not made.",
             todo="Find out who has changed it, or who is inside. End sessions that have no "
-            "business there, then run the step again. If another machine went on with this run, "
-            "look on there; to go on here, read the run anew from the clusters: blueprime adopt "
-            f"{name}.",
+            "business there, then run the step again. If another machine holds this run, "
+            f"go on there. To go on here instead: blueprime adopt {name}.",
         )

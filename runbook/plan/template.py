@@ -60,7 +60,7 @@ stop = $stop
 $stop_command
 $start_command
 
-# The roles that the applications log in with. Strike out those that no application uses.
+# The roles that the applications log in with. Remove those that no application uses.
 application_roles = $roles
 
 # Also take LOGIN from them while the fence stands, on blue and green: nobody slips in.

@@ -53,10 +53,10 @@ def for_step(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
     edited = _edited(run, current)
     if edited != (journal.fact(run.id, IGNORED) or ""):
         words = (
-            f"the plan file was edited ({edited}), and this run does not go by it: it is read "
-            f"before {' and '.join(CHECKING)} alone"
+            f"the plan file was edited ({edited}), and this run ignores that: it reads the "
+            f"file only before {' and '.join(CHECKING)}"
             if edited
-            else "the plan file is what this run goes by again"
+            else "the plan file says again what this run uses"
         )
         journal.evidence(run.id, step, words, key=IGNORED, value=edited)
     return current

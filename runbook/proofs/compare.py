@@ -57,7 +57,7 @@ async def compare_live(
             "No cluster follows another one: there is nothing to compare while it moves.",
             now="Nothing was looked at, and nothing was changed.",
             todo=f"Compare once {sides.subscriber.value} is subscribed, and before {sides.journey} "
-            "detaches it.",
+            "drops its subscriptions.",
         )
     captured = await captured_databases(context, sides.publisher)
     if unknown := [name for name in databases if name not in captured]:

@@ -39,8 +39,8 @@ async def prove_equal_still(
             f"{'; '.join(written)}.",
             now=f"{publisher.value} has every write, and {subscriber.value} still follows it. The "
             "applications are stopped.",
-            todo="Branch to stay on the new version, which lets them in again and loses nothing. "
-            "Stop what is named, then roll back.",
+            todo=f"Branch to stay on {publisher.version}, which lets them in again and loses "
+            "nothing. Stop what is named, then try again.",
         )
     if context.fact(LOST):
         watch.evidence("what was found on a former way is behind", key=LOST, value="")
@@ -87,10 +87,12 @@ async def prove_closed(context: RunContext, watch: Watch, role: Role, successor:
         return
     watch.evidence(f"written behind the fence: {words}", key=LOST, value=words)
     raise StepFailed(
-        f"{role.value} and {successor.value} may have parted since they were compared: {words}.",
-        now=f"{successor.value} was not opened, and follows no more. {role.value} has every write.",
-        todo="Branch to stay on the new version, which loses nothing, but has no way back then; or "
-        "run the step again and accept by name that these writes stay behind.",
+        f"The rows of {role.value} and {successor.value} may differ since they were compared: "
+        f"{words}.",
+        now=f"{successor.value} is not open, and its replication has ended. {role.value} has every "
+        "write.",
+        todo=f"Branch to stay on {role.version}: nothing is lost, but the run is not protected "
+        "then. Or run the step again and accept by name that these writes stay behind.",
     )
 
 

@@ -156,11 +156,11 @@ async def refuse_if_slow(
         return
     watch.evidence(f"draining may take long: {words}", key=SLOW, value=words)
     raise Refused(
-        f"{subscriber.value.capitalize()} needs longer than {limit_s:.0f} s for what was written "
-        f"by now, and the applications would be down meanwhile: {words}.",
+        f"{subscriber.value.capitalize()} needs more than {limit_s:.0f} s to apply what is written "
+        f"by now. The applications would be down that long: {words}.",
         now=now,
         todo="Wait until it has caught up, then run the step again. Or run it again and accept by "
-        "name that the applications are down for so long.",
+        "name that the applications are down that long.",
     )
 
 

@@ -108,9 +108,9 @@ def capture_gates(context: RunContext, publisher: Role, equal_to: Role) -> Seque
             key=accept_key("unproved-fence", words),
             question=question,
             reversible=(
-                f"What slipped in stays on {publisher.value}, and "
-                f"{ReplicationPair.of(publisher).journey} "
-                f"would miss it with lag 0 and no error. Or: {_instead(equal_to)}."
+                f"These rows stay on {publisher.value}: "
+                f"{ReplicationPair.of(publisher).journey} would miss them, with lag 0 and no error. "
+                f"Instead: {_instead(equal_to)}."
             ),
             must_type=context.plan.cluster.identifier,
         ),
@@ -206,7 +206,7 @@ async def refuse_if_written(context: RunContext, watch: Watch, publisher: Role) 
     watch.evidence(f"not proved: {found.words}", key=LACKS, value=found.words)
     raise Refused(
         f"It is not proved that old blue has every write of {publisher.value}: {found.words}.",
-        now="Old blue was not opened. The way back was to lose nothing, and this one may.",
+        now="Old blue was not opened: this way back may lose writes.",
         todo="Branch back to the upgrade and let it finish protecting; or run the step again and "
         "accept by name that these writes stay behind.",
     )

@@ -17,9 +17,9 @@ from runbook.proofs import schema_drift
 
 HELD_DATABASES = (
     "while the way back is held, no database of new blue can be dropped (a slot reads it) or "
-    "renamed (the slot's reader is connected to it): the server refuses. None that is created is "
-    "fed. Do all three before the switchover, or after commit or cleanup; until then close one to "
-    "clients (REVOKE CONNECT)"
+    "renamed (the slot's reader is connected to it): the server refuses. A new one is not "
+    "replicated. Do all three before the switchover, or after commit or cleanup; until then close "
+    "one to clients (REVOKE CONNECT)"
 )
 """What whoever runs one database a tenant has to know beforehand."""
 

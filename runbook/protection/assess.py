@@ -224,7 +224,7 @@ def by_journal(kept: Kept, now: datetime) -> Protection | None:
     if not kept.switched:
         words = "blue serves; abort loses nothing"
         if kept.asked:
-            words = "the switchover was asked for, its end not seen yet"
+            words = "the switchover was requested, its result is not known yet"
         return Protection(False, words, (), now, stage=Stage.BEFORE)
     if kept.slots is None:
         words = "no capture yet; return to old blue"
@@ -311,8 +311,8 @@ class Steady:
         if clock - self._well_since >= STEADY_S:
             self._worse = None
             return found
-        words = f"well again, not yet for long: {self._worse.text}"
-        reason = f"not seen to be steady since: {self._worse.text}"
+        words = f"recovered less than {STEADY_S:.0f} s ago: {self._worse.text}"
+        reason = f"not stable yet after: {self._worse.text}"
         # Of what was not known it is no news that it is not known for long.
         causes = self._worse.causes or self._worse.reasons
         return Protection(None, words, (reason,), found.at, causes=causes)

@@ -161,7 +161,9 @@ def _subscribed(scene: Scene, sides: ReplicationPair) -> None:
         text = f"{sides.subscriber.value} has subscribed to the slots"
         scene.draft.keep("subscribed", value, text)
     elif scene.called_off(sides.publisher) and cluster is not None:
-        text = f"{sides.subscriber.value} had every write when it was detached: it has a capture"
+        text = (
+            f"{sides.subscriber.value} had every write when it was unsubscribed: it has a capture"
+        )
         scene.draft.keep("subscribed", {"resource_id": cluster.resource_id}, text)
     elif scene.slots_used(sides.publisher):
         scene.doubt(
@@ -202,7 +204,7 @@ def _ends(scene: Scene, stays: list[Stay]) -> None:
         scene.draft.keep("endpoint", {"on": led.value}, f"the applications are led to {led.value}")
     follower = _detached(scene, stays[-1])
     if follower is not None:
-        scene.draft.keep(DETACHED, [follower.value], f"{follower.value} is detached")
+        scene.draft.keep(DETACHED, [follower.value], f"{follower.value} has no subscription")
         return
     scene.doubt(
         "whether the run is protected",

@@ -13,7 +13,9 @@ from runbook.proofs.diverged import DIFFERENT
 from runbook.repair.contract import Place, Repair, of_database
 
 
-def strike(context: RunContext, watch: Watch, name: tuple[str, str, str], text: str) -> None:
+def no_longer_differs(
+    context: RunContext, watch: Watch, name: tuple[str, str, str], text: str
+) -> None:
     """Keep that a table (database, schema, name) no longer counts among those that differ."""
     left = [each for each in diverged.left(context) if each.name != name]
     watch.evidence(text, key=diverged.FACT, value=diverged.as_json(left))
@@ -22,7 +24,7 @@ def strike(context: RunContext, watch: Watch, name: tuple[str, str, str], text: 
     compared = context.fact(DIFFERENT) or []
     if words in compared:
         watch.evidence(
-            f"struck out of the last comparison: {words}",
+            f"no longer among the differing ones: {words}",
             key=DIFFERENT,
             value=[each for each in compared if each != words],
         )
@@ -75,4 +77,6 @@ class GiveUp(Repair):
             key=diverged.GIVEN_UP,
             value=diverged.as_json(known),
         )
-        strike(context, watch, name, f"{self.database}: {self.schema}.{self.table} is given up")
+        no_longer_differs(
+            context, watch, name, f"{self.database}: {self.schema}.{self.table} is given up"
+        )

@@ -15,7 +15,7 @@ from runbook.postgres.schema_ddl import Name, shown
 from runbook.procedure.steps.shared.effects import unknown
 from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
-from runbook.repair.give_up import strike
+from runbook.repair.give_up import no_longer_differs
 from runbook.repair.recopy_rows import RowsEffect
 from runbook.repair.stopping import stopped_by
 
@@ -39,7 +39,7 @@ async def compare_rows(
         watch.evidence(f"the rows of {name} are equal on both sides")
         if any(each.name == (database, schema, table) for each in diverged.left(context)):
             words = f"{database}: {schema}.{table} does not count as differing any more"
-            strike(context, watch, (database, schema, table), words)
+            no_longer_differs(context, watch, (database, schema, table), words)
         return
     if finding.answer is Answer.UNKNOWN:
         found = Differing(database, schema, table, None, None, diverged.CHANGE)

@@ -30,7 +30,7 @@ from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up
 from runbook.repair.contract import SERVES_NOBODY, Place, Repair, of_database
-from runbook.repair.give_up import strike
+from runbook.repair.give_up import no_longer_differs
 from state.records import Json
 
 ROUNDS = 8
@@ -67,7 +67,7 @@ class Recopy(Repair):
     async def verify(self, context: RunContext, watch: Watch) -> None:
         name = (self.database, self.schema, self.table)
         words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
-        strike(context, watch, name, words)
+        no_longer_differs(context, watch, name, words)
         watch.evidence("", key=diverged.REPAIRED, value=context.now().isoformat())
         given_up = diverged.given_up(context)
         if any(each.name == name for each in given_up):

@@ -20,7 +20,7 @@ class RunPosition(StrEnum):
     """Where a run stands, as far as the way back is concerned, or the way forward after one."""
 
     BEFORE_SWITCHOVER = "before the switchover"
-    SWITCHOVER_ASKED = "the switchover was asked for, its end not seen yet"
+    SWITCHOVER_ASKED = "the switchover was requested, its result is not known yet"
     BEFORE_TRAFFIC = "switched over, traffic not resumed"
     SLIPPED_IN = "switched over, and rows slipped in before the capture"
     NOT_PROTECTED = "traffic resumed, not yet protected"
@@ -130,7 +130,7 @@ BRANCHES: Mapping[Key, BranchKind] = {
         "only while going forward has not switched the endpoint",
     ),
     FINALIZE: BranchKind(
-        "Settle: end the way forward, stay on the old version",
+        "Finalize: end the way forward, stay on the old version",
         "the way forward itself",
         "seconds; nothing stops",
         "only after a rollback that was protected",
@@ -182,7 +182,7 @@ POSITIONS: Mapping[RunPosition, Standing] = {
         "known when the switchover's end is seen; nothing is lost",
         opens={TO_OLD_BLUE: ""},
         recommended=TO_OLD_BLUE,
-        why_not={ABORT: "the switchover was asked for, and its end is not seen yet"},
+        why_not={ABORT: "the switchover was requested, and its result is not known yet"},
     ),
     RunPosition.BEFORE_TRAFFIC: Standing(
         "return to old blue, nothing is lost",

@@ -122,7 +122,7 @@ def test_a_commit_by_the_journal_that_was_left_behind_deletes_nothing_that_serve
     assert "blueprime adopt orders" in words
     if marked:
         assert re.search(
-            rf"was left behind: run {pair.run} is held by \S+ on \S+, number \d+", words
+            rf"is out of date: run {pair.run} is held by \S+ on \S+, number \d+", words
         )
     else:
         assert "(new blue): by the journal it serves the applications" in words

@@ -95,7 +95,7 @@ def _asked_to_end_in_the_middle_of_an_effect(
     process.send_signal(signal.SIGHUP)
     assert process.poll() is None, "the effect in flight settles first"
     stop.released.touch()
-    ended(process, 1, "SIGTERM: leaving run", "settles first")
+    ended(process, 1, "SIGTERM: leaving run", "ends first")
     assert _latest_attempt(workspace)[:2] == ("stop-traffic", "failed")
     (outcome,) = rows(workspace, "SELECT outcome FROM effect WHERE key LIKE '%stop-command'")[0]
     assert outcome == "succeeded"

@@ -292,7 +292,7 @@ def test_a_worker_that_comes_and_goes_never_shows_as_protected() -> None:
         assert steady.take(BROKEN, clock) is BROKEN
         said = steady.take(WELL_NOW, clock + 0.4)
         assert said.protected is None
-        assert said.reasons == ("not seen to be steady since: the apply worker is gone",)
+        assert said.reasons == ("not stable yet after: the apply worker is gone",)
         clock += 5.0
     assert steady.take(WELL_NOW, clock).protected is None
     assert steady.take(WELL_NOW, clock + STEADY_S).protected is True

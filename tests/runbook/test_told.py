@@ -142,7 +142,7 @@ def test_an_edit_that_is_not_read_is_told_once_and_when_it_would_be(
     assert "it is no valid plan now" in said(journal)[-1]
     path.write_text(GOOD)
     plans.for_step(journal, run, plan, "bake")
-    assert "is what this run goes by again" in said(journal)[-1]
+    assert "says again what this run uses" in said(journal)[-1]
 
 
 def test_an_edit_is_gone_by_from_a_checking_step_on(journal: Journal, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ async def test_a_run_at_rest_is_called_protected_by_the_watch_alone(
 ) -> None:
     monkeypatch.setattr(goals, "HELD_S", 0.3)
     monkeypatch.setattr(goals, "HELD_EVERY_S", 0.01)
-    well, unknown = Protection(True, "well"), Protection(None, "well again, not yet for long")
+    well, unknown = Protection(True, "well"), Protection(None, "recovered less than 10 s ago")
     broken = Protection(False, "the apply worker does not run")
     assert await seen_protected(cast(Session, Resting(unknown, unknown, well)))
     assert not await seen_protected(cast(Session, Resting(broken)))

@@ -192,7 +192,7 @@ async def test_a_step_that_was_cut_off_is_not_shown_beside_all_is_known() -> Non
     model.tried["switchover"] = replace(model.tried["switchover"], outcomes=())
     model.pending = []
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
-        await sees(pilot, "No effect is unknown. switchover itself was cut off")
+        await sees(pilot, "No effect is unknown, but switchover was cut off")
         assert "✓ No effect" not in shown(pilot.app)
 
 

@@ -75,7 +75,7 @@ async def adopt(wish: Wish) -> int:
                 f"Its plan was discovered anew: {path}\n"
                 "  The commands that stop and start the applications cannot be known: traffic is "
                 "manual.\n  Fill them in before the run goes past preflight or ready-to-switch; "
-                "later it goes by what it has."
+                "after that it ignores the file."
             )
     return DONE
 

@@ -41,7 +41,7 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
     for group in grouped(results):
         _print(group)
     for waiver in unused(results, plan):
-        click.echo(f"! nothing answers to the waiver of {waiver.check}: {waiver.subject}")
+        click.echo(f"! the waiver of {waiver.check}: {waiver.subject} matches no result: drop it")
     if asking := [result for result in results if result.asks]:
         click.echo(
             f"{counted(len(asking), 'warning is', 'warnings are')} not acknowledged; a run asks "

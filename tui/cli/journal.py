@@ -87,12 +87,12 @@ def restore(backup: int | None) -> None:
 @click.command()
 @in_words
 def accept() -> None:
-    """Go by the journal's file as it is, though it is not as blueprime left it."""
+    """Accept the journal's file as it is, though it is not as blueprime left it."""
     from state.home import journal_path
     from state.journal_files import accept as go_by
 
     click.echo(
-        "The journal is gone by as it is, with "
+        "The journal is accepted as it is, with "
         f"{counted(go_by(journal_path()), 'entry', 'entries')}."
     )
 

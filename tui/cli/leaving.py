@@ -23,7 +23,7 @@ def leave(session: Session, stays: str, name: str) -> None:
     """Leave a run on a signal, saying what becomes of it, and of the applications."""
     sys.stderr.write(
         f"{name}: leaving run {session.run.id}. {stays} The change in flight, if any, "
-        f"settles first. A second signal ends blueprime at once.\n{if_down(session)}"
+        f"ends first. A second signal ends blueprime at once.\n{if_down(session)}"
     )
     session.leave(name)
 
@@ -38,7 +38,7 @@ def if_down(session: Session) -> str:
         return ""
     return (
         f"THE APPLICATIONS {'MAY BE' if may_be else 'ARE'} DOWN since {since.astimezone():%H:%M:%S}"
-        f", until the run is gone on with: blueprime auto {session.run.id}\n"
+        f", until the run goes on: blueprime auto {session.run.id}\n"
     )
 
 

@@ -143,7 +143,7 @@ def resume(run: str, take_over: bool) -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON line for where it stands, then one for each event and a board a second.",
+    help="One JSON line for where it stands, then one an event and the figures each second.",
 )
 @click.option("--history", is_flag=True, help="With --json: the events until now, too.")
 @in_words
@@ -189,7 +189,7 @@ def watch(run: str, as_json: bool, history: bool) -> None:
     type=click.Choice(["stop", "adopt", "retry"]),
     default="stop",
     show_default=True,
-    help="What to do where no look can tell whether a change happened: end with exit code 4, go "
+    help="What to do where no probe can tell whether a change happened: end with exit code 4, go "
     "on as if it had, or try it once more.",
 )
 @click.option("--take-over", is_flag=True, help="Take the journal from a holder on another host.")

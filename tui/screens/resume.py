@@ -101,9 +101,9 @@ class StandPane(Pane):
         if following is None or following.status is not Status.UNKNOWN:
             return [line(("✓ ", "$text-success"), row) for row in text.wrap(words, cells - 2)]
         words = (
-            f"No effect is unknown. {text.clean(following.step)} itself was cut off, so how it "
-            "would have ended is: run again, it looks at each change first. Enter goes on to the "
-            "run, and performs nothing."
+            f"No effect is unknown, but {text.clean(following.step)} was cut off before it ended. "
+            "Run again, it looks at each change first. Enter goes on to the run, and performs "
+            "nothing."
         )
         return [line(("? ", "bold $text-warning"), row) for row in text.wrap(words, cells - 2)]
 

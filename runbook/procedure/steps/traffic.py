@@ -250,7 +250,7 @@ class ResumeTraffic(Step):
             raise Refused(
                 "The capture does not exist.",
                 now="The applications are stopped.",
-                todo="Run capture first: a write before it would be lost on "
+                todo="Run create-slots first: a write before it would be lost on "
                 f"{'a rollback' if self.on is Role.NEW_BLUE else 'the way forward'}.",
             )
         await nobody_inside(context, self.closed)

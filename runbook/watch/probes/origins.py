@@ -100,7 +100,7 @@ def _alarm(origin: Origin, publisher: Role, now: datetime) -> Alert:
         Cause.ORIGIN,
         origin.database or "",
         f"subscription {origin.subscription}",
-        f"{_origin(origin)} of {publisher.value} {state}: what it brings in does not travel",
+        f"{_origin(origin)} of {publisher.value} {state}: its rows are not replicated",
         origin.enabled,
         now,
     )

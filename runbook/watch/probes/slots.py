@@ -67,8 +67,8 @@ class SlotsProbe:
                 Cause.SLOT,
                 slot.database or "",
                 f"consumer {slot.name}",
-                f"the slot {in_words(slot)} on {publisher.value} is not the run's: after a way "
-                "back its reader gets nothing more",
+                f"the slot {in_words(slot)} on {publisher.value} is not the run's: after a "
+                "rollback its reader gets no more changes",
                 False,
                 now,
             )

@@ -6,7 +6,7 @@ import time
 
 from runbook.amounts import counted
 from runbook.base.context import RunContext
-from runbook.base.pair import publication_name
+from runbook.base.pair import ReplicationPair, publication_name
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.postgres import replication
@@ -27,6 +27,7 @@ class Workers:
     def __init__(self, context: RunContext, subscriber: Role, now: str) -> None:
         self._context = context
         self._subscriber = subscriber
+        self._stay = ReplicationPair.to(subscriber).publisher.version
         self._now = now
         self._counted_first: dict[str, int] = {}
         self._looked: dict[str, tuple[float, str]] = {}
@@ -64,7 +65,7 @@ class Workers:
                 f"{'gone' if found is None else 'disabled'}: it will never confirm.",
                 now=self._now,
                 todo="Find out who did that. A disabled one: ALTER SUBSCRIPTION … ENABLE there, "
-                "then run the step again. One that is gone: stay on the new version.",
+                f"then run the step again. One that is gone: stay on {self._stay}.",
             )
         count = found.apply_error_count or 0
         errors = count - self._counted_first.setdefault(database, count)
@@ -86,7 +87,7 @@ class Workers:
                 f"The reason stands in the log of {where}, in the lines of the logical replication "
                 "worker: a conflict names table and key, a full disk the file. Fix it on "
                 f"{self._subscriber.value} (a row in the way: SET default_transaction_read_only = "
-                "off, then DELETE it), and run the step again; or branch and stay on the new "
-                "version."
+                "off, then DELETE it), and run the step again; or branch and stay on "
+                f"{self._stay}."
             ),
         )

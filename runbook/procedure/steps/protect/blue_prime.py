@@ -1,4 +1,4 @@
-"""Blue prime comes to be: the deployment ends, old blue is held still, and is cloned."""
+"""Blue prime comes to be: the deployment ends, old blue is frozen, and is cloned."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ async def _await_clone(context: RunContext, watch: Watch) -> None:
         if doubt := await _not_ours(context, found):
             raise StepFailed(
                 f"Instead of the clone, {doubt}.",
-                now="Old blue is held still, new blue serves, the slots keep every write.",
+                now="Old blue is frozen, new blue serves, the slots keep every write.",
                 todo=f"Find out whose it is. Once the name {name} is free, run the step again.",
             )
         if context.bound(Role.BLUE_PRIME) != found.resource_id:
@@ -271,7 +271,7 @@ async def _await_clone(context: RunContext, watch: Watch) -> None:
 def _clone_failed(name: str, status: str) -> StepFailed:
     return StepFailed(
         f"The clone {name} ended in {status}.",
-        now="Old blue is held still, new blue serves, the slots keep every write.",
+        now="Old blue is frozen, new blue serves, the slots keep every write.",
         todo=f"Run the step again: it asks whether to delete {name}, which this run made, and "
         "clones anew.",
     )
@@ -283,7 +283,7 @@ def _refuse_vanished(context: RunContext, name: str, *, since: float | None) -> 
         return
     raise StepFailed(
         f"The clone {name} was listed and is gone.",
-        now="Old blue is held still, new blue serves, the slots keep every write.",
+        now="Old blue is frozen, new blue serves, the slots keep every write.",
         todo="Look in the console who deleted it. Run the step again: it clones anew.",
     )
 

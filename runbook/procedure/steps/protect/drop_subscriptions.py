@@ -29,7 +29,7 @@ class DropSubscriptions(Step):
     risk = Risk.DESTRUCTIVE
 
     def __init__(self, *subscribers: Role, doomed: bool = False) -> None:
-        """`doomed` clusters are deleted next: one without an instance needs no detaching."""
+        """`doomed` clusters are deleted next: one without an instance keeps its own."""
         self.subscribers = subscribers
         self.doomed = doomed
         names = " and ".join(role.value for role in subscribers)
@@ -82,7 +82,9 @@ class DropSubscriptions(Step):
                         )
         names = " and ".join(role.value for role in there)
         watch.evidence(
-            f"{names}: detached", key=DETACHED, value=[role.value for role in self.subscribers]
+            f"{names}: no subscription left",
+            key=DETACHED,
+            value=[role.value for role in self.subscribers],
         )
 
 

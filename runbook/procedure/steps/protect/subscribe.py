@@ -34,7 +34,7 @@ class Subscribe(Step):
 
     why = "The slots start at exactly the state that it has: nothing is copied, nothing missed."
     risk = Risk.REVERSIBLE
-    undo = "detach drops the subscriptions."
+    undo = "drop-subscriptions drops them."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
         self.publisher = publisher

@@ -13,6 +13,7 @@ from runbook.base.pair import (
     VERIFIED,
     ReplicationPair,
     captured_databases,
+    current_pair,
     publication_name,
     slot_name,
 )
@@ -104,10 +105,12 @@ def refuse_while_rows_differ(context: RunContext) -> None:
 
     Raises `StepFailed`.
     """
+    sides = current_pair(context)
     if left := diverged.left(context):
         raise StepFailed(
             f"The rows of {counted(len(left), 'table')} differ: {'; '.join(map(str, left[:5]))}.",
-            now="New blue has every write. A rollback would lose what these tables lack.",
+            now=f"{sides.publisher.value.capitalize()} has every write. "
+            f"{sides.journey.capitalize()} would lose what these tables lack.",
             todo="Take the repairs that are offered (m, or blueprime repair): copy the differing "
             "rows again, or give a table up by name; then run the step again.",
         )

@@ -38,7 +38,7 @@ class Drain(Step):
 
     async def skip(self, context: RunContext) -> str:
         if detached(context, self.subscriber):
-            return f"{self.subscriber.value} was drained before it was detached"
+            return f"{self.subscriber.value} was drained before its subscriptions were dropped"
         return ""
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:

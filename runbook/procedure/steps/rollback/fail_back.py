@@ -101,8 +101,8 @@ class Assess(Step):
     async def _subscribed(self, context: RunContext, watch: Watch) -> None:
         if detached(context, self.to):
             watch.evidence(
-                f"{self.to.value} was drained and detached behind this fence; compare proves anew "
-                "that it has every row"
+                f"{self.to.value} was drained behind this fence, and its subscriptions are gone; "
+                "compare proves again that it has every row"
             )
             return
         name = publication_name(context)

@@ -39,8 +39,8 @@ LOSS = "forced.loss"
 
 
 HEARD = (
-    "Whoever reaches it serves on there, and would go on writing what is given up. Go on from a "
-    "machine that reaches it: blueprime handover. If it is dead, it is heard of no more within "
+    "It may still serve applications that reach it, and their writes would be lost. Go on from a "
+    "machine that reaches it: blueprime handover. If it is really down, try again after "
     f"{HEARS_S:.0f} s."
 )
 """Why the way is closed while the cluster is heard of, and what to do."""
@@ -111,8 +111,8 @@ class AssessForced(Step):
                 key=GATE,
                 question=(
                     f"Give up {away}, which does not answer{since}, and take {name} to {to}? What "
-                    f"{away} acknowledged and {to} has not received is lost. Last known: "
-                    f"{loss(context)}. Whatever was written after that look is lost, too."
+                    f"{away} acknowledged and {to} did not receive is lost. Last known: "
+                    f"{loss(context)}. Later writes are lost, too."
                 ),
                 reversible=(
                     f"Not once the applications write on {to}. {away.capitalize()} is kept, and "
@@ -182,7 +182,7 @@ class ApplyReceived(Step):
         self.why = f"What has arrived on {to.value} is not given up."
 
     async def skip(self, context: RunContext) -> str:
-        return f"{self.to.value} was detached before" * detached(context, self.to)
+        return f"{self.to.value} has no subscription any more" * detached(context, self.to)
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         limits, before = context.plan.limits, -1

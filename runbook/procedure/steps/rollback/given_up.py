@@ -109,10 +109,9 @@ class ShutGivenUp(Step):
         if seen is not None and seen.admission is None:
             watch.warning(
                 f"{seen.cluster.identifier} ({self.role.value}) was given up and does not answer: "
-                "it is NOT closed, and takes writes if it comes back. While blueprime is open "
-                f"(blueprime resume {context.run}) its watch says so then, and m closes it. Keep "
-                "the "
-                "applications from reaching it until then.",
+                "it is NOT closed. If it comes back, it takes writes. Keep the applications away "
+                f"from it, and keep blueprime open (blueprime resume {context.run}): it warns "
+                "then, and m closes it.",
                 key=given_up.FACT,
             )
             return

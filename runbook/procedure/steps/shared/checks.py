@@ -52,7 +52,7 @@ async def check(context: RunContext, watch: Watch) -> None:
     for result in in_order(results):
         watch.evidence(words(result), key=RESULT)
     for waiver in unused(results, context.plan):
-        watch.evidence(f"nothing answers to the waiver of {waiver.check}: {waiver.subject}")
+        watch.evidence(f"the waiver of {waiver.check}: {waiver.subject} matches no result: drop it")
     if before is not None:
         _tell_changes(before, results, watch)
     if stopping := [result for result in in_order(results) if result.stops]:

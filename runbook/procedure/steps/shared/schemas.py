@@ -140,8 +140,8 @@ def _gate(found: Sequence[Drift]) -> Gate:
             ["Go on although green differs from blue:", *(f"· {each.words}" for each in found)]
         ),
         reversible="After the switchover production is as green is. Where only an expression is "
-        "written otherwise, both count as the same from now on. Whatever else differs: no way back "
-        "counts as held, as long as it does.",
+        "written otherwise, both count as the same from now on. Any other difference leaves the "
+        "run unprotected until it is repaired.",
         valid_s=VALID_S,
         yes="They may differ",
         by_person=True,
