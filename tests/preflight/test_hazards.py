@@ -55,7 +55,7 @@ async def test_a_hazard_is_seen_where_it_is_and_not_where_it_is_not(
     with _planted(site, database, hazard) as subject:
         result = await site.fires(hazard.check, hazard.level, subject, _plan(site, hazard.plan))
     assert hazard.says in result.text
-    assert (result.fix and result.fix.kind) == hazard.repair
+    assert (result.fix and result.fix.kind) == hazard.kind
     assert "hunter2" not in f"{result}"
 
 

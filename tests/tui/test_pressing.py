@@ -104,12 +104,12 @@ async def test_enter_names_every_step_that_it_runs_and_asks_first(size: tuple[in
     async with scenes.app(model, at="k2f9qa").run_test(size=size) as pilot:
         await enter_run(pilot)
         words = " ".join(sentence(pilot).split())
-        chain = "compare → detach (destructive) → close-new-blue → switch-endpoint → resume-traffic"
+        chain = "compare → drop-subscriptions (destructive) → close-new-blue → switch-endpoint → resume-traffic"
         assert chain in words
         assert "bake" not in words.split("It begins")[0]
         await pilot.press("enter")
         text = await sees(pilot, "Run 6 steps, sync-sequences to resume-traffic")
-        assert "detach (destructive)" in " ".join(text.replace("│", " ").split())
+        assert "drop-subscriptions (destructive)" in " ".join(text.replace("│", " ").split())
         assert isinstance(pilot.app.screen, ConfirmDialog)
         assert not model.called("advance")
         await pilot.press("escape")

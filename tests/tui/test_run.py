@@ -193,7 +193,7 @@ async def test_yes_stays_disabled_until_the_name_matches_exactly() -> None:
         assert isinstance(pilot.app.screen, ConfirmDialog), "enter in the field is no yes"
         await pilot.click("#yes")
         await until(pilot, lambda: model.answers == ["orders"])
-        await sees(pilot, "enter: run capture")
+        await sees(pilot, "enter: run create-slots")
 
 
 async def test_what_does_not_fit_is_said_to_be_there_and_can_be_read() -> None:

@@ -34,7 +34,7 @@ async def test_inside_the_fence_everything_that_matters_is_on_the_smallest_scree
         for words in (
             "APPLICATIONS DOWN 00:12:24.2",
             "ARE DOWN since 11:51:07 UTC, for 12m24s",
-            "capture ? unknown · upgrade",
+            "create-slots ? unknown · upgrade",
             "probe: it happened. slot bp_k2f9qa_1 is there",
             "probe: it cannot be told.",
             "a adopt       keep that it happened",
@@ -151,11 +151,11 @@ async def test_the_preflights_counts_stand_beside_it() -> None:
 async def test_each_block_of_the_preflight_stands_with_its_repair(size: tuple[int, int]) -> None:
     model = scenes.before_switchover()
     rows = [
-        {"level": "pass", "subject": "orders", "text": "available", "repair": "", "accepted": ""},
-        {"level": "warn", "subject": "reports", "text": "9 sessions.", "repair": "Name it.",
+        {"level": "pass", "subject": "orders", "text": "available", "remedy": "", "accepted": ""},
+        {"level": "warn", "subject": "reports", "text": "9 sessions.", "remedy": "Name it.",
          "accepted": "acknowledged in the plan"},
         {"level": "block", "subject": "shop/public.log", "text": "it has no primary key.",
-         "repair": "ALTER TABLE log ADD PRIMARY KEY (id);", "accepted": ""},
+         "remedy": "ALTER TABLE log ADD PRIMARY KEY (id);", "accepted": ""},
     ]  # fmt: skip
     model.seen["preflight"] = [
         Evidence(8, "k2f9qa", 1, "preflight", "preflight.result", "block: twice", None, ago(900)),

@@ -170,6 +170,6 @@ PLANTS: tuple[Planted, ...] = (
         "heavy",
         sql=("SELECT pg_create_logical_replication_slot('heavy', 'pgoutput')",),
         patches=((capacity, "_MUCH_WAL_BYTES", 0),),
-        repair=FixKind.DROP_SLOT,
+        kind=FixKind.DROP_SLOT,
     ),
 )

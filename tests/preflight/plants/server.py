@@ -72,7 +72,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         "{db}/pglogical",
         sql=named_extension("pglogical"),
-        repair=FixKind.DROP_EXTENSION,
+        kind=FixKind.DROP_EXTENSION,
     ),
     Planted(extensions.named, WARN, "{db}/pg_cron", sql=named_extension("pg_cron")),
     Planted(
@@ -88,7 +88,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.loose",
         before=("CREATE TABLE loose (id int)",),
         sql=("ALTER EXTENSION plpgsql ADD TABLE loose",),
-        repair=FixKind.IDENTITY_FULL,
+        kind=FixKind.IDENTITY_FULL,
     ),
     Planted(
         extensions.pg_repack,
@@ -102,7 +102,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         "",
         held=session("postgres", "pg_repack"),
-        repair=FixKind.TERMINATE,
+        kind=FixKind.TERMINATE,
         says="at work",
     ),
     Planted(

@@ -22,7 +22,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         '{db}/mine "1"',
         sql=('CREATE PUBLICATION "mine ""1""" FOR ALL TABLES',),
-        repair=FixKind.DROP_PUBLICATION,
+        kind=FixKind.DROP_PUBLICATION,
     ),
     Planted(
         replication.subscriptions,
@@ -32,18 +32,16 @@ PLANTS: tuple[Planted, ...] = (
             "CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 password=hunter2' PUBLICATION p"
             " WITH (connect = false, slot_name = NONE)",
         ),
-        repair=FixKind.DROP_SUBSCRIPTION,
+        kind=FixKind.DROP_SUBSCRIPTION,
     ),
     Planted(
         replication.slots,
         BLOCK,
         "debezium",
         sql=("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')",),
-        repair=FixKind.DROP_SLOT,
+        kind=FixKind.DROP_SLOT,
     ),
-    Planted(
-        sessions.prepared, BLOCK, "it's held", held=prepared, repair=FixKind.ROLL_BACK_PREPARED
-    ),
+    Planted(sessions.prepared, BLOCK, "it's held", held=prepared, kind=FixKind.ROLL_BACK_PREPARED),
     Planted(
         sessions.long,
         WARN,
@@ -51,7 +49,7 @@ PLANTS: tuple[Planted, ...] = (
         held=session(begin=True),
         aws=lambda site: setattr(survey, "LONG_S", 0.0),
         patches=((survey, "LONG_S", 30.0),),
-        repair=FixKind.TERMINATE,
+        kind=FixKind.TERMINATE,
         says="idle in transaction",
     ),
     Planted(
@@ -59,7 +57,7 @@ PLANTS: tuple[Planted, ...] = (
         BLOCK,
         '{db}/public.no "key" 100%',
         sql=('CREATE TABLE "no ""key"" 100%" (note text)',),
-        repair=FixKind.IDENTITY_FULL,
+        kind=FixKind.IDENTITY_FULL,
     ),
     Planted(
         identities.identity,
@@ -74,7 +72,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.late",
         before=("CREATE TABLE late (id int PRIMARY KEY)",),
         sql=("ALTER TABLE late REPLICA IDENTITY NOTHING",),
-        repair=FixKind.IDENTITY_INDEX,
+        kind=FixKind.IDENTITY_INDEX,
     ),
     Planted(
         identities.identity,
@@ -85,7 +83,7 @@ PLANTS: tuple[Planted, ...] = (
             'ALTER TABLE "slot order" DROP CONSTRAINT "slot order_pkey",'
             " ADD PRIMARY KEY (position) DEFERRABLE INITIALLY DEFERRED",
         ),
-        repair=FixKind.IDENTITY_FULL,
+        kind=FixKind.IDENTITY_FULL,
         says="DEFERRABLE",
         note="a key that is checked at commit",
     ),
@@ -106,7 +104,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.Geo",
         before=('CREATE TABLE "Geo" (id int PRIMARY KEY, spot point, raw json)',),
         sql=('ALTER TABLE "Geo" REPLICA IDENTITY FULL',),
-        repair=FixKind.IDENTITY_DEFAULT,
+        kind=FixKind.IDENTITY_DEFAULT,
         says="spot, raw",
     ),
     Planted(
@@ -163,7 +161,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.fired",
         before=FIRED,
         sql=trigger("INSERT INTO public.audit VALUES (NEW.id);"),
-        repair=FixKind.PLAIN_TRIGGER,
+        kind=FixKind.PLAIN_TRIGGER,
     ),
     Planted(
         schema.triggers,
@@ -171,7 +169,7 @@ PLANTS: tuple[Planted, ...] = (
         "{db}/public.fired",
         before=FIRED,
         sql=trigger("INSERT INTO audit VALUES (NEW.id);"),
-        repair=FixKind.PLAIN_TRIGGER,
+        kind=FixKind.PLAIN_TRIGGER,
         says="audit",
     ),
     Planted(
