@@ -109,8 +109,8 @@ def capture_gates(context: RunContext, publisher: Role, equal_to: Role) -> Seque
             question=question,
             reversible=(
                 f"These rows stay on {publisher.value}: "
-                f"{ReplicationPair.of(publisher).journey} would miss them, with lag 0 and no error. "
-                f"Instead: {_instead(equal_to)}."
+                f"{ReplicationPair.of(publisher).journey} would miss them, with lag 0 and no "
+                f"error. Instead: {_instead(equal_to)}."
             ),
             must_type=context.plan.cluster.identifier,
         ),

@@ -51,11 +51,9 @@ def _slot_row(c: SimulatedConnection, name: str, slot: Slot) -> Row:
         "active": slot.active,
         "active_pid": 77 if slot.active else None,
         "confirmed_flush_lsn": slot.confirmed,
-        "restart_lsn": slot.confirmed,
         "wal_status": "lost" if slot.lost else "reserved",
         "safe_wal_size": None,
         "invalidation_reason": "wal_removed" if slot.lost else None,
-        "inactive_since": None,
     }
 
 
@@ -91,12 +89,7 @@ def _subscription(c: SimulatedConnection, params: Any) -> list[Row]:
             "slot_name": found.slot,
             "publications": [params[0]],
             "worker_pid": 99 if found.working else None,
-            "received_lsn": None,
-            "latest_end_lsn": None,
-            "last_msg_send_time": None,
-            "last_msg_receipt_time": None,
             "apply_error_count": 0,
-            "skip_lsn": None,
             "copying": 0,
         }
     ]

@@ -17,7 +17,7 @@ from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
 from runbook.procedure.steps import traffic
 from runbook.procedure.steps.finish import cleanup, commit
-from runbook.procedure.steps.protect import blue_prime, capture, subscribe
+from runbook.procedure.steps.protect import blue_prime, create_slots, subscribe
 from runbook.procedure.steps.rollback import counters, fail_back
 from runbook.procedure.steps.shared import deletion
 from runbook.procedure.steps.shared.effects import yes
@@ -144,7 +144,10 @@ def _capture_pretended() -> list[tuple[Any, str, Any]]:
     async def pretends(self: Any, world: Any, watch: Any) -> None:
         watch.evidence("", key="capture", value={"publisher": self.publisher.value})
 
-    return [(capture.CreateSlots, "effects", _no_gates), (capture.CreateSlots, "verify", pretends)]
+    return [
+        (create_slots.CreateSlots, "effects", _no_gates),
+        (create_slots.CreateSlots, "verify", pretends),
+    ]
 
 
 PLANTS: dict[str, Plant] = {

@@ -104,7 +104,8 @@ async def test_enter_names_every_step_that_it_runs_and_asks_first(size: tuple[in
     async with scenes.app(model, at="k2f9qa").run_test(size=size) as pilot:
         await enter_run(pilot)
         words = " ".join(sentence(pilot).split())
-        chain = "compare → drop-subscriptions (destructive) → close-new-blue → switch-endpoint → resume-traffic"
+        chain = "compare → drop-subscriptions (destructive) → close-new-blue → switch-endpoint → "
+        chain += "resume-traffic"
         assert chain in words
         assert "bake" not in words.split("It begins")[0]
         await pilot.press("enter")
