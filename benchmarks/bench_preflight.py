@@ -25,7 +25,7 @@ from psycopg.sql import SQL
 from runbook import preflight
 from runbook.aws import Aws
 from runbook.base.context import RunContext
-from runbook.base.kept import NothingKept
+from runbook.base.kept import EmptyJournal
 from runbook.plan.model import Plan
 from runbook.preflight import Result, plans
 
@@ -107,7 +107,7 @@ def fill(tables: int) -> None:
 async def look(plan: Plan) -> list[Result]:
     """Run every check."""
     context = RunContext(
-        run="bench", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region)
+        run="bench", plan=plan, journal=EmptyJournal(), aws=Aws(plan.cluster.region)
     )
     try:
         return await preflight.run(context)

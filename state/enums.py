@@ -62,7 +62,7 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
-class Custody(StrEnum):
+class HandoverKind(StrEnum):
     """What became of the right to act on a run, on this machine."""
 
     GIVEN = "given"

@@ -19,14 +19,22 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlite_utils import Database
 
-from state.enums import Custody
+from state.enums import HandoverKind
 from state.errors import BadHandover, Refused
 from state.insert import insert, tell
 from state.lock import user
 from state.presence import refuse_special
 from state.records import Handover, Json, Run
 from state.renamed_steps import renamed
-from state.run_export import RunExport, Time, cut, ids_of, lay, lay_run, refuse_fork
+from state.run_export import (
+    RunExport,
+    Time,
+    export_run,
+    ids_of,
+    import_rows,
+    import_run,
+    refuse_fork,
+)
 from state.times import now, to_text
 from state.writing import Writer
 
@@ -64,7 +72,7 @@ class _Content(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class HandoverFile:
     """What a handover file holds."""
 
     given: Given
@@ -73,7 +81,7 @@ class Parcel:
     """The SHA-256 of the content as the file has it, in hexadecimal digits."""
 
     @classmethod
-    def of(cls, given: Given, found: RunExport) -> Parcel:
+    def of(cls, given: Given, found: RunExport) -> HandoverFile:
         """Return what the file of a run has to hold."""
         return cls(given, found, _fingerprint(_content(given, found)))
 
@@ -88,7 +96,7 @@ class Parcel:
         return (json.dumps({**head, "content": self.content}, indent=1) + "\n").encode()
 
 
-def read_parcel(path: Path) -> Parcel:
+def read_parcel(path: Path) -> HandoverFile:
     """Read and check a handover file.
 
     Raises `BadHandover` for one that is damaged, changed, or of a newer version; `OSError`.
@@ -105,7 +113,7 @@ def read_parcel(path: Path) -> Parcel:
         raise BadHandover(f"{path}: It is {what}. {_ASK_AGAIN}") from error
 
 
-def _checked(head: Any) -> Parcel:
+def _checked(head: Any) -> HandoverFile:
     if not isinstance(head, dict) or head.get("kind") != KIND:
         raise BadHandover("It is not a handover file of blueprime. Nothing was taken over.")
     version = head.get("version")
@@ -126,7 +134,7 @@ def _checked(head: Any) -> Parcel:
             f"Its content is no run: {where}: {first['msg']}. {_ASK_AGAIN}"
         ) from error
     found = RunExport.model_validate(renamed(known.slice.model_dump(mode="json")))
-    return Parcel(known.given, found, head["fingerprint"])
+    return HandoverFile(known.given, found, head["fingerprint"])
 
 
 def _content(given: Given, found: RunExport) -> dict[str, Json]:
@@ -142,10 +150,10 @@ def _fingerprint(content: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class Custodian(Writer):
+class HandoverJournal(Writer):
     """The passing of the right to act on a run from machine to machine."""
 
-    def give(self, run: str, *, to: str = "") -> Parcel:
+    def give(self, run: str, *, to: str = "") -> HandoverFile:
         """Record that a run is handed over, and return what the file has to hold.
 
         From then on nothing of the run can be written here. Raises `AttemptIsOpen`, `HandedOver`.
@@ -157,11 +165,11 @@ class Custodian(Writer):
             target = to or "another machine"
             text = f"handed over to {target} by {given.who} on {given.host}"
             tell(db, run, "handover", text, {"to": to, "who": given.who, "host": given.host})
-            parcel = Parcel.of(given, cut(self._store, record.id))
-            _record(db, run, Custody.GIVEN, to, parcel.fingerprint, at=given.at)
+            parcel = HandoverFile.of(given, export_run(self._store, record.id))
+            _record(db, run, HandoverKind.GIVEN, to, parcel.fingerprint, at=given.at)
         return parcel
 
-    def given(self, run: str) -> Parcel:
+    def given(self, run: str) -> HandoverFile:
         """Return what the file of a run that was handed over has to hold; the same as then.
 
         Raises `Refused` for a run that is here, and where another version wrote the file.
@@ -171,7 +179,7 @@ class Custodian(Writer):
             if away is None:
                 raise Refused(f"Run {run} was not handed over.")
             given = Given(who=away.who, host=away.host, to=away.peer, at=to_text(away.at))
-            parcel = Parcel.of(given, cut(self._store, run))
+            parcel = HandoverFile.of(given, export_run(self._store, run))
         if parcel.fingerprint != away.fingerprint:
             raise Refused(
                 f"Run {run} was {away.words}, by another version of blueprime: this one would "
@@ -186,22 +194,22 @@ class Custodian(Writer):
         """
         with self._store.writing() as db:
             away = self._away(run)
-            _record(db, run, Custody.TAKEN_BACK, away.peer, away.fingerprint)
+            _record(db, run, HandoverKind.TAKEN_BACK, away.peer, away.fingerprint)
             text = f"taken back by {user()} on {socket.gethostname()}: the file never arrived"
             data = {"who": user(), "typed": typed, "fingerprint": away.fingerprint}
             tell(db, run, "handover", text, data)
         return self.run(run)
 
-    def refuse_parcel(self, parcel: Parcel) -> None:
+    def refuse_parcel(self, parcel: HandoverFile) -> None:
         """Raise `Refused` or `BadHandover` if a parcel cannot be accepted here."""
         found = parcel.slice.run
         for known in self._runs("WHERE id = ?", found.id):
             self._refuse_unless_away(known, parcel)
-            refuse_fork(cut(self._store, known.id), parcel.slice)
+            refuse_fork(export_run(self._store, known.id), parcel.slice)
         if found.closed_at is None:
             self._refuse_open_run(found.cluster_resource_id, but=found.id)
 
-    def _refuse_unless_away(self, known: Run, parcel: Parcel) -> None:
+    def _refuse_unless_away(self, known: Run, parcel: HandoverFile) -> None:
         if known.away is None:
             last = next(reversed(self.handovers(known.id)), None)
             since = f" It was {last.words}." if last else ""
@@ -216,7 +224,7 @@ class Custodian(Writer):
                 f"handover {known.id} --take-back."
             )
 
-    def accept(self, parcel: Parcel, *, plan_path: Path) -> Run:
+    def accept(self, parcel: HandoverFile, *, plan_path: Path) -> Run:
         """Take a run over: from then on it is acted on here. All of it, or nothing.
 
         `plan_path` is where this machine keeps the plan file; a run that comes back keeps its own.
@@ -229,11 +237,11 @@ class Custodian(Writer):
             with self._store.writing() as db:
                 self.refuse_parcel(parcel)
                 if not self._runs("WHERE id = ?", found.id):
-                    lay_run(db, found, plan_path)
+                    import_run(db, found, plan_path)
                 # First of all: until then the guards let nothing of a run be written here.
-                _record(db, found.id, Custody.ACCEPTED, source, parcel.fingerprint)
-                lay(db, parcel.slice, ids_of(self._store, found.id))
-                if cut(self._store, found.id) != parcel.slice:
+                _record(db, found.id, HandoverKind.ACCEPTED, source, parcel.fingerprint)
+                import_rows(db, parcel.slice, ids_of(self._store, found.id))
+                if export_run(self._store, found.id) != parcel.slice:
                     raise BadHandover(f"Its rows do not belong together. {_ASK_AGAIN}")
                 text = f"accepted from {source} by {user()} on {socket.gethostname()}"
                 data = {"from": source, "who": user(), "fingerprint": parcel.fingerprint}
@@ -254,7 +262,7 @@ class Custodian(Writer):
 
 
 def _record(
-    db: Database, run: str, kind: Custody, peer: str, fingerprint: str, *, at: str = ""
+    db: Database, run: str, kind: HandoverKind, peer: str, fingerprint: str, *, at: str = ""
 ) -> None:
     insert(
         db,

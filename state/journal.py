@@ -21,7 +21,7 @@ from state.errors import (
     Refused,
     RunIsOpen,
 )
-from state.handover import Custodian
+from state.handover import HandoverJournal
 from state.lock import erase_holder, take_flock, unnamed_holder, write_holder
 from state.records import Holder
 from state.store import Store
@@ -45,7 +45,7 @@ _NAMING_S = 2.0
 """How long a new holder of the lock has to write its name into the journal."""
 
 
-class Journal(Custodian):
+class Journal(HandoverJournal):
     """A journal that is open, for writing by this process alone or for watching."""
 
     def __init__(

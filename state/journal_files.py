@@ -10,13 +10,13 @@ from pathlib import Path
 
 from state import backups
 from state.backups import Backup
-from state.enums import Custody
+from state.enums import HandoverKind
 from state.errors import JournalHeld, JournalUnusable
 from state.journal import named_holder
 from state.lock import lock_path, take_flock
 from state.presence import refuse_special
 from state.store import Store, altered, connect, trouble_with
-from state.tamper_mark import Mark, MarkFile, digest
+from state.tamper_mark import JournalChecksum, MarkFile, digest
 from state.unusable import changed_since, plainly
 
 
@@ -80,7 +80,7 @@ def restore(path: Path, number: int | None = None) -> Restored:
             _refuse_to_forget(path, backup)
         known = mark.read()
         aside = backups.put_back(backup, path)
-        mark.write(Mark(backup.entries, digest(path)))
+        mark.write(JournalChecksum(backup.entries, digest(path)))
         lacking = None if known is None else max(0, known.entries - backup.entries)
         return Restored(backup, aside, lacking)
 
@@ -93,7 +93,7 @@ def accept(path: Path) -> int:
     with _alone(path) as mark, plainly(path):
         Store.open_for_reading(path).close()
         entries = _entries(path)
-        mark.write(Mark(entries))
+        mark.write(JournalChecksum(entries))
         return entries
 
 
@@ -146,7 +146,7 @@ def _given_away(path: Path) -> set[str]:
         if not db.table("handover").exists():
             return set()
         latest = "SELECT run, kind, max(id) FROM handover GROUP BY run"
-        return {row["run"] for row in db.query(latest) if row["kind"] == Custody.GIVEN}
+        return {row["run"] for row in db.query(latest) if row["kind"] == HandoverKind.GIVEN}
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def _alone(path: Path) -> Iterator[MarkFile]:
         os.close(lock)
 
 
-def _mark(path: Path) -> Mark | None:
+def _mark(path: Path) -> JournalChecksum | None:
     try:
         refuse_special(lock_path(path))
         descriptor = os.open(lock_path(path), os.O_RDONLY | os.O_CLOEXEC)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from state.enums import Custody, Environment, Outcome, Result, Status, Track
+from state.enums import Environment, HandoverKind, Outcome, Result, Status, Track
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict of these."""
@@ -19,7 +19,7 @@ class Handover:
     """One passing of the right to act on a run, as this machine's journal recorded it."""
 
     run: str
-    kind: Custody
+    kind: HandoverKind
     who: str
     """Who recorded it, on which `host`."""
     host: str
@@ -34,12 +34,12 @@ class Handover:
         """Return it as the end of a sentence that begins with the run."""
         when = f"at {self.at:%Y-%m-%d %H:%M:%S} UTC"
         match self.kind:
-            case Custody.GIVEN:
+            case HandoverKind.GIVEN:
                 to = self.peer or "another machine"
                 return f"handed over to {to} {when}, by {self.who} on {self.host}"
-            case Custody.ACCEPTED:
+            case HandoverKind.ACCEPTED:
                 return f"accepted from {self.peer} {when}, by {self.who} on {self.host}"
-            case Custody.TAKEN_BACK:
+            case HandoverKind.TAKEN_BACK:
                 return f"taken back {when}, by {self.who} on {self.host}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from state.enums import Custody, Environment, Outcome, Result, Status, Track
+from state.enums import Environment, HandoverKind, Outcome, Result, Status, Track
 from state.records import (
     Attempt,
     Decision,
@@ -38,7 +38,7 @@ def to_handover(row: Row) -> Handover:
     """Return a row of `handover`."""
     return Handover(
         run=row["run"],
-        kind=Custody(row["kind"]),
+        kind=HandoverKind(row["kind"]),
         who=row["who"],
         host=row["host"],
         peer=row["peer"],

@@ -161,7 +161,7 @@ Numbers = Mapping[str, Mapping[int, int]]
 _OF_RUN = {"effect": "attempt IN (SELECT id FROM attempt WHERE run = ?)"}
 
 
-def cut(store: Store, run: str) -> RunExport:
+def export_run(store: Store, run: str) -> RunExport:
     """Return the slice of a run that has no open attempt; to be called in one transaction."""
     found = {table: _rows(store, table, run) for table in ROWS}
     numbers = {
@@ -258,13 +258,13 @@ def _forked(where: str) -> BadHandover:
     )
 
 
-def lay_run(db: Database, row: RunRow, plan_path: Path) -> None:
+def import_run(db: Database, row: RunRow, plan_path: Path) -> None:
     """Write a run's row, as it stood when it began."""
     values = row.model_dump(mode="json", exclude={"result", "closed_at"})
     db.table("run").insert({**values, "plan": _text(row.plan), "plan_path": str(plan_path)})
 
 
-def lay(db: Database, found: RunExport, ids: Mapping[str, list[int]]) -> None:
+def import_rows(db: Database, found: RunExport, ids: Mapping[str, list[int]]) -> None:
     """Write what a slice holds beyond the rows of these ids, and what was decided of those.
 
     The run's row is there and open to be written. Goes through the schema's guards in the order in

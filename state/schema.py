@@ -21,7 +21,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from state import renamed_steps
-from state.enums import Custody, Environment, Outcome, Result, Track
+from state.enums import Environment, HandoverKind, Outcome, Result, Track
 
 APPLICATION_ID = 0x62707231
 """`PRAGMA application_id` of a journal: tells it from any other SQLite file."""
@@ -263,7 +263,7 @@ _AWAY = f"coalesce({_away('NEW.run')}, 0)"
 _HANDOVER = f"""
 CREATE TABLE handover (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES run (id),
-    kind TEXT NOT NULL CHECK (kind IN ({_words(Custody)})),
+    kind TEXT NOT NULL CHECK (kind IN ({_words(HandoverKind)})),
     who TEXT NOT NULL CHECK (who <> ''), host TEXT NOT NULL CHECK (host <> ''),
     peer TEXT NOT NULL,
     fingerprint TEXT NOT NULL

@@ -18,7 +18,7 @@ from state import backups
 from state.errors import JournalUnusable, NoJournal, Refused
 from state.presence import Presence, refuse_special
 from state.schema import APPLICATION_ID, known_migrations, migrations
-from state.tamper_mark import Mark, MarkFile, digest
+from state.tamper_mark import JournalChecksum, MarkFile, digest
 from state.unusable import (
     BUSY_TIMEOUT_MS,
     PUT_BACK,
@@ -68,14 +68,14 @@ class Store:
             db = connect(path, "rw")
         try:
             with plainly(path):
-                mark.write(Mark(_check_kept(db, path, known, changed=changed)))
+                mark.write(JournalChecksum(_check_kept(db, path, known, changed=changed)))
                 db.execute("PRAGMA journal_mode = WAL").fetchone()
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("PRAGMA foreign_keys = ON")
                 store = cls(path, db, mark=mark)
                 store.keep_backup()
                 _migrate(db, path)
-                mark.write(Mark(backups.entries(db.conn)))
+                mark.write(JournalChecksum(backups.entries(db.conn)))
         except BaseException:
             db.close()
             raise
@@ -127,7 +127,7 @@ class Store:
             known = self._mark.read()
             if known is not None and _whole_in_itself(self.path):
                 with suppress(OSError):
-                    self._mark.write(Mark(known.entries, digest(self.path)))
+                    self._mark.write(JournalChecksum(known.entries, digest(self.path)))
             self._mark = None
 
     @contextmanager
@@ -162,7 +162,7 @@ class Store:
             # What is committed is committed, whether or not the mark can follow it.
             with suppress(OSError):
                 if self._mark is not None:
-                    self._mark.write(Mark(entries))
+                    self._mark.write(JournalChecksum(entries))
 
     def _refuse_elsewhere(self) -> None:
         """Raise `JournalUnusable` where the file that is open is not the one of its name."""
@@ -227,7 +227,7 @@ class Store:
             return int(self.db.execute("PRAGMA data_version").fetchone()[0]) + self._commits
 
 
-def trouble_with(path: Path, known: Mark | None) -> str:
+def trouble_with(path: Path, known: JournalChecksum | None) -> str:
     """Return what is wrong with a journal, or an empty string; raise `NoJournal` without one."""
     try:
         with plainly(path):
@@ -301,7 +301,7 @@ def _check_whole(db: Database, path: Path, *, quick: bool = False) -> None:
         )
 
 
-def _check_kept(db: Database, path: Path, known: Mark, *, changed: bool) -> int:
+def _check_kept(db: Database, path: Path, known: JournalChecksum, *, changed: bool) -> int:
     """Raise `JournalUnusable` unless it is sound and holds what it must; return its entries."""
     _check_whole(db, path)
     if (found := backups.entries(db.conn)) < known.entries:
@@ -321,15 +321,15 @@ def _migrate(db: Database, path: Path) -> None:
     migrations.apply(db)
 
 
-def _mark_of_backups(path: Path) -> Mark:
+def _mark_of_backups(path: Path) -> JournalChecksum:
     """Return what the latest backup holds, where the mark itself is gone."""
-    return Mark(next((each.entries for each in backups.kept(path) if each.sound), 0))
+    return JournalChecksum(next((each.entries for each in backups.kept(path) if each.sound), 0))
 
 
-def _nothing_there(path: Path, known: Mark) -> JournalUnusable:
+def _nothing_there(path: Path, known: JournalChecksum) -> JournalUnusable:
     return lacking(path, known.entries, 0) if known.entries else NoJournal(path)
 
 
-def altered(path: Path, known: Mark) -> bool:
+def altered(path: Path, known: JournalChecksum) -> bool:
     """Return whether the file is not as it was left when it was closed."""
     return bool(known.digest) and _whole_in_itself(path) and digest(path) != known.digest

@@ -17,7 +17,7 @@ _NO_DIGEST = "-" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class JournalChecksum:
     """What the journal must hold: `entries` at least, and where it was closed, that `digest`."""
 
     entries: int
@@ -30,14 +30,14 @@ class MarkFile:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def read(self) -> Mark | None:
+    def read(self) -> JournalChecksum | None:
         """Return the line, or None where there is none that can be understood."""
         words = os.pread(self._descriptor, 200, 0).decode("ascii", "replace").split()
         if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != len(_NO_DIGEST):
             return None
-        return Mark(int(words[0]), "" if words[1] == _NO_DIGEST else words[1])
+        return JournalChecksum(int(words[0]), "" if words[1] == _NO_DIGEST else words[1])
 
-    def write(self, mark: Mark) -> None:
+    def write(self, mark: JournalChecksum) -> None:
         """Write the line, always of the same length."""
         line = f"{mark.entries:020d} {mark.digest or _NO_DIGEST}\n"
         os.pwrite(self._descriptor, line.encode("ascii"), 0)

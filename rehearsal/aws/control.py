@@ -16,10 +16,10 @@ from rehearsal.aws import errors, events
 from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.models import Cluster, Deployment, Instance, ParameterGroup, Snapshot
-from rehearsal.aws.orders import Orders
+from rehearsal.aws.orders import FaultOrders
 from rehearsal.aws.pace import Pace, Stopped
 from rehearsal.aws.parameters import FAMILIES, server_settings
-from rehearsal.aws.trail import Trail
+from rehearsal.aws.trail import StaleReads
 from rehearsal.aws.versions import Catalogue, family
 from rehearsal.servers.endpoints import Endpoints
 from rehearsal.servers.fleet import Fleet
@@ -49,8 +49,8 @@ class Control:
         self.lock = threading.RLock()
         self.events = events.EventLog()
         self.audit = Audit()
-        self.orders = Orders()
-        self.trail = Trail(self)
+        self.orders = FaultOrders()
+        self.trail = StaleReads(self)
         self.clusters: list[Cluster] = []
         self.deployments: list[Deployment] = []
         self.snapshots: list[Snapshot] = []

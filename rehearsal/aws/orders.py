@@ -11,7 +11,7 @@ EVERY = -1
 
 
 @dataclass
-class Order:
+class FaultOrder:
     """A fault that waits; `subject` None means the next one, whichever it is."""
 
     kind: str
@@ -20,21 +20,21 @@ class Order:
     value: str | None
 
 
-class Orders:
+class FaultOrders:
     """The waiting faults of one lab; any thread may ask whether one is to strike now."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._orders: list[Order] = []
+        self._orders: list[FaultOrder] = []
 
     def place(
         self, kind: str, subject: str | None = None, *, count: int = 1, value: str | None = None
     ) -> None:
         """Order a fault for the next `count` occasions (`EVERY`: all), with a value of its own."""
         with self._lock:
-            self._orders.append(Order(kind, subject, count, value))
+            self._orders.append(FaultOrder(kind, subject, count, value))
 
-    def take(self, kind: str, subject: str | None = None) -> Order | None:
+    def take(self, kind: str, subject: str | None = None) -> FaultOrder | None:
         """Return the fault that strikes now, used up by one, or None."""
         with self._lock:
             for order in self._orders:

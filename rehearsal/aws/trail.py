@@ -35,7 +35,7 @@ class Records(Protocol):
 C = TypeVar("C", bound=Records)
 
 
-class Trail(Generic[C]):
+class StaleReads(Generic[C]):
     """The copies of one control plane's records, taken while the describes are to trail it."""
 
     def __init__(self, control: C) -> None:

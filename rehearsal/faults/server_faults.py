@@ -18,7 +18,7 @@ from psycopg import Connection
 from rehearsal.aws.control import Control
 from rehearsal.aws.errors import RdsFault
 from rehearsal.servers.ground import ServerError
-from rehearsal.servers.severing import Cut, Moment
+from rehearsal.servers.severing import ConnectionCut, Moment
 
 RESTART_SERVER = "restart-server"
 LOSE_CONNECTION = "lose-connection"
@@ -126,7 +126,7 @@ class ServerFaults:
         self, name: str, moment: str, text: str = "", database: str = "", skip: str = "0"
     ) -> None:
         self._control.endpoints.order(
-            Cut(
+            ConnectionCut(
                 Moment(moment),
                 text,
                 skip=int(skip),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar, cast
 
 from rehearsal.servers.ports import free_port
-from rehearsal.servers.severing import Cut, Moment, Shears, settled
+from rehearsal.servers.severing import ConnectionCut, ConnectionCutter, Moment, settled
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ class _Side(asyncio.Protocol):
 class _Client(_Side):
     """The side that came in through an endpoint."""
 
-    def __init__(self, name: _Name, port: int | None, shears: Shears) -> None:
+    def __init__(self, name: _Name, port: int | None, shears: ConnectionCutter) -> None:
         super().__init__()
         self._name = name
         self._port = port
@@ -208,7 +208,7 @@ class Endpoints:
         """Take the function that tells where a volume's server listens now, if it does."""
         self._locate = locate
         self._names: dict[str, _Name] = {}
-        self._cuts: list[Cut] = []
+        self._cuts: list[ConnectionCut] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="endpoints", daemon=True
@@ -253,11 +253,11 @@ class Endpoints:
         """Let a name that was held lead to where it should."""
         self._do(self._follow(name))
 
-    def order(self, cut: Cut) -> None:
+    def order(self, cut: ConnectionCut) -> None:
         """Let a connection be lost at a message that is still to come."""
         self._cuts.append(cut)
 
-    def ordered(self) -> Sequence[Cut]:
+    def ordered(self) -> Sequence[ConnectionCut]:
         """Return the cuts that still wait for their message."""
         return tuple(self._cuts)
 
@@ -324,7 +324,7 @@ class Endpoints:
         except KeyError:
             # The volume was destroyed and the name not closed yet.
             port = None
-        return _Client(name, port, Shears(self._cuts, name.volume))
+        return _Client(name, port, ConnectionCutter(self._cuts, name.volume))
 
     async def _close(self, name: str) -> None:
         known = self._names[name]

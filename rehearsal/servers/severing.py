@@ -27,7 +27,7 @@ class Moment(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Cut:
+class ConnectionCut:
     """A connection to be lost, once.
 
     It waits for a client's message that contains `text`, after `skip` others that do, on a
@@ -48,16 +48,16 @@ class Cut:
         return {"kind": "lose-connection", "action": " ".join(words), "left": 1 + self.skip}
 
 
-class Shears:
+class ConnectionCutter:
     """Finds, for one connection, the message at which an ordered cut strikes."""
 
-    def __init__(self, cuts: list[Cut], volume: str | None) -> None:
+    def __init__(self, cuts: list[ConnectionCut], volume: str | None) -> None:
         self._cuts = cuts
         self._volume = volume
         self.start = b""
         """The message that the connection was begun with."""
         self._in_block = False
-        self._at_commit: Cut | None = None
+        self._at_commit: ConnectionCut | None = None
 
     def moment(self, data: bytes) -> Moment | None:
         """Return when the connection is lost at this message, or None: not at this one."""
@@ -91,7 +91,7 @@ class Shears:
             return cut.moment
         return None
 
-    def _meant(self, cut: Cut) -> bool:
+    def _meant(self, cut: ConnectionCut) -> bool:
         return (
             cut.volume in (None, self._volume)
             and self._says("database", cut.database)

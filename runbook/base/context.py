@@ -20,7 +20,7 @@ from runbook.aws import Aws
 from runbook.aws.rds import Cluster, Instance, Rds
 from runbook.base import clocks, server_names, step_keys
 from runbook.base.downtime import Downtime, latest, stopped_by_hand
-from runbook.base.kept import Kept
+from runbook.base.kept import JournalReader
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.plan.model import Plan
@@ -54,7 +54,13 @@ class RunContext:
     """
 
     def __init__(
-        self, *, run: str, plan: Plan, journal: Kept, aws: Aws, connect_s: float | None = None
+        self,
+        *,
+        run: str,
+        plan: Plan,
+        journal: JournalReader,
+        aws: Aws,
+        connect_s: float | None = None,
     ) -> None:
         self.run = run
         self.plan = plan

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runbook.base import clocks, step_keys
-from runbook.base.kept import Kept
+from runbook.base.kept import JournalReader
 from runbook.base.variants import RollbackTarget, name
 from runbook.plan.model import StopMethod
 from state.enums import Outcome
@@ -30,7 +30,7 @@ OPENING = frozenset({step_keys.RESUME_TRAFFIC, step_keys.REOPEN_BLUE})
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TrafficChange:
     """A moment at which the applications were stopped or let in.
 
     Marks sort as the journal has them, not by their times: a clock may have been set back.
@@ -59,9 +59,9 @@ class Mark:
 class Outage:
     """One stretch in which the applications were stopped, or may have been."""
 
-    began: Mark
+    began: TrafficChange
     """The first change that stops them."""
-    ended: Mark | None = None
+    ended: TrafficChange | None = None
     clock_set_s: float = 0.0
     """By how much the clock was set meanwhile."""
     stopped: bool = False
@@ -84,7 +84,7 @@ def downtime(journal: Journal, run: str) -> Downtime:
     return replace(found, asked_at=asked_at)
 
 
-def latest(journal: Kept, run: str) -> Downtime:
+def latest(journal: JournalReader, run: str) -> Downtime:
     """Return the same, whether or not a person is asked to stop them by hand."""
     attempts, entries = journal.attempts(run), journal.entries(run)
     found = _since_the_start(journal, run, attempts, entries)
@@ -131,7 +131,7 @@ def _being_asked(
 
 
 def _since_the_start(
-    journal: Kept, run: str, attempts: Sequence[Attempt], entries: Sequence[TrackEntry]
+    journal: JournalReader, run: str, attempts: Sequence[Attempt], entries: Sequence[TrackEntry]
 ) -> list[Outage]:
     """Return a run's outages; those that went on as its journal was left behind are left out.
 
@@ -194,7 +194,7 @@ def outages(
     return [_measured(each, jumps) for each in found]
 
 
-def _died(found: list[Outage], mark: Mark, serves: str) -> list[Outage]:
+def _died(found: list[Outage], mark: TrafficChange, serves: str) -> list[Outage]:
     """Return the outages with one word of the watch: that production is down, or that it is not.
 
     `serves` is where the applications were last let in, empty where that is not known.
@@ -225,13 +225,13 @@ def _died(found: list[Outage], mark: Mark, serves: str) -> list[Outage]:
 
 def _deaths(
     attempts: Sequence[Attempt], down: Sequence[Evidence], entries: Sequence[TrackEntry]
-) -> list[Mark]:
+) -> list[TrafficChange]:
     """Return what the watch kept of production as marks."""
     entered = {entry.id: name(entry.track, entry.way) for entry in entries}
     tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
     first = entered[entries[0].id] if entries else ""
     return [
-        Mark(
+        TrafficChange(
             seen.value["attempt"],
             seen.id,
             0,
@@ -251,7 +251,7 @@ def _marks(
     traffic: Sequence[Evidence],
     entries: Sequence[TrackEntry],
     asked: Mapping[int, datetime],
-) -> list[Mark]:
+) -> list[TrafficChange]:
     stays = {attempt.id: attempt.entry for attempt in attempts}
 
     def stopped_at(attempt: int, at: datetime) -> datetime:
@@ -261,7 +261,7 @@ def _marks(
     tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
     first = entered[entries[0].id] if entries else ""
     marks = [
-        Mark(
+        TrafficChange(
             attempt.id,
             0,
             effect.id,
@@ -282,7 +282,7 @@ def _marks(
         track = tracks.get(latest, first)
         opened = bool(value.get("open"))
         at = at if opened else stopped_at(latest, at)
-        marks.append(Mark(latest, seen.id, 0, at, opened, track, on=value.get("on") or ""))
+        marks.append(TrafficChange(latest, seen.id, 0, at, opened, track, on=value.get("on") or ""))
     return marks
 
 
@@ -297,7 +297,7 @@ def _measured(outage: Outage, jumps: Json | None) -> Outage:
     return replace(outage, clock_set_s=set_s)
 
 
-def _letting_in(attempts: Sequence[Attempt], since: Mark) -> bool:
+def _letting_in(attempts: Sequence[Attempt], since: TrafficChange) -> bool:
     """Return whether a change that lets them in was asked for and nothing has stopped them anew."""
     changes = [
         attempt.step in OPENING
@@ -359,7 +359,7 @@ def asked_to_stop(decisions: Sequence[Decision], entry: int) -> datetime | None:
     return None
 
 
-def stopped_by_hand(journal: Kept, run: str, entry: int) -> datetime | None:
+def stopped_by_hand(journal: JournalReader, run: str, entry: int) -> datetime | None:
     """Return from when on a person has stopped the applications on a stay; None: nobody was asked.
 
     That is when writes were last seen between the question and the answer, as far as they were

@@ -8,7 +8,7 @@ from typing import Protocol
 from state.records import Attempt, Decision, Evidence, Json, Sample, TrackEntry
 
 
-class Kept(Protocol):
+class JournalReader(Protocol):
     """What a world reads of the journal."""
 
     def fact(self, run: str, key: str) -> Json | None:
@@ -42,7 +42,7 @@ class Kept(Protocol):
         """Return what was measured, oldest first."""
 
 
-class NothingKept(Kept):
+class EmptyJournal(JournalReader):
     """Stands in for a journal where there is no run: the preflight alone, for instance."""
 
     def fact(self, run: str, key: str) -> Json | None:

@@ -28,14 +28,14 @@ class Instances(Protocol):
         """Return the instances of the role's cluster."""
 
 
-class Kept(Protocol):
+class Recorder(Protocol):
     """What takes what was seen."""
 
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
         """Keep what was seen."""
 
 
-async def keep(context: Instances, watch: Kept) -> None:
+async def keep(context: Instances, watch: Recorder) -> None:
     """Keep how the instances of both sides are named now."""
     found = {
         each.resource_id: each.identifier

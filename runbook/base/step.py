@@ -31,7 +31,7 @@ class Risk(StrEnum):
     DESTRUCTIVE = "destructive"
 
 
-class Stake(StrEnum):
+class Impact(StrEnum):
     """What a change does to a cluster that applications may be using."""
 
     STOP = "stop"
@@ -46,10 +46,10 @@ class Stake(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stakes:
+class ClusterImpact:
     """To which cluster a change does what; before it, the clusters are asked who serves."""
 
-    kind: Stake
+    kind: Impact
     role: Role
     lasting: bool = False
     """Whether the cluster itself keeps clients out, or lets them in, from then on."""
@@ -67,7 +67,7 @@ class Effect(ABC):
     settle_limit_s: float = 600.0
     trails: bool = False
     """Whether looks may trail the change for a while, as AWS's describes do."""
-    stakes: Stakes | None = None
+    stakes: ClusterImpact | None = None
     """None: no cluster is closed, opened, changed inside or deleted by it."""
     database: str = ""
     """The one database that it is made in; empty: it is made in none, or in several."""

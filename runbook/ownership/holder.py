@@ -42,7 +42,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class HolderTag:
     """What the tag says: which run, the rising number, whose journal, from when on."""
 
     run: str
@@ -64,7 +64,7 @@ class Mark:
         return words + " ended" * self.ended
 
     @classmethod
-    def parse(cls, text: str) -> Mark | None:
+    def parse(cls, text: str) -> HolderTag | None:
         """Return the mark of a tag's value, or None where it is none of ours."""
         match = _TEXT.fullmatch(text)
         if match is None:
@@ -83,7 +83,7 @@ class Mark:
             bool(match["ended"]),
         )
 
-    def at_its_end(self) -> Mark:
+    def at_its_end(self) -> HolderTag:
         """Return the mark that says that the run is over."""
         return replace(self, ended=True)
 
@@ -99,19 +99,19 @@ def _plain(name: str) -> str:
     return _NOT_IN_A_TAG.sub("-", name)[:_LONGEST_NAME] or "-"
 
 
-def marks(clusters: Iterable[Cluster]) -> dict[str, Mark]:
+def marks(clusters: Iterable[Cluster]) -> dict[str, HolderTag]:
     """Return the marks that clusters bear, by resource id; a text that is none of ours is none."""
-    found = {c.resource_id: Mark.parse(c.tags.get(HOLDER_TAG, "")) for c in clusters}
+    found = {c.resource_id: HolderTag.parse(c.tags.get(HOLDER_TAG, "")) for c in clusters}
     return {resource_id: mark for resource_id, mark in found.items() if mark is not None}
 
 
-def latest(clusters: Iterable[Cluster], run: str) -> Mark | None:
+def latest(clusters: Iterable[Cluster], run: str) -> HolderTag | None:
     """Return the newest mark of a run: copies that AWS made of the tag are older ones."""
     own = [mark for mark in marks(clusters).values() if mark.run == run]
     return max(own, key=lambda mark: mark.number, default=None)
 
 
-def left_behind(context: RunContext, clusters: Iterable[Cluster]) -> Mark | None:
+def left_behind(context: RunContext, clusters: Iterable[Cluster]) -> HolderTag | None:
     """Return the mark of the journal that has acted since this one, or None."""
     mark = latest(clusters, context.run)
     own = context.fact(FACT) or {}
@@ -124,7 +124,7 @@ def left_behind(context: RunContext, clusters: Iterable[Cluster]) -> Mark | None
 
 def keep_left_behind(
     context: RunContext, journal: Journal, clusters: Iterable[Cluster]
-) -> Mark | None:
+) -> HolderTag | None:
     """Look whether this journal was left behind, keep it where that is news, and return it."""
     mark = left_behind(context, clusters)
     words, known = mark.words if mark is not None else "", context.fact(LEFT_BEHIND) or ""
@@ -183,7 +183,7 @@ def refuse_if_anothers(context: RunContext, clusters: Sequence[Cluster]) -> None
         )
 
 
-def next_mark(context: RunContext, clusters: Iterable[Cluster], *, who: str) -> Mark:
+def next_mark(context: RunContext, clusters: Iterable[Cluster], *, who: str) -> HolderTag:
     """Return the mark with which this journal takes hold of the run."""
     seen = latest(clusters, context.run)
     own = context.fact(FACT) or {}
@@ -194,10 +194,10 @@ def next_mark(context: RunContext, clusters: Iterable[Cluster], *, who: str) -> 
     elif kept >= number:
         # It may be there or not. A number that no cluster bears would hide another journal's.
         number, claim = kept, own["claim"]
-    return Mark(context.run, number, claim, who, socket.gethostname(), context.now())
+    return HolderTag(context.run, number, claim, who, socket.gethostname(), context.now())
 
 
-def as_fact(mark: Mark, *, is_set: bool = True) -> Mapping[str, Json]:
+def as_fact(mark: HolderTag, *, is_set: bool = True) -> Mapping[str, Json]:
     """Return a mark as the journal keeps it; `is_set`: whether AWS has said that it is there."""
     return {
         "set": is_set,
@@ -209,7 +209,7 @@ def as_fact(mark: Mark, *, is_set: bool = True) -> Mapping[str, Json]:
     }
 
 
-def calls(mark: Mark, clusters: Iterable[Cluster]) -> dict[str, Call]:
+def calls(mark: HolderTag, clusters: Iterable[Cluster]) -> dict[str, Call]:
     """Return the calls that put a mark on clusters, by their names."""
     return {
         cluster.identifier: Call(

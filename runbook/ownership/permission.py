@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from runbook.aws.facts import Cluster
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Stake, Step
+from runbook.base.step import Effect, Impact, Risk, Step
 from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
-from runbook.ownership.holder import Mark
-from runbook.ownership.serving import ClusterUse, Door
+from runbook.ownership.holder import HolderTag
+from runbook.ownership.serving import Access, ClusterUse
 from state.journal import Journal
 from state.records import Attempt
 
@@ -77,7 +77,7 @@ class Permission:
         Raises what AWS says where it cannot be asked: then nothing was changed.
         """
         stakes = [effect.stakes for effect in effects if effect.stakes is not None]
-        if any(each.kind is Stake.DELETE for each in stakes):
+        if any(each.kind is Impact.DELETE for each in stakes):
             self._forget()
         clusters = await self._clusters()
         holder.refuse_if_left_behind(self._context, self._journal, clusters)
@@ -129,7 +129,9 @@ class Permission:
         mark = holder.next_mark(self._context, clusters, who=self._who)
         await self._put(mark, clusters, attempt)
 
-    async def _put(self, mark: Mark, clusters: Sequence[Cluster], attempt: Attempt | None) -> None:
+    async def _put(
+        self, mark: HolderTag, clusters: Sequence[Cluster], attempt: Attempt | None
+    ) -> None:
         made = holder.calls(mark, clusters)
         shown = "\n".join(call.text() for call in made.values())
         # On disk before AWS has it: a mark that is newer than the journal's own is another's.
@@ -140,7 +142,7 @@ class Permission:
         if len(refused) < len(made):
             self._keep(mark, "", attempt, is_set=True)
 
-    def _keep(self, mark: Mark, text: str, attempt: Attempt | None, *, is_set: bool) -> None:
+    def _keep(self, mark: HolderTag, text: str, attempt: Attempt | None, *, is_set: bool) -> None:
         self._journal.evidence(
             self._context.run,
             "" if attempt is None else attempt.step,
@@ -154,9 +156,9 @@ class Permission:
         doors = {}
         for effect in effects:
             if effect.stakes is not None and effect.stakes.lasting:
-                opens = effect.stakes.kind is Stake.OPEN
+                opens = effect.stakes.kind is Impact.OPEN
                 under_way, ended = (
-                    (Door.OPENING, Door.OPEN) if opens else (Door.CLOSING, Door.CLOSED)
+                    (Access.OPENING, Access.OPEN) if opens else (Access.CLOSING, Access.CLOSED)
                 )
                 doors[serving.door_fact(effect.stakes.role)] = ended if done else under_way
         for key, door in doors.items():

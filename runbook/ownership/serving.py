@@ -22,7 +22,7 @@ from runbook.amounts import counted
 from runbook.aws.facts import Cluster
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Stake, Stakes
+from runbook.base.step import ClusterImpact, Gate, Impact
 from runbook.failures import Refused
 from runbook.plan.model import EndpointMethod
 from runbook.postgres import admission
@@ -38,7 +38,7 @@ NAMED = 3
 """So many sessions and roles are named in a sentence."""
 
 
-class Door(StrEnum):
+class Access(StrEnum):
     """What this run did last to a cluster's door, kept under `door_fact`."""
 
     CLOSING = "closing"
@@ -53,13 +53,13 @@ class Believed:
 
     serves: bool
     """Whether the applications were let in there and nowhere else since."""
-    door: Door | None
+    door: Access | None
     """None: this run has neither closed nor opened it."""
 
     @property
     def shut(self) -> bool:
         """Whether this run has closed it for good, so that only another hand can have opened it."""
-        return self.door is Door.CLOSED and not self.serves
+        return self.door is Access.CLOSED and not self.serves
 
     @property
     def words(self) -> str:
@@ -115,9 +115,9 @@ def believed(context: RunContext, role: Role) -> Believed:
     if kept is None and role is Role.BLUE_PRIME:
         # A clone has the settings and roles of what it was made from.
         kept = context.fact(door_fact(Role.OLD_BLUE))
-    door = None if kept is None else Door(kept)
+    door = None if kept is None else Access(kept)
     # While it is being closed, applications may be in or out.
-    return Believed(serves and door not in (Door.CLOSING, Door.CLOSED), door)
+    return Believed(serves and door not in (Access.CLOSING, Access.CLOSED), door)
 
 
 async def look(
@@ -183,7 +183,7 @@ def differences(context: RunContext, seen: Mapping[Role, ClusterUse]) -> list[st
 
 
 def disagreements(
-    context: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
+    context: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[ClusterImpact]
 ) -> list[str]:
     """Return why changes must not be made, each with what the journal says and what was seen.
 
@@ -200,9 +200,11 @@ def disagreements(
     return list(dict.fromkeys(found))
 
 
-def _against(context: RunContext, seen: Mapping[Role, ClusterUse], stake: Stakes) -> list[str]:
+def _against(
+    context: RunContext, seen: Mapping[Role, ClusterUse], stake: ClusterImpact
+) -> list[str]:
     """Return what speaks against one kind of change to one cluster."""
-    if stake.kind is Stake.OPEN:
+    if stake.kind is Impact.OPEN:
         others = [each for each in seen.values() if each.role.identity is not stake.role.identity]
         return [words for each in others if (words := _would_be_second(context, each))]
     target = next((s for s in seen.values() if s.role.identity is stake.role.identity), None)
@@ -211,17 +213,17 @@ def _against(context: RunContext, seen: Mapping[Role, ClusterUse], stake: Stakes
     what = believed(context, target.role)
     serving = next((each for each in seen.values() if believed(context, each.role).serves), None)
     found = []
-    if stake.kind is not Stake.STOP and serving is not None and serving.unknown:
+    if stake.kind is not Impact.STOP and serving is not None and serving.unknown:
         found.append(
             f"{_name(serving)} serves the applications by the journal, and cannot be asked: "
             f"{serving.unknown}"
         )
     match stake.kind:
-        case Stake.DELETE:
+        case Impact.DELETE:
             found += _in_use(context, target, what)
-        case Stake.CLOSE if what.serves:
+        case Impact.CLOSE if what.serves:
             found.append(_both(target, what, "it is to be closed"))
-        case Stake.CLOSE | Stake.CHANGE if not what.serves:
+        case Impact.CLOSE | Impact.CHANGE if not what.serves:
             # Whoever is inside while another cluster surely serves has come by a stale name.
             strict = serving is None
             if words := _opened(target, what) or (_inside(context, target) if strict else ""):
@@ -360,7 +362,7 @@ async def unasked_gates(context: RunContext, *roles: Role) -> list[Gate]:
 
 
 def refuse_unless_agreed(
-    context: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[Stakes]
+    context: RunContext, seen: Mapping[Role, ClusterUse], stakes: Iterable[ClusterImpact]
 ) -> None:
     """Raise `Refused` where journal and world disagree: none of the changes is made then."""
     found = disagreements(context, seen, stakes)

@@ -45,7 +45,7 @@ class DatabaseMarks:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ClusterMarks:
     """The marks of a cluster at one time."""
 
     at: datetime
@@ -70,7 +70,7 @@ class Marks:
         return marks
 
 
-_MARKS = TypeAdapter(Marks)
+_MARKS = TypeAdapter(ClusterMarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class _Database:
     large_objects: int
 
 
-async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
+async def take(connections: Mapping[str, AsyncConnection]) -> ClusterMarks:
     """Take the marks through one connection to each database.
 
     Source: https://www.postgresql.org/docs/current/functions-info.html
@@ -112,7 +112,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
     prepared = await prepared_transactions(first)
     taken = await together(*(_take(each) for each in connections.values()))
-    return Marks(
+    return ClusterMarks(
         at=cluster.at,
         system_identifier=cluster.system_identifier,
         postmaster_started=cluster.postmaster_started,
@@ -132,7 +132,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> Marks:
 
 
 async def compare_now(
-    before: Marks, connections: Mapping[str, AsyncConnection], *, patience_s: float = 15.0
+    before: ClusterMarks, connections: Mapping[str, AsyncConnection], *, patience_s: float = 15.0
 ) -> MarkVerdict:
     """Return whether the cluster has changed since the marks were taken.
 
@@ -146,7 +146,7 @@ async def compare_now(
         await asyncio.sleep(_POLL_S)
 
 
-def compare(before: Marks, after: Marks) -> MarkVerdict:
+def compare(before: ClusterMarks, after: ClusterMarks) -> MarkVerdict:
     """Return whether the cluster has changed between two takings."""
     if before.system_identifier != after.system_identifier:
         return MarkVerdict(None, ("the marks are of different clusters",), "")
@@ -175,13 +175,13 @@ def compare(before: Marks, after: Marks) -> MarkVerdict:
     )
 
 
-def moved(before: Marks, after: Marks) -> list[str]:
+def moved(before: ClusterMarks, after: ClusterMarks) -> list[str]:
     """Return the databases in which something has changed between two takings, or may have.
 
     Counts that only come late say nothing yet, and do not count.
     """
 
-    def only(marks: Marks, name: str) -> Marks:
+    def only(marks: ClusterMarks, name: str) -> ClusterMarks:
         return replace(marks, databases={name: marks.databases[name]}, prepared=())
 
     def may_have(name: str) -> bool:
@@ -208,7 +208,7 @@ async def _take(connection: AsyncConnection) -> DatabaseMarks:
     )
 
 
-def _other_changes(before: Marks, after: Marks) -> Iterator[str]:
+def _other_changes(before: ClusterMarks, after: ClusterMarks) -> Iterator[str]:
     """Name what has changed outside of the statistics."""
     for name in sorted(before.databases.keys() ^ after.databases.keys()):
         yield f"database {quoted(name)} has {'come' if name in after.databases else 'gone'}"
@@ -231,7 +231,7 @@ def _other_changes(before: Marks, after: Marks) -> Iterator[str]:
                 yield f"database {quoted(name)}, table {table}: truncated or rewritten"
 
 
-def _row_changes(before: Marks, after: Marks) -> Iterator[str]:
+def _row_changes(before: ClusterMarks, after: ClusterMarks) -> Iterator[str]:
     for name, old, new in _both(before, after):
         for table in sorted(old.tables.keys() & new.tables.keys()):
             inserted, updated, deleted = (
@@ -245,7 +245,7 @@ def _row_changes(before: Marks, after: Marks) -> Iterator[str]:
                 )
 
 
-def _statistics_kept(before: Marks, after: Marks) -> bool:
+def _statistics_kept(before: ClusterMarks, after: ClusterMarks) -> bool:
     """Return whether the counts of both takings belong to one unbroken count.
 
     A server that was shut down properly keeps its statistics over a restart, and a crash loses all
@@ -265,6 +265,8 @@ def _statistics_kept(before: Marks, after: Marks) -> bool:
     )
 
 
-def _both(before: Marks, after: Marks) -> Iterator[tuple[str, DatabaseMarks, DatabaseMarks]]:
+def _both(
+    before: ClusterMarks, after: ClusterMarks
+) -> Iterator[tuple[str, DatabaseMarks, DatabaseMarks]]:
     for name in sorted(before.databases.keys() & after.databases.keys()):
         yield name, before.databases[name], after.databases[name]

@@ -12,7 +12,7 @@ from runbook.preflight.result import Level, Result
 ACKNOWLEDGED = "acknowledged in the plan"
 
 
-def settle(results: Iterable[Result], plan: Plan) -> list[Result]:
+def apply_acceptances(results: Iterable[Result], plan: Plan) -> list[Result]:
     """Return the results, those that the plan accepts marked with how it does.
 
     Unknown is never accepted with its whole check: only by its name, and where a check says what

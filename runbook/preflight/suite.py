@@ -82,7 +82,7 @@ async def run(
     async with aclosing(Survey(context)) as look:
         answers = await asyncio.gather(*(ask(each, look) for each in CHECKS))
     found = _merged([result for results in answers for result in results])
-    return acceptance.settle(found, context.plan)
+    return acceptance.apply_acceptances(found, context.plan)
 
 
 _NAMED = 5

@@ -22,9 +22,9 @@ from runbook.procedure.steps.finish.abort import (
     VerifyAborted,
 )
 from runbook.procedure.steps.finish.cleanup import (
-    CleanupRemains,
     DeleteCreated,
     DeleteOwnDeployment,
+    VerifyCleanup,
 )
 from runbook.procedure.steps.finish.commit import (
     AssessCommit,
@@ -47,16 +47,21 @@ from runbook.procedure.steps.protect.subscribe import Subscribe
 from runbook.procedure.steps.protect.verify import Bake, VerifyProtection
 from runbook.procedure.steps.rollback.counters import Compare, Drain, SyncSequences
 from runbook.procedure.steps.rollback.endpoints import SwitchEndpoint
-from runbook.procedure.steps.rollback.fail_back import Assess, CloseSide, OpenSide, VerifyRolledBack
+from runbook.procedure.steps.rollback.fail_back import (
+    Assess,
+    CloseCluster,
+    OpenCluster,
+    VerifyRolledBack,
+)
 from runbook.procedure.steps.rollback.forced import (
+    AdvanceSequences,
     ApplyReceived,
     AssessForced,
-    CutOff,
-    ForcedOpen,
-    SequencesAhead,
+    OpenForced,
+    StopTrafficForced,
     VerifyForced,
 )
-from runbook.procedure.steps.rollback.given_up import ShutGivenUp
+from runbook.procedure.steps.rollback.given_up import CloseGivenUp
 from runbook.procedure.steps.shared.parameters import PrepareParameters
 from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.procedure.steps.upgrade.create_deployment import AwaitGreen, CreateDeployment
@@ -148,9 +153,9 @@ def cutover(away: Role, to: Role, *, protected: bool = True) -> list[Step]:
             SyncSequences(**sides),
             Compare(**sides),
             DropSubscriptions(to),
-            CloseSide(away, to),
+            CloseCluster(away, to),
             *capture,
-            OpenSide(to),
+            OpenCluster(to),
             SwitchEndpoint(away=away, to=to),
         ),
         ResumeTraffic(on=to, closed=(away,), captured=protected, phase=phase, leaves=away),
@@ -166,7 +171,7 @@ def cancel_cutover(on: Role) -> list[Step]:
     """
     sides = ReplicationPair.of(on)
     return [
-        *runs_unattended(CloseSide(sides.subscriber), KeepSlots(on), OpenSide(on)),
+        *runs_unattended(CloseCluster(sides.subscriber), KeepSlots(on), OpenCluster(on)),
         ResumeTraffic(
             on=on,
             closed=(sides.subscriber,),
@@ -217,10 +222,10 @@ def to_old_blue() -> list[Step]:
         Assess(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
         *runs_unattended(
             StopTraffic(on=Role.NEW_BLUE),
-            CloseSide(Role.NEW_BLUE, Role.OLD_BLUE),
+            CloseCluster(Role.NEW_BLUE, Role.OLD_BLUE),
             DeleteDeployment(),
             FreezeOldBlue(),
-            OpenSide(Role.OLD_BLUE),
+            OpenCluster(Role.OLD_BLUE),
             SwitchEndpoint(away=Role.NEW_BLUE, to=Role.OLD_BLUE),
         ),
         ResumeTraffic(
@@ -240,11 +245,11 @@ def forced(away: Role, to: Role) -> list[Step]:
     return [
         AssessForced(away, to),
         *runs_unattended(
-            CutOff(on=away),
+            StopTrafficForced(on=away),
             ApplyReceived(to),
             DropSubscriptions(to),
-            SequencesAhead(away, to),
-            ForcedOpen(away, to),
+            AdvanceSequences(away, to),
+            OpenForced(away, to),
             SwitchEndpoint(away=away, to=to),
         ),
         ResumeTraffic(
@@ -254,7 +259,7 @@ def forced(away: Role, to: Role) -> list[Step]:
             phase="forward" if to is Role.NEW_BLUE else "rollback",
             leaves=away,
         ),
-        ShutGivenUp(away),
+        CloseGivenUp(away),
         VerifyForced(away, to),
     ]
 
@@ -279,7 +284,7 @@ def cleanup(plan: Plan, way: str = "") -> list[Step]:
         DropSubscriptions(Role.BLUE_PRIME, Role.NEW_BLUE, doomed=True),
         DropSlots(Role.NEW_BLUE, Role.BLUE_PRIME, doomed=True),
         DeleteCreated(),
-        CleanupRemains(),
+        VerifyCleanup(),
     ]
 
 

@@ -18,7 +18,7 @@ from runbook.postgres.comparison.live import LiveComparison, TableDifference, di
 from runbook.postgres.statement import quoted
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing
-from runbook.proofs.unreplicated import Evidence, Mark
+from runbook.proofs.unreplicated import Evidence, OriginPositions
 from state.records import Json
 
 FACT = "compare.live"
@@ -90,7 +90,7 @@ async def compare_live(
     return found
 
 
-async def position(context: RunContext, publisher: Role) -> Mark:
+async def position(context: RunContext, publisher: Role) -> OriginPositions:
     """Return where a publisher stands: what is compared afterwards covers it."""
     async with context.connect(publisher) as connection:
         return await unreplicated.mark(connection)
@@ -101,7 +101,7 @@ def record(
     results: Sequence[LiveComparison],
     evidence: Evidence,
     *,
-    since: Mark | None = None,
+    since: OriginPositions | None = None,
 ) -> list[Differing]:
     """Keep the results, and the tables that are known to differ now; only the run's holder may.
 

@@ -14,7 +14,7 @@ from runbook.base.step import Gate, Watch
 from runbook.failures import StepFailed
 from runbook.postgres import fence_sql, marks
 from runbook.postgres.connect import UNREACHABLE
-from runbook.postgres.marks import Marks
+from runbook.postgres.marks import ClusterMarks
 from runbook.proofs import diverged, write_fence
 from runbook.proofs.late_writes import Found, accept_key, compare_rows, words_of
 from runbook.proofs.schema_drift import given_up
@@ -121,7 +121,7 @@ async def _written_since(
         )
         if verdict.proved:
             return (), set()
-        changed = marks.compare(Marks.from_json(frozen), await marks.take(opened))
+        changed = marks.compare(ClusterMarks.from_json(frozen), await marks.take(opened))
     who, _ = fence_sql.named(kept, now, application_roles=roles)
     if who or changed.same is False:
         return (*who, *(changed.changed if changed.same is False else ())), set()

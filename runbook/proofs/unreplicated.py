@@ -29,7 +29,7 @@ class Evidence(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class OriginPositions:
     """Where a publisher stood when its rows were equal to the subscriber's."""
 
     at: int = 0
@@ -48,15 +48,15 @@ class Mark:
         }
 
 
-async def mark(connection: AsyncConnection) -> Mark:
+async def mark(connection: AsyncConnection) -> OriginPositions:
     """Return where a server stands now: what is compared afterwards covers it."""
     at = await replication.flushed(connection)
     positions = await replication.origin_positions(connection)
     if positions is None:
-        return Mark(at)
+        return OriginPositions(at)
     known = {each.name: 0 for each in await replication.origins(connection) if each.name}
     remote = known | {name: position.remote for name, position in positions.items()}
-    return Mark(at, await replication.started(connection), remote)
+    return OriginPositions(at, await replication.started(connection), remote)
 
 
 def found(context: RunContext) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def found(context: RunContext) -> tuple[str, ...]:
     return tuple(_kept(context).get("found", ()))
 
 
-def last_equal(context: RunContext) -> Mark:
+def last_equal(context: RunContext) -> OriginPositions:
     """Return from where on rows count that have come by an origin: what was before is equal."""
     capture = context.fact("capture") or {}
     begins = (capture.get("from") or {}).values()
@@ -82,7 +82,7 @@ def keep(context: RunContext, evidence: Evidence, words: Collection[str]) -> Non
         _keep(context, evidence, "; ".join(new), [*known, *new], last_equal(context))
 
 
-def proved(context: RunContext, evidence: Evidence, past: Mark) -> None:
+def proved(context: RunContext, evidence: Evidence, past: OriginPositions) -> None:
     """Keep that all rows are equal, up to a mark of the publisher."""
     if found(context):
         _keep(context, evidence, "what came by replication origins is equal now", [], past)
@@ -91,9 +91,11 @@ def proved(context: RunContext, evidence: Evidence, past: Mark) -> None:
         _keep(context, evidence, "whatever came by replication origins is equal", [], past)
 
 
-def _mark(at: int, origins: Mapping[str, Json]) -> Mark:
+def _mark(at: int, origins: Mapping[str, Json]) -> OriginPositions:
     remote = origins.get("remote")
-    return Mark(at, str(origins.get("started", "")), None if remote is None else dict(remote))
+    return OriginPositions(
+        at, str(origins.get("started", "")), None if remote is None else dict(remote)
+    )
 
 
 def _kept(context: RunContext) -> dict[str, Json]:
@@ -101,7 +103,9 @@ def _kept(context: RunContext) -> dict[str, Json]:
     return kept if kept.get("publisher") == current_pair(context).publisher.value else {}
 
 
-def _keep(context: RunContext, evidence: Evidence, text: str, words: list[str], past: Mark) -> None:
+def _keep(
+    context: RunContext, evidence: Evidence, text: str, words: list[str], past: OriginPositions
+) -> None:
     value = {
         "publisher": current_pair(context).publisher.value,
         "past": past.at,

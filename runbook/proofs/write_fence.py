@@ -24,7 +24,7 @@ from runbook.postgres import catalog, fence_sql, marks, replication
 from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.fence_sql import FenceSample, FenceVerdict
 from runbook.postgres.gather_all import together
-from runbook.postgres.marks import Marks
+from runbook.postgres.marks import ClusterMarks
 from runbook.proofs import diverged
 
 _SAMPLE = TypeAdapter(FenceSample)
@@ -107,13 +107,13 @@ async def prove(context: RunContext, watch: Watch, on: Role, followers: tuple[Ro
             ) from failure
 
 
-async def _within(window_s: float, work: Awaitable[Marks]) -> Marks:
+async def _within(window_s: float, work: Awaitable[ClusterMarks]) -> ClusterMarks:
     """Return what the work gives, not before the window is over."""
     _, found = await asyncio.gather(asyncio.sleep(window_s), work)
     return found
 
 
-async def _written(since: Marks, opened: Connections) -> tuple[str, ...]:
+async def _written(since: ClusterMarks, opened: Connections) -> tuple[str, ...]:
     """Name the tables that have been written in a window that was not proved."""
     verdict = marks.compare(since, await marks.take(opened))
     return verdict.changed if verdict.same is False else ()
@@ -180,7 +180,7 @@ async def moved_on_old_blue(context: RunContext, watch: Watch) -> set[str]:
     if before is None:
         # Without marks from inside the fence nothing tells which has moved.
         return set(now.counters)
-    return set(marks.moved(Marks.from_json(before), taken))
+    return set(marks.moved(ClusterMarks.from_json(before), taken))
 
 
 def kept_sample(context: RunContext, role: Role) -> FenceSample | None:
@@ -256,7 +256,7 @@ def _keep(
     watch: Watch,
     on: Role,
     samples: Mapping[Role, FenceSample],
-    frozen: Marks,
+    frozen: ClusterMarks,
 ) -> None:
     watch.evidence(f"marks of {on.value} taken", key=f"marks.{on.slug}", value=frozen.as_json())
     watch.evidence("", key=diverged.REPAIRED, value="")

@@ -28,7 +28,7 @@ that fails at one change is well for a moment every `wal_retrieve_retry_interval
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class RequiredProbe:
     """One look that the verdict rests on."""
 
     name: str
@@ -41,24 +41,24 @@ class Rest:
     looks at. Otherwise the plan's `fresh_s` holds."""
 
 
-RESTS = (
-    Rest(
+REQUIRED_PROBES = (
+    RequiredProbe(
         "workers",
         "the subscriptions were not looked at",
         "the subscriptions cannot be looked at",
     ),
-    Rest(
+    RequiredProbe(
         "strays",
         "stray writes were not looked for",
         "stray writes cannot be looked for",
     ),
-    Rest(
+    RequiredProbe(
         "schemas",
         "the schemas were not compared",
         "the schemas cannot be compared",
         own_rhythm=True,
     ),
-    Rest(
+    RequiredProbe(
         "origins",
         "the publisher's other sources were not looked at",
         "the publisher's other sources cannot be looked at",
@@ -66,7 +66,7 @@ RESTS = (
 )
 """Every look that protection rests on besides that at the slots. Whoever adds one adds a line."""
 
-BESIDE = Rest(
+BESIDE = RequiredProbe(
     "objects",
     "roles, grants and code were not compared",
     "roles, grants and code cannot be compared",
@@ -75,7 +75,7 @@ BESIDE = Rest(
 """What applications need beside their rows: a difference loses no row, and the banner says it."""
 
 
-KEYS = Rest(
+KEYS = RequiredProbe(
     "keys",
     "tables without a key were not looked for",
     "tables without a key cannot be looked for",
@@ -101,7 +101,7 @@ class Limits(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class JournalFacts:
     """What the journal says."""
 
     left_behind: str = ""
@@ -136,7 +136,7 @@ class Observed:
     """How old each may be by its own rhythm, in seconds."""
 
 
-def assess(kept: Kept, looked: Observed, limits: Limits, now: datetime) -> Protection:
+def assess(kept: JournalFacts, looked: Observed, limits: Limits, now: datetime) -> Protection:
     """Return whether taking the way now would lose nothing; anything not known is not good.
 
     Protected means: a known position was confirmed past, every slot is there and not lost, every
@@ -161,7 +161,7 @@ def assess(kept: Kept, looked: Observed, limits: Limits, now: datetime) -> Prote
         return Protection(False, words, tuple(kept.different), now)
     lags, unknowns = lag_alarms(looked.lags, kept.slots, limits, now)
     reasons: list[Alert] = []
-    for rest in RESTS:
+    for rest in REQUIRED_PROBES:
         seen = _fresh(rest, looked, limits, now)
         reasons += seen.breaking[:NAMED]
         if seen.unknown:
@@ -195,7 +195,7 @@ def assess(kept: Kept, looked: Observed, limits: Limits, now: datetime) -> Prote
     )
 
 
-def _fresh(rest: Rest, looked: Observed, limits: Limits, now: datetime) -> ProbeResult:
+def _fresh(rest: RequiredProbe, looked: Observed, limits: Limits, now: datetime) -> ProbeResult:
     """Return what a look saw; where it was not made lately, nothing but that."""
     seen = looked.seen.get(rest.name, ProbeResult())
     own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
@@ -216,7 +216,7 @@ def _banner(sides: ReplicationPair, beside: ProbeResult) -> str:
     )
 
 
-def by_journal(kept: Kept, now: datetime) -> Protection | None:
+def by_journal(kept: JournalFacts, now: datetime) -> Protection | None:
     """Return the verdict where the journal alone decides it; None where looks are needed."""
     if kept.left_behind:
         words = f"this journal was left behind: {kept.left_behind} holds the run"
@@ -267,7 +267,7 @@ def lag_alarms(
     return alarms, unknowns
 
 
-def row_alarms(kept: Kept, now: datetime) -> list[Alert]:
+def row_alarms(kept: JournalFacts, now: datetime) -> list[Alert]:
     """Return what is known of rows that the subscriber does not have as the publisher has them."""
     tables = [
         Alert(Cause.ROWS, t.database, f"table {t.schema}.{t.table}", t.words, True, now)
@@ -318,7 +318,7 @@ class Steady:
         return Protection(None, words, (reason,), found.at, causes=causes)
 
 
-def _stage(kept: Kept) -> Stage:
+def _stage(kept: JournalFacts) -> Stage:
     return Stage.HELD if kept.verified else Stage.MAKING
 
 

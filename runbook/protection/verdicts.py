@@ -19,7 +19,7 @@ from runbook.ownership.holder import LEFT_BEHIND
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import DIFFERENT
 from runbook.protection import dashboard as boards
-from runbook.protection.assess import Kept, by_journal, row_alarms
+from runbook.protection.assess import JournalFacts, by_journal, row_alarms
 from runbook.protection.dashboard import Dashboard, Production, Protection
 from state.records import Json
 
@@ -30,11 +30,11 @@ SEEN_S = 60.0
 """How long a step waits for the watch to see the protection."""
 
 
-def kept(context: RunContext, *, asked: bool = False) -> Kept:
+def kept(context: RunContext, *, asked: bool = False) -> JournalFacts:
     """Return what the journal says now. `asked`: whether the switchover was called."""
     sides = current_pair(context)
     capture = context.fact("capture")
-    return Kept(
+    return JournalFacts(
         left_behind=str(context.fact(LEFT_BEHIND) or ""),
         asked=asked,
         switched=context.fact("switchover") is not None,

@@ -17,7 +17,7 @@ COMPLETED = "SWITCHOVER_COMPLETED"
 
 
 @dataclass(slots=True)
-class Cast:
+class ClusterRoles:
     """The clusters of a run as they are now; None where there is none."""
 
     production: str
@@ -64,11 +64,11 @@ def no_guess(what: str, todo: str) -> Refused:
     return Refused(what, now="Nothing was changed, and no run was adopted.", todo=todo)
 
 
-def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> Cast:
+def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> ClusterRoles:
     """Return the cast of a run. Raise `Refused` where a part cannot be told."""
     blue_id, source = _blue_id(region, traces, production, plan)
     blue = region.of_id(blue_id)
-    cast = Cast(production, traces.run, blue_id, blue, None, None, traces.deployment)
+    cast = ClusterRoles(production, traces.run, blue_id, blue, None, None, traces.deployment)
     part = "blue" if blue is not None and cast.bears(blue) else "old blue"
     cast.items.append(Item(part, described(blue) if blue else f"{blue_id}, which is gone", source))
     cast.prime = _prime(region, traces, cast)
@@ -115,7 +115,7 @@ def _blue_id(region: Region, traces: Traces, production: str, plan: Plan | None)
     )
 
 
-def _prime(region: Region, traces: Traces, cast: Cast) -> Cluster | None:
+def _prime(region: Region, traces: Traces, cast: ClusterRoles) -> Cluster | None:
     """Return blue prime: made under the run's name and tag, out of old blue."""
     name = prime_name(cast.production, cast.run)
     untagged = region.named(name)
@@ -159,7 +159,7 @@ def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
     return cluster.major == blue.major and blue.clone_group_id in ("", cluster.clone_group_id)
 
 
-def _green(region: Region, traces: Traces, cast: Cast, plan: Plan | None) -> Cluster | None:
+def _green(region: Region, traces: Traces, cast: ClusterRoles, plan: Plan | None) -> Cluster | None:
     """Return green, from the switchover on new blue."""
     if traces.deployment is not None and traces.deployment.target:
         found = region.of_arn(traces.deployment.target)
@@ -193,7 +193,7 @@ def _green(region: Region, traces: Traces, cast: Cast, plan: Plan | None) -> Clu
     return green
 
 
-def _users_of_group(region: Region, cast: Cast, group: str) -> list[Cluster]:
+def _users_of_group(region: Region, cast: ClusterRoles, group: str) -> list[Cluster]:
     others = {cast.blue_id} | ({cast.prime.resource_id} if cast.prime else set())
     return [
         cluster

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from runbook.base.context import RunContext
 from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
-from runbook.recovery.cluster_roles import Cast, no_guess
+from runbook.recovery.cluster_roles import ClusterRoles, no_guess
 from runbook.recovery.database_state import Rows, Side, Traffic
 from runbook.recovery.found import Draft, Item, Unknown
 
 
 @dataclass(slots=True)
-class Scene:
+class RecoveryEvidence:
     """What the position is told from. `context` reads its facts from `draft`."""
 
     context: RunContext
     draft: Draft
-    cast: Cast
+    cast: ClusterRoles
     sides: Mapping[Role, Side]
     """Of the clusters that could be looked at; after the switchover under their later names."""
     locks: bool

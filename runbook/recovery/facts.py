@@ -6,7 +6,7 @@ from runbook.amounts import counted
 from runbook.base.pair import DETACHED, ReplicationPair, capture_fact, slot_name
 from runbook.base.roles import Role
 from runbook.base.variants import RollbackTarget
-from runbook.ownership.serving import Door, door_fact
+from runbook.ownership.serving import Access, door_fact
 from runbook.postgres import marks
 from runbook.procedure.steps.protect.create_slots import CreateSlots
 from runbook.procedure.steps.protect.drop_subscriptions import DropSubscriptions
@@ -15,7 +15,7 @@ from runbook.procedure.steps.traffic import ResumeTraffic
 from runbook.proofs import write_fence
 from runbook.recovery.cluster_roles import COMPLETED
 from runbook.recovery.database_state import Traffic
-from runbook.recovery.evidence import Scene
+from runbook.recovery.evidence import RecoveryEvidence
 from runbook.recovery.stays import Stay
 from state.enums import Track
 from state.records import Json
@@ -26,7 +26,7 @@ LOST_FREEZE = (
 )
 
 
-def roles(scene: Scene) -> None:
+def roles(scene: RecoveryEvidence) -> None:
     """Keep which cluster plays which part, and the deployment: the probes need these."""
     cast, draft = scene.cast, scene.draft
     if cast.green is not None and (cast.switched or _ready(scene)):
@@ -40,14 +40,14 @@ def roles(scene: Scene) -> None:
         draft.keep("deployment", value, f"{cast.deployment.name} is {cast.deployment.identifier}")
 
 
-def _ready(scene: Scene) -> bool:
+def _ready(scene: RecoveryEvidence) -> bool:
     """Return whether green was or may be bound: AWS says that the deployment is complete."""
     cast = scene.cast
     made = cast.deployment is None or cast.deployment.status not in ("PROVISIONING",)
     return made and cast.green is not None and cast.green.available and bool(cast.green.members)
 
 
-async def rest(scene: Scene, stays: list[Stay]) -> None:
+async def rest(scene: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep everything else that later steps read."""
     _production(scene)
     _databases(scene)
@@ -60,7 +60,7 @@ async def rest(scene: Scene, stays: list[Stay]) -> None:
     _served(scene, stays)
 
 
-def _production(scene: Scene) -> None:
+def _production(scene: RecoveryEvidence) -> None:
     cast = scene.cast
     old = cast.blue or cast.prime
     serving = next((c for c in (cast.blue, cast.green, cast.prime) if cast.bears(c)), None)
@@ -80,14 +80,14 @@ def _production(scene: Scene) -> None:
     )
 
 
-def _databases(scene: Scene) -> None:
+def _databases(scene: RecoveryEvidence) -> None:
     looked = [scene.sides[role] for role in scene.sides]
     if looked:
         databases = scene.captured or list(looked[0].databases)
         scene.draft.keep("databases", databases, "databases: " + ", ".join(databases))
 
 
-def _switchover(scene: Scene) -> None:
+def _switchover(scene: RecoveryEvidence) -> None:
     cast = scene.cast
     scene.draft.keep(
         "switchover",
@@ -110,7 +110,7 @@ def _switchover(scene: Scene) -> None:
     )
 
 
-def _capture(scene: Scene, stays: list[Stay]) -> None:
+def _capture(scene: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep the captures once their steps have passed; before that the step makes it itself."""
     if Role.NEW_BLUE not in scene.sides or CreateSlots.key not in stays[0].done():
         return
@@ -139,7 +139,7 @@ def _capture(scene: Scene, stays: list[Stay]) -> None:
         scene.doubt(f"what became of the slot {name}", "it is not there: no way back through it")
 
 
-def _value(scene: Scene, publisher: Role) -> dict[str, Json]:
+def _value(scene: RecoveryEvidence, publisher: Role) -> dict[str, Json]:
     """Return a capture as its step would have kept it."""
     databases = scene.captured_on(publisher)
     slots = scene.sides[publisher].slots
@@ -152,7 +152,7 @@ def _value(scene: Scene, publisher: Role) -> dict[str, Json]:
     return value
 
 
-def _subscribed(scene: Scene, sides: ReplicationPair) -> None:
+def _subscribed(scene: RecoveryEvidence, sides: ReplicationPair) -> None:
     follower = scene.sides.get(sides.subscriber)
     clusters = {Role.BLUE_PRIME: scene.cast.prime, Role.NEW_BLUE: scene.cast.green}
     cluster = clusters[sides.subscriber]
@@ -172,7 +172,7 @@ def _subscribed(scene: Scene, sides: ReplicationPair) -> None:
         )
 
 
-async def _freeze(scene: Scene) -> None:
+async def _freeze(scene: RecoveryEvidence) -> None:
     """Take the marks of old blue anew while AWS's lock stands; else raise the gate."""
     cast = scene.cast
     locked = cast.deployment is not None and cast.deployment.status == COMPLETED
@@ -198,7 +198,7 @@ async def _freeze(scene: Scene) -> None:
     )
 
 
-def _ends(scene: Scene, stays: list[Stay]) -> None:
+def _ends(scene: RecoveryEvidence, stays: list[Stay]) -> None:
     led = _led(stays)
     if led is not None:
         scene.draft.keep("endpoint", {"on": led.value}, f"the applications are led to {led.value}")
@@ -212,7 +212,7 @@ def _ends(scene: Scene, stays: list[Stay]) -> None:
     )
 
 
-def _traffic(scene: Scene, stays: list[Stay]) -> None:
+def _traffic(scene: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep whether the applications may write, and where: the first thing that resuming settles."""
     serving = _serving(scene, stays)
     traffic = scene.traffic(serving)
@@ -243,15 +243,15 @@ def _traffic(scene: Scene, stays: list[Stay]) -> None:
     scene.draft.keep("traffic", value, f"traffic {words}")
 
 
-def _served(scene: Scene, stays: list[Stay]) -> None:
+def _served(scene: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep which clusters are open to the applications, and which are closed to them."""
     serving = _serving(scene, stays)
     for role, side in scene.sides.items():
         traffic = scene.traffic(role)
         if all(side.read_only.values()) or traffic is Traffic.CLOSED:
-            door = Door.CLOSED
+            door = Access.CLOSED
         elif role is serving and traffic in (Traffic.OPEN, Traffic.LET_IN):
-            door = Door.OPEN
+            door = Access.OPEN
         else:
             continue
         scene.draft.keep(door_fact(role), door.value, f"{role.value} is {door.value}")
@@ -267,7 +267,7 @@ def _led(stays: list[Stay]) -> Role | None:
     return None
 
 
-def _detached(scene: Scene, stay: Stay) -> Role | None:
+def _detached(scene: RecoveryEvidence, stay: Stay) -> Role | None:
     """Return the cluster that the last stay has detached and that is not to be fed again."""
     if DropSubscriptions.key not in stay.done():
         return None
@@ -283,7 +283,7 @@ def _detached(scene: Scene, stay: Stay) -> Role | None:
     return None if fed else Role.BLUE_PRIME
 
 
-def _serving(scene: Scene, stays: list[Stay]) -> Role:
+def _serving(scene: RecoveryEvidence, stays: list[Stay]) -> Role:
     if not scene.cast.switched:
         return Role.BLUE
     return _led(stays) or Role.NEW_BLUE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from runbook.base.kept import NothingKept
+from runbook.base.kept import EmptyJournal
 from state.records import Json
 
 
@@ -36,7 +36,7 @@ class Fact:
 
 
 @dataclass(slots=True)
-class Draft(NothingKept):
+class Draft(EmptyJournal):
     """Facts that are not in a journal yet: steps and probes read them as they would its own."""
 
     facts: dict[str, Fact] = field(default_factory=dict)

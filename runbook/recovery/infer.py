@@ -15,16 +15,16 @@ from runbook.base.roles import Role
 from runbook.base.variants import UpgradeVariant
 from runbook.failures import StepFailed
 from runbook.ownership import holder, tags
-from runbook.ownership.holder import HOLDER_TAG, Mark
+from runbook.ownership.holder import HOLDER_TAG, HolderTag
 from runbook.ownership.tags import Region, Traces
 from runbook.plan.model import Order, Plan
 from runbook.postgres import catalog
 from runbook.postgres.connect import UNREACHABLE
 from runbook.recovery import cluster_roles as casts
 from runbook.recovery import database_state, facts, infer_rollback, infer_upgrade, plan_from_cluster
-from runbook.recovery.cluster_roles import Cast, no_guess
+from runbook.recovery.cluster_roles import ClusterRoles, no_guess
 from runbook.recovery.database_state import Side, Traffic
-from runbook.recovery.evidence import Scene
+from runbook.recovery.evidence import RecoveryEvidence
 from runbook.recovery.found import Draft
 from runbook.recovery.plan_from_cluster import Given
 from runbook.recovery.stays import Stay, next_step
@@ -52,7 +52,7 @@ class Several(Exception):
 class Ended(Exception):
     """A run has come to its end, and nothing that it made is left: its mark alone tells."""
 
-    def __init__(self, production: Cluster, mark: Mark) -> None:
+    def __init__(self, production: Cluster, mark: HolderTag) -> None:
         super().__init__(
             f"Run {mark.run} is over: {mark.who} on {mark.machine} ended it at "
             f"{mark.at:%Y-%m-%d %H:%M:%S} UTC. Nothing of it is left on {production.identifier} "
@@ -70,10 +70,10 @@ class Adoption:
     plan: Plan
     plan_text: str
     """Of a plan that was discovered; empty where one was given."""
-    scene: Scene
+    scene: RecoveryEvidence
     stays: list[Stay]
     next: str
-    mark: Mark | None = None
+    mark: HolderTag | None = None
     """The highest mark on the run's clusters: whose journal acted last."""
     surely_locked: tuple[str, ...] = ()
     """Roles from which this run took LOGIN: they have it on one of its clusters, not on another."""
@@ -130,7 +130,7 @@ async def _require_account(aws: Aws, production: str, plan: Plan) -> None:
 
 async def _cast(
     aws: Aws, production: str, run: str, plan: Plan | None, known: Known, say: Say
-) -> tuple[Traces, Cast, Plan | None]:
+) -> tuple[Traces, ClusterRoles, Plan | None]:
     """Return the run's traces, clusters and plan; wait for the end of a switchover under way."""
     ends = monotonic() + SWITCHOVER_S
     while True:
@@ -182,12 +182,12 @@ def _tell_ended(region: Region, production: str, run: str) -> None:
 
 
 async def _told(
-    aws: Aws, cast: Cast, plan: Plan | None, text: str, given: Given, say: Say
+    aws: Aws, cast: ClusterRoles, plan: Plan | None, text: str, given: Given, say: Say
 ) -> Adoption:
     draft = Draft()
     goes_by = plan or plan_from_cluster.parsed(text)
     context = RunContext(run=cast.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
-    scene = Scene(context, draft, cast, {}, locks=goes_by.traffic.lock_roles)
+    scene = RecoveryEvidence(context, draft, cast, {}, locks=goes_by.traffic.lock_roles)
     scene.items, scene.unknown = list(cast.items), list(cast.unknown)
     facts.roles(scene)
     try:
@@ -213,7 +213,7 @@ async def _told(
     return Adoption(cast.run, context.plan, text, scene, stays, following, mark, surely, maybe)
 
 
-def _held(scene: Scene) -> Mark | None:
+def _held(scene: RecoveryEvidence) -> HolderTag | None:
     """Keep who holds the run by its mark, and return that; say so where there is none."""
     clusters = scene.cast.clusters
     mark = holder.latest(clusters, scene.cast.run)
@@ -231,7 +231,7 @@ def _held(scene: Scene) -> Mark | None:
     return mark
 
 
-def _lookable(cast: Cast) -> dict[Role, Cluster]:
+def _lookable(cast: ClusterRoles) -> dict[Role, Cluster]:
     """Return the clusters that serve connections, under their parts of now."""
     if cast.switched:
         parts = {
@@ -248,7 +248,7 @@ def _lookable(cast: Cast) -> dict[Role, Cluster]:
     }
 
 
-async def _looked(context: RunContext, cast: Cast) -> list[Role]:
+async def _looked(context: RunContext, cast: ClusterRoles) -> list[Role]:
     """Return the parts whose cluster has an instance that answers, as far as AWS knows."""
     found = []
     for role in _lookable(cast):
@@ -260,7 +260,7 @@ async def _looked(context: RunContext, cast: Cast) -> list[Role]:
     return found
 
 
-async def _look_inside(scene: Scene, *, known: bool) -> None:
+async def _look_inside(scene: RecoveryEvidence, *, known: bool) -> None:
     sides: dict[Role, Side] = {}
     for role in await _looked(scene.context, scene.cast):
         if others := await database_state.other_sessions(scene.context, role):
@@ -283,7 +283,7 @@ async def _look_inside(scene: Scene, *, known: bool) -> None:
         scene.locks = any(side.locked for side in sides.values())
 
 
-def _needed(cast: Cast) -> Role:
+def _needed(cast: ClusterRoles) -> Role:
     """Return the part without whose databases nothing can be told."""
     if not cast.switched:
         return Role.BLUE
@@ -292,7 +292,7 @@ def _needed(cast: Cast) -> Role:
     return Role.OLD_BLUE if cast.bears(cast.blue) else Role.NEW_BLUE
 
 
-async def _stays(scene: Scene, say: Say) -> list[Stay]:
+async def _stays(scene: RecoveryEvidence, say: Say) -> list[Stay]:
     cast = scene.cast
     if not cast.switched:
         gone = cast.deployment is None and cast.green is not None
@@ -314,7 +314,7 @@ async def _stays(scene: Scene, say: Say) -> list[Stay]:
     return [await infer_upgrade.after(scene)]
 
 
-async def _compare(scene: Scene, say: Say) -> None:
+async def _compare(scene: RecoveryEvidence, say: Say) -> None:
     """Compare the rows of both blues where the traffic is closed: was it ever open?"""
     if (
         scene.rows is not None
@@ -337,12 +337,12 @@ async def _compare(scene: Scene, say: Say) -> None:
     )
 
 
-def _protects_first(scene: Scene) -> bool:
+def _protects_first(scene: RecoveryEvidence) -> bool:
     """Return whether the lost plan put the protection before the traffic."""
     return scene.never_opened and scene.cast.prime is not None
 
 
-async def _with_every_role(context: RunContext, text: str, cast: Cast, given: Given) -> str:
+async def _with_every_role(context: RunContext, text: str, cast: ClusterRoles, given: Given) -> str:
     """Return a discovered plan with the roles that may log in on any cluster of the run."""
     names: set[str] = set(given.application_roles)
     if not names:
@@ -352,7 +352,7 @@ async def _with_every_role(context: RunContext, text: str, cast: Cast, given: Gi
     return plan_from_cluster.with_roles(text, sorted(names))
 
 
-def _locked(scene: Scene) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _locked(scene: RecoveryEvidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the roles that the run surely locked, and those that anybody may have locked."""
     if not scene.context.plan.traffic.lock_roles:
         return (), ()
@@ -363,7 +363,7 @@ def _locked(scene: Scene) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(able & locked)), tuple(sorted(locked - able)) if closed else ()
 
 
-def _doubt_plan(scene: Scene) -> None:
+def _doubt_plan(scene: RecoveryEvidence) -> None:
     scene.doubt(
         "the commands that stop and start the applications, and how a rollback leads them back",
         "the plan was discovered anew: traffic is manual, the endpoint method is rename; if that "

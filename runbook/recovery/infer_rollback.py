@@ -22,13 +22,13 @@ from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.procedure.tracks import steps_of
 from runbook.recovery.cluster_roles import no_guess
 from runbook.recovery.database_state import Traffic
-from runbook.recovery.evidence import Scene
+from runbook.recovery.evidence import RecoveryEvidence
 from runbook.recovery.infer_upgrade import until_capture, whole
 from runbook.recovery.stays import Past, Stay, StayEvidence, let_in, probe, seen
 from state.enums import Status, Track
 
 
-def way_of(scene: Scene) -> RollbackTarget | UpgradeVariant | None:
+def way_of(scene: RecoveryEvidence) -> RollbackTarget | UpgradeVariant | None:
     """Return the way on which a run has left its upgrade, or None where it has not."""
     cast = scene.cast
     aside = cast.green is not None and cast.green.identifier == aside_name(
@@ -55,7 +55,7 @@ def way_of(scene: Scene) -> RollbackTarget | UpgradeVariant | None:
     return None
 
 
-def _going_forward(scene: Scene) -> bool:
+def _going_forward(scene: RecoveryEvidence) -> bool:
     """Return whether a run that had rolled back is on its way to new blue again.
 
     A capture on blue prime whose slots were read is one that new blue has followed; in the rollback
@@ -74,7 +74,7 @@ def _going_forward(scene: Scene) -> bool:
     )
 
 
-def has_gone_forward(scene: Scene) -> bool:
+def has_gone_forward(scene: RecoveryEvidence) -> bool:
     """Return whether the applications are led to new blue again, after a rollback.
 
     A rollback marks new blue as made by the run when it settles, and nothing takes that away.
@@ -90,7 +90,7 @@ def has_gone_forward(scene: Scene) -> bool:
     return by_name and scene.cast.bears(scene.cast.green) and scene.slots_used(Role.BLUE_PRIME)
 
 
-def _stopped_once_more(scene: Scene) -> bool:
+def _stopped_once_more(scene: RecoveryEvidence) -> bool:
     """Return whether the applications were stopped after blue prime had followed their writes."""
     return (
         scene.traffic(Role.NEW_BLUE) is Traffic.CLOSED
@@ -102,7 +102,7 @@ def _stopped_once_more(scene: Scene) -> bool:
     )
 
 
-def committing(scene: Scene) -> bool:
+def committing(scene: RecoveryEvidence) -> bool:
     """Return whether the way back is being ended, or has been."""
     if scene.cast.deployment is not None or Role.NEW_BLUE not in scene.sides:
         return False
@@ -112,7 +112,7 @@ def committing(scene: Scene) -> bool:
     return scene.detaching() or not scene.sides[Role.NEW_BLUE].slots
 
 
-async def rolling_back(scene: Scene, way: RollbackTarget) -> list[Stay]:
+async def rolling_back(scene: RecoveryEvidence, way: RollbackTarget) -> list[Stay]:
     """Return the stays of a run on its way back."""
     to = Role.BLUE_PRIME if way is RollbackTarget.BLUE_PRIME else Role.OLD_BLUE
     upgrade = whole(scene) if way is RollbackTarget.BLUE_PRIME else until_capture(scene)
@@ -124,7 +124,7 @@ async def rolling_back(scene: Scene, way: RollbackTarget) -> list[Stay]:
     return [upgrade, stay]
 
 
-async def going_forward(scene: Scene) -> list[Stay]:
+async def going_forward(scene: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run that had rolled back and goes to new blue again."""
     stay = Stay(Track.UPGRADE, UpgradeVariant.FORWARD, "going forward again was under way")
     before = [whole(scene), _whole_rollback(scene)]
@@ -137,7 +137,9 @@ async def going_forward(scene: Scene) -> list[Stay]:
     return [*before, stay]
 
 
-def _whole_rollback(scene: Scene, way: RollbackTarget = RollbackTarget.BLUE_PRIME) -> Stay:
+def _whole_rollback(
+    scene: RecoveryEvidence, way: RollbackTarget = RollbackTarget.BLUE_PRIME
+) -> Stay:
     """Return a rollback that is behind the run, protected in its turn."""
     stay = Stay(Track.ROLLBACK, way, "new blue has followed blue prime")
     record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
@@ -151,7 +153,7 @@ def _whole_rollback(scene: Scene, way: RollbackTarget = RollbackTarget.BLUE_PRIM
     return stay
 
 
-async def _rolled_back(scene: Scene, way: RollbackTarget, to: Role) -> list[Stay]:
+async def _rolled_back(scene: RecoveryEvidence, way: RollbackTarget, to: Role) -> list[Stay]:
     """Return the stay of a run whose applications are led to the old version, and its end."""
     if _settling(scene):
         finalize = Stay(Track.ROLLBACK, RollbackTarget.FINALIZE, "the way forward was being ended")
@@ -170,13 +172,13 @@ async def _rolled_back(scene: Scene, way: RollbackTarget, to: Role) -> list[Stay
     return [stay]
 
 
-def _not_held(scene: Scene) -> bool:
+def _not_held(scene: RecoveryEvidence) -> bool:
     """Return whether nothing on blue prime keeps what is written, though the plan wants it."""
     prime = scene.sides.get(Role.BLUE_PRIME)
     return scene.context.plan.rollback.protect and prime is not None and not prime.captured
 
 
-def _settling(scene: Scene) -> bool:
+def _settling(scene: RecoveryEvidence) -> bool:
     """Return whether the way forward is being ended, or has been: new blue was detached."""
     prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
     if _not_held(scene):
@@ -189,7 +191,7 @@ def _settling(scene: Scene) -> bool:
     return scene.detaching(Role.BLUE_PRIME) or not scene.capture_complete(Role.BLUE_PRIME)
 
 
-def _refuse_untold_endpoint(scene: Scene) -> None:
+def _refuse_untold_endpoint(scene: RecoveryEvidence) -> None:
     if scene.context.plan.endpoint.method is not EndpointMethod.RENAME and not scene.locks:
         raise no_guess(
             "Whether the endpoint was switched already cannot be told: the plan's way of doing it "
@@ -198,7 +200,7 @@ def _refuse_untold_endpoint(scene: Scene) -> None:
         )
 
 
-def _switched_endpoint(scene: Scene, to: Role) -> bool:
+def _switched_endpoint(scene: RecoveryEvidence, to: Role) -> bool:
     """Return whether the applications are led to the cluster that takes over."""
     cluster = scene.cast.prime if to is Role.BLUE_PRIME else scene.cast.blue
     if scene.cast.bears(cluster):
@@ -206,7 +208,7 @@ def _switched_endpoint(scene: Scene, to: Role) -> bool:
     return to is Role.BLUE_PRIME and scene.unlocked_on_prime
 
 
-async def _switched(scene: Scene, steps: list[Step], to: Role) -> list[Past]:
+async def _switched(scene: RecoveryEvidence, steps: list[Step], to: Role) -> list[Past]:
     """Return everything up to the switch of the endpoint, and the traffic if it is open again."""
     past = []
     for step in steps:
@@ -233,7 +235,7 @@ def _led(to: Role) -> StayEvidence:
     )
 
 
-async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
+async def _fenced(scene: RecoveryEvidence, stay: Stay, away: Role, to: Role) -> list[Past]:
     """Return what cannot be repeated of a turn that has not switched the endpoint."""
     steps = steps_of(stay.track, scene.context.plan, stay.way)
     stop = next(step for step in steps if step.key == StopTraffic.key)
@@ -263,14 +265,14 @@ async def _fenced(scene: Scene, stay: Stay, away: Role, to: Role) -> list[Past]:
     return past
 
 
-async def ending(scene: Scene) -> list[Stay]:
+async def ending(scene: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run whose way back is being ended; its gate is asked again."""
     stay = Stay(Track.COMMIT, reason="the way back was being ended")
     stay.past = await _looked_at(scene, stay)
     return [whole(scene), stay]
 
 
-async def _looked_at(scene: Scene, stay: Stay) -> list[Past]:
+async def _looked_at(scene: RecoveryEvidence, stay: Stay) -> list[Past]:
     """Return what is seen of the subscriptions and slots that a track drops."""
     past = []
     for step in steps_of(stay.track, scene.context.plan, stay.way):
@@ -284,7 +286,7 @@ async def _looked_at(scene: Scene, stay: Stay) -> list[Past]:
     return past
 
 
-def cleaning(scene: Scene) -> list[Stay]:
+def cleaning(scene: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run that has rolled back and whose new blue is gone or going.
 
     Raise `Refused` where new blue is there and is not seen to be on its way out.
@@ -308,7 +310,7 @@ def cleaning(scene: Scene) -> list[Stay]:
     return [upgrade, back, cleanup]
 
 
-def _going(scene: Scene) -> str:
+def _going(scene: RecoveryEvidence) -> str:
     green = scene.cast.green
     if green is None:
         return "new blue is gone"

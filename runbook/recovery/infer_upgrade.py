@@ -16,14 +16,14 @@ from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.procedure.steps.upgrade.switchover import Switchover
 from runbook.procedure.tracks import steps_of
 from runbook.recovery.database_state import Traffic
-from runbook.recovery.evidence import Scene
+from runbook.recovery.evidence import RecoveryEvidence
 from runbook.recovery.stays import Past, Stay, StayEvidence, furthest, let_in, probe, seen
 from state.enums import Status, Track
 
 AFTER_IT = "later steps have left their traces"
 
 
-def _steps(scene: Scene) -> list[Step]:
+def _steps(scene: RecoveryEvidence) -> list[Step]:
     return steps_of(Track.UPGRADE, scene.context.plan)
 
 
@@ -36,7 +36,7 @@ def _passed(step: Step, effects: tuple[StayEvidence, ...]) -> Past:
     return Past(step.key, Status.SUCCEEDED, why, effects)
 
 
-async def before(scene: Scene) -> Stay:
+async def before(scene: RecoveryEvidence) -> Stay:
     """Return the stay of a run that has not switched over."""
     steps = _steps(scene)
     stop = _index(steps, StopTraffic.key)
@@ -67,7 +67,7 @@ _STOPPED = StayEvidence(
 )
 
 
-def _may_be_stopped(scene: Scene) -> bool:
+def _may_be_stopped(scene: RecoveryEvidence) -> bool:
     """Return whether the applications may have been stopped: green is ready, and none is seen."""
     deployment = scene.cast.deployment
     ready = deployment is not None and deployment.status not in ("PROVISIONING", "DELETING")
@@ -75,7 +75,7 @@ def _may_be_stopped(scene: Scene) -> bool:
     return traffic is Traffic.CLOSED or (ready and traffic is not Traffic.OPEN)
 
 
-async def after(scene: Scene) -> Stay:
+async def after(scene: RecoveryEvidence) -> Stay:
     """Return the stay of a run that has switched over and is not on its way back."""
     steps = _steps(scene)
     capture, resume = _index(steps, CreateSlots.key), _index(steps, ResumeTraffic.key)
@@ -95,7 +95,7 @@ async def after(scene: Scene) -> Stay:
 
 
 async def _furthest_after(
-    scene: Scene, steps: Sequence[Step], capture: int
+    scene: RecoveryEvidence, steps: Sequence[Step], capture: int
 ) -> tuple[int, list[tuple[StayEvidence, ...]]]:
     """Return the index of the step to run again from the capture on, and what is seen of each."""
     _, found = await furthest(scene, steps[capture:])
@@ -118,7 +118,7 @@ def passed_pivot(steps: Sequence[Step]) -> list[Past]:
     ]
 
 
-def _resumed(scene: Scene, traffic: Traffic, effects: tuple[StayEvidence, ...]) -> Past:
+def _resumed(scene: RecoveryEvidence, traffic: Traffic, effects: tuple[StayEvidence, ...]) -> Past:
     """Return what is known of the traffic having been let in on new blue."""
     rows = scene.rows.words if scene.rows else "their rows were not compared"
     why = {
@@ -132,7 +132,7 @@ def _resumed(scene: Scene, traffic: Traffic, effects: tuple[StayEvidence, ...]) 
     return Past(ResumeTraffic.key, status, why, (*effects, record))
 
 
-def whole(scene: Scene) -> Stay:
+def whole(scene: RecoveryEvidence) -> Stay:
     """Return an upgrade that is behind the run, up to its protection."""
     steps = _steps(scene)
     pivot = passed_pivot(steps)
@@ -146,7 +146,7 @@ def whole(scene: Scene) -> Stay:
     return Stay(Track.UPGRADE, past=[*pivot, *rest, resumed])
 
 
-def until_capture(scene: Scene) -> Stay:
+def until_capture(scene: RecoveryEvidence) -> Stay:
     """Return an upgrade that was left before the traffic resumed."""
     steps = _steps(scene)
     pivot = passed_pivot(steps)
@@ -154,6 +154,6 @@ def until_capture(scene: Scene) -> Stay:
     return Stay(Track.UPGRADE, past=[*pivot, done])
 
 
-async def aborting(scene: Scene) -> list[Stay]:
+async def aborting(scene: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run whose green is going: each step of the abort looks for itself."""
     return [await before(scene), Stay(Track.ABORT, reason="green is being deleted, or its record")]

@@ -14,7 +14,7 @@ from runbook.ownership.tags import Traces
 from runbook.plan.discover import discover
 from runbook.plan.model import Order, Plan
 from runbook.postgres import catalog
-from runbook.recovery.cluster_roles import Cast, no_guess
+from runbook.recovery.cluster_roles import ClusterRoles, no_guess
 
 _ROLES = re.compile(r"^application_roles = \[(?:\]|\n(?:  .*\n)*\])$", re.MULTILINE)
 
@@ -37,7 +37,7 @@ def parsed(text: str) -> Plan:
     return Plan.model_validate(tomllib.loads(text))
 
 
-async def discovered(aws: Aws, traces: Traces, cast: Cast, given: Given) -> str:
+async def discovered(aws: Aws, traces: Traces, cast: ClusterRoles, given: Given) -> str:
     """Return a plan's text as far as it can be discovered: the commands cannot.
 
     Raise `Refused` where the target version or the credentials cannot be told.
@@ -59,7 +59,7 @@ async def discovered(aws: Aws, traces: Traces, cast: Cast, given: Given) -> str:
     return text.replace(source.resource_id, cast.blue_id)
 
 
-def _source(cast: Cast) -> Cluster:
+def _source(cast: ClusterRoles) -> Cluster:
     """Return a cluster that still has the version from which the upgrade began."""
     for cluster in (cast.blue, cast.prime):
         if cluster is not None and cluster.available and cluster.members:
@@ -70,7 +70,7 @@ def _source(cast: Cast) -> Cluster:
     )
 
 
-async def _target_version(aws: Aws, traces: Traces, cast: Cast) -> str:
+async def _target_version(aws: Aws, traces: Traces, cast: ClusterRoles) -> str:
     """Return green's version, or the only target that fits the family of the run's group."""
     source = _source(cast)
     if cast.green is not None and cast.green.major != source.major:

@@ -9,7 +9,7 @@ from runbook.base.step import Effect, Step
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.tracks import steps_of
-from runbook.recovery.evidence import Scene
+from runbook.recovery.evidence import RecoveryEvidence
 from state.enums import Status, Track
 from state.records import Json
 
@@ -56,14 +56,14 @@ class Stay:
         return {past.step for past in self.past if past.status.done}
 
 
-def next_step(scene: Scene, stay: Stay) -> str:
+def next_step(scene: RecoveryEvidence, stay: Stay) -> str:
     """Return the step at which the run goes on, or an empty string at the end of the track."""
     done = stay.done()
     steps = steps_of(stay.track, scene.context.plan, stay.way)
     return next((step.key for step in steps if step.key not in done), "")
 
 
-async def probe(scene: Scene, step: Step) -> list[tuple[Effect, Finding]]:
+async def probe(scene: RecoveryEvidence, step: Step) -> list[tuple[Effect, Finding]]:
     """Return a step's changes with what their own probes say; none where they cannot be told."""
     try:
         if await step.skip(scene.context):
@@ -101,7 +101,7 @@ def let_in(role: str, why: str) -> StayEvidence:
 
 
 async def furthest(
-    scene: Scene, steps: Sequence[Step]
+    scene: RecoveryEvidence, steps: Sequence[Step]
 ) -> tuple[int, list[tuple[StayEvidence, ...]]]:
     """Return the index of the last step of which anything is seen (-1: none), and what is seen."""
     found = [seen(await probe(scene, step)) for step in steps]

@@ -12,7 +12,7 @@ from runbook.repair.password import SetPassword
 from runbook.repair.preflight_fixes import Fixing
 from runbook.repair.recopy_rows import Recopy
 from runbook.repair.recreate_table import Rebuild
-from runbook.repair.returned import Shut
+from runbook.repair.returned import CloseReturned
 from runbook.repair.rights import RunAsOwner
 from runbook.repair.rows import StrayRow
 from runbook.repair.schema import SchemaChange
@@ -25,7 +25,7 @@ KINDS: dict[str, type[Repair]] = {
     for kind in (
         *(Fixing, Identify, Recopy, GiveUp, Enable, RunAsOwner),
         *(SchemaChange, NewTables, StrayRow, EmptyTable, Rebuild),
-        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase, Shut),
+        *(MakeAlike, AcceptUnlike, SetPassword, GiveUpDatabase, CloseReturned),
     )
 }
 

@@ -10,7 +10,7 @@ from runbook.aws import Call
 from runbook.base.context import RunContext
 from runbook.base.pair import current_pair
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Impact, Watch, Wave
 from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import connect as pg
 from runbook.postgres.connect import CannotConnect
@@ -81,7 +81,7 @@ class PasswordAlike(Effect):
         )
         self.key = f"{self._subscriber.slug}/password/{quoted(user)}"
         self.title = f"set the password of {user} on {self._subscriber.value}"
-        self.stakes = Stakes(Stake.CHANGE, self._subscriber)
+        self.stakes = ClusterImpact(Impact.CHANGE, self._subscriber)
 
     def preview(self) -> str:
         """Return the call or the SQL, masked."""

@@ -21,7 +21,7 @@ from psycopg.sql import SQL
 from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.pair import ReplicationPair, current_pair, publication_name
-from runbook.base.step import Effect, Stake, Stakes, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Impact, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.postgres.comparison import row_copy
@@ -84,7 +84,7 @@ class RowsEffect(Effect):
     def __init__(
         self, context: RunContext, sides: ReplicationPair, database: str, schema: str, table: str
     ) -> None:
-        self.stakes = Stakes(Stake.CHANGE, sides.subscriber)
+        self.stakes = ClusterImpact(Impact.CHANGE, sides.subscriber)
         self.key = f"{sides.subscriber.slug}/{of_database(database, schema, table)}/rows"
         self.title = f"make the rows of {schema}.{table} in {database} equal"
         self._context = context

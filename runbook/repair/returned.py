@@ -15,7 +15,7 @@ from runbook.repair.gather import Offered
 
 
 @dataclass
-class Shut(Repair):
+class CloseReturned(Repair):
     """Take LOGIN from the applications there, end their sessions, make it read-only."""
 
     what: ClassVar[str] = "shut"
@@ -46,4 +46,4 @@ async def offer(context: RunContext, found: Offered) -> None:
             found.say(f"Close {seen.role.value}", given_up.words(seen), "Close it by hand.")
         else:
             why = given_up.words(seen) or f"{seen.role.value} was given up, and answers again"
-            found.add(Shut(why, seen.role.value))
+            found.add(CloseReturned(why, seen.role.value))

@@ -29,7 +29,14 @@ from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.proofs import unreplicated
 from runbook.protection import dashboard as boards
 from runbook.protection import given_up, unanswered, verdicts
-from runbook.protection.assess import BESIDE, KEYS, RESTS, Observed, lag_alarms, row_alarms
+from runbook.protection.assess import (
+    BESIDE,
+    KEYS,
+    REQUIRED_PROBES,
+    Observed,
+    lag_alarms,
+    row_alarms,
+)
 from runbook.protection.dashboard import Dashboard, Production
 from runbook.protection.record import VerdictRecord
 from runbook.watch.position import switchover_asked
@@ -52,7 +59,7 @@ _log = logging.getLogger("blueprime.monitor")
 RHYTHMS = 3.0
 """After so many times what a look and the pause after it take, the next one is late."""
 
-LOOKS = (*RESTS, BESIDE, KEYS)
+LOOKS = (*REQUIRED_PROBES, BESIDE, KEYS)
 """The looks that end in what the judge is told."""
 
 BOUNDS_EVERY_S = 30.0

@@ -240,9 +240,9 @@ async def _no_stamp(connection: SimulatedConnection) -> str:
     return ""
 
 
-async def _no_origins(connection: SimulatedConnection) -> unreplicated.Mark:
+async def _no_origins(connection: SimulatedConnection) -> unreplicated.OriginPositions:
     connection.alive()
-    return unreplicated.Mark(connection.cluster.wal)
+    return unreplicated.OriginPositions(connection.cluster.wal)
 
 
 # What adoption asks the databases besides.

@@ -119,8 +119,8 @@ def _turned_while_open() -> list[tuple[Any, str, Any]]:
 def _left_open() -> list[tuple[Any, str, Any]]:
     return [
         *_turned_while_open(),
-        (fail_back.CloseSide, "effects", _no_gates),
-        (fail_back.CloseSide, "verify", _nothing),
+        (fail_back.CloseCluster, "effects", _no_gates),
+        (fail_back.CloseCluster, "verify", _nothing),
     ]
 
 

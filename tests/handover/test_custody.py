@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from state import journal_files, report
-from state.enums import Custody, Outcome, Result, Status, Track
+from state.enums import HandoverKind, Outcome, Result, Status, Track
 from state.errors import (
     AttemptIsOpen,
     BadHandover,
@@ -19,7 +19,7 @@ from state.errors import (
     Refused,
     RunIsOpen,
 )
-from state.handover import VERSION, Parcel, read_parcel
+from state.handover import VERSION, HandoverFile, read_parcel
 from state.journal import Journal
 from state.records import Sample
 from state.times import now
@@ -57,15 +57,15 @@ def live(journal: Journal, run: str) -> None:
     )
 
 
-def given(journal: Journal, run: str = "run1", to: str = "ben") -> Parcel:
+def given(journal: Journal, run: str = "run1", to: str = "ben") -> HandoverFile:
     return journal.give(run, to=to)
 
 
-def accepted(journal: Journal, parcel: Parcel) -> None:
+def accepted(journal: Journal, parcel: HandoverFile) -> None:
     journal.accept(parcel, plan_path=Path("/plans/there.toml"))
 
 
-def handed_over(ours: Journal, theirs: Journal) -> Parcel:
+def handed_over(ours: Journal, theirs: Journal) -> HandoverFile:
     start(ours)
     live(ours, "run1")
     parcel = given(ours)
@@ -103,7 +103,7 @@ def test_events_point_to_the_rows_of_their_own_journal(ours: Journal, theirs: Jo
 def test_both_sides_record_it(ours: Journal, theirs: Journal) -> None:
     parcel = handed_over(ours, theirs)
     (gave,), (took,) = ours.handovers("run1"), theirs.handovers("run1")
-    assert (gave.kind, took.kind) == (Custody.GIVEN, Custody.ACCEPTED)
+    assert (gave.kind, took.kind) == (HandoverKind.GIVEN, HandoverKind.ACCEPTED)
     assert gave.peer == "ben"
     assert took.peer == f"{gave.who} on {gave.host}"
     assert gave.fingerprint == took.fingerprint == parcel.fingerprint
@@ -181,7 +181,7 @@ def test_a_run_that_never_arrived_is_taken_back(ours: Journal) -> None:
     given(ours)
     ours.take_back("run1", typed="orders")
     ours.begin_attempt("run1", "identify")
-    assert [h.kind for h in ours.handovers("run1")] == [Custody.GIVEN, Custody.TAKEN_BACK]
+    assert [h.kind for h in ours.handovers("run1")] == [HandoverKind.GIVEN, HandoverKind.TAKEN_BACK]
     assert ours.events("run1")[-2].data["typed"] == "orders"
     with pytest.raises(Refused, match="was not handed over"):
         ours.take_back("run1", typed="orders")
@@ -257,7 +257,7 @@ def test_no_other_run_of_the_cluster_may_be_open(ours: Journal, theirs: Journal)
     assert [run.run for run in theirs.runs()] == ["run2", "other"]
 
 
-def damaged(parcel: Parcel, change: Callable[[dict[str, Any]], None]) -> bytes:
+def damaged(parcel: HandoverFile, change: Callable[[dict[str, Any]], None]) -> bytes:
     """Return a file whose content was changed, under a fingerprint that fits."""
     from state.handover import _fingerprint
 
@@ -268,14 +268,14 @@ def damaged(parcel: Parcel, change: Callable[[dict[str, Any]], None]) -> bytes:
 
 
 @pytest.fixture
-def parcel(ours: Journal) -> Parcel:
+def parcel(ours: Journal) -> HandoverFile:
     start(ours)
     live(ours, "run1")
     return given(ours)
 
 
 def test_a_file_of_which_anything_is_missing_or_changed_is_refused(
-    parcel: Parcel, tmp_path: Path
+    parcel: HandoverFile, tmp_path: Path
 ) -> None:
     path = tmp_path / "file.json"
     whole = parcel.as_bytes()
@@ -336,7 +336,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], None]] = {
 
 @pytest.mark.parametrize("what", FORGED)
 def test_a_forged_file_is_refused_and_leaves_nothing(
-    parcel: Parcel, theirs: Journal, tmp_path: Path, what: str
+    parcel: HandoverFile, theirs: Journal, tmp_path: Path, what: str
 ) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(damaged(parcel, FORGED[what]))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from runbook.preflight import plans
-from state.enums import Custody, Environment, Outcome, Status
+from state.enums import Environment, HandoverKind, Outcome, Status
 from state.handover import read_parcel
 from state.journal import Journal
 from tests.test_plan import GOOD
@@ -80,7 +80,7 @@ def told(machine: Workspace, *arguments: str, say: str = "", expect: int = 0) ->
     return done.output
 
 
-def custody(machine: Workspace) -> list[Custody]:
+def custody(machine: Workspace) -> list[HandoverKind]:
     with Journal.open(machine.home / "journal.db", writer=False) as journal:
         return [each.kind for each in journal.handovers("k2f9qa")]
 
@@ -159,7 +159,7 @@ def test_the_same_file_is_written_again(here: Workspace, file: Path, tmp_path: P
     assert file.read_bytes() == whole
     refused = told(here, "handover", "k2f9qa", "--to", "cat", expect=1)
     assert "take it back first" in refused
-    assert custody(here) == [Custody.GIVEN]
+    assert custody(here) == [HandoverKind.GIVEN]
 
 
 def test_taking_back_needs_to_be_typed(here: Workspace, file: Path) -> None:
@@ -240,7 +240,7 @@ def test_killed_while_handing_over_one_side_at_most_may_act(
     if may_act(here):
         assert name == "open"
     else:
-        assert custody(here) == [Custody.GIVEN]
+        assert custody(here) == [HandoverKind.GIVEN]
     told(here, *command)
     assert not may_act(here)
     told(there, "accept", str(path), "--yes")

@@ -14,7 +14,7 @@ from state.handover import read_parcel
 from state.journal import Journal
 from state.masking import masked_json
 from state.records import Effect, Sample
-from state.run_export import cut
+from state.run_export import export_run
 from state.times import now
 from tests.state.invented import start
 
@@ -124,5 +124,5 @@ def carry(giver: Journal, taker: Journal, file: Path) -> None:
     assert taken == parcel
     taker.accept(taken, plan_path=Path("plan.toml"))
     with taker._store.reading():
-        found = cut(taker._store, "run1")
+        found = export_run(taker._store, "run1")
     assert found.model_copy(update={"event": found.event[:-1]}) == parcel.slice

@@ -19,7 +19,7 @@ from runbook.base.context import RunContext
 from runbook.base.downtime import Downtime
 from runbook.base.step import Gate
 from runbook.procedure.runner import Runner
-from runbook.protection.assess import BESIDE, RESTS
+from runbook.protection.assess import BESIDE, REQUIRED_PROBES
 from runbook.protection.dashboard import (
     ClusterView,
     Dashboard,
@@ -172,9 +172,9 @@ def test_no_figure_from_before_a_jump_is_shown_as_fresh(
     assert board.traffic.fence is Fence.UNKNOWN
     assert all(view.at is None and view.error for view in board.clusters)
     seen = watch._looked().seen
-    assert [seen.get(rest.name, ProbeResult()).at for rest in (*RESTS, BESIDE)] == [None] * (
-        len(RESTS) + 1
-    )
+    assert [seen.get(rest.name, ProbeResult()).at for rest in (*REQUIRED_PROBES, BESIDE)] == [
+        None
+    ] * (len(REQUIRED_PROBES) + 1)
     assert watch._traffic._written is None, "no rate is taken over the jump"
     tail = journal.events("run1")[-1]
     assert (tail.kind, tail.text.split(";")[0]) == ("clock", said)

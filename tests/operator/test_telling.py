@@ -24,7 +24,7 @@ from tui.cli import listing
 from tui.cli import open as opening
 from tui.cli.ending import Ending
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
-from tui.cli.rehearse import Night, _in_the_app
+from tui.cli.rehearse import Rehearsal, _in_the_app
 from tui.cli.repairs import _again, _todo, _why_left
 
 REVERSIBLE = Offer("repair/a", "A", "seen", Risk.REVERSIBLE, "drop it", effects=(("a", "SQL"),))
@@ -177,7 +177,7 @@ def test_whoever_leaves_a_rehearsal_in_the_app_is_told_what_its_ledger_says(
         assert capsys.readouterr().out.strip() == words
     # A night that is left half-way has a verdict, too, as of then.
     monkeypatch.setattr(opening, "open_app", lambda **_: 0)
-    night = cast(Night, SimpleNamespace(load=1.0, keep=False))
+    night = cast(Rehearsal, SimpleNamespace(load=1.0, keep=False))
     assert _in_the_app(night, Path("plan.toml")) == (0, False)
     assert said in capsys.readouterr().out
 

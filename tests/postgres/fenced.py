@@ -20,7 +20,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Step
 from runbook.plan.model import Plan
-from runbook.postgres.marks import Marks
+from runbook.postgres.marks import ClusterMarks
 from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.steps.protect.create_slots import CreateSlots
 from runbook.procedure.steps.traffic import StopTraffic
@@ -207,7 +207,7 @@ class Night:
         with self.coming_and_going(statement, connect) as gone:
             usual = write_fence._within
 
-            async def within(window_s: float, work: Awaitable[Marks]) -> Marks:
+            async def within(window_s: float, work: Awaitable[ClusterMarks]) -> ClusterMarks:
                 found = await usual(window_s, work)
                 begun = gone()
                 async with asyncio.timeout(LIMIT_S):

@@ -13,7 +13,7 @@ from runbook.base.roles import Role
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import connect
 from runbook.postgres.statement import Statement
-from runbook.procedure.steps.rollback.fail_back import OpenSide
+from runbook.procedure.steps.rollback.fail_back import OpenCluster
 from runbook.procedure.steps.shared.effects import SqlEffect, no
 from runbook.procedure.steps.upgrade.validate import ValidateGreen
 from state.enums import Status
@@ -49,7 +49,7 @@ async def night(
 async def test_views_that_were_not_refreshed_are_named(night: Night) -> None:
     night.bind(Role.BLUE_PRIME, PRIME)
     night.write(16, BROKEN)
-    status, message = await night.run(OpenSide(Role.BLUE_PRIME))
+    status, message = await night.run(OpenCluster(Role.BLUE_PRIME))
     assert status is Status.SUCCEEDED
     assert f"1 materialized view was not refreshed in {night.database} on blue prime" in message
     assert '"public"."stale": no more' in message
@@ -57,7 +57,7 @@ async def test_views_that_were_not_refreshed_are_named(night: Night) -> None:
     (warning,) = standing(night.journal, "k3f9qa")
     assert message == f"Done, but: {warning.value}"
     night.write(16, REPAIRED)
-    status, message = await night.run(OpenSide(Role.BLUE_PRIME))
+    status, message = await night.run(OpenCluster(Role.BLUE_PRIME))
     assert (status, message, standing(night.journal, "k3f9qa")) == (Status.SUCCEEDED, "", [])
 
 

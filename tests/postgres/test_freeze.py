@@ -13,7 +13,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Step, Watch
 from runbook.procedure.steps.protect.blue_prime import Clone, CloneInstances, FreezeOldBlue
 from runbook.procedure.steps.rollback.counters import Compare
-from runbook.procedure.steps.rollback.fail_back import CloseSide
+from runbook.procedure.steps.rollback.fail_back import CloseCluster
 from runbook.procedure.steps.traffic import ResumeTraffic, StopTraffic
 from runbook.proofs import cutover, write_fence
 from state.enums import Status
@@ -151,8 +151,8 @@ class Still(Step):
         await cutover.prove_equal_still(context, watch, Role.NEW_BLUE, Role.BLUE_PRIME)
 
 
-CLOSE = CloseSide(Role.NEW_BLUE, Role.BLUE_PRIME)
-CLOSE_FOR_OLD_BLUE = CloseSide(Role.NEW_BLUE, Role.OLD_BLUE)
+CLOSE = CloseCluster(Role.NEW_BLUE, Role.BLUE_PRIME)
+CLOSE_FOR_OLD_BLUE = CloseCluster(Role.NEW_BLUE, Role.OLD_BLUE)
 RESUME = ResumeTraffic(
     on=Role.BLUE_PRIME,
     closed=(Role.NEW_BLUE,),

@@ -30,7 +30,7 @@ async def cluster(opened: Open, pair: Pair, database: str) -> Mapping[str, Async
 
 async def test_an_untouched_cluster_is_the_same(cluster: Mapping[str, AsyncConnection]) -> None:
     before = await marks.take(cluster)
-    assert marks.Marks.from_json(json.loads(json.dumps(before.as_json()))) == before
+    assert marks.ClusterMarks.from_json(json.loads(json.dumps(before.as_json()))) == before
     found = await marks.compare_now(before, cluster)
     assert found.same is True
     assert found.changed == ()
@@ -129,11 +129,11 @@ async def test_marks_hold_over_a_lock_as_standby_and_its_promotion(pair: Pair) -
             target = pair.target(16, user=ADMIN, port=server.port)
             return await connect(target, password, "postgres", deadline_s=10)
 
-        async def look() -> marks.Marks:
+        async def look() -> marks.ClusterMarks:
             async with await open_() as connection:
                 return await marks.take({"postgres": connection})
 
-        async def since(before: marks.Marks) -> marks.MarkVerdict:
+        async def since(before: marks.ClusterMarks) -> marks.MarkVerdict:
             async with await open_() as connection:
                 return await marks.compare_now(before, {"postgres": connection})
 

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.aws import Aws
 from runbook.base.context import RunContext
-from runbook.base.kept import NothingKept
+from runbook.base.kept import EmptyJournal
 from runbook.plan.model import Plan
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level, Result
@@ -131,7 +131,7 @@ class Site:
 
     @asynccontextmanager
     async def context(self, plan: Plan | None = None) -> AsyncIterator[RunContext]:
-        made = RunContext(run="t35t", plan=plan or self.plan, journal=NothingKept(), aws=self.aws)
+        made = RunContext(run="t35t", plan=plan or self.plan, journal=EmptyJournal(), aws=self.aws)
         try:
             yield made
         finally:

@@ -34,7 +34,9 @@ def _plan(site_plan: Plan, **values: Any) -> Plan:
 
 @pytest.mark.parametrize("name", ["roles.unnamed", "roles.unnamed:reports"])
 def test_a_warning_is_acknowledged_by_its_check_or_its_subject(site: Site, name: str) -> None:
-    found, other = acceptance.settle([WARNING, OTHER], _plan(site.plan, acknowledge=(name,)))
+    found, other = acceptance.apply_acceptances(
+        [WARNING, OTHER], _plan(site.plan, acknowledge=(name,))
+    )
     assert not found.asks
     assert found.accepted == acceptance.ACKNOWLEDGED
     assert other.asks == (":" in name)
@@ -42,25 +44,27 @@ def test_a_warning_is_acknowledged_by_its_check_or_its_subject(site: Site, name:
 
 def test_a_block_is_waived_only_where_it_can_be_survived(site: Site) -> None:
     plan = _plan(site.plan, waive=(WAIVER,))
-    (waived,) = acceptance.settle([BLOCKED], plan)
+    (waived,) = acceptance.apply_acceptances([BLOCKED], plan)
     assert not waived.stops
     assert "it only ever grows" in waived.accepted
-    (grave,) = acceptance.settle([GRAVE], plan)
+    (grave,) = acceptance.apply_acceptances([GRAVE], plan)
     assert grave.stops
     assert "not survivable" in grave.text
-    (unknown,) = acceptance.settle([replace(BLOCKED, level=Level.UNKNOWN)], plan)
+    (unknown,) = acceptance.apply_acceptances([replace(BLOCKED, level=Level.UNKNOWN)], plan)
     assert unknown.stops
     assert acceptance.unused([GOOD], plan) == [WAIVER]
     blind = replace(BLOCKED, level=Level.UNKNOWN)
-    (whole,) = acceptance.settle([blind], _plan(site.plan, acknowledge=(blind.key,)))
+    (whole,) = acceptance.apply_acceptances([blind], _plan(site.plan, acknowledge=(blind.key,)))
     assert whole.stops
-    (named,) = acceptance.settle([blind], _plan(site.plan, acknowledge=(blind.name,)))
+    (named,) = acceptance.apply_acceptances([blind], _plan(site.plan, acknowledge=(blind.name,)))
     assert "not looked at" in named.accepted
-    (outage,) = acceptance.settle(
+    (outage,) = acceptance.apply_acceptances(
         [replace(blind, survives="")], _plan(site.plan, acknowledge=(blind.name,))
     )
     assert outage.stops
-    (acknowledged,) = acceptance.settle([GRAVE], _plan(plan, acknowledge=("schema.identity",)))
+    (acknowledged,) = acceptance.apply_acceptances(
+        [GRAVE], _plan(plan, acknowledge=("schema.identity",))
+    )
     assert acknowledged.stops
 
 

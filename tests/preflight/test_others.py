@@ -10,7 +10,7 @@ import pytest
 
 from runbook.base.context import CLUSTER_TAG, RUN_TAG
 from runbook.failures import Refused
-from runbook.ownership.holder import HOLDER_TAG, Mark
+from runbook.ownership.holder import HOLDER_TAG, HolderTag
 from runbook.postgres.fix import Fix, FixKind
 from runbook.preflight import survey
 from runbook.preflight.check import Check
@@ -39,7 +39,7 @@ def of_run(site: Site, run: str = RUN) -> list[dict[str, str]]:
 
 
 def marked(site: Site, run: str = RUN, *, ended: bool = False, text: str = "") -> None:
-    mark = Mark(run, 3, "c1a1m000", "ben", "laptop-7", AT, ended)
+    mark = HolderTag(run, 3, "c1a1m000", "ben", "laptop-7", AT, ended)
     site.lab.client().add_tags_to_resource(
         ResourceName=arn(site), Tags=tags(**{HOLDER_TAG: text or mark.text()})
     )

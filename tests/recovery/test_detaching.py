@@ -8,9 +8,9 @@ import pytest
 
 from runbook.base.roles import Role
 from runbook.recovery import infer_rollback
-from runbook.recovery.cluster_roles import Cast
+from runbook.recovery.cluster_roles import ClusterRoles
 from runbook.recovery.database_state import OwnSlot, Side
-from runbook.recovery.evidence import Scene
+from runbook.recovery.evidence import RecoveryEvidence
 from runbook.recovery.found import Draft
 from tests.recovery.test_who_is_who import NEW_BLUE, OLD_BLUE, PRIME, RUN
 
@@ -52,7 +52,7 @@ def test_the_way_back_ends_only_where_a_slot_lost_its_reader(
     used: tuple[bool, ...], subscribed: tuple[str, ...], ends: bool
 ) -> None:
     sides = {Role.NEW_BLUE: side(slots=slots(*used)), Role.BLUE_PRIME: side(subscribed=subscribed)}
-    told = Cast("orders", RUN, OLD_BLUE.resource_id, OLD_BLUE, NEW_BLUE, PRIME, None)
-    scene = Scene(cast(Any, None), Draft(), told, sides, locks=True)
+    told = ClusterRoles("orders", RUN, OLD_BLUE.resource_id, OLD_BLUE, NEW_BLUE, PRIME, None)
+    scene = RecoveryEvidence(cast(Any, None), Draft(), told, sides, locks=True)
     assert infer_rollback.way_of(scene) is None
     assert infer_rollback.committing(scene) is ends

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from runbook.procedure.steps.finish.abort import DeleteParameterGroup
-from runbook.procedure.steps.finish.cleanup import CleanupRemains
+from runbook.procedure.steps.finish.cleanup import VerifyCleanup
 from tests.chaos.nights import KILLED, NIGHTS, Night, Phase, Prison
 from tests.chaos.victim import AFTER_CALL
 from tests.recovery.lost import lose_journal, nothing_done_twice, nothing_lost
 from tests.workspace import Workspace
 
-LAST_TRACES = (DeleteParameterGroup.key, CleanupRemains.key)
+LAST_TRACES = (DeleteParameterGroup.key, VerifyCleanup.key)
 """An abort, or a cleanup that leaves nothing of the run's, is over with it: nothing to adopt."""
 
 

@@ -19,14 +19,14 @@ from runbook.base.downtime import downtime
 from runbook.base.pair import locked_roles
 from runbook.failures import Refused as NoTrace
 from runbook.ownership import holder
-from runbook.ownership.holder import Mark
+from runbook.ownership.holder import HolderTag
 from runbook.ownership.tags import Region
 from runbook.plan.model import from_json
 from runbook.preflight import plans
 from runbook.procedure.steps.shared import checks
 from runbook.recovery import Adoption, Ended, Standing, infer
-from runbook.recovery.cluster_roles import Cast
-from runbook.recovery.evidence import Scene
+from runbook.recovery.cluster_roles import ClusterRoles
+from runbook.recovery.evidence import RecoveryEvidence
 from runbook.recovery.found import Draft
 from runbook.recovery.stays import Past, Stay, StayEvidence
 from runbook.run import checklist
@@ -96,7 +96,7 @@ def found(*stays: Stay, facts: dict[str, Any] | None = None) -> Adoption:
     aws = cast(Aws, SimpleNamespace(environment=Environment.REHEARSAL))
     plan = from_json(PLAN)
     context = RunContext(run=RUN, plan=plan, journal=draft, aws=aws)
-    scene = Scene(context, draft, cast(Any, None), {}, locks=True)
+    scene = RecoveryEvidence(context, draft, cast(Any, None), {}, locks=True)
     return Adoption(RUN, plan, "", scene, [*stays] or [Stay(Track.UPGRADE)], "identify")
 
 
@@ -253,7 +253,7 @@ async def test_a_journal_that_was_left_behind_is_told_by_the_mark(
     journal.evidence(RUN, "a-step", "", key=holder.LEFT_BEHIND, value="ben on laptop-2")
     seen = found()
     (blue,) = region_of(ENDED, "cluster-A").clusters
-    seen.scene.cast = Cast("orders", RUN, "cluster-A", blue, None, None, None)
+    seen.scene.cast = ClusterRoles("orders", RUN, "cluster-A", blue, None, None, None)
     assert await recovery.stand(journal, seen) == Standing(journal.run(RUN), told)
 
 
@@ -300,10 +300,12 @@ async def test_a_run_that_is_with_another_machine_is_left_alone(journal: Journal
         await stand(journal)
 
 
-ENDED = Mark(RUN, 4, "cccccccc", "ada", "laptop-1", datetime(2026, 5, 3, 1, tzinfo=UTC), ended=True)
+ENDED = HolderTag(
+    RUN, 4, "cccccccc", "ada", "laptop-1", datetime(2026, 5, 3, 1, tzinfo=UTC), ended=True
+)
 
 
-def region_of(mark: Mark, resource_id: str) -> Region:
+def region_of(mark: HolderTag, resource_id: str) -> Region:
     """Return a region with production alone, which bears a mark."""
     tags = {holder.HOLDER_TAG: mark.text()}
     return Region((cluster("orders", resource_id, tags=tags),), (), {})

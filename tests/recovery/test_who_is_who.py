@@ -13,7 +13,7 @@ from runbook.ownership import tags as traces
 from runbook.ownership.tags import Region, Traces
 from runbook.plan.model import Plan
 from runbook.recovery import cluster_roles
-from runbook.recovery.cluster_roles import Cast
+from runbook.recovery.cluster_roles import ClusterRoles
 
 RUN = "k3f9qa"
 BLUE = "cluster-BLUE"
@@ -64,12 +64,12 @@ def runs(found: Region, production: str = "orders") -> list[str]:
     return [each.run for each in traces.find(found, production)]
 
 
-def told(found: Region, production: str = "orders", plan: Plan | None = None) -> Cast:
+def told(found: Region, production: str = "orders", plan: Plan | None = None) -> ClusterRoles:
     (only,) = traces.find(found, production)
     return cluster_roles.find(found, only, production, plan)
 
 
-def names(found: Cast) -> list[str | None]:
+def names(found: ClusterRoles) -> list[str | None]:
     return [each.identifier if each else None for each in (found.blue, found.green, found.prime)]
 
 

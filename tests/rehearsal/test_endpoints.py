@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal.servers.endpoints import Disturbance, Endpoints
-from rehearsal.servers.severing import Cut, Moment
+from rehearsal.servers.severing import ConnectionCut, Moment
 from tests.rehearsal.conftest import until
 
 
@@ -212,7 +212,7 @@ def test_nothing_listens_after_shutting() -> None:
 
 def test_a_message_is_lost_before_it_arrives(place: Place) -> None:
     port = place.open("orders", "blue")
-    place.endpoints.order(Cut(Moment.BEFORE, "commit"))
+    place.endpoints.order(ConnectionCut(Moment.BEFORE, "commit"))
     with dial(port) as client:
         assert greeting(client) == "blue"
         client.sendall(b"first")
@@ -225,7 +225,7 @@ def test_a_message_is_lost_before_it_arrives(place: Place) -> None:
 
 def test_a_cut_that_is_taken_back_strikes_nobody(place: Place) -> None:
     port = place.open("orders", "blue")
-    place.endpoints.order(Cut(Moment.BEFORE, "commit", database="orders"))
+    place.endpoints.order(ConnectionCut(Moment.BEFORE, "commit", database="orders"))
     assert place.endpoints.spare("commit", "billing") == 0
     assert place.endpoints.spare("commit", "orders") == 1
     with dial(port) as client:

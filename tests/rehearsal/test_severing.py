@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.servers.severing import Cut, Moment, Shears, settled
+from rehearsal.servers.severing import ConnectionCut, ConnectionCutter, Moment, settled
 
 START = b"\0\0\0\x50\0\x03\0\0user\0postgres\0database\0orders\0application_name\0blueprime\0\0"
 
@@ -12,15 +12,17 @@ def query(text: str) -> bytes:
     return b"Q" + (len(body) + 4).to_bytes(4, "big") + body
 
 
-def shears(*cuts: Cut, start: bytes = START, volume: str = "cluster-1") -> tuple[Shears, list[Cut]]:
+def shears(
+    *cuts: ConnectionCut, start: bytes = START, volume: str = "cluster-1"
+) -> tuple[ConnectionCutter, list[ConnectionCut]]:
     waiting = list(cuts)
-    made = Shears(waiting, volume)
+    made = ConnectionCutter(waiting, volume)
     made.moment(start)
     return made, waiting
 
 
 def test_a_statement_outside_of_a_transaction_is_where_it_strikes() -> None:
-    made, waiting = shears(Cut(Moment.AFTER, "ALTER ROLE"))
+    made, waiting = shears(ConnectionCut(Moment.AFTER, "ALTER ROLE"))
     assert made.moment(query("SELECT 1")) is None
     assert made.moment(query("ALTER ROLE a NOLOGIN")) is Moment.AFTER
     assert waiting == []
@@ -28,7 +30,7 @@ def test_a_statement_outside_of_a_transaction_is_where_it_strikes() -> None:
 
 
 def test_inside_of_a_transaction_it_strikes_at_its_commit() -> None:
-    made, waiting = shears(Cut(Moment.BEFORE, "CREATE PUBLICATION"))
+    made, waiting = shears(ConnectionCut(Moment.BEFORE, "CREATE PUBLICATION"))
     assert made.moment(query("BEGIN")) is None
     assert made.moment(query("CREATE PUBLICATION p FOR ALL TABLES")) is None
     assert waiting == []
@@ -36,7 +38,7 @@ def test_inside_of_a_transaction_it_strikes_at_its_commit() -> None:
 
 
 def test_a_transaction_that_is_rolled_back_leaves_it_waiting() -> None:
-    cut = Cut(Moment.BEFORE, "CREATE PUBLICATION")
+    cut = ConnectionCut(Moment.BEFORE, "CREATE PUBLICATION")
     made, waiting = shears(cut)
     for text in ("BEGIN", "CREATE PUBLICATION p", "ROLLBACK"):
         assert made.moment(query(text)) is None
@@ -46,19 +48,19 @@ def test_a_transaction_that_is_rolled_back_leaves_it_waiting() -> None:
 
 def test_other_databases_applications_and_volumes_are_spared() -> None:
     for cut in (
-        Cut(Moment.BEFORE, "x", database="billing"),
-        Cut(Moment.BEFORE, "x", application="psql"),
-        Cut(Moment.BEFORE, "x", volume="cluster-2"),
+        ConnectionCut(Moment.BEFORE, "x", database="billing"),
+        ConnectionCut(Moment.BEFORE, "x", application="psql"),
+        ConnectionCut(Moment.BEFORE, "x", volume="cluster-2"),
     ):
         made, waiting = shears(cut)
         assert made.moment(query("x")) is None
         assert waiting == [cut]
-    made, _ = shears(Cut(Moment.BEFORE, "x", 0, "cluster-1", "orders", "blueprime"))
+    made, _ = shears(ConnectionCut(Moment.BEFORE, "x", 0, "cluster-1", "orders", "blueprime"))
     assert made.moment(query("x")) is Moment.BEFORE
 
 
 def test_so_many_are_let_pass() -> None:
-    made, waiting = shears(Cut(Moment.DURING, skip=2))
+    made, waiting = shears(ConnectionCut(Moment.DURING, skip=2))
     assert waiting[0].skip == 1  # the start of the connection is a message too
     assert made.moment(query("SELECT 1")) is None
     assert made.moment(query("SELECT 2")) is Moment.DURING

@@ -13,18 +13,26 @@ from hypothesis import strategies as st
 from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.plan.model import ProtectionSection
 from runbook.proofs.diverged import Differing
-from runbook.protection.assess import RESTS, STEADY_S, Kept, Observed, Rest, Steady, assess
+from runbook.protection.assess import (
+    REQUIRED_PROBES,
+    STEADY_S,
+    JournalFacts,
+    Observed,
+    RequiredProbe,
+    Steady,
+    assess,
+)
 from runbook.protection.dashboard import Fence, LagView, Protection, Stage
 from runbook.protection.record import said
 from runbook.watch.probes.traffic import fence_now
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 LIMITS = ProtectionSection(lag_limit_bytes=64_000, lag_limit_s=30.0, fresh_s=10.0)
-KEPT = Kept(switched=True, slots={"orders": "bp_1"}, verified=True)
+KEPT = JournalFacts(switched=True, slots={"orders": "bp_1"}, verified=True)
 LAG = LagView("orders", "bp_1", 1200, 0.8, True, "reserved", at=NOW)
 FRESH = NOW - timedelta(seconds=2)
 WELL = ProbeResult(FRESH, (), "")
-NAMES = [rest.name for rest in RESTS]
+NAMES = [rest.name for rest in REQUIRED_PROBES]
 ALL_WELL = Observed((LAG,), dict.fromkeys(NAMES, WELL))
 
 
@@ -52,8 +60,8 @@ def test_production_that_fails_for_want_of_a_key_is_in_the_banner_of_a_way_that_
     assert words in verdict.reasons
 
 
-@pytest.mark.parametrize("rest", RESTS, ids=lambda rest: rest.name)
-def test_what_was_not_looked_at_yet_is_told_from_what_was_long_ago(rest: Rest) -> None:
+@pytest.mark.parametrize("rest", REQUIRED_PROBES, ids=lambda rest: rest.name)
+def test_what_was_not_looked_at_yet_is_told_from_what_was_long_ago(rest: RequiredProbe) -> None:
     for seen, word in (
         (ProbeResult(), "yet"),
         (ProbeResult(NOW - timedelta(minutes=20), (), ""), "lately"),
@@ -120,7 +128,7 @@ def test_what_breaks_it_is_named_also_where_something_else_is_not_known() -> Non
 
 
 def test_a_look_at_a_large_thing_may_be_older_and_no_other() -> None:
-    for rest in RESTS:
+    for rest in REQUIRED_PROBES:
         looked = replace(seeing(rest.name, LONG_AGO), rhythm_s={rest.name: 400.0})
         assert say(looked).protected is (True if rest.own_rhythm else None), rest.name
 
@@ -213,7 +221,7 @@ def _lags(database: str, slot: str) -> st.SearchStrategy[LagView]:
 
 
 KEPTS = st.builds(
-    Kept,
+    JournalFacts,
     switched=st.sampled_from([True, True, True, False]),
     slots=st.just({"orders": "bp_1", "billing": "bp_2"}),
     detached=st.sampled_from([False, False, True]),
@@ -266,7 +274,7 @@ def _worse(looked: Observed) -> list[Observed]:
 
 @given(kept=KEPTS, looked=LOOKS)
 def test_what_is_not_known_or_is_older_never_makes_a_verdict_better(
-    kept: Kept, looked: Observed
+    kept: JournalFacts, looked: Observed
 ) -> None:
     as_it_is = assess(kept, looked, LIMITS, NOW)
     for worse in _worse(looked):

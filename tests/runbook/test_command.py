@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from runbook.base.roles import Role
-from runbook.base.step import Stake, Stakes
+from runbook.base.step import ClusterImpact, Impact
 from runbook.failures import StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure.steps.shared import command
@@ -27,7 +27,7 @@ def effect(*argv: str, timeout_s: float = LONG_S) -> CommandEffect:
         traffic=SimpleNamespace(command_timeout_s=timeout_s),
         credentials=SimpleNamespace(password="env:WITHHELD"),
     )
-    stakes = Stakes(Stake.STOP, Role.BLUE)
+    stakes = ClusterImpact(Impact.STOP, Role.BLUE)
     return CommandEffect(cast(Plan, plan), argv, key="k", title="t", stakes=stakes)
 
 

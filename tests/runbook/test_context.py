@@ -10,7 +10,7 @@ from typing import Any, cast
 from runbook.aws import Aws
 from runbook.base import server_names
 from runbook.base.context import RunContext
-from runbook.base.kept import NothingKept
+from runbook.base.kept import EmptyJournal
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.plan.model import Plan
@@ -43,7 +43,7 @@ def make_world(session: FakeSession) -> RunContext:
         limits=SimpleNamespace(connect_s=1.0),
     )
     context = RunContext(
-        run="k3f9qa", plan=cast(Plan, plan), journal=NothingKept(), aws=cast(Aws, None)
+        run="k3f9qa", plan=cast(Plan, plan), journal=EmptyJournal(), aws=cast(Aws, None)
     )
     context._sessions[Role.BLUE] = cast(pg.Session, session)
     return context

@@ -126,7 +126,7 @@ async def test_one_that_does_not_is_refused_before_the_fence_until_a_person_acce
     monkeypatch: pytest.MonkeyPatch, step: int | None, words: str
 ) -> None:
     context = Followed(step)
-    with pytest.raises(Refused, match="the applications would be down meanwhile") as refused:
+    with pytest.raises(Refused, match="The applications would be down that long") as refused:
         await context.refuse(monkeypatch)
     assert words in refused.value.what
     (gate,) = drain.gates(cast(RunContext, context))

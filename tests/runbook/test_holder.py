@@ -18,10 +18,10 @@ from runbook.aws.facts import Cluster, tag_rows
 from runbook.base.context import RunContext
 from runbook.failures import Ambiguous, Refused, StepFailed
 from runbook.ownership import holder
-from runbook.ownership.holder import HOLDER_TAG, Mark
+from runbook.ownership.holder import HOLDER_TAG, HolderTag
 
 AT = datetime(2026, 11, 30, 3, 0, 0, tzinfo=UTC)
-MARK = Mark("k3f9qa", 7, "3f9a1c8e", "ada", "laptop-1", AT)
+MARK = HolderTag("k3f9qa", 7, "3f9a1c8e", "ada", "laptop-1", AT)
 OWN = {"number": 7, "claim": "3f9a1c8e", "who": "ada", "machine": "laptop-1", "at": AT.isoformat()}
 
 _OF_A_TAG = re.compile(r"[\w .:/=+@-]*")
@@ -78,7 +78,7 @@ def test_a_mark_fits_into_a_tag_and_is_read_from_it(
     text = mark.text()
     assert len(text) <= 256
     assert _OF_A_TAG.fullmatch(text)
-    read = Mark.parse(text)
+    read = HolderTag.parse(text)
     assert read is not None
     assert (read.run, read.number, read.claim, read.at) == (mark.run, number, mark.claim, AT)
     assert read.ended is ended
@@ -86,7 +86,7 @@ def test_a_mark_fits_into_a_tag_and_is_read_from_it(
 
 @given(st.text())
 def test_a_text_that_is_none_of_ours_is_no_mark(text: str) -> None:
-    assert Mark.parse(text) is None
+    assert HolderTag.parse(text) is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_text_that_is_none_of_ours_is_no_mark(text: str) -> None:
         "another run's", "a journal that knows none", "neither",
     ],
 )  # fmt: skip
-def test_who_is_left_behind(own: Any, on_clusters: list[Mark], left: bool) -> None:
+def test_who_is_left_behind(own: Any, on_clusters: list[HolderTag], left: bool) -> None:
     clusters = [cluster(f"c{place}", mark.text()) for place, mark in enumerate(on_clusters)]
     assert (holder.left_behind(context(own), clusters) is not None) is left
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runbook.postgres import fence_sql, marks
 from runbook.postgres.fence_sql import ClientSession, FenceSample, FenceVerdict, WriteCounters
-from runbook.postgres.marks import DatabaseMarks, Marks
+from runbook.postgres.marks import ClusterMarks, DatabaseMarks
 from runbook.proofs import late_writes, write_fence
 
 AT = datetime(2026, 5, 2, tzinfo=UTC)
@@ -59,9 +59,9 @@ def test_what_is_not_proved_has_a_reason(proved: bool | None) -> None:
     assert write_fence.reasons_of(FenceVerdict(proved, ()))
 
 
-def marked(rows: int, *, started: datetime = AT, reset: datetime | None = None) -> Marks:
+def marked(rows: int, *, started: datetime = AT, reset: datetime | None = None) -> ClusterMarks:
     tables = {"public.t": (rows, 0, 0, 1)}
-    return Marks(AT, 1, started, rows + 5, {"orders": DatabaseMarks(tables, reset, "s", 0)})
+    return ClusterMarks(AT, 1, started, rows + 5, {"orders": DatabaseMarks(tables, reset, "s", 0)})
 
 
 def test_a_database_whose_counts_were_lost_may_have_moved() -> None:

@@ -173,9 +173,9 @@ async def test_where_it_answers_nothing_is_given_up(sides: tuple[Role, Role]) ->
     with pytest.raises(Refused, match=rf"answers.* --track {track}"):
         await forced.AssessForced(*sides).gates(context(admission=object()))
     with pytest.raises(Refused, match="answers"):
-        await forced.CutOff(on=sides[0]).effects(context(admission=object()))
+        await forced.StopTrafficForced(on=sides[0]).effects(context(admission=object()))
     with pytest.raises(Refused, match="answers"):
-        await forced.ForcedOpen(*sides).effects(context(admission=object()))
+        await forced.OpenForced(*sides).effects(context(admission=object()))
     # It may take writes, whatever it thinks of this one's password.
     with pytest.raises(Refused, match="answers"):
         await forced.refuse_if_back(context(refuses=True), sides[0])

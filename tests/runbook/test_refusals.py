@@ -10,7 +10,7 @@ import pytest
 from runbook.base.alert import ProbeResult
 from runbook.plan.model import ProtectionSection
 from runbook.postgres.refusals import libpq_says, told_once
-from runbook.protection.assess import RESTS, Kept, Observed, assess
+from runbook.protection.assess import REQUIRED_PROBES, JournalFacts, Observed, assess
 from runbook.protection.dashboard import LagView
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -59,11 +59,11 @@ def test_each_of_libpqs_tries_that_ends_alike_is_told_once(before: str) -> None:
 def test_the_verdict_tells_a_refused_password_once() -> None:
     lag = LagView("orders", "bp_1", None, None, None, "unknown", reason=NEW, at=NOW)
     lags = (lag, replace(lag, database="shop", slot="bp_2"))
-    seen = {rest.name: ProbeResult(NOW, (), f"{rest.failed}: {PRIME}") for rest in RESTS}
-    kept = Kept(switched=True, slots={"orders": "bp_1", "shop": "bp_2"}, verified=True)
+    seen = {rest.name: ProbeResult(NOW, (), f"{rest.failed}: {PRIME}") for rest in REQUIRED_PROBES}
+    kept = JournalFacts(switched=True, slots={"orders": "bp_1", "shop": "bp_2"}, verified=True)
     verdict = assess(kept, Observed(lags, seen), ProtectionSection(), NOW)
     assert verdict.protected is None
     assert verdict.text.count("password authentication failed") == 1
     assert len(verdict.reasons) == 1
-    for concerned in ("lag of shop", RESTS[0].failed, "new blue", "blue prime"):
+    for concerned in ("lag of shop", REQUIRED_PROBES[0].failed, "new blue", "blue prime"):
         assert concerned in verdict.text

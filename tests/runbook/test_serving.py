@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from runbook.aws.facts import Cluster
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Stake, Stakes
+from runbook.base.step import ClusterImpact, Impact
 from runbook.ownership import serving
-from runbook.ownership.serving import ClusterUse, Door
+from runbook.ownership.serving import Access, ClusterUse
 from runbook.plan.model import EndpointMethod
 from runbook.postgres.admission import Admission
 from runbook.postgres.fence_sql import ClientSession
@@ -109,21 +109,21 @@ AS_ROLLED_BACK = {
 def told(
     facts: Mapping[str, Any],
     clusters: Mapping[Role, Admission],
-    kind: Stake,
+    kind: Impact,
     role: Role,
     **more: Any,
 ) -> list[str]:
     found = {each: seen(each, admission) for each, admission in clusters.items()}
-    return serving.disagreements(context(facts, **more), found, [Stakes(kind, role)])
+    return serving.disagreements(context(facts, **more), found, [ClusterImpact(kind, role)])
 
 
-ALL = [(kind, role) for kind in Stake for role in AS_PROTECTED]
+ALL = [(kind, role) for kind in Impact for role in AS_PROTECTED]
 
 
 @pytest.mark.parametrize(("kind", "role"), ALL)
 @pytest.mark.parametrize("roles", [("app",), ()], ids=["roles listed", "no role listed"])
 def test_a_journal_that_knows_less_than_the_world_changes_nothing(
-    kind: Stake, role: Role, roles: tuple[str, ...]
+    kind: Impact, role: Role, roles: tuple[str, ...]
 ) -> None:
     """By its journal the run is protected; somebody has rolled it back since. And the reverse."""
     words = told(PROTECTED, AS_ROLLED_BACK, kind, role, roles=roles)
@@ -135,27 +135,27 @@ def test_a_journal_that_knows_less_than_the_world_changes_nothing(
 @pytest.mark.parametrize(
     ("kind", "role", "allowed"),
     [
-        (Stake.STOP, Role.NEW_BLUE, True),
-        (Stake.CHANGE, Role.NEW_BLUE, True),
-        (Stake.CHANGE, Role.BLUE_PRIME, True),
-        (Stake.CLOSE, Role.OLD_BLUE, True),
-        (Stake.DELETE, Role.BLUE_PRIME, True),
-        (Stake.DELETE, Role.OLD_BLUE, True),
-        (Stake.DELETE, Role.NEW_BLUE, False),
-        (Stake.CLOSE, Role.NEW_BLUE, False),
-        (Stake.OPEN, Role.BLUE_PRIME, False),
-        (Stake.OPEN, Role.OLD_BLUE, False),
+        (Impact.STOP, Role.NEW_BLUE, True),
+        (Impact.CHANGE, Role.NEW_BLUE, True),
+        (Impact.CHANGE, Role.BLUE_PRIME, True),
+        (Impact.CLOSE, Role.OLD_BLUE, True),
+        (Impact.DELETE, Role.BLUE_PRIME, True),
+        (Impact.DELETE, Role.OLD_BLUE, True),
+        (Impact.DELETE, Role.NEW_BLUE, False),
+        (Impact.CLOSE, Role.NEW_BLUE, False),
+        (Impact.OPEN, Role.BLUE_PRIME, False),
+        (Impact.OPEN, Role.OLD_BLUE, False),
     ],
 )
 def test_where_journal_and_world_agree_only_what_serves_is_kept(
-    kind: Stake, role: Role, allowed: bool
+    kind: Impact, role: Role, allowed: bool
 ) -> None:
     assert (told(PROTECTED, AS_PROTECTED, kind, role) == []) is allowed
 
 
 def test_a_cluster_that_another_hand_has_opened_is_not_touched() -> None:
     opened = {**AS_PROTECTED, Role.BLUE_PRIME: admits(able=True, writable=True)}
-    for kind in (Stake.DELETE, Stake.CHANGE, Stake.CLOSE):
+    for kind in (Impact.DELETE, Impact.CHANGE, Impact.CLOSE):
         (words,) = told(PROTECTED, opened, kind, Role.BLUE_PRIME)
         assert 'it is closed to the applications; "app" may log in and write in "shop"' in words
 
@@ -175,9 +175,9 @@ def test_readers_of_the_applications_keep_a_cluster_from_being_deleted_not_from_
     None
 ):
     read = {**AS_PROTECTED, Role.OLD_BLUE: admits(inside=1)}
-    (words,) = told(PROTECTED, read, Stake.DELETE, Role.OLD_BLUE)
+    (words,) = told(PROTECTED, read, Impact.DELETE, Role.OLD_BLUE)
     assert '1 session: session 7 of "app" in "shop"' in words
-    assert told(PROTECTED, read, Stake.CLOSE, Role.OLD_BLUE) == []
+    assert told(PROTECTED, read, Impact.CLOSE, Role.OLD_BLUE) == []
 
 
 @pytest.mark.parametrize("method", EndpointMethod)
@@ -203,13 +203,13 @@ def test_production_that_lost_its_name_is_told(method: EndpointMethod) -> None:
 )
 def test_production_that_takes_no_writes_is_told(closed: Admission) -> None:
     clusters = {**AS_PROTECTED, Role.NEW_BLUE: closed}
-    assert told(PROTECTED, clusters, Stake.CHANGE, Role.BLUE_PRIME)
+    assert told(PROTECTED, clusters, Impact.CHANGE, Role.BLUE_PRIME)
 
 
 def test_a_cluster_that_cannot_be_asked_is_deleted_only_by_a_persons_word() -> None:
     found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
     found[Role.BLUE_PRIME] = seen(Role.BLUE_PRIME, None, "no answer in 5 s")
-    stakes = [Stakes(Stake.DELETE, Role.BLUE_PRIME)]
+    stakes = [ClusterImpact(Impact.DELETE, Role.BLUE_PRIME)]
     (words,) = serving.disagreements(context(PROTECTED), found, stakes)
     assert "cannot be asked whether it serves: no answer in 5 s" in words
     gate = serving.unasked_key(found[Role.BLUE_PRIME])
@@ -219,8 +219,8 @@ def test_a_cluster_that_cannot_be_asked_is_deleted_only_by_a_persons_word() -> N
 def test_nothing_is_dropped_emptied_or_deleted_while_production_cannot_be_asked() -> None:
     found = {role: seen(role, each) for role, each in AS_PROTECTED.items()}
     found[Role.NEW_BLUE] = seen(Role.NEW_BLUE, None, "no answer in 5 s")
-    for kind in (Stake.DELETE, Stake.CHANGE):
-        stakes = [Stakes(kind, Role.BLUE_PRIME)]
+    for kind in (Impact.DELETE, Impact.CHANGE):
+        stakes = [ClusterImpact(kind, Role.BLUE_PRIME)]
         (words,) = serving.disagreements(context(PROTECTED), found, stakes)
         assert "serves the applications by the journal, and cannot be asked" in words
 
@@ -230,9 +230,9 @@ def test_behind_the_fence_what_this_run_opened_itself_is_no_disagreement() -> No
     facts = {**PROTECTED, "traffic": {"open": False, "on": ""}, "serving.green": "closed"}
     facts["serving.blue-prime"] = "open"
     clusters = {**AS_ROLLED_BACK, Role.BLUE_PRIME: admits(able=True, writable=True)}
-    assert told(facts, clusters, Stake.CLOSE, Role.BLUE_PRIME) == []
+    assert told(facts, clusters, Impact.CLOSE, Role.BLUE_PRIME) == []
     clusters[Role.BLUE_PRIME] = OPEN
-    (words,) = told(facts, clusters, Stake.CLOSE, Role.BLUE_PRIME)
+    (words,) = told(facts, clusters, Impact.CLOSE, Role.BLUE_PRIME)
     assert "it serves nobody; 2 sessions" in words
 
 
@@ -240,7 +240,7 @@ def test_traffic_that_is_stopped_again_after_a_fence_that_was_not_proved_is_no_d
     None
 ):
     facts = {**PROTECTED, "traffic": {"open": False, "on": ""}, "serving.green": "closed"}
-    assert told(facts, AS_PROTECTED, Stake.STOP, Role.NEW_BLUE) == []
+    assert told(facts, AS_PROTECTED, Impact.STOP, Role.NEW_BLUE) == []
 
 
 FACTS = st.fixed_dictionaries(
@@ -251,7 +251,7 @@ FACTS = st.fixed_dictionaries(
             + [{"open": True, "on": role.value} for role in AS_PROTECTED]
         ),
         **{
-            serving.door_fact(role): st.sampled_from([None, *map(str, Door)])
+            serving.door_fact(role): st.sampled_from([None, *map(str, Access)])
             for role in AS_PROTECTED
         },
     }
@@ -276,13 +276,13 @@ def test_whatever_a_journal_believes(
     used = {role for role, each in clusters.items() if each is not None and each.inside}
     for role in clusters:
         others = used - {role}
-        deletes = serving.disagreements(here, found, [Stakes(Stake.DELETE, role)])
+        deletes = serving.disagreements(here, found, [ClusterImpact(Impact.DELETE, role)])
         assert deletes or role not in used
-        opens = serving.disagreements(here, found, [Stakes(Stake.OPEN, role)])
+        opens = serving.disagreements(here, found, [ClusterImpact(Impact.OPEN, role)])
         assert opens or not others
         hushed = {
             each: seen(each, None, "no answer in 5 s") if each in silent else found[each]
             for each in found
         }
         if not deletes and role in silent:
-            assert serving.disagreements(here, hushed, [Stakes(Stake.DELETE, role)])
+            assert serving.disagreements(here, hushed, [ClusterImpact(Impact.DELETE, role)])

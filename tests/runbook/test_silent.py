@@ -11,7 +11,7 @@ import pytest
 from runbook.aws.facts import Cluster
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Stake
+from runbook.base.step import Impact
 from runbook.failures import StepFailed
 from runbook.ownership.serving import ClusterUse
 from runbook.plan.model import EndpointMethod
@@ -79,7 +79,7 @@ async def test_nobody_can_write_to_one_that_does_not_answer(
 async def test_one_that_is_gone_from_aws_has_no_name_to_be_taken(
     monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
-    async def rename(context: RunContext, role: Role, name: str, stake: Stake) -> Any:
+    async def rename(context: RunContext, role: Role, name: str, stake: Impact) -> Any:
         return role, name
 
     monkeypatch.setattr(endpoints, "rename", rename)

@@ -136,7 +136,7 @@ def test_an_edit_that_is_not_read_is_told_once_and_when_it_would_be(
         assert plans.for_step(journal, run, plan, step) is plan
     (words,) = said(journal)
     assert "was edited (protection)" in words
-    assert "read before preflight and ready-to-switch alone" in words
+    assert "reads the file only before preflight and ready-to-switch" in words
     path.write_text("no plan [")
     plans.for_step(journal, run, plan, "bake")
     assert "it is no valid plan now" in said(journal)[-1]

@@ -14,7 +14,7 @@ from runbook.base.roles import Role
 from runbook.plan.model import ProtectionSection
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing
-from runbook.proofs.unreplicated import Mark
+from runbook.proofs.unreplicated import OriginPositions
 from runbook.protection import verdicts
 from runbook.protection.assess import Observed
 from runbook.protection.dashboard import Dashboard, LagView, Protection
@@ -102,12 +102,12 @@ def test_rows_by_an_origin_are_kept_until_all_rows_were_compared_and_for_one_pub
     unreplicated.keep(now(), keep, ["rows came by a"])
     unreplicated.keep(now(), keep, ["rows came by b", "rows came by a"])
     assert unreplicated.found(now()) == ("rows came by a", "rows came by b")
-    assert unreplicated.last_equal(now()) == Mark(4096)
-    past = Mark(9000, "today", {"a": 7})
+    assert unreplicated.last_equal(now()) == OriginPositions(4096)
+    past = OriginPositions(9000, "today", {"a": 7})
     unreplicated.proved(now(), keep, past)
     assert (unreplicated.found(now()), unreplicated.last_equal(now())) == ((), past)
     turned = {**CAPTURE, "publisher": Role.BLUE_PRIME.value, "from": {"bp_1": 5}}
-    assert unreplicated.last_equal(context(**facts, capture=turned)) == Mark(5)
+    assert unreplicated.last_equal(context(**facts, capture=turned)) == OriginPositions(5)
 
 
 def test_the_last_verdict_known_is_this_process_own_once_it_has_one() -> None:

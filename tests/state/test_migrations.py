@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from state import renamed_steps, schema, store
-from state.handover import Parcel, read_parcel
+from state.handover import HandoverFile, read_parcel
 from state.journal import Journal, JournalUnusable, Refused
 from state.report import report
 from tests.state.invented import start
@@ -281,7 +281,7 @@ def test_the_very_file_of_before_the_renaming_does_not_bring_a_run_back(
             journal.accept(found, plan_path=tmp_path / "plan.toml")
 
 
-def as_first_written(parcel: Parcel) -> bytes:
+def as_first_written(parcel: HandoverFile) -> bytes:
     """Return the file that the first version would have written of a run."""
     earlier = {new: old for old, new in renamed_steps.STEPS.items()}
     content = json.loads(json.dumps(parcel.content))

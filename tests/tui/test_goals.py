@@ -18,7 +18,7 @@ from runbook.run.session import Session
 from state.enums import Status, Track
 from state.records import TrackEntry
 from tui.cli import goals
-from tui.cli.goals import FIRST_LOOK_S, Course, Goal, branch, seen_protected
+from tui.cli.goals import FIRST_LOOK_S, Goal, UnattendedPlan, branch, seen_protected
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 TO_PRIME = Branch(
@@ -48,7 +48,7 @@ FORWARD = stay(Track.UPGRADE, UpgradeVariant.FORWARD, create_slots=Status.SKIPPE
 
 
 def test_a_step_counts_on_the_last_stay_alone() -> None:
-    course = Course([Goal.ROLLBACK, Goal.FORWARD], "create-slots")
+    course = UnattendedPlan([Goal.ROLLBACK, Goal.FORWARD], "create-slots")
     for before in (UPGRADE, BACK, FORWARD):
         assert course.until_on(before.entry) == ""
         assert course.stops_at(before) is None
@@ -61,7 +61,7 @@ def test_a_step_counts_on_the_last_stay_alone() -> None:
 
 @pytest.mark.parametrize("goals", [[], [Goal.UPGRADE]])
 def test_without_another_goal_it_counts_on_the_present_stay(goals: list[Goal]) -> None:
-    course = Course(goals, "create-slots")
+    course = UnattendedPlan(goals, "create-slots")
     assert course.stops_at(UPGRADE) is not None
     undone = stay(Track.UPGRADE, create_slots=Status.FAILED)
     assert course.stops_at(undone) is None
@@ -96,12 +96,12 @@ class Opened:
 
 async def test_a_way_is_refused_by_a_look_and_never_for_want_of_one() -> None:
     slow = Opened(TO_PRIME, looked_at=2)
-    await branch(cast(Session, slow), Course([Goal.ROLLBACK]))
+    await branch(cast(Session, slow), UnattendedPlan([Goal.ROLLBACK]))
     assert slow.asked == [20.0, FIRST_LOOK_S]
     assert slow.branched == [TO_PRIME]
     never = Opened(TO_PRIME, looked_at=9)
     with pytest.raises(StepFailed, match="is not known: Back") as told:
-        await branch(cast(Session, never), Course([Goal.ROLLBACK]))
+        await branch(cast(Session, never), UnattendedPlan([Goal.ROLLBACK]))
     assert "blueprime show k2f9qa" in told.value.todo
     assert never.branched == []
 
@@ -109,10 +109,10 @@ async def test_a_way_is_refused_by_a_look_and_never_for_want_of_one() -> None:
 async def test_a_way_without_the_step_is_refused_before_it_is_taken() -> None:
     session = Opened(TO_PRIME, looked_at=1)
     with pytest.raises(Refused, match="has no step drain"):
-        await branch(cast(Session, session), Course([Goal.ROLLBACK], "drain"))
+        await branch(cast(Session, session), UnattendedPlan([Goal.ROLLBACK], "drain"))
     assert session.branched == []
     # On the way to a further goal the step is not looked for.
-    await branch(cast(Session, session), Course([Goal.ROLLBACK, Goal.FORWARD], "drain"))
+    await branch(cast(Session, session), UnattendedPlan([Goal.ROLLBACK, Goal.FORWARD], "drain"))
     assert session.branched == [TO_PRIME]
 
 

@@ -9,7 +9,7 @@ from runbook.base.downtime import Downtime
 from runbook.base.offer import Pending
 from runbook.failures import Answer, Finding
 from runbook.protection.dashboard import Dashboard, Fence, Protection, TrafficView, Trend
-from state.enums import Custody, Outcome, Status
+from state.enums import HandoverKind, Outcome, Status
 from state.errors import JournalUnusable
 from state.records import Handover
 from tests.tui import scenes
@@ -186,7 +186,7 @@ def handed_over() -> FakeRun:
     run = scenes.protected()
     run.writable, run.holder = False, None
     run.away = Handover(
-        "k2f9qa", Custody.GIVEN, "mira", "db-ops-3", "db-ops-7", "ab" * 32, ago(5400)
+        "k2f9qa", HandoverKind.GIVEN, "mira", "db-ops-3", "db-ops-7", "ab" * 32, ago(5400)
     )
     run.figures = replace(run.figures, at=ago(5400))
     return run

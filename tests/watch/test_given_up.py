@@ -16,7 +16,7 @@ from runbook.base.step import Step
 from runbook.ownership.permission import Permission
 from runbook.procedure.runner import Runner
 from runbook.procedure.steps.rollback.forced import VerifyForced
-from runbook.procedure.steps.rollback.given_up import ShutGivenUp
+from runbook.procedure.steps.rollback.given_up import CloseGivenUp
 from runbook.protection import given_up
 from runbook.protection.dashboard import ClusterView
 from runbook.repair import returned
@@ -148,7 +148,7 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", nowhere)
     await held.context.forget_connections()
-    assert await run(held, ShutGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
+    assert await run(held, CloseGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     (warning,) = standing(held.journal, RUN)
     assert "is NOT closed, and takes writes if it comes back" in str(warning.value)
     assert given_up.of(held.context) is Role.NEW_BLUE
@@ -158,7 +158,7 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     assert held.journal.run(RUN).result is None, "it may take writes: nothing has ended"
 
     monkeypatch.setattr(clusters, "cluster_by_resource_id", gone)
-    assert await run(held, ShutGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
+    assert await run(held, CloseGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     assert standing(held.journal, RUN) == []
     assert given_up.of(held.context) is None
     assert await run(held, settled) is Status.SUCCEEDED

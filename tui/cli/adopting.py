@@ -12,7 +12,7 @@ import click
 
 from runbook import recovery
 from runbook.aws import Aws
-from runbook.ownership.holder import Mark
+from runbook.ownership.holder import HolderTag
 from runbook.plan.model import Plan
 from runbook.preflight import plans
 from runbook.recovery import Adoption, Ended, Given, Standing
@@ -267,7 +267,7 @@ def as_json(found: Adoption, standing: Standing, path: Path, locked: Locked) -> 
     }
 
 
-def _holder(mark: Mark | None) -> dict[str, Any] | None:
+def _holder(mark: HolderTag | None) -> dict[str, Any] | None:
     """Return who acted on the run last, by its mark, or None where the clusters bear none."""
     if mark is None:
         return None

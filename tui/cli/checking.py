@@ -12,7 +12,7 @@ from runbook import preflight
 from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.base.context import RunContext
-from runbook.base.kept import NothingKept
+from runbook.base.kept import EmptyJournal
 from runbook.preflight import Level, Result, plans
 from runbook.preflight.acceptance import unused, way_through
 from runbook.preflight.result import grouped
@@ -28,7 +28,7 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
     """
     plan = plans.load(plan_file)
     context = RunContext(
-        run="check", plan=plan, journal=NothingKept(), aws=Aws(plan.cluster.region)
+        run="check", plan=plan, journal=EmptyJournal(), aws=Aws(plan.cluster.region)
     )
     try:
         results = await preflight.run(context)

@@ -14,7 +14,7 @@ from runbook.run.checklist import Checklist, durations
 from runbook.run.session import Session
 from state.enums import Result, Status
 from state.records import Json, Run
-from tui.cli.goals import Course
+from tui.cli.goals import UnattendedPlan
 
 STOPPED = "stopped"
 """The word for a run that was asked to stop after a step, did, and rests nowhere yet."""
@@ -103,7 +103,7 @@ class Ending:
             for text in line.warnings
         ]
 
-    def summary(self, code: int, course: Course) -> dict[str, Json]:
+    def summary(self, code: int, course: UnattendedPlan) -> dict[str, Json]:
         """Return the object that ends an unattended run, less the ledger's verdict."""
         upgrade_s = (self.facts.get("downtime.upgrade") or {}).get("seconds")
         switchover_s = self.switchover_s
@@ -131,7 +131,7 @@ class Ending:
             **self._until(course),
         }
 
-    def _until(self, course: Course) -> dict[str, Json]:
+    def _until(self, course: UnattendedPlan) -> dict[str, Json]:
         """Return how the step stands after which to stop, on which stay; nothing without one."""
         if not course.until:
             return {}
@@ -147,7 +147,7 @@ class Ending:
             }
         }
 
-    def already_done(self, course: Course) -> str:
+    def already_done(self, course: UnattendedPlan) -> str:
         """Return that there was nothing to perform, in words, or an empty text."""
         line = course.stops_at(self.checklist.current) if course.already else None
         if line is None or line.attempt is None:

@@ -61,7 +61,7 @@ class Goal(StrEnum):
 
 
 @dataclass
-class Course:
+class UnattendedPlan:
     """The goals of an unattended run, and the step after which it stops.
 
     The step counts on the last stay alone that the run is to be brought to: that of the last goal,
@@ -100,7 +100,7 @@ class Course:
             )
 
 
-async def branch_if_possible(session: Session, course: Course) -> None:
+async def branch_if_possible(session: Session, course: UnattendedPlan) -> None:
     """Put the run onto the first goal's track where a way leads there from the present position."""
     goal = course.left[0]
     if goal.is_of(session.checklist().current.entry):
@@ -115,7 +115,7 @@ async def branch_if_possible(session: Session, course: Course) -> None:
         await branch(session, course)
 
 
-async def branch(session: Session, course: Course) -> None:
+async def branch(session: Session, course: UnattendedPlan) -> None:
     """Put the run onto the first goal's track; raise `StepFailed` where no way leads there."""
     goal = course.left[0]
     looked = await session.looked()

@@ -18,7 +18,7 @@ from runbook.run import checklist as checklists
 from runbook.run.checklist import Checklist
 from state.enums import Outcome
 from state.errors import BadHandover, Refused
-from state.handover import Parcel, read_parcel
+from state.handover import HandoverFile, read_parcel
 from state.home import home
 from state.journal import Journal
 from state.records import Handover, Run
@@ -46,7 +46,7 @@ def hand_over(run: str, *, to: str, output: Path | None) -> None:
     _say_given(record, away, parcel, path)
 
 
-def _give(journal: Journal, record: Run, to: str, path: Path) -> Parcel:
+def _give(journal: Journal, record: Run, to: str, path: Path) -> HandoverFile:
     """Record the handover, then write the file: what dies in between can be done again."""
     try:
         file = _new(path)
@@ -71,7 +71,7 @@ def _give(journal: Journal, record: Run, to: str, path: Path) -> Parcel:
     return parcel
 
 
-def _again(journal: Journal, run: str, away: Handover, to: str, path: Path) -> Parcel:
+def _again(journal: Journal, run: str, away: Handover, to: str, path: Path) -> HandoverFile:
     if to and to != away.peer:
         raise Refused(
             f"Run {run} was {away.words}. Nothing was changed. Without --to, the same file is "
@@ -115,7 +115,7 @@ def _recorded(run: str, path: Path) -> Iterator[None]:
         )
 
 
-def _write(file: int, parcel: Parcel, path: Path) -> None:
+def _write(file: int, parcel: HandoverFile, path: Path) -> None:
     os.fchmod(file, 0o600)
     data = memoryview(parcel.as_bytes())
     while data:
@@ -133,7 +133,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def _say_given(record: Run, away: Handover | None, parcel: Parcel, path: Path) -> None:
+def _say_given(record: Run, away: Handover | None, parcel: HandoverFile, path: Path) -> None:
     words = "" if away is None else away.words
     click.echo(
         f"Run {record.id} of {clean(record.cluster)} was {clean(words)}.\n"
@@ -218,7 +218,7 @@ class _Found:
 
 
 @contextmanager
-def _unpacked(parcel: Parcel) -> Iterator[_Found]:
+def _unpacked(parcel: HandoverFile) -> Iterator[_Found]:
     """Lay a parcel out in a journal of its own, which goes again: what fails, fails there."""
     with (
         TemporaryDirectory(prefix="blueprime-") as folder,
@@ -246,7 +246,7 @@ def _enter_own_lab(run: Run) -> None:
         enter_lab(run)
 
 
-def _show(parcel: Parcel, found: _Found) -> None:
+def _show(parcel: HandoverFile, found: _Found) -> None:
     run, given, listed = found.listed.run, parcel.given, found.listed
     following = listed.next
     stands = f"next is {following.step}" if following else "every step is done"

@@ -19,7 +19,14 @@ from state.errors import JournalUnusable
 from state.records import Event, Json
 from tui.cli.ending import Ending
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
-from tui.cli.goals import ABORT_FROM, Course, Goal, branch, branch_if_possible, seen_protected
+from tui.cli.goals import (
+    ABORT_FROM,
+    Goal,
+    UnattendedPlan,
+    branch,
+    branch_if_possible,
+    seen_protected,
+)
 from tui.cli.leaving import NOTHING_UNDONE, if_down, leave, on_signals
 from tui.cli.outlet import Outlet
 
@@ -83,7 +90,7 @@ async def drive(
     session: Session,
     decide: Decide,
     *,
-    course: Course,
+    course: UnattendedPlan,
     printer: Printer,
     at_once: bool = False,
     on_unknown: OnUnknown = OnUnknown.STOP,
@@ -173,7 +180,9 @@ class Unknowns:
         return answered or self._on_unknown is not OnUnknown.STOP
 
 
-async def _steps(session: Session, decide: Decide, unknowns: Unknowns, course: Course) -> int:
+async def _steps(
+    session: Session, decide: Decide, unknowns: Unknowns, course: UnattendedPlan
+) -> int:
     while True:
         listed = session.checklist()
         entry, line = listed.current.entry, listed.next

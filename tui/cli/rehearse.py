@@ -27,7 +27,7 @@ from tui.cli import ledger
 from tui.cli.deciding import yes_to_all
 from tui.cli.ending import NOT_PROTECTED, Ending
 from tui.cli.exits import DONE, FAILED
-from tui.cli.goals import Course, Goal
+from tui.cli.goals import Goal, UnattendedPlan
 from tui.cli.headless import Printer, drive
 from tui.cli.leaving import NOTHING_UNDONE
 from tui.cli.outlet import patient_output
@@ -48,7 +48,7 @@ GOES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
+class Rehearsal:
     """What a rehearsal is asked to be."""
 
     unattended: bool
@@ -76,14 +76,14 @@ class Night:
         return self.unattended or self.as_json or not terminal
 
 
-def rehearse(night: Night) -> int:
+def rehearse(night: Rehearsal) -> int:
     """Go through the night and return the exit code."""
     # Nothing else may write on the terminal while the app draws on it.
     with patient_output(as_json=night.as_json) if night.alone else nullcontext():
         return _rehearse(night)
 
 
-def _rehearse(night: Night) -> int:
+def _rehearse(night: Rehearsal) -> int:
     try:
         ours = _begin_lab(night)
     except LabRuns:
@@ -117,7 +117,7 @@ def _rehearse(night: Night) -> int:
                 lab.stop()
 
 
-def _begin_lab(night: Night) -> bool:
+def _begin_lab(night: Rehearsal) -> bool:
     """Start a lab, or use or replace the one that runs, as asked; return whether it was started.
 
     Raises `LabRuns` if one runs and nothing was asked.
@@ -145,7 +145,7 @@ def _begin_lab(night: Night) -> bool:
     return True
 
 
-def _already(night: Night) -> str:
+def _already(night: Rehearsal) -> str:
     """Return what lives in the lab that runs already, and each way on from there."""
     anew = "begin anew, and lose that lab's clusters: blueprime rehearse --lab replace"
     head = f"A lab runs already in {lab.folder()}"
@@ -162,17 +162,17 @@ def _already(night: Night) -> str:
     )
 
 
-def _outlived_by(night: Night) -> int | None:
+def _outlived_by(night: Rehearsal) -> int | None:
     """Return the pid that the lab is not to outlive: nobody comes back to an unattended night."""
     return os.getpid() if night.alone and not night.keep else None
 
 
-def _say(night: Night, text: str) -> None:
+def _say(night: Rehearsal, text: str) -> None:
     if not night.as_json:
         click.echo(text)
 
 
-async def _discovered(night: Night) -> str:
+async def _discovered(night: Rehearsal) -> str:
     """Return the plan for the lab's cluster, as `blueprime plan` would write it."""
     found = lab.status()
     return await discover(
@@ -189,12 +189,12 @@ async def _discovered(night: Night) -> str:
     )
 
 
-async def _by_itself(night: Night, plan_file: Path) -> int:
+async def _by_itself(night: Rehearsal, plan_file: Path) -> int:
     printer = Printer(as_json=night.as_json)
     with write_journal() as journal:
         session = Session.start(journal, plans.load(plan_file), plan_file)
         outlive_output(partial(journal.event, session.run.id, "output"))
-        course = Course([Goal(each) for each in (night.track, *night.then)])
+        course = UnattendedPlan([Goal(each) for each in (night.track, *night.then)])
         try:
             code = await drive(
                 session,
@@ -224,7 +224,7 @@ async def _by_itself(night: Night, plan_file: Path) -> int:
         return code
 
 
-def _verdict(night: Night) -> dict[str, Any]:
+def _verdict(night: Rehearsal) -> dict[str, Any]:
     """Return the ledger's verdict on the cluster that serves now."""
     if not night.load:
         return {"acknowledged": 0, "missing": 0, "mismatched": 0}
@@ -268,7 +268,7 @@ def _tell(ended: dict[str, Any]) -> None:
     click.echo(f"The report: blueprime report {ended['run']}")
 
 
-def _in_the_app(night: Night, plan_file: Path) -> tuple[int, bool]:
+def _in_the_app(night: Rehearsal, plan_file: Path) -> tuple[int, bool]:
     """Open the app on a new run; return the exit code and whether the run is over."""
     from tui.cli.open import open_app
 

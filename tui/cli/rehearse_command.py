@@ -58,6 +58,6 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
 @in_words
 def rehearse(**options: Any) -> None:
     """Go through a whole night on this machine, against real PostgreSQL servers."""
-    from tui.cli.rehearse import Night, rehearse
+    from tui.cli.rehearse import Rehearsal, rehearse
 
-    raise SystemExit(rehearse(Night(**options)))
+    raise SystemExit(rehearse(Rehearsal(**options)))

@@ -19,7 +19,7 @@ from state.records import Json
 from tui.cli.deciding import gives_up, nobody, yes_to_all
 from tui.cli.ending import Ending, say_what_is_unknown
 from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
-from tui.cli.goals import Course, Goal
+from tui.cli.goals import Goal, UnattendedPlan
 from tui.cli.headless import LAST_WORD_S, OnUnknown, Printer, drive, unknown_changes
 from tui.cli.streams import outlive_output
 from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
@@ -49,7 +49,7 @@ async def run_unattended(
         session = _open(journal, what)
         outlive_output(partial(journal.event, session.run.id, "output"))
         printer = Printer(as_json=as_json)
-        course = Course(goals, until)
+        course = UnattendedPlan(goals, until)
         try:
             try:
                 code = await drive(
@@ -125,7 +125,9 @@ def _open(journal: Journal, what: str) -> Session:
     return Session.start(journal, plans.load(path), path.absolute())
 
 
-def _say_how_it_ended(ending: Ending, left_behind: Json | None, code: int, course: Course) -> None:
+def _say_how_it_ended(
+    ending: Ending, left_behind: Json | None, code: int, course: UnattendedPlan
+) -> None:
     ending.say_what_failed()
     ending.say_warnings()
     if words := ending.already_done(course):

@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from runbook.protection.dashboard import Dashboard
 from tui import glyphs, keys, text
-from tui.glyphs import Mark
+from tui.glyphs import Sign
 from tui.model import RunModel
 from tui.next_action import must_be_confirmed, undecided
 from tui.questions import of_steps
@@ -179,7 +179,7 @@ class RunScreen(RunState):
             self._rung = due
             self.face.bell()
 
-    def _marks(self, board: Dashboard) -> dict[str, Mark]:
+    def _marks(self, board: Dashboard) -> dict[str, Sign]:
         """Return how steps are marked that wait for a person."""
         marks = {self.face.asking: glyphs.ASKS} if self.face.asking else {}
         return {**marks, self._busy(): glyphs.CALLS} if board.to_do else marks

@@ -18,14 +18,14 @@ from runbook.base.variants import name
 from runbook.run.checklist import Checklist, Line, Section
 from state.enums import Status
 from tui import glyphs, text
-from tui.glyphs import Mark
+from tui.glyphs import Sign
 from tui.snapshot import Place
 from tui.widgets.pane import Pane, joined, line
 
 BELOW = 2
 """So many lines below the selected step are brought into view with it."""
 
-NO_MARKS: Mapping[str, Mark] = {}
+NO_MARKS: Mapping[str, Sign] = {}
 
 _WORD = 9
 _TIME = 6
@@ -45,7 +45,7 @@ class ChecklistPane(Pane):
         super().__init__("Checklist", id=id)
         self.checklist: Checklist | None = None
         self.notes: Mapping[Place, str] = {}
-        self.marks: Mapping[str, Mark] = {}
+        self.marks: Mapping[str, Sign] = {}
         self.selected: Place | None = None
         self.now = datetime.now(UTC)
         self._rows: list[Place | None] = []
@@ -66,7 +66,7 @@ class ChecklistPane(Pane):
             self.call_after_refresh(self._reveal)
         self.redraw()
 
-    def tick(self, now: datetime, marks: Mapping[str, Mark] = NO_MARKS) -> None:
+    def tick(self, now: datetime, marks: Mapping[str, Sign] = NO_MARKS) -> None:
         """Let durations go on; `marks` has the steps that wait for a person."""
         self.now, self.marks = now, marks
         self.redraw()

@@ -41,7 +41,7 @@ def others(evidence: Sequence[Evidence]) -> list[Evidence]:
     return [seen for seen in evidence if seen.key != RESULT]
 
 
-def _result(row: Row, mark: glyphs.Mark, cells: int) -> Iterable[Content]:
+def _result(row: Row, mark: glyphs.Sign, cells: int) -> Iterable[Content]:
     said = f"{mark.word} {text.clean(row['subject'])}: {text.clean(row['text'])}"
     first, *rest = text.wrap(said, cells - 4)
     yield line("  ", (mark.glyph, mark.style), " ", first)

@@ -9,7 +9,7 @@ from runbook.aws import Call
 from runbook.aws.facts import Cluster
 from runbook.ownership import holder
 from runbook.ownership import tags as traces
-from runbook.ownership.holder import HOLDER_TAG, Mark
+from runbook.ownership.holder import HOLDER_TAG, HolderTag
 from runbook.ownership.tags import Region, Traces
 from runbook.preflight.check import Check, check
 from runbook.preflight.result import Result, block, passed
@@ -21,7 +21,7 @@ class Other:
     """A run that is not the one that looks."""
 
     traces: Traces
-    mark: Mark | None
+    mark: HolderTag | None
     marked: tuple[Cluster, ...]
     """The clusters that bear its mark."""
 
@@ -50,7 +50,7 @@ def others(region: Region, production: Cluster, run: str) -> list[Other]:
     found = {each.run: each for each in traces.find(region, name)}
     marked: dict[str, list[Cluster]] = {}
     for cluster in region.clusters:
-        mark = Mark.parse(cluster.tags.get(HOLDER_TAG, ""))
+        mark = HolderTag.parse(cluster.tags.get(HOLDER_TAG, ""))
         if mark is not None and traces.bears_name(cluster, name, mark.run):
             marked.setdefault(mark.run, []).append(cluster)
     return [
@@ -77,7 +77,7 @@ async def another_run(look: Survey) -> AsyncIterator[Result]:
     for each in living:
         yield block(f"run {each.run}", _whose(cluster, each), _ways(look, cluster, each))
     text = cluster.tags.get(HOLDER_TAG, "")
-    unread = bool(text) and Mark.parse(text) is None
+    unread = bool(text) and HolderTag.parse(text) is None
     if unread:
         yield block(
             cluster.identifier,

@@ -11,10 +11,10 @@ from runbook.base.context import RunContext
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import current_pair, locked_roles
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
 from runbook.ownership import serving
-from runbook.ownership.serving import Door, door_fact
+from runbook.ownership.serving import Access, door_fact
 from runbook.plan.model import StopMethod
 from runbook.postgres import activity, catalog, fence_sql
 from runbook.postgres.connect import UNREACHABLE
@@ -35,7 +35,7 @@ class LockRoles(Effect):
     """
 
     def __init__(self, context: RunContext, role: Role) -> None:
-        self.stakes = Stakes(Stake.STOP, role, lasting=True)
+        self.stakes = ClusterImpact(Impact.STOP, role, lasting=True)
         self.key = f"{role.slug}/lock-roles"
         self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
         self._context = context
@@ -83,7 +83,7 @@ class UnlockRoles(Effect):
     """Give LOGIN back to the roles from which the run took it."""
 
     def __init__(self, context: RunContext, role: Role) -> None:
-        self.stakes = Stakes(Stake.OPEN, role, lasting=True)
+        self.stakes = ClusterImpact(Impact.OPEN, role, lasting=True)
         self.key = f"{role.slug}/unlock-roles"
         self.title = f"give LOGIN back to the application roles on {role.value}"
         self._context = context
@@ -171,7 +171,7 @@ class StopTraffic(Step):
             context.plan.traffic.stop_command,
             key=f"{self.on.slug}/stop-command",
             title="run the plan's stop command",
-            stakes=Stakes(Stake.STOP, self.on),
+            stakes=ClusterImpact(Impact.STOP, self.on),
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
@@ -262,7 +262,7 @@ class ResumeTraffic(Step):
         if not waves:
             # A person is to start them: that opens the cluster as any change would.
             await context.still_held()
-            opening = Stakes(Stake.OPEN, self.on)
+            opening = ClusterImpact(Impact.OPEN, self.on)
             serving.refuse_unless_agreed(context, await serving.look(context), [opening])
         return waves
 
@@ -272,7 +272,7 @@ class ResumeTraffic(Step):
             context.plan.traffic.start_command,
             key=f"{self.on.slug}/start-command",
             title="run the plan's start command",
-            stakes=Stakes(Stake.OPEN, self.on),
+            stakes=ClusterImpact(Impact.OPEN, self.on),
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
@@ -286,7 +286,7 @@ class ResumeTraffic(Step):
             key="traffic",
             value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
         )
-        watch.evidence("", key=door_fact(self.on), value=Door.OPEN)
+        watch.evidence("", key=door_fact(self.on), value=Access.OPEN)
         if not seen:
             watch.evidence(
                 f"START THE APPLICATIONS: they are let in on {self.on.value}, and no session of "

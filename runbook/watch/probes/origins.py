@@ -12,7 +12,7 @@ from runbook.postgres import replication
 from runbook.postgres.replication import Origin, OriginPosition
 from runbook.postgres.statement import quoted
 from runbook.proofs import unreplicated
-from runbook.proofs.unreplicated import Mark
+from runbook.proofs.unreplicated import OriginPositions
 
 
 async def look(context: RunContext) -> tuple[ProbeResult, list[str]]:
@@ -58,7 +58,9 @@ async def look(context: RunContext) -> tuple[ProbeResult, list[str]]:
     return ProbeResult(now, alarms, unknown), came
 
 
-def _wrote(position: OriginPosition | None, name: str, started: str, mark: Mark) -> bool | None:
+def _wrote(
+    position: OriginPosition | None, name: str, started: str, mark: OriginPositions
+) -> bool | None:
     """Return whether an origin has written since a mark; None: that is not known.
 
     Up to where it has written in the server's own WAL is forgotten by a restart and a failover.
@@ -77,7 +79,7 @@ def _wrote(position: OriginPosition | None, name: str, started: str, mark: Mark)
 
 
 async def _has_copied_since(
-    context: RunContext, publisher: Role, origin: Origin, mark: Mark
+    context: RunContext, publisher: Role, origin: Origin, mark: OriginPositions
 ) -> bool:
     """Return whether a subscription that came after the mark has copied rows: they bear an origin
     of their own, which is gone once they are there.

@@ -10,9 +10,9 @@ from runbook.base import step_keys
 from runbook.base.context import RunContext
 from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
-from runbook.ownership.serving import Door, door_fact
+from runbook.ownership.serving import Access, door_fact
 from runbook.plan.model import StopMethod
 from runbook.procedure.steps.shared.command import CommandEffect
 from runbook.procedure.steps.shared.deletion import delete_group_effect, unprotect
@@ -79,7 +79,7 @@ class ReopenBlue(Step):
                         context.plan.traffic.start_command,
                         key="blue/start-command",
                         title="run the plan's start command",
-                        stakes=Stakes(Stake.OPEN, Role.BLUE),
+                        stakes=ClusterImpact(Impact.OPEN, Role.BLUE),
                     )
                 ]
             )
@@ -91,7 +91,7 @@ class ReopenBlue(Step):
             key="traffic",
             value={"open": True, "on": Role.BLUE.value, "at": context.now().isoformat()},
         )
-        watch.evidence("", key=door_fact(Role.BLUE), value=Door.OPEN)
+        watch.evidence("", key=door_fact(Role.BLUE), value=Access.OPEN)
 
 
 class DeleteGreen(Step):
@@ -157,7 +157,7 @@ class DeleteGreen(Step):
                     key=f"{found.identifier}/delete",
                     title=f"delete deployment {found.identifier} with green",
                     probe=probe,
-                    stakes=Stakes(Stake.DELETE, Role.GREEN),
+                    stakes=ClusterImpact(Impact.DELETE, Role.GREEN),
                     # AWS may not let go of a green that it is still making.
                     patience_s=context.plan.limits.delete_deployment_s,
                 )

@@ -90,7 +90,7 @@ class DeleteCreated(Step):
             await await_gone(context, watch, role)
 
 
-class CleanupRemains(Step):
+class VerifyCleanup(Step):
     """Say what remains and who pays for it."""
 
     key = "remains"

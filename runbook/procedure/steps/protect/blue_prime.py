@@ -12,7 +12,7 @@ from runbook.aws.clone import carried_differences, clone_call, clone_instance_ca
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Stake, Step, Watch, Wave
+from runbook.base.step import Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
 from runbook.postgres import catalog, fence_sql
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
@@ -131,7 +131,7 @@ def read_only_effect(context: RunContext, role: Role, database: str, *, on: bool
         database,
         [fence_sql.set_database_read_only(database, on)],
         key=f"{role.slug}/{database}/{'read-only' if on else 'writable'}",
-        stake=Stake.CLOSE if on else Stake.OPEN,
+        stake=Impact.CLOSE if on else Impact.OPEN,
         lasting=True,
         title=f"make database {database} of {role.value} "
         + ("read-only to clients" if on else "writable again"),

@@ -16,7 +16,7 @@ from runbook.base.pair import (
     slot_name,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import catalog, replication
 from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
@@ -152,7 +152,7 @@ class PasswordEffect(Effect):
     def __init__(
         self, context: RunContext, publisher: Role, subscriber: Role, databases: Sequence[str]
     ) -> None:
-        self.stakes = Stakes(Stake.CHANGE, publisher)
+        self.stakes = ClusterImpact(Impact.CHANGE, publisher)
         self.key = f"{publisher.slug}/{replication_role(context)}/password"
         self.title = f"set a new password for {replication_role(context)}"
         self._context = context
@@ -219,7 +219,7 @@ class SubscriptionEffect(Effect):
         slot: str,
         copy_data: bool = False,
     ) -> None:
-        self.stakes = Stakes(Stake.CHANGE, subscriber)
+        self.stakes = ClusterImpact(Impact.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/subscription"
         self.title = f"subscribe {database} of {subscriber.value} to slot {slot}"
         self._context = context

@@ -9,7 +9,7 @@ from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.plan.model import CompareMode
 from runbook.postgres import sequences
@@ -67,7 +67,7 @@ class SequencesEffect(Effect):
     def __init__(
         self, context: RunContext, publisher: Role, subscriber: Role, database: str
     ) -> None:
-        self.stakes = Stakes(Stake.CHANGE, subscriber)
+        self.stakes = ClusterImpact(Impact.CHANGE, subscriber)
         self.key = f"{subscriber.slug}/{database}/sequences"
         self.title = f"set the sequences of {database} on {subscriber.value}"
         self._context = context

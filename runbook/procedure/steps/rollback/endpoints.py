@@ -8,7 +8,7 @@ from runbook.aws import Call
 from runbook.aws.route53 import upsert_cname_call
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.ownership import serving
 from runbook.plan.model import EndpointMethod
@@ -42,7 +42,7 @@ class SwitchEndpoint(Step):
         target = await context.cluster(self.to)
         # A person leads them there, which opens it as any change would.
         await context.still_held()
-        opening = Stakes(Stake.OPEN, self.to)
+        opening = ClusterImpact(Impact.OPEN, self.to)
         serving.refuse_unless_agreed(context, await serving.look(context), [opening])
         return (
             Gate(
@@ -73,11 +73,11 @@ class SwitchEndpoint(Step):
             if self.away is Role.BLUE_PRIME
             else f"{name[:40]}-new-{context.run}"
         )
-        taken = [await rename(context, self.to, name, Stake.OPEN)]
+        taken = [await rename(context, self.to, name, Impact.OPEN)]
         if await context.find(self.away) is None:
             # It is gone from AWS, and its name is free.
             return [taken]
-        return [[await rename(context, self.away, aside, Stake.CLOSE)], taken]
+        return [[await rename(context, self.away, aside, Impact.CLOSE)], taken]
 
     async def _record(self, context: RunContext) -> Effect:
         plan = context.plan.endpoint
@@ -112,7 +112,7 @@ class SwitchEndpoint(Step):
             probe=probe,
             keep=lambda answer: {"change": answer["ChangeInfo"]["Id"]},
             settled=settled,
-            stakes=Stakes(Stake.OPEN, self.to),
+            stakes=ClusterImpact(Impact.OPEN, self.to),
         )
 
     async def _command(self, context: RunContext) -> Effect:
@@ -123,7 +123,7 @@ class SwitchEndpoint(Step):
             (*plan.command, target.endpoint, str(target.port)),
             key=f"{self.to.slug}/endpoint-command",
             title=f"run the plan's endpoint command for {target.endpoint}:{target.port}",
-            stakes=Stakes(Stake.OPEN, self.to),
+            stakes=ClusterImpact(Impact.OPEN, self.to),
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
@@ -148,7 +148,7 @@ class SwitchEndpoint(Step):
             watch.evidence(f"{name} does not answer: who is still on it was not seen")
 
 
-async def rename(context: RunContext, role: Role, name: str, stake: Stake) -> Effect:
+async def rename(context: RunContext, role: Role, name: str, stake: Impact) -> Effect:
     """Return the renaming of a role's cluster; its instances keep their names and endpoints.
 
     `stake`: whether it takes the name from the cluster, or leads the applications there.
@@ -193,5 +193,5 @@ async def rename(context: RunContext, role: Role, name: str, stake: Stake) -> Ef
         probe=probe,
         settled=settled,
         settle_limit_s=context.plan.limits.rename_s,
-        stakes=Stakes(stake, role),
+        stakes=ClusterImpact(stake, role),
     )

@@ -153,7 +153,7 @@ class Assess(Step):
             )
 
 
-class CloseSide(Step):
+class CloseCluster(Step):
     """Close a cluster to applications: traffic opens on one cluster at a time."""
 
     why = "A client that still finds it must not be able to write there."
@@ -191,7 +191,7 @@ class CloseSide(Step):
             await cutover.prove_closed(context, watch, self.role, self.successor)
 
 
-class OpenSide(Step):
+class OpenCluster(Step):
     """Make the cluster that takes over writable, with fresh materialized views."""
 
     why = "It was kept read-only to everyone but replication."

@@ -15,13 +15,13 @@ from runbook.base.context import RunContext
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.plan.model import StopMethod
 from runbook.postgres import ahead, replication, sequences
 from runbook.postgres.replication.subscriber import HEARS_S
-from runbook.procedure.steps.rollback.fail_back import OpenSide
+from runbook.procedure.steps.rollback.fail_back import OpenCluster
 from runbook.procedure.steps.shared.effects import answered, no, yes
 from runbook.procedure.steps.traffic import StopTraffic
 from runbook.proofs import new_databases
@@ -141,7 +141,7 @@ class AssessForced(Step):
         )
 
 
-class CutOff(StopTraffic):
+class StopTrafficForced(StopTraffic):
     """Keep the applications from the one that is given up, as far as it goes without it."""
 
     why = "It may come back at any time, and must not take writes that nobody will have."
@@ -208,11 +208,11 @@ def _ahead_key(context: RunContext, on: Role, database: str) -> str:
     return f"{on.slug}/{database}/sequences-ahead/{context.stay}"
 
 
-class AheadEffect(Effect):
+class AdvanceEffect(Effect):
     """One database's sequences, moved beyond what was given out where they cannot be asked."""
 
     def __init__(self, context: RunContext, on: Role, database: str) -> None:
-        self.stakes = Stakes(Stake.CHANGE, on)
+        self.stakes = ClusterImpact(Impact.CHANGE, on)
         self.key = _ahead_key(context, on, database)
         self.title = f"move the sequences of {database} ahead on {on.value}"
         self._context = context
@@ -243,7 +243,7 @@ class AheadEffect(Effect):
         return {"moved": len(moved) - len(refused), "refused": refused, "guessed": guessed}
 
 
-class SequencesAhead(Step):
+class AdvanceSequences(Step):
     """Move the sequences ahead: how far they have come where it served cannot be asked."""
 
     key = "sequences-ahead"
@@ -261,7 +261,7 @@ class SequencesAhead(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         databases = await captured_databases(context, self.away)
-        return [[AheadEffect(context, self.to, name) for name in databases]]
+        return [[AdvanceEffect(context, self.to, name) for name in databases]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         for database in await captured_databases(context, self.away):
@@ -277,7 +277,7 @@ class SequencesAhead(Step):
                 )
 
 
-class ForcedOpen(OpenSide):
+class OpenForced(OpenCluster):
     """Open the one that takes over, unless the other has come back."""
 
     def __init__(self, away: Role, to: Role) -> None:

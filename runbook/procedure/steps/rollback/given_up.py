@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import fence_sql
@@ -25,7 +25,7 @@ class EndSessions(Effect):
     """End the clients' sessions: those that were open before it was made read-only may write."""
 
     def __init__(self, context: RunContext, role: Role) -> None:
-        self.stakes = Stakes(Stake.STOP, role)
+        self.stakes = ClusterImpact(Impact.STOP, role)
         self.key = f"{role.slug}/end-sessions"
         self.title = f"end the sessions of clients on {role.value}"
         self._context = context
@@ -88,7 +88,7 @@ async def prove(context: RunContext, watch: Watch, role: Role) -> None:
     )
 
 
-class ShutGivenUp(Step):
+class CloseGivenUp(Step):
     """Close the cluster that was given up, if it has come back."""
 
     why = WHY

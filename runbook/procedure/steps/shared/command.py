@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from runbook.base.step import Effect, Stakes
+from runbook.base.step import ClusterImpact, Effect
 from runbook.failures import Finding, StepFailed
 from runbook.plan.model import Plan
 from runbook.procedure.steps.shared.effects import no
@@ -40,7 +40,7 @@ class CommandEffect(Effect):
     """
 
     def __init__(
-        self, plan: Plan, argv: Sequence[str], *, key: str, title: str, stakes: Stakes
+        self, plan: Plan, argv: Sequence[str], *, key: str, title: str, stakes: ClusterImpact
     ) -> None:
         self.key = key
         self.title = title

@@ -8,7 +8,7 @@ from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Stake, Stakes, Watch
+from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Watch
 from runbook.failures import Finding, Refused
 from runbook.procedure.steps.shared.effects import ProbeFn, Settled, no, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
@@ -112,7 +112,7 @@ def delete_instance_effect(
         probe=_gone_or_going(look, name),
         settled=_gone(look, name) if until_gone else None,
         settle_limit_s=context.plan.limits.instance_s,
-        stakes=Stakes(Stake.DELETE, role),
+        stakes=ClusterImpact(Impact.DELETE, role),
     )
 
 
@@ -148,7 +148,7 @@ def unprotect(context: RunContext, cluster: Cluster, role: Role) -> Effect:
         title=f"lift the deletion protection of {cluster.identifier}",
         probe=probe,
         settled=settled,
-        stakes=Stakes(Stake.DELETE, role),
+        stakes=ClusterImpact(Impact.DELETE, role),
     )
 
 
@@ -188,7 +188,7 @@ def _delete_cluster(
         probe=_gone_or_going(look, cluster.identifier),
         settled=_gone(look, cluster.identifier) if until_gone else None,
         settle_limit_s=context.plan.limits.instance_s,
-        stakes=Stakes(Stake.DELETE, role),
+        stakes=ClusterImpact(Impact.DELETE, role),
     )
 
 

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from runbook.aws import Aws, Call
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Stake, Stakes
+from runbook.base.step import ClusterImpact, Effect, Impact
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import CannotConnect, WrongServer
 from runbook.postgres.statement import Statement, at_most
@@ -87,7 +87,7 @@ class ApiEffect(Effect):
         keep: Keep | None = None,
         settled: Settled | None = None,
         settle_limit_s: float = 600.0,
-        stakes: Stakes | None = None,
+        stakes: ClusterImpact | None = None,
     ) -> None:
         self.key = key
         self.title = title
@@ -135,13 +135,13 @@ class SqlEffect(Effect):
         title: str,
         probe: LookInside,
         transaction: bool = True,
-        stake: Stake | None = Stake.CHANGE,
+        stake: Impact | None = Impact.CHANGE,
         lasting: bool = False,
         limit_s: float | None = None,
     ) -> None:
         self.key = key
         self.title = title
-        self.stakes = None if stake is None else Stakes(stake, role, lasting)
+        self.stakes = None if stake is None else ClusterImpact(stake, role, lasting)
         if limit_s is not None:
             statements = [at_most(limit_s, transactional=transaction), *statements]
         self.context = context

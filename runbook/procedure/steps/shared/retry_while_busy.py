@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from runbook.aws import AwsRefused, Call
 from runbook.base.context import RunContext
-from runbook.base.step import Stakes
+from runbook.base.step import ClusterImpact
 from runbook.failures import Answer
 from runbook.procedure.steps.shared.effects import ApiEffect, Keep, ProbeFn, Settled
 from state.records import Json
@@ -40,7 +40,7 @@ class PatientEffect(ApiEffect):
         settle_limit_s: float = 600.0,
         patience_s: float | None = None,
         worth: Worth | None = None,
-        stakes: Stakes | None = None,
+        stakes: ClusterImpact | None = None,
     ) -> None:
         """Take what `ApiEffect` takes; `worth` tells whether there is anything to wait for."""
 

@@ -9,7 +9,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Gate, Watch
 from runbook.failures import StepFailed
 from runbook.postgres import marks
-from runbook.postgres.marks import Marks, MarkVerdict
+from runbook.postgres.marks import ClusterMarks, MarkVerdict
 from runbook.proofs import late_writes, write_fence
 
 ACCEPT = "accept-unproved-freeze"
@@ -70,7 +70,7 @@ async def _since_the_freeze(context: RunContext) -> MarkVerdict:
     if kept is None:
         return MarkVerdict(None, ("no marks of blue from inside the fence are kept",), "")
     async with write_fence.connections(context, Role.OLD_BLUE) as opened:
-        return await marks.compare_now(Marks.from_json(kept), opened)
+        return await marks.compare_now(ClusterMarks.from_json(kept), opened)
 
 
 async def _same_rows(context: RunContext, watch: Watch, verdict: MarkVerdict) -> bool:

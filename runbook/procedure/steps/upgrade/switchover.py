@@ -9,7 +9,7 @@ from runbook.aws import Call
 from runbook.aws.facts import Deployment
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Gate, Risk, Stake, Stakes, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.procedure.steps.shared.effects import no, unknown, yes
 from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
@@ -109,7 +109,7 @@ class Switchover(Step):
                     probe=probe,
                     keep=lambda _: {"called_at": context.now().isoformat()},
                     worth=worth_waiting,
-                    stakes=Stakes(Stake.CLOSE, Role.BLUE),
+                    stakes=ClusterImpact(Impact.CLOSE, Role.BLUE),
                 )
             ]
         ]
