@@ -18,6 +18,8 @@ STEPS: Mapping[str, str] = {
     "end-of-way-forward": "assess-finalize",
     "hold-capture": "keep-slots",
     "hold-old-blue": "freeze-old-blue",
+    "remains": "verify-cleanup",
+    "sequences-ahead": "advance-sequences",
     "settled": "verify-end",
 }
 TRACK = ("settle", "finalize")

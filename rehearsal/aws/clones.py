@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, fates
+from rehearsal.aws import errors, operation_faults
 from rehearsal.aws.clusters import new_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, resource_id
@@ -92,9 +92,9 @@ def _copy(control: Control, source: Cluster, clone: Cluster, duration: str) -> N
         clone.percent = percent
 
     clone.percent = 0
-    with fates.shown_early(control, clone), control.pace.at_least(duration, progress):
+    with operation_faults.shown_early(control, clone), control.pace.at_least(duration, progress):
         try:
-            fates.clone(control, clone)
+            operation_faults.clone(control, clone)
             control.fleet.clone(source.resource_id, clone.resource_id)
         except Exception as error:
             clone.status = "cloning-failed"

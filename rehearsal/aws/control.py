@@ -15,11 +15,11 @@ from collections.abc import Callable
 from rehearsal.aws import errors, events
 from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
+from rehearsal.aws.fault_orders import FaultOrders
 from rehearsal.aws.models import Cluster, Deployment, Instance, ParameterGroup, Snapshot
-from rehearsal.aws.orders import FaultOrders
 from rehearsal.aws.pace import Pace, Stopped
 from rehearsal.aws.parameters import FAMILIES, server_settings
-from rehearsal.aws.trail import StaleReads
+from rehearsal.aws.stale_reads import StaleReads
 from rehearsal.aws.versions import Catalogue, family
 from rehearsal.servers.endpoints import Endpoints
 from rehearsal.servers.fleet import Fleet

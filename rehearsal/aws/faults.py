@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rehearsal.aws import fates, mishaps, wire
+from rehearsal.aws import operation_faults, resource_faults, wire
 from rehearsal.aws.control import Control
 from rehearsal.aws.errors import RdsFault
-from rehearsal.aws.orders import EVERY
+from rehearsal.aws.fault_orders import EVERY
 
 _LATE_S = "3"
 _EARLY_S = "3"
@@ -25,15 +25,16 @@ KINDS: Mapping[str, str] = {
     wire.EXPIRED: "answer every call with ExpiredToken",
     "renew-credentials": "end that",
     "trail": "SECONDS let every describe answer as things were so long ago; 0 ends it",
-    fates.EARLY: "[SECONDS] show the next new resource as available so long before it is",
-    fates.FAIL_SWITCHOVER: "cancel the next switchover while writes are stopped",
-    fates.SWITCHOVER_TIMES_OUT: "[SECONDS] cancel it after so long, or at its timeout",
-    fates.SWITCHOVER_FAILS: "let it return, and the deployment end in SWITCHOVER_FAILED",
-    fates.KEEP_NAMES: "[SECONDS] let servers keep their names in the next switchover, or so long",
-    fates.GREEN_FAILS: "let the next deployment end in INVALID_CONFIGURATION",
-    fates.CLONE_FAILS: "let the next clone end in cloning-failed",
-    fates.INSTANCE_FAILS: "[STATUS] let the next instance end in incompatible-parameters",
-    fates.INSTANCE_HANGS: "[SECONDS] let the next instance hang in creating",
+    operation_faults.EARLY: "[SECONDS] show the next new resource as available too early",
+    operation_faults.FAIL_SWITCHOVER: "cancel the next switchover while writes are stopped",
+    operation_faults.SWITCHOVER_TIMES_OUT: "[SECONDS] cancel it after so long, or at its timeout",
+    operation_faults.SWITCHOVER_FAILS: "let it return, and the deployment end in SWITCHOVER_FAILED",
+    operation_faults.KEEP_NAMES: "[SECONDS] let servers keep their names in the next switchover",
+    operation_faults.GREEN_FAILS: "let the next deployment end in INVALID_CONFIGURATION",
+    operation_faults.CLONE_FAILS: "let the next clone end in cloning-failed",
+    operation_faults.INSTANCE_FAILS: "[STATUS] let the next instance end in that status, or in "
+    "incompatible-parameters",
+    operation_faults.INSTANCE_HANGS: "[SECONDS] let the next instance hang in creating",
     "invalidate-deployment": "CLUSTER turn its deployment INVALID_CONFIGURATION",
     "lose-deployment": "CLUSTER delete its deployment, as somebody else might",
     "lose-cluster": "CLUSTER delete it with its instances, as somebody else might",
@@ -45,18 +46,18 @@ KINDS: Mapping[str, str] = {
 
 _COUNTED = (wire.THROTTLE, wire.SERVER_ERROR, wire.LOSE_RESPONSE, wire.LOSE_REQUEST, wire.HANG)
 _TIMED = {
-    fates.EARLY: _EARLY_S,
-    fates.SWITCHOVER_TIMES_OUT: None,
-    fates.KEEP_NAMES: None,
-    fates.INSTANCE_HANGS: _HANGING_S,
+    operation_faults.EARLY: _EARLY_S,
+    operation_faults.SWITCHOVER_TIMES_OUT: None,
+    operation_faults.KEEP_NAMES: None,
+    operation_faults.INSTANCE_HANGS: _HANGING_S,
 }
 """With the seconds that are meant where none are given; None leaves it to the call."""
 
 _PLAIN = (
-    fates.FAIL_SWITCHOVER,
-    fates.SWITCHOVER_FAILS,
-    fates.GREEN_FAILS,
-    fates.CLONE_FAILS,
+    operation_faults.FAIL_SWITCHOVER,
+    operation_faults.SWITCHOVER_FAILS,
+    operation_faults.GREEN_FAILS,
+    operation_faults.CLONE_FAILS,
 )
 
 
@@ -73,11 +74,13 @@ class AwsFaults:
             wire.DENY: lambda action: control.orders.place(wire.DENY, action, count=EVERY),
             "allow": lambda action: control.orders.withdraw(wire.DENY, action),
             "trail": lambda seconds: control.trail.set(_seconds(seconds)),
-            "invalidate-deployment": lambda name: mishaps.invalidate_deployment(control, name),
-            "lose-deployment": lambda name: mishaps.lose_deployment(control, name),
-            "lose-cluster": lambda name: mishaps.lose_cluster(control, name),
-            "stall-green": lambda name: mishaps.follow(control, name, on=False),
-            "resume-green": lambda name: mishaps.follow(control, name, on=True),
+            "invalidate-deployment": lambda name: resource_faults.invalidate_deployment(
+                control, name
+            ),
+            "lose-deployment": lambda name: resource_faults.lose_deployment(control, name),
+            "lose-cluster": lambda name: resource_faults.lose_cluster(control, name),
+            "stall-green": lambda name: resource_faults.follow(control, name, on=False),
+            "resume-green": lambda name: resource_faults.follow(control, name, on=True),
         }
 
     def order(self, kind: str, *arguments: str) -> None:
@@ -93,15 +96,15 @@ class AwsFaults:
                     action, seconds = (*arguments, None, None)[:2]
                     orders.place(kind, action, value=str(_seconds(seconds or _LATE_S)))
                 case "set-status", (name, status):
-                    mishaps.set_status(self._control, name, status)
+                    resource_faults.set_status(self._control, name, status)
                 case _, (argument,) if kind in self._named:
                     self._named[kind](argument)
                 case _ if kind in _COUNTED and len(arguments) <= 2:
                     action, count = (*arguments, None, None)[:2]
                     orders.place(kind, action, count=_count(count))
-                case fates.INSTANCE_FAILS, ():
+                case operation_faults.INSTANCE_FAILS, ():
                     orders.place(kind, value="incompatible-parameters")
-                case fates.INSTANCE_FAILS, (status,):
+                case operation_faults.INSTANCE_FAILS, (status,):
                     orders.place(kind, value=status)
                 case _ if kind in _TIMED and len(arguments) <= 1:
                     word = arguments[0] if arguments else _TIMED[kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, fates
+from rehearsal.aws import errors, operation_faults
 from rehearsal.aws.catalogue import INSTANCE_CLASSES
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster, Instance
@@ -102,11 +102,11 @@ def add_instance(control: Control, instance: Instance) -> None:
 
 def _start(control: Control, instance: Instance) -> None:
     cluster = instance.cluster
-    if failure := fates.instance(control, instance):
+    if failure := operation_faults.instance(control, instance):
         _fail(control, instance, failure)
         return
     with (
-        fates.shown_early(control, instance),
+        operation_faults.shown_early(control, instance),
         control.pace.at_least("create-instance"),
     ):
         try:

@@ -8,7 +8,7 @@ from threading import Event
 
 import psycopg
 
-from rehearsal.aws import fates
+from rehearsal.aws import operation_faults
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.instances import add_instance
@@ -63,8 +63,8 @@ def provision(control: Control, deployment: Deployment) -> None:
 
 
 def _refusal(control: Control, deployment: Deployment) -> str | None:
-    if control.orders.take(fates.GREEN_FAILS):
-        return fates.GREEN_REASON
+    if control.orders.take(operation_faults.GREEN_FAILS):
+        return operation_faults.GREEN_REASON
     return late_refusal(control, deployment)
 
 
@@ -91,7 +91,7 @@ def _make(control: Control, deployment: Deployment) -> None:
             "creation",
         )
     if green.writer:
-        fates.green_member(control, green.writer)
+        operation_faults.green_member(control, green.writer)
 
 
 def _fail(control: Control, deployment: Deployment, reason: str) -> None:

@@ -7,7 +7,7 @@ with the reason in `StatusDetails`; `SWITCHOVER_FAILED` is left for one that cou
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, fates
+from rehearsal.aws import errors, operation_faults
 from rehearsal.aws.control import Control
 from rehearsal.aws.deployments import find
 from rehearsal.aws.models import Cluster, Deployment, Instance, Pair
@@ -91,7 +91,7 @@ class _Switchover:
         except ServerError as error:
             self._cancel(str(error))
             return
-        except fates.NotUndone as error:
+        except operation_faults.NotUndone as error:
             self._cancel(str(error), for_good=True)
             return
         except Exception as error:
@@ -124,7 +124,7 @@ class _Switchover:
                 "lead to extended downtime.",
                 "notification",
             )
-        fates.switchover(control, phase, self._timeout_s)
+        operation_faults.switchover(control, phase, self._timeout_s)
 
     def _swap(self) -> None:
         """Give green the production names and blue the `-oldN` ones; the ports follow."""
@@ -144,7 +144,7 @@ class _Switchover:
                 f"{self._blue.identifier} and {green_name} to {name}.",
                 "notification",
             )
-        fates.named_anew(control, self._green, self._blue)
+        operation_faults.named_anew(control, self._green, self._blue)
 
     def _mark(self, status: str) -> None:
         with self._control.lock:

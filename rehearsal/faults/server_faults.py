@@ -17,8 +17,8 @@ from psycopg import Connection
 
 from rehearsal.aws.control import Control
 from rehearsal.aws.errors import RdsFault
+from rehearsal.servers.connection_cutter import ConnectionCut, Moment
 from rehearsal.servers.ground import ServerError
-from rehearsal.servers.severing import ConnectionCut, Moment
 
 RESTART_SERVER = "restart-server"
 LOSE_CONNECTION = "lose-connection"

@@ -2,7 +2,7 @@
 
 A name keeps its port for ever, and leads to a volume, wherever that volume's server listens just
 now. Bytes are passed on as they come: nothing is parsed, so any client works. What is ordered to go
-wrong on the way is in `rehearsal.servers.severing`.
+wrong on the way is in `rehearsal.servers.connection_cutter`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar, cast
 
+from rehearsal.servers.connection_cutter import ConnectionCut, ConnectionCutter, Moment, settled
 from rehearsal.servers.ports import free_port
-from rehearsal.servers.severing import ConnectionCut, ConnectionCutter, Moment, settled
 
 T = TypeVar("T")
 

@@ -192,27 +192,27 @@ def abort(plan: Plan, way: str = "") -> list[Step]:
 
 def rollback(plan: Plan, way: str = RollbackTarget.BLUE_PRIME) -> list[Step]:
     """After the switchover: back to the old version."""
-    settled = VerifyRolledBack(on=Role.BLUE_PRIME)
+    verify_end = VerifyRolledBack(on=Role.BLUE_PRIME)
     back = cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
     match RollbackTarget(way):
         case RollbackTarget.BLUE_PRIME:
-            return [*back, settled]
+            return [*back, verify_end]
         case RollbackTarget.PROTECT_THEN_BLUE_PRIME:
-            return [*protect(), *back, settled]
+            return [*protect(), *back, verify_end]
         case RollbackTarget.FOR_GOOD:
-            return [*cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), settled]
+            return [*cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=False), verify_end]
         case RollbackTarget.OLD_BLUE:
             return to_old_blue()
         case RollbackTarget.FORCED:
             return forced(Role.NEW_BLUE, Role.BLUE_PRIME)
         case RollbackTarget.STAY:
-            return [*cancel_cutover(Role.BLUE_PRIME), settled]
+            return [*cancel_cutover(Role.BLUE_PRIME), verify_end]
         case RollbackTarget.FINALIZE:
             return [
                 AssessFinalize(),
                 DropSubscriptions(Role.NEW_BLUE),
                 DropSlots(Role.BLUE_PRIME, Role.NEW_BLUE),
-                settled,
+                verify_end,
             ]
 
 

@@ -16,8 +16,8 @@ from runbook.base.context import RunContext
 from runbook.base.pair import ReplicationPair, current_pair
 from runbook.base.roles import Role
 from runbook.base.step import Watch
-from runbook.postgres import numbers
-from runbook.postgres.numbers import Name, Pair, Two
+from runbook.postgres import oids
+from runbook.postgres.oids import Name, Pair, Two
 from runbook.proofs.schema_drift import Drift, Where
 from state.records import Json
 
@@ -91,7 +91,7 @@ async def keep(
         context.connect(sides.publisher, database) as here,
         context.connect(sides.subscriber, database) as there,
     ):
-        pairs = await numbers.pairs(here, there)
+        pairs = await oids.pairs(here, there)
     seen = looked(sides, pairs, known[database])
     if column:
         among = [table for table in tables if table in pairs]

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 
 from runbook.base.context import RunContext
 from runbook.base.pair import ReplicationPair
-from runbook.postgres import numbers, schema
+from runbook.postgres import oids, schema
 from runbook.postgres.gather_all import together
-from runbook.postgres.numbers import Name, Pair
+from runbook.postgres.oids import Name, Pair
 from runbook.postgres.schema import Key, Line
 from runbook.postgres.statement import quoted
 from runbook.proofs import schemas_equal
@@ -196,7 +196,7 @@ class SchemaSurvey:
         self._sides: ReplicationPair | None = None
         self._known: dict[str, tuple[tuple[str, str], list[Drift]]] = {}
         self.numbered: dict[str, dict[Name, Pair]] = {}
-        """The tables of each database whose catalogs have moved, as `numbers.pairs` returns them,
+        """The tables of each database whose catalogs have moved, as `oids.pairs` returns them,
         at the last look."""
         self.stamps_s = 0.0
         """How long the servers took for the stamps, at the last look."""
@@ -239,7 +239,7 @@ class SchemaSurvey:
             if known is not None and known[0] == stamps:
                 return known[1]
             # A change that falls between the stamp and what follows is seen at the next look.
-            self.numbered[database] = await numbers.pairs(publisher, subscriber)
+            self.numbered[database] = await oids.pairs(publisher, subscriber)
             ends = ((publisher, schema.PUBLISHER), (subscriber, schema.SUBSCRIBER))
             name = self._publication
             digests = await together(

@@ -40,7 +40,7 @@ from runbook.protection.assess import (
 from runbook.protection.dashboard import Dashboard, Production
 from runbook.protection.record import VerdictRecord
 from runbook.watch.position import switchover_asked
-from runbook.watch.probes import clusters, counters, foreign_writes, origins, production
+from runbook.watch.probes import clusters, foreign_writes, origins, production, sequences
 from runbook.watch.probes.foreign_writes import ForeignWritesProbe
 from runbook.watch.probes.keys import KeysProbe
 from runbook.watch.probes.objects import ObjectsProbe
@@ -306,7 +306,7 @@ class Monitor:
         if not databases:
             self._seen.pop("bounds", None)
             return
-        self._seen["bounds"] = await counters.look(self.context, databases)
+        self._seen["bounds"] = await sequences.look(self.context, databases)
 
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.board)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from rehearsal.servers.connection_cutter import ConnectionCut, Moment
 from rehearsal.servers.endpoints import Disturbance, Endpoints
-from rehearsal.servers.severing import ConnectionCut, Moment
 from tests.rehearsal.conftest import until
 
 

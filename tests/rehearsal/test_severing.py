@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.servers.severing import ConnectionCut, ConnectionCutter, Moment, settled
+from rehearsal.servers.connection_cutter import ConnectionCut, ConnectionCutter, Moment, settled
 
 START = b"\0\0\0\x50\0\x03\0\0user\0postgres\0database\0orders\0application_name\0blueprime\0\0"
 

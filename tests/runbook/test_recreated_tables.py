@@ -8,7 +8,7 @@ import pytest
 
 from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
-from runbook.postgres.numbers import Name, Pair
+from runbook.postgres.oids import Name, Pair
 from runbook.proofs import recreated_tables
 from runbook.proofs.schema_drift import Drift, Where
 

@@ -93,8 +93,8 @@ class DeleteCreated(Step):
 class VerifyCleanup(Step):
     """Say what remains and who pays for it."""
 
-    key = "remains"
-    title = "What remains"
+    key = "verify-cleanup"
+    title = "Verify the cleanup"
     why = "What is left must be known by name."
     rests = True
 

@@ -22,7 +22,7 @@ class AssessCommit(Step):
     """Ask for the end of the way back, in those words."""
 
     key = "assess-commit"
-    title = "End the way back"
+    title = "Assess the commit"
     why = "After this there is no return to the old version but a restore."
     risk = Risk.DESTRUCTIVE
     undo = "None."
@@ -81,7 +81,7 @@ class AssessFinalize(Step):
     """Ask for the end of the way forward, in those words."""
 
     key = "assess-finalize"
-    title = "End the way forward"
+    title = "Assess the end of the rollback"
     why = "After this a return to the new version is a new upgrade."
     risk = Risk.DESTRUCTIVE
     undo = "None."

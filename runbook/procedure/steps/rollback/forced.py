@@ -19,7 +19,7 @@ from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, W
 from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.plan.model import StopMethod
-from runbook.postgres import ahead, replication, sequences
+from runbook.postgres import advance_sequences, replication, sequences
 from runbook.postgres.replication.subscriber import HEARS_S
 from runbook.procedure.steps.rollback.fail_back import OpenCluster
 from runbook.procedure.steps.shared.effects import answered, no, yes
@@ -223,8 +223,8 @@ class AdvanceEffect(Effect):
         """Return what is done: the values are read at that moment."""
         return (
             f"-- on {self._on.value}, database {self._database}: one statement; each "
-            f"sequence {ahead.MARGIN:,} values beyond itself and the rows that it numbered, or "
-            "half of what is left\nSELECT … setval(sequence, value, true) …;"
+            f"sequence {advance_sequences.MARGIN:,} values beyond itself and the rows that it "
+            "numbered, or half of what is left\nSELECT … setval(sequence, value, true) …;"
         )
 
     async def probe(self) -> Finding:
@@ -236,7 +236,7 @@ class AdvanceEffect(Effect):
         """Move them, and check the result of each."""
         with answered(self.title, self._on):
             async with self._context.connect(self._on, self._database) as connection:
-                moved = await ahead.ahead(connection)
+                moved = await advance_sequences.ahead(connection)
                 results = await sequences.results(connection, [each.value for each in moved])
         refused = [f"{each.schema}.{each.name}: {each.reason}" for each in results if not each.set]
         guessed = [str(each.value) for each in moved if not each.told_by_rows]
@@ -246,8 +246,8 @@ class AdvanceEffect(Effect):
 class AdvanceSequences(Step):
     """Move the sequences ahead: how far they have come where it served cannot be asked."""
 
-    key = "sequences-ahead"
-    title = "Move the sequences ahead"
+    key = "advance-sequences"
+    title = "Advance the sequences"
     risk = Risk.REVERSIBLE
     undo = "Not needed: numbers that are passed over harm nothing."
 

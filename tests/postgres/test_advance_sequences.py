@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.postgres import ahead, sequences
-from runbook.postgres.ahead import MARGIN, beyond
+from runbook.postgres import advance_sequences, sequences
+from runbook.postgres.advance_sequences import MARGIN, beyond
 from runbook.postgres.sequences import SequenceValue, behind
 from tests.postgres.conftest import Open, Pair
 
@@ -60,7 +60,7 @@ async def test_the_rows_tell_how_far_it_had_come_and_the_rest_is_said(
         INSERT INTO public.numbered VALUES (1234, -77);
         """
     )
-    moved = await ahead.ahead(connection)
+    moved = await advance_sequences.ahead(connection)
     results = await sequences.results(connection, [each.value for each in moved])
     assert all(each.set for each in results)
     now = {each.name: each.last_value for each in await sequences.read(connection)}
