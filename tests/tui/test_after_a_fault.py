@@ -88,7 +88,7 @@ async def decided(
     assert any(fnmatchcase(str(found[0]), key) for found in left)
     for _ in left:
         await _by_its_probe(pilot, screen)
-    await sees(pilot, "No effect is unknown.")
+    await sees(pilot, "No effect is unknown")
     await pilot.press("enter")
     await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen), "the run's screen")
     return text

@@ -56,7 +56,7 @@ async def test_keys_wait_for_the_probes() -> None:
         await sees(pilot, "the probes have not answered yet")
         assert isinstance(pilot.app.screen, ResumeScreen)
         model.closed = True
-        await sees(pilot, "No effect is unknown.")
+        await sees(pilot, "No effect is unknown")
 
 
 async def model_pause() -> None:
@@ -79,7 +79,7 @@ async def test_a_choice_is_asked_once_more_and_recorded_with_its_reason(
         await pilot.click("#reason")
         await pilot.press(*"seen")
         await pilot.click("#yes")
-        await sees(pilot, "No effect is unknown.")
+        await sees(pilot, "No effect is unknown")
         assert model.called("resolve") == [("resolve", "7", choice, "seen")]
 
 
