@@ -76,7 +76,7 @@ class HandoverFile:
     """What a handover file holds."""
 
     given: Given
-    slice: RunExport
+    export: RunExport
     fingerprint: str
     """The SHA-256 of the content as the file has it, in hexadecimal digits."""
 
@@ -88,7 +88,7 @@ class HandoverFile:
     @property
     def content(self) -> dict[str, Json]:
         """Return the content as JSON."""
-        return _content(self.given, self.slice)
+        return _content(self.given, self.export)
 
     def as_bytes(self) -> bytes:
         """Return the file: JSON in ASCII, the same for the same content."""
@@ -202,10 +202,10 @@ class HandoverJournal(Writer):
 
     def refuse_parcel(self, parcel: HandoverFile) -> None:
         """Raise `Refused` or `BadHandover` if a parcel cannot be accepted here."""
-        found = parcel.slice.run
+        found = parcel.export.run
         for known in self._runs("WHERE id = ?", found.id):
             self._refuse_unless_away(known, parcel)
-            refuse_fork(export_run(self._store, known.id), parcel.slice)
+            refuse_fork(export_run(self._store, known.id), parcel.export)
         if found.closed_at is None:
             self._refuse_open_run(found.cluster_resource_id, but=found.id)
 
@@ -231,7 +231,7 @@ class HandoverJournal(Writer):
 
         Raises `BadHandover` for what is no run, `Refused` for one that is acted on here.
         """
-        found, given = parcel.slice.run, parcel.given
+        found, given = parcel.export.run, parcel.given
         source = f"{given.who} on {given.host}"
         try:
             with self._store.writing() as db:
@@ -240,8 +240,8 @@ class HandoverJournal(Writer):
                     import_run(db, found, plan_path)
                 # First of all: until then the guards let nothing of a run be written here.
                 _record(db, found.id, HandoverKind.ACCEPTED, source, parcel.fingerprint)
-                import_rows(db, parcel.slice, ids_of(self._store, found.id))
-                if export_run(self._store, found.id) != parcel.slice:
+                import_rows(db, parcel.export, ids_of(self._store, found.id))
+                if export_run(self._store, found.id) != parcel.export:
                     raise BadHandover(f"Its rows do not belong together. {_ASK_AGAIN}")
                 text = f"accepted from {source} by {user()} on {socket.gethostname()}"
                 data = {"from": source, "who": user(), "fingerprint": parcel.fingerprint}

@@ -1,7 +1,7 @@
-"""A slice: everything that the journal holds of one run, apart from any journal.
+"""An export: everything that the journal holds of one run, apart from any journal.
 
 Rows are numbered from 1 within their table, in the order in which they were written; so two
-journals that hold the same history of a run cut the same slice, whatever else they hold. The path
+journals that hold the same history of a run make the same export, whatever else they hold. The path
 of the plan file is left out, since it is each machine's own, and so are the live figures.
 """
 
@@ -112,7 +112,7 @@ class EvidenceRow(_Part):
 
 
 class EventRow(_Part):
-    """A line of the tail; numbers of rows in `data` are the slice's own."""
+    """A line of the tail; numbers of rows in `data` are those of the export."""
 
     at: Time
     kind: str
@@ -162,7 +162,7 @@ _OF_RUN = {"effect": "attempt IN (SELECT id FROM attempt WHERE run = ?)"}
 
 
 def export_run(store: Store, run: str) -> RunExport:
-    """Return the slice of a run that has no open attempt; to be called in one transaction."""
+    """Return the export of a run that has no open attempt; to be called in one transaction."""
     found = {table: _rows(store, table, run) for table in ROWS}
     numbers = {
         table: {row["id"]: number for number, row in enumerate(rows, start=1)}
@@ -219,7 +219,7 @@ def _exchanged(number: int, numbers: Mapping[int, int]) -> int:
 
 
 def refuse_fork(known: RunExport, found: RunExport) -> None:
-    """Raise `BadHandover` unless a slice begins with what is known and goes on from there.
+    """Raise `BadHandover` unless an export begins with what is known and goes on from there.
 
     Rows are only ever added; but a result changes while a run goes on, and what was unknown may
     have been decided since.
@@ -265,7 +265,7 @@ def import_run(db: Database, row: RunRow, plan_path: Path) -> None:
 
 
 def import_rows(db: Database, found: RunExport, ids: Mapping[str, list[int]]) -> None:
-    """Write what a slice holds beyond the rows of these ids, and what was decided of those.
+    """Write what an export holds beyond the rows of these ids, and what was decided of those.
 
     The run's row is there and open to be written. Goes through the schema's guards in the order in
     which it was lived, attempt by attempt; to be called in a transaction.

@@ -1,4 +1,4 @@
-"""What a world reads of the journal, and what stands in for a journal where there is no run."""
+"""What a run reads of its journal, and what stands in for a journal where there is no run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from state.records import Attempt, Decision, Evidence, Json, Sample, TrackEntry
 
 
 class JournalReader(Protocol):
-    """What a world reads of the journal."""
+    """What a run reads of its journal."""
 
     def fact(self, run: str, key: str) -> Json | None:
         """Return the latest value kept under a key, or None."""

@@ -129,7 +129,7 @@ class Watch(Protocol):
     """What `verify` reports to: evidence, progress and waiting, all journaled by the runner."""
 
     def evidence(self, text: str, *, key: str = "", value: Json = None) -> None:
-        """Keep what was seen. With a `key`, later steps read `value` through `World.fact`."""
+        """Keep what was seen. With a `key`, later steps read `value` through `RunContext.fact`."""
 
     def warning(self, text: str, *, key: str) -> None:
         """Say what the step, though it is done, did not do; it stands until it is taken back.

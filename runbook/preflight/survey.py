@@ -123,7 +123,7 @@ _Answers = dict[Query[Any], Any]
 
 
 def once(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Let concurrent callers of a method of `Look` share one look, and its failure."""
+    """Let concurrent callers of a method of `Survey` share one look, and its failure."""
 
     @wraps(method)
     async def shared(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -125,4 +125,4 @@ def carry(giver: Journal, taker: Journal, file: Path) -> None:
     taker.accept(taken, plan_path=Path("plan.toml"))
     with taker._store.reading():
         found = export_run(taker._store, "run1")
-    assert found.model_copy(update={"event": found.event[:-1]}) == parcel.slice
+    assert found.model_copy(update={"event": found.event[:-1]}) == parcel.export

@@ -257,7 +257,7 @@ def test_a_file_of_the_first_version_is_accepted_under_the_names_of_today(
     old = tmp_path / "k2f9.json"
     old.write_bytes(as_first_written(parcel))
     found = read_parcel(old)
-    assert found.slice == parcel.slice
+    assert found.export == parcel.export
     assert found.fingerprint != parcel.fingerprint
     with Journal.open(tmp_path / "there" / "journal.db") as there:
         there.accept(found, plan_path=tmp_path / "plan.toml")

@@ -186,7 +186,7 @@ def accept(file: Path, *, yes: bool) -> None:
         question = "Take this run over, to act on it here? [y/N]"
         if not yes and _asked(question).strip().lower() not in ("y", "yes"):
             stop("Nothing was taken over.", BLOCKED)
-        kept = _keep_plan(parcel.slice.run.id, machine.as_file(found.plan, parcel.slice.run.id))
+        kept = _keep_plan(parcel.export.run.id, machine.as_file(found.plan, parcel.export.run.id))
         run = journal.accept(parcel, plan_path=kept)
         journal.keep_backup()
     click.echo(f"Run {run.id} is acted on here now: blueprime resume {run.id}")

@@ -1,4 +1,5 @@
-"""The samplers' looks: each asks one thing of the world, only reads, and remembers what it must.
+"""The probes of the watch: each asks one thing of the clusters, and only reads.
 
-A look says what it saw as figures of the board, or as `Seen`: alarms, or why nothing is known.
+A probe says what it saw as figures of the dashboard, or as a `ProbeResult`: alerts, or why nothing
+is known.
 """
