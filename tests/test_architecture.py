@@ -133,7 +133,7 @@ def forbidden(checkout: Path) -> list[str]:
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git tells which files are the project's")
 def test_no_file_names_a_registry_or_a_path_of_this_machine() -> None:
-    assert ROOT / "runbook" / "session.py" in files_of_the_project(ROOT)
+    assert ROOT / "runbook" / "run" / "session.py" in files_of_the_project(ROOT)
     assert not forbidden(ROOT)
 
 

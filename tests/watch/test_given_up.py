@@ -150,7 +150,7 @@ async def test_one_that_does_not_answer_is_said_not_to_be_closed_and_gone_it_is_
     await held.context.forget_connections()
     assert await run(held, CloseGivenUp(Role.NEW_BLUE)) is Status.SUCCEEDED
     (warning,) = standing(held.journal, RUN)
-    assert "is NOT closed, and takes writes if it comes back" in str(warning.value)
+    assert "is NOT closed. If it comes back, it takes writes" in str(warning.value)
     assert given_up.of(held.context) is Role.NEW_BLUE
     settled = VerifyForced(Role.NEW_BLUE, Role.BLUE_PRIME)
     held.journal.set_result(RUN, Result.PROTECTED)
