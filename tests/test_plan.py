@@ -63,6 +63,15 @@ def test_a_good_plan_and_its_defaults(tmp_path: Path) -> None:
     assert not plan.commit.delete_old_blue
 
 
+def test_a_limit_of_the_first_version_is_read_under_its_name_of_today(tmp_path: Path) -> None:
+    plan = load(_write(tmp_path, f"{GOOD}\n[limits]\nmend_s = 77\n"))
+    assert plan.limits.repair_s == 77
+    kept = plan.model_dump(mode="json")
+    assert kept["limits"]["repair_s"] == 77
+    kept["limits"]["mend_s"] = kept["limits"].pop("repair_s")
+    assert from_json(kept).limits.repair_s == 77
+
+
 def test_a_plan_survives_the_journal(tmp_path: Path) -> None:
     plan = load(_write(tmp_path, GOOD))
     assert from_json(plan.as_json()) == plan

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import psycopg
 import pytest
 
+from runbook.postgres import fix
 from runbook.postgres.fix import Fix, FixKind
 from runbook.repair import offered
 from state.enums import Outcome, Status
@@ -104,6 +105,12 @@ def found(bench: Bench, *fixes: Fix) -> None:
             for one in fixes
         ],
     )  # fmt: skip
+
+
+def test_what_a_journal_of_the_first_version_keeps_is_offered() -> None:
+    kept = {"mend": "drop-slot", "database": "", "names": ["left"]}
+    assert fix.from_json(kept) == Fix(FixKind.DROP_SLOT, "", ("left",))
+    assert fix.from_json(kept).as_json()["kind"] == "drop-slot"
 
 
 @pytest.mark.parametrize("kind", list(FixKind), ids=lambda kind: kind.value)
