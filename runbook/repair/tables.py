@@ -49,7 +49,7 @@ class NewTables(Repair):
         self.named(quoted(self.database), *(shown(table) for table in self.taken))
         names = ", ".join(shown(table) for table in self.taken)
         self.title = f"Take in {names} of {self.database}"
-        self.undo = SERVES_NOBODY
+        self.undo = f"{SERVES_NOBODY} What it grants on the other one ends with the slots."
 
     async def gates(self, context: RunContext) -> list[Gate]:
         publisher, subscriber = (

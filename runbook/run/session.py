@@ -244,7 +244,7 @@ class Session(View):
         holder.refuse_if_known_left_behind(self._context)
         if not way.available:
             raise StepFailed(
-                f"{way.title} is not possible from here: {way.why_not}.",
+                f"“{way.title}” is not possible from here: {way.why_not}.",
                 now="Nothing was changed.",
                 todo="Choose a way that is available.",
             )

@@ -91,13 +91,13 @@ BRANCHES: Mapping[Key, BranchKind] = {
         "Roll back to blue prime",
         "nothing{behind}: blue prime has every write",
         "a minute or so, the applications being down",
-        "blue prime does not have every write yet",
+        "blue prime does not have every write",
     ),
     FOR_GOOD: BranchKind(
         "Roll back to blue prime for good: no way forward is held",
         "the way forward: what is written then is on the old version alone",
         "a minute or so, the applications being down",
-        "blue prime does not have every write yet",
+        "blue prime does not have every write",
     ),
     PROTECT_FIRST: BranchKind(
         "Finish protecting, then roll back to blue prime",

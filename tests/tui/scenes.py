@@ -152,7 +152,7 @@ WAYS = [
         False),
     Branch(Track.ROLLBACK, "blue-prime", "Roll back to blue prime",
         "nothing: blue prime has every write", "a minute or so, the applications being down", False,
-        "blue prime does not have every write yet",
+        "blue prime does not have every write",
         ("assess", "stop-traffic", "drain", "sync-sequences", "compare", "drop-subscriptions",
          "open-blue-prime", "switch-endpoint", "resume-traffic", "verify-end"), False),
     Branch(Track.COMMIT, "", "Commit: end the way back, stay on the new version",

@@ -50,6 +50,7 @@ class ConfirmDialog(KeyedModal[Consent | None]):
     def __init__(self, question: Question) -> None:
         super().__init__()
         self.question = question
+        self._typed_into = False
 
     def compose(self) -> ComposeResult:
         asked = self.question
@@ -135,11 +136,14 @@ class ConfirmDialog(KeyedModal[Consent | None]):
 
     def on_key(self, event: events.Key) -> None:
         """Send letters to the field that asks for them, wherever the focus rests."""
-        if isinstance(self.focused, Input) or not event.is_printable or event.character == " ":
+        if isinstance(self.focused, Input) or not event.is_printable:
             return
+        if event.character == " " and not self._typed_into:
+            return  # it may be meant for a button
         fields = list(self.query(Input))
         if fields and event.character:
             # The last one is what must be typed, where anything must.
+            self._typed_into = True  # the focus follows later than the next letter
             fields[-1].focus()
             fields[-1].insert_text_at_cursor(event.character)
             event.stop()

@@ -55,6 +55,7 @@ class LogScreen(KeyedScreen[None]):
     def _draw(self) -> None:
         found = self._found()
         pane = self.query_one(JournalPane)
+        pane.nothing = "No event holds that text." if self.events else "Nothing was written yet."
         pane.show(found)
         every = counted(len(self.events), "event")
         count = f"{len(found)} of {every}" if len(found) < len(self.events) else every

@@ -29,6 +29,8 @@ class JournalPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__("Journal · times are UTC", id=id)
         self.events: Sequence[Event] = ()
+        self.nothing = "Nothing was written yet."
+        """What is said where there is no event to show."""
         self._reading = False
         """Whether somebody has scrolled up, and not come back to the end since."""
 
@@ -71,7 +73,7 @@ class JournalPane(Pane):
 
     def draw(self, cells: int) -> Content:
         if not self.events:
-            return line(("Nothing was written yet.", "$foreground-muted"))
+            return line((self.nothing, "$foreground-muted"))
         return joined(rows(self.events, cells))
 
 
