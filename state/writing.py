@@ -80,12 +80,16 @@ class Writer(Refusals):
     def enter_track(
         self, run: str, track: Track, *, way: str = "", from_step: str = "", reason: str = ""
     ) -> TrackEntry:
-        """Branch an open run onto another track; refused while an attempt is open."""
+        """Branch an open run onto another track: it rests nowhere then.
+
+        Raises `Refused` while an attempt is open.
+        """
         with self._store.writing() as db:
             self._open_run(run)
             self._refuse_open_attempt(run)
             former = self.entries(run)[-1]
             _insert_entry(db, run, track, way=way, from_step=from_step, reason=reason)
+            db.execute("UPDATE run SET result = NULL WHERE id = ?", [run])
             via = f", {way}" if way else ""
             why = f" ({reason})" if reason else ""
             text = f"track: {former.track} -> {track}{via}{why}"

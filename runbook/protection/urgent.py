@@ -21,6 +21,9 @@ DOWN = {
 
 TWO = "TWO CLUSTERS TAKE WRITES"
 
+STOPPED = "APPLICATIONS DOWN"
+"""Said of a run in a list alone: wherever one run is shown, its outage has a clock."""
+
 _SAID = {
     Serving.DOWN: "down",
     Serving.SILENT: "does not answer",
@@ -56,7 +59,13 @@ def of_run(row: RunSummary) -> tuple[Urgent, ...]:
     """Return what is urgent of a run in a list, where it is open and acted on from here."""
     if row.figures is None or row.away is not None:
         return ()
-    return urgent(boards.from_json(row.figures))
+    board = boards.from_json(row.figures)
+    if found := urgent(board):
+        return found
+    down = board.downtime
+    if down.started_at is None or down.ended_at is not None:
+        return ()
+    return (Urgent(STOPPED, f"since {_clock(down.started_at)}", board.at),)
 
 
 @dataclass(frozen=True, slots=True)

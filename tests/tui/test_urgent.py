@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from runbook.base.alert import Alert, Cause
+from runbook.base.downtime import Downtime
 from runbook.protection.dashboard import Dashboard, Production, Protection, Serving, Silent, Stage
-from state.enums import Environment, Result
+from state.enums import Environment, Result, Track
 from state.home import journal_path
 from state.journal import Journal
 from state.report import report
@@ -110,6 +111,30 @@ async def test_the_list_of_runs_names_them_before_the_verdict(size: tuple[int, i
         whole = " ".join(said.split())
         assert "PRODUCTION DOWN: orders, run k2f9qa, as seen" in whole
         assert "TWO CLUSTERS TAKE WRITES: billing, run p8x1tz, as seen" in whole
+
+
+def stopped() -> Dashboard:
+    """Return the figures of a run whose applications are stopped."""
+    down = Downtime(ago(60), track="rollback")
+    return replace(scenes.protected().figures, downtime=down)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_the_list_of_runs_names_applications_that_are_down(size: tuple[int, int]) -> None:
+    rows = [replace(scenes.summaries()[0], open=True, away=None, figures=stopped().as_json())]
+    async with scenes.app(runs=rows).run_test(size=size) as pilot:
+        said = await sees(pilot, "✗ APPS DOWN")
+        assert f"APPLICATIONS DOWN: orders, run {rows[0].run}, as seen" in " ".join(said.split())
+
+
+def test_runs_name_applications_that_are_down(kept: Callable[[Dashboard], Journal]) -> None:
+    with kept(stopped()) as journal:
+        journal.enter_track("k2f9qa", Track.ROLLBACK, way="blue-prime")
+        told = " ".join(listing.runs_text().split())
+        assert "! run k2f9qa: APPLICATIONS DOWN, as seen" in told
+        (listed,) = listing.runs_json()
+        assert [each["word"] for each in listed["urgent"]] == ["APPLICATIONS DOWN"]
+        assert listed["result"] is None, "it rests nowhere on its way back"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from textual.widgets import DataTable
 
 from runbook.base import variants
 from runbook.protection.dashboard import Serving
-from runbook.protection.urgent import DOWN, TWO, Urgent, of_run
+from runbook.protection.urgent import DOWN, STOPPED, TWO, Urgent, of_run
 from state.records import RunSummary
 from tui import glyphs, keys, text
 from tui.screens.base import KeyedScreen
@@ -42,6 +42,7 @@ _BRIEF = {
     DOWN[Serving.SILENT]: "✗ NO ANSWER",
     DOWN[Serving.CUT]: "? NOT SEEN",
     TWO: "✗ TWO WRITE",
+    STOPPED: "✗ APPS DOWN",
 }
 """In the place of the verdict, which comes after it; the words are below the list."""
 _NARROW = {"where", "started (UTC)"}

@@ -21,7 +21,7 @@ from runbook.amounts import counted
 from runbook.base.clocks import stale
 from runbook.base.downtime import Downtime
 from runbook.protection.dashboard import Dashboard, Protection, Serving, Stage
-from runbook.protection.urgent import DOWN, TWO, urgent
+from runbook.protection.urgent import DOWN, STOPPED, TWO, urgent
 from state.records import Run
 from tui import glyphs, text
 from tui.snapshot import fresh_limit
@@ -63,6 +63,7 @@ STYLES = {
     DOWN[Serving.SILENT]: "bold $text-error",
     DOWN[Serving.CUT]: "bold $text-warning",
     TWO: "bold $text-error reverse",
+    STOPPED: "bold $text-error reverse",
 }
 
 
