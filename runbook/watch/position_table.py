@@ -225,7 +225,7 @@ POSITIONS: Mapping[RunPosition, Standing] = {
         last_word=Role.NEW_BLUE,
     ),
     RunPosition.ROLLING_BACK: Standing(
-        "go on rolling back, nothing is lost",
+        "stay on the new version, or go on rolling back: nothing is lost",
         opens={FOR_GOOD: "", STAY_NEW: ""},
         recommended=STAY_NEW,
         why_not=_ON_IT,
@@ -287,7 +287,7 @@ POSITIONS: Mapping[RunPosition, Standing] = {
         way_forward=True,
     ),
     RunPosition.GOING_FORWARD: Standing(
-        "go on going forward, nothing is lost",
+        "stay on the old version, or go on going forward: nothing is lost",
         opens={STAY_OLD: ""},
         recommended=STAY_OLD,
         last_word=Role.BLUE_PRIME,

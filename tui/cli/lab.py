@@ -83,13 +83,14 @@ def start(**chosen: Any) -> None:
 @in_words
 def stop_() -> None:
     """Stop the lab: no process and no port is left."""
+    from runbook.base.variants import name
     from tui.cli.workspace import open_runs_of_lab
 
     left = open_runs_of_lab()
     for run in left:
         click.echo(
-            f"Run {run.run} of {clean(run.cluster)} is open at {run.track.value}: its clusters go "
-            "with the lab, and it can only be looked at afterwards.",
+            f"Run {run.run} of {clean(run.cluster)} is open at {name(run.track, run.way)}: its "
+            "clusters go with the lab, and it can only be looked at afterwards.",
             err=True,
         )
     if left and sys.stdin.isatty():

@@ -17,6 +17,7 @@ import click
 from rehearsal import lab
 from rehearsal.lab import LabError, LabGone, LabRuns
 from runbook.aws import Aws
+from runbook.base.variants import name
 from runbook.failures import StepFailed
 from runbook.plan.discover import discover
 from runbook.preflight import plans
@@ -152,8 +153,8 @@ def _already(night: Rehearsal) -> str:
     if runs := open_runs_of_lab():
         run = runs[0]
         return (
-            f"{head}, and run {run.run} lives in it, on track {run.track.value}. Nothing was "
-            f"changed. Either go on with that run: blueprime resume {run.run}, or without a "
+            f"{head}, and run {run.run} lives in it, on track {name(run.track, run.way)}. Nothing "
+            f"was changed. Either go on with that run: blueprime resume {run.run}, or without a "
             f"screen: blueprime auto {run.run} --yes; or {anew}."
         )
     return (
