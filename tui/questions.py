@@ -26,7 +26,7 @@ def of_gate(
         question=gate.question,
         facts=(
             *_then(step, checklist),
-            *changed_on(run, preview.where if preview else ""),
+            *changed_on(run, preview.where if preview else "not looked up in time"),
             ("Reversible", gate.reversible),
             ("Undo", lines[0].undo if lines else ""),
         ),

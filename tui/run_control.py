@@ -19,8 +19,9 @@ from tui.covering import Covering
 from tui.engine import Engine
 from tui.model import RunModel
 from tui.questions import Question
+from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog, Consent
-from tui.screens.looking import LookingScreen, stamp_of
+from tui.screens.looking import stamp_of
 from tui.surroundings import Surroundings
 
 LOOKS_S = 0.4
@@ -143,8 +144,8 @@ class RunControl(Covering, Surroundings):
             answer.set_result(None if consent is None else consent.typed)
 
     async def _question(self, model: RunModel, step: str, gate: Gate) -> Question:
-        shown = [each for each in self.screen_stack if isinstance(each, LookingScreen)]
-        preview = shown[-1].shown_of(step) if shown else None
+        screens = (each for each in reversed(self.screen_stack) if isinstance(each, KeyedScreen))
+        preview = next(filter(None, (each.shown_of(step) for each in screens)), None)
         if preview is None:
             # Between two gates the applications may be waiting: nobody waits for a list.
             with suppress(StopIteration, KeyError, TimeoutError):

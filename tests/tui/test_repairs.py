@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from runbook.base.offer import Offer
+from runbook.base.offer import Offer, Preview
 from runbook.base.step import Gate, Risk
 from state.enums import Status
 from tests.tui import scenes
-from tests.tui.conftest import dim, enter_run, sees, shown, until
+from tests.tui.conftest import DEADLINE_S, dim, enter_run, sees, shown, until
 from tests.tui.fake import FakeRun
 from tui.model import Decide
 from tui.screens.repairs import RepairsScreen
@@ -107,6 +107,31 @@ async def test_a_question_names_the_cluster_and_the_database_that_are_changed(
         said = await sees(pilot, f"Changes: {where}")
         assert "Run of: orders in us-east-1" in said
         assert "Cluster: orders" not in said
+
+
+class Unlooked(FakeRun):
+    """A run of which nothing can be looked up in time."""
+
+    async def preview(self, step: str) -> Preview:
+        await asyncio.sleep(DEADLINE_S)
+        raise AssertionError("nobody waits that long")
+
+
+async def test_a_question_names_the_cluster_though_nothing_can_be_looked_up_now() -> None:
+    where = "blue prime (orders-prime-k2f9qa), database shop"
+    given = offering(replace(GIVE_UP, where=where))
+    model = Unlooked(
+        **{each.name: getattr(given, each.name) for each in fields(given) if each.init}
+    )
+    async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
+        await sees(pilot, "Where this run stands")
+        await until(pilot, lambda: not dim(pilot, "proceed"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        await pilot.press("m")
+        await sees(pilot, f"on      {where}")
+        await pilot.press("enter")
+        await sees(pilot, f"Changes: {where}")
 
 
 class Slow(FakeRun):

@@ -16,7 +16,7 @@ from tui.widgets.keybar import KeyHint
 
 if TYPE_CHECKING:
     from tui.face import Face
-    from tui.model import RunModel
+    from tui.model import Preview, RunModel
 
 R = TypeVar("R")
 
@@ -62,6 +62,10 @@ class KeyedScreen(Screen[R], Generic[R]):
     def watched(self, model: RunModel) -> str:
         """Return why nobody acts on a run from here, or an empty string."""
         return "" if model.writable else f"watching only; {held_by(model.holder, model.run.away)}"
+
+    def shown_of(self, step: str) -> Preview | None:
+        """Return what this screen shows of a step that may ask now, or None."""
+        return None
 
     def why_not(self, action: str) -> str:
         """Return why an action cannot be used now, or an empty string."""

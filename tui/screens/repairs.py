@@ -12,7 +12,7 @@ from textual.content import Content
 from runbook.base.step import Risk
 from state.enums import Status
 from tui import glyphs, keys, text
-from tui.model import Offer, RunModel
+from tui.model import Offer, Preview, RunModel
 from tui.questions import Question, changed_on
 from tui.screens.base import KeyedScreen
 from tui.screens.confirm import ConfirmDialog
@@ -109,6 +109,13 @@ class RepairsScreen(KeyedScreen[None]):
         self.query_one(OffersPane).perform(offer)
         self.face.repair(self.model, offer.key, partial(self._repaired, offer))
         self.refresh_keys()
+
+    def shown_of(self, step: str) -> Preview | None:
+        """Return what is shown of the repair that asks."""
+        offer = self.query_one(OffersPane).chosen()
+        if offer is None or offer.key != step:
+            return None
+        return Preview(step, offer.gates, offer.effects, offer.note, where=offer.where)
 
     def _repaired(self, offer: Offer, status: Status | None) -> None:
         if status is not None and status is not Status.READY:
