@@ -20,7 +20,6 @@ def of_gate(
     run: Run, step: str, gate: Gate, checklist: Checklist, preview: Preview | None
 ) -> Question:
     """Return what a step's own gate asks, with all that a yes runs."""
-    lines = [line for line in checklist.current.lines if line.step == step]
     return Question(
         heading=f"{step}, run of {run.cluster}",
         question=gate.question,
@@ -28,7 +27,7 @@ def of_gate(
             *_then(step, checklist),
             *changed_on(run, preview.where if preview else "not looked up in time"),
             ("Reversible", gate.reversible),
-            ("Undo", lines[0].undo if lines else ""),
+            ("Undo", _undo(step, checklist)),
         ),
         calls=tuple(title for title, _ in preview.effects) if preview else (),
         must_type=gate.must_type,
@@ -51,7 +50,7 @@ def of_steps(run: Run, checklist: Checklist, standing: Standing) -> Question:
             *_then(first.step, checklist),
             ("Cannot be undone", _final(flow)),
             ("Not known", _unseen(first.step, standing)),
-            ("Undo", first.undo),
+            ("Undo", _undo(first.step, checklist)),
         ),
         calls=calls,
         yes=steps if several else f"Run {first.step}",
@@ -106,6 +105,17 @@ def _final(flow: tuple[Line, ...]) -> str:
     return "; ".join(
         f"{line.step}: {text.clean(line.title)}" for line in flow if line.risk is Risk.DESTRUCTIVE
     )
+
+
+def _undo(step: str, checklist: Checklist) -> str:
+    """Return how the first change of what a yes runs is undone; of several steps, which one's."""
+    flow = checklist.flow
+    if not flow or flow[0].step != step:
+        flow = tuple(line for line in checklist.current.lines if line.step == step)
+    if len(flow) < 2:
+        return flow[0].undo if flow else ""
+    first = next((line for line in flow if line.risk is not Risk.READ_ONLY), flow[0])
+    return f"{first.step}: {first.undo}"
 
 
 def _up(clock: Downtime) -> str:

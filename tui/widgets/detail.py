@@ -106,7 +106,9 @@ def _state(detail: Detail, cells: int) -> Iterable[Content]:
             words.append(f"attempt {step.attempt.number}")
         words.append(f"since {text.at(step.attempt.started_at)}")
         if (seconds := step.seconds) is not None:
-            words[-1] = f"{text.at(step.attempt.started_at)}, took {text.duration(seconds)}"
+            # Of one that was cut off with its process, the end is when it was last seen.
+            took = "took at least" if step.status is Status.UNKNOWN else "took"
+            words[-1] = f"{text.at(step.attempt.started_at)}, {took} {text.duration(seconds)}"
     else:
         waits = detail.watched and step.status is Status.READY
         words.append("the step that comes next" if waits else mark.meaning)
