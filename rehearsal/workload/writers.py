@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO, TypedDict
 
+import psycopg
+
 from rehearsal.workload import ledger
 from rehearsal.workload.client import Accounts, Errors, Gate, Settings, Shared, Writer
 from rehearsal.workload.verdict import Verdict, compare
@@ -177,6 +179,8 @@ def _serve(
     reply: dict[str, object] = {"id": request["id"]}
     try:
         reply["result"] = answer(writers, request["name"], request["given"])
+    except psycopg.Error as error:
+        reply["error"] = " ".join(str(error).split())
     except Exception as error:  # Whatever it is, the one who asked must hear of it.
         reply["error"] = f"{type(error).__name__}: {error}"
     with sending:

@@ -97,7 +97,7 @@ def test_a_lab_without_what_it_needs_names_it(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(lab, "find_spec", lambda name: None if name == "moto" else object())
     with pytest.raises(LabError, match=r"needs moto, which .* lacks\. Nothing was started") as said:
         lab.start(Options())
-    assert "-m pip install 'blueprime[lab]'" in str(said.value)
+    assert "-m pip install '.[lab]'" in str(said.value)
     assert not lab._held(lab.folder())
 
 
@@ -261,6 +261,8 @@ def test_faults_reach_the_servers(running: dict[str, Any]) -> None:
     lab.fault("kill-server", "orders")
     with pytest.raises(psycopg.OperationalError):
         night.sql("orders", "SELECT 1")
+    with pytest.raises(LabError, match=r"no verdict: .* could not be compared\. connection failed"):
+        lab.ledger()
     lab.fault("start-server", "orders")
     assert night.sql("orders", "SELECT count(*) FROM customer")[0][0] == before + 1
     for words in (("coffee",), ("ddl",), ("ddl", "nix"), ("throttle", "X", "0")):

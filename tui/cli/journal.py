@@ -7,11 +7,12 @@ from datetime import datetime
 import click
 
 from runbook.amounts import counted
+from tui.cli import options
 from tui.cli.exits import FAILED, in_words, print_json
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def check(as_json: bool) -> None:
     """Say whether the journal is sound, and which backups there are. Writes nothing.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tui.cli import options
 from tui.cli.exits import (
     USAGE,
     in_words,
@@ -70,7 +71,7 @@ def accept(file: Path, yes: bool) -> None:
 )
 @click.option("--fast", is_flag=True, help="Without a plan: short pauses, for a lab.")
 @click.option("--yes", "yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was inferred as JSON.")
+@options.as_json("Print what was inferred as JSON.")
 @in_words
 def adopt(
     cluster: str,
@@ -96,7 +97,7 @@ def adopt(
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def runs(as_json: bool) -> None:
     """List the runs of this workspace, newest first."""
@@ -110,7 +111,7 @@ def runs(as_json: bool) -> None:
 
 @click.command()
 @click.argument("run", default="")
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def show(run: str, as_json: bool) -> None:
     """Show where RUN stands, and the way back from there."""
@@ -124,7 +125,14 @@ def show(run: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run", default="")
-@click.option("--format", "form", type=click.Choice(["md", "json"]), default="md")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "json"]),
+    default="md",
+    show_default=True,
+    help="Markdown or JSON.",
+)
 @in_words
 def report(run: str, form: str) -> None:
     """Print the report of RUN: timeline, durations, downtime, decisions, evidence."""

@@ -12,51 +12,13 @@ import click
 
 from rehearsal import lab
 from rehearsal.lab import LabError
+from tui.cli import options
 from tui.cli.exits import in_words, print_json, stop
-from tui.cli.finite import Finite
 from tui.text import clean
 
 FAILED = 1
 
-
-def options(command: Any) -> Any:
-    """Add the options that a lab is started with."""
-    for option in (
-        click.option(
-            "--pace",
-            type=Finite(0),
-            default=0.05,
-            show_default=True,
-            help="1: AWS's durations, 0: none.",
-        ),
-        click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True),
-        click.option("--tables", type=click.IntRange(0, 20000), default=0),
-        click.option(
-            "--load",
-            type=Finite(0),
-            default=40.0,
-            show_default=True,
-            help="Transactions a second.",
-        ),
-        click.option("--from", "from_version", default="16", show_default=True),
-        click.option("--to", "to_version", default="18", show_default=True),
-        click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR"),
-        click.option(
-            "--hostile-names",
-            is_flag=True,
-            help="Names that quoting, terminals and scripts trip over, all over production.",
-        ),
-        click.option(
-            "--password",
-            "master_password",
-            metavar="env:NAME",
-            callback=_from_environment,
-            help="Take the master user's password from a variable; default: one is made up.",
-        ),
-        click.option("--lives-with", type=int, hidden=True),
-    ):
-        command = option(command)
-    return command
+_ONE_A_LINE = ("clusters", "deployments", "faults")
 
 
 def _from_environment(context: click.Context, option: click.Parameter, given: str | None) -> str:
@@ -70,7 +32,19 @@ def _from_environment(context: click.Context, option: click.Parameter, given: st
 
 
 @click.command()
-@options
+@options.lab_options(pace=0.05)
+@click.option(
+    "--hostile-names",
+    is_flag=True,
+    help="Names that quoting, terminals and scripts trip over, all over production.",
+)
+@click.option(
+    "--password",
+    "master_password",
+    metavar="env:NAME",
+    callback=_from_environment,
+    help="Take the master user's password from a variable; default: one is made up.",
+)
 @in_words
 def start(**chosen: Any) -> None:
     """Start a lab in this workspace: a production cluster under AWS's API, on this machine."""
@@ -101,7 +75,7 @@ def stop_() -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def status(as_json: bool) -> None:
     """Show what the lab runs."""
@@ -110,8 +84,13 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    # The environment has a command of its own, which a shell can read.
+    del found["env"]
+    found["hooks"] = {name: shlex.join(command) for name, command in found["hooks"].items()}
     for key, value in found.items():
-        click.echo(f"{key}: {value}")
+        lines = [*map(_in_words, value)] if key in _ONE_A_LINE else [_in_words(value)]
+        for line in lines or ["none"]:
+            click.echo(f"{key}: {line}")
 
 
 @click.command()
@@ -137,7 +116,7 @@ def traffic(action: str) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def ledger(as_json: bool) -> None:
     """Compare the workload's ledger with the cluster that serves now."""
@@ -146,7 +125,7 @@ def ledger(as_json: bool) -> None:
     if as_json:
         print_json(verdict)
     else:
-        click.echo(", ".join(f"{key} {value}" for key, value in verdict.items()))
+        click.echo(_in_words(verdict))
     if verdict["missing"] or verdict["mismatched"]:
         raise SystemExit(FAILED)
 
@@ -165,7 +144,7 @@ def fault(kind: str, arguments: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def calls(as_json: bool) -> None:
     """List the API calls that changed something, in the order in which they were performed."""
@@ -178,6 +157,16 @@ def calls(as_json: bool) -> None:
         at = datetime.fromtimestamp(call["at"], UTC).strftime("%H:%M:%S")
         lost = "  (the response was lost)" if call["lost"] else ""
         click.echo(f"{at}  {call['action']}  {call['target']}{lost}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_in_words(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, list):
+        return " ".join(map(_in_words, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None or value == "" else clean(str(value))
 
 
 class _said_plainly:  # noqa: N801

@@ -9,13 +9,9 @@ from typing import Any
 import click
 
 from state.home import open_private
-from tui.cli.exits import (
-    USAGE,
-    in_words,
-    run_async,
-    stop,
-)
-from tui.cli.finite import Finite
+from tui.cli import options
+from tui.cli.exits import USAGE, in_words, run_async, stop
+from tui.cli.options import Finite
 
 
 @click.command()
@@ -37,7 +33,7 @@ from tui.cli.finite import Finite
     multiple=True,
     help="A role that the applications log in with; default: as found on the server.",
 )
-@click.option("--order", type=click.Choice(["traffic-first", "protect-first"]))
+@options.order()
 @click.option(
     "--acknowledge", is_flag=True, help="Accept what the plan lists as not replicated back."
 )
@@ -55,7 +51,7 @@ def plan(
     sslmode: str,
     sslrootcert: str,
     application_roles: tuple[str, ...],
-    order: str | None,
+    order: str,
     acknowledge: bool,
     stop_command: str,
     start_command: str,
@@ -84,7 +80,7 @@ def plan(
             sslmode=sslmode,
             sslrootcert=sslrootcert,
             application_roles=application_roles,
-            order=order or "traffic-first",
+            order=order,
             acknowledge=acknowledge,
             stop_command=shlex.split(stop_command),
             start_command=shlex.split(start_command),
@@ -104,7 +100,7 @@ def plan(
 
 @click.command()
 @click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print every result as JSON.")
+@options.as_json("Print every result as JSON.")
 @in_words
 def check(plan_file: Path, as_json: bool) -> None:
     """Run the preflight of PLAN alone. Changes nothing."""
@@ -167,6 +163,7 @@ def watch(run: str, as_json: bool, history: bool) -> None:
     type=click.Choice(
         ["upgrade", "rollback", "forced", "forward", "finalize", "commit", "abort", "cleanup"]
     ),
+    help="Where to go; default: on, along the track that the run is on.",
 )
 @click.option(
     "--until",
@@ -193,15 +190,15 @@ def watch(run: str, as_json: bool, history: bool) -> None:
     "on as if it had, or try it once more.",
 )
 @click.option("--take-over", is_flag=True, help="Take the journal from a holder on another host.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
+@options.as_json("One JSON line an event, a summary last.")
 @in_words
-def auto(what: str, **options: Any) -> None:
+def auto(what: str, **chosen: Any) -> None:
     """Run without a screen: PLAN begins a run, RUN goes on with one."""
     from tui.cli.outlet import patient_output
     from tui.cli.unattended import run_unattended
 
-    with patient_output(as_json=options["as_json"]):
-        raise SystemExit(run_async(run_unattended(what, **options)))
+    with patient_output(as_json=chosen["as_json"]):
+        raise SystemExit(run_async(run_unattended(what, **chosen)))
 
 
 @click.command()
@@ -216,7 +213,7 @@ def auto(what: str, **options: Any) -> None:
     help="Seconds to wait for the side that follows, and for rows that change at every look.",
 )
 @click.option("--record", is_flag=True, help="Keep what is found in the journal, as its holder.")
-@click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines, the result last.")
+@options.as_json("Progress as JSON lines, the result last.")
 @in_words
 def compare(
     run: str, databases: tuple[str, ...], wait_s: float, record: bool, as_json: bool
@@ -235,7 +232,7 @@ def compare(
 @click.argument("run")
 @click.argument("key", default="")
 @click.option("--yes", is_flag=True, help="Pass its gates, typed confirmations included.")
-@click.option("--json", "as_json", is_flag=True)
+@options.as_json()
 @in_words
 def repair(run: str, key: str, yes: bool, as_json: bool) -> None:
     """List the repairs offered for RUN, or perform one by KEY (all: each that asks nothing)."""

@@ -129,20 +129,19 @@ def _begin_lab(night: Rehearsal) -> bool:
     if night.lab == REPLACE and lab.up_since() is not None:
         _say(night, "The lab that runs is stopped, and its clusters with it.")
         lab.stop()
-    pace = night.pace if night.pace is not None else (0.0 if night.alone else LIVE_PACE)
-    _say(night, "Starting a lab: real PostgreSQL servers under an imitation of AWS's API …")
-    lab.start(
-        lab.Options(
-            pace=pace,
-            databases=night.databases,
-            tables=night.tables,
-            load=night.load,
-            from_version=night.from_version,
-            to_version=night.to_version,
-            postgres=night.postgres,
-            lives_with=night.lives_with or _outlived_by(night),
-        )
+    options = lab.Options(
+        pace=night.pace if night.pace is not None else (0.0 if night.alone else LIVE_PACE),
+        databases=night.databases,
+        tables=night.tables,
+        load=night.load,
+        from_version=night.from_version,
+        to_version=night.to_version,
+        postgres=night.postgres,
+        lives_with=night.lives_with or _outlived_by(night),
     )
+    lab.require_startable(options)
+    _say(night, "Starting a lab: real PostgreSQL servers under an imitation of AWS's API …")
+    lab.start(options)
     return True
 
 

@@ -6,10 +6,8 @@ from typing import Any
 
 import click
 
-from tui.cli.exits import (
-    in_words,
-)
-from tui.cli.finite import Finite
+from tui.cli import options
+from tui.cli.exits import in_words
 
 
 def _tracks(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -38,26 +36,14 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
     callback=_tracks,
     help="Where it goes after that, e.g. forward,rollback,forward.",
 )
-@click.option(
-    "--order",
-    type=click.Choice(["traffic-first", "protect-first"]),
-    default="traffic-first",
-    show_default=True,
-)
-@click.option("--pace", type=Finite(0), default=None, help="1: AWS's durations, 0: none.")
-@click.option("--databases", type=click.IntRange(1, 20), default=2, show_default=True)
-@click.option("--tables", type=click.IntRange(0, 20000), default=0, help="Plain tables added.")
-@click.option("--load", type=Finite(0), default=40.0, show_default=True, help="TPS.")
-@click.option("--from", "from_version", default="16", show_default=True)
-@click.option("--to", "to_version", default="18", show_default=True)
-@click.option("--postgres", multiple=True, metavar="MAJOR=BINDIR", help="Another installed major.")
+@options.order()
+@options.lab_options(pace=None)
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
 @click.option("--lab", type=click.Choice(["use", "replace"]), help="Of a lab that runs already.")
-@click.option("--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON line an event, a summary last.")
+@options.as_json("One JSON line an event, a summary last.")
 @in_words
-def rehearse(**options: Any) -> None:
+def rehearse(**chosen: Any) -> None:
     """Go through a whole night on this machine, against real PostgreSQL servers."""
     from tui.cli.rehearse import Rehearsal, rehearse
 
-    raise SystemExit(rehearse(Rehearsal(**options)))
+    raise SystemExit(rehearse(Rehearsal(**chosen)))

@@ -1,0 +1,98 @@
+"""Options that several commands take, and numbers on the command line that have an end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Finite(click.FloatRange):
+    """A range of numbers without inf and nan, which no comparison would catch."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; fail in words where it is none with an end."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number with an end.", param, ctx)
+        return number
+
+
+def as_json(words: str = "Print JSON instead of text.") -> Callable[[F], F]:
+    """Return the option `--json`, with what it is said to print."""
+    return click.option("--json", "as_json", is_flag=True, help=words)
+
+
+def order() -> Callable[[F], F]:
+    """Return the option `--order` of a new plan."""
+    return click.option(
+        "--order",
+        type=click.Choice(["traffic-first", "protect-first"]),
+        default="traffic-first",
+        show_default=True,
+        help="Whether the applications are let in before blue prime is protected, or after.",
+    )
+
+
+def lab_options(pace: float | None) -> Callable[[F], F]:
+    """Return the options that every lab is started with; `pace` is the default of `--pace`."""
+
+    def add(command: F) -> F:
+        # The last one that is added stands first in the help.
+        for option in reversed(_lab_options(pace)):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _lab_options(pace: float | None) -> tuple[Callable[[F], F], ...]:
+    return (
+        click.option(
+            "--pace",
+            type=Finite(0),
+            default=pace,
+            show_default=pace is not None,
+            help="1: AWS's durations, 0: none.",
+        ),
+        click.option(
+            "--databases",
+            type=click.IntRange(1, 20),
+            default=2,
+            show_default=True,
+            help="Databases of production.",
+        ),
+        click.option(
+            "--tables", type=click.IntRange(0, 20000), default=0, help="Plain tables added to each."
+        ),
+        click.option(
+            "--load", type=Finite(0), default=40.0, show_default=True, help="Transactions a second."
+        ),
+        click.option(
+            "--from",
+            "from_version",
+            default="16",
+            show_default=True,
+            help="PostgreSQL that production runs on.",
+        ),
+        click.option(
+            "--to",
+            "to_version",
+            default="18",
+            show_default=True,
+            help="PostgreSQL that it is upgraded to.",
+        ),
+        click.option(
+            "--postgres",
+            multiple=True,
+            metavar="MAJOR=BINDIR",
+            help="The programs of another installed major, e.g. 15=/usr/lib/postgresql/15/bin.",
+        ),
+        click.option(
+            "--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive."
+        ),
+    )
