@@ -9,9 +9,10 @@ from runbook.aws.versions import numbers
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
-from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.survey import Survey, Unreadable
+from runbook.preflight.check import check
+from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.rows import in_databases
+from runbook.preflight.survey import Survey
 
 _NEEDED = {
     "replication": "GRANT rds_replication TO {user};",
@@ -34,18 +35,14 @@ _NEEDED = {
 )
 async def master(look: Survey) -> AsyncIterator[Result]:
     """The plan's user lacks a permission that a later step needs."""
-    clear = True
-    user = look.plan.credentials.user
-    for database, found in (await look.databases(catalog.master_permissions)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
-        for result in _lacking(database, found):
-            clear = False
-            yield result
-    if clear:
-        yield passed(user, "has every permission that the run needs")
+    async for result in in_databases(
+        look,
+        catalog.master_permissions,
+        _lacking,
+        "has every permission that the run needs",
+        subject=look.plan.credentials.user,
+    ):
+        yield result
 
 
 def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
@@ -83,6 +80,113 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
             )
         )
     return results
+
+
+@check(
+    "roles.connect",
+    why="A database that cannot be entered gets no publication, no slot and no way back.",
+)
+async def connect(look: Survey) -> AsyncIterator[Result]:
+    """The plan's user may not connect to a database, or not let the replication's role in."""
+    user = look.plan.credentials.user
+    there = [
+        each
+        for each in await look.server(preflight_queries.databases)
+        if each.accepts and not each.invalid and each.name != "template1"
+    ]
+    closed = [each for each in there if not each.may_connect]
+    for each in closed:
+        yield block(
+            each.name,
+            f"{user} may not connect to it.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
+        )
+    shut = [each for each in there if each.may_connect and not each.may_let_in]
+    for each in shut:
+        yield block(
+            each.name,
+            f"CONNECT is not for PUBLIC there, and {user} may not grant it: the role of the "
+            "replication could not enter.",
+            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)} WITH GRANT OPTION;",
+        )
+    if not closed and not shut:
+        yield passed(user, "may connect to every database, and let others in")
+
+
+@check(
+    "roles.apply",
+    why="A change that PostgreSQL does not let apply write stops it, with every table of the "
+    "database: it tries again for ever, and the way back ends there.",
+    waivable=True,
+)
+async def apply(look: Survey) -> AsyncIterator[Result]:
+    """A table that apply may not write: its owner's rights, forced row-level security, or no way
+    to become the owner.
+    """
+    back, forward = [
+        numbers(version)[0]
+        for version in (
+            (await look.cluster()).engine_version,
+            look.plan.upgrade.target_version,
+        )
+    ]
+
+    def say(database: str, found: list[ApplyRights]) -> list[Result]:
+        return _refused(database, found, back, forward)
+
+    none = "apply may write every table, both ways"
+    async for result in in_databases(look, apply_rights, say, none):
+        yield result
+
+
+def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -> list[Result]:
+    """Return what stops apply, on blue prime and on new blue after a rollback."""
+    results = []
+    way_back, way_forward = mode(found, back), mode(found, forward)
+    for table in way_back.refused:
+        results.append(
+            block(
+                f"{database}/{table.schema}.{table.name}",
+                f"Apply on blue prime would say: {_said(table, way_back)}.",
+                _granted(database, table, way_back),
+                survives="apply stops at the first change of the table that needs the right, and "
+                "with it the way back",
+            )
+        )
+    for table in way_forward.refused:
+        if table not in way_back.refused:
+            results.append(
+                warn(
+                    f"{database}/{table.schema}.{table.name}",
+                    f"After a rollback, apply on new blue would say: {_said(table, way_forward)}.",
+                    _granted(database, table, way_forward),
+                )
+            )
+    for how, side in ((way_back, "blue prime"), (way_forward, "new blue")):
+        if how.refused_otherwise:
+            first = how.refused_otherwise[0]
+            names = some(str(table) for table in how.refused_otherwise)
+            results.append(
+                warn(
+                    f"{database}/run_as_owner",
+                    f"The subscription of {side} is made with run_as_owner = true, since apply "
+                    f"could not write as the owners of {names}; it would say: "
+                    f"{'; '.join(first.refusals(as_owner=True))}.",
+                    f"Nothing, if {first.user} may run what these tables' owners have defined on "
+                    "them (triggers ENABLE ALWAYS, expressions of indexes and checks). Otherwise "
+                    f"in database {database}: {' '.join(first.grants(as_owner=True))}",
+                )
+            )
+            break
+    return results
+
+
+def _said(table: ApplyRights, how: Mode) -> str:
+    return "; ".join(table.refusals(as_owner=how.as_owner))
+
+
+def _granted(database: str, table: ApplyRights, how: Mode) -> str:
+    return f"In database {database}: {' '.join(table.grants(as_owner=how.as_owner))}"
 
 
 @check(
@@ -150,117 +254,6 @@ async def unnamed(look: Survey) -> AsyncIterator[Result]:
 
 
 @check(
-    "roles.connect",
-    why="A database that cannot be entered gets no publication, no slot and no way back.",
-)
-async def connect(look: Survey) -> AsyncIterator[Result]:
-    """The plan's user may not connect to a database, or not let the replication's role in."""
-    user = look.plan.credentials.user
-    there = [
-        each
-        for each in await look.server(preflight_queries.databases)
-        if each.accepts and not each.invalid and each.name != "template1"
-    ]
-    closed = [each for each in there if not each.may_connect]
-    for each in closed:
-        yield block(
-            each.name,
-            f"{user} may not connect to it.",
-            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)};",
-        )
-    shut = [each for each in there if each.may_connect and not each.may_let_in]
-    for each in shut:
-        yield block(
-            each.name,
-            f"CONNECT is not for PUBLIC there, and {user} may not grant it: the role of the "
-            "replication could not enter.",
-            f"GRANT CONNECT ON DATABASE {quoted(each.name)} TO {quoted(user)} WITH GRANT OPTION;",
-        )
-    if not closed and not shut:
-        yield passed(user, "may connect to every database, and let others in")
-
-
-@check(
-    "roles.apply",
-    why="A change that PostgreSQL does not let apply write stops it, with every table of the "
-    "database: it tries again for ever, and the way back ends there.",
-    waivable=True,
-)
-async def apply(look: Survey) -> AsyncIterator[Result]:
-    """A table that apply may not write: its owner's rights, forced row-level security, or no way
-    to become the owner.
-    """
-    back, forward = [
-        numbers(version)[0]
-        for version in (
-            (await look.cluster()).engine_version,
-            look.plan.upgrade.target_version,
-        )
-    ]
-    clear = True
-    for database, found in (await look.databases(apply_rights)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
-        for result in _refused(database, found, back, forward):
-            clear = False
-            yield result
-    if clear:
-        yield passed(look.plan.cluster.identifier, "apply may write every table, both ways")
-
-
-def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -> list[Result]:
-    """Return what stops apply, on blue prime and on new blue after a rollback."""
-    results = []
-    way_back, way_forward = mode(found, back), mode(found, forward)
-    for table in way_back.refused:
-        results.append(
-            block(
-                f"{database}/{table.schema}.{table.name}",
-                f"Apply on blue prime would say: {_said(table, way_back)}.",
-                _granted(database, table, way_back),
-                survives="apply stops at the first change of the table that needs the right, and "
-                "with it the way back",
-            )
-        )
-    for table in way_forward.refused:
-        if table not in way_back.refused:
-            results.append(
-                warn(
-                    f"{database}/{table.schema}.{table.name}",
-                    f"After a rollback, apply on new blue would say: {_said(table, way_forward)}.",
-                    _granted(database, table, way_forward),
-                )
-            )
-    for how, side in ((way_back, "blue prime"), (way_forward, "new blue")):
-        if how.refused_otherwise:
-            first = how.refused_otherwise[0]
-            names = some(str(table) for table in how.refused_otherwise)
-            results.append(
-                warn(
-                    f"{database}/run_as_owner",
-                    f"The subscription of {side} is made with run_as_owner = true, since apply "
-                    f"could not write as the owners of {names}; it would say: "
-                    f"{'; '.join(first.refusals(as_owner=True))}.",
-                    f"Nothing, if {first.user} may run what these tables' owners have defined on "
-                    "them (triggers ENABLE ALWAYS, expressions of indexes and checks). Otherwise "
-                    f"in database {database}: {' '.join(first.grants(as_owner=True))}",
-                )
-            )
-            break
-    return results
-
-
-def _said(table: ApplyRights, how: Mode) -> str:
-    return "; ".join(table.refusals(as_owner=how.as_owner))
-
-
-def _granted(database: str, table: ApplyRights, how: Mode) -> str:
-    return f"In database {database}: {' '.join(table.grants(as_owner=how.as_owner))}"
-
-
-@check(
     "roles.read-only",
     why="Such a role writes through the read-only setting of the databases: on green, on old blue "
     "before it is cloned, and on blue prime while it follows.",
@@ -278,6 +271,3 @@ async def read_only(look: Survey) -> AsyncIterator[Result]:
         )
     if not found:
         yield passed(look.plan.cluster.identifier, "no role is exempt from read-only")
-
-
-CHECKS: tuple[Check, ...] = (master, connect, apply, application, unnamed, read_only)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from runbook.aws.versions import numbers
 from runbook.postgres import preflight_queries
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, warn
 from runbook.preflight.rows import each
 from runbook.preflight.survey import Survey
@@ -54,6 +54,3 @@ async def search_path(look: Survey) -> AsyncIterator[Result]:
         look, preflight_queries.path_functions, say, "no function leans on a search_path"
     ):
         yield result
-
-
-CHECKS: tuple[Check, ...] = (search_path,)

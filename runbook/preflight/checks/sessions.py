@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from runbook.postgres import catalog
 from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.fix import Fix, FixKind
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed, warn
 from runbook.preflight.survey import LONG_S, Survey, long_transactions
 
@@ -63,6 +63,3 @@ async def long(look: Survey) -> AsyncIterator[Result]:
         )
     if not found:
         yield passed(look.plan.cluster.identifier, f"no transaction open for {LONG_S:.0f} s")
-
-
-CHECKS: tuple[Check, ...] = (prepared, long)

@@ -8,31 +8,26 @@ from runbook.aws.versions import numbers
 from runbook.postgres import preflight_queries, removed
 from runbook.postgres.removed import RefusedObject
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block
-from runbook.preflight.rows import each
+from runbook.preflight.rows import check_rows, each
 from runbook.preflight.survey import Survey
 
 
-@check(
+@check_rows(
     "schema.upgrade-types",
+    preflight_queries.refused_columns,
+    none="no column of a type that an upgrade refuses",
     why="pg_upgrade refuses such columns, and green is not made.",
 )
-async def upgrade_types(look: Survey) -> AsyncIterator[Result]:
+def upgrade_types(database: str, column: preflight_queries.RefusedColumn) -> Result:
     """A column of a type whose values do not survive an upgrade."""
-
-    def say(database: str, column: preflight_queries.RefusedColumn) -> Result:
-        return block(
-            f"{database}/{column.schema}.{column.name}",
-            f"Its column {column.column} holds {column.type}.",
-            f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
-            "TYPE text;",
-        )
-
-    async for result in each(
-        look, preflight_queries.refused_columns, say, "no column of a type that an upgrade refuses"
-    ):
-        yield result
+    return block(
+        f"{database}/{column.schema}.{column.name}",
+        f"Its column {column.column} holds {column.type}.",
+        f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
+        "TYPE text;",
+    )
 
 
 @check(
@@ -91,6 +86,3 @@ def _refused(found: RefusedObject) -> tuple[str, str]:
         f"{gone}.",
         f"DROP AGGREGATE {found}{found.detail}; make it anew on new blue over anycompatible.",
     )
-
-
-CHECKS: tuple[Check, ...] = (upgrade_types, upgrade_objects)
