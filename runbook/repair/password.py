@@ -28,6 +28,7 @@ class SetPassword(Repair):
     """Let the subscriber take the password that the publisher takes. `by_api`: through AWS."""
 
     what: ClassVar[str] = "password"
+    place = Place.NEEDED
     undo = "Set the former one again, where it is known."
     user: str
     by_api: bool
@@ -35,10 +36,6 @@ class SetPassword(Repair):
     def __post_init__(self) -> None:
         self.named(quoted(self.user))
         self.title = f"Set the password of {self.user} on the side that follows, as it is now"
-
-    @property
-    def place(self) -> Place:
-        return Place.NEEDED
 
     async def effects(self, context: RunContext) -> list[Wave]:
         return [[PasswordAlike(context, self.user, by_api=self.by_api)]]

@@ -72,24 +72,15 @@ class Rebuild(Repair):
 
     async def gates(self, context: RunContext) -> list[Gate]:
         sides = current_pair(context)
-        return [
-            Gate(
-                key=self.key,
-                question=(
-                    f"Empty every table of {', '.join(self.databases)} on "
-                    f"{sides.subscriber.value}, and copy {self.size_bytes} bytes of rows anew from "
-                    f"{sides.publisher.value}, which serves meanwhile."
-                ),
-                reversible=(
-                    f"The rows of {sides.subscriber.value} are gone; they lacked writes for good. "
-                    f"Until the copy is complete {sides.journey} is not there to be taken; the "
-                    f"copy reads every row of {sides.publisher.value}, and its slots keep WAL "
-                    "there meanwhile."
-                ),
-                must_type=context.plan.cluster.identifier,
-                valid_s=0.0,
-            )
-        ]
+        return self.asking(
+            f"Empty every table of {', '.join(self.databases)} on {sides.subscriber.value}, and "
+            f"copy {self.size_bytes} bytes of rows anew from {sides.publisher.value}, which serves "
+            "meanwhile.",
+            f"The rows of {sides.subscriber.value} are gone; they lacked writes for good. Until "
+            f"the copy is complete {sides.journey} is not there to be taken; the copy reads every "
+            f"row of {sides.publisher.value}, and its slots keep WAL there meanwhile.",
+            typed=context.plan.cluster.identifier,
+        )
 
     async def effects(self, context: RunContext) -> list[Wave]:
         sides = current_pair(context)

@@ -102,24 +102,14 @@ class SchemaChange(Repair):
         self.undo = (
             "None: what it held is gone." if self.destructive else "By the opposite statement."
         )
-
-    @property
-    def place(self) -> Place:
-        drops = self.destructive and self.kind.startswith("drop-")
-        return Place.TABLES_GONE if drops else Place.TABLES
+        if self.destructive and self.kind.startswith("drop-"):
+            self.place = Place.TABLES_GONE
 
     async def gates(self, context: RunContext) -> list[Gate]:
         if not self.destructive:
             return []
-        return [
-            Gate(
-                key=self.key,
-                question=f"{self.title} on {current_pair(context).subscriber.value}.",
-                reversible=self.why,
-                must_type=".".join(self.name),
-                valid_s=0.0,
-            )
-        ]
+        question = f"{self.title} on {current_pair(context).subscriber.value}."
+        return self.asking(question, self.why, typed=".".join(self.name))
 
     async def effects(self, context: RunContext) -> list[Wave]:
         change = self._among(*await both(context, self.database))

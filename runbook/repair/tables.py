@@ -52,10 +52,8 @@ class NewTables(Repair):
         self.undo = f"{SERVES_NOBODY} What it grants on the other one ends with the slots."
 
     async def gates(self, context: RunContext) -> list[Gate]:
-        publisher, subscriber = (
-            current_pair(context).publisher.value,
-            current_pair(context).subscriber.value,
-        )
+        sides = current_pair(context)
+        publisher, subscriber = sides.publisher.value, sides.subscriber.value
         return [
             Gate(
                 key=f"{self.key}/{shown(table)}",
