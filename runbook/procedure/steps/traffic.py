@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.base import step_keys
 from runbook.base.context import RunContext
@@ -20,13 +22,13 @@ from runbook.postgres import activity, catalog, fence_sql
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.steps.shared.application_logins import able
 from runbook.procedure.steps.shared.command import CommandEffect
-from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
 from runbook.procedure.steps.upgrade.switchover import pivot_gate
 from runbook.proofs import cutover, write_fence
 from state.records import Json
 
 
-class LockRoles(Effect):
+class LockRoles(DatabaseEffect):
     """Take LOGIN from the application roles on one cluster and end their sessions.
 
     ALTER ROLE fires no event trigger and is not replicated, so both sides get their own.
@@ -35,26 +37,20 @@ class LockRoles(Effect):
     """
 
     def __init__(self, context: RunContext, role: Role) -> None:
+        super().__init__(context, role)
         self.stakes = ClusterImpact(Impact.STOP, role, lasting=True)
         self.key = f"{role.slug}/lock-roles"
         self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
-        self._context = context
-        self._role = role
         self._names = context.plan.traffic.application_roles
 
     def preview(self) -> str:
         """Return the SQL."""
-        statements = (
-            *fence_sql.lock_roles(self._names),
-            fence_sql.terminate_statement(self._names),
-        )
-        return "\n".join(
-            (f"-- on {self._role.value}", *(f"{statement.text()};" for statement in statements))
-        )
+        ends = fence_sql.terminate_statement(self._names)
+        return self.shown([*fence_sql.lock_roles(self._names), ends])
 
     async def probe(self) -> Finding:
         """Look which of them may still log in, and whether sessions of theirs are left."""
-        async with self._context.connect(self._role) as connection:
+        async with self.connect() as connection:
             unlocked = await able(connection, self._names)
             inside = await fence_sql.client_sessions(connection, self._names)
         if unlocked:
@@ -67,41 +63,33 @@ class LockRoles(Effect):
             )
         return yes(f"none of them may log in on {self._role.value}, and none is inside")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Lock first, then end sessions: so that none can come back in between."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role) as connection:
-                unlocked = await able(connection, self._names)
-                async with connection.transaction():
-                    for statement in fence_sql.lock_roles(unlocked):
-                        await statement.execute(connection)
-                ended = await fence_sql.terminate_sessions(connection, self._names)
-            return {"locked": unlocked, "ended": len(ended)}
+        unlocked = await able(connection, self._names)
+        async with connection.transaction():
+            for statement in fence_sql.lock_roles(unlocked):
+                await statement.execute(connection)
+        ended = await fence_sql.terminate_sessions(connection, self._names)
+        return {"locked": unlocked, "ended": len(ended)}
 
 
-class UnlockRoles(Effect):
+class UnlockRoles(DatabaseEffect):
     """Give LOGIN back to the roles from which the run took it."""
 
     def __init__(self, context: RunContext, role: Role) -> None:
+        super().__init__(context, role)
         self.stakes = ClusterImpact(Impact.OPEN, role, lasting=True)
         self.key = f"{role.slug}/unlock-roles"
         self.title = f"give LOGIN back to the application roles on {role.value}"
-        self._context = context
-        self._role = role
         self._names = locked_roles(context)
 
     def preview(self) -> str:
         """Return the SQL."""
-        return "\n".join(
-            (
-                f"-- on {self._role.value}",
-                *(f"{statement.text()};" for statement in fence_sql.unlock_roles(self._names)),
-            )
-        )
+        return self.shown(fence_sql.unlock_roles(self._names))
 
     async def probe(self) -> Finding:
         """Look whether all of them may log in."""
-        async with self._context.connect(self._role) as connection:
+        async with self.connect() as connection:
             there = await catalog.existing_roles(connection, self._names)
             missing = sorted({*there} - {*await able(connection, there)})
         if missing:
@@ -110,14 +98,13 @@ class UnlockRoles(Effect):
         words = f"; there are no more: {', '.join(gone)}" if gone else ""
         return yes(f"all of them may log in on {self._role.value}{words}")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Unlock those that are still there, in one transaction."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role) as connection, connection.transaction():
-                there = await catalog.existing_roles(connection, self._names)
-                for statement in fence_sql.unlock_roles(there):
-                    await statement.execute(connection)
-            return {"unlocked": there, "gone": sorted({*self._names} - {*there})}
+        async with connection.transaction():
+            there = await catalog.existing_roles(connection, self._names)
+            for statement in fence_sql.unlock_roles(there):
+                await statement.execute(connection)
+        return {"unlocked": there, "gone": sorted({*self._names} - {*there})}
 
 
 class StopTraffic(Step):

@@ -81,7 +81,7 @@ class Subscribe(Step):
                     replication.drop_subscription(left.name),
                     key=f"{self.subscriber.slug}/{database}/leftover/{left.name}",
                     title=f"drop leftover subscription {left.name} in {database}",
-                    probe=_subscription_gone(left.name),
+                    probe=subscription_gone(left.name),
                 )
                 for left in found
                 if left.name != own and left.database == database
@@ -133,7 +133,9 @@ class Subscribe(Step):
             watch.progress(f"no apply worker yet in {', '.join(waiting)}")
 
 
-def _subscription_gone(name: str) -> LookInside:
+def subscription_gone(name: str) -> LookInside:
+    """Return the look whether a database has no subscription of a name."""
+
     async def probe(connection: AsyncConnection) -> Finding:
         found = await replication.subscription(connection, name)
         return no(f"{name} is there") if found else yes(f"there is no subscription {name}")

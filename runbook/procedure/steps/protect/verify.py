@@ -18,11 +18,11 @@ from runbook.base.pair import (
     slot_name,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.base.step import Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.apply_workers import Workers
-from runbook.procedure.steps.shared.effects import answered, no
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no
 from runbook.proofs import diverged
 from runbook.proofs.drain import Pace
 from runbook.proofs.new_databases import HELD_DATABASES
@@ -124,35 +124,28 @@ async def schema_differences(context: RunContext, publisher: Role, subscriber: R
     return [drift for drift in found if drift.breaks]
 
 
-class BarrierEffect(Effect):
+class BarrierEffect(DatabaseEffect):
     """A logical message in one database, whose position the subscriber must confirm past.
 
     Source: https://www.postgresql.org/docs/current/functions-admin.html
     """
 
     def __init__(self, context: RunContext, publisher: Role, database: str, purpose: str) -> None:
+        super().__init__(context, publisher, database)
         self.key = barrier_key(publisher, database, purpose)
         self.title = f"emit a logical message in {database} of {publisher.value}"
-        self._context = context
-        self._publisher = publisher
-        self._database = database
 
     def preview(self) -> str:
         """Return the SQL."""
-        return (
-            f"-- on {self._publisher.value}, database {self._database}\n"
-            "SELECT pg_logical_emit_message(true, 'blueprime', 'barrier');"
-        )
+        return f"{self.where}\nSELECT pg_logical_emit_message(true, 'blueprime', 'barrier');"
 
     async def probe(self) -> Finding:
         """Say no: each try emits its own, which changes no data."""
         return no("a message changes no data, and each try needs its own")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Emit it and keep its position."""
-        with answered(self.title, self._publisher):
-            async with self._context.connect(self._publisher, self._database) as connection:
-                return {"lsn": await replication.emit_barrier(connection)}
+        return {"lsn": await replication.emit_barrier(connection)}
 
 
 def barrier_key(publisher: Role, database: str, purpose: str) -> str:

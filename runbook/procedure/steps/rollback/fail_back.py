@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
@@ -24,7 +26,7 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.procedure.steps.protect.blue_prime import read_only_effect
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins
-from runbook.procedure.steps.shared.effects import ApiEffect, answered, no, yes
+from runbook.procedure.steps.shared.effects import ApiEffect, DatabaseEffect, no, yes
 from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.procedure.steps.upgrade.switchover import COMPLETED
@@ -233,38 +235,30 @@ def name_stale_views(context: RunContext, watch: Watch, role: Role, database: st
     watch.warning(words if skipped else "", key=key)
 
 
-class RefreshViews(Effect):
+class RefreshViews(DatabaseEffect):
     """One database's materialized views: replication does not carry them.
 
     Source: https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
     """
 
     def __init__(self, context: RunContext, role: Role, database: str) -> None:
+        super().__init__(context, role, database)
         self.key = refresh_key(role, database)
         self.title = f"refresh the materialized views of {database}"
-        self._context = context
-        self._role = role
-        self._database = database
 
     def preview(self) -> str:
         """Return the SQL."""
-        return (
-            f"-- on {self._role.value}, database {self._database}, each in dependency order\n"
-            "REFRESH MATERIALIZED VIEW …;"
-        )
+        return f"{self.where}, each in dependency order\nREFRESH MATERIALIZED VIEW …;"
 
     async def probe(self) -> Finding:
         """Say no: whether a view is fresh cannot be seen, and refreshing again harms nothing."""
         return no("freshness cannot be seen; refreshing again harms nothing")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Refresh them, within the fence's limit: the applications wait for it."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role, self._database) as connection:
-                done = await maintenance.refresh_materialized_views(
-                    connection, limit_s=self._context.plan.fence.limit_s
-                )
-            return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
+        limit_s = self.context.plan.fence.limit_s
+        done = await maintenance.refresh_materialized_views(connection, limit_s=limit_s)
+        return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
 
 
 class VerifyRolledBack(Step):

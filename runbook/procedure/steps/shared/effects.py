@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 import psycopg
 from psycopg import AsyncConnection
@@ -117,7 +118,46 @@ class ApiEffect(Effect):
         return await self._settled() if self._settled else ""
 
 
-class SqlEffect(Effect):
+class DatabaseEffect(Effect):
+    """A change on one cluster, made on a connection that has proved to be there.
+
+    A subclass sets key and title, and makes the change in `run`.
+    """
+
+    def __init__(
+        self, context: RunContext, role: Role, database: str = "", *, stake: Impact | None = None
+    ) -> None:
+        self.context = context
+        self._role = role
+        self._database = database
+        self.stakes = None if stake is None else ClusterImpact(stake, role)
+
+    @property
+    def where(self) -> str:
+        """The line of a preview that says where the SQL runs."""
+        inside = f", database {self._database}" if self._database else ""
+        return f"-- on {self._role.value}{inside}"
+
+    def shown(self, statements: Iterable[Statement]) -> str:
+        """Return statements as a preview has them, secrets masked, under where they run."""
+        return "\n".join((self.where, *(f"{statement.text()};" for statement in statements)))
+
+    def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Lend a connection to where the change is made."""
+        return self.context.connect(self._role, self._database)
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Make the change, and tell what went wrong with it by what the server answered."""
+        with answered(self.title, self._role):
+            async with self.connect() as connection:
+                return await self.run(connection)
+
+    @abstractmethod
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        """Make the change and return what is worth keeping."""
+
+
+class SqlEffect(DatabaseEffect):
     """SQL on one database of one role, in one transaction unless a statement forbids it.
 
     Unless told otherwise, it changes what is inside the role's cluster. `limit_s` is how long each
@@ -139,14 +179,13 @@ class SqlEffect(Effect):
         lasting: bool = False,
         limit_s: float | None = None,
     ) -> None:
+        super().__init__(context, role, database)
         self.key = key
         self.title = title
         self.stakes = None if stake is None else ClusterImpact(stake, role, lasting)
         if limit_s is not None:
             statements = [at_most(limit_s, transactional=transaction), *statements]
-        self.context = context
-        self._role = role
-        self._database = self.database = database
+        self.database = database
         self._statements = statements
         self._probe = probe
         self._transaction = transaction
@@ -158,21 +197,12 @@ class SqlEffect(Effect):
 
     def preview(self) -> str:
         """Return the SQL, secrets masked, under a line that says where it runs."""
-        where = f"-- on {self._role.value}"
-        if self._database:
-            where += f", database {self._database}"
-        return "\n".join((where, *(f"{statement.text()};" for statement in self._statements)))
+        return self.shown(self._statements)
 
     async def probe(self) -> Finding:
         """Look in the database whether it has happened."""
-        async with self.context.connect(self._role, self._database) as connection:
+        async with self.connect() as connection:
             return await self._probe(connection)
-
-    async def perform(self) -> Mapping[str, Json]:
-        """Run the statements on a connection that has proved to be on the right cluster."""
-        with answered(self.title, self._role):
-            async with self.context.connect(self._role, self._database) as connection:
-                return await self.run(connection)
 
     async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Execute the statements and return what is worth keeping."""
