@@ -198,6 +198,23 @@ def turn_gate(context: RunContext, away: Role) -> Gate:
     )
 
 
+def letting_in(context: RunContext, on: Role) -> list[Wave]:
+    """Return what lets the applications in on a cluster; none where only a person can do that."""
+    waves: list[Wave] = []
+    if locked_roles(context):
+        waves.append([UnlockRoles(context, on)])
+    if context.plan.traffic.stop is StopMethod.COMMAND:
+        command = CommandEffect(
+            context.plan,
+            context.plan.traffic.start_command,
+            key=f"{on.slug}/start-command",
+            title="run the plan's start command",
+            stakes=ClusterImpact(Impact.OPEN, on),
+        )
+        waves.append([command])
+    return waves
+
+
 ELSEWHERE_S = 5.0
 """How long the applications wait, being down, for a cluster that is closed to them to answer."""
 
@@ -241,26 +258,13 @@ class ResumeTraffic(Step):
                 f"{'a rollback' if self.on is Role.NEW_BLUE else 'the way forward'}.",
             )
         await nobody_inside(context, self.closed)
-        waves: list[list[Effect]] = []
-        if locked_roles(context):
-            waves.append([UnlockRoles(context, self.on)])
-        if context.plan.traffic.stop is StopMethod.COMMAND:
-            waves.append([self._command(context)])
+        waves = letting_in(context, self.on)
         if not waves:
             # A person is to start them: that opens the cluster as any change would.
             await context.still_held()
             opening = ClusterImpact(Impact.OPEN, self.on)
             serving.refuse_unless_agreed(context, await serving.look(context), [opening])
         return waves
-
-    def _command(self, context: RunContext) -> Effect:
-        return CommandEffect(
-            context.plan,
-            context.plan.traffic.start_command,
-            key=f"{self.on.slug}/start-command",
-            title="run the plan's start command",
-            stakes=ClusterImpact(Impact.OPEN, self.on),
-        )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         silent = await nobody_inside(context, self.closed)

@@ -8,18 +8,14 @@ from collections.abc import Sequence
 from runbook.aws import Call
 from runbook.base import step_keys
 from runbook.base.context import RunContext
-from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.serving import Access, door_fact
-from runbook.plan.model import StopMethod
-from runbook.procedure.steps.shared.command import CommandEffect
 from runbook.procedure.steps.shared.deletion import delete_group_effect, unprotect
-from runbook.procedure.steps.shared.effects import no, yes
+from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
-from runbook.procedure.steps.traffic import UnlockRoles
+from runbook.procedure.steps.traffic import letting_in
 from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
 from state.enums import Result
 
@@ -68,22 +64,7 @@ class ReopenBlue(Step):
         return "" if context.begun(step_keys.STOP_TRAFFIC) else "the traffic was never stopped"
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        waves: list[list[Effect]] = []
-        if locked_roles(context):
-            waves.append([UnlockRoles(context, Role.BLUE)])
-        if context.plan.traffic.stop is StopMethod.COMMAND:
-            waves.append(
-                [
-                    CommandEffect(
-                        context.plan,
-                        context.plan.traffic.start_command,
-                        key="blue/start-command",
-                        title="run the plan's start command",
-                        stakes=ClusterImpact(Impact.OPEN, Role.BLUE),
-                    )
-                ]
-            )
-        return waves
+        return letting_in(context, Role.BLUE)
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(
@@ -144,7 +125,7 @@ class DeleteGreen(Step):
 
         waves.append(
             [
-                PatientEffect(
+                ApiEffect(
                     context,
                     Call(
                         "rds",

@@ -13,8 +13,7 @@ from runbook.failures import Finding, Refused, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import catalog
 from runbook.procedure.steps.shared.deletion import await_gone, deletion, deletion_gate, own, serves
-from runbook.procedure.steps.shared.effects import no, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from state.enums import Result
 
 
@@ -140,7 +139,7 @@ class SnapshotOldBlue(Step):
 
         return [
             [
-                PatientEffect(
+                ApiEffect(
                     context,
                     Call(
                         "rds",

@@ -14,8 +14,7 @@ from runbook.ownership import serving
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.protect.blue_prime import blue_prime_name
 from runbook.procedure.steps.shared.command import CommandEffect
-from runbook.procedure.steps.shared.effects import no, unknown, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, no, unknown, yes
 from runbook.procedure.steps.traffic import nobody_inside
 
 
@@ -98,7 +97,7 @@ class SwitchEndpoint(Step):
                 return ""
             return f"Route 53 change {change} has not reached every server yet"
 
-        return PatientEffect(
+        return ApiEffect(
             context,
             upsert_cname_call(
                 plan.hosted_zone_id,
@@ -177,7 +176,7 @@ async def rename(context: RunContext, role: Role, name: str, stake: Impact) -> E
             return f"{now.identifier} is {now.status}"
         return ""
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call(
             "rds",

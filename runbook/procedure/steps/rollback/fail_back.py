@@ -19,11 +19,11 @@ from runbook.base.pair import (
     slot_name,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
+from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, maintenance, replication
-from runbook.procedure.steps.protect.blue_prime import read_only_effect
+from runbook.procedure.steps.protect.blue_prime import read_only_wave
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins
 from runbook.procedure.steps.shared.effects import ApiEffect, DatabaseEffect, no, yes
@@ -177,12 +177,8 @@ class CloseCluster(Step):
         return cutover.closed_gates(context)
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        return [
-            [
-                read_only_effect(context, self.role, database, on=True)
-                for database in await context.databases(self.role)
-            ]
-        ]
+        databases = await context.databases(self.role)
+        return [read_only_wave(context, self.role, databases, on=True)]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
@@ -207,11 +203,10 @@ class OpenCluster(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         databases = await context.databases(self.role)
-        open_up: list[Effect] = [
-            read_only_effect(context, self.role, database, on=False) for database in databases
+        return [
+            read_only_wave(context, self.role, databases, on=False),
+            [RefreshViews(context, self.role, database) for database in databases],
         ]
-        refresh: list[Effect] = [RefreshViews(context, self.role, name) for name in databases]
-        return [open_up, refresh]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
@@ -292,11 +287,12 @@ class VerifyRolledBack(Step):
         return [
             [
                 ApiEffect(
-                    context.aws,
+                    context,
                     mark,
                     key=f"{new_blue.resource_id}/mark",
                     title=f"mark {new_blue.identifier} as made by this run, for cleanup",
                     probe=probe,
+                    patience_s=0.0,
                 )
             ]
         ]

@@ -13,7 +13,7 @@ from runbook.base.step import Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import fence_sql
-from runbook.procedure.steps.protect.blue_prime import read_only_effect
+from runbook.procedure.steps.protect.blue_prime import read_only_wave
 from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
 from runbook.procedure.steps.traffic import LockRoles
 from runbook.protection import given_up
@@ -52,8 +52,7 @@ class EndSessions(DatabaseEffect):
 
 async def waves(context: RunContext, role: Role) -> list[Wave]:
     """Return what closes a cluster: LOGIN and sessions first, where the plan takes LOGIN."""
-    databases = await context.databases(role)
-    read_only = [read_only_effect(context, role, database, on=True) for database in databases]
+    read_only = read_only_wave(context, role, await context.databases(role), on=True)
     traffic = context.plan.traffic
     if traffic.lock_roles and traffic.application_roles:
         return [[LockRoles(context, role)], read_only]

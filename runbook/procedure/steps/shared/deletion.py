@@ -10,8 +10,7 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Watch
 from runbook.failures import Finding, Refused
-from runbook.procedure.steps.shared.effects import ProbeFn, Settled, no, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, ProbeFn, Settled, no, yes
 
 
 async def own(context: RunContext, role: Role) -> Cluster | None:
@@ -104,7 +103,7 @@ def delete_instance_effect(
     async def look() -> Instance | None:
         return await context.rds.instance(name)
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call("rds", "DeleteDBInstance", {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}),
         key=f"{instance.resource_id}/delete",
@@ -133,7 +132,7 @@ def unprotect(context: RunContext, cluster: Cluster, role: Role) -> Effect:
             return ""
         return f"{now.identifier} is {now.status}"
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call(
             "rds",
@@ -180,7 +179,7 @@ def _delete_cluster(
         return await context.rds.cluster_by_resource_id(cluster.resource_id)
 
     final = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": cluster.identifier, **final}),
         key=f"{cluster.resource_id}/delete",
@@ -212,7 +211,7 @@ def delete_group_effect(context: RunContext, name: str) -> Effect:
         group = await context.rds.cluster_parameter_group(name)
         return no(f"{name} exists") if group else yes(f"there is no group {name}")
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call("rds", "DeleteDBClusterParameterGroup", {"DBClusterParameterGroupName": name}),
         key=f"{name}/delete",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -9,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 import psycopg
 from psycopg import AsyncConnection
 
-from runbook.aws import Aws, Call
+from runbook.aws import AwsRefused, Call
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Impact
@@ -20,8 +21,12 @@ from state.records import Json
 
 ProbeFn = Callable[[], Awaitable[Finding]]
 Settled = Callable[[], Awaitable[str]]
+Worth = Callable[[], Awaitable[bool]]
 Keep = Callable[[Mapping[str, Json]], Mapping[str, Json]]
 LookInside = Callable[[AsyncConnection], Awaitable[Finding]]
+
+GRACE_S = 60.0
+"""Beyond its own limit a wait is let to say itself why it ended."""
 
 
 def yes(seen: str, **detail: Json) -> Finding:
@@ -73,13 +78,19 @@ def answered(title: str, on: Role) -> Iterator[None]:
 
 
 class ApiEffect(Effect):
-    """One AWS call. `keep` picks from the answer what the journal shall hold."""
+    """One AWS call, asked for again for a while where AWS refuses it for its state or its pace.
+
+    A refusal is certain: nothing was done, so asking again doubles nothing. Before each further
+    try the probe looks whether it has happened meanwhile. AWS refuses a switchover for minutes
+    after it said AVAILABLE, an instance while its cluster is busy, a deletion that is under way;
+    and its describes trail what it has accepted.
+    """
 
     trails = True
 
     def __init__(
         self,
-        aws: Aws,
+        context: RunContext,
         call: Call,
         *,
         key: str,
@@ -88,17 +99,28 @@ class ApiEffect(Effect):
         keep: Keep | None = None,
         settled: Settled | None = None,
         settle_limit_s: float = 600.0,
+        patience_s: float | None = None,
+        worth: Worth | None = None,
         stakes: ClusterImpact | None = None,
     ) -> None:
+        """`keep` picks from the answer what the journal shall hold.
+
+        `worth` tells whether there is anything to wait for; with a patience of 0 it is asked for
+        once.
+        """
         self.key = key
         self.title = title
         self.stakes = stakes
         self.settle_limit_s = settle_limit_s
-        self._aws = aws
         self._call = call
         self._probe = probe
         self._keep = keep
         self._settled = settled
+        limits = context.plan.limits
+        self._patience_s = limits.patience_s if patience_s is None else patience_s
+        self._every_s = limits.poll_s
+        self._worth = worth
+        self._context = context
 
     def preview(self) -> str:
         """Return the call with its parameters."""
@@ -109,13 +131,41 @@ class ApiEffect(Effect):
         return await self._probe()
 
     async def perform(self) -> Mapping[str, Json]:
-        """Make the call, once."""
-        answer = await self._aws.perform(self._call)
-        return self._keep(answer) if self._keep else {}
+        """Make the call until it is accepted, its effect is seen, or the patience is over.
+
+        Between two tries nothing is under way, and the operator may stop the wait.
+        """
+        deadline = time.monotonic() + self._patience_s
+        refused = 0
+        while True:
+            try:
+                answer = await self._context.aws.perform(self._call)
+                kept = self._keep(answer) if self._keep else {}
+                return {**kept, "refused_before": refused} if refused else kept
+            except AwsRefused as refusal:
+                if not refusal.passing or time.monotonic() >= deadline:
+                    raise
+                refused += 1
+                left_s = max(0.0, deadline - time.monotonic())
+                await self._context.pause(
+                    f"{self.title}: AWS refuses it so far ({refusal.code}: "
+                    f"{refusal.message.rstrip('.')}); it is asked again for "
+                    f"{left_s:.0f} s at most",
+                    self._every_s,
+                )
+                finding = await self.probe()
+                if finding.answer is Answer.YES:
+                    return {"seen": finding.seen, **finding.detail}
+                if finding.answer is Answer.UNKNOWN or not await self._worth_waiting():
+                    raise
+                await self._context.still_held()
 
     async def settled(self) -> str:
         """Return what AWS is still busy with."""
         return await self._settled() if self._settled else ""
+
+    async def _worth_waiting(self) -> bool:
+        return self._worth is None or await self._worth()
 
 
 class DatabaseEffect(Effect):

@@ -12,9 +12,8 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
-from runbook.procedure.steps.shared.effects import no, unknown, yes
+from runbook.procedure.steps.shared.effects import ApiEffect, no, unknown, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 
 AVAILABLE = "AVAILABLE"
 INVALID = "INVALID_CONFIGURATION"
@@ -143,7 +142,7 @@ class CreateDeployment(Step):
 
         return [
             [
-                PatientEffect(
+                ApiEffect(
                     context,
                     Call("rds", "CreateBlueGreenDeployment", parameters),
                     key=name,

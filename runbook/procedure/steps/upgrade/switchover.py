@@ -11,8 +11,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
-from runbook.procedure.steps.shared.effects import no, unknown, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, no, unknown, yes
 from runbook.procedure.steps.upgrade.create_deployment import (
     AVAILABLE,
     INVALID,
@@ -94,7 +93,7 @@ class Switchover(Step):
 
         return [
             [
-                PatientEffect(
+                ApiEffect(
                     context,
                     Call(
                         "rds",

@@ -19,9 +19,15 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.procedure.steps.shared.application_logins import keep_logins
 from runbook.procedure.steps.shared.checks import check
-from runbook.procedure.steps.shared.effects import DatabaseEffect, no, unknown, yes
+from runbook.procedure.steps.shared.effects import (
+    GRACE_S,
+    ApiEffect,
+    DatabaseEffect,
+    no,
+    unknown,
+    yes,
+)
 from runbook.procedure.steps.shared.objects import keep_printed, refuse_unless_alike
-from runbook.procedure.steps.shared.retry_while_busy import GRACE_S, PatientEffect
 from runbook.procedure.steps.shared.schemas import compare_databases, compare_schemas
 from runbook.procedure.steps.upgrade.create_deployment import (
     AVAILABLE,
@@ -80,7 +86,7 @@ class ValidateGreen(Step):
             status = instance.status if instance else "not listed"
             return "" if status == "available" else f"{identifier} is {status}"
 
-        return PatientEffect(
+        return ApiEffect(
             context,
             Call("rds", "RebootDBInstance", {"DBInstanceIdentifier": identifier}),
             key=f"{identifier}/reboot",
