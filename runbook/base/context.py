@@ -67,7 +67,8 @@ class RunContext:
         self.aws = aws
         self._journal = journal
         self._connect_s = connect_s or plan.limits.connect_s
-        self._replication_password = secrets.token_urlsafe(32)
+        self.replication_password = secrets.token_urlsafe(32)
+        """The replication role's password as this process would set it; it is never stored."""
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
         self._failures: dict[tuple[Role, str], tuple[float, pg.CannotConnect]] = {}
@@ -81,11 +82,6 @@ class RunContext:
     def rds(self) -> Rds:
         """Return the client of RDS."""
         return self.aws.rds
-
-    @property
-    def replication_password(self) -> str:
-        """The replication role's password as this process would set it; it is never stored."""
-        return self._replication_password
 
     def name(self, *parts: str) -> str:
         """Return the name of a resource of this run: hyphen-safe, at most 60 characters."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 from runbook.failures import Refused
 from runbook.plan import model
 from runbook.plan.model import Plan, PlanError
 from runbook.preflight.suite import waivable
-from state.records import Evidence, Json, Run
+from state.journal import Journal
+from state.records import Run
 
 FACT = "plan"
 
@@ -17,24 +17,12 @@ CHECKING = ("preflight", "ready-to-switch")
 """The steps before which the plan file is read again: their remedies are edits of it."""
 
 
-class Keeper(Protocol):
-    """What is asked of the journal here."""
-
-    def fact(self, run: str, key: str) -> Json | None:
-        """Return the latest value kept under a key, or None."""
-
-    def evidence(
-        self, run: str, step: str, text: str, *, key: str = "", value: Json = None
-    ) -> Evidence:
-        """Keep what was seen."""
-
-
 def load(path: Path) -> Plan:
     """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
     return model.load(path, waivable())
 
 
-def of_run(journal: Keeper, run: Run) -> Plan:
+def of_run(journal: Journal, run: Run) -> Plan:
     """Return the plan that a run goes by."""
     return model.from_json(journal.fact(run.id, FACT) or run.plan)
 
@@ -43,7 +31,7 @@ IGNORED = "plan.ignored"
 """What was last seen to be edited in the plan file and is not gone by."""
 
 
-def for_step(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+def for_step(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     """Return the plan that a step goes by: read again before a checking step, else the current one.
 
     An edit that is not read is told once, with when it would be.
@@ -79,7 +67,7 @@ def _changed(old: Plan, new: Plan) -> str:
     return ", ".join(section for section in now if now[section] != was.get(section))
 
 
-def read_again(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+def read_again(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     """Return the plan file's plan, journaled, if it has changed; else the current one.
 
     A file that is gone leaves the run with what it has. Raise `Refused` where the file is no valid

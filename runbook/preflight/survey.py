@@ -221,16 +221,9 @@ class Survey:
         return dict(zip(names, await asyncio.gather(*map(answers, names)), strict=True))
 
     async def _ask(self, database: str, queries: tuple[Query[Any], ...]) -> _Answers:
-        target = await self._target()
-        connection = await pg.connect(
-            target,
-            self.context.aws.password(self.plan.credentials, host=target.host, port=target.port),
-            database,
-            deadline_s=self.plan.limits.connect_s,
-            read_only=True,
-        )
+        connect = self.context.connector(await self._target(), database, read_only=True)
         answers: _Answers = {}
-        async with connection:
+        async with await connect() as connection:
             await connection.execute(
                 "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
                 " pg_catalog.set_config('statement_timeout', %s, false)",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import psycopg
-
 from runbook.aws import Aws
 from runbook.base.context import RunContext
 from runbook.base.offer import Offer, Pending, choices
@@ -14,7 +12,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Step
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.plan.model import Plan
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.protection import given_up, verdicts
@@ -154,14 +152,7 @@ class View:
                 for candidate in wave:
                     if candidate.key == effect.key:
                         return await candidate.probe()
-        except (
-            StepFailed,
-            Ambiguous,
-            CannotConnect,
-            WrongServer,
-            psycopg.Error,
-            OSError,
-        ) as error:
+        except (StepFailed, Ambiguous, *UNREACHABLE) as error:
             return Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
         finally:
             await self._looking.forget_connections()
