@@ -21,8 +21,6 @@ class Check:
     family: str
     waivable: bool = False
     """Whether some of its blocks can be survived, so that a plan may waive them."""
-    unproved: str = ""
-    """Why no test can plant the hazard; empty: one does."""
 
     async def ask(self, look: Survey) -> list[Result]:
         """Return what it says, signed with its key; whatever it raises is the suite's to word."""
@@ -35,11 +33,11 @@ class Check:
 
 
 def check(
-    key: str, *, why: str, family: str = "", waivable: bool = False, unproved: str = ""
+    key: str, *, why: str, family: str = "", waivable: bool = False
 ) -> Callable[[_Question], Check]:
     """Make a check of a function that yields its results; its family is its key's first part."""
 
     def decorate(question: _Question) -> Check:
-        return Check(key, why, question, family or key.split(".")[0], waivable, unproved)
+        return Check(key, why, question, family or key.split(".")[0], waivable)
 
     return decorate

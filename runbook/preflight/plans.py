@@ -81,7 +81,6 @@ def read_again(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     except PlanError as error:
         raise Refused(
             str(error),
-            now="Nothing was changed.",
             todo="Correct the plan, then run the step again.",
         ) from error
     if found == current:

@@ -29,9 +29,6 @@ from state.records import Json
 _NEEDED = ("role", "password", "membership", "setting", "limit")
 """Kinds that hold for the server, whatever is in its databases."""
 
-_PASSWORDS = ("role", "password")
-"""Kinds with which what a password is checked against goes along, in memory."""
-
 
 @dataclass
 class MakeAlike(Repair):

@@ -108,9 +108,7 @@ class FixEffect(SqlEffect):
         """Run the SQL, unless the object turns out to be somebody's who needs it."""
         whose = await _owner(self.context, self._one)
         if whose is not None:
-            raise Refused(
-                f"{self.title}: {whose.words}.", now="Nothing was changed.", todo=whose.todo
-            )
+            raise Refused(f"{self.title}: {whose.words}.", todo=whose.todo)
         return await super().perform()
 
 

@@ -34,14 +34,12 @@ class AssessAbort(Step):
         if found is not None and found.status in SWITCHING:
             raise Refused(
                 f"The deployment is {found.status}.",
-                now="Nothing was changed.",
                 todo="Branch to rollback instead.",
             )
         blue = await context.cluster(Role.BLUE)
         if blue.identifier != context.plan.cluster.identifier:
             raise Refused(
                 f"Blue is named {blue.identifier}: a switchover has happened.",
-                now="Nothing was changed.",
                 todo="Branch to rollback instead.",
             )
         watch.evidence(

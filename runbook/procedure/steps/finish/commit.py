@@ -70,7 +70,6 @@ class AssessCommit(Step):
         if new_blue.identifier != context.plan.cluster.identifier:
             raise Refused(
                 f"New blue is named {new_blue.identifier}: it does not bear the production name.",
-                now="Nothing was changed.",
                 todo="Commit is for a cluster that serves.",
             )
         watch.evidence(f"{new_blue.identifier} stays on {new_blue.engine_version}")
@@ -103,7 +102,6 @@ class AssessFinalize(Step):
         if not serves(context, Role.BLUE_PRIME):
             raise Refused(
                 "Blue prime does not serve the applications.",
-                now="Nothing was changed.",
                 todo="Finalizing is for a run that has rolled back to it.",
             )
         blue_prime = await context.cluster(Role.BLUE_PRIME)

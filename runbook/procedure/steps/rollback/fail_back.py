@@ -56,7 +56,6 @@ class Assess(Step):
         if found is not None and found.status != COMPLETED:
             raise Refused(
                 f"The deployment is {found.status}: the switchover has not been completed.",
-                now="Nothing was changed.",
                 todo="Wait for it to end; if AWS called it off, go on with the upgrade, or abort.",
             )
         serving = await context.cluster(self.away)

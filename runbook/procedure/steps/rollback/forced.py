@@ -132,7 +132,6 @@ class AssessForced(Step):
         if not target.available:
             raise Refused(
                 f"{self.to.value.capitalize()} ({target.identifier}) is {target.status}.",
-                now="Nothing was changed.",
                 todo="Wait until it is available, then run the step again.",
             )
         async with context.connect(self.to) as connection:

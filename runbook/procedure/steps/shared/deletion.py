@@ -68,12 +68,7 @@ def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
 
 
 async def deletion(
-    context: RunContext,
-    cluster: Cluster,
-    role: Role,
-    *,
-    snapshot: str = "",
-    until_gone: bool = False,
+    context: RunContext, cluster: Cluster, role: Role, *, until_gone: bool = False
 ) -> list[list[Effect]]:
     """Return the waves that delete a role's cluster: protection off, readers, writer, cluster.
 
@@ -90,7 +85,7 @@ async def deletion(
     writer = [each for each in instances if each not in readers]
     waves.append([delete_instance_effect(context, each, role) for each in readers])
     waves.append([delete_instance_effect(context, each, role) for each in writer])
-    waves.append([_delete_cluster(context, cluster, role, snapshot, until_gone=until_gone)])
+    waves.append([_delete_cluster(context, cluster, role, until_gone=until_gone)])
     return waves
 
 
@@ -173,19 +168,19 @@ def _gone(look: _Looked, name: str) -> Settled:
 
 
 def _delete_cluster(
-    context: RunContext, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
+    context: RunContext, cluster: Cluster, role: Role, *, until_gone: bool
 ) -> Effect:
     async def look() -> Cluster | None:
         return await context.rds.cluster_by_resource_id(cluster.resource_id)
 
-    final = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
+    name = cluster.identifier
     return ApiEffect(
         context,
-        Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": cluster.identifier, **final}),
+        Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": name, "SkipFinalSnapshot": True}),
         key=f"{cluster.resource_id}/delete",
-        title=f"delete cluster {cluster.identifier}",
-        probe=_gone_or_going(look, cluster.identifier),
-        settled=_gone(look, cluster.identifier) if until_gone else None,
+        title=f"delete cluster {name}",
+        probe=_gone_or_going(look, name),
+        settled=_gone(look, name) if until_gone else None,
         settle_limit_s=context.plan.limits.instance_s,
         stakes=ClusterImpact(Impact.DELETE, role),
     )

@@ -87,7 +87,6 @@ class PrepareParameters(Step):
         if target is None:
             raise Refused(
                 f"AWS knows no Aurora PostgreSQL {context.plan.upgrade.target_version}.",
-                now="Nothing was changed.",
                 todo="Choose another target version in the plan.",
             )
         blue = await context.cluster(Role.BLUE)

@@ -65,7 +65,6 @@ async def blue_by_its_name(context: RunContext) -> Cluster:
         raise Refused(
             f"Blue is named {blue.identifier}: a switchover has happened, and this journal does "
             "not know of it.",
-            now="Nothing was changed.",
             todo="Put a newer backup of the journal back (blueprime journal check, then restore "
             "--backup NUMBER), or rebuild the run from what is there: blueprime adopt "
             f"{context.plan.cluster.identifier}.",
