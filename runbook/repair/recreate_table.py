@@ -105,8 +105,6 @@ class Rebuild(Repair):
                     sides.subscriber,
                     name,
                     password,
-                    name=publication_name(context),
-                    slot=slots[name],
                     copy_data=name in self.databases,
                 )
                 for name in databases

@@ -162,11 +162,7 @@ class StopTraffic(Step):
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        watch.evidence(
-            "the applications were told to stop",
-            key="traffic",
-            value={"open": False, "on": "", "at": context.now().isoformat()},
-        )
+        keep_traffic(context, watch, "the applications were told to stop")
         locked = set(locked_roles(context))
         for role in (self.on, *self.also):
             locked |= set((context.done(f"{role.slug}/lock-roles") or {}).get("locked", ()))
@@ -196,6 +192,14 @@ def turn_gate(context: RunContext, away: Role) -> Gate:
         ),
         must_type=name,
     )
+
+
+def keep_traffic(context: RunContext, watch: Watch, words: str, *, on: Role | None = None) -> None:
+    """Keep where the applications may write since now; None: nowhere."""
+    value = {"open": on is not None, "on": on.value if on else "", "at": context.now().isoformat()}
+    watch.evidence(words, key="traffic", value=value)
+    if on is not None:
+        watch.evidence("", key=door_fact(on), value=Access.OPEN)
 
 
 def letting_in(context: RunContext, on: Role) -> list[Wave]:
@@ -270,14 +274,9 @@ class ResumeTraffic(Step):
         silent = await nobody_inside(context, self.closed)
         by_hand = context.plan.traffic.stop is StopMethod.MANUAL
         seen = await self._await_started(context, watch) if by_hand else True
-        opened_at = context.now()
         elsewhere = f"{', '.join(silent)} did not answer" if silent else "nowhere else"
-        watch.evidence(
-            f"the applications may write on {self.on.value}, and {elsewhere}",
-            key="traffic",
-            value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
-        )
-        watch.evidence("", key=door_fact(self.on), value=Access.OPEN)
+        words = f"the applications may write on {self.on.value}, and {elsewhere}"
+        keep_traffic(context, watch, words, on=self.on)
         if not seen:
             watch.evidence(
                 f"START THE APPLICATIONS: they are let in on {self.on.value}, and no session of "

@@ -11,11 +11,10 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
-from runbook.ownership.serving import Access, door_fact
 from runbook.procedure.steps.shared.deletion import delete_group_effect, unprotect
 from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
-from runbook.procedure.steps.traffic import letting_in
+from runbook.procedure.steps.traffic import keep_traffic, letting_in
 from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
 from state.enums import Result
 
@@ -65,12 +64,7 @@ class ReopenBlue(Step):
         return letting_in(context, Role.BLUE)
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        watch.evidence(
-            "the applications may write on blue",
-            key="traffic",
-            value={"open": True, "on": Role.BLUE.value, "at": context.now().isoformat()},
-        )
-        watch.evidence("", key=door_fact(Role.BLUE), value=Access.OPEN)
+        keep_traffic(context, watch, "the applications may write on blue", on=Role.BLUE)
 
 
 class DeleteGreen(Step):

@@ -25,7 +25,7 @@ from runbook.postgres import advance_sequences, replication, sequences
 from runbook.postgres.replication.subscriber import HEARS_S
 from runbook.procedure.steps.rollback.fail_back import OpenCluster
 from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
-from runbook.procedure.steps.traffic import StopTraffic
+from runbook.procedure.steps.traffic import StopTraffic, keep_traffic
 from runbook.proofs import new_databases
 from runbook.protection import dashboard as boards
 from runbook.protection import given_up, verdicts
@@ -165,11 +165,9 @@ class StopTrafficForced(StopTraffic):
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence("", key="fence", value={"proved": False, "on": self.on.value})
-        watch.evidence(
-            f"the applications were told to stop; {self.on.value} cannot be asked whether they did",
-            key="traffic",
-            value={"open": False, "on": "", "at": context.now().isoformat()},
-        )
+        words = "the applications were told to stop; "
+        words += f"{self.on.value} cannot be asked whether they did"
+        keep_traffic(context, watch, words)
 
 
 class ApplyReceived(Step):
