@@ -35,14 +35,12 @@ _NEEDED = {
 )
 async def master(look: Survey) -> AsyncIterator[Result]:
     """The plan's user lacks a permission that a later step needs."""
-    async for result in in_databases(
-        look,
-        catalog.master_permissions,
-        _lacking,
-        "has every permission that the run needs",
-        subject=look.plan.credentials.user,
-    ):
+    clear = True
+    async for result in in_databases(look, catalog.master_permissions, _lacking):
+        clear = False
         yield result
+    if clear:
+        yield passed(look.plan.credentials.user, "has every permission that the run needs")
 
 
 def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
@@ -115,6 +113,7 @@ async def connect(look: Survey) -> AsyncIterator[Result]:
 
 @check(
     "roles.apply",
+    none="apply may write every table, both ways",
     why="A change that PostgreSQL does not let apply write stops it, with every table of the "
     "database: it tries again for ever, and the way back ends there.",
     waivable=True,
@@ -134,8 +133,7 @@ async def apply(look: Survey) -> AsyncIterator[Result]:
     def say(database: str, found: list[ApplyRights]) -> list[Result]:
         return _refused(database, found, back, forward)
 
-    none = "apply may write every table, both ways"
-    async for result in in_databases(look, apply_rights, say, none):
+    async for result in in_databases(look, apply_rights, say):
         yield result
 
 
@@ -233,6 +231,7 @@ async def application(look: Survey) -> AsyncIterator[Result]:
 
 @check(
     "roles.unnamed",
+    none="no sessions of other roles",
     why="A session that nobody expects is a writer that nobody stops.",
 )
 async def unnamed(look: Survey) -> AsyncIterator[Result]:
@@ -249,19 +248,17 @@ async def unnamed(look: Survey) -> AsyncIterator[Result]:
             f"{counted(role.sessions, 'session')} of a role that the plan does not name.",
             "If an application uses it, add it to traffic.application_roles.",
         )
-    if not strangers:
-        yield passed(look.plan.cluster.identifier, "no sessions of other roles")
 
 
 @check(
     "roles.read-only",
+    none="no role is exempt from read-only",
     why="Such a role writes through the read-only setting of the databases: on green, on old blue "
     "before it is cloned, and on blue prime while it follows.",
 )
 async def read_only(look: Survey) -> AsyncIterator[Result]:
     """A role has a default_transaction_read_only of its own, which beats the database's."""
-    found = await look.server(preflight_queries.read_only_overrides)
-    for each in found:
+    for each in await look.server(preflight_queries.read_only_overrides):
         inside = f" IN DATABASE {quoted(each.database)}" if each.database else ""
         yield warn(
             each.role,
@@ -269,5 +266,3 @@ async def read_only(look: Survey) -> AsyncIterator[Result]:
             + (f" in database {each.database}." if each.database else "."),
             f"ALTER ROLE {quoted(each.role)}{inside} RESET default_transaction_read_only;",
         )
-    if not found:
-        yield passed(look.plan.cluster.identifier, "no role is exempt from read-only")

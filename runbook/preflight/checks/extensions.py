@@ -8,7 +8,7 @@ from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import check
-from runbook.preflight.result import Level, Result, block, warn
+from runbook.preflight.result import Result, block, warn
 from runbook.preflight.rows import check_rows, each, in_databases
 from runbook.preflight.survey import Survey
 
@@ -42,6 +42,7 @@ _TOLD = {
 
 @check(
     "schema.extensions",
+    none="no extension that AWS warns of",
     why="AWS names extensions that a blue/green deployment cannot carry.",
     family="extensions",
     waivable=True,
@@ -64,8 +65,7 @@ async def named(look: Survey) -> AsyncIterator[Result]:
             elif name in _TOLD:
                 yield warn(subject, f"The extension {name} is installed.", f"{_TOLD[name]}.")
 
-    none = "no extension that AWS warns of"
-    async for result in in_databases(look, catalog.data_kinds, say, none):
+    async for result in in_databases(look, catalog.data_kinds, say):
         yield result
 
 
@@ -97,13 +97,13 @@ def owned_tables(database: str, table: preflight_queries.ExtensionTable) -> Resu
 
 @check(
     "extensions.pg-repack",
+    none="not at work, nothing left",
     why="Its work tables are published like any other, and swapping a table under replication "
     "loses rows or stops apply.",
 )
 async def pg_repack(look: Survey) -> AsyncIterator[Result]:
     """pg_repack is at work, or was cut off and has left its tables and triggers."""
-    active = await look.server(preflight_queries.repack_sessions)
-    for session in active:
+    for session in await look.server(preflight_queries.repack_sessions):
         names = (str(session.pid), session.backend_start.isoformat())
         yield block(
             f"pid {session.pid}",
@@ -119,11 +119,8 @@ async def pg_repack(look: Survey) -> AsyncIterator[Result]:
             f"In database {database}: DROP EXTENSION pg_repack CASCADE; takes all of them along.",
         )
 
-    async for result in each(
-        look, preflight_queries.repack_leftovers, say, "not at work, nothing left"
-    ):
-        if not active or result.level is not Level.PASS:
-            yield result
+    async for result in each(look, preflight_queries.repack_leftovers, say):
+        yield result
 
 
 @check_rows(

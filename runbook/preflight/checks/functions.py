@@ -19,6 +19,7 @@ _SAFE_PATH_SINCE = 17
 
 @check(
     "schema.search-path",
+    none="no function leans on a search_path",
     why="Apply has an empty search_path, and from 17 on so have ANALYZE, REINDEX and REFRESH: such "
     "a function finds nothing there, and what needs it fails.",
     waivable=True,
@@ -50,7 +51,5 @@ async def search_path(look: Survey) -> AsyncIterator[Result]:
             return warn(f"{database}/{place}", f"{text} REFRESH fails on {target}.", remedy)
         return None
 
-    async for result in each(
-        look, preflight_queries.path_functions, say, "no function leans on a search_path"
-    ):
+    async for result in each(look, preflight_queries.path_functions, say):
         yield result

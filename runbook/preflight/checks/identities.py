@@ -105,6 +105,7 @@ def equality(database: str, table: catalog.TableWithoutEquality) -> Result:
 
 @check(
     "schema.identity-full",
+    none="no large table without a key to find its rows by",
     why="Apply looks for each changed row in the whole table: many updates of many rows take it "
     "hours, in which the slot keeps WAL and a rollback waits with the applications stopped.",
 )
@@ -128,14 +129,13 @@ async def identity_full(look: Survey) -> AsyncIterator[Result]:
             "wait until blue prime has followed.",
         )
 
-    async for result in each(
-        look, catalog.identity_full, say, "no large table without a key to find its rows by"
-    ):
+    async for result in each(look, catalog.identity_full, say):
         yield result
 
 
 @check(
     "schema.generated",
+    none="no generated column tells rows apart",
     why="Generated columns are not published: what tells rows apart would be missing, so apply "
     "stops, or UPDATE and DELETE fail on production.",
 )
@@ -155,7 +155,5 @@ async def generated(look: Survey) -> AsyncIterator[Result]:
             "IDENTITY USING INDEX plain_key;",
         )
 
-    async for result in each(
-        look, preflight_queries.generated_identities, say, "no generated column tells rows apart"
-    ):
+    async for result in each(look, preflight_queries.generated_identities, say):
         yield result

@@ -17,19 +17,17 @@ from runbook.preflight.survey import Survey
 
 @check(
     "endpoints.commands",
+    none="the plan's commands are there, or it has none",
     why="They are called inside the fence, where a command that is not found costs downtime.",
 )
 async def commands(look: Survey) -> AsyncIterator[Result]:
     """A command of the plan is not there, or cannot be executed."""
-    missing = missing_commands(look.plan)
-    for key, words in missing:
+    for key, words in missing_commands(look.plan):
         yield block(
             key,
             f"{words[0].upper()}{words[1:]} on this machine that could be executed.",
             f"Correct {key} in the plan, or put the command there and chmod +x it.",
         )
-    if not missing:
-        yield passed(look.plan.cluster.identifier, "the plan's commands are there, or it has none")
 
 
 @check(

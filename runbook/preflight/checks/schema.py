@@ -61,6 +61,7 @@ def event_triggers(database: str, trigger: preflight_queries.EventTrigger) -> Re
 
 @check(
     "schema.partitions",
+    none="no partitioned tables",
     why="A partition made while the deployment stands degrades it; one made afterwards is not "
     "replicated until it is made on blue prime too.",
 )
@@ -76,23 +77,21 @@ async def partitions(look: Survey) -> AsyncIterator[Result]:
                 "that makes them.",
             )
 
-    query = preflight_queries.partitioned_tables
-    async for result in in_databases(look, query, say, "no partitioned tables"):
+    async for result in in_databases(look, preflight_queries.partitioned_tables, say):
         yield result
 
 
 @check(
     "schema.collations",
+    none="every version is as it was",
     why="Text is sorted another way than its indexes are: rows are not found, and unique keys "
     "let doubles in. An upgrade, or the clone, changes the library again.",
 )
 async def collations(look: Survey) -> AsyncIterator[Result]:
     """The version of a collation is another one than when its indexes were made."""
-    clear = True
     for database in await look.server(preflight_queries.databases):
         then, now = database.collation_then, database.collation_now
         if then is not None and then != now:
-            clear = False
             yield warn(
                 database.name,
                 f"Its collation was made with version {then} and has {now or 'none'} now.",
@@ -109,11 +108,8 @@ async def collations(look: Survey) -> AsyncIterator[Result]:
             f"{stale} REFRESH VERSION;",
         )
 
-    async for result in each(
-        look, preflight_queries.stale_collations, say, "every version is as it was"
-    ):
-        if clear or result.level != "pass":
-            yield result
+    async for result in each(look, preflight_queries.stale_collations, say):
+        yield result
 
 
 @check_rows(

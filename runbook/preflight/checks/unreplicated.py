@@ -19,6 +19,7 @@ from runbook.proofs.new_databases import HELD_DATABASES
 
 @check(
     "data.acknowledged",
+    none="everything replicates",
     why="What replication does not carry would be missed after a rollback, with a lag of 0 and "
     "no error.",
 )
@@ -38,7 +39,7 @@ async def acknowledged(look: Survey) -> AsyncIterator[Result]:
             else:
                 yield block(f"{database}/{kind}", words, remedy)
 
-    async for result in in_databases(look, catalog.data_kinds, say, "everything replicates"):
+    async for result in in_databases(look, catalog.data_kinds, say):
         yield result
 
 
@@ -80,6 +81,7 @@ async def databases(look: Survey) -> AsyncIterator[Result]:
 
 @check(
     "data.encoding",
+    none="every database has an encoding",
     why="Without an encoding text is bytes: what is no UTF-8 can be replicated, but not be read, "
     "compared or copied again by blueprime, also in the middle of a rollback.",
 )
@@ -107,6 +109,5 @@ async def encoding(look: Survey) -> AsyncIterator[Result]:
                 "the upgrade: pg_dump --encoding=…; or rely on replication alone for it.",
             )
 
-    none = "every database has an encoding"
-    async for result in in_databases(look, preflight_queries.byte_names, say, none):
+    async for result in in_databases(look, preflight_queries.byte_names, say):
         yield result

@@ -32,6 +32,7 @@ def upgrade_types(database: str, column: preflight_queries.RefusedColumn) -> Res
 
 @check(
     "schema.upgrade-objects",
+    none="nothing that an upgrade refuses or cannot restore",
     why="pg_upgrade refuses the database, or cannot restore the object on the new server: green is "
     "not made, and the reason stands in a log that AWS does not show.",
 )
@@ -51,9 +52,7 @@ async def upgrade_objects(look: Survey) -> AsyncIterator[Result]:
             f"{database}/{found.schema}.{found.name}", text, f"In database {database}: {remedy}"
         )
 
-    async for result in each(
-        look, removed.refused_objects, say, "nothing that an upgrade refuses or cannot restore"
-    ):
+    async for result in each(look, removed.refused_objects, say):
         yield result
 
 
