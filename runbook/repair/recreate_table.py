@@ -12,10 +12,10 @@ from runbook.base.context import RunContext
 from runbook.base.pair import (
     ReplicationPair,
     capture_fact,
-    captured_databases,
+    captured_slots,
     current_pair,
     publication_name,
-    slot_name,
+    subscription,
 )
 from runbook.base.step import Effect, Gate, Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -36,11 +36,10 @@ from runbook.repair.tables import await_ready
 async def lost_slots(context: RunContext) -> dict[str, str]:
     """Return the slots that are missing or lost, by database."""
     publisher = current_pair(context).publisher
-    databases = await captured_databases(context, publisher)
+    slots = await captured_slots(context, publisher)
     lost = {}
     async with context.connect(publisher) as connection:
-        for database in databases:
-            name = slot_name(context, databases, database)
+        for database, name in slots.items():
             found = await replication.slot(connection, name)
             if found is None or found.lost:
                 lost[database] = name
@@ -84,9 +83,8 @@ class Rebuild(Repair):
 
     async def effects(self, context: RunContext) -> list[Wave]:
         sides = current_pair(context)
-        databases = await captured_databases(context, sides.publisher)
-        slots = {name: slot_name(context, databases, name) for name in databases}
-        password = PasswordEffect(context, sides.publisher, sides.subscriber, databases)
+        slots = await captured_slots(context, sides.publisher)
+        password = PasswordEffect(context, sides.publisher, sides.subscriber, list(slots))
         waves: list[Wave] = [
             [_drop_subscription(context, sides, name, slots[name]) for name in self.databases],
             [_drop_slot(context, sides, name, slots[name]) for name in self.databases],
@@ -107,7 +105,7 @@ class Rebuild(Repair):
                     password,
                     copy_data=name in self.databases,
                 )
-                for name in databases
+                for name in slots
             ],
         ]
         return waves
@@ -147,8 +145,7 @@ class Rebuild(Repair):
         """Return whether the copy is not complete: its slot may be there already."""
         sides = current_pair(context)
         for database in self.databases:
-            async with context.connect(sides.subscriber, database) as connection:
-                found = await replication.subscription(connection, publication_name(context))
+            found = await subscription(context, sides.subscriber, database)
             if found is None or found.copying:
                 return True
         return bool(await lost_slots(context))

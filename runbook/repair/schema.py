@@ -10,7 +10,7 @@ from typing import ClassVar
 from psycopg.sql import SQL, Composable, Composed
 
 from runbook.base.context import RunContext
-from runbook.base.pair import current_pair, publication_name
+from runbook.base.pair import current_pair, subscription
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
@@ -202,9 +202,8 @@ class RenameEffect(PartsEffect):
             )
 
     async def _failures(self) -> tuple[int | None, bool]:
-        name, subscriber = publication_name(self.context), current_pair(self.context).subscriber
-        async with self.context.connect(subscriber, self._database) as connection:
-            found = await replication.subscription(connection, name)
+        subscriber = current_pair(self.context).subscriber
+        found = await subscription(self.context, subscriber, self._database)
         if found is None:
             return None, True
         # Below 15 nobody counts failures: a worker that is not there has failed.

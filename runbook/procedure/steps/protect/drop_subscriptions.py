@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runbook.base import step_keys
 from runbook.base.context import RunContext
-from runbook.base.pair import DETACHED, publication_name
+from runbook.base.pair import DETACHED, publication_name, subscription
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import StepFailed
@@ -68,17 +68,16 @@ class DropSubscriptions(Step):
         return [effects, strays]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        name = publication_name(context)
         there = await self._there(context)
         for subscriber in there:
             for database in await context.databases(subscriber):
-                async with context.connect(subscriber, database) as connection:
-                    if await replication.subscription(connection, name) is not None:
-                        raise StepFailed(
-                            f"The subscription {name} in {database} is still there.",
-                            now=f"{subscriber.value} still follows in that database.",
-                            todo="Run the step again.",
-                        )
+                if await subscription(context, subscriber, database) is not None:
+                    raise StepFailed(
+                        f"The subscription {publication_name(context)} in {database} is still "
+                        "there.",
+                        now=f"{subscriber.value} still follows in that database.",
+                        todo="Run the step again.",
+                    )
         names = " and ".join(role.value for role in there)
         watch.evidence(
             f"{names}: no subscription left",

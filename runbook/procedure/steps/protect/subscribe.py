@@ -14,6 +14,7 @@ from runbook.base.pair import (
     publication_name,
     replication_role,
     slot_name,
+    subscription,
 )
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Impact, Risk, Step, Watch, Wave
@@ -68,11 +69,9 @@ class Subscribe(Step):
         followed = (context.fact("subscribed") or {}).get("resource_id")
         if followed == context.bound(self.subscriber):
             return
-        name = publication_name(context)
         for database in databases:
-            async with context.connect(self.subscriber, database) as connection:
-                if await replication.subscription(connection, name) is not None:
-                    return
+            if await subscription(context, self.subscriber, database) is not None:
+                return
         await refuse_if_read(context, self.publisher)
 
     async def _leftovers(self, context: RunContext) -> list[Effect]:
@@ -100,17 +99,15 @@ class Subscribe(Step):
     async def verify(self, context: RunContext, watch: Watch) -> None:
         databases = await captured_databases(context, self.publisher)
         limits = context.plan.limits
-        name = publication_name(context)
         async for _ in watch.until(
             limits.subscribe_s, every_s=limits.fast_poll_s, what="the apply workers to run"
         ):
             waiting = []
             for database in databases:
-                async with context.connect(self.subscriber, database) as connection:
-                    found = await replication.subscription(connection, name)
+                found = await subscription(context, self.subscriber, database)
                 if found is None or not found.enabled:
                     raise StepFailed(
-                        f"The subscription {name} in {database} is "
+                        f"The subscription {publication_name(context)} in {database} is "
                         f"{'missing' if found is None else 'disabled'}.",
                         now=f"{serves(self.publisher)}; its slots keep every write.",
                         todo=f"See the log of {self.subscriber.value} for the cause, then run the "
@@ -180,8 +177,7 @@ class PasswordEffect(DatabaseEffect):
     async def probe(self) -> Finding:
         """Say yes when every subscription already runs with the password that stands."""
         for database in self._databases:
-            async with self.context.connect(self._subscriber, database) as connection:
-                found = await replication.subscription(connection, publication_name(self.context))
+            found = await subscription(self.context, self._subscriber, database)
             if found is None or not found.enabled or found.worker_pid is None:
                 return no(f"the subscription in {database} does not run yet")
             reading = await self.read_by(self.slot(database))

@@ -13,9 +13,9 @@ from runbook.base.pair import (
     VERIFIED,
     ReplicationPair,
     captured_databases,
+    captured_slots,
     current_pair,
     publication_name,
-    slot_name,
 )
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave
@@ -196,10 +196,10 @@ async def confirm_barriers(
     over.
     """
     publisher, subscriber = sides
-    databases = await captured_databases(context, publisher)
+    slots = await captured_slots(context, publisher)
     wanted = {
         database: int((context.done(barrier_key(publisher, database, purpose)) or {})["lsn"])
-        for database in databases
+        for database in slots
     }
     workers = Workers(context, subscriber, now)
     paces = {database: Pace(lsn) for database, lsn in wanted.items()}
@@ -211,7 +211,7 @@ async def confirm_barriers(
         behind = []
         async with context.connect(publisher) as connection:
             for database, lsn in wanted.items():
-                slot = slot_name(context, databases, database)
+                slot = slots[database]
                 if await replication.confirmed_past(connection, slot, lsn) is True:
                     continue
                 (lag,) = await replication.slot_lags(connection, [slot])

@@ -13,16 +13,16 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.pair import (
     ReplicationPair,
     captured_databases,
+    captured_slots,
     current_pair,
     detached,
-    publication_name,
-    slot_name,
+    subscription,
 )
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
-from runbook.postgres import catalog, maintenance, replication
+from runbook.postgres import catalog, maintenance
 from runbook.procedure.steps.protect.blue_prime import read_only_wave
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins
@@ -106,15 +106,12 @@ class Assess(Step):
                 "compare proves again that it has every row"
             )
             return
-        name = publication_name(context)
-        databases = await captured_databases(context, self.away)
+        slots = await captured_slots(context, self.away)
         async with context.connect(self.away) as connection:
-            for database in databases:
-                slot = slot_name(context, databases, database)
+            for database, slot in slots.items():
                 await require_slot(connection, self.away, slot, database)
-        for database in databases:
-            async with context.connect(self.to, database) as connection:
-                found = await replication.subscription(connection, name)
+        for database in slots:
+            found = await subscription(context, self.to, database)
             if found is None or not found.enabled or found.worker_pid is None or found.copying:
                 state = "missing" if found is None else "not running"
                 if found is not None and found.copying:

@@ -10,7 +10,14 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Watch
 from runbook.failures import Finding, Refused
-from runbook.procedure.steps.shared.effects import ApiEffect, ProbeFn, Settled, no, yes
+from runbook.procedure.steps.shared.effects import (
+    ApiEffect,
+    ProbeFn,
+    Settled,
+    modify_cluster,
+    no,
+    yes,
+)
 
 
 async def own(context: RunContext, role: Role) -> Cluster | None:
@@ -129,15 +136,7 @@ def unprotect(context: RunContext, cluster: Cluster, role: Role) -> Effect:
 
     return ApiEffect(
         context,
-        Call(
-            "rds",
-            "ModifyDBCluster",
-            {
-                "DBClusterIdentifier": cluster.identifier,
-                "DeletionProtection": False,
-                "ApplyImmediately": True,
-            },
-        ),
+        modify_cluster(cluster.identifier, DeletionProtection=False),
         key=f"{cluster.resource_id}/unprotect",
         title=f"lift the deletion protection of {cluster.identifier}",
         probe=probe,

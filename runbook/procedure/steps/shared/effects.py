@@ -77,6 +77,12 @@ def answered(title: str, on: Role) -> Iterator[None]:
         ) from error
 
 
+def modify_cluster(identifier: str, **changes: Json) -> Call:
+    """Return the call that changes a cluster at once."""
+    parameters = {"DBClusterIdentifier": identifier, **changes, "ApplyImmediately": True}
+    return Call("rds", "ModifyDBCluster", parameters)
+
+
 class ApiEffect(Effect):
     """One AWS call, asked for again for a while where AWS refuses it for its state or its pace.
 
