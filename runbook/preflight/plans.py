@@ -8,6 +8,7 @@ from runbook.failures import Refused
 from runbook.plan import model
 from runbook.plan.model import Plan, PlanError
 from runbook.preflight.suite import waivable
+from state.enums import Environment
 from state.journal import Journal
 from state.records import Run
 
@@ -20,6 +21,21 @@ CHECKING = ("preflight", "ready-to-switch")
 def load(path: Path) -> Plan:
     """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
     return model.load(path, waivable())
+
+
+def begin(journal: Journal, run: str, plan: Plan, plan_path: Path, environment: Environment) -> Run:
+    """Begin a run of a plan in the journal. Raises `RunIsOpen` where one is for the cluster."""
+    cluster = plan.cluster
+    return journal.start_run(
+        run,
+        cluster=cluster.identifier,
+        cluster_resource_id=cluster.resource_id,
+        account=cluster.account,
+        region=cluster.region,
+        environment=environment,
+        plan=plan.as_json(),
+        plan_path=str(plan_path),
+    )
 
 
 def of_run(journal: Journal, run: Run) -> Plan:

@@ -73,17 +73,8 @@ class Session(View):
     @classmethod
     def start(cls, journal: Journal, plan: Plan, plan_path: Path, *, who: str = "") -> Session:
         """Begin a run of a plan. Raises `RunIsOpen` where one is open for the cluster."""
-        aws = Aws(plan.cluster.region)
-        run = journal.start_run(
-            new_run_id(),
-            cluster=plan.cluster.identifier,
-            cluster_resource_id=plan.cluster.resource_id,
-            account=plan.cluster.account,
-            region=plan.cluster.region,
-            environment=aws.environment,
-            plan=plan.as_json(),
-            plan_path=str(plan_path),
-        )
+        environment = Aws(plan.cluster.region).environment
+        run = plans.begin(journal, new_run_id(), plan, plan_path, environment)
         return cls(journal, run, who=who)
 
     @classmethod

@@ -12,7 +12,14 @@ from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import catalog
-from runbook.procedure.steps.shared.deletion import await_gone, deletion, deletion_gate, own, serves
+from runbook.procedure.steps.shared.deletion import (
+    await_gone,
+    deletion,
+    deletion_gate,
+    never_deleted,
+    own,
+    serves,
+)
 from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from state.enums import Result
 
@@ -233,17 +240,9 @@ class DeleteOldBlue(Step):
         if cluster is None:
             return ()
         if cluster.identifier == context.plan.cluster.identifier:
-            raise Refused(
-                f"Old blue bears the production name {cluster.identifier}.",
-                now="It was not touched.",
-                todo="A cluster that serves is never deleted here.",
-            )
+            raise never_deleted(f"Old blue bears the production name {cluster.identifier}.")
         if serves(context, Role.OLD_BLUE):
-            raise Refused(
-                f"Old blue ({cluster.identifier}) serves the applications.",
-                now="It was not touched.",
-                todo="A cluster that serves is never deleted here.",
-            )
+            raise never_deleted(f"Old blue ({cluster.identifier}) serves the applications.")
         return await deletion(context, cluster, Role.OLD_BLUE)
 
     async def verify(self, context: RunContext, watch: Watch) -> None:

@@ -38,18 +38,16 @@ async def own(context: RunContext, role: Role) -> Cluster | None:
             todo="If it is to go, delete it by hand.",
         )
     if cluster.identifier == context.plan.cluster.identifier:
-        raise Refused(
-            f"{cluster.identifier} ({role.value}) bears the production name.",
-            now="It was not touched.",
-            todo="A cluster that serves is never deleted here.",
-        )
+        raise never_deleted(f"{cluster.identifier} ({role.value}) bears the production name.")
     if serves(context, role):
-        raise Refused(
-            f"{cluster.identifier} ({role.value}) serves the applications.",
-            now="It was not touched.",
-            todo="A cluster that serves is never deleted here.",
-        )
+        raise never_deleted(f"{cluster.identifier} ({role.value}) serves the applications.")
     return cluster
+
+
+def never_deleted(why: str) -> Refused:
+    """Return the refusal to delete a cluster that serves, or bears the production name."""
+    todo = "A cluster that serves is never deleted here."
+    return Refused(why, now="It was not touched.", todo=todo)
 
 
 def serves(context: RunContext, role: Role) -> bool:
