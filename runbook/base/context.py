@@ -24,6 +24,7 @@ from runbook.base.kept import JournalReader
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.plan.model import Plan
+from runbook.plan.target import target_of
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from state.enums import Outcome
@@ -225,20 +226,9 @@ class RunContext:
 
     async def target(self, role: Role) -> pg.Target:
         """Return where to connect for a role, with what proves that it is the right server."""
+        names = partial(server_names.of, self, role)
         cluster = await self.cluster(role)
-        credentials = self.plan.credentials
-        return pg.Target(
-            role=role.value,
-            host=cluster.endpoint,
-            port=cluster.port,
-            user=credentials.user,
-            sslmode=credentials.sslmode,
-            sslrootcert=credentials.sslrootcert,
-            server_major=int(cluster.engine_version.split(".")[0]),
-            engine_version=cluster.engine_version,
-            instance_ids=frozenset(member.identifier for member in cluster.members),
-            look_again=partial(server_names.of, self, role),
-        )
+        return target_of(cluster, self.plan.credentials, role.value, look_again=names)
 
     @asynccontextmanager
     async def connect(self, role: Role, database: str = "") -> AsyncIterator[AsyncConnection]:

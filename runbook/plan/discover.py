@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from string import Template
 
 import psycopg
@@ -19,6 +18,7 @@ from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
 from runbook.plan.model import DATA_KINDS, CredentialsSection
 from runbook.plan.reading import plainly
+from runbook.plan.target import target_of
 from runbook.plan.template import TEMPLATE
 from runbook.postgres import catalog
 from runbook.postgres import connect as pg
@@ -26,14 +26,6 @@ from runbook.postgres import connect as pg
 CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
 _CONNECT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the servers say."""
-
-    roles: Sequence[catalog.LoginRole]
-    kinds: dict[str, catalog.DataKinds]
 
 
 async def discover(
@@ -77,7 +69,7 @@ async def discover(
         sslrootcert=sslrootcert,
         maintenance_database=maintenance_database,
     )
-    found = await _ask_servers(aws, cluster, credentials)
+    found, kinds = await _ask_servers(aws, cluster, credentials)
     name = known_as or cluster.identifier
     return Template(TEMPLATE).substitute(
         name=_comment(name),
@@ -90,8 +82,8 @@ async def discover(
         order=_text(order),
         **_credential_values(credentials, cluster.endpoint),
         **_traffic_values(stop_command, start_command),
-        roles=_roles(found.roles, application_roles),
-        acknowledge=_acknowledged(found.kinds, target_version, acknowledge),
+        roles=_roles(found, application_roles),
+        acknowledge=_acknowledged(kinds, target_version, acknowledge),
         pace=_FAST if fast else _LIFELIKE,
         hash_budget_s="20.0" if fast else "60.0",
         parallel="2" if fast else "4",
@@ -205,18 +197,11 @@ def _major_first(source: EngineVersion | None) -> list[str]:
     return [target.version for target in targets]
 
 
-async def _ask_servers(aws: Aws, cluster: Cluster, credentials: CredentialsSection) -> _Found:
-    target = pg.Target(
-        role=cluster.identifier,
-        host=cluster.endpoint,
-        port=cluster.port,
-        user=credentials.user,
-        sslmode=credentials.sslmode,
-        sslrootcert=credentials.sslrootcert,
-        server_major=cluster.major,
-        engine_version=cluster.engine_version,
-        instance_ids=frozenset(member.identifier for member in cluster.members),
-    )
+async def _ask_servers(
+    aws: Aws, cluster: Cluster, credentials: CredentialsSection
+) -> tuple[Sequence[catalog.LoginRole], dict[str, catalog.DataKinds]]:
+    """Return the roles that may log in, and what kinds of data each database has."""
+    target = target_of(cluster, credentials, cluster.identifier)
     password = aws.password(credentials, host=target.host, port=target.port)
 
     async def connect(database: str) -> psycopg.AsyncConnection:
@@ -238,7 +223,7 @@ async def _ask_servers(aws: Aws, cluster: Cluster, credentials: CredentialsSecti
             f"({credentials.password}) and sslmode ({credentials.sslmode}; for verify-full, "
             f"download {CA_BUNDLE} and name it with --sslrootcert).",
         ) from error
-    return _Found(roles, kinds)
+    return roles, kinds
 
 
 def _sslmode(endpoint: str) -> str:

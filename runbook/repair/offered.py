@@ -139,19 +139,19 @@ def _silent(context: RunContext, seen: Mapping[Role, ClusterUse], found: Offered
 
     Nothing can be told of what differs then, and each further look would wait for it in vain.
     """
+    sides = current_pair(context)
     silent = [
         each
-        for role in (current_pair(context).publisher, current_pair(context).subscriber)
+        for role in (sides.publisher, sides.subscriber)
         if (each := seen.get(role)) is not None and not each.answers
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
         why = each.unknown or "AWS lists no instance of it that is available"
         words = f"Bring {name} back; what is wrong between the sides is looked at then."
-        if each.role is current_pair(context).publisher:
+        if each.role is sides.publisher:
             words += (
-                " If it does not come back, the forced way takes "
-                f"{current_pair(context).subscriber.value} "
+                f" If it does not come back, the forced way takes {sides.subscriber.value} "
                 "instead, and says what that gives up: "
                 f"b, or blueprime auto {context.run} --track forced --typed "
                 f"{context.plan.cluster.identifier}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from runbook.aws import Aws
 from runbook.base.context import RunContext
@@ -42,13 +43,11 @@ class View:
         self.plan: Plan = plans.of_run(journal, run)
         self._journal = journal
         aws = Aws(self.plan.cluster.region)
-        self._context = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        world = partial(RunContext, run=run.id, plan=self.plan, journal=journal, aws=aws)
+        self._context = world()
         # Looks are on connections of their own, so that none waits for the runner's.
-        self._looking = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
-        sampling = RunContext(
-            run=run.id, plan=self.plan, journal=journal, aws=aws, connect_s=SAMPLE_CONNECT_S
-        )
-        self._monitor = Monitor(sampling, journal)
+        self._looking = world()
+        self._monitor = Monitor(world(connect_s=SAMPLE_CONNECT_S), journal)
         self._watching: asyncio.Task[None] | None = None
 
     @property
