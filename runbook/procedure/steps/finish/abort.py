@@ -115,28 +115,21 @@ class DeleteGreen(Step):
                 return yes("it is gone" if now is None else now.status)
             return no(f"it is {now.status}")
 
-        waves.append(
-            [
-                ApiEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "DeleteBlueGreenDeployment",
-                        {
-                            "BlueGreenDeploymentIdentifier": found.identifier,
-                            "DeleteTarget": True,
-                        },
-                    ),
-                    key=f"{found.identifier}/delete",
-                    title=f"delete deployment {found.identifier} with green",
-                    probe=probe,
-                    stakes=ClusterImpact(Impact.DELETE, Role.GREEN),
-                    # AWS may not let go of a green that it is still making.
-                    patience_s=context.plan.limits.delete_deployment_s,
-                )
-            ]
+        effect = ApiEffect(
+            context,
+            Call(
+                "rds",
+                "DeleteBlueGreenDeployment",
+                {"BlueGreenDeploymentIdentifier": found.identifier, "DeleteTarget": True},
+            ),
+            key=f"{found.identifier}/delete",
+            title=f"delete deployment {found.identifier} with green",
+            probe=probe,
+            stakes=ClusterImpact(Impact.DELETE, Role.GREEN),
+            # AWS may not let go of a green that it is still making.
+            patience_s=context.plan.limits.delete_deployment_s,
         )
-        return waves
+        return [*waves, [effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         limits, deletion = context.plan.limits, Deletion(context)

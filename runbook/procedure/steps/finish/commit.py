@@ -10,12 +10,11 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
-from runbook.ownership import serving
 from runbook.postgres import catalog
 from runbook.procedure.steps.shared.deletion import (
     await_gone,
     deletion,
-    deletion_gate,
+    deletion_gates,
     never_deleted,
     own,
     serves,
@@ -142,25 +141,19 @@ class SnapshotOldBlue(Step):
             found = await context.rds.snapshot(name)
             return yes(f"{name} is {found.status}") if found else no(f"there is no snapshot {name}")
 
-        return [
-            [
-                ApiEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "CreateDBClusterSnapshot",
-                        {
-                            "DBClusterSnapshotIdentifier": name,
-                            "DBClusterIdentifier": old_blue.identifier,
-                            "Tags": tag_rows(context.tags),
-                        },
-                    ),
-                    key=name,
-                    title=f"create snapshot {name} of {old_blue.identifier}",
-                    probe=probe,
-                )
-            ]
-        ]
+        parameters = {
+            "DBClusterSnapshotIdentifier": name,
+            "DBClusterIdentifier": old_blue.identifier,
+            "Tags": tag_rows(context.tags),
+        }
+        effect = ApiEffect(
+            context,
+            Call("rds", "CreateDBClusterSnapshot", parameters),
+            key=name,
+            title=f"create snapshot {name} of {old_blue.identifier}",
+            probe=probe,
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         name = context.name("old-blue")
@@ -195,13 +188,7 @@ class DeleteBluePrime(Step):
         return "" if await context.find(Role.BLUE_PRIME) else "there is no blue prime"
 
     async def gates(self, context: RunContext) -> Sequence[Gate]:
-        cluster = await context.find(Role.BLUE_PRIME)
-        if cluster is None:
-            return ()
-        return (
-            *await serving.unasked_gates(context, Role.BLUE_PRIME),
-            deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
-        )
+        return await deletion_gates(context, Role.BLUE_PRIME, "It cannot be undone.")
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         cluster = await own(context, Role.BLUE_PRIME)
@@ -226,14 +213,8 @@ class DeleteOldBlue(Step):
         return "" if await context.find(Role.OLD_BLUE) else "old blue is gone"
 
     async def gates(self, context: RunContext) -> Sequence[Gate]:
-        cluster = await context.find(Role.OLD_BLUE)
-        if cluster is None:
-            return ()
         kept = "The final snapshot stays." if context.plan.commit.final_snapshot else "No snapshot."
-        return (
-            *await serving.unasked_gates(context, Role.OLD_BLUE),
-            deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
-        )
+        return await deletion_gates(context, Role.OLD_BLUE, f"It cannot be undone. {kept}")
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         cluster = await context.find(Role.OLD_BLUE)

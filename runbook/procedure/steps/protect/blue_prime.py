@@ -63,21 +63,15 @@ class DeleteDeployment(Step):
                 return yes(f"there is no deployment {identifier} any more")
             return (yes if found.status == "DELETING" else no)(f"it is {found.status}")
 
-        return [
-            [
-                ApiEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "DeleteBlueGreenDeployment",
-                        {"BlueGreenDeploymentIdentifier": identifier},
-                    ),
-                    key=f"{identifier}/delete",
-                    title=f"delete blue/green deployment {identifier}, keeping both clusters",
-                    probe=probe,
-                )
-            ]
-        ]
+        parameters = {"BlueGreenDeploymentIdentifier": identifier}
+        effect = ApiEffect(
+            context,
+            Call("rds", "DeleteBlueGreenDeployment", parameters),
+            key=f"{identifier}/delete",
+            title=f"delete blue/green deployment {identifier}, keeping both clusters",
+            probe=probe,
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         limits, going = context.plan.limits, Deletion(context)

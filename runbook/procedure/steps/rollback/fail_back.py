@@ -280,18 +280,15 @@ class VerifyRolledBack(Step):
             "AddTagsToResource",
             {"ResourceName": new_blue.arn, "Tags": tag_rows(context.tags)},
         )
-        return [
-            [
-                ApiEffect(
-                    context,
-                    mark,
-                    key=f"{new_blue.resource_id}/mark",
-                    title=f"mark {new_blue.identifier} as made by this run, for cleanup",
-                    probe=probe,
-                    patience_s=0.0,
-                )
-            ]
-        ]
+        effect = ApiEffect(
+            context,
+            mark,
+            key=f"{new_blue.resource_id}/mark",
+            title=f"mark {new_blue.identifier} as made by this run, for cleanup",
+            probe=probe,
+            patience_s=0.0,
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         serving = await context.cluster(self.on)

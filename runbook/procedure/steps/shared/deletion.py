@@ -10,6 +10,7 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Watch
 from runbook.failures import Finding, Refused
+from runbook.ownership import serving
 from runbook.procedure.steps.shared.effects import (
     ApiEffect,
     ProbeFn,
@@ -59,6 +60,15 @@ def serves(context: RunContext, role: Role) -> bool:
     traffic = context.fact("traffic") or {}
     let_in = traffic.get("on") if traffic.get("open") else None
     return any(on and Role(on).identity is role.identity for on in (led, let_in))
+
+
+async def deletion_gates(context: RunContext, role: Role, reversible: str) -> list[Gate]:
+    """Return the decisions to delete a role's cluster; none where it is gone already."""
+    cluster = await context.find(role)
+    if cluster is None:
+        return []
+    asked = await serving.unasked_gates(context, role)
+    return [*asked, deletion_gate(cluster, role, reversible)]
 
 
 def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:

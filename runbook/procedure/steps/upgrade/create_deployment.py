@@ -139,20 +139,17 @@ class CreateDeployment(Step):
                 return unknown(f"a deployment {name} exists that does not bear this run's tag")
             return yes(f"{name} is {found.identifier}, {found.status}", identifier=found.identifier)
 
-        return [
-            [
-                ApiEffect(
-                    context,
-                    Call("rds", "CreateBlueGreenDeployment", parameters),
-                    key=name,
-                    title=f"create blue/green deployment {name} of {blue.identifier}",
-                    probe=probe,
-                    keep=lambda answer: {
-                        "identifier": answer["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
-                    },
-                )
-            ]
-        ]
+        effect = ApiEffect(
+            context,
+            Call("rds", "CreateBlueGreenDeployment", parameters),
+            key=name,
+            title=f"create blue/green deployment {name} of {blue.identifier}",
+            probe=probe,
+            keep=lambda answer: {
+                "identifier": answer["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
+            },
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         async for _ in watch.until(LISTED_S, every_s=1, what="the deployment to be listed"):

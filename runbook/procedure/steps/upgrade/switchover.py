@@ -91,27 +91,21 @@ class Switchover(Step):
                 return no(f"the deployment is {now.status}")
             return unknown(f"the deployment is {now.status}")
 
-        return [
-            [
-                ApiEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "SwitchoverBlueGreenDeployment",
-                        {
-                            "BlueGreenDeploymentIdentifier": identifier,
-                            "SwitchoverTimeout": timeout,
-                        },
-                    ),
-                    key=f"{identifier}/switchover",
-                    title=f"switch over {identifier} (within {timeout} s, else AWS puts all back)",
-                    probe=probe,
-                    keep=lambda _: {"called_at": context.now().isoformat()},
-                    worth=worth_waiting,
-                    stakes=ClusterImpact(Impact.CLOSE, Role.BLUE),
-                )
-            ]
-        ]
+        effect = ApiEffect(
+            context,
+            Call(
+                "rds",
+                "SwitchoverBlueGreenDeployment",
+                {"BlueGreenDeploymentIdentifier": identifier, "SwitchoverTimeout": timeout},
+            ),
+            key=f"{identifier}/switchover",
+            title=f"switch over {identifier} (within {timeout} s, else AWS puts all back)",
+            probe=probe,
+            keep=lambda _: {"called_at": context.now().isoformat()},
+            worth=worth_waiting,
+            stakes=ClusterImpact(Impact.CLOSE, Role.BLUE),
+        )
+        return [[effect]]
 
     async def _refuse_open(self, context: RunContext) -> None:
         """Refuse the pivot where the fence was proved some time ago and does not stand any more.
