@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runbook.aws.facts import Cluster, Deployment
@@ -131,13 +132,8 @@ def _prime(region: Region, traces: Traces, cast: ClusterRoles) -> Cluster | None
         and cluster.identifier in (name, cast.production)
         and _of_one_origin(cluster, cast.blue)
     ]
-    if len(candidates) > 1:
-        raise no_guess(
-            "More than one cluster could be blue prime: "
-            + ", ".join(f"{c.identifier} ({c.resource_id})" for c in candidates),
-            f"Take the tag {RUN_TAG} from what this run did not make.",
-        )
-    found = candidates[0] if candidates else None
+    todo = f"Take the tag {RUN_TAG} from what this run did not make."
+    found = _only(candidates, "blue prime", todo)
     if found is not None:
         cast.items.append(
             Item(
@@ -147,6 +143,14 @@ def _prime(region: Region, traces: Traces, cast: ClusterRoles) -> Cluster | None
             )
         )
     return found
+
+
+def _only(candidates: Sequence[Cluster], part: str, todo: str) -> Cluster | None:
+    """Return the cluster that can play a part, or None. Raise `Refused` where there are more."""
+    if len(candidates) > 1:
+        names = ", ".join(f"{each.identifier} ({each.resource_id})" for each in candidates)
+        raise no_guess(f"More than one cluster could be {part}: {names}", todo)
+    return candidates[0] if candidates else None
 
 
 def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
@@ -173,16 +177,14 @@ def _green(region: Region, traces: Traces, cast: ClusterRoles, plan: Plan | None
             names = (cast.production, aside_name(cast.production, cast.run))
             candidates = [c for c in candidates if c.identifier in names]
             source += ", and its name"
-    if len(candidates) > 1:
-        raise no_guess(
-            "More than one cluster could be new blue: "
-            + ", ".join(f"{c.identifier} ({c.resource_id})" for c in candidates),
-            f"They all use a parameter group of run {cast.run}. Give another group to those that "
-            "this run did not make.",
-        )
-    if not candidates:
+    green = _only(
+        candidates,
+        "new blue",
+        f"They all use a parameter group of run {cast.run}. Give another group to those that this "
+        "run did not make.",
+    )
+    if green is None:
         return None
-    (green,) = candidates
     cast.items.append(
         Item(
             "new blue" if cast.switched or cast.bears(green) else "green",

@@ -78,9 +78,12 @@ class RecoveryEvidence:
         side = self.sides.get(publisher)
         return side is not None and any(slot.used for slot in side.slots)
 
+    def _follower(self, publisher: Role) -> Side | None:
+        return self.sides.get(ReplicationPair.of(publisher).subscriber)
+
     def unsubscribed(self, publisher: Role = Role.NEW_BLUE) -> list[str]:
         """Return the captured databases without a subscription on the other, if that was seen."""
-        follower = self.sides.get(ReplicationPair.of(publisher).subscriber)
+        follower = self._follower(publisher)
         if follower is None:
             return []
         return [name for name in self.captured_on(publisher) if name not in follower.subscriptions]
@@ -90,10 +93,7 @@ class RecoveryEvidence:
 
         A subscription that is still to be made has a slot that nobody has read.
         """
-        side, follower = (
-            self.sides.get(publisher),
-            self.sides.get(ReplicationPair.of(publisher).subscriber),
-        )
+        side, follower = self.sides.get(publisher), self._follower(publisher)
         if side is None or follower is None:
             return False
         return any(slot.used and slot.database not in follower.subscriptions for slot in side.slots)
@@ -104,7 +104,7 @@ class RecoveryEvidence:
         The other side then holds a capture of its own, which is made only once it has every write;
         where the way is ended for good it holds none.
         """
-        other = self.sides.get(ReplicationPair.of(publisher).subscriber)
+        other = self._follower(publisher)
         followed = self.capture_complete(publisher) and self.detaching(publisher)
         return followed and other is not None and other.captured
 
