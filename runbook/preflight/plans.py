@@ -68,14 +68,17 @@ def for_step(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
 
 def _edited(run: Run, current: Plan) -> str:
     """Return which sections of the plan file are not what the run goes by, or an empty text."""
-    path = Path(run.plan_path)
-    if not path.exists():
-        return ""
     try:
-        found = load(path)
+        found = _in_file(run)
     except PlanError:
         return "it is no valid plan now"
-    return _changed(current, found)
+    return "" if found is None else _changed(current, found)
+
+
+def _in_file(run: Run) -> Plan | None:
+    """Return the plan that the run's file has now, or None where it is gone."""
+    path = Path(run.plan_path)
+    return load(path) if path.exists() else None
 
 
 def _changed(old: Plan, new: Plan) -> str:
@@ -89,21 +92,18 @@ def read_again(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     A file that is gone leaves the run with what it has. Raise `Refused` where the file is no valid
     plan any more, or is one for another cluster.
     """
-    path = Path(run.plan_path)
-    if not path.exists():
-        return current
     try:
-        found = load(path)
+        found = _in_file(run)
     except PlanError as error:
         raise Refused(
             str(error),
             todo="Correct the plan, then run the step again.",
         ) from error
-    if found == current:
+    if found is None or found == current:
         return current
     if found.cluster != current.cluster:
         raise Refused(
-            f"{path} is now a plan for another cluster.",
+            f"{Path(run.plan_path)} is now a plan for another cluster.",
             now="Nothing was changed; the run goes by the plan that it began with.",
             todo="Put the plan of this run back, or start a run of its own for the other cluster.",
         )

@@ -18,6 +18,7 @@ from runbook.postgres import catalog, fence_sql
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
 from runbook.procedure.steps.shared import recreate_failed
 from runbook.procedure.steps.shared.by_hand import after_clone
+from runbook.procedure.steps.shared.deletion import delete_instance_effect, deletion
 from runbook.procedure.steps.shared.effects import (
     GRACE_S,
     ApiEffect,
@@ -164,10 +165,10 @@ class Clone(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         failed = await recreate_failed.failed_clone(context)
-        return [
-            *await recreate_failed.clone_removal(context, failed),
-            [await _clone_effect(context)],
-        ]
+        removal = (
+            await deletion(context, failed, Role.BLUE_PRIME, until_gone=True) if failed else ()
+        )
+        return [*removal, [await _clone_effect(context)]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         await _await_clone(context, watch)
@@ -305,11 +306,13 @@ class CloneInstances(Step):
         return recreate_failed.gates(await recreate_failed.failed_instances(context))
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
+        failed = await recreate_failed.failed_instances(context)
         return [
             *await self._clone_anew(context),
-            *recreate_failed.instance_removal(
-                context, await recreate_failed.failed_instances(context)
-            ),
+            [
+                delete_instance_effect(context, each, Role.BLUE_PRIME, until_gone=True)
+                for each in failed
+            ],
             [
                 self._create(context, instance, f"{blue_prime_name(context)}-{number}")
                 for number, instance in enumerate(await context.instances(Role.OLD_BLUE), start=1)

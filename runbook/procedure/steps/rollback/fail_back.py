@@ -252,6 +252,16 @@ class RefreshViews(DatabaseEffect):
         return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
 
 
+async def name_serving(context: RunContext, watch: Watch, on: Role) -> None:
+    """Say which cluster serves at the end, on which version and where."""
+    cluster = await context.cluster(on)
+    async with context.connect(on) as connection:
+        watch.evidence(
+            f"{cluster.identifier} serves on {cluster.engine_version} at "
+            f"{connection.info.host}:{connection.info.port}"
+        )
+
+
 class VerifyRolledBack(Step):
     """Say how it ended, and mark what is left."""
 
@@ -291,12 +301,7 @@ class VerifyRolledBack(Step):
         return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        serving = await context.cluster(self.on)
-        async with context.connect(self.on) as connection:
-            watch.evidence(
-                f"{serving.identifier} serves on {serving.engine_version} at "
-                f"{connection.info.host}:{connection.info.port}"
-            )
+        await name_serving(context, watch, self.on)
         # Old blue is gone back to uncompared: what was accepted is of another side.
         for words in context.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
             watch.evidence(f"as accepted before: {words}")

@@ -23,7 +23,7 @@ from runbook.ownership import serving
 from runbook.plan.model import StopMethod
 from runbook.postgres import advance_sequences, replication, sequences
 from runbook.postgres.replication.subscriber import HEARS_S
-from runbook.procedure.steps.rollback.fail_back import OpenCluster
+from runbook.procedure.steps.rollback.fail_back import OpenCluster, name_serving
 from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
 from runbook.procedure.steps.traffic import StopTraffic, keep_traffic
 from runbook.proofs import new_databases
@@ -304,12 +304,7 @@ class VerifyForced(Step):
         self.to = to
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        cluster = await context.cluster(self.to)
-        async with context.connect(self.to) as connection:
-            watch.evidence(
-                f"{cluster.identifier} serves on {cluster.engine_version} at "
-                f"{connection.info.host}:{connection.info.port}"
-            )
+        await name_serving(context, watch, self.to)
         forward = self.to is Role.NEW_BLUE
         watch.evidence(f"no way {'back' if forward else 'forward'} is held", key="slots", value=[])
         watch.evidence(
