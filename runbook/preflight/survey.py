@@ -18,6 +18,7 @@ from runbook.aws.facts import (
     Instance,
     Parameter,
 )
+from runbook.aws.versions import numbers
 from runbook.base.roles import Role
 from runbook.postgres import apply_rights, catalog, preflight_queries, removed
 from runbook.postgres import connect as pg
@@ -171,6 +172,11 @@ class Survey:
     async def own_deployment_stands(self) -> bool:
         """Tell whether this run's deployment exists already, with AWS's own objects on blue."""
         return any(d.name == self.own_deployment for d in await self.deployments())
+
+    async def majors(self) -> tuple[int, int]:
+        """Return blue's major version, and the one that the plan upgrades to."""
+        blue = await self.cluster()
+        return blue.major, numbers(self.plan.upgrade.target_version)[0]
 
     @once
     async def target_version(self) -> EngineVersion | None:

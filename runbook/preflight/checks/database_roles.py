@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.amounts import counted, some
-from runbook.aws.versions import numbers
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
@@ -122,13 +121,7 @@ async def apply(look: Survey) -> AsyncIterator[Result]:
     """A table that apply may not write: its owner's rights, forced row-level security, or no way
     to become the owner.
     """
-    back, forward = [
-        numbers(version)[0]
-        for version in (
-            (await look.cluster()).engine_version,
-            look.plan.upgrade.target_version,
-        )
-    ]
+    back, forward = await look.majors()
 
     def say(database: str, found: list[ApplyRights]) -> list[Result]:
         return _refused(database, found, back, forward)

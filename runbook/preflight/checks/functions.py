@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.aws.versions import numbers
 from runbook.postgres import preflight_queries
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import check
@@ -28,8 +27,7 @@ async def search_path(look: Survey) -> AsyncIterator[Result]:
     """A function in an index, check, domain, generated column or materialized view names something
     without its schema.
     """
-    source = numbers((await look.cluster()).engine_version)[0]
-    target = numbers(look.plan.upgrade.target_version)[0]
+    source, target = await look.majors()
 
     def say(database: str, found: preflight_queries.PathFunction) -> Result | None:
         place = found.place

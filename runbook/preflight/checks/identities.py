@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.amounts import counted, sized
-from runbook.aws.versions import numbers
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
@@ -111,7 +110,7 @@ def equality(database: str, table: catalog.TableWithoutEquality) -> Result:
 )
 async def identity_full(look: Survey) -> AsyncIterator[Result]:
     """A table of many rows has REPLICA IDENTITY FULL, and no index to find them by."""
-    source = numbers((await look.cluster()).engine_version)[0]
+    source, _ = await look.majors()
 
     def say(database: str, table: catalog.FullIdentity) -> Result | None:
         few = table.rows is not None and table.rows < _MANY_ROWS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.aws.versions import numbers
 from runbook.postgres import preflight_queries, removed
 from runbook.postgres.removed import RefusedObject
 from runbook.postgres.statement import quoted
@@ -41,8 +40,7 @@ async def upgrade_objects(look: Survey) -> AsyncIterator[Result]:
     conversion, an aggregate over old polymorphic functions, or a column that may be NULL though its
     parent's may not.
     """
-    source = numbers((await look.cluster()).engine_version)[0]
-    target = numbers(look.plan.upgrade.target_version)[0]
+    source, target = await look.majors()
 
     def say(database: str, found: RefusedObject) -> Result | None:
         if not source < found.since <= target:
