@@ -17,7 +17,7 @@ from runbook.base.pair import (
     subscription,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Impact, Risk, Step, Watch, Wave
+from runbook.base.step import Effect, Impact, Risk, Watch, Wave
 from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import catalog, replication
 from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
@@ -30,10 +30,11 @@ from runbook.procedure.steps.shared.effects import (
     no,
     yes,
 )
+from runbook.procedure.steps.shared.of_pair import PairStep
 from state.records import Json
 
 
-class Subscribe(Step):
+class Subscribe(PairStep):
     """Feed the subscriber from the slots.
 
     Source: https://www.postgresql.org/docs/current/logical-replication-subscription.html
@@ -44,8 +45,7 @@ class Subscribe(Step):
     undo = "drop-subscriptions drops them."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         # One track may do both: finish feeding blue prime, roll back to it, and feed new blue.
         self.key = "subscribe" if subscriber is Role.BLUE_PRIME else f"subscribe-{subscriber.slug}"
         self.title = f"Subscribe {subscriber.value}"

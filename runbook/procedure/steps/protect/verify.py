@@ -18,11 +18,12 @@ from runbook.base.pair import (
     publication_name,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Risk, Step, Watch, Wave
+from runbook.base.step import Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.apply_workers import Workers
 from runbook.procedure.steps.shared.effects import DatabaseEffect, no
+from runbook.procedure.steps.shared.of_pair import PairStep
 from runbook.proofs import diverged
 from runbook.proofs.drain import Pace
 from runbook.proofs.new_databases import HELD_DATABASES
@@ -32,7 +33,7 @@ from state.enums import Result
 from state.records import Json
 
 
-class VerifyProtection(Step):
+class VerifyProtection(PairStep):
     """Prove that what is written on the publisher arrives."""
 
     title = "Verify the protection"
@@ -42,16 +43,12 @@ class VerifyProtection(Step):
     rests = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         of_new_blue = subscriber is Role.NEW_BLUE
         self.key = "verify-new-blue" if of_new_blue else "verify-protection"
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(context, self.publisher)
-        return [
-            [BarrierEffect(context, self.publisher, database, "verify") for database in databases]
-        ]
+        return [await barriers(context, self.publisher, "verify")]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         await confirm_barriers(
@@ -148,6 +145,12 @@ class BarrierEffect(DatabaseEffect):
         return {"lsn": await replication.emit_barrier(connection)}
 
 
+async def barriers(context: RunContext, publisher: Role, purpose: str) -> Wave:
+    """Return what emits a message in every database that a publisher's capture covers."""
+    databases = await captured_databases(context, publisher)
+    return [BarrierEffect(context, publisher, database, purpose) for database in databases]
+
+
 def barrier_key(publisher: Role, database: str, purpose: str) -> str:
     """Return the key under which a barrier's position is kept."""
     return f"{publisher.slug}/{database}/barrier-{purpose}"
@@ -231,7 +234,7 @@ async def confirm_barriers(
         watch.progress(f"not yet confirmed: {'; '.join(words)}")
 
 
-class Bake(Step):
+class Bake(PairStep):
     """Let the new version prove itself, with the way back held open."""
 
     key = "bake"
@@ -240,8 +243,7 @@ class Bake(Step):
     lasts = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         old = publisher is Role.BLUE_PRIME
         here, there = publisher.value, subscriber.value
         self.why = f"{serves(publisher)}; {there} follows it until you " + (
