@@ -162,16 +162,13 @@ class ApiEffect(Effect):
                 finding = await self.probe()
                 if finding.answer is Answer.YES:
                     return {"seen": finding.seen, **finding.detail}
-                if finding.answer is Answer.UNKNOWN or not await self._worth_waiting():
+                if finding.answer is Answer.UNKNOWN or (self._worth and not await self._worth()):
                     raise
                 await self._context.still_held()
 
     async def settled(self) -> str:
         """Return what AWS is still busy with."""
         return await self._settled() if self._settled else ""
-
-    async def _worth_waiting(self) -> bool:
-        return self._worth is None or await self._worth()
 
 
 class DatabaseEffect(Effect):
