@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from runbook.aws.facts import Cluster, Deployment
 from runbook.base.context import RUN_TAG
 from runbook.failures import Refused
 from runbook.ownership.tags import Region, Traces, aside_name, prime_name
 from runbook.plan.model import Plan
-from runbook.recovery.found import Item, Unknown
+from runbook.recovery.found import Told
 
 SWITCHING = "SWITCHOVER_IN_PROGRESS"
 COMPLETED = "SWITCHOVER_COMPLETED"
 
 
 @dataclass(slots=True)
-class ClusterRoles:
+class ClusterRoles(Told):
     """The clusters of a run as they are now; None where there is none."""
 
     production: str
@@ -30,8 +30,6 @@ class ClusterRoles:
     green: Cluster | None
     prime: Cluster | None
     deployment: Deployment | None
-    items: list[Item] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
 
     @property
     def switching(self) -> bool:
@@ -71,16 +69,14 @@ def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> 
     blue = region.of_id(blue_id)
     cast = ClusterRoles(production, traces.run, blue_id, blue, None, None, traces.deployment)
     part = "blue" if blue is not None and cast.bears(blue) else "old blue"
-    cast.items.append(Item(part, described(blue) if blue else f"{blue_id}, which is gone", source))
+    cast.say(part, described(blue) if blue else f"{blue_id}, which is gone", source)
     cast.prime = _prime(region, traces, cast)
     cast.green = _green(region, traces, cast, plan)
     for cluster in traces.tagged:
         if cluster not in (cast.blue, cast.green, cast.prime):
-            cast.unknown.append(
-                Unknown(
-                    f"why {cluster.identifier} bears the tag {RUN_TAG}={traces.run}",
-                    "neither its name nor what it was made from fits this run: it is left alone",
-                )
+            cast.doubt(
+                f"why {cluster.identifier} bears the tag {RUN_TAG}={traces.run}",
+                "neither its name nor what it was made from fits this run: it is left alone",
             )
     return cast
 
@@ -135,13 +131,8 @@ def _prime(region: Region, traces: Traces, cast: ClusterRoles) -> Cluster | None
     todo = f"Take the tag {RUN_TAG} from what this run did not make."
     found = _only(candidates, "blue prime", todo)
     if found is not None:
-        cast.items.append(
-            Item(
-                "blue prime",
-                described(found),
-                f"tag {RUN_TAG}, its name" + (", clone group of old blue" if cast.blue else ""),
-            )
-        )
+        origin = ", clone group of old blue" if cast.blue else ""
+        cast.say("blue prime", described(found), f"tag {RUN_TAG}, its name{origin}")
     return found
 
 
@@ -185,13 +176,8 @@ def _green(region: Region, traces: Traces, cast: ClusterRoles, plan: Plan | None
     )
     if green is None:
         return None
-    cast.items.append(
-        Item(
-            "new blue" if cast.switched or cast.bears(green) else "green",
-            described(green),
-            source,
-        )
-    )
+    part = "new blue" if cast.switched or cast.bears(green) else "green"
+    cast.say(part, described(green), source)
     return green
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from runbook.base.context import RunContext
 from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.recovery.cluster_roles import ClusterRoles, no_guess
 from runbook.recovery.database_state import Rows, Side, Traffic
-from runbook.recovery.found import Draft, Item, Unknown
+from runbook.recovery.found import Draft, Told
 
 
 @dataclass(slots=True)
-class RecoveryEvidence:
+class RecoveryEvidence(Told):
     """What the position is told from. `context` reads its facts from `draft`."""
 
     context: RunContext
@@ -26,16 +26,6 @@ class RecoveryEvidence:
     """Whether the run takes LOGIN from the applications' roles to stop them."""
     rows: Rows | None = None
     """New blue against old blue, where that was compared."""
-    items: list[Item] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
-
-    def say(self, what: str, value: str, source: str) -> None:
-        """Keep an inference."""
-        self.items.append(Item(what, value, source))
-
-    def doubt(self, what: str, means: str) -> None:
-        """Keep what the world does not tell."""
-        self.unknown.append(Unknown(what, means))
 
     def traffic(self, role: Role) -> Traffic:
         """Return whether applications may write on a cluster; unknown where nobody could look."""
