@@ -42,6 +42,9 @@ class StepFailed(Exception):
 class Refused(StepFailed):
     """A check blocks: nothing was changed, and going on is not offered."""
 
+    def __init__(self, what: str, *, now: str = "Nothing was changed.", todo: str) -> None:
+        super().__init__(what, now=now, todo=todo)
+
 
 class Ambiguous(Exception):
     """`perform` cannot tell whether the effect happened (a lost response, a lost connection)."""

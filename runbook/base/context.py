@@ -24,6 +24,7 @@ from runbook.base.kept import JournalReader
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.plan.model import Plan
+from runbook.plan.target import target_of
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
 from state.enums import Outcome
@@ -67,7 +68,8 @@ class RunContext:
         self.aws = aws
         self._journal = journal
         self._connect_s = connect_s or plan.limits.connect_s
-        self._replication_password = secrets.token_urlsafe(32)
+        self.replication_password = secrets.token_urlsafe(32)
+        """The replication role's password as this process would set it; it is never stored."""
         self._sessions: dict[Role, pg.Session] = {}
         self._locks: dict[tuple[Role, str], asyncio.Lock] = {}
         self._failures: dict[tuple[Role, str], tuple[float, pg.CannotConnect]] = {}
@@ -81,11 +83,6 @@ class RunContext:
     def rds(self) -> Rds:
         """Return the client of RDS."""
         return self.aws.rds
-
-    @property
-    def replication_password(self) -> str:
-        """The replication role's password as this process would set it; it is never stored."""
-        return self._replication_password
 
     def name(self, *parts: str) -> str:
         """Return the name of a resource of this run: hyphen-safe, at most 60 characters."""
@@ -229,20 +226,9 @@ class RunContext:
 
     async def target(self, role: Role) -> pg.Target:
         """Return where to connect for a role, with what proves that it is the right server."""
+        names = partial(server_names.of, self, role)
         cluster = await self.cluster(role)
-        credentials = self.plan.credentials
-        return pg.Target(
-            role=role.value,
-            host=cluster.endpoint,
-            port=cluster.port,
-            user=credentials.user,
-            sslmode=credentials.sslmode,
-            sslrootcert=credentials.sslrootcert,
-            server_major=int(cluster.engine_version.split(".")[0]),
-            engine_version=cluster.engine_version,
-            instance_ids=frozenset(member.identifier for member in cluster.members),
-            look_again=partial(server_names.of, self, role),
-        )
+        return target_of(cluster, self.plan.credentials, role.value, look_again=names)
 
     @asynccontextmanager
     async def connect(self, role: Role, database: str = "") -> AsyncIterator[AsyncConnection]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runbook.base import step_keys
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
+from runbook.postgres import replication
 
 VERIFIED = "verified"
 """The fact that says when a known position was confirmed past on the way that is held; emptied when
@@ -77,6 +78,20 @@ async def captured_databases(context: RunContext, role: Role) -> list[str]:
     if recorded is not None:
         return list(recorded["databases"])
     return await context.databases(role)
+
+
+async def captured_slots(context: RunContext, publisher: Role) -> dict[str, str]:
+    """Return the slot of each database that a publisher's capture covers."""
+    databases = await captured_databases(context, publisher)
+    return {database: slot_name(context, databases, database) for database in databases}
+
+
+async def subscription(
+    context: RunContext, subscriber: Role, database: str
+) -> replication.Subscription | None:
+    """Return the run's subscription in a database of a cluster, or None."""
+    async with context.connect(subscriber, database) as connection:
+        return await replication.subscription(connection, publication_name(context))
 
 
 DETACHED = "detached"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from string import Template
 
 import psycopg
@@ -19,6 +18,7 @@ from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
 from runbook.plan.model import DATA_KINDS, CredentialsSection
 from runbook.plan.reading import plainly
+from runbook.plan.target import target_of
 from runbook.plan.template import TEMPLATE
 from runbook.postgres import catalog
 from runbook.postgres import connect as pg
@@ -26,24 +26,6 @@ from runbook.postgres import connect as pg
 CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
 _CONNECT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the servers say."""
-
-    roles: Sequence[catalog.LoginRole]
-    kinds: dict[str, catalog.DataKinds]
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What the operator said, and whose account it is."""
-
-    account: str
-    target_version: str
-    order: str
-    known_as: str
 
 
 async def discover(
@@ -87,31 +69,25 @@ async def discover(
         sslrootcert=sslrootcert,
         maintenance_database=maintenance_database,
     )
-    found = await _ask_servers(aws, cluster, credentials)
-    given = _Given(identity.account, target_version, order, known_as or cluster.identifier)
+    found, kinds = await _ask_servers(aws, cluster, credentials)
+    name = known_as or cluster.identifier
     return Template(TEMPLATE).substitute(
-        _cluster_values(aws.region, cluster, given),
+        name=_comment(name),
+        version=_comment(cluster.engine_version),
+        identifier=_text(name),
+        resource_id=_text(cluster.resource_id),
+        region=_text(aws.region),
+        account=_text(identity.account),
+        target_version=_text(target_version),
+        order=_text(order),
         **_credential_values(credentials, cluster.endpoint),
         **_traffic_values(stop_command, start_command),
-        roles=_roles(found.roles, application_roles),
-        acknowledge=_acknowledged(found.kinds, target_version, acknowledge),
+        roles=_roles(found, application_roles),
+        acknowledge=_acknowledged(kinds, target_version, acknowledge),
         pace=_FAST if fast else _LIFELIKE,
         hash_budget_s="20.0" if fast else "60.0",
         parallel="2" if fast else "4",
     )
-
-
-def _cluster_values(region: str, cluster: Cluster, given: _Given) -> dict[str, str]:
-    return {
-        "name": _comment(given.known_as),
-        "version": _comment(cluster.engine_version),
-        "identifier": _text(given.known_as),
-        "resource_id": _text(cluster.resource_id),
-        "region": _text(region),
-        "account": _text(given.account),
-        "target_version": _text(given.target_version),
-        "order": _text(given.order),
-    }
 
 
 def _credential_values(credentials: CredentialsSection, endpoint: str) -> dict[str, str]:
@@ -142,11 +118,15 @@ def _credentials(**values: str) -> CredentialsSection:
             f"{item['loc'][0]} {plainly(item)}" for item in error.errors(include_input=False)
         )
         # What was given is not repeated, nor kept in the chain: it may be a password.
-        raise Refused(
+        raise _no_plan(
             f"The credentials cannot go into a plan: {problems}.",
-            now="Nothing was changed, and no plan was written.",
             todo="Give a reference with --password.",
         ) from None
+
+
+def _no_plan(what: str, *, todo: str) -> Refused:
+    """Return the refusal to write a plan."""
+    return Refused(what, now="Nothing was changed, and no plan was written.", todo=todo)
 
 
 async def _cluster(aws: Aws, identifier: str) -> Cluster:
@@ -160,9 +140,8 @@ async def _cluster(aws: Aws, identifier: str) -> Cluster:
         if cluster is None
         else f"The cluster {identifier!r} is {cluster.engine}, not Aurora PostgreSQL."
     )
-    raise Refused(
+    raise _no_plan(
         f"{what} {there}",
-        now="Nothing was changed, and no plan was written.",
         todo="Check the name, the region and the AWS profile.",
     )
 
@@ -172,26 +151,23 @@ async def _require_target(aws: Aws, cluster: Cluster, target: str) -> None:
     targets = _major_first(source)
     if re.match(r"\d+(\.|$)", target) and numbers(target) <= numbers(cluster.engine_version):
         is_now = "is already on" if numbers(target) == numbers(cluster.engine_version) else "is on"
-        raise Refused(
+        raise _no_plan(
             f"{cluster.identifier} {is_now} {cluster.engine_version}: there is nothing to upgrade "
             f"to {target}.",
-            now="Nothing was changed, and no plan was written.",
             todo="To go on with a run: blueprime runs names it. To go higher, name the version "
             f"with --target-version{_of(targets)}.",
         )
     if source is None or target not in {t.version for t in source.upgrade_targets}:
         valid = f"Valid targets: {', '.join(targets)}." if targets else "AWS lists no target."
-        raise Refused(
+        raise _no_plan(
             f"{cluster.identifier} ({cluster.engine_version}) cannot be upgraded to {target}. "
             f"{valid}",
-            now="Nothing was changed, and no plan was written.",
             todo="Choose a valid target with --target-version.",
         )
     for version in (cluster.engine_version, target):
         if blue_green_support(version) is False:
-            raise Refused(
+            raise _no_plan(
                 f"Aurora PostgreSQL {version} takes no blue/green deployment.",
-                now="Nothing was changed, and no plan was written.",
                 todo=f"It needs at least {blue_green_since(version)}: "
                 + (
                     "upgrade the cluster to that minor version in place first."
@@ -208,9 +184,8 @@ def _of(targets: Sequence[str]) -> str:
 def _refuse_secrets(option: str, words: Sequence[str]) -> None:
     if hold_secret(words):
         # Nor is it repeated here.
-        raise Refused(
+        raise _no_plan(
             f"{option} holds a password or key in clear, which ps shows and a plan never keeps.",
-            now="Nothing was changed, and no plan was written.",
             todo="Let the command take it from a file or a variable of the environment.",
         )
 
@@ -222,18 +197,11 @@ def _major_first(source: EngineVersion | None) -> list[str]:
     return [target.version for target in targets]
 
 
-async def _ask_servers(aws: Aws, cluster: Cluster, credentials: CredentialsSection) -> _Found:
-    target = pg.Target(
-        role=cluster.identifier,
-        host=cluster.endpoint,
-        port=cluster.port,
-        user=credentials.user,
-        sslmode=credentials.sslmode,
-        sslrootcert=credentials.sslrootcert,
-        server_major=cluster.major,
-        engine_version=cluster.engine_version,
-        instance_ids=frozenset(member.identifier for member in cluster.members),
-    )
+async def _ask_servers(
+    aws: Aws, cluster: Cluster, credentials: CredentialsSection
+) -> tuple[Sequence[catalog.LoginRole], dict[str, catalog.DataKinds]]:
+    """Return the roles that may log in, and what kinds of data each database has."""
+    target = target_of(cluster, credentials, cluster.identifier)
     password = aws.password(credentials, host=target.host, port=target.port)
 
     async def connect(database: str) -> psycopg.AsyncConnection:
@@ -255,7 +223,7 @@ async def _ask_servers(aws: Aws, cluster: Cluster, credentials: CredentialsSecti
             f"({credentials.password}) and sslmode ({credentials.sslmode}; for verify-full, "
             f"download {CA_BUNDLE} and name it with --sslrootcert).",
         ) from error
-    return _Found(roles, kinds)
+    return roles, kinds
 
 
 def _sslmode(endpoint: str) -> str:

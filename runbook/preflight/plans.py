@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 from runbook.failures import Refused
 from runbook.plan import model
 from runbook.plan.model import Plan, PlanError
 from runbook.preflight.suite import waivable
-from state.records import Evidence, Json, Run
+from state.enums import Environment
+from state.journal import Journal
+from state.records import Run
 
 FACT = "plan"
 
@@ -17,24 +18,27 @@ CHECKING = ("preflight", "ready-to-switch")
 """The steps before which the plan file is read again: their remedies are edits of it."""
 
 
-class Keeper(Protocol):
-    """What is asked of the journal here."""
-
-    def fact(self, run: str, key: str) -> Json | None:
-        """Return the latest value kept under a key, or None."""
-
-    def evidence(
-        self, run: str, step: str, text: str, *, key: str = "", value: Json = None
-    ) -> Evidence:
-        """Keep what was seen."""
-
-
 def load(path: Path) -> Plan:
     """Read and validate a plan file; raise `PlanError` naming each problem's line and key."""
     return model.load(path, waivable())
 
 
-def of_run(journal: Keeper, run: Run) -> Plan:
+def begin(journal: Journal, run: str, plan: Plan, plan_path: Path, environment: Environment) -> Run:
+    """Begin a run of a plan in the journal. Raises `RunIsOpen` where one is for the cluster."""
+    cluster = plan.cluster
+    return journal.start_run(
+        run,
+        cluster=cluster.identifier,
+        cluster_resource_id=cluster.resource_id,
+        account=cluster.account,
+        region=cluster.region,
+        environment=environment,
+        plan=plan.as_json(),
+        plan_path=str(plan_path),
+    )
+
+
+def of_run(journal: Journal, run: Run) -> Plan:
     """Return the plan that a run goes by."""
     return model.from_json(journal.fact(run.id, FACT) or run.plan)
 
@@ -43,7 +47,7 @@ IGNORED = "plan.ignored"
 """What was last seen to be edited in the plan file and is not gone by."""
 
 
-def for_step(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+def for_step(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     """Return the plan that a step goes by: read again before a checking step, else the current one.
 
     An edit that is not read is told once, with when it would be.
@@ -64,14 +68,17 @@ def for_step(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
 
 def _edited(run: Run, current: Plan) -> str:
     """Return which sections of the plan file are not what the run goes by, or an empty text."""
-    path = Path(run.plan_path)
-    if not path.exists():
-        return ""
     try:
-        found = load(path)
+        found = _in_file(run)
     except PlanError:
         return "it is no valid plan now"
-    return _changed(current, found)
+    return "" if found is None else _changed(current, found)
+
+
+def _in_file(run: Run) -> Plan | None:
+    """Return the plan that the run's file has now, or None where it is gone."""
+    path = Path(run.plan_path)
+    return load(path) if path.exists() else None
 
 
 def _changed(old: Plan, new: Plan) -> str:
@@ -79,28 +86,24 @@ def _changed(old: Plan, new: Plan) -> str:
     return ", ".join(section for section in now if now[section] != was.get(section))
 
 
-def read_again(journal: Keeper, run: Run, current: Plan, step: str) -> Plan:
+def read_again(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     """Return the plan file's plan, journaled, if it has changed; else the current one.
 
     A file that is gone leaves the run with what it has. Raise `Refused` where the file is no valid
     plan any more, or is one for another cluster.
     """
-    path = Path(run.plan_path)
-    if not path.exists():
-        return current
     try:
-        found = load(path)
+        found = _in_file(run)
     except PlanError as error:
         raise Refused(
             str(error),
-            now="Nothing was changed.",
             todo="Correct the plan, then run the step again.",
         ) from error
-    if found == current:
+    if found is None or found == current:
         return current
     if found.cluster != current.cluster:
         raise Refused(
-            f"{path} is now a plan for another cluster.",
+            f"{Path(run.plan_path)} is now a plan for another cluster.",
             now="Nothing was changed; the run goes by the plan that it began with.",
             todo="Put the plan of this run back, or start a run of its own for the other cluster.",
         )

@@ -18,6 +18,7 @@ from runbook.preflight.checks import (
     extensions,
     functions,
     identities,
+    other_runs,
     parameters,
     reachability,
     replication,
@@ -26,30 +27,33 @@ from runbook.preflight.checks import (
     unreplicated,
     upgrade,
 )
-from runbook.preflight.checks import other_runs as others
 from runbook.preflight.result import Level, Result, unknown
 from runbook.preflight.survey import Survey
 
 if TYPE_CHECKING:
     from runbook.base.context import RunContext
 
-CHECKS: tuple[Check, ...] = (
-    *account.CHECKS,
-    *cluster.CHECKS,
-    *others.CHECKS,
-    *parameters.CHECKS,
-    *capacity.CHECKS,
-    *replication.CHECKS,
-    *sessions.CHECKS,
-    *identities.CHECKS,
-    *schema.CHECKS,
-    *functions.CHECKS,
-    *upgrade.CHECKS,
-    *unreplicated.CHECKS,
-    *extensions.CHECKS,
-    *database_roles.CHECKS,
-    *reachability.CHECKS,
+FAMILIES = (
+    account,
+    cluster,
+    other_runs,
+    parameters,
+    capacity,
+    replication,
+    sessions,
+    identities,
+    schema,
+    functions,
+    upgrade,
+    unreplicated,
+    extensions,
+    database_roles,
+    reachability,
 )
+CHECKS = tuple(
+    each for family in FAMILIES for each in vars(family).values() if isinstance(each, Check)
+)
+"""Every check that the modules define, in that order."""
 
 
 def waivable() -> dict[str, bool]:

@@ -13,19 +13,13 @@ from psycopg import AsyncConnection
 
 from runbook.aws.facts import (
     Cluster,
-    CustomEndpoint,
     Deployment,
     EngineVersion,
-    Identity,
     Instance,
     Parameter,
-    ParameterGroup,
-    Quota,
 )
-from runbook.aws.route53 import Record
+from runbook.aws.versions import numbers
 from runbook.base.roles import Role
-from runbook.ownership import tags
-from runbook.ownership.tags import Region
 from runbook.postgres import apply_rights, catalog, preflight_queries, removed
 from runbook.postgres import connect as pg
 
@@ -142,7 +136,6 @@ class Survey:
     """One pass over the world, for one preflight."""
 
     context: RunContext
-    role: Role = Role.BLUE
     tasks: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
 
     @property
@@ -162,14 +155,9 @@ class Survey:
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
     @once
-    async def identity(self) -> Identity:
-        """Return whose credentials these are."""
-        return await self.context.aws.identity()
-
-    @once
     async def cluster(self) -> Cluster:
         """Return blue."""
-        return await self.context.cluster(self.role)
+        return await self.context.cluster(Role.BLUE)
 
     @once
     async def instances(self) -> list[Instance]:
@@ -181,34 +169,19 @@ class Survey:
         """Return the deployments that blue is the source or the target of, whoever made them."""
         return await self.context.rds.deployments_of((await self.cluster()).arn)
 
-    @once
-    async def region(self) -> Region:
-        """Return the clusters, deployments and parameter groups in which runs leave traces."""
-        return await tags.look(self.context.aws)
-
     async def own_deployment_stands(self) -> bool:
         """Tell whether this run's deployment exists already, with AWS's own objects on blue."""
         return any(d.name == self.own_deployment for d in await self.deployments())
 
-    @once
-    async def source_version(self) -> EngineVersion | None:
-        """Return blue's version as the region offers it."""
-        return await self.context.rds.engine_version((await self.cluster()).engine_version)
+    async def majors(self) -> tuple[int, int]:
+        """Return blue's major version, and the one that the plan upgrades to."""
+        blue = await self.cluster()
+        return blue.major, numbers(self.plan.upgrade.target_version)[0]
 
     @once
     async def target_version(self) -> EngineVersion | None:
         """Return the plan's target version as the region offers it."""
         return await self.context.rds.engine_version(self.plan.upgrade.target_version)
-
-    @once
-    async def group(self, name: str) -> ParameterGroup | None:
-        """Return a cluster parameter group."""
-        return await self.context.rds.cluster_parameter_group(name)
-
-    @once
-    async def instance_group(self, name: str) -> ParameterGroup | None:
-        """Return an instance parameter group."""
-        return await self.context.rds.instance_parameter_group(name)
 
     @once
     async def parameters(self, group: str, source: str = "") -> dict[str, Parameter]:
@@ -219,43 +192,6 @@ class Survey:
     async def family(self, name: str) -> dict[str, Parameter]:
         """Return what a parameter group family knows."""
         return await self.context.rds.family_parameters(name)
-
-    @once
-    async def custom_endpoints(self) -> list[CustomEndpoint]:
-        """Return blue's custom endpoints."""
-        return await self.context.rds.custom_endpoints((await self.cluster()).identifier)
-
-    @once
-    async def quotas(self) -> dict[str, Quota]:
-        """Return the account's limits in the region."""
-        return await self.context.rds.account_quotas()
-
-    @once
-    async def scaling_policies(self) -> int:
-        """Count the targets of Auto Scaling that blue is."""
-        return await self.context.aws.scaling.targets((await self.cluster()).identifier)
-
-    @once
-    async def proxies(self) -> list[str]:
-        """Return the RDS proxies that lead to blue."""
-        return await self.context.rds.proxies_of((await self.cluster()).identifier)
-
-    @once
-    async def integrations(self) -> list[str]:
-        """Return the zero-ETL integrations that read from blue."""
-        return await self.context.rds.integrations_of((await self.cluster()).arn)
-
-    @once
-    async def record(self) -> Record | None:
-        """Return the plan's Route 53 record."""
-        endpoint = self.plan.endpoint
-        return await self.context.aws.route53.record(endpoint.hosted_zone_id, endpoint.record)
-
-    @once
-    async def clones(self) -> int:
-        """Count the clusters that share blue's storage, blue among them; 0 where none does."""
-        group = (await self.cluster()).clone_group_id
-        return await self.context.rds.clone_group_size(group) if group else 0
 
     async def server(self, query: Query[T]) -> T:
         """Return what a query of the whole server says; raise what made it fail."""
@@ -270,7 +206,7 @@ class Survey:
 
     @once
     async def _target(self) -> pg.Target:
-        return await self.context.target(self.role)
+        return await self.context.target(Role.BLUE)
 
     @once
     async def _server(self) -> _Answers:
@@ -291,16 +227,9 @@ class Survey:
         return dict(zip(names, await asyncio.gather(*map(answers, names)), strict=True))
 
     async def _ask(self, database: str, queries: tuple[Query[Any], ...]) -> _Answers:
-        target = await self._target()
-        connection = await pg.connect(
-            target,
-            self.context.aws.password(self.plan.credentials, host=target.host, port=target.port),
-            database,
-            deadline_s=self.plan.limits.connect_s,
-            read_only=True,
-        )
+        connect = self.context.connector(await self._target(), database, read_only=True)
         answers: _Answers = {}
-        async with connection:
+        async with await connect() as connection:
             await connection.execute(
                 "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
                 " pg_catalog.set_config('statement_timeout', %s, false)",

@@ -92,10 +92,12 @@ class Runner:
             # A step that has begun is brought to its end, though what it removes is gone already.
             reason = "" if self._earlier(step.key) else await step.skip(self.context)
             if reason:
-                return self._skip(step, reason)
+                attempt = self.journal.begin_attempt(self.context.run, step.key)
+                return self._end(attempt, Status.SKIPPED, reason)
             await self.permission.before(step)
-            if not await self._pass_gates(step, decide):
-                return Status.READY
+            for gate in await step.gates(self.context):
+                if not await self._pass(step, gate, decide):
+                    return Status.READY
         except (StepFailed, *UNREACHABLE) as failure:
             attempt = self.journal.begin_attempt(self.context.run, step.key)
             return self._failed(attempt, failure)
@@ -189,16 +191,6 @@ class Runner:
     def _end(self, attempt: Attempt, status: Status, message: str) -> Status:
         self.journal.end_attempt(attempt.id, status, message)
         return status
-
-    def _skip(self, step: Step, reason: str) -> Status:
-        attempt = self.journal.begin_attempt(self.context.run, step.key)
-        return self._end(attempt, Status.SKIPPED, reason)
-
-    async def _pass_gates(self, step: Step, decide: Decide) -> bool:
-        for gate in await step.gates(self.context):
-            if not await self._pass(step, gate, decide):
-                return False
-        return True
 
     async def _pass(self, step: Step, gate: Gate, decide: Decide) -> bool:
         """Have a gate decided unless a decision stands; return whether it was passed."""

@@ -52,25 +52,21 @@ class Waits:
         self._notice = notice
         self._stop = stop
         self._heartbeat = 0.0
-        self._said = ""
+        self.said = ""
+        """What the latest wait of the step was for, or empty."""
         self._since = 0.0
         self._step = ""
 
-    @property
-    def said(self) -> str:
-        """What the latest wait of the step was for, or empty."""
-        return self._said
-
     def begin(self, step: str) -> None:
         """Wait from now on for what a step waits for."""
-        self._step, self._said = step, ""
+        self._step, self.said = step, ""
 
     def say(self, text: str, fraction: float | None = None, *, to_do: bool = False) -> None:
         """Say where a wait stands, and since when nothing has changed."""
         fraction = within(fraction)
         now = time.monotonic()
-        if text != self._said:
-            self._said, self._since = text, now
+        if text != self.said:
+            self.said, self._since = text, now
         elif (still := now - self._since) >= UNCHANGED_S:
             text = f"{text} (no change for {lasting(still)})"
         self._notice(text, fraction, to_do=to_do)
@@ -79,17 +75,13 @@ class Waits:
             data = {} if fraction is None else {"fraction": fraction}
             self._journal.event(self._run, "wait", text, {"step": self._step, **data})
 
-    def refuse_if_stopped(self) -> None:
-        """Raise `Stopped` where no wait is to go on."""
-        if self._stop.is_set():
-            raise Stopped
-
     async def pause(self, text: str, seconds: float) -> None:
         """Say what for, and wait so long; raise `Stopped` where the wait is stopped meanwhile."""
         self.say(text)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
-        self.refuse_if_stopped()
+        if self._stop.is_set():
+            raise Stopped
 
 
 def within(fraction: float | None) -> float | None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runbook.aws.facts import Cluster, Deployment
 from runbook.base.context import RUN_TAG
 from runbook.failures import Refused
 from runbook.ownership.tags import Region, Traces, aside_name, prime_name
 from runbook.plan.model import Plan
-from runbook.recovery.found import Item, Unknown
+from runbook.recovery.found import Told
 
 SWITCHING = "SWITCHOVER_IN_PROGRESS"
 COMPLETED = "SWITCHOVER_COMPLETED"
 
 
 @dataclass(slots=True)
-class ClusterRoles:
+class ClusterRoles(Told):
     """The clusters of a run as they are now; None where there is none."""
 
     production: str
@@ -29,8 +30,6 @@ class ClusterRoles:
     green: Cluster | None
     prime: Cluster | None
     deployment: Deployment | None
-    items: list[Item] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
 
     @property
     def switching(self) -> bool:
@@ -70,16 +69,14 @@ def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> 
     blue = region.of_id(blue_id)
     cast = ClusterRoles(production, traces.run, blue_id, blue, None, None, traces.deployment)
     part = "blue" if blue is not None and cast.bears(blue) else "old blue"
-    cast.items.append(Item(part, described(blue) if blue else f"{blue_id}, which is gone", source))
+    cast.say(part, described(blue) if blue else f"{blue_id}, which is gone", source)
     cast.prime = _prime(region, traces, cast)
     cast.green = _green(region, traces, cast, plan)
     for cluster in traces.tagged:
         if cluster not in (cast.blue, cast.green, cast.prime):
-            cast.unknown.append(
-                Unknown(
-                    f"why {cluster.identifier} bears the tag {RUN_TAG}={traces.run}",
-                    "neither its name nor what it was made from fits this run: it is left alone",
-                )
+            cast.doubt(
+                f"why {cluster.identifier} bears the tag {RUN_TAG}={traces.run}",
+                "neither its name nor what it was made from fits this run: it is left alone",
             )
     return cast
 
@@ -131,22 +128,20 @@ def _prime(region: Region, traces: Traces, cast: ClusterRoles) -> Cluster | None
         and cluster.identifier in (name, cast.production)
         and _of_one_origin(cluster, cast.blue)
     ]
-    if len(candidates) > 1:
-        raise no_guess(
-            "More than one cluster could be blue prime: "
-            + ", ".join(f"{c.identifier} ({c.resource_id})" for c in candidates),
-            f"Take the tag {RUN_TAG} from what this run did not make.",
-        )
-    found = candidates[0] if candidates else None
+    todo = f"Take the tag {RUN_TAG} from what this run did not make."
+    found = _only(candidates, "blue prime", todo)
     if found is not None:
-        cast.items.append(
-            Item(
-                "blue prime",
-                described(found),
-                f"tag {RUN_TAG}, its name" + (", clone group of old blue" if cast.blue else ""),
-            )
-        )
+        origin = ", clone group of old blue" if cast.blue else ""
+        cast.say("blue prime", described(found), f"tag {RUN_TAG}, its name{origin}")
     return found
+
+
+def _only(candidates: Sequence[Cluster], part: str, todo: str) -> Cluster | None:
+    """Return the cluster that can play a part, or None. Raise `Refused` where there are more."""
+    if len(candidates) > 1:
+        names = ", ".join(f"{each.identifier} ({each.resource_id})" for each in candidates)
+        raise no_guess(f"More than one cluster could be {part}: {names}", todo)
+    return candidates[0] if candidates else None
 
 
 def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
@@ -173,23 +168,16 @@ def _green(region: Region, traces: Traces, cast: ClusterRoles, plan: Plan | None
             names = (cast.production, aside_name(cast.production, cast.run))
             candidates = [c for c in candidates if c.identifier in names]
             source += ", and its name"
-    if len(candidates) > 1:
-        raise no_guess(
-            "More than one cluster could be new blue: "
-            + ", ".join(f"{c.identifier} ({c.resource_id})" for c in candidates),
-            f"They all use a parameter group of run {cast.run}. Give another group to those that "
-            "this run did not make.",
-        )
-    if not candidates:
-        return None
-    (green,) = candidates
-    cast.items.append(
-        Item(
-            "new blue" if cast.switched or cast.bears(green) else "green",
-            described(green),
-            source,
-        )
+    green = _only(
+        candidates,
+        "new blue",
+        f"They all use a parameter group of run {cast.run}. Give another group to those that this "
+        "run did not make.",
     )
+    if green is None:
+        return None
+    part = "new blue" if cast.switched or cast.bears(green) else "green"
+    cast.say(part, described(green), source)
     return green
 
 

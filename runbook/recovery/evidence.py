@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from runbook.base.context import RunContext
 from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.recovery.cluster_roles import ClusterRoles, no_guess
 from runbook.recovery.database_state import Rows, Side, Traffic
-from runbook.recovery.found import Draft, Item, Unknown
+from runbook.recovery.found import Draft, Told
 
 
 @dataclass(slots=True)
-class RecoveryEvidence:
+class RecoveryEvidence(Told):
     """What the position is told from. `context` reads its facts from `draft`."""
 
     context: RunContext
@@ -26,16 +26,6 @@ class RecoveryEvidence:
     """Whether the run takes LOGIN from the applications' roles to stop them."""
     rows: Rows | None = None
     """New blue against old blue, where that was compared."""
-    items: list[Item] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
-
-    def say(self, what: str, value: str, source: str) -> None:
-        """Keep an inference."""
-        self.items.append(Item(what, value, source))
-
-    def doubt(self, what: str, means: str) -> None:
-        """Keep what the world does not tell."""
-        self.unknown.append(Unknown(what, means))
 
     def traffic(self, role: Role) -> Traffic:
         """Return whether applications may write on a cluster; unknown where nobody could look."""
@@ -78,9 +68,12 @@ class RecoveryEvidence:
         side = self.sides.get(publisher)
         return side is not None and any(slot.used for slot in side.slots)
 
+    def _follower(self, publisher: Role) -> Side | None:
+        return self.sides.get(ReplicationPair.of(publisher).subscriber)
+
     def unsubscribed(self, publisher: Role = Role.NEW_BLUE) -> list[str]:
         """Return the captured databases without a subscription on the other, if that was seen."""
-        follower = self.sides.get(ReplicationPair.of(publisher).subscriber)
+        follower = self._follower(publisher)
         if follower is None:
             return []
         return [name for name in self.captured_on(publisher) if name not in follower.subscriptions]
@@ -90,10 +83,7 @@ class RecoveryEvidence:
 
         A subscription that is still to be made has a slot that nobody has read.
         """
-        side, follower = (
-            self.sides.get(publisher),
-            self.sides.get(ReplicationPair.of(publisher).subscriber),
-        )
+        side, follower = self.sides.get(publisher), self._follower(publisher)
         if side is None or follower is None:
             return False
         return any(slot.used and slot.database not in follower.subscriptions for slot in side.slots)
@@ -104,7 +94,7 @@ class RecoveryEvidence:
         The other side then holds a capture of its own, which is made only once it has every write;
         where the way is ended for good it holds none.
         """
-        other = self.sides.get(ReplicationPair.of(publisher).subscriber)
+        other = self._follower(publisher)
         followed = self.capture_complete(publisher) and self.detaching(publisher)
         return followed and other is not None and other.captured
 

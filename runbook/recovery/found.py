@@ -26,6 +26,22 @@ class Unknown:
     means: str
 
 
+@dataclass(slots=True)
+class Told:
+    """What is told of a run, and what is not, as it is found."""
+
+    items: list[Item] = field(default_factory=list, init=False)
+    unknown: list[Unknown] = field(default_factory=list, init=False)
+
+    def say(self, what: str, value: str, source: str) -> None:
+        """Keep an inference."""
+        self.items.append(Item(what, value, source))
+
+    def doubt(self, what: str, means: str) -> None:
+        """Keep what the world does not tell."""
+        self.unknown.append(Unknown(what, means))
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A value for the journal, under the key by which later steps read it."""

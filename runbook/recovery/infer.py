@@ -231,8 +231,8 @@ def _held(scene: RecoveryEvidence) -> HolderTag | None:
     return mark
 
 
-def _lookable(cast: ClusterRoles) -> dict[Role, Cluster]:
-    """Return the clusters that serve connections, under their parts of now."""
+async def _looked(context: RunContext, cast: ClusterRoles) -> list[Role]:
+    """Return the parts whose cluster has an instance that answers, as far as AWS knows."""
     if cast.switched:
         parts = {
             Role.NEW_BLUE: cast.green,
@@ -241,21 +241,13 @@ def _lookable(cast: ClusterRoles) -> dict[Role, Cluster]:
         }
     else:
         parts = {Role.BLUE: cast.blue, Role.GREEN: cast.green}
-    return {
-        role: cluster
-        for role, cluster in parts.items()
-        if cluster is not None and cluster.available and cluster.endpoint
-    }
-
-
-async def _looked(context: RunContext, cast: ClusterRoles) -> list[Role]:
-    """Return the parts whose cluster has an instance that answers, as far as AWS knows."""
     found = []
-    for role in _lookable(cast):
+    for role, cluster in parts.items():
+        if cluster is None or not (cluster.available and cluster.endpoint):
+            continue
         if context.bound(role) is None:
             continue
-        instances = await context.instances(role)
-        if any(instance.available for instance in instances):
+        if any(instance.available for instance in await context.instances(role)):
             found.append(role)
     return found
 

@@ -137,13 +137,11 @@ async def going_forward(scene: RecoveryEvidence) -> list[Stay]:
     return [*before, stay]
 
 
-def _whole_rollback(
-    scene: RecoveryEvidence, way: RollbackTarget = RollbackTarget.BLUE_PRIME
-) -> Stay:
+def _whole_rollback(scene: RecoveryEvidence) -> Stay:
     """Return a rollback that is behind the run, protected in its turn."""
-    stay = Stay(Track.ROLLBACK, way, "new blue has followed blue prime")
+    stay = Stay(Track.ROLLBACK, RollbackTarget.BLUE_PRIME, "new blue has followed blue prime")
     record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
-    for step in steps_of(Track.ROLLBACK, scene.context.plan, way):
+    for step in steps_of(Track.ROLLBACK, scene.context.plan, stay.way):
         effects: tuple[StayEvidence, ...] = ()
         if step.key == ResumeTraffic.key:
             effects = (record,)

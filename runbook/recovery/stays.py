@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from runbook.base.effect_state import probe_safely
 from runbook.base.step import Effect, Step
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.postgres.connect import UNREACHABLE
@@ -71,14 +72,7 @@ async def probe(scene: RecoveryEvidence, step: Step) -> list[tuple[Effect, Findi
         waves = await step.effects(scene.context)
     except (StepFailed, Ambiguous, *UNREACHABLE):
         return []
-    found = []
-    for effect in (effect for wave in waves for effect in wave):
-        try:
-            finding = await effect.probe()
-        except (StepFailed, Ambiguous, *UNREACHABLE) as error:
-            finding = Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
-        found.append((effect, finding))
-    return found
+    return [(effect, await probe_safely(effect)) for wave in waves for effect in wave]
 
 
 def seen(found: Sequence[tuple[Effect, Finding]]) -> tuple[StayEvidence, ...]:

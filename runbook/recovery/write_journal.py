@@ -38,7 +38,8 @@ def write(
         if standing.idle is not None:
             _close_idle(journal, standing.idle, adoption.run)
         if standing.run is None:
-            _start(journal, adoption, plan_path)
+            environment = adoption.scene.context.aws.environment
+            plans.begin(journal, adoption.run, adoption.plan, plan_path, environment)
         else:
             _read_anew(journal, standing.run, adoption)
         _announce(journal, adoption, standing, who)
@@ -46,20 +47,6 @@ def write(
         for number, stay in enumerate(adoption.stays):
             _write_stay(journal, adoption.run, stay, standing if number == 0 else None)
     return journal.run(adoption.run)
-
-
-def _start(journal: Journal, adoption: Adoption, plan_path: Path) -> None:
-    plan = adoption.plan
-    journal.start_run(
-        adoption.run,
-        cluster=plan.cluster.identifier,
-        cluster_resource_id=plan.cluster.resource_id,
-        account=plan.cluster.account,
-        region=plan.cluster.region,
-        environment=adoption.scene.context.aws.environment,
-        plan=plan.as_json(),
-        plan_path=str(plan_path),
-    )
 
 
 def _close_idle(journal: Journal, idle: Run, adopted: str) -> None:

@@ -6,7 +6,11 @@ import asyncio
 import time
 
 from runbook.base.context import RunContext
-from runbook.base.pair import ReplicationPair, captured_databases, current_pair, slot_name
+from runbook.base.pair import (
+    ReplicationPair,
+    captured_slots,
+    current_pair,
+)
 from runbook.base.step import Watch
 from runbook.failures import StepFailed
 from runbook.postgres import replication
@@ -31,8 +35,7 @@ async def caught_up(
     The position is behind every commit so far; with `only_look` nothing is written for it, and
     commits that do not wait for the disk may be left out. Fails where the slot is gone.
     """
-    databases = await captured_databases(context, sides.publisher)
-    slot = slot_name(context, databases, database)
+    slot = (await captured_slots(context, sides.publisher))[database]
     deadline = time.monotonic() + limit_s
     async with context.connect(sides.publisher, database) as connection:
         await require_slot(connection, sides.publisher, slot, database)

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any, ClassVar
 
 from runbook.base.context import RunContext
-from runbook.base.step import Risk, Step
+from runbook.base.step import Gate, Risk, Step
 from runbook.postgres.statement import quoted
 from state.enums import REPAIR
 
@@ -43,16 +43,17 @@ class Repair(Step):
 
     what: ClassVar[str]
     risk = Risk.REVERSIBLE
+    place = Place.TABLES
+    """Where it stands among the others."""
     why: str
 
     def named(self, *names: str) -> None:
         """Take the key that names the object."""
         self.key = f"{REPAIR}{self.what}/" + "/".join(names)
 
-    @property
-    def place(self) -> Place:
-        """Return where it stands among the others."""
-        return Place.TABLES
+    def asking(self, question: str, reversible: str, *, typed: str = "") -> list[Gate]:
+        """Return the decision to take it, which is asked anew each time."""
+        return [Gate(self.key, question, reversible, must_type=typed, valid_s=0.0)]
 
     def as_json(self) -> dict[str, Any]:
         """Return what the journal keeps under the key."""
@@ -61,6 +62,28 @@ class Repair(Step):
     async def wanted(self, context: RunContext) -> bool:
         """Return whether it is still of use, for one that was begun and not brought to its end."""
         return True
+
+
+@dataclass
+class TableRepair(Repair):
+    """A repair of one table."""
+
+    database: str
+    schema: str
+    table: str
+
+    def __post_init__(self) -> None:
+        self.named(of_database(*self.name))
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """By what a table is known: database, schema and table."""
+        return self.database, self.schema, self.table
+
+    @property
+    def table_name(self) -> str:
+        """The table with its schema, as a person types it."""
+        return f"{self.schema}.{self.table}"
 
 
 def is_repair(step: str) -> bool:

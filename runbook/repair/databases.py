@@ -29,19 +29,13 @@ class GiveUpDatabase(Repair):
 
     async def gates(self, context: RunContext) -> list[Gate]:
         sides = current_pair(context)
-        return [
-            Gate(
-                key=self.key,
-                question=f"Give up the database {self.database}: {self.why}.",
-                reversible=(
-                    f"After {sides.journey} it is on {sides.publisher.value} alone, as it was "
-                    f"then, and {sides.subscriber.value} has none of that name. All other "
-                    "databases are protected as before. Nothing is changed now."
-                ),
-                must_type=self.database,
-                valid_s=0.0,
-            )
-        ]
+        return self.asking(
+            f"Give up the database {self.database}: {self.why}.",
+            f"After {sides.journey} it is on {sides.publisher.value} alone, as it was then, and "
+            f"{sides.subscriber.value} has none of that name. All other databases are protected as "
+            "before. Nothing is changed now.",
+            typed=self.database,
+        )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         known = sorted({*schema_drift.given_up(context), self.database})

@@ -20,45 +20,34 @@ from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
 from runbook.repair.catch_up import goes_on
-from runbook.repair.contract import Repair, of_database
+from runbook.repair.contract import TableRepair
 from runbook.repair.rows import StrayRow
 from runbook.repair.schema import OWN_WRITES
 from runbook.repair.stopping import stopped_by
 
 
 @dataclass
-class EmptyTable(Repair):
+class EmptyTable(TableRepair):
     """Delete every row that the subscriber has of a table that the publisher has made anew."""
 
     what: ClassVar[str] = "empty"
     risk = Risk.DESTRUCTIVE
     undo = "Copy its differing rows again: that brings every row that the publisher has of it."
-    database: str
-    schema: str
-    table: str
 
     def __post_init__(self) -> None:
-        self.named(of_database(self.database, self.schema, self.table))
-        self._name = (self.database, self.schema, self.table)
-        self.name = shown((self.schema, self.table))
-        self.title = f"Empty {self.name} in {self.database}: its rows are those of a former table"
+        super().__post_init__()
+        self.shown = shown((self.schema, self.table))
+        self.title = f"Empty {self.shown} in {self.database}: its rows are those of a former table"
 
     async def gates(self, context: RunContext) -> list[Gate]:
-        publisher, subscriber = (
-            current_pair(context).publisher.value,
-            current_pair(context).subscriber.value,
+        sides = current_pair(context)
+        return self.asking(
+            f"Delete every row of {self.shown} in {self.database} on {sides.subscriber.value}.",
+            f"{sides.publisher.value} has made the table anew. What it has of it now comes with "
+            "the copy of the differing rows, which is offered beside this; until then the table "
+            "counts as differing.",
+            typed=self.table_name,
         )
-        return [
-            Gate(
-                key=self.key,
-                question=f"Delete every row of {self.name} in {self.database} on {subscriber}.",
-                reversible=f"{publisher} has made the table anew. What it has of it now comes with "
-                "the copy of the differing rows, which is offered beside this; until then the "
-                "table counts as differing.",
-                must_type=f"{self.schema}.{self.table}",
-                valid_s=0.0,
-            )
-        ]
 
     async def effects(self, context: RunContext) -> list[Wave]:
         table = Identifier(self.schema, self.table)
@@ -74,7 +63,7 @@ class EmptyTable(Repair):
             self.database,
             [*OWN_WRITES, Statement(SQL("DELETE FROM ONLY {}").format(table))],
             key=f"{subscriber.slug}/{self.key}",
-            title=f"empty {self.name} in {self.database} on {subscriber.value}",
+            title=f"empty {self.shown} in {self.database} on {subscriber.value}",
             probe=probe,
             limit_s=context.plan.limits.repair_s,
         )
@@ -82,13 +71,13 @@ class EmptyTable(Repair):
 
     async def wanted(self, context: RunContext) -> bool:
         """Return whether its rows are those of the former table still."""
-        return self._name in [each.name for each in diverged.former(context)]
+        return self.name in [each.name for each in diverged.former(context)]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         # What is there from now on is of the new table: it is compared, and not taken away again.
-        now = Differing(*self._name, None, None, diverged.CHANGE)
+        now = Differing(*self.name, None, None, diverged.CHANGE)
         watch.evidence(
-            f"{self.database}: {self.name} has no row of the former table any more",
+            f"{self.database}: {self.shown} has no row of the former table any more",
             key=diverged.FACT,
             value=diverged.as_json(diverged.merged(diverged.left(context), [now])),
         )
@@ -97,8 +86,8 @@ class EmptyTable(Repair):
                 f"apply in {self.database} stands still until this is repaired, too: {missing}"
             )
             return
-        past = f"the rows of {self.name}"
-        await goes_on(context, watch, self.database, past, f"{self.name} was emptied")
+        past = f"the rows of {self.shown}"
+        await goes_on(context, watch, self.database, past, f"{self.shown} was emptied")
 
 
 def instead_of(context: RunContext, row: StrayRow) -> EmptyTable | None:
@@ -134,14 +123,7 @@ async def has_any(connection: AsyncConnection, schema: str, table: str) -> bool:
 
 
 def _empty(context: RunContext, table: Differing, why: str) -> EmptyTable:
-    publisher, subscriber = (
-        current_pair(context).publisher.value,
-        current_pair(context).subscriber.value,
-    )
-    return EmptyTable(
-        why=f"{why}{publisher} has made {table.schema}.{table.table} anew, and {subscriber} still "
-        "has rows of the former one",
-        database=table.database,
-        schema=table.schema,
-        table=table.table,
-    )
+    sides = current_pair(context)
+    why += f"{sides.publisher.value} has made {table.schema}.{table.table} anew, and "
+    why += f"{sides.subscriber.value} still has rows of the former one"
+    return EmptyTable(why, *table.name)

@@ -10,7 +10,7 @@ from runbook.base.pair import current_pair
 from runbook.base.step import Gate, Risk, Watch
 from runbook.proofs import diverged
 from runbook.proofs.diverged import DIFFERENT
-from runbook.repair.contract import Place, Repair, of_database
+from runbook.repair.contract import Place, TableRepair
 
 
 def no_longer_differs(
@@ -31,43 +31,30 @@ def no_longer_differs(
 
 
 @dataclass
-class GiveUp(Repair):
+class GiveUp(TableRepair):
     """Accept by name that a table is not what it was on the way back."""
 
     what: ClassVar[str] = "give-up"
     risk = Risk.DESTRUCTIVE
     undo = "Copy its differing rows again before the rollback; the comparison then finds it equal."
-    database: str
-    schema: str
-    table: str
+    place = Place.ROWS
 
     def __post_init__(self) -> None:
-        self.named(of_database(self.database, self.schema, self.table))
-        self.title = f"Give up {self.schema}.{self.table} by name"
-
-    @property
-    def place(self) -> Place:
-        return Place.ROWS
+        super().__post_init__()
+        self.title = f"Give up {self.table_name} by name"
 
     async def gates(self, context: RunContext) -> list[Gate]:
         sides = current_pair(context)
-        return [
-            Gate(
-                key=self.key,
-                question=f"Give up {self.schema}.{self.table} in {self.database}: {self.why}.",
-                reversible=(
-                    f"After {sides.journey} the table is as {sides.subscriber.value} has it: what "
-                    f"only {sides.publisher.value} has of it is missing. Nothing is changed now; "
-                    "the report names the table."
-                ),
-                must_type=f"{self.schema}.{self.table}",
-                valid_s=0.0,
-            )
-        ]
+        return self.asking(
+            f"Give up {self.table_name} in {self.database}: {self.why}.",
+            f"After {sides.journey} the table is as {sides.subscriber.value} has it: what only "
+            f"{sides.publisher.value} has of it is missing. Nothing is changed now; the report "
+            "names the table.",
+            typed=self.table_name,
+        )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        name = (self.database, self.schema, self.table)
-        lost = [each for each in diverged.left(context) if each.name == name]
+        lost = [each for each in diverged.left(context) if each.name == self.name]
         known = diverged.merged(diverged.given_up(context), lost)
         sides = current_pair(context)
         # First, so that no end in between leaves it on neither list.
@@ -77,6 +64,5 @@ class GiveUp(Repair):
             key=diverged.GIVEN_UP,
             value=diverged.as_json(known),
         )
-        no_longer_differs(
-            context, watch, name, f"{self.database}: {self.schema}.{self.table} is given up"
-        )
+        words = f"{self.database}: {self.table_name} is given up"
+        no_longer_differs(context, watch, self.name, words)

@@ -15,23 +15,20 @@ from runbook.postgres import catalog, fix_sql
 from runbook.postgres.catalog import TableWithoutIdentity
 from runbook.postgres.fix import Fix, FixKind
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
-from runbook.repair.contract import Repair, of_database
+from runbook.repair.contract import TableRepair
 
 
 @dataclass
-class Identify(Repair):
+class Identify(TableRepair):
     """Give one table of the publisher a replica identity: an index, or all of its columns."""
 
     what: ClassVar[str] = "identity"
     undo = "ALTER TABLE … REPLICA IDENTITY DEFAULT."
-    database: str
-    schema: str
-    table: str
     index: str
     """Empty: all columns."""
 
     def __post_init__(self) -> None:
-        self.named(of_database(self.database, self.schema, self.table))
+        super().__post_init__()
         names = (self.schema, self.table)
         self._fix = (
             Fix(FixKind.IDENTITY_INDEX, self.database, (*names, self.index))
@@ -47,14 +44,9 @@ class Identify(Repair):
             else "Each UPDATE and DELETE then writes the whole row to the WAL, and is found on the "
             "other side by reading the table: slow, where it is large and much is changed."
         )
-        return [
-            Gate(
-                key=self.key,
-                question=f"{self.title} on {current_pair(context).publisher.value}, which serves.",
-                reversible=costs,
-                valid_s=0.0,
-            )
-        ]
+        return self.asking(
+            f"{self.title} on {current_pair(context).publisher.value}, which serves.", costs
+        )
 
     async def effects(self, context: RunContext) -> list[Wave]:
         return [[self._effect(context)]]

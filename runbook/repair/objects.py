@@ -29,9 +29,6 @@ from state.records import Json
 _NEEDED = ("role", "password", "membership", "setting", "limit")
 """Kinds that hold for the server, whatever is in its databases."""
 
-_PASSWORDS = ("role", "password")
-"""Kinds with which what a password is checked against goes along, in memory."""
-
 
 @dataclass
 class MakeAlike(Repair):
@@ -55,6 +52,10 @@ class MakeAlike(Repair):
         verb = "Drop" if self.drops else "Make alike"
         self.title = f"{verb} {self.words}{where} on {self.target}"
         self.undo = "None: it is gone." if self.drops else "By the opposite statement."
+        if self.kind in _NEEDED or (self.kind == "routine" and not self.waits):
+            self.place = Place.NEEDED_GONE if self.drops else Place.NEEDED
+        else:
+            self.place = Place.CODE_GONE if self.drops else Place.CODE
         self._look: ObjectsSurvey | None = None
         self._found: Unlike | None = None
 
@@ -64,13 +65,6 @@ class MakeAlike(Repair):
         return self
 
     @property
-    def place(self) -> Place:
-        needed = self.kind in _NEEDED or (self.kind == "routine" and not self.waits)
-        if self.drops:
-            return Place.NEEDED_GONE if needed else Place.CODE_GONE
-        return Place.NEEDED if needed else Place.CODE
-
-    @property
     def passwords(self) -> bool:
         """Whether those of both sides could be read at the last look."""
         return self._look is not None and self._look.passwords
@@ -78,15 +72,11 @@ class MakeAlike(Repair):
     async def gates(self, context: RunContext) -> list[Gate]:
         if not self.drops:
             return []
-        return [
-            Gate(
-                key=self.key,
-                question=f"{self.title}.",
-                reversible=f"Only {self.target} has it: {self.source} dropped it, or never had it.",
-                must_type=self.names[0] if self.kind == "role" else ".".join(self.names[:3]),
-                valid_s=0.0,
-            )
-        ]
+        return self.asking(
+            f"{self.title}.",
+            f"Only {self.target} has it: {self.source} dropped it, or never had it.",
+            typed=self.names[0] if self.kind == "role" else ".".join(self.names[:3]),
+        )
 
     async def effects(self, context: RunContext) -> list[Wave]:
         each = self._found or await self.now(context)
@@ -200,6 +190,7 @@ class AcceptUnlike(Repair):
     """Accept by name what is not alike, as it is now: a change after that is told anew."""
 
     what: ClassVar[str] = "accept"
+    place = Place.ACCEPTED
     target: str
     pairs: dict[str, list[str]]
     words: list[str]
@@ -208,10 +199,6 @@ class AcceptUnlike(Repair):
         self.named("beside-rows")
         self.title = f"Accept what is not alike beside the rows ({len(self.words)}), by name"
         self.undo = "Make it alike by hand: nothing is changed by accepting it."
-
-    @property
-    def place(self) -> Place:
-        return Place.ACCEPTED
 
     async def gates(self, context: RunContext) -> list[Gate]:
         return [accepting(self.key, self.words, self.target)]

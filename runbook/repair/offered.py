@@ -10,14 +10,14 @@ import psycopg
 from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.offer import Offer
-from runbook.base.pair import current_pair, detached, publication_name
+from runbook.base.pair import current_pair, detached, publication_name, subscription
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.failures import Answer
 from runbook.ownership import places
 from runbook.ownership.permission import objection_and_look
 from runbook.ownership.serving import ClusterUse
-from runbook.postgres import replication, schema_changes
+from runbook.postgres import schema_changes
 from runbook.proofs import diverged, objects
 from runbook.repair import empty_table, objects_offered, preflight_fixes, returned, schemas_offered
 from runbook.repair.apply_errors import by_log, cure
@@ -139,19 +139,19 @@ def _silent(context: RunContext, seen: Mapping[Role, ClusterUse], found: Offered
 
     Nothing can be told of what differs then, and each further look would wait for it in vain.
     """
+    sides = current_pair(context)
     silent = [
         each
-        for role in (current_pair(context).publisher, current_pair(context).subscriber)
+        for role in (sides.publisher, sides.subscriber)
         if (each := seen.get(role)) is not None and not each.answers
     ]
     for each in silent:
         name = f"{each.role.value} ({each.cluster.identifier})"
         why = each.unknown or "AWS lists no instance of it that is available"
         words = f"Bring {name} back; what is wrong between the sides is looked at then."
-        if each.role is current_pair(context).publisher:
+        if each.role is sides.publisher:
             words += (
-                " If it does not come back, the forced way takes "
-                f"{current_pair(context).subscriber.value} "
+                f" If it does not come back, the forced way takes {sides.subscriber.value} "
                 "instead, and says what that gives up: "
                 f"b, or blueprime auto {context.run} --track forced --typed "
                 f"{context.plan.cluster.identifier}."
@@ -203,8 +203,7 @@ async def _sides(context: RunContext, found: Offered) -> None:
 async def _subscription(context: RunContext, database: str, found: Offered) -> bool:
     """Offer what repairs a database's subscription; return whether it fails untold."""
     name, subscriber = publication_name(context), current_pair(context).subscriber
-    async with context.connect(subscriber, database) as connection:
-        seen = await replication.subscription(connection, name)
+    seen = await subscription(context, subscriber, database)
     if seen is None:
         return False
     if not seen.enabled:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runbook.aws import Call
 from runbook.base.context import RunContext
 from runbook.base.pair import current_pair
 from runbook.base.roles import Role
@@ -16,7 +15,7 @@ from runbook.postgres import connect as pg
 from runbook.postgres.connect import CannotConnect
 from runbook.postgres.replication.role import hash_password, set_password_statement
 from runbook.postgres.statement import MASK, quoted
-from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
+from runbook.procedure.steps.shared.effects import answered, modify_cluster, no, unknown, yes
 from runbook.proofs import objects
 from runbook.proofs.objects import ObjectsSurvey
 from runbook.repair.contract import Place, Repair
@@ -28,6 +27,7 @@ class SetPassword(Repair):
     """Let the subscriber take the password that the publisher takes. `by_api`: through AWS."""
 
     what: ClassVar[str] = "password"
+    place = Place.NEEDED
     undo = "Set the former one again, where it is known."
     user: str
     by_api: bool
@@ -35,10 +35,6 @@ class SetPassword(Repair):
     def __post_init__(self) -> None:
         self.named(quoted(self.user))
         self.title = f"Set the password of {self.user} on the side that follows, as it is now"
-
-    @property
-    def place(self) -> Place:
-        return Place.NEEDED
 
     async def effects(self, context: RunContext) -> list[Wave]:
         return [[PasswordAlike(context, self.user, by_api=self.by_api)]]
@@ -86,19 +82,9 @@ class PasswordAlike(Effect):
     def preview(self) -> str:
         """Return the call or the SQL, masked."""
         if self._by_api:
-            return self._call(f"<the cluster of {self._subscriber.value}>", MASK).text()
+            cluster = f"<the cluster of {self._subscriber.value}>"
+            return modify_cluster(cluster, MasterUserPassword=MASK).text()
         return f"-- on {self._subscriber.value}\nALTER ROLE {quoted(self._user)} PASSWORD '{MASK}';"
-
-    def _call(self, identifier: str, password: str) -> Call:
-        return Call(
-            "rds",
-            "ModifyDBCluster",
-            {
-                "DBClusterIdentifier": identifier,
-                "MasterUserPassword": password,
-                "ApplyImmediately": True,
-            },
-        )
 
     async def _present(self) -> str:
         """Return the password that the publisher takes now."""
@@ -129,7 +115,8 @@ class PasswordAlike(Effect):
         present = await self._present()
         if self._by_api:
             cluster = await self._context.cluster(self._subscriber)
-            await self._context.aws.perform(self._call(cluster.identifier, present))
+            call = modify_cluster(cluster.identifier, MasterUserPassword=present)
+            await self._context.aws.perform(call)
             return {}
         with answered(self.title, self._subscriber):
             async with self._context.connect(self._subscriber) as connection:

@@ -58,10 +58,11 @@ class Fixing(Repair):
 
     async def gates(self, context: RunContext) -> list[Gate]:
         one = self._fix
+        question = f"{self.title} on blue, which serves."
         if one.kind is FixKind.TERMINATE:
-            return [_gate(self, "The transaction that it has open is rolled back.", "")]
+            return self.asking(question, "The transaction that it has open is rolled back.")
         if one.kind in TYPED:
-            return [_gate(self, TYPED[one.kind], one.names[0])]
+            return self.asking(question, TYPED[one.kind], typed=one.names[0])
         return []
 
     async def owner(self, context: RunContext) -> Owner | None:
@@ -107,9 +108,7 @@ class FixEffect(SqlEffect):
         """Run the SQL, unless the object turns out to be somebody's who needs it."""
         whose = await _owner(self.context, self._one)
         if whose is not None:
-            raise Refused(
-                f"{self.title}: {whose.words}.", now="Nothing was changed.", todo=whose.todo
-            )
+            raise Refused(f"{self.title}: {whose.words}.", todo=whose.todo)
         return await super().perform()
 
 
@@ -134,13 +133,3 @@ def offered(context: RunContext) -> list[Fixing]:
                 continue
             found.setdefault(one.key, one)
     return list(found.values())
-
-
-def _gate(repair: Fixing, loss: str, typed: str) -> Gate:
-    return Gate(
-        key=repair.key,
-        question=f"{repair.title} on blue, which serves.",
-        reversible=loss,
-        must_type=typed,
-        valid_s=0.0,
-    )

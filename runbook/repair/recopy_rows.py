@@ -29,7 +29,7 @@ from runbook.postgres.comparison.row_copy import Chosen, Pair
 from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
 from runbook.proofs import diverged
 from runbook.repair.catch_up import catch_up, caught_up
-from runbook.repair.contract import SERVES_NOBODY, Place, Repair, of_database
+from runbook.repair.contract import SERVES_NOBODY, Place, TableRepair, of_database
 from runbook.repair.give_up import no_longer_differs
 from state.records import Json
 
@@ -42,39 +42,30 @@ HOLD_S = 10.0
 
 
 @dataclass
-class Recopy(Repair):
+class Recopy(TableRepair):
     """Make one table's rows on the subscriber those of the publisher."""
 
     what: ClassVar[str] = "recopy"
     undo = f"{SERVES_NOBODY} Run again, it makes the rows equal again."
-    database: str
-    schema: str
-    table: str
+    place = Place.ROWS
 
     def __post_init__(self) -> None:
-        self.named(of_database(self.database, self.schema, self.table))
-        self.title = f"Copy the differing rows of {self.schema}.{self.table} again"
-
-    @property
-    def place(self) -> Place:
-        return Place.ROWS
+        super().__post_init__()
+        self.title = f"Copy the differing rows of {self.table_name} again"
 
     async def effects(self, context: RunContext) -> list[Wave]:
-        return [
-            [RowsEffect(context, current_pair(context), self.database, self.schema, self.table)]
-        ]
+        return [[RowsEffect(context, current_pair(context), *self.name)]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        name = (self.database, self.schema, self.table)
-        words = f"{self.database}: the rows of {self.schema}.{self.table} are equal again"
-        no_longer_differs(context, watch, name, words)
+        words = f"{self.database}: the rows of {self.table_name} are equal again"
+        no_longer_differs(context, watch, self.name, words)
         watch.evidence("", key=diverged.REPAIRED, value=context.now().isoformat())
         given_up = diverged.given_up(context)
-        if any(each.name == name for each in given_up):
+        if any(each.name == self.name for each in given_up):
             watch.evidence(
-                f"{self.schema}.{self.table} is not given up any more",
+                f"{self.table_name} is not given up any more",
                 key=diverged.GIVEN_UP,
-                value=diverged.as_json([each for each in given_up if each.name != name]),
+                value=diverged.as_json([each for each in given_up if each.name != self.name]),
             )
 
 

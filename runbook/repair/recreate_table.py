@@ -12,10 +12,10 @@ from runbook.base.context import RunContext
 from runbook.base.pair import (
     ReplicationPair,
     capture_fact,
-    captured_databases,
+    captured_slots,
     current_pair,
     publication_name,
-    slot_name,
+    subscription,
 )
 from runbook.base.step import Effect, Gate, Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
@@ -36,11 +36,10 @@ from runbook.repair.tables import await_ready
 async def lost_slots(context: RunContext) -> dict[str, str]:
     """Return the slots that are missing or lost, by database."""
     publisher = current_pair(context).publisher
-    databases = await captured_databases(context, publisher)
+    slots = await captured_slots(context, publisher)
     lost = {}
     async with context.connect(publisher) as connection:
-        for database in databases:
-            name = slot_name(context, databases, database)
+        for database, name in slots.items():
             found = await replication.slot(connection, name)
             if found is None or found.lost:
                 lost[database] = name
@@ -72,30 +71,20 @@ class Rebuild(Repair):
 
     async def gates(self, context: RunContext) -> list[Gate]:
         sides = current_pair(context)
-        return [
-            Gate(
-                key=self.key,
-                question=(
-                    f"Empty every table of {', '.join(self.databases)} on "
-                    f"{sides.subscriber.value}, and copy {self.size_bytes} bytes of rows anew from "
-                    f"{sides.publisher.value}, which serves meanwhile."
-                ),
-                reversible=(
-                    f"The rows of {sides.subscriber.value} are gone; they lacked writes for good. "
-                    f"Until the copy is complete {sides.journey} is not there to be taken; the "
-                    f"copy reads every row of {sides.publisher.value}, and its slots keep WAL "
-                    "there meanwhile."
-                ),
-                must_type=context.plan.cluster.identifier,
-                valid_s=0.0,
-            )
-        ]
+        return self.asking(
+            f"Empty every table of {', '.join(self.databases)} on {sides.subscriber.value}, and "
+            f"copy {self.size_bytes} bytes of rows anew from {sides.publisher.value}, which serves "
+            "meanwhile.",
+            f"The rows of {sides.subscriber.value} are gone; they lacked writes for good. Until "
+            f"the copy is complete {sides.journey} is not there to be taken; the copy reads every "
+            f"row of {sides.publisher.value}, and its slots keep WAL there meanwhile.",
+            typed=context.plan.cluster.identifier,
+        )
 
     async def effects(self, context: RunContext) -> list[Wave]:
         sides = current_pair(context)
-        databases = await captured_databases(context, sides.publisher)
-        slots = {name: slot_name(context, databases, name) for name in databases}
-        password = PasswordEffect(context, sides.publisher, sides.subscriber, databases)
+        slots = await captured_slots(context, sides.publisher)
+        password = PasswordEffect(context, sides.publisher, sides.subscriber, list(slots))
         waves: list[Wave] = [
             [_drop_subscription(context, sides, name, slots[name]) for name in self.databases],
             [_drop_slot(context, sides, name, slots[name]) for name in self.databases],
@@ -114,11 +103,9 @@ class Rebuild(Repair):
                     sides.subscriber,
                     name,
                     password,
-                    name=publication_name(context),
-                    slot=slots[name],
                     copy_data=name in self.databases,
                 )
-                for name in databases
+                for name in slots
             ],
         ]
         return waves
@@ -158,8 +145,7 @@ class Rebuild(Repair):
         """Return whether the copy is not complete: its slot may be there already."""
         sides = current_pair(context)
         for database in self.databases:
-            async with context.connect(sides.subscriber, database) as connection:
-                found = await replication.subscription(connection, publication_name(context))
+            found = await subscription(context, sides.subscriber, database)
             if found is None or found.copying:
                 return True
         return bool(await lost_slots(context))

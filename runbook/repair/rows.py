@@ -17,20 +17,17 @@ from runbook.postgres.failing_transaction import Pending, Stray
 from runbook.postgres.statement import quoted
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.repair.catch_up import goes_on
-from runbook.repair.contract import Repair
+from runbook.repair.contract import TableRepair
 from runbook.repair.schema import OWN_WRITES
 
 
 @dataclass
-class StrayRow(Repair):
+class StrayRow(TableRepair):
     """Delete one row of the subscriber that is in the way of what the publisher has written."""
 
     what: ClassVar[str] = "stray-row"
     risk = Risk.DESTRUCTIVE
     undo = "None: the row is gone; the one that could not come in takes its place."
-    database: str
-    schema: str
-    table: str
     row_key: dict[str, str]
     version: str
 
@@ -43,23 +40,17 @@ class StrayRow(Repair):
     def words(self) -> str:
         """The row, by the columns that it shares with the one that cannot come in."""
         key = ", ".join(f"{quoted(column)} = {value}" for column, value in self.row_key.items())
-        return f"{self.schema}.{self.table} in {self.database}, {key}"
+        return f"{self.table_name} in {self.database}, {key}"
 
     async def gates(self, context: RunContext) -> list[Gate]:
-        publisher, subscriber = (
-            current_pair(context).publisher.value,
-            current_pair(context).subscriber.value,
+        sides = current_pair(context)
+        publisher, subscriber = sides.publisher.value, sides.subscriber.value
+        return self.asking(
+            f"Take from {subscriber} the row {self.words}.",
+            f"The row is gone. The row of the same key of {publisher} takes its place; what the "
+            f"one of {subscriber} held was never on {publisher}.",
+            typed=self.table_name,
         )
-        return [
-            Gate(
-                key=self.key,
-                question=f"Take from {subscriber} the row {self.words}.",
-                reversible=f"The row is gone. The row of the same key of {publisher} takes its "
-                f"place; what the one of {subscriber} held was never on {publisher}.",
-                must_type=f"{self.schema}.{self.table}",
-                valid_s=0.0,
-            )
-        ]
 
     async def effects(self, context: RunContext) -> list[Wave]:
         async def probe(connection: AsyncConnection) -> Finding:

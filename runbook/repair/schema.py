@@ -10,7 +10,7 @@ from typing import ClassVar
 from psycopg.sql import SQL, Composable, Composed
 
 from runbook.base.context import RunContext
-from runbook.base.pair import current_pair, publication_name
+from runbook.base.pair import current_pair, subscription
 from runbook.base.step import Gate, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication, schema_changes
@@ -102,24 +102,14 @@ class SchemaChange(Repair):
         self.undo = (
             "None: what it held is gone." if self.destructive else "By the opposite statement."
         )
-
-    @property
-    def place(self) -> Place:
-        drops = self.destructive and self.kind.startswith("drop-")
-        return Place.TABLES_GONE if drops else Place.TABLES
+        if self.destructive and self.kind.startswith("drop-"):
+            self.place = Place.TABLES_GONE
 
     async def gates(self, context: RunContext) -> list[Gate]:
         if not self.destructive:
             return []
-        return [
-            Gate(
-                key=self.key,
-                question=f"{self.title} on {current_pair(context).subscriber.value}.",
-                reversible=self.why,
-                must_type=".".join(self.name),
-                valid_s=0.0,
-            )
-        ]
+        question = f"{self.title} on {current_pair(context).subscriber.value}."
+        return self.asking(question, self.why, typed=".".join(self.name))
 
     async def effects(self, context: RunContext) -> list[Wave]:
         change = self._among(*await both(context, self.database))
@@ -212,9 +202,8 @@ class RenameEffect(PartsEffect):
             )
 
     async def _failures(self) -> tuple[int | None, bool]:
-        name, subscriber = publication_name(self.context), current_pair(self.context).subscriber
-        async with self.context.connect(subscriber, self._database) as connection:
-            found = await replication.subscription(connection, name)
+        subscriber = current_pair(self.context).subscriber
+        found = await subscription(self.context, subscriber, self._database)
         if found is None:
             return None, True
         # Below 15 nobody counts failures: a worker that is not there has failed.

@@ -9,7 +9,11 @@ from contextlib import suppress
 from psycopg import errors
 
 from runbook.base.context import RunContext
-from runbook.base.pair import captured_databases, current_pair, publication_name, slot_name
+from runbook.base.pair import (
+    captured_slots,
+    current_pair,
+    publication_name,
+)
 from runbook.postgres import failing_transaction, replication
 from runbook.postgres.failing_transaction import Pending
 
@@ -25,8 +29,7 @@ async def failing_at(context: RunContext, database: str) -> Pending | None:
     Waits at most for a moment between two tries of the worker, in which its slot can be read.
     """
     name, sides = publication_name(context), current_pair(context)
-    databases = await captured_databases(context, sides.publisher)
-    slot = slot_name(context, databases, database)
+    slot = (await captured_slots(context, sides.publisher))[database]
     async with context.connect(sides.subscriber, database) as connection:
         applied = await failing_transaction.applied(connection, name)
     deadline = time.monotonic() + BETWEEN_TRIES_S

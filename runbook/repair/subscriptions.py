@@ -8,7 +8,7 @@ from typing import ClassVar
 from psycopg import AsyncConnection
 
 from runbook.base.context import RunContext
-from runbook.base.pair import current_pair, publication_name
+from runbook.base.pair import current_pair, publication_name, subscription
 from runbook.base.step import Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
@@ -54,8 +54,7 @@ class Enable(Repair):
         name, subscriber = publication_name(context), current_pair(context).subscriber
         every_s = context.plan.limits.fast_poll_s
         async for _ in watch.until(LIMIT_S, every_s=every_s, what="the apply worker to run"):
-            async with context.connect(subscriber, self.database) as connection:
-                found = await replication.subscription(connection, name)
+            found = await subscription(context, subscriber, self.database)
             if found is None or not found.enabled:
                 raise StepFailed(
                     f"The subscription {name} in {self.database} is "

@@ -18,7 +18,7 @@ from runbook.postgres import existence, replication, schema_changes
 from runbook.postgres.comparison.row_copy import quoted_table
 from runbook.postgres.schema_ddl import Name, Parts, shown
 from runbook.postgres.statement import Statement, literal, quoted
-from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, no, yes
+from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 from runbook.proofs import recreated_tables
 from runbook.repair.contract import SERVES_NOBODY, Repair
 from runbook.repair.grant_read import may_read
@@ -52,10 +52,8 @@ class NewTables(Repair):
         self.undo = f"{SERVES_NOBODY} What it grants on the other one ends with the slots."
 
     async def gates(self, context: RunContext) -> list[Gate]:
-        publisher, subscriber = (
-            current_pair(context).publisher.value,
-            current_pair(context).subscriber.value,
-        )
+        sides = current_pair(context)
+        publisher, subscriber = sides.publisher.value, sides.subscriber.value
         return [
             Gate(
                 key=f"{self.key}/{shown(table)}",
@@ -147,6 +145,13 @@ def quoted_sql(table: Name) -> str:
 def refreshing(context: RunContext, database: str, tables: list[Name]) -> SqlEffect:
     """Return what takes in all tables that the publication has gained, with their rows."""
     name, subscriber = publication_name(context), current_pair(context).subscriber
+
+    async def probe(connection: AsyncConnection) -> Finding:
+        found = await replication.subscribed_tables(connection, name)
+        taken = {(each.schema, each.name) for each in found}
+        left = [quoted_table(*table) for table in tables if table not in taken]
+        return no(f"not taken in: {', '.join(left)}") if left else yes("they are taken in")
+
     return SqlEffect(
         context,
         subscriber,
@@ -154,19 +159,9 @@ def refreshing(context: RunContext, database: str, tables: list[Name]) -> SqlEff
         [replication.refresh_publication(name, copy_data=True)],
         key=f"{subscriber.slug}/{quoted(database)}/refresh/" + ",".join(map(shown, tables)),
         title=f"take in {', '.join(map(shown, tables))} on {subscriber.value}, with their rows",
-        probe=_taken_in(name, tables),
+        probe=probe,
         transaction=False,
     )
-
-
-def _taken_in(name: str, tables: list[Name]) -> LookInside:
-    async def probe(connection: AsyncConnection) -> Finding:
-        found = await replication.subscribed_tables(connection, name)
-        taken = {(each.schema, each.name) for each in found}
-        left = [quoted_table(*table) for table in tables if table not in taken]
-        return no(f"not taken in: {', '.join(left)}") if left else yes("they are taken in")
-
-    return probe
 
 
 async def not_taken_in(context: RunContext, database: str) -> list[Name]:

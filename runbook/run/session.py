@@ -11,7 +11,8 @@ import getpass
 import secrets
 import string
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from runbook.aws import Aws
@@ -72,17 +73,8 @@ class Session(View):
     @classmethod
     def start(cls, journal: Journal, plan: Plan, plan_path: Path, *, who: str = "") -> Session:
         """Begin a run of a plan. Raises `RunIsOpen` where one is open for the cluster."""
-        aws = Aws(plan.cluster.region)
-        run = journal.start_run(
-            new_run_id(),
-            cluster=plan.cluster.identifier,
-            cluster_resource_id=plan.cluster.resource_id,
-            account=plan.cluster.account,
-            region=plan.cluster.region,
-            environment=aws.environment,
-            plan=plan.as_json(),
-            plan_path=str(plan_path),
-        )
+        environment = Aws(plan.cluster.region).environment
+        run = plans.begin(journal, new_run_id(), plan, plan_path, environment)
         return cls(journal, run, who=who)
 
     @classmethod
@@ -125,14 +117,10 @@ class Session(View):
 
         Raises `Busy` while another step runs.
         """
-        self._refuse_unless_ours()
-        if self._busy:
-            raise Busy(f"{self._busy} is running")
+        self._refuse_unless_free()
         self._refuse_unless_next(step)
         status = Status.READY
-        self._idle.clear()
-        self._runner.permission.begin()
-        try:
+        async with self._performing(step):
             while True:
                 self._busy = step
                 self._go_by(plans.for_step(self._journal, self.run, self.plan, step))
@@ -144,12 +132,6 @@ class Session(View):
                 if last or following is None or self._runner.leaving:
                     break
                 step = following.step
-        finally:
-            self._busy = ""
-            await self._context.forget_connections()
-            self._idle.set()
-        await self._close_at_the_end()
-        self._journal.keep_backup()
         return status
 
     async def repair(self, key: str, decide: Decide) -> Status:
@@ -157,19 +139,14 @@ class Session(View):
 
         Raises `Busy` while a step runs, `StepFailed` where it is not offered or the run is over.
         """
-        self._refuse_unless_ours()
-        if self._busy:
-            raise Busy(f"{self._busy} is running")
+        self._refuse_unless_free()
         if not self.run.open:
             raise StepFailed(
                 f"The run {self.run.id} is over.",
                 now="Nothing was changed.",
                 todo="Branch first, if a way is left.",
             )
-        self._busy = key
-        self._idle.clear()
-        self._runner.permission.begin()
-        try:
+        async with self._performing(key):
             found = await repairs.offered(self._context, self._journal, only=key)
             repair = next((each for each in found.repairs if each.key == key), None)
             if repair is None:
@@ -183,13 +160,22 @@ class Session(View):
             self._journal.evidence(self.run.id, key, words, key=key, value=repair.as_json())
             status = await self._runner.run_step(repair, decide)
             self._monitor.nudge()
+        return status
+
+    @asynccontextmanager
+    async def _performing(self, key: str) -> AsyncIterator[None]:
+        """Hold this process busy while steps are performed; then see whether the run is over."""
+        self._busy = key
+        self._idle.clear()
+        self._runner.permission.begin()
+        try:
+            yield
         finally:
             self._busy = ""
             await self._context.forget_connections()
             self._idle.set()
         await self._close_at_the_end()
         self._journal.keep_backup()
-        return status
 
     def _go_by(self, plan: Plan) -> None:
         self.plan = plan
@@ -235,9 +221,7 @@ class Session(View):
 
         Raises `Busy` while a step runs, `StepFailed` where the way is not open.
         """
-        self._refuse_unless_ours()
-        if self._busy:
-            raise Busy(f"{self._busy} is running")
+        self._refuse_unless_free()
         # It was offered some time ago, and the run may have moved on since.
         offered = {(each.track, each.way): each for each in await self.ways()}
         way = offered.get((way.track, way.way), way)
@@ -319,6 +303,12 @@ class Session(View):
                 now="Nothing was changed.",
                 todo="Look at the checklist, which may have gone on meanwhile.",
             )
+
+    def _refuse_unless_free(self) -> None:
+        """Refuse what is done while no step runs, by whoever holds the run."""
+        self._refuse_unless_ours()
+        if self._busy:
+            raise Busy(f"{self._busy} is running")
 
     def _refuse_unless_ours(self) -> None:
         if self.run.away is not None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-
-import psycopg
+from functools import partial
 
 from runbook.aws import Aws
 from runbook.base.context import RunContext
@@ -14,7 +13,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Step
 from runbook.failures import Ambiguous, Answer, Finding, StepFailed
 from runbook.plan.model import Plan
-from runbook.postgres.connect import CannotConnect, WrongServer
+from runbook.postgres.connect import UNREACHABLE
 from runbook.preflight import plans
 from runbook.procedure.tracks import steps_of
 from runbook.protection import given_up, verdicts
@@ -44,13 +43,11 @@ class View:
         self.plan: Plan = plans.of_run(journal, run)
         self._journal = journal
         aws = Aws(self.plan.cluster.region)
-        self._context = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
+        world = partial(RunContext, run=run.id, plan=self.plan, journal=journal, aws=aws)
+        self._context = world()
         # Looks are on connections of their own, so that none waits for the runner's.
-        self._looking = RunContext(run=run.id, plan=self.plan, journal=journal, aws=aws)
-        sampling = RunContext(
-            run=run.id, plan=self.plan, journal=journal, aws=aws, connect_s=SAMPLE_CONNECT_S
-        )
-        self._monitor = Monitor(sampling, journal)
+        self._looking = world()
+        self._monitor = Monitor(world(connect_s=SAMPLE_CONNECT_S), journal)
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -154,14 +151,7 @@ class View:
                 for candidate in wave:
                     if candidate.key == effect.key:
                         return await candidate.probe()
-        except (
-            StepFailed,
-            Ambiguous,
-            CannotConnect,
-            WrongServer,
-            psycopg.Error,
-            OSError,
-        ) as error:
+        except (StepFailed, Ambiguous, *UNREACHABLE) as error:
             return Finding(Answer.UNKNOWN, f"it could not be looked at: {error}")
         finally:
             await self._looking.forget_connections()

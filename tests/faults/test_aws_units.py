@@ -18,8 +18,7 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.failures import Finding, Refused
 from runbook.procedure.steps.shared import recreate_failed
-from runbook.procedure.steps.shared.effects import no, unknown, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, no, unknown, yes
 from runbook.procedure.steps.upgrade import switchover
 from runbook.watch.position import position
 from runbook.watch.position_table import RunPosition
@@ -59,12 +58,12 @@ def effect(
     probe: Callable[[], Awaitable[Finding]],
     patience_s: float = 5,
     still_held: Callable[[], Awaitable[None]] = held,
-) -> PatientEffect:
+) -> ApiEffect:
     limits = SimpleNamespace(patience_s=patience_s, poll_s=0.001)
     context = SimpleNamespace(
         aws=aws, plan=SimpleNamespace(limits=limits), still_held=still_held, pause=pause
     )
-    return PatientEffect(
+    return ApiEffect(
         cast(RunContext, context),
         Call("rds", "RestoreDBClusterToPointInTime", {}),
         key="prime",

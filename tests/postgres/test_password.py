@@ -42,7 +42,7 @@ class Machine:
         context: Any = self
         self.password = PasswordEffect(context, PUBLISHER, SUBSCRIBER, [database])
         self.subscription = SubscriptionEffect(
-            context, PUBLISHER, SUBSCRIBER, database, self.password, name=NAME, slot=SLOT
+            context, PUBLISHER, SUBSCRIBER, database, self.password
         )
 
     def sql_name(self, suffix: str = "") -> str:

@@ -13,7 +13,7 @@ from runbook.base.context import RunContext
 from runbook.base.step import Watch
 from runbook.failures import Answer, Finding
 from runbook.procedure.runner import Runner
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect
 from state.enums import Outcome, Status
 from state.journal import Journal
 from tests.runbook.conftest import FakeEffect, FakeStep
@@ -105,7 +105,7 @@ async def test_a_call_that_aws_refuses_for_its_state_is_given_up_when_the_wait_i
     context.aws = SimpleNamespace(perform=perform)
     context.still_held = context.forget_connections
     context.plan.limits.patience_s, context.plan.limits.poll_s = 3600.0, 0.001
-    effect = PatientEffect(
+    effect = ApiEffect(
         context, Call("rds", "Delete", {}), key="bgd/delete", title="delete bgd", probe=probe
     )
     assert await runner.run_step(FakeStep("delete-green", waves=[[effect]]), yes) is Status.FAILED

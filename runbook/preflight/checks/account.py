@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed
 from runbook.preflight.survey import Survey
 
@@ -16,7 +16,7 @@ from runbook.preflight.survey import Survey
 async def identity(look: Survey) -> AsyncIterator[Result]:
     """Wrong account: the run would act on a namesake."""
     wanted = look.plan.cluster
-    found = await look.identity()
+    found = await look.context.aws.identity()
     if found.account == wanted.account:
         yield passed(found.account, f"{found.arn} in {wanted.region}")
     else:
@@ -25,6 +25,3 @@ async def identity(look: Survey) -> AsyncIterator[Result]:
             f"The credentials belong to account {found.account}, the plan to {wanted.account}.",
             "Use credentials of the plan's account, or write a new plan for this one.",
         )
-
-
-CHECKS: tuple[Check, ...] = (identity,)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from runbook.amounts import counted, sized
 from runbook.postgres import catalog
 from runbook.postgres.fix import Fix, FixKind
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.preflight.survey import Survey, settings
 
@@ -28,7 +28,7 @@ _MUCH_WAL_BYTES = 1024**3
 )
 async def quotas(look: Survey) -> AsyncIterator[Result]:
     """A quota of the account is nearly used up."""
-    found = await look.quotas()
+    found = await look.context.rds.account_quotas()
     instances = len(await look.instances())
     done = await look.own_deployment_stands()
     needed = {
@@ -66,7 +66,9 @@ async def quotas(look: Survey) -> AsyncIterator[Result]:
 )
 async def clones(look: Survey) -> AsyncIterator[Result]:
     """Blue's volume has so many clones that blue prime would be copied in full."""
-    shared = await look.clones()
+    group = (await look.cluster()).clone_group_id
+    # Blue among them; none where it shares its storage with nobody.
+    shared = await look.context.rds.clone_group_size(group) if group else 0
     subject = look.plan.cluster.identifier
     if shared > _LAST_CHEAP_CLONE:
         yield warn(
@@ -139,6 +141,3 @@ async def kept_wal(look: Survey) -> AsyncIterator[Result]:
         yield passed(
             look.plan.cluster.identifier, f"{counted(len(found), 'slot')}, none keeps much WAL"
         )
-
-
-CHECKS: tuple[Check, ...] = (quotas, clones, slot_limit, kept_wal)

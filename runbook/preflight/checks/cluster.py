@@ -8,8 +8,9 @@ from runbook.amounts import counted
 from runbook.aws.errors import AccessDenied
 from runbook.aws.facts import Deployment
 from runbook.aws.versions import OLDEST, blue_green_since, blue_green_support, numbers
+from runbook.base.roles import Role
 from runbook.ownership.tags import run_of_deployment
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.preflight.survey import Survey
 
@@ -20,7 +21,7 @@ _LONGEST_NAME = 50
 async def found(look: Survey) -> AsyncIterator[Result]:
     """Gone, or renamed: the plan would speak of another cluster than it means."""
     wanted = look.plan.cluster
-    cluster = await look.context.find(look.role)
+    cluster = await look.context.find(Role.BLUE)
     if cluster is None:
         yield block(
             wanted.identifier,
@@ -89,7 +90,7 @@ async def version(look: Survey) -> AsyncIterator[Result]:
 async def target(look: Survey) -> AsyncIterator[Result]:
     """The target is no valid upgrade from here, or takes no blue/green deployment."""
     cluster, wanted = await look.cluster(), look.plan.upgrade.target_version
-    source = await look.source_version()
+    source = await look.context.rds.engine_version(cluster.engine_version)
     targets = [] if source is None else source.upgrade_targets
     if wanted in {t.version for t in targets}:
         yield passed(wanted, f"a valid upgrade from {cluster.engine_version}")
@@ -249,7 +250,7 @@ async def deletion_protection(look: Survey) -> AsyncIterator[Result]:
 async def not_copied(look: Survey) -> AsyncIterator[Result]:
     """IAM roles are not copied to green, custom endpoints not to a clone."""
     cluster = await look.cluster()
-    endpoints = await look.custom_endpoints()
+    endpoints = await look.context.rds.custom_endpoints(cluster.identifier)
     for role in cluster.associated_roles:
         yield warn(
             role,
@@ -277,7 +278,7 @@ async def auto_scaling(look: Survey) -> AsyncIterator[Result]:
     """Auto Scaling adds readers to the cluster."""
     cluster = await look.cluster()
     try:
-        count = await look.scaling_policies()
+        count = await look.context.aws.scaling.targets(cluster.identifier)
     except AccessDenied as error:
         yield unseen(
             cluster.identifier,
@@ -302,7 +303,7 @@ async def zero_etl(look: Survey) -> AsyncIterator[Result]:
     """A zero-ETL integration reads from the cluster."""
     cluster = await look.cluster()
     try:
-        names = await look.integrations()
+        names = await look.context.rds.integrations_of(cluster.arn)
     except AccessDenied as error:
         yield unseen(
             cluster.identifier,
@@ -367,22 +368,3 @@ def _racing(subject: str, number: str, role: str) -> Result | None:
         f"{number}, which {role} runs, {fault}.",
         f"Take {major}.{sends_on} or later, or make the deployment while nothing writes.",
     )
-
-
-CHECKS: tuple[Check, ...] = (
-    found,
-    status,
-    members,
-    version,
-    target,
-    kind,
-    master_password,
-    backups,
-    deployments,
-    name,
-    deletion_protection,
-    not_copied,
-    auto_scaling,
-    zero_etl,
-    slot_race,
-)

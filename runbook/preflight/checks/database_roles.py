@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.amounts import counted, some
-from runbook.aws.versions import numbers
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
-from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.survey import Survey, Unreadable
+from runbook.preflight.check import check
+from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.rows import in_databases
+from runbook.preflight.survey import Survey
 
 _NEEDED = {
     "replication": "GRANT rds_replication TO {user};",
@@ -35,17 +35,11 @@ _NEEDED = {
 async def master(look: Survey) -> AsyncIterator[Result]:
     """The plan's user lacks a permission that a later step needs."""
     clear = True
-    user = look.plan.credentials.user
-    for database, found in (await look.databases(catalog.master_permissions)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
-        for result in _lacking(database, found):
-            clear = False
-            yield result
+    async for result in in_databases(look, catalog.master_permissions, _lacking):
+        clear = False
+        yield result
     if clear:
-        yield passed(user, "has every permission that the run needs")
+        yield passed(look.plan.credentials.user, "has every permission that the run needs")
 
 
 def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
@@ -86,70 +80,6 @@ def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
 
 
 @check(
-    "roles.application",
-    why="The fence takes LOGIN from the application roles: a wrong name would leave writers in.",
-)
-async def application(look: Survey) -> AsyncIterator[Result]:
-    """A role in the plan does not exist, cannot log in, cannot be altered, or is the plan's own."""
-    traffic, user = look.plan.traffic, look.plan.credentials.user
-    known = {role.name: role for role in await look.server(catalog.login_roles)}
-    if not traffic.application_roles:
-        yield warn(
-            look.plan.cluster.identifier,
-            "The plan names no application role: the fence is proved by sessions and writes "
-            "alone, and nobody is kept from logging in.",
-            "Name the applications' roles in traffic.application_roles.",
-        )
-    for name in traffic.application_roles:
-        role = known.get(name)
-        if role is None:
-            yield block(
-                name,
-                "The plan names it as an application role, but no role of that name can log in.",
-                "Correct traffic.application_roles in the plan.",
-            )
-        elif traffic.lock_roles and name == user:
-            yield block(
-                name,
-                "The applications log in with the user that blueprime uses: it cannot be locked "
-                "out without locking out blueprime.",
-                "Give blueprime a user of its own in credentials.user, or set "
-                "traffic.lock_roles = false and stop the applications by your own command.",
-            )
-        elif traffic.lock_roles and not role.alterable:
-            yield block(
-                name,
-                f"{user} may not take LOGIN from it.",
-                f"GRANT {quoted(name)} TO {quoted(user)} WITH ADMIN OPTION; "
-                "or set traffic.lock_roles = false.",
-            )
-        else:
-            yield passed(name, f"can log in; {counted(role.sessions, 'session')} now")
-
-
-@check(
-    "roles.unnamed",
-    why="A session that nobody expects is a writer that nobody stops.",
-)
-async def unnamed(look: Survey) -> AsyncIterator[Result]:
-    """Somebody is connected with a role that the plan does not name."""
-    named = {*look.plan.traffic.application_roles, look.plan.credentials.user}
-    strangers = [
-        role
-        for role in await look.server(catalog.login_roles)
-        if role.sessions and role.name not in named and not (role.internal or role.own)
-    ]
-    for role in strangers:
-        yield warn(
-            role.name,
-            f"{counted(role.sessions, 'session')} of a role that the plan does not name.",
-            "If an application uses it, add it to traffic.application_roles.",
-        )
-    if not strangers:
-        yield passed(look.plan.cluster.identifier, "no sessions of other roles")
-
-
-@check(
     "roles.connect",
     why="A database that cannot be entered gets no publication, no slot and no way back.",
 )
@@ -182,6 +112,7 @@ async def connect(look: Survey) -> AsyncIterator[Result]:
 
 @check(
     "roles.apply",
+    none="apply may write every table, both ways",
     why="A change that PostgreSQL does not let apply write stops it, with every table of the "
     "database: it tries again for ever, and the way back ends there.",
     waivable=True,
@@ -190,24 +121,13 @@ async def apply(look: Survey) -> AsyncIterator[Result]:
     """A table that apply may not write: its owner's rights, forced row-level security, or no way
     to become the owner.
     """
-    back, forward = [
-        numbers(version)[0]
-        for version in (
-            (await look.cluster()).engine_version,
-            look.plan.upgrade.target_version,
-        )
-    ]
-    clear = True
-    for database, found in (await look.databases(apply_rights)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
-        for result in _refused(database, found, back, forward):
-            clear = False
-            yield result
-    if clear:
-        yield passed(look.plan.cluster.identifier, "apply may write every table, both ways")
+    back, forward = await look.majors()
+
+    def say(database: str, found: list[ApplyRights]) -> list[Result]:
+        return _refused(database, found, back, forward)
+
+    async for result in in_databases(look, apply_rights, say):
+        yield result
 
 
 def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -> list[Result]:
@@ -261,14 +181,77 @@ def _granted(database: str, table: ApplyRights, how: Mode) -> str:
 
 
 @check(
+    "roles.application",
+    why="The fence takes LOGIN from the application roles: a wrong name would leave writers in.",
+)
+async def application(look: Survey) -> AsyncIterator[Result]:
+    """A role in the plan does not exist, cannot log in, cannot be altered, or is the plan's own."""
+    traffic, user = look.plan.traffic, look.plan.credentials.user
+    known = {role.name: role for role in await look.server(catalog.login_roles)}
+    if not traffic.application_roles:
+        yield warn(
+            look.plan.cluster.identifier,
+            "The plan names no application role: the fence is proved by sessions and writes "
+            "alone, and nobody is kept from logging in.",
+            "Name the applications' roles in traffic.application_roles.",
+        )
+    for name in traffic.application_roles:
+        role = known.get(name)
+        if role is None:
+            yield block(
+                name,
+                "The plan names it as an application role, but no role of that name can log in.",
+                "Correct traffic.application_roles in the plan.",
+            )
+        elif traffic.lock_roles and name == user:
+            yield block(
+                name,
+                "The applications log in with the user that blueprime uses: it cannot be locked "
+                "out without locking out blueprime.",
+                "Give blueprime a user of its own in credentials.user, or set "
+                "traffic.lock_roles = false and stop the applications by your own command.",
+            )
+        elif traffic.lock_roles and not role.alterable:
+            yield block(
+                name,
+                f"{user} may not take LOGIN from it.",
+                f"GRANT {quoted(name)} TO {quoted(user)} WITH ADMIN OPTION; "
+                "or set traffic.lock_roles = false.",
+            )
+        else:
+            yield passed(name, f"can log in; {counted(role.sessions, 'session')} now")
+
+
+@check(
+    "roles.unnamed",
+    none="no sessions of other roles",
+    why="A session that nobody expects is a writer that nobody stops.",
+)
+async def unnamed(look: Survey) -> AsyncIterator[Result]:
+    """Somebody is connected with a role that the plan does not name."""
+    named = {*look.plan.traffic.application_roles, look.plan.credentials.user}
+    strangers = [
+        role
+        for role in await look.server(catalog.login_roles)
+        if role.sessions and role.name not in named and not (role.internal or role.own)
+    ]
+    for role in strangers:
+        yield warn(
+            role.name,
+            f"{counted(role.sessions, 'session')} of a role that the plan does not name.",
+            "If an application uses it, add it to traffic.application_roles.",
+        )
+
+
+@check(
     "roles.read-only",
+    none="no role is exempt from read-only",
     why="Such a role writes through the read-only setting of the databases: on green, on old blue "
     "before it is cloned, and on blue prime while it follows.",
 )
 async def read_only(look: Survey) -> AsyncIterator[Result]:
     """A role has a default_transaction_read_only of its own, which beats the database's."""
-    found = await look.server(preflight_queries.read_only_overrides)
-    for each in found:
+    for each in await look.server(preflight_queries.read_only_overrides):
         inside = f" IN DATABASE {quoted(each.database)}" if each.database else ""
         yield warn(
             each.role,
@@ -276,8 +259,3 @@ async def read_only(look: Survey) -> AsyncIterator[Result]:
             + (f" in database {each.database}." if each.database else "."),
             f"ALTER ROLE {quoted(each.role)}{inside} RESET default_transaction_read_only;",
         )
-    if not found:
-        yield passed(look.plan.cluster.identifier, "no role is exempt from read-only")
-
-
-CHECKS: tuple[Check, ...] = (master, connect, apply, application, unnamed, read_only)

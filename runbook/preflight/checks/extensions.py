@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
-from runbook.preflight.result import Level, Result, block, passed, unknown, warn
-from runbook.preflight.rows import each
-from runbook.preflight.survey import Survey, Unreadable
+from runbook.preflight.check import check
+from runbook.preflight.result import Result, block, warn
+from runbook.preflight.rows import check_rows, each, in_databases
+from runbook.preflight.survey import Survey
 
 _REFUSED = {
     "pglogical": (
@@ -42,22 +42,18 @@ _TOLD = {
 
 @check(
     "schema.extensions",
+    none="no extension that AWS warns of",
     why="AWS names extensions that a blue/green deployment cannot carry.",
     family="extensions",
     waivable=True,
 )
 async def named(look: Survey) -> AsyncIterator[Result]:
     """An extension breaks the deployment, or needs a hand."""
-    clear = True
-    for database, found in (await look.databases(catalog.data_kinds)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
+
+    def say(database: str, found: catalog.DataKinds) -> Iterator[Result]:
         for name in found.extensions:
             subject = f"{database}/{name}"
             if name in _REFUSED:
-                clear = False
                 asked, survives = _REFUSED[name]
                 yield block(
                     subject,
@@ -67,52 +63,47 @@ async def named(look: Survey) -> AsyncIterator[Result]:
                     survives=survives,
                 )
             elif name in _TOLD:
-                clear = False
                 yield warn(subject, f"The extension {name} is installed.", f"{_TOLD[name]}.")
-    if clear:
-        yield passed(look.plan.cluster.identifier, "no extension that AWS warns of")
+
+    async for result in in_databases(look, catalog.data_kinds, say):
+        yield result
 
 
-@check(
+@check_rows(
     "extensions.owned-tables",
+    preflight_queries.extension_tables,
+    none="no table belongs to an extension",
     why="A publication for all tables carries what extensions write for themselves as well: on "
     "blue prime it may conflict, and apply stops.",
 )
-async def owned_tables(look: Survey) -> AsyncIterator[Result]:
+def owned_tables(database: str, table: preflight_queries.ExtensionTable) -> Result:
     """An extension owns tables, which FOR ALL TABLES publishes."""
-
-    def say(database: str, table: preflight_queries.ExtensionTable) -> Result:
-        subject = f"{database}/{table.schema}.{table.name}"
-        if table.identified:
-            return warn(
-                subject,
-                f"It belongs to the extension {table.extension}, and is published with the rest.",
-                "Check that the extension does not write to it by itself on both sides.",
-            )
-        return block(
+    subject = f"{database}/{table.schema}.{table.name}"
+    if table.identified:
+        return warn(
             subject,
-            f"It belongs to the extension {table.extension} and has no usable replica identity: "
-            "published, its UPDATE and DELETE fail on production.",
-            f"In database {database}: ALTER TABLE {table} REPLICA IDENTITY FULL; or drop the "
-            "extension.",
-            fix=Fix(FixKind.IDENTITY_FULL, database, (table.schema, table.name)),
+            f"It belongs to the extension {table.extension}, and is published with the rest.",
+            "Check that the extension does not write to it by itself on both sides.",
         )
-
-    async for result in each(
-        look, preflight_queries.extension_tables, say, "no table belongs to an extension"
-    ):
-        yield result
+    return block(
+        subject,
+        f"It belongs to the extension {table.extension} and has no usable replica identity: "
+        "published, its UPDATE and DELETE fail on production.",
+        f"In database {database}: ALTER TABLE {table} REPLICA IDENTITY FULL; or drop the "
+        "extension.",
+        fix=Fix(FixKind.IDENTITY_FULL, database, (table.schema, table.name)),
+    )
 
 
 @check(
     "extensions.pg-repack",
+    none="not at work, nothing left",
     why="Its work tables are published like any other, and swapping a table under replication "
     "loses rows or stops apply.",
 )
 async def pg_repack(look: Survey) -> AsyncIterator[Result]:
     """pg_repack is at work, or was cut off and has left its tables and triggers."""
-    active = await look.server(preflight_queries.repack_sessions)
-    for session in active:
+    for session in await look.server(preflight_queries.repack_sessions):
         names = (str(session.pid), session.backend_start.isoformat())
         yield block(
             f"pid {session.pid}",
@@ -128,53 +119,38 @@ async def pg_repack(look: Survey) -> AsyncIterator[Result]:
             f"In database {database}: DROP EXTENSION pg_repack CASCADE; takes all of them along.",
         )
 
-    async for result in each(
-        look, preflight_queries.repack_leftovers, say, "not at work, nothing left"
-    ):
-        if not active or result.level is not Level.PASS:
-            yield result
+    async for result in each(look, preflight_queries.repack_leftovers, say):
+        yield result
 
 
-@check(
+@check_rows(
     "extensions.cron-jobs",
+    preflight_queries.cron_jobs,
+    none="no active job of pg_cron",
     why="Its jobs run in the background: no fence of roles stops them, they write on green and on "
     "blue prime too, and a REFRESH of a materialized view on blue breaks the deployment.",
 )
-async def cron_jobs(look: Survey) -> AsyncIterator[Result]:
+def cron_jobs(database: str, job: preflight_queries.CronJob) -> Result:
     """pg_cron has active jobs."""
-
-    def say(database: str, job: preflight_queries.CronJob) -> Result:
-        refreshes = "; it refreshes a materialized view" if job.refreshes else ""
-        return warn(
-            f"{database}/job {job.number}",
-            f"pg_cron runs it as {job.role} in database {job.database}, at {job.schedule}"
-            f"{refreshes}.",
-            f"In database {database}: SELECT cron.alter_job({job.number}, active := false); and "
-            "true again when the run has ended.",
-        )
-
-    async for result in each(look, preflight_queries.cron_jobs, say, "no active job of pg_cron"):
-        yield result
+    refreshes = "; it refreshes a materialized view" if job.refreshes else ""
+    return warn(
+        f"{database}/job {job.number}",
+        f"pg_cron runs it as {job.role} in database {job.database}, at {job.schedule}{refreshes}.",
+        f"In database {database}: SELECT cron.alter_job({job.number}, active := false); and "
+        "true again when the run has ended.",
+    )
 
 
-@check(
+@check_rows(
     "extensions.versions",
+    preflight_queries.outdated_extensions,
+    none="every extension is up to date",
     why="AWS asks for extensions to be updated first; an old one may not exist on green.",
 )
-async def versions(look: Survey) -> AsyncIterator[Result]:
+def versions(database: str, extension: preflight_queries.OutdatedExtension) -> Result:
     """An extension is older than the one that the server offers."""
-
-    def say(database: str, extension: preflight_queries.OutdatedExtension) -> Result:
-        return warn(
-            f"{database}/{extension.name}",
-            f"The extension is at {extension.installed}, the server has {extension.current}.",
-            f"In database {database}: ALTER EXTENSION {quoted(extension.name)} UPDATE;",
-        )
-
-    async for result in each(
-        look, preflight_queries.outdated_extensions, say, "every extension is up to date"
-    ):
-        yield result
-
-
-CHECKS: tuple[Check, ...] = (named, owned_tables, pg_repack, cron_jobs, versions)
+    return warn(
+        f"{database}/{extension.name}",
+        f"The extension is at {extension.installed}, the server has {extension.current}.",
+        f"In database {database}: ALTER EXTENSION {quoted(extension.name)} UPDATE;",
+    )

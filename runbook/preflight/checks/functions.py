@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.aws.versions import numbers
 from runbook.postgres import preflight_queries
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, warn
 from runbook.preflight.rows import each
 from runbook.preflight.survey import Survey
@@ -19,6 +18,7 @@ _SAFE_PATH_SINCE = 17
 
 @check(
     "schema.search-path",
+    none="no function leans on a search_path",
     why="Apply has an empty search_path, and from 17 on so have ANALYZE, REINDEX and REFRESH: such "
     "a function finds nothing there, and what needs it fails.",
     waivable=True,
@@ -27,8 +27,7 @@ async def search_path(look: Survey) -> AsyncIterator[Result]:
     """A function in an index, check, domain, generated column or materialized view names something
     without its schema.
     """
-    source = numbers((await look.cluster()).engine_version)[0]
-    target = numbers(look.plan.upgrade.target_version)[0]
+    source, target = await look.majors()
 
     def say(database: str, found: preflight_queries.PathFunction) -> Result | None:
         place = found.place
@@ -50,10 +49,5 @@ async def search_path(look: Survey) -> AsyncIterator[Result]:
             return warn(f"{database}/{place}", f"{text} REFRESH fails on {target}.", remedy)
         return None
 
-    async for result in each(
-        look, preflight_queries.path_functions, say, "no function leans on a search_path"
-    ):
+    async for result in each(look, preflight_queries.path_functions, say):
         yield result
-
-
-CHECKS: tuple[Check, ...] = (search_path,)

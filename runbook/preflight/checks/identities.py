@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.amounts import counted, sized
-from runbook.aws.versions import numbers
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, warn
-from runbook.preflight.rows import each
+from runbook.preflight.rows import check_rows, each
 from runbook.preflight.survey import Survey
 
 _MANY_ROWS = 10_000
@@ -26,32 +25,27 @@ _REFUSES_UNPUBLISHED_IDENTITY = 18
 published belongs to REPLICA IDENTITY FULL (tried on 18)."""
 
 
-@check(
+@check_rows(
     "schema.identity",
+    catalog.tables_without_identity,
+    none="every table has a usable replica identity",
     why="Once it is published, UPDATE and DELETE on such a table fail on the publisher, which is "
     "production; INSERT works, so it shows late.",
     waivable=True,
 )
-async def identity(look: Survey) -> AsyncIterator[Result]:
+def identity(database: str, table: catalog.TableWithoutIdentity) -> Result:
     """A table has no usable replica identity, mostly for want of a primary key."""
-
-    def say(database: str, table: catalog.TableWithoutIdentity) -> Result:
-        writes = counted(table.writes, "update or delete", "updates and deletes")
-        return block(
-            f"{database}/{table.schema}.{table.name}",
-            f"{table.reason}; {writes} so far, {_size(table.rows, table.size_bytes)}.",
-            _identify(database, table),
-            fix=_fix(database, table),
-            # A publication for all tables cannot leave one out; one that only grows needs none.
-            survives=""
-            if table.writes
-            else "UPDATE and DELETE on it fail, on production too, until the run has ended",
-        )
-
-    async for result in each(
-        look, catalog.tables_without_identity, say, "every table has a usable replica identity"
-    ):
-        yield result
+    writes = counted(table.writes, "update or delete", "updates and deletes")
+    return block(
+        f"{database}/{table.schema}.{table.name}",
+        f"{table.reason}; {writes} so far, {_size(table.rows, table.size_bytes)}.",
+        _identify(database, table),
+        fix=_fix(database, table),
+        # A publication for all tables cannot leave one out; one that only grows needs none.
+        survives=""
+        if table.writes
+        else "UPDATE and DELETE on it fail, on production too, until the run has ended",
+    )
 
 
 def _size(rows: int | None, size_bytes: int | None) -> str:
@@ -89,41 +83,34 @@ def _identify(database: str, table: catalog.TableWithoutIdentity) -> str:
     return f"{where}{by_key}; or, slow where many of many rows are updated: {full}"
 
 
-@check(
+@check_rows(
     "schema.equality",
+    catalog.identity_full_without_equality,
+    none="no FULL identity over a type without equality",
     why="With REPLICA IDENTITY FULL rows are found by comparing every column; a type without "
     "equality makes apply fail.",
 )
-async def equality(look: Survey) -> AsyncIterator[Result]:
+def equality(database: str, table: catalog.TableWithoutEquality) -> Result:
     """REPLICA IDENTITY FULL on a table with json, point, xml or the like."""
-
-    def say(database: str, table: catalog.TableWithoutEquality) -> Result:
-        names = (table.schema, table.name)
-        add = "" if table.keyed else f"ALTER TABLE {table} ADD PRIMARY KEY (…); "
-        return block(
-            f"{database}/{table.schema}.{table.name}",
-            f"REPLICA IDENTITY FULL, and no equality for: {', '.join(table.columns)}.",
-            f"In database {database}: {add}ALTER TABLE {table} REPLICA IDENTITY DEFAULT;",
-            fix=Fix(FixKind.IDENTITY_DEFAULT, database, names) if table.keyed else None,
-        )
-
-    async for result in each(
-        look,
-        catalog.identity_full_without_equality,
-        say,
-        "no FULL identity over a type without equality",
-    ):
-        yield result
+    names = (table.schema, table.name)
+    add = "" if table.keyed else f"ALTER TABLE {table} ADD PRIMARY KEY (…); "
+    return block(
+        f"{database}/{table.schema}.{table.name}",
+        f"REPLICA IDENTITY FULL, and no equality for: {', '.join(table.columns)}.",
+        f"In database {database}: {add}ALTER TABLE {table} REPLICA IDENTITY DEFAULT;",
+        fix=Fix(FixKind.IDENTITY_DEFAULT, database, names) if table.keyed else None,
+    )
 
 
 @check(
     "schema.identity-full",
+    none="no large table without a key to find its rows by",
     why="Apply looks for each changed row in the whole table: many updates of many rows take it "
     "hours, in which the slot keeps WAL and a rollback waits with the applications stopped.",
 )
 async def identity_full(look: Survey) -> AsyncIterator[Result]:
     """A table of many rows has REPLICA IDENTITY FULL, and no index to find them by."""
-    source = numbers((await look.cluster()).engine_version)[0]
+    source, _ = await look.majors()
 
     def say(database: str, table: catalog.FullIdentity) -> Result | None:
         few = table.rows is not None and table.rows < _MANY_ROWS
@@ -141,14 +128,13 @@ async def identity_full(look: Survey) -> AsyncIterator[Result]:
             "wait until blue prime has followed.",
         )
 
-    async for result in each(
-        look, catalog.identity_full, say, "no large table without a key to find its rows by"
-    ):
+    async for result in each(look, catalog.identity_full, say):
         yield result
 
 
 @check(
     "schema.generated",
+    none="no generated column tells rows apart",
     why="Generated columns are not published: what tells rows apart would be missing, so apply "
     "stops, or UPDATE and DELETE fail on production.",
 )
@@ -168,10 +154,5 @@ async def generated(look: Survey) -> AsyncIterator[Result]:
             "IDENTITY USING INDEX plain_key;",
         )
 
-    async for result in each(
-        look, preflight_queries.generated_identities, say, "no generated column tells rows apart"
-    ):
+    async for result in each(look, preflight_queries.generated_identities, say):
         yield result
-
-
-CHECKS: tuple[Check, ...] = (identity, equality, identity_full, generated)

@@ -11,7 +11,7 @@ from runbook.ownership import holder
 from runbook.ownership import tags as traces
 from runbook.ownership.holder import HOLDER_TAG, HolderTag
 from runbook.ownership.tags import Region, Traces
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed
 from runbook.preflight.survey import Survey
 
@@ -71,7 +71,7 @@ def others(region: Region, production: Cluster, run: str) -> list[Other]:
 async def another_run(look: Survey) -> AsyncIterator[Result]:
     """Another run of blueprime is on the cluster, here or on another machine."""
     cluster = await look.cluster()
-    region = await look.region()
+    region = await traces.look(look.context.aws)
     found = others(region, cluster, look.context.run)
     living = [each for each in found if each.lives(cluster)]
     for each in living:
@@ -145,6 +145,3 @@ def _remove(look: Survey, clusters: Sequence[Cluster]) -> str:
         for cluster in clusters
     )
     return "; ".join(call.cli(look.plan.cluster.region) for call in calls)
-
-
-CHECKS: tuple[Check, ...] = (another_run,)

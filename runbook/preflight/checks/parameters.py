@@ -8,7 +8,7 @@ from runbook.amounts import counted
 from runbook.aws.parameters import LOGICAL_REPLICATION, carry
 from runbook.postgres.catalog import Setting, connectable_databases
 from runbook.postgres.preflight_queries import plain_sessions
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Level, Result, block, passed, warn
 from runbook.preflight.survey import Survey, settings
 
@@ -191,7 +191,7 @@ async def target_group(look: Survey) -> AsyncIterator[Result]:
     if not named:
         yield await _made(look, version.family)
         return
-    found = await look.group(named)
+    found = await look.context.rds.cluster_parameter_group(named)
     if found is None or found.family != version.family:
         yield block(
             named,
@@ -241,7 +241,7 @@ async def instance_group(look: Survey) -> AsyncIterator[Result]:
         return
     named = look.plan.upgrade.instance_parameter_group
     if named:
-        found = await look.instance_group(named)
+        found = await look.context.rds.instance_parameter_group(named)
         if found is None or found.family != version.family:
             yield block(
                 named,
@@ -319,16 +319,3 @@ def _modify(group_name: str, name: str, value: str, *, method: str = "pending-re
         f"aws rds modify-db-cluster-parameter-group --db-cluster-parameter-group-name {group_name}"
         f" --parameters ParameterName={name},ParameterValue={value},ApplyMethod={method}"
     )
-
-
-CHECKS: tuple[Check, ...] = (
-    group,
-    in_sync,
-    logical_replication,
-    pending_restart,
-    synchronous_commit,
-    sizing,
-    target_group,
-    instance_group,
-    force_ssl,
-)

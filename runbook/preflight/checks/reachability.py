@@ -9,7 +9,7 @@ from runbook.aws.errors import AccessDenied
 from runbook.base.roles import Role
 from runbook.plan.model import EndpointMethod
 from runbook.postgres import preflight_queries
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.machine import missing_commands
 from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.preflight.survey import Survey
@@ -17,19 +17,17 @@ from runbook.preflight.survey import Survey
 
 @check(
     "endpoints.commands",
+    none="the plan's commands are there, or it has none",
     why="They are called inside the fence, where a command that is not found costs downtime.",
 )
 async def commands(look: Survey) -> AsyncIterator[Result]:
     """A command of the plan is not there, or cannot be executed."""
-    missing = missing_commands(look.plan)
-    for key, words in missing:
+    for key, words in missing_commands(look.plan):
         yield block(
             key,
             f"{words[0].upper()}{words[1:]} on this machine that could be executed.",
             f"Correct {key} in the plan, or put the command there and chmod +x it.",
         )
-    if not missing:
-        yield passed(look.plan.cluster.identifier, "the plan's commands are there, or it has none")
 
 
 @check(
@@ -43,7 +41,8 @@ async def route53(look: Survey) -> AsyncIterator[Result]:
     if endpoint.method is not EndpointMethod.ROUTE53:
         yield passed(look.plan.cluster.identifier, "the plan uses no Route 53 record")
         return
-    cluster, record = await look.cluster(), await look.record()
+    cluster = await look.cluster()
+    record = await look.context.aws.route53.record(endpoint.hosted_zone_id, endpoint.record)
     if record is None:
         yield block(
             endpoint.record,
@@ -77,7 +76,7 @@ async def proxy(look: Survey) -> AsyncIterator[Result]:
     """An RDS proxy leads to blue."""
     cluster = await look.cluster()
     try:
-        names = await look.proxies()
+        names = await look.context.rds.proxies_of(cluster.identifier)
     except AccessDenied as error:
         yield unseen(
             cluster.identifier,
@@ -151,6 +150,3 @@ async def data_api(look: Survey) -> AsyncIterator[Result]:
         )
     else:
         yield passed(blue.identifier, "the Data API is not enabled")
-
-
-CHECKS: tuple[Check, ...] = (commands, route53, proxy, iam, data_api)

@@ -8,9 +8,10 @@ from runbook.ownership.aws_names import Owner, of_aws, owner
 from runbook.postgres import catalog
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
-from runbook.preflight.result import Result, block, passed, unknown
-from runbook.preflight.survey import Survey, Unreadable
+from runbook.preflight.check import check
+from runbook.preflight.result import Result, block
+from runbook.preflight.rows import each
+from runbook.preflight.survey import Survey
 
 _BUSY = "AWS refuses a switchover while blue publishes or subscribes by itself."
 
@@ -26,63 +27,54 @@ def _block(subject: str, text: str, whose: Owner | None, remedy: str, fix: Fix |
     return block(subject, f"{text} {whose.words[0].upper()}{whose.words[1:]}.", whose.todo)
 
 
-@check("replication.publications", why=_BUSY)
+@check("replication.publications", none="no publications", why=_BUSY)
 async def publications(look: Survey) -> AsyncIterator[Result]:
     """Blue is a publisher already."""
     own = await look.own_deployment_stands()
-    clear = True
-    for database, found in (await look.databases(catalog.publications)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
-        for publication in found:
-            if own and of_aws(publication.name):
-                continue
-            clear = False
-            yield _block(
-                f"{database}/{publication.name}",
-                f"The publication {publication.name} exists in database {database}.",
-                await _owner(look, publication.name),
-                f"If nobody needs it, in database {database}: "
-                f"DROP PUBLICATION {quoted(publication.name)};",
-                Fix(FixKind.DROP_PUBLICATION, database, (publication.name,)),
-            )
-    if clear:
-        yield passed(look.plan.cluster.identifier, "no publications")
+    standing = await look.deployments()
+
+    def say(database: str, publication: catalog.Publication) -> Result | None:
+        if own and of_aws(publication.name):
+            return None
+        return _block(
+            f"{database}/{publication.name}",
+            f"The publication {publication.name} exists in database {database}.",
+            owner(publication.name, look.context.run, standing),
+            f"If nobody needs it, in database {database}: "
+            f"DROP PUBLICATION {quoted(publication.name)};",
+            Fix(FixKind.DROP_PUBLICATION, database, (publication.name,)),
+        )
+
+    async for result in each(look, catalog.publications, say):
+        yield result
 
 
-@check("replication.subscriptions", why=_BUSY)
+@check("replication.subscriptions", none="no subscriptions", why=_BUSY)
 async def subscriptions(look: Survey) -> AsyncIterator[Result]:
     """Blue is a subscriber already."""
-    found = await look.server(catalog.subscriptions)
-    for each in found:
+    for subscription in await look.server(catalog.subscriptions):
         yield _block(
-            f"{each.database}/{each.name}",
-            f"The subscription {each.name} exists in database {each.database}.",
-            await _owner(look, each.name),
-            f"If nobody needs it, in database {each.database}: "
-            f"DROP SUBSCRIPTION {quoted(each.name)};",
-            Fix(FixKind.DROP_SUBSCRIPTION, each.database, (each.name,)),
+            f"{subscription.database}/{subscription.name}",
+            f"The subscription {subscription.name} exists in database {subscription.database}.",
+            await _owner(look, subscription.name),
+            f"If nobody needs it, in database {subscription.database}: "
+            f"DROP SUBSCRIPTION {quoted(subscription.name)};",
+            Fix(FixKind.DROP_SUBSCRIPTION, subscription.database, (subscription.name,)),
         )
-    if not found:
-        yield passed(look.plan.cluster.identifier, "no subscriptions")
 
 
 @check(
     "replication.slots",
+    none="no logical slots",
     why="An existing logical slot makes green's upgrade fail, behind a message about parameters; "
     "an abandoned one keeps WAL on production.",
 )
 async def slots(look: Survey) -> AsyncIterator[Result]:
     """Somebody's logical slot stands on blue."""
     own = await look.own_deployment_stands()
-    found = [
-        slot
-        for slot in await look.server(catalog.replication_slots)
-        if slot.slot_type == "logical" and not (own and of_aws(slot.name))
-    ]
-    for slot in found:
+    for slot in await look.server(catalog.replication_slots):
+        if slot.slot_type != "logical" or (own and of_aws(slot.name)):
+            continue
         state = "in use" if slot.active else "not in use"
         yield _block(
             slot.name,
@@ -93,8 +85,3 @@ async def slots(look: Survey) -> AsyncIterator[Result]:
             # One that is read now is not abandoned: its reader is to be stopped by a person.
             None if slot.active else Fix(FixKind.DROP_SLOT, "", (slot.name,)),
         )
-    if not found:
-        yield passed(look.plan.cluster.identifier, "no logical slots")
-
-
-CHECKS: tuple[Check, ...] = (publications, subscriptions, slots)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from runbook.postgres import catalog
 from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.fix import Fix, FixKind
-from runbook.preflight.check import Check, check
-from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.check import check
+from runbook.preflight.result import Result, block, warn
 from runbook.preflight.survey import LONG_S, Survey, long_transactions
 
 _TOO_LONG_S = 300.0
@@ -16,13 +16,13 @@ _TOO_LONG_S = 300.0
 
 @check(
     "sessions.prepared",
+    none="no prepared transactions",
     why="A prepared transaction survives its session, stops pg_upgrade, and may be committed "
     "behind the fence.",
 )
 async def prepared(look: Survey) -> AsyncIterator[Result]:
     """A two-phase transaction was prepared and left."""
-    found = await look.server(catalog.prepared_transactions)
-    for each in found:
+    for each in await look.server(catalog.prepared_transactions):
         gid = each.gid.replace("'", "''")
         yield block(
             each.gid,
@@ -30,23 +30,19 @@ async def prepared(look: Survey) -> AsyncIterator[Result]:
             f"In database {each.database}: COMMIT PREPARED '{gid}'; or ROLLBACK PREPARED '{gid}';",
             fix=Fix(FixKind.ROLL_BACK_PREPARED, each.database, (each.gid,)),
         )
-    if not found:
-        yield passed(look.plan.cluster.identifier, "no prepared transactions")
 
 
 @check(
     "sessions.long",
+    none=f"no transaction open for {LONG_S:.0f} s",
     why="AWS cannot make blue a replication source while a transaction stays open: a new slot "
     "waits for every one of them, in any database.",
 )
 async def long(look: Survey) -> AsyncIterator[Result]:
     """A transaction stays open: idle in transaction, or a long report."""
-    found = [
-        each
-        for each in await look.server(long_transactions)
-        if each.backend_type == "client backend"
-    ]
-    for each in found:
+    for each in await look.server(long_transactions):
+        if each.backend_type != "client backend":
+            continue
         level = block if each.age_s >= _TOO_LONG_S else warn
         ours = each.application == APPLICATION_NAME
         yield level(
@@ -61,8 +57,3 @@ async def long(look: Survey) -> AsyncIterator[Result]:
             if ours
             else Fix(FixKind.TERMINATE, "", (str(each.pid), each.backend_start.isoformat())),
         )
-    if not found:
-        yield passed(look.plan.cluster.identifier, f"no transaction open for {LONG_S:.0f} s")
-
-
-CHECKS: tuple[Check, ...] = (prepared, long)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 from runbook.amounts import some
@@ -10,39 +10,37 @@ from runbook.plan.model import DATA_KINDS
 from runbook.postgres import catalog, preflight_queries
 from runbook.postgres.statement import quoted
 from runbook.preflight.acceptance import ACKNOWLEDGED
-from runbook.preflight.check import Check, check
-from runbook.preflight.result import Result, block, passed, unknown, warn
-from runbook.preflight.survey import Survey, Unreadable
+from runbook.preflight.check import check
+from runbook.preflight.result import Result, block, passed, warn
+from runbook.preflight.rows import in_databases
+from runbook.preflight.survey import Survey
 from runbook.proofs.new_databases import HELD_DATABASES
 
 
 @check(
     "data.acknowledged",
+    none="everything replicates",
     why="What replication does not carry would be missed after a rollback, with a lag of 0 and "
     "no error.",
 )
 async def acknowledged(look: Survey) -> AsyncIterator[Result]:
     """A kind of data is present that the plan does not acknowledge."""
     accepted = set(look.plan.acknowledge)
-    clear = True
-    for database, found in (await look.databases(catalog.data_kinds)).items():
-        if isinstance(found, Unreadable):
-            clear = False
-            yield unknown(database, found.error)
-            continue
+
+    def say(database: str, found: catalog.DataKinds) -> Iterator[Result]:
         for kind, fate in DATA_KINDS.items():
             count: int = getattr(found, kind)
             if not count:
                 continue
-            clear = False
             words = f"{kind.replace('_', ' ')} ({_named(found, kind, count)}): {fate}."
             remedy = f'Add "{kind}" to acknowledge in the plan.'
             if kind in accepted:
                 yield replace(warn(f"{database}/{kind}", words, ""), accepted=ACKNOWLEDGED)
             else:
                 yield block(f"{database}/{kind}", words, remedy)
-    if clear:
-        yield passed(look.plan.cluster.identifier, "everything replicates")
+
+    async for result in in_databases(look, catalog.data_kinds, say):
+        yield result
 
 
 def _named(found: catalog.DataKinds, kind: str, count: int) -> str:
@@ -83,21 +81,17 @@ async def databases(look: Survey) -> AsyncIterator[Result]:
 
 @check(
     "data.encoding",
+    none="every database has an encoding",
     why="Without an encoding text is bytes: what is no UTF-8 can be replicated, but not be read, "
     "compared or copied again by blueprime, also in the middle of a rollback.",
 )
 async def encoding(look: Survey) -> AsyncIterator[Result]:
     """A database has no encoding (SQL_ASCII), or even names in it that are no UTF-8."""
-    clear = True
     found = {each.name: each for each in await look.server(preflight_queries.databases)}
-    for database, names in (await look.databases(preflight_queries.byte_names)).items():
-        if isinstance(names, Unreadable):
-            clear = False
-            yield unknown(database, names.error)
-            continue
+
+    def say(database: str, names: list[preflight_queries.ByteName]) -> Iterator[Result]:
         if found[database].encoding != "SQL_ASCII":
-            continue
-        clear = False
+            return
         if broken := [each for each in names if not each.decodes]:
             yield block(
                 database,
@@ -114,8 +108,6 @@ async def encoding(look: Survey) -> AsyncIterator[Result]:
                 "Move it into a database of UTF8, or of the encoding that its text has, before "
                 "the upgrade: pg_dump --encoding=…; or rely on replication alone for it.",
             )
-    if clear:
-        yield passed(look.plan.cluster.identifier, "every database has an encoding")
 
-
-CHECKS: tuple[Check, ...] = (acknowledged, databases, encoding)
+    async for result in in_databases(look, preflight_queries.byte_names, say):
+        yield result

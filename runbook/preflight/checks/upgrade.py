@@ -4,39 +4,34 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runbook.aws.versions import numbers
 from runbook.postgres import preflight_queries, removed
 from runbook.postgres.removed import RefusedObject
 from runbook.postgres.statement import quoted
-from runbook.preflight.check import Check, check
+from runbook.preflight.check import check
 from runbook.preflight.result import Result, block
-from runbook.preflight.rows import each
+from runbook.preflight.rows import check_rows, each
 from runbook.preflight.survey import Survey
 
 
-@check(
+@check_rows(
     "schema.upgrade-types",
+    preflight_queries.refused_columns,
+    none="no column of a type that an upgrade refuses",
     why="pg_upgrade refuses such columns, and green is not made.",
 )
-async def upgrade_types(look: Survey) -> AsyncIterator[Result]:
+def upgrade_types(database: str, column: preflight_queries.RefusedColumn) -> Result:
     """A column of a type whose values do not survive an upgrade."""
-
-    def say(database: str, column: preflight_queries.RefusedColumn) -> Result:
-        return block(
-            f"{database}/{column.schema}.{column.name}",
-            f"Its column {column.column} holds {column.type}.",
-            f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
-            "TYPE text;",
-        )
-
-    async for result in each(
-        look, preflight_queries.refused_columns, say, "no column of a type that an upgrade refuses"
-    ):
-        yield result
+    return block(
+        f"{database}/{column.schema}.{column.name}",
+        f"Its column {column.column} holds {column.type}.",
+        f"In database {database}: ALTER TABLE {column} ALTER COLUMN {quoted(column.column)} "
+        "TYPE text;",
+    )
 
 
 @check(
     "schema.upgrade-objects",
+    none="nothing that an upgrade refuses or cannot restore",
     why="pg_upgrade refuses the database, or cannot restore the object on the new server: green is "
     "not made, and the reason stands in a log that AWS does not show.",
 )
@@ -45,8 +40,7 @@ async def upgrade_objects(look: Survey) -> AsyncIterator[Result]:
     conversion, an aggregate over old polymorphic functions, or a column that may be NULL though its
     parent's may not.
     """
-    source = numbers((await look.cluster()).engine_version)[0]
-    target = numbers(look.plan.upgrade.target_version)[0]
+    source, target = await look.majors()
 
     def say(database: str, found: RefusedObject) -> Result | None:
         if not source < found.since <= target:
@@ -56,9 +50,7 @@ async def upgrade_objects(look: Survey) -> AsyncIterator[Result]:
             f"{database}/{found.schema}.{found.name}", text, f"In database {database}: {remedy}"
         )
 
-    async for result in each(
-        look, removed.refused_objects, say, "nothing that an upgrade refuses or cannot restore"
-    ):
+    async for result in each(look, removed.refused_objects, say):
         yield result
 
 
@@ -91,6 +83,3 @@ def _refused(found: RefusedObject) -> tuple[str, str]:
         f"{gone}.",
         f"DROP AGGREGATE {found}{found.detail}; make it anew on new blue over anycompatible.",
     )
-
-
-CHECKS: tuple[Check, ...] = (upgrade_types, upgrade_objects)

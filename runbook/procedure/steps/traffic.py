@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.base import step_keys
 from runbook.base.context import RunContext
@@ -20,13 +22,13 @@ from runbook.postgres import activity, catalog, fence_sql
 from runbook.postgres.connect import UNREACHABLE
 from runbook.procedure.steps.shared.application_logins import able
 from runbook.procedure.steps.shared.command import CommandEffect
-from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
 from runbook.procedure.steps.upgrade.switchover import pivot_gate
 from runbook.proofs import cutover, write_fence
 from state.records import Json
 
 
-class LockRoles(Effect):
+class LockRoles(DatabaseEffect):
     """Take LOGIN from the application roles on one cluster and end their sessions.
 
     ALTER ROLE fires no event trigger and is not replicated, so both sides get their own.
@@ -35,26 +37,20 @@ class LockRoles(Effect):
     """
 
     def __init__(self, context: RunContext, role: Role) -> None:
+        super().__init__(context, role)
         self.stakes = ClusterImpact(Impact.STOP, role, lasting=True)
         self.key = f"{role.slug}/lock-roles"
         self.title = f"take LOGIN from the application roles on {role.value}, end their sessions"
-        self._context = context
-        self._role = role
         self._names = context.plan.traffic.application_roles
 
     def preview(self) -> str:
         """Return the SQL."""
-        statements = (
-            *fence_sql.lock_roles(self._names),
-            fence_sql.terminate_statement(self._names),
-        )
-        return "\n".join(
-            (f"-- on {self._role.value}", *(f"{statement.text()};" for statement in statements))
-        )
+        ends = fence_sql.terminate_statement(self._names)
+        return self.shown([*fence_sql.lock_roles(self._names), ends])
 
     async def probe(self) -> Finding:
         """Look which of them may still log in, and whether sessions of theirs are left."""
-        async with self._context.connect(self._role) as connection:
+        async with self.connect() as connection:
             unlocked = await able(connection, self._names)
             inside = await fence_sql.client_sessions(connection, self._names)
         if unlocked:
@@ -67,41 +63,33 @@ class LockRoles(Effect):
             )
         return yes(f"none of them may log in on {self._role.value}, and none is inside")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Lock first, then end sessions: so that none can come back in between."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role) as connection:
-                unlocked = await able(connection, self._names)
-                async with connection.transaction():
-                    for statement in fence_sql.lock_roles(unlocked):
-                        await statement.execute(connection)
-                ended = await fence_sql.terminate_sessions(connection, self._names)
-            return {"locked": unlocked, "ended": len(ended)}
+        unlocked = await able(connection, self._names)
+        async with connection.transaction():
+            for statement in fence_sql.lock_roles(unlocked):
+                await statement.execute(connection)
+        ended = await fence_sql.terminate_sessions(connection, self._names)
+        return {"locked": unlocked, "ended": len(ended)}
 
 
-class UnlockRoles(Effect):
+class UnlockRoles(DatabaseEffect):
     """Give LOGIN back to the roles from which the run took it."""
 
     def __init__(self, context: RunContext, role: Role) -> None:
+        super().__init__(context, role)
         self.stakes = ClusterImpact(Impact.OPEN, role, lasting=True)
         self.key = f"{role.slug}/unlock-roles"
         self.title = f"give LOGIN back to the application roles on {role.value}"
-        self._context = context
-        self._role = role
         self._names = locked_roles(context)
 
     def preview(self) -> str:
         """Return the SQL."""
-        return "\n".join(
-            (
-                f"-- on {self._role.value}",
-                *(f"{statement.text()};" for statement in fence_sql.unlock_roles(self._names)),
-            )
-        )
+        return self.shown(fence_sql.unlock_roles(self._names))
 
     async def probe(self) -> Finding:
         """Look whether all of them may log in."""
-        async with self._context.connect(self._role) as connection:
+        async with self.connect() as connection:
             there = await catalog.existing_roles(connection, self._names)
             missing = sorted({*there} - {*await able(connection, there)})
         if missing:
@@ -110,14 +98,13 @@ class UnlockRoles(Effect):
         words = f"; there are no more: {', '.join(gone)}" if gone else ""
         return yes(f"all of them may log in on {self._role.value}{words}")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Unlock those that are still there, in one transaction."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role) as connection, connection.transaction():
-                there = await catalog.existing_roles(connection, self._names)
-                for statement in fence_sql.unlock_roles(there):
-                    await statement.execute(connection)
-            return {"unlocked": there, "gone": sorted({*self._names} - {*there})}
+        async with connection.transaction():
+            there = await catalog.existing_roles(connection, self._names)
+            for statement in fence_sql.unlock_roles(there):
+                await statement.execute(connection)
+        return {"unlocked": there, "gone": sorted({*self._names} - {*there})}
 
 
 class StopTraffic(Step):
@@ -175,11 +162,7 @@ class StopTraffic(Step):
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        watch.evidence(
-            "the applications were told to stop",
-            key="traffic",
-            value={"open": False, "on": "", "at": context.now().isoformat()},
-        )
+        keep_traffic(context, watch, "the applications were told to stop")
         locked = set(locked_roles(context))
         for role in (self.on, *self.also):
             locked |= set((context.done(f"{role.slug}/lock-roles") or {}).get("locked", ()))
@@ -209,6 +192,31 @@ def turn_gate(context: RunContext, away: Role) -> Gate:
         ),
         must_type=name,
     )
+
+
+def keep_traffic(context: RunContext, watch: Watch, words: str, *, on: Role | None = None) -> None:
+    """Keep where the applications may write since now; None: nowhere."""
+    value = {"open": on is not None, "on": on.value if on else "", "at": context.now().isoformat()}
+    watch.evidence(words, key="traffic", value=value)
+    if on is not None:
+        watch.evidence("", key=door_fact(on), value=Access.OPEN)
+
+
+def letting_in(context: RunContext, on: Role) -> list[Wave]:
+    """Return what lets the applications in on a cluster; none where only a person can do that."""
+    waves: list[Wave] = []
+    if locked_roles(context):
+        waves.append([UnlockRoles(context, on)])
+    if context.plan.traffic.stop is StopMethod.COMMAND:
+        command = CommandEffect(
+            context.plan,
+            context.plan.traffic.start_command,
+            key=f"{on.slug}/start-command",
+            title="run the plan's start command",
+            stakes=ClusterImpact(Impact.OPEN, on),
+        )
+        waves.append([command])
+    return waves
 
 
 ELSEWHERE_S = 5.0
@@ -254,11 +262,7 @@ class ResumeTraffic(Step):
                 f"{'a rollback' if self.on is Role.NEW_BLUE else 'the way forward'}.",
             )
         await nobody_inside(context, self.closed)
-        waves: list[list[Effect]] = []
-        if locked_roles(context):
-            waves.append([UnlockRoles(context, self.on)])
-        if context.plan.traffic.stop is StopMethod.COMMAND:
-            waves.append([self._command(context)])
+        waves = letting_in(context, self.on)
         if not waves:
             # A person is to start them: that opens the cluster as any change would.
             await context.still_held()
@@ -266,27 +270,13 @@ class ResumeTraffic(Step):
             serving.refuse_unless_agreed(context, await serving.look(context), [opening])
         return waves
 
-    def _command(self, context: RunContext) -> Effect:
-        return CommandEffect(
-            context.plan,
-            context.plan.traffic.start_command,
-            key=f"{self.on.slug}/start-command",
-            title="run the plan's start command",
-            stakes=ClusterImpact(Impact.OPEN, self.on),
-        )
-
     async def verify(self, context: RunContext, watch: Watch) -> None:
         silent = await nobody_inside(context, self.closed)
         by_hand = context.plan.traffic.stop is StopMethod.MANUAL
         seen = await self._await_started(context, watch) if by_hand else True
-        opened_at = context.now()
         elsewhere = f"{', '.join(silent)} did not answer" if silent else "nowhere else"
-        watch.evidence(
-            f"the applications may write on {self.on.value}, and {elsewhere}",
-            key="traffic",
-            value={"open": True, "on": self.on.value, "at": opened_at.isoformat()},
-        )
-        watch.evidence("", key=door_fact(self.on), value=Access.OPEN)
+        words = f"the applications may write on {self.on.value}, and {elsewhere}"
+        keep_traffic(context, watch, words, on=self.on)
         if not seen:
             watch.evidence(
                 f"START THE APPLICATIONS: they are let in on {self.on.value}, and no session of "

@@ -8,18 +8,13 @@ from collections.abc import Sequence
 from runbook.aws import Call
 from runbook.base import step_keys
 from runbook.base.context import RunContext
-from runbook.base.pair import locked_roles
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
-from runbook.ownership.serving import Access, door_fact
-from runbook.plan.model import StopMethod
-from runbook.procedure.steps.shared.command import CommandEffect
 from runbook.procedure.steps.shared.deletion import delete_group_effect, unprotect
-from runbook.procedure.steps.shared.effects import no, yes
+from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
-from runbook.procedure.steps.traffic import UnlockRoles
+from runbook.procedure.steps.traffic import keep_traffic, letting_in
 from runbook.procedure.steps.upgrade.create_deployment import Deletion, deployment
 from state.enums import Result
 
@@ -38,14 +33,12 @@ class AssessAbort(Step):
         if found is not None and found.status in SWITCHING:
             raise Refused(
                 f"The deployment is {found.status}.",
-                now="Nothing was changed.",
                 todo="Branch to rollback instead.",
             )
         blue = await context.cluster(Role.BLUE)
         if blue.identifier != context.plan.cluster.identifier:
             raise Refused(
                 f"Blue is named {blue.identifier}: a switchover has happened.",
-                now="Nothing was changed.",
                 todo="Branch to rollback instead.",
             )
         watch.evidence(
@@ -68,30 +61,10 @@ class ReopenBlue(Step):
         return "" if context.begun(step_keys.STOP_TRAFFIC) else "the traffic was never stopped"
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        waves: list[list[Effect]] = []
-        if locked_roles(context):
-            waves.append([UnlockRoles(context, Role.BLUE)])
-        if context.plan.traffic.stop is StopMethod.COMMAND:
-            waves.append(
-                [
-                    CommandEffect(
-                        context.plan,
-                        context.plan.traffic.start_command,
-                        key="blue/start-command",
-                        title="run the plan's start command",
-                        stakes=ClusterImpact(Impact.OPEN, Role.BLUE),
-                    )
-                ]
-            )
-        return waves
+        return letting_in(context, Role.BLUE)
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        watch.evidence(
-            "the applications may write on blue",
-            key="traffic",
-            value={"open": True, "on": Role.BLUE.value, "at": context.now().isoformat()},
-        )
-        watch.evidence("", key=door_fact(Role.BLUE), value=Access.OPEN)
+        keep_traffic(context, watch, "the applications may write on blue", on=Role.BLUE)
 
 
 class DeleteGreen(Step):
@@ -142,28 +115,21 @@ class DeleteGreen(Step):
                 return yes("it is gone" if now is None else now.status)
             return no(f"it is {now.status}")
 
-        waves.append(
-            [
-                PatientEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "DeleteBlueGreenDeployment",
-                        {
-                            "BlueGreenDeploymentIdentifier": found.identifier,
-                            "DeleteTarget": True,
-                        },
-                    ),
-                    key=f"{found.identifier}/delete",
-                    title=f"delete deployment {found.identifier} with green",
-                    probe=probe,
-                    stakes=ClusterImpact(Impact.DELETE, Role.GREEN),
-                    # AWS may not let go of a green that it is still making.
-                    patience_s=context.plan.limits.delete_deployment_s,
-                )
-            ]
+        effect = ApiEffect(
+            context,
+            Call(
+                "rds",
+                "DeleteBlueGreenDeployment",
+                {"BlueGreenDeploymentIdentifier": found.identifier, "DeleteTarget": True},
+            ),
+            key=f"{found.identifier}/delete",
+            title=f"delete deployment {found.identifier} with green",
+            probe=probe,
+            stakes=ClusterImpact(Impact.DELETE, Role.GREEN),
+            # AWS may not let go of a green that it is still making.
+            patience_s=context.plan.limits.delete_deployment_s,
         )
-        return waves
+        return [*waves, [effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         limits, deletion = context.plan.limits, Deletion(context)

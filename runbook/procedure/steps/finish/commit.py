@@ -10,11 +10,16 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
-from runbook.ownership import serving
 from runbook.postgres import catalog
-from runbook.procedure.steps.shared.deletion import await_gone, deletion, deletion_gate, own, serves
-from runbook.procedure.steps.shared.effects import no, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.deletion import (
+    await_gone,
+    deletion,
+    deletion_gates,
+    never_deleted,
+    own,
+    serves,
+)
+from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from state.enums import Result
 
 
@@ -71,7 +76,6 @@ class AssessCommit(Step):
         if new_blue.identifier != context.plan.cluster.identifier:
             raise Refused(
                 f"New blue is named {new_blue.identifier}: it does not bear the production name.",
-                now="Nothing was changed.",
                 todo="Commit is for a cluster that serves.",
             )
         watch.evidence(f"{new_blue.identifier} stays on {new_blue.engine_version}")
@@ -104,7 +108,6 @@ class AssessFinalize(Step):
         if not serves(context, Role.BLUE_PRIME):
             raise Refused(
                 "Blue prime does not serve the applications.",
-                now="Nothing was changed.",
                 todo="Finalizing is for a run that has rolled back to it.",
             )
         blue_prime = await context.cluster(Role.BLUE_PRIME)
@@ -138,25 +141,19 @@ class SnapshotOldBlue(Step):
             found = await context.rds.snapshot(name)
             return yes(f"{name} is {found.status}") if found else no(f"there is no snapshot {name}")
 
-        return [
-            [
-                PatientEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "CreateDBClusterSnapshot",
-                        {
-                            "DBClusterSnapshotIdentifier": name,
-                            "DBClusterIdentifier": old_blue.identifier,
-                            "Tags": tag_rows(context.tags),
-                        },
-                    ),
-                    key=name,
-                    title=f"create snapshot {name} of {old_blue.identifier}",
-                    probe=probe,
-                )
-            ]
-        ]
+        parameters = {
+            "DBClusterSnapshotIdentifier": name,
+            "DBClusterIdentifier": old_blue.identifier,
+            "Tags": tag_rows(context.tags),
+        }
+        effect = ApiEffect(
+            context,
+            Call("rds", "CreateDBClusterSnapshot", parameters),
+            key=name,
+            title=f"create snapshot {name} of {old_blue.identifier}",
+            probe=probe,
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         name = context.name("old-blue")
@@ -191,13 +188,7 @@ class DeleteBluePrime(Step):
         return "" if await context.find(Role.BLUE_PRIME) else "there is no blue prime"
 
     async def gates(self, context: RunContext) -> Sequence[Gate]:
-        cluster = await context.find(Role.BLUE_PRIME)
-        if cluster is None:
-            return ()
-        return (
-            *await serving.unasked_gates(context, Role.BLUE_PRIME),
-            deletion_gate(cluster, Role.BLUE_PRIME, "It cannot be undone."),
-        )
+        return await deletion_gates(context, Role.BLUE_PRIME, "It cannot be undone.")
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         cluster = await own(context, Role.BLUE_PRIME)
@@ -222,31 +213,17 @@ class DeleteOldBlue(Step):
         return "" if await context.find(Role.OLD_BLUE) else "old blue is gone"
 
     async def gates(self, context: RunContext) -> Sequence[Gate]:
-        cluster = await context.find(Role.OLD_BLUE)
-        if cluster is None:
-            return ()
         kept = "The final snapshot stays." if context.plan.commit.final_snapshot else "No snapshot."
-        return (
-            *await serving.unasked_gates(context, Role.OLD_BLUE),
-            deletion_gate(cluster, Role.OLD_BLUE, f"It cannot be undone. {kept}"),
-        )
+        return await deletion_gates(context, Role.OLD_BLUE, f"It cannot be undone. {kept}")
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         cluster = await context.find(Role.OLD_BLUE)
         if cluster is None:
             return ()
         if cluster.identifier == context.plan.cluster.identifier:
-            raise Refused(
-                f"Old blue bears the production name {cluster.identifier}.",
-                now="It was not touched.",
-                todo="A cluster that serves is never deleted here.",
-            )
+            raise never_deleted(f"Old blue bears the production name {cluster.identifier}.")
         if serves(context, Role.OLD_BLUE):
-            raise Refused(
-                f"Old blue ({cluster.identifier}) serves the applications.",
-                now="It was not touched.",
-                todo="A cluster that serves is never deleted here.",
-            )
+            raise never_deleted(f"Old blue ({cluster.identifier}) serves the applications.")
         return await deletion(context, cluster, Role.OLD_BLUE)
 
     async def verify(self, context: RunContext, watch: Watch) -> None:

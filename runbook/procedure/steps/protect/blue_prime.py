@@ -18,8 +18,16 @@ from runbook.postgres import catalog, fence_sql
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
 from runbook.procedure.steps.shared import recreate_failed
 from runbook.procedure.steps.shared.by_hand import after_clone
-from runbook.procedure.steps.shared.effects import Settled, SqlEffect, no, unknown, yes
-from runbook.procedure.steps.shared.retry_while_busy import GRACE_S, PatientEffect
+from runbook.procedure.steps.shared.deletion import delete_instance_effect, deletion
+from runbook.procedure.steps.shared.effects import (
+    GRACE_S,
+    ApiEffect,
+    Settled,
+    SqlEffect,
+    no,
+    unknown,
+    yes,
+)
 from runbook.procedure.steps.upgrade import old_blue as freeze
 from runbook.procedure.steps.upgrade.create_deployment import (
     Deletion,
@@ -56,21 +64,15 @@ class DeleteDeployment(Step):
                 return yes(f"there is no deployment {identifier} any more")
             return (yes if found.status == "DELETING" else no)(f"it is {found.status}")
 
-        return [
-            [
-                PatientEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "DeleteBlueGreenDeployment",
-                        {"BlueGreenDeploymentIdentifier": identifier},
-                    ),
-                    key=f"{identifier}/delete",
-                    title=f"delete blue/green deployment {identifier}, keeping both clusters",
-                    probe=probe,
-                )
-            ]
-        ]
+        parameters = {"BlueGreenDeploymentIdentifier": identifier}
+        effect = ApiEffect(
+            context,
+            Call("rds", "DeleteBlueGreenDeployment", parameters),
+            key=f"{identifier}/delete",
+            title=f"delete blue/green deployment {identifier}, keeping both clusters",
+            probe=probe,
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         limits, going = context.plan.limits, Deletion(context)
@@ -101,18 +103,19 @@ class FreezeOldBlue(Step):
         return freeze.gates(context)
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        return [
-            [
-                read_only_effect(context, Role.OLD_BLUE, database, on=True)
-                for database in await context.databases(Role.OLD_BLUE)
-            ]
-        ]
+        databases = await context.databases(Role.OLD_BLUE)
+        return [read_only_wave(context, Role.OLD_BLUE, databases, on=True)]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         await compare_marks(context, watch, "before the clone")
 
 
-def read_only_effect(context: RunContext, role: Role, database: str, *, on: bool) -> Effect:
+def read_only_wave(context: RunContext, role: Role, databases: Sequence[str], *, on: bool) -> Wave:
+    """Return what makes databases of a cluster read-only to clients, or lifts that."""
+    return [_read_only_effect(context, role, database, on=on) for database in databases]
+
+
+def _read_only_effect(context: RunContext, role: Role, database: str, *, on: bool) -> Effect:
     """Return the effect that makes a database read-only to clients, or lifts that.
 
     The setting does not stop apply workers (proved on PostgreSQL 15 to 18).
@@ -162,10 +165,10 @@ class Clone(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         failed = await recreate_failed.failed_clone(context)
-        return [
-            *await recreate_failed.clone_removal(context, failed),
-            [await _clone_effect(context)],
-        ]
+        removal = (
+            await deletion(context, failed, Role.BLUE_PRIME, until_gone=True) if failed else ()
+        )
+        return [*removal, [await _clone_effect(context)]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         await _await_clone(context, watch)
@@ -186,7 +189,7 @@ async def _clone_effect(context: RunContext, *, settled: Settled | None = None) 
             return unknown(doubt)
         return yes(f"{name} is {found.status}", resource_id=found.resource_id)
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         clone_call(old_blue, name, context.tags),
         key=name,
@@ -303,11 +306,13 @@ class CloneInstances(Step):
         return recreate_failed.gates(await recreate_failed.failed_instances(context))
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
+        failed = await recreate_failed.failed_instances(context)
         return [
             *await self._clone_anew(context),
-            *recreate_failed.instance_removal(
-                context, await recreate_failed.failed_instances(context)
-            ),
+            [
+                delete_instance_effect(context, each, Role.BLUE_PRIME, until_gone=True)
+                for each in failed
+            ],
             [
                 self._create(context, instance, f"{blue_prime_name(context)}-{number}")
                 for number, instance in enumerate(await context.instances(Role.OLD_BLUE), start=1)
@@ -338,7 +343,7 @@ class CloneInstances(Step):
                 return unknown(f"{identifier} exists, but belongs to {found.cluster}")
             return yes(f"{identifier} is {found.status}")
 
-        return PatientEffect(
+        return ApiEffect(
             context,
             clone_instance_call(like, identifier, blue_prime_name(context), context.tags),
             key=identifier,

@@ -8,11 +8,10 @@ from psycopg import AsyncConnection
 
 from runbook.base.context import RunContext
 from runbook.base.pair import (
-    captured_databases,
+    captured_slots,
     current_pair,
     publication_name,
     replication_role,
-    slot_name,
 )
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
@@ -51,20 +50,16 @@ class DropSlots(Step):
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         waves: list[Wave] = []
         for publisher in await self._there(context):
-            databases = await captured_databases(context, publisher)
+            slots = await captured_slots(context, publisher)
             waves += [
-                [self._slot(context, publisher, databases, database) for database in databases],
-                [self._publication(context, publisher, database) for database in databases],
+                [self._slot(context, publisher, *each) for each in slots.items()],
+                [self._publication(context, publisher, database) for database in slots],
                 await self._granted(context, publisher),
                 [self._role(context, publisher)],
             ]
         return [wave for wave in waves if wave]
 
-    def _slot(
-        self, context: RunContext, publisher: Role, databases: Sequence[str], database: str
-    ) -> Effect:
-        name = slot_name(context, databases, database)
-
+    def _slot(self, context: RunContext, publisher: Role, database: str, name: str) -> Effect:
         async def probe(connection: AsyncConnection) -> Finding:
             found = await replication.slot(connection, name)
             return no(f"slot {name} is there") if found else yes(f"there is no slot {name}")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg import AsyncConnection
-
 from runbook.base import step_keys
 from runbook.base.context import RunContext
-from runbook.base.pair import DETACHED, publication_name
+from runbook.base.pair import DETACHED, publication_name, subscription
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
-from runbook.failures import Finding, StepFailed
+from runbook.failures import StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.create_slots import dropped_publication
-from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
+from runbook.procedure.steps.protect.subscribe import subscription_gone
+from runbook.procedure.steps.shared.effects import SqlEffect
 from runbook.protection import given_up
 
 
@@ -62,24 +61,23 @@ class DropSubscriptions(Step):
                     replication.drop_subscription(name),
                     key=f"{subscriber.slug}/{database}/subscription/drop",
                     title=f"drop subscription {name} in {database} of {subscriber.value}",
-                    probe=lambda connection: _gone(connection, name),
+                    probe=subscription_gone(name),
                 )
                 for database in databases
             ]
         return [effects, strays]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        name = publication_name(context)
         there = await self._there(context)
         for subscriber in there:
             for database in await context.databases(subscriber):
-                async with context.connect(subscriber, database) as connection:
-                    if await replication.subscription(connection, name) is not None:
-                        raise StepFailed(
-                            f"The subscription {name} in {database} is still there.",
-                            now=f"{subscriber.value} still follows in that database.",
-                            todo="Run the step again.",
-                        )
+                if await subscription(context, subscriber, database) is not None:
+                    raise StepFailed(
+                        f"The subscription {publication_name(context)} in {database} is still "
+                        "there.",
+                        now=f"{subscriber.value} still follows in that database.",
+                        todo="Run the step again.",
+                    )
         names = " and ".join(role.value for role in there)
         watch.evidence(
             f"{names}: no subscription left",
@@ -109,8 +107,3 @@ def _strays(context: RunContext, subscriber: Role, database: str) -> Effect:
     name = replication.strays_publication(publication_name(context))
     key = f"{subscriber.slug}/{database}/strays/drop"
     return dropped_publication(context, subscriber, database, name, key=key)
-
-
-async def _gone(connection: AsyncConnection, name: str) -> Finding:
-    found = await replication.subscription(connection, name)
-    return no(f"{name} is there") if found else yes(f"there is no subscription {name}")

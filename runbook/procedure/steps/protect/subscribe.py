@@ -14,19 +14,27 @@ from runbook.base.pair import (
     publication_name,
     replication_role,
     slot_name,
+    subscription,
 )
 from runbook.base.roles import Role
-from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Step, Watch, Wave
+from runbook.base.step import Effect, Impact, Risk, Watch, Wave
 from runbook.failures import Answer, Finding, StepFailed
 from runbook.postgres import catalog, replication
 from runbook.postgres.apply_rights import AS_OWNER_SINCE, apply_rights, mode, run_as_owner
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
 from runbook.procedure.steps.protect.verify import serves
-from runbook.procedure.steps.shared.effects import LookInside, SqlEffect, answered, no, yes
+from runbook.procedure.steps.shared.effects import (
+    DatabaseEffect,
+    LookInside,
+    SqlEffect,
+    no,
+    yes,
+)
+from runbook.procedure.steps.shared.of_pair import PairStep
 from state.records import Json
 
 
-class Subscribe(Step):
+class Subscribe(PairStep):
     """Feed the subscriber from the slots.
 
     Source: https://www.postgresql.org/docs/current/logical-replication-subscription.html
@@ -37,8 +45,7 @@ class Subscribe(Step):
     undo = "drop-subscriptions drops them."
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         # One track may do both: finish feeding blue prime, roll back to it, and feed new blue.
         self.key = "subscribe" if subscriber is Role.BLUE_PRIME else f"subscribe-{subscriber.slug}"
         self.title = f"Subscribe {subscriber.value}"
@@ -51,7 +58,10 @@ class Subscribe(Step):
         return [
             leftovers,
             [password],
-            [self._subscription(context, password, databases, database) for database in databases],
+            [
+                SubscriptionEffect(context, self.publisher, self.subscriber, database, password)
+                for database in databases
+            ],
         ]
 
     async def _refuse_a_late_clone(self, context: RunContext, databases: Sequence[str]) -> None:
@@ -59,11 +69,9 @@ class Subscribe(Step):
         followed = (context.fact("subscribed") or {}).get("resource_id")
         if followed == context.bound(self.subscriber):
             return
-        name = publication_name(context)
         for database in databases:
-            async with context.connect(self.subscriber, database) as connection:
-                if await replication.subscription(connection, name) is not None:
-                    return
+            if await subscription(context, self.subscriber, database) is not None:
+                return
         await refuse_if_read(context, self.publisher)
 
     async def _leftovers(self, context: RunContext) -> list[Effect]:
@@ -81,40 +89,25 @@ class Subscribe(Step):
                     replication.drop_subscription(left.name),
                     key=f"{self.subscriber.slug}/{database}/leftover/{left.name}",
                     title=f"drop leftover subscription {left.name} in {database}",
-                    probe=_subscription_gone(left.name),
+                    probe=subscription_gone(left.name),
                 )
                 for left in found
                 if left.name != own and left.database == database
             ]
         return effects
 
-    def _subscription(
-        self, context: RunContext, password: PasswordEffect, databases: Sequence[str], database: str
-    ) -> Effect:
-        return SubscriptionEffect(
-            context,
-            self.publisher,
-            self.subscriber,
-            database,
-            password,
-            name=publication_name(context),
-            slot=slot_name(context, databases, database),
-        )
-
     async def verify(self, context: RunContext, watch: Watch) -> None:
         databases = await captured_databases(context, self.publisher)
         limits = context.plan.limits
-        name = publication_name(context)
         async for _ in watch.until(
             limits.subscribe_s, every_s=limits.fast_poll_s, what="the apply workers to run"
         ):
             waiting = []
             for database in databases:
-                async with context.connect(self.subscriber, database) as connection:
-                    found = await replication.subscription(connection, name)
+                found = await subscription(context, self.subscriber, database)
                 if found is None or not found.enabled:
                     raise StepFailed(
-                        f"The subscription {name} in {database} is "
+                        f"The subscription {publication_name(context)} in {database} is "
                         f"{'missing' if found is None else 'disabled'}.",
                         now=f"{serves(self.publisher)}; its slots keep every write.",
                         todo=f"See the log of {self.subscriber.value} for the cause, then run the "
@@ -133,7 +126,9 @@ class Subscribe(Step):
             watch.progress(f"no apply worker yet in {', '.join(waiting)}")
 
 
-def _subscription_gone(name: str) -> LookInside:
+def subscription_gone(name: str) -> LookInside:
+    """Return the look whether a database has no subscription of a name."""
+
     async def probe(connection: AsyncConnection) -> Finding:
         found = await replication.subscription(connection, name)
         return no(f"{name} is there") if found else yes(f"there is no subscription {name}")
@@ -141,7 +136,7 @@ def _subscription_gone(name: str) -> LookInside:
     return probe
 
 
-class PasswordEffect(Effect):
+class PasswordEffect(DatabaseEffect):
     """A new password for the replication role, kept in this process's memory alone.
 
     A process that goes on after another one, perhaps on another machine, has to set a new one. A
@@ -152,20 +147,22 @@ class PasswordEffect(Effect):
     def __init__(
         self, context: RunContext, publisher: Role, subscriber: Role, databases: Sequence[str]
     ) -> None:
-        self.stakes = ClusterImpact(Impact.CHANGE, publisher)
+        super().__init__(context, publisher, stake=Impact.CHANGE)
         self.key = f"{publisher.slug}/{replication_role(context)}/password"
         self.title = f"set a new password for {replication_role(context)}"
-        self._context = context
-        self._publisher = publisher
         self._subscriber = subscriber
         self._databases = databases
         self.renewed = False
         """Whether the password that stands is the one that this process knows."""
 
+    def slot(self, database: str) -> str:
+        """Return the slot that a database's subscription reads."""
+        return slot_name(self.context, self._databases, database)
+
     async def read_by(self, slot: str) -> Finding:
         """Tell whether a slot is read by one who knows the password that stands."""
-        kept = (self._context.done(self.key) or {}).get("set_at")
-        async with self._context.connect(self._publisher) as connection:
+        kept = (self.context.done(self.key) or {}).get("set_at")
+        async with self.connect() as connection:
             since = await replication.streaming_since(connection, slot)
         if since is None:
             return no(f"nobody reads the slot {slot}")
@@ -175,33 +172,29 @@ class PasswordEffect(Effect):
 
     def preview(self) -> str:
         """Return the SQL; the password is hashed before it leaves this machine."""
-        role = replication_role(self._context)
-        return f"-- on {self._publisher.value}\nALTER ROLE {role} PASSWORD '********';"
+        return f"{self.where}\nALTER ROLE {replication_role(self.context)} PASSWORD '********';"
 
     async def probe(self) -> Finding:
         """Say yes when every subscription already runs with the password that stands."""
         for database in self._databases:
-            async with self._context.connect(self._subscriber, database) as connection:
-                found = await replication.subscription(connection, publication_name(self._context))
+            found = await subscription(self.context, self._subscriber, database)
             if found is None or not found.enabled or found.worker_pid is None:
                 return no(f"the subscription in {database} does not run yet")
-            reading = await self.read_by(slot_name(self._context, self._databases, database))
+            reading = await self.read_by(self.slot(database))
             if reading.answer is not Answer.YES:
                 return reading
         return Finding(Answer.YES, "every subscription runs", reading.detail)
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Set it."""
-        with answered(self.title, self._publisher):
-            async with self._context.connect(self._publisher) as connection:
-                set_at = await replication.set_password(
-                    connection, replication_role(self._context), self._context.replication_password
-                )
-            self.renewed = True
-            return {"set_at": set_at.isoformat()}
+        set_at = await replication.set_password(
+            connection, replication_role(self.context), self.context.replication_password
+        )
+        self.renewed = True
+        return {"set_at": set_at.isoformat()}
 
 
-class SubscriptionEffect(Effect):
+class SubscriptionEffect(DatabaseEffect):
     """One database's subscription: created, or given the current connection and enabled.
 
     Source: https://www.postgresql.org/docs/current/sql-createsubscription.html
@@ -215,27 +208,22 @@ class SubscriptionEffect(Effect):
         database: str,
         password: PasswordEffect,
         *,
-        name: str,
-        slot: str,
         copy_data: bool = False,
     ) -> None:
-        self.stakes = ClusterImpact(Impact.CHANGE, subscriber)
+        super().__init__(context, subscriber, database, stake=Impact.CHANGE)
+        self._slot = password.slot(database)
         self.key = f"{subscriber.slug}/{database}/subscription"
-        self.title = f"subscribe {database} of {subscriber.value} to slot {slot}"
-        self._context = context
+        self.title = f"subscribe {database} of {subscriber.value} to slot {self._slot}"
         self._publisher = publisher
-        self._subscriber = subscriber
-        self._database = database
         self._password = password
-        self._name = name
-        self._slot = slot
+        self._name = publication_name(context)
         self._copy_data = copy_data
 
     def preview(self) -> str:
         """Return the SQL, with the connection string masked."""
         return "\n".join(
             (
-                f"-- on {self._subscriber.value}, database {self._database}",
+                self.where,
                 f"CREATE PUBLICATION {replication.strays_publication(self._name)} FOR ALL TABLES;",
                 f"CREATE SUBSCRIPTION {self._name}",
                 f"  CONNECTION 'host=<{self._publisher.value}> user={self._name} "
@@ -249,7 +237,7 @@ class SubscriptionEffect(Effect):
 
     async def probe(self) -> Finding:
         """Look for a subscription that runs, with the password that stands."""
-        async with self._context.connect(self._subscriber, self._database) as connection:
+        async with self.connect() as connection:
             found = await replication.subscription(connection, self._name)
         if found is None:
             return no(f"there is no subscription {self._name}")
@@ -261,56 +249,58 @@ class SubscriptionEffect(Effect):
         return yes(f"{self._name} is enabled, its worker is pid {found.worker_pid}")
 
     async def perform(self) -> Mapping[str, Json]:
-        """Create it, or renew its connection, and enable it.
-
-        Before it, what shows writes on the subscriber that it did not bring.
-        """
+        """Make it, where the password is known."""
         if not self._password.renewed:
             raise StepFailed(
                 f"The subscription {self._name} in {self._database} stopped running just now.",
                 now=f"Nothing was changed; the slots of {self._publisher.value} keep every write.",
                 todo="Run the step again: it sets a new password for all of them.",
             )
-        target = await self._context.target(self._publisher)
-        credentials = self._context.plan.credentials
+        return await super().perform()
+
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        """Create it, or renew its connection, and enable it.
+
+        Before it, what shows writes on the subscriber that it did not bring.
+        """
+        target = await self.context.target(self._publisher)
+        credentials = self.context.plan.credentials
         conninfo = replication.subscriber_conninfo(
             host=target.host,
             port=target.port,
             dbname=self._database,
-            user=replication_role(self._context),
-            password=self._context.replication_password,
+            user=replication_role(self.context),
+            password=self.context.replication_password,
             sslmode=replication_sslmode(credentials.sslmode),
             sslrootcert="",
         )
-        with answered(self.title, self._subscriber):
-            async with self._context.connect(self._subscriber, self._database) as connection:
-                found = await replication.subscription(connection, self._name)
-                await replication.publish_strays(self._name).execute(connection)
-                major = connection.info.server_version // 10000
-                as_owner = mode(await apply_rights(connection), major).run_as_owner
-                as_owner = as_owner and major >= AS_OWNER_SINCE
-                if found is None:
-                    statements = [
-                        replication.create_subscription(
-                            self._name,
-                            conninfo,
-                            publication=self._name,
-                            slot_name=self._slot,
-                            enabled=True,
-                            copy_data=self._copy_data,
-                            server_major=major,
-                            run_as_owner=as_owner,
-                        )
-                    ]
-                else:
-                    statements = [
-                        replication.set_subscription_connection(self._name, conninfo),
-                        *([run_as_owner(self._name)] if as_owner else []),
-                        replication.enable_subscription(self._name),
-                    ]
-                for statement in statements:
-                    await statement.execute(connection)
-            return {"run_as_owner": True} if as_owner else {}
+        found = await replication.subscription(connection, self._name)
+        await replication.publish_strays(self._name).execute(connection)
+        major = connection.info.server_version // 10000
+        as_owner = mode(await apply_rights(connection), major).run_as_owner
+        as_owner = as_owner and major >= AS_OWNER_SINCE
+        if found is None:
+            statements = [
+                replication.create_subscription(
+                    self._name,
+                    conninfo,
+                    publication=self._name,
+                    slot_name=self._slot,
+                    enabled=True,
+                    copy_data=self._copy_data,
+                    server_major=major,
+                    run_as_owner=as_owner,
+                )
+            ]
+        else:
+            statements = [
+                replication.set_subscription_connection(self._name, conninfo),
+                *([run_as_owner(self._name)] if as_owner else []),
+                replication.enable_subscription(self._name),
+            ]
+        for statement in statements:
+            await statement.execute(connection)
+        return {"run_as_owner": True} if as_owner else {}
 
 
 def replication_sslmode(sslmode: str) -> str:

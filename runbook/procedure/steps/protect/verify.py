@@ -13,16 +13,17 @@ from runbook.base.pair import (
     VERIFIED,
     ReplicationPair,
     captured_databases,
+    captured_slots,
     current_pair,
     publication_name,
-    slot_name,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Risk, Step, Watch, Wave
+from runbook.base.step import Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import replication
 from runbook.procedure.steps.protect.apply_workers import Workers
-from runbook.procedure.steps.shared.effects import answered, no
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no
+from runbook.procedure.steps.shared.of_pair import PairStep
 from runbook.proofs import diverged
 from runbook.proofs.drain import Pace
 from runbook.proofs.new_databases import HELD_DATABASES
@@ -32,7 +33,7 @@ from state.enums import Result
 from state.records import Json
 
 
-class VerifyProtection(Step):
+class VerifyProtection(PairStep):
     """Prove that what is written on the publisher arrives."""
 
     title = "Verify the protection"
@@ -42,16 +43,12 @@ class VerifyProtection(Step):
     rests = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         of_new_blue = subscriber is Role.NEW_BLUE
         self.key = "verify-new-blue" if of_new_blue else "verify-protection"
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(context, self.publisher)
-        return [
-            [BarrierEffect(context, self.publisher, database, "verify") for database in databases]
-        ]
+        return [await barriers(context, self.publisher, "verify")]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         await confirm_barriers(
@@ -124,35 +121,34 @@ async def schema_differences(context: RunContext, publisher: Role, subscriber: R
     return [drift for drift in found if drift.breaks]
 
 
-class BarrierEffect(Effect):
+class BarrierEffect(DatabaseEffect):
     """A logical message in one database, whose position the subscriber must confirm past.
 
     Source: https://www.postgresql.org/docs/current/functions-admin.html
     """
 
     def __init__(self, context: RunContext, publisher: Role, database: str, purpose: str) -> None:
+        super().__init__(context, publisher, database)
         self.key = barrier_key(publisher, database, purpose)
         self.title = f"emit a logical message in {database} of {publisher.value}"
-        self._context = context
-        self._publisher = publisher
-        self._database = database
 
     def preview(self) -> str:
         """Return the SQL."""
-        return (
-            f"-- on {self._publisher.value}, database {self._database}\n"
-            "SELECT pg_logical_emit_message(true, 'blueprime', 'barrier');"
-        )
+        return f"{self.where}\nSELECT pg_logical_emit_message(true, 'blueprime', 'barrier');"
 
     async def probe(self) -> Finding:
         """Say no: each try emits its own, which changes no data."""
         return no("a message changes no data, and each try needs its own")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Emit it and keep its position."""
-        with answered(self.title, self._publisher):
-            async with self._context.connect(self._publisher, self._database) as connection:
-                return {"lsn": await replication.emit_barrier(connection)}
+        return {"lsn": await replication.emit_barrier(connection)}
+
+
+async def barriers(context: RunContext, publisher: Role, purpose: str) -> Wave:
+    """Return what emits a message in every database that a publisher's capture covers."""
+    databases = await captured_databases(context, publisher)
+    return [BarrierEffect(context, publisher, database, purpose) for database in databases]
 
 
 def barrier_key(publisher: Role, database: str, purpose: str) -> str:
@@ -203,10 +199,10 @@ async def confirm_barriers(
     over.
     """
     publisher, subscriber = sides
-    databases = await captured_databases(context, publisher)
+    slots = await captured_slots(context, publisher)
     wanted = {
         database: int((context.done(barrier_key(publisher, database, purpose)) or {})["lsn"])
-        for database in databases
+        for database in slots
     }
     workers = Workers(context, subscriber, now)
     paces = {database: Pace(lsn) for database, lsn in wanted.items()}
@@ -218,7 +214,7 @@ async def confirm_barriers(
         behind = []
         async with context.connect(publisher) as connection:
             for database, lsn in wanted.items():
-                slot = slot_name(context, databases, database)
+                slot = slots[database]
                 if await replication.confirmed_past(connection, slot, lsn) is True:
                     continue
                 (lag,) = await replication.slot_lags(connection, [slot])
@@ -238,7 +234,7 @@ async def confirm_barriers(
         watch.progress(f"not yet confirmed: {'; '.join(words)}")
 
 
-class Bake(Step):
+class Bake(PairStep):
     """Let the new version prove itself, with the way back held open."""
 
     key = "bake"
@@ -247,8 +243,7 @@ class Bake(Step):
     lasts = True
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         old = publisher is Role.BLUE_PRIME
         here, there = publisher.value, subscriber.value
         self.why = f"{serves(publisher)}; {there} follows it until you " + (

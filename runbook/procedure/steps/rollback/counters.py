@@ -9,29 +9,29 @@ from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
-from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Step, Watch, Wave
+from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.plan.model import CompareMode
 from runbook.postgres import sequences
 from runbook.postgres.comparison import fenced
 from runbook.postgres.comparison.fenced import How
-from runbook.procedure.steps.protect.verify import BarrierEffect, confirm_barriers
+from runbook.procedure.steps.protect.verify import barriers, confirm_barriers
 from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.shared.of_pair import PairStep
 from runbook.proofs import compare as comparing
 from runbook.proofs import cutover, diverged, late_writes, unreplicated
 from runbook.proofs.diverged import DIFFERENT, Differing
 from state.records import Json
 
 
-class Drain(Step):
+class Drain(PairStep):
     """Wait, inside the fence, until the subscriber has confirmed past a captured position."""
 
     key = "drain"
     title = "Drain the replication"
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         self.why = (
             f"The last acknowledged write must be on {subscriber.value} before it takes over."
         )
@@ -42,10 +42,7 @@ class Drain(Step):
         return ""
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        databases = await captured_databases(context, self.publisher)
-        return [
-            [BarrierEffect(context, self.publisher, database, "drain") for database in databases]
-        ]
+        return [await barriers(context, self.publisher, "drain")]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         await confirm_barriers(
@@ -128,7 +125,7 @@ class SequencesEffect(Effect):
             return {"set": len(results)}
 
 
-class SyncSequences(Step):
+class SyncSequences(PairStep):
     """Carry the sequences over: logical replication does not."""
 
     key = "sync-sequences"
@@ -137,8 +134,7 @@ class SyncSequences(Step):
     risk = Risk.REVERSIBLE
 
     def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
+        super().__init__(publisher, subscriber)
         self.undo = f"Not needed: {subscriber.value} is not in use."
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
@@ -169,16 +165,12 @@ class SyncSequences(Step):
             )
 
 
-class Compare(Step):
+class Compare(PairStep):
     """Prove, inside the fence, that the subscriber holds the publisher's rows."""
 
     key = "compare"
     title = "Compare the rows"
     why = "Lag 0 and no error do not prove that nothing is missing; the rows do."
-
-    def __init__(self, publisher: Role, subscriber: Role) -> None:
-        self.publisher = publisher
-        self.subscriber = subscriber
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         plan = context.plan.compare

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.aws import Call
 from runbook.aws.route53 import upsert_cname_call
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
@@ -14,8 +13,7 @@ from runbook.ownership import serving
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.protect.blue_prime import blue_prime_name
 from runbook.procedure.steps.shared.command import CommandEffect
-from runbook.procedure.steps.shared.effects import no, unknown, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, modify_cluster, no, unknown, yes
 from runbook.procedure.steps.traffic import nobody_inside
 
 
@@ -98,7 +96,7 @@ class SwitchEndpoint(Step):
                 return ""
             return f"Route 53 change {change} has not reached every server yet"
 
-        return PatientEffect(
+        return ApiEffect(
             context,
             upsert_cname_call(
                 plan.hosted_zone_id,
@@ -177,17 +175,9 @@ async def rename(context: RunContext, role: Role, name: str, stake: Impact) -> E
             return f"{now.identifier} is {now.status}"
         return ""
 
-    return PatientEffect(
+    return ApiEffect(
         context,
-        Call(
-            "rds",
-            "ModifyDBCluster",
-            {
-                "DBClusterIdentifier": before.identifier,
-                "NewDBClusterIdentifier": name,
-                "ApplyImmediately": True,
-            },
-        ),
+        modify_cluster(before.identifier, NewDBClusterIdentifier=name),
         key=f"{resource_id}/rename/{name}",
         title=f"rename {role.value} from {before.identifier} to {name}",
         probe=probe,

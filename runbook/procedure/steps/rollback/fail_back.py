@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
@@ -11,20 +13,20 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.pair import (
     ReplicationPair,
     captured_databases,
+    captured_slots,
     current_pair,
     detached,
-    publication_name,
-    slot_name,
+    subscription,
 )
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
+from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
-from runbook.postgres import catalog, maintenance, replication
-from runbook.procedure.steps.protect.blue_prime import read_only_effect
+from runbook.postgres import catalog, maintenance
+from runbook.procedure.steps.protect.blue_prime import read_only_wave
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins
-from runbook.procedure.steps.shared.effects import ApiEffect, answered, no, yes
+from runbook.procedure.steps.shared.effects import ApiEffect, DatabaseEffect, no, yes
 from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
 from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.procedure.steps.upgrade.switchover import COMPLETED
@@ -54,7 +56,6 @@ class Assess(Step):
         if found is not None and found.status != COMPLETED:
             raise Refused(
                 f"The deployment is {found.status}: the switchover has not been completed.",
-                now="Nothing was changed.",
                 todo="Wait for it to end; if AWS called it off, go on with the upgrade, or abort.",
             )
         serving = await context.cluster(self.away)
@@ -105,15 +106,12 @@ class Assess(Step):
                 "compare proves again that it has every row"
             )
             return
-        name = publication_name(context)
-        databases = await captured_databases(context, self.away)
+        slots = await captured_slots(context, self.away)
         async with context.connect(self.away) as connection:
-            for database in databases:
-                slot = slot_name(context, databases, database)
+            for database, slot in slots.items():
                 await require_slot(connection, self.away, slot, database)
-        for database in databases:
-            async with context.connect(self.to, database) as connection:
-                found = await replication.subscription(connection, name)
+        for database in slots:
+            found = await subscription(context, self.to, database)
             if found is None or not found.enabled or found.worker_pid is None or found.copying:
                 state = "missing" if found is None else "not running"
                 if found is not None and found.copying:
@@ -175,12 +173,8 @@ class CloseCluster(Step):
         return cutover.closed_gates(context)
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        return [
-            [
-                read_only_effect(context, self.role, database, on=True)
-                for database in await context.databases(self.role)
-            ]
-        ]
+        databases = await context.databases(self.role)
+        return [read_only_wave(context, self.role, databases, on=True)]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is read-only to clients")
@@ -205,11 +199,10 @@ class OpenCluster(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         databases = await context.databases(self.role)
-        open_up: list[Effect] = [
-            read_only_effect(context, self.role, database, on=False) for database in databases
+        return [
+            read_only_wave(context, self.role, databases, on=False),
+            [RefreshViews(context, self.role, database) for database in databases],
         ]
-        refresh: list[Effect] = [RefreshViews(context, self.role, name) for name in databases]
-        return [open_up, refresh]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence(f"every database of {self.role.value} is writable; roles are still locked")
@@ -233,38 +226,40 @@ def name_stale_views(context: RunContext, watch: Watch, role: Role, database: st
     watch.warning(words if skipped else "", key=key)
 
 
-class RefreshViews(Effect):
+class RefreshViews(DatabaseEffect):
     """One database's materialized views: replication does not carry them.
 
     Source: https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
     """
 
     def __init__(self, context: RunContext, role: Role, database: str) -> None:
+        super().__init__(context, role, database)
         self.key = refresh_key(role, database)
         self.title = f"refresh the materialized views of {database}"
-        self._context = context
-        self._role = role
-        self._database = database
 
     def preview(self) -> str:
         """Return the SQL."""
-        return (
-            f"-- on {self._role.value}, database {self._database}, each in dependency order\n"
-            "REFRESH MATERIALIZED VIEW …;"
-        )
+        return f"{self.where}, each in dependency order\nREFRESH MATERIALIZED VIEW …;"
 
     async def probe(self) -> Finding:
         """Say no: whether a view is fresh cannot be seen, and refreshing again harms nothing."""
         return no("freshness cannot be seen; refreshing again harms nothing")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Refresh them, within the fence's limit: the applications wait for it."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role, self._database) as connection:
-                done = await maintenance.refresh_materialized_views(
-                    connection, limit_s=self._context.plan.fence.limit_s
-                )
-            return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
+        limit_s = self.context.plan.fence.limit_s
+        done = await maintenance.refresh_materialized_views(connection, limit_s=limit_s)
+        return {"refreshed": list(done.done), "skipped": dict(done.skipped)}
+
+
+async def name_serving(context: RunContext, watch: Watch, on: Role) -> None:
+    """Say which cluster serves at the end, on which version and where."""
+    cluster = await context.cluster(on)
+    async with context.connect(on) as connection:
+        watch.evidence(
+            f"{cluster.identifier} serves on {cluster.engine_version} at "
+            f"{connection.info.host}:{connection.info.port}"
+        )
 
 
 class VerifyRolledBack(Step):
@@ -295,25 +290,18 @@ class VerifyRolledBack(Step):
             "AddTagsToResource",
             {"ResourceName": new_blue.arn, "Tags": tag_rows(context.tags)},
         )
-        return [
-            [
-                ApiEffect(
-                    context.aws,
-                    mark,
-                    key=f"{new_blue.resource_id}/mark",
-                    title=f"mark {new_blue.identifier} as made by this run, for cleanup",
-                    probe=probe,
-                )
-            ]
-        ]
+        effect = ApiEffect(
+            context,
+            mark,
+            key=f"{new_blue.resource_id}/mark",
+            title=f"mark {new_blue.identifier} as made by this run, for cleanup",
+            probe=probe,
+            patience_s=0.0,
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        serving = await context.cluster(self.on)
-        async with context.connect(self.on) as connection:
-            watch.evidence(
-                f"{serving.identifier} serves on {serving.engine_version} at "
-                f"{connection.info.host}:{connection.info.port}"
-            )
+        await name_serving(context, watch, self.on)
         # Old blue is gone back to uncompared: what was accepted is of another side.
         for words in context.fact(LEFT) or () if self.on is not Role.OLD_BLUE else ():
             watch.evidence(f"as accepted before: {words}")

@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.downtime import STOPPED_BY_HAND
 from runbook.base.pair import captured_databases, detached
 from runbook.base.roles import Role
-from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
+from runbook.base.step import Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership import serving
 from runbook.plan.model import StopMethod
 from runbook.postgres import advance_sequences, replication, sequences
 from runbook.postgres.replication.subscriber import HEARS_S
-from runbook.procedure.steps.rollback.fail_back import OpenCluster
-from runbook.procedure.steps.shared.effects import answered, no, yes
-from runbook.procedure.steps.traffic import StopTraffic
+from runbook.procedure.steps.rollback.fail_back import OpenCluster, name_serving
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
+from runbook.procedure.steps.traffic import StopTraffic, keep_traffic
 from runbook.proofs import new_databases
 from runbook.protection import dashboard as boards
 from runbook.protection import given_up, verdicts
@@ -130,7 +132,6 @@ class AssessForced(Step):
         if not target.available:
             raise Refused(
                 f"{self.to.value.capitalize()} ({target.identifier}) is {target.status}.",
-                now="Nothing was changed.",
                 todo="Wait until it is available, then run the step again.",
             )
         async with context.connect(self.to) as connection:
@@ -164,11 +165,9 @@ class StopTrafficForced(StopTraffic):
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         watch.evidence("", key="fence", value={"proved": False, "on": self.on.value})
-        watch.evidence(
-            f"the applications were told to stop; {self.on.value} cannot be asked whether they did",
-            key="traffic",
-            value={"open": False, "on": "", "at": context.now().isoformat()},
-        )
+        words = "the applications were told to stop; "
+        words += f"{self.on.value} cannot be asked whether they did"
+        keep_traffic(context, watch, words)
 
 
 class ApplyReceived(Step):
@@ -208,36 +207,31 @@ def _ahead_key(context: RunContext, on: Role, database: str) -> str:
     return f"{on.slug}/{database}/sequences-ahead/{context.stay}"
 
 
-class AdvanceEffect(Effect):
+class AdvanceEffect(DatabaseEffect):
     """One database's sequences, moved beyond what was given out where they cannot be asked."""
 
     def __init__(self, context: RunContext, on: Role, database: str) -> None:
-        self.stakes = ClusterImpact(Impact.CHANGE, on)
+        super().__init__(context, on, database, stake=Impact.CHANGE)
         self.key = _ahead_key(context, on, database)
         self.title = f"move the sequences of {database} ahead on {on.value}"
-        self._context = context
-        self._on = on
-        self._database = database
 
     def preview(self) -> str:
         """Return what is done: the values are read at that moment."""
         return (
-            f"-- on {self._on.value}, database {self._database}: one statement; each "
-            f"sequence {advance_sequences.MARGIN:,} values beyond itself and the rows that it "
+            f"{self.where}: one statement; each sequence "
+            f"{advance_sequences.MARGIN:,} values beyond itself and the rows that it "
             "numbered, or half of what is left\nSELECT … setval(sequence, value, true) …;"
         )
 
     async def probe(self) -> Finding:
         """Tell by what the journal kept: a second time would move them further."""
-        done = self._context.done(self.key)
+        done = self.context.done(self.key)
         return yes("they were moved on this stay") if done is not None else no("not moved yet")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Move them, and check the result of each."""
-        with answered(self.title, self._on):
-            async with self._context.connect(self._on, self._database) as connection:
-                moved = await advance_sequences.ahead(connection)
-                results = await sequences.results(connection, [each.value for each in moved])
+        moved = await advance_sequences.ahead(connection)
+        results = await sequences.results(connection, [each.value for each in moved])
         refused = [f"{each.schema}.{each.name}: {each.reason}" for each in results if not each.set]
         guessed = [str(each.value) for each in moved if not each.told_by_rows]
         return {"moved": len(moved) - len(refused), "refused": refused, "guessed": guessed}
@@ -310,12 +304,7 @@ class VerifyForced(Step):
         self.to = to
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        cluster = await context.cluster(self.to)
-        async with context.connect(self.to) as connection:
-            watch.evidence(
-                f"{cluster.identifier} serves on {cluster.engine_version} at "
-                f"{connection.info.host}:{connection.info.port}"
-            )
+        await name_serving(context, watch, self.to)
         forward = self.to is Role.NEW_BLUE
         watch.evidence(f"no way {'back' if forward else 'forward'} is held", key="slots", value=[])
         watch.evidence(

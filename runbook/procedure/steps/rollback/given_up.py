@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import ClusterImpact, Effect, Impact, Risk, Step, Watch, Wave
+from runbook.base.step import Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
 from runbook.ownership import serving
 from runbook.postgres import fence_sql
-from runbook.procedure.steps.protect.blue_prime import read_only_effect
-from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.protect.blue_prime import read_only_wave
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
 from runbook.procedure.steps.traffic import LockRoles
 from runbook.protection import given_up
 from state.records import Json
@@ -21,41 +23,36 @@ WHY = "A client that still finds it would write what no other cluster has."
 UNDO = "ALTER ROLE … LOGIN, ALTER DATABASE … RESET default_transaction_read_only."
 
 
-class EndSessions(Effect):
+class EndSessions(DatabaseEffect):
     """End the clients' sessions: those that were open before it was made read-only may write."""
 
     def __init__(self, context: RunContext, role: Role) -> None:
-        self.stakes = ClusterImpact(Impact.STOP, role)
+        super().__init__(context, role, stake=Impact.STOP)
         self.key = f"{role.slug}/end-sessions"
         self.title = f"end the sessions of clients on {role.value}"
-        self._context = context
-        self._role = role
         self._names = context.plan.traffic.application_roles or None
 
     def preview(self) -> str:
         """Return the SQL."""
-        return f"-- on {self._role.value}\n{fence_sql.terminate_statement(self._names).text()};"
+        return self.shown([fence_sql.terminate_statement(self._names)])
 
     async def probe(self) -> Finding:
         """Look whether any is inside."""
-        async with self._context.connect(self._role) as connection:
+        async with self.connect() as connection:
             inside = await fence_sql.client_sessions(connection, self._names)
         return (no if inside else yes)(
             f"{counted(len(inside), 'session')} of clients on {self._role.value}"
         )
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """End them; those that come back begin read-only."""
-        with answered(self.title, self._role):
-            async with self._context.connect(self._role) as connection:
-                ended = await fence_sql.terminate_sessions(connection, self._names)
+        ended = await fence_sql.terminate_sessions(connection, self._names)
         return {"ended": len(ended)}
 
 
 async def waves(context: RunContext, role: Role) -> list[Wave]:
     """Return what closes a cluster: LOGIN and sessions first, where the plan takes LOGIN."""
-    databases = await context.databases(role)
-    read_only = [read_only_effect(context, role, database, on=True) for database in databases]
+    read_only = read_only_wave(context, role, await context.databases(role), on=True)
     traffic = context.plan.traffic
     if traffic.lock_roles and traffic.application_roles:
         return [[LockRoles(context, role)], read_only]

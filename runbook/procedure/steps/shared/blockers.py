@@ -16,13 +16,13 @@ from psycopg.sql import SQL
 
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate
+from runbook.base.step import Gate
 from runbook.failures import Finding, StepFailed
 from runbook.postgres import existence, replication
 from runbook.postgres.catalog import INTERNAL_ROLES
 from runbook.postgres.replication import SlotBlocker
 from runbook.postgres.statement import Statement
-from runbook.procedure.steps.shared.effects import answered, no, yes
+from runbook.procedure.steps.shared.effects import DatabaseEffect, no, yes
 from state.records import Json
 
 _GONE_S = 10.0
@@ -69,17 +69,16 @@ def session_key(blocker: SlotBlocker) -> str:
     return f"{blocker.pid}@{blocker.backend_start:%Y-%m-%dT%H:%M:%S.%f%z}"
 
 
-class EndBlocker(Effect):
+class EndBlocker(DatabaseEffect):
     """End one session, known by its pid and the time at which it began.
 
     Source: https://www.postgresql.org/docs/current/functions-admin.html
     """
 
     def __init__(self, context: RunContext, on: Role, blocker: SlotBlocker) -> None:
+        super().__init__(context, on)
         self.key = f"{on.slug}/end/{session_key(blocker)}"
         self.title = f"end session {blocker.pid} of {blocker.role} in {blocker.database}"
-        self._context = context
-        self._on = on
         self._session = (blocker.pid, blocker.backend_start)
 
     def _statement(self) -> Statement:
@@ -93,30 +92,27 @@ class EndBlocker(Effect):
 
     def preview(self) -> str:
         """Return the SQL."""
-        return f"-- on {self._on.value}\n{self._statement().text()};"
+        return self.shown([self._statement()])
 
     async def probe(self) -> Finding:
         """Look whether the session is still there."""
-        async with self._context.connect(self._on) as connection:
+        async with self.connect() as connection:
             there = await self._there(connection)
         return no("it is there") if there else yes("it is gone")
 
     async def _there(self, connection: AsyncConnection) -> bool:
         return await existence.has_session(connection, *self._session)
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Tell it to end, and wait until it is gone: it has rolled back then."""
-        with answered(self.title, self._on):
-            async with self._context.connect(self._on) as connection:
-                await self._statement().execute(connection)
-                ends = monotonic() + _GONE_S
-                while await self._there(connection):
-                    if monotonic() > ends:
-                        raise StepFailed(
-                            f"{self.title}: it was told to, and is still there after "
-                            f"{_GONE_S:.0f} s.",
-                            now="It may be rolling back. The slots wait for it.",
-                            todo="Run the step again.",
-                        )
-                    await asyncio.sleep(_POLL_S)
+        await self._statement().execute(connection)
+        ends = monotonic() + _GONE_S
+        while await self._there(connection):
+            if monotonic() > ends:
+                raise StepFailed(
+                    f"{self.title}: it was told to, and is still there after {_GONE_S:.0f} s.",
+                    now="It may be rolling back. The slots wait for it.",
+                    todo="Run the step again.",
+                )
+            await asyncio.sleep(_POLL_S)
         return {}

@@ -59,7 +59,6 @@ async def check(context: RunContext, watch: Watch) -> None:
         raise Refused(
             f"{len(stopping)} of {len(results)} checks do not let the upgrade begin: "
             + _list(f"{result.subject}: {result.text}" for result in stopping),
-            now="Nothing was changed.",
             todo=f"First: {stopping[0].remedy} Then run the step again.",
         )
     await _ask(context, watch, results)
@@ -151,7 +150,6 @@ async def _ask(context: RunContext, watch: Watch, results: Sequence[Result]) -> 
         raise Refused(
             f"{counted(len(asking), 'warning was', 'warnings were')} not accepted: "
             + _list(f"{result.subject}: {result.text}" for result in asking),
-            now="Nothing was changed.",
             todo="Fix them, or add them to acknowledge in the plan (e.g. "
             f'"{asking[0].name}"); then run the step again.',
         )

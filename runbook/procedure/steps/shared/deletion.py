@@ -10,8 +10,15 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Watch
 from runbook.failures import Finding, Refused
-from runbook.procedure.steps.shared.effects import ProbeFn, Settled, no, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.ownership import serving
+from runbook.procedure.steps.shared.effects import (
+    ApiEffect,
+    ProbeFn,
+    Settled,
+    modify_cluster,
+    no,
+    yes,
+)
 
 
 async def own(context: RunContext, role: Role) -> Cluster | None:
@@ -32,18 +39,16 @@ async def own(context: RunContext, role: Role) -> Cluster | None:
             todo="If it is to go, delete it by hand.",
         )
     if cluster.identifier == context.plan.cluster.identifier:
-        raise Refused(
-            f"{cluster.identifier} ({role.value}) bears the production name.",
-            now="It was not touched.",
-            todo="A cluster that serves is never deleted here.",
-        )
+        raise never_deleted(f"{cluster.identifier} ({role.value}) bears the production name.")
     if serves(context, role):
-        raise Refused(
-            f"{cluster.identifier} ({role.value}) serves the applications.",
-            now="It was not touched.",
-            todo="A cluster that serves is never deleted here.",
-        )
+        raise never_deleted(f"{cluster.identifier} ({role.value}) serves the applications.")
     return cluster
+
+
+def never_deleted(why: str) -> Refused:
+    """Return the refusal to delete a cluster that serves, or bears the production name."""
+    todo = "A cluster that serves is never deleted here."
+    return Refused(why, now="It was not touched.", todo=todo)
 
 
 def serves(context: RunContext, role: Role) -> bool:
@@ -55,6 +60,15 @@ def serves(context: RunContext, role: Role) -> bool:
     traffic = context.fact("traffic") or {}
     let_in = traffic.get("on") if traffic.get("open") else None
     return any(on and Role(on).identity is role.identity for on in (led, let_in))
+
+
+async def deletion_gates(context: RunContext, role: Role, reversible: str) -> list[Gate]:
+    """Return the decisions to delete a role's cluster; none where it is gone already."""
+    cluster = await context.find(role)
+    if cluster is None:
+        return []
+    asked = await serving.unasked_gates(context, role)
+    return [*asked, deletion_gate(cluster, role, reversible)]
 
 
 def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
@@ -69,12 +83,7 @@ def deletion_gate(cluster: Cluster, role: Role, reversible: str) -> Gate:
 
 
 async def deletion(
-    context: RunContext,
-    cluster: Cluster,
-    role: Role,
-    *,
-    snapshot: str = "",
-    until_gone: bool = False,
+    context: RunContext, cluster: Cluster, role: Role, *, until_gone: bool = False
 ) -> list[list[Effect]]:
     """Return the waves that delete a role's cluster: protection off, readers, writer, cluster.
 
@@ -91,7 +100,7 @@ async def deletion(
     writer = [each for each in instances if each not in readers]
     waves.append([delete_instance_effect(context, each, role) for each in readers])
     waves.append([delete_instance_effect(context, each, role) for each in writer])
-    waves.append([_delete_cluster(context, cluster, role, snapshot, until_gone=until_gone)])
+    waves.append([_delete_cluster(context, cluster, role, until_gone=until_gone)])
     return waves
 
 
@@ -104,7 +113,7 @@ def delete_instance_effect(
     async def look() -> Instance | None:
         return await context.rds.instance(name)
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call("rds", "DeleteDBInstance", {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}),
         key=f"{instance.resource_id}/delete",
@@ -133,17 +142,9 @@ def unprotect(context: RunContext, cluster: Cluster, role: Role) -> Effect:
             return ""
         return f"{now.identifier} is {now.status}"
 
-    return PatientEffect(
+    return ApiEffect(
         context,
-        Call(
-            "rds",
-            "ModifyDBCluster",
-            {
-                "DBClusterIdentifier": cluster.identifier,
-                "DeletionProtection": False,
-                "ApplyImmediately": True,
-            },
-        ),
+        modify_cluster(cluster.identifier, DeletionProtection=False),
         key=f"{cluster.resource_id}/unprotect",
         title=f"lift the deletion protection of {cluster.identifier}",
         probe=probe,
@@ -174,19 +175,19 @@ def _gone(look: _Looked, name: str) -> Settled:
 
 
 def _delete_cluster(
-    context: RunContext, cluster: Cluster, role: Role, snapshot: str, *, until_gone: bool
+    context: RunContext, cluster: Cluster, role: Role, *, until_gone: bool
 ) -> Effect:
     async def look() -> Cluster | None:
         return await context.rds.cluster_by_resource_id(cluster.resource_id)
 
-    final = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
-    return PatientEffect(
+    name = cluster.identifier
+    return ApiEffect(
         context,
-        Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": cluster.identifier, **final}),
+        Call("rds", "DeleteDBCluster", {"DBClusterIdentifier": name, "SkipFinalSnapshot": True}),
         key=f"{cluster.resource_id}/delete",
-        title=f"delete cluster {cluster.identifier}",
-        probe=_gone_or_going(look, cluster.identifier),
-        settled=_gone(look, cluster.identifier) if until_gone else None,
+        title=f"delete cluster {name}",
+        probe=_gone_or_going(look, name),
+        settled=_gone(look, name) if until_gone else None,
         settle_limit_s=context.plan.limits.instance_s,
         stakes=ClusterImpact(Impact.DELETE, role),
     )
@@ -212,7 +213,7 @@ def delete_group_effect(context: RunContext, name: str) -> Effect:
         group = await context.rds.cluster_parameter_group(name)
         return no(f"{name} exists") if group else yes(f"there is no group {name}")
 
-    return PatientEffect(
+    return ApiEffect(
         context,
         Call("rds", "DeleteDBClusterParameterGroup", {"DBClusterParameterGroupName": name}),
         key=f"{name}/delete",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 import psycopg
 from psycopg import AsyncConnection
 
-from runbook.aws import Aws, Call
+from runbook.aws import AwsRefused, Call
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Impact
@@ -19,8 +21,12 @@ from state.records import Json
 
 ProbeFn = Callable[[], Awaitable[Finding]]
 Settled = Callable[[], Awaitable[str]]
+Worth = Callable[[], Awaitable[bool]]
 Keep = Callable[[Mapping[str, Json]], Mapping[str, Json]]
 LookInside = Callable[[AsyncConnection], Awaitable[Finding]]
+
+GRACE_S = 60.0
+"""Beyond its own limit a wait is let to say itself why it ended."""
 
 
 def yes(seen: str, **detail: Json) -> Finding:
@@ -71,14 +77,26 @@ def answered(title: str, on: Role) -> Iterator[None]:
         ) from error
 
 
+def modify_cluster(identifier: str, **changes: Json) -> Call:
+    """Return the call that changes a cluster at once."""
+    parameters = {"DBClusterIdentifier": identifier, **changes, "ApplyImmediately": True}
+    return Call("rds", "ModifyDBCluster", parameters)
+
+
 class ApiEffect(Effect):
-    """One AWS call. `keep` picks from the answer what the journal shall hold."""
+    """One AWS call, asked for again for a while where AWS refuses it for its state or its pace.
+
+    A refusal is certain: nothing was done, so asking again doubles nothing. Before each further
+    try the probe looks whether it has happened meanwhile. AWS refuses a switchover for minutes
+    after it said AVAILABLE, an instance while its cluster is busy, a deletion that is under way;
+    and its describes trail what it has accepted.
+    """
 
     trails = True
 
     def __init__(
         self,
-        aws: Aws,
+        context: RunContext,
         call: Call,
         *,
         key: str,
@@ -87,17 +105,28 @@ class ApiEffect(Effect):
         keep: Keep | None = None,
         settled: Settled | None = None,
         settle_limit_s: float = 600.0,
+        patience_s: float | None = None,
+        worth: Worth | None = None,
         stakes: ClusterImpact | None = None,
     ) -> None:
+        """`keep` picks from the answer what the journal shall hold.
+
+        `worth` tells whether there is anything to wait for; with a patience of 0 it is asked for
+        once.
+        """
         self.key = key
         self.title = title
         self.stakes = stakes
         self.settle_limit_s = settle_limit_s
-        self._aws = aws
         self._call = call
         self._probe = probe
         self._keep = keep
         self._settled = settled
+        limits = context.plan.limits
+        self._patience_s = limits.patience_s if patience_s is None else patience_s
+        self._every_s = limits.poll_s
+        self._worth = worth
+        self._context = context
 
     def preview(self) -> str:
         """Return the call with its parameters."""
@@ -108,16 +137,80 @@ class ApiEffect(Effect):
         return await self._probe()
 
     async def perform(self) -> Mapping[str, Json]:
-        """Make the call, once."""
-        answer = await self._aws.perform(self._call)
-        return self._keep(answer) if self._keep else {}
+        """Make the call until it is accepted, its effect is seen, or the patience is over.
+
+        Between two tries nothing is under way, and the operator may stop the wait.
+        """
+        deadline = time.monotonic() + self._patience_s
+        refused = 0
+        while True:
+            try:
+                answer = await self._context.aws.perform(self._call)
+                kept = self._keep(answer) if self._keep else {}
+                return {**kept, "refused_before": refused} if refused else kept
+            except AwsRefused as refusal:
+                if not refusal.passing or time.monotonic() >= deadline:
+                    raise
+                refused += 1
+                left_s = max(0.0, deadline - time.monotonic())
+                await self._context.pause(
+                    f"{self.title}: AWS refuses it so far ({refusal.code}: "
+                    f"{refusal.message.rstrip('.')}); it is asked again for "
+                    f"{left_s:.0f} s at most",
+                    self._every_s,
+                )
+                finding = await self.probe()
+                if finding.answer is Answer.YES:
+                    return {"seen": finding.seen, **finding.detail}
+                if finding.answer is Answer.UNKNOWN or (self._worth and not await self._worth()):
+                    raise
+                await self._context.still_held()
 
     async def settled(self) -> str:
         """Return what AWS is still busy with."""
         return await self._settled() if self._settled else ""
 
 
-class SqlEffect(Effect):
+class DatabaseEffect(Effect):
+    """A change on one cluster, made on a connection that has proved to be there.
+
+    A subclass sets key and title, and makes the change in `run`.
+    """
+
+    def __init__(
+        self, context: RunContext, role: Role, database: str = "", *, stake: Impact | None = None
+    ) -> None:
+        self.context = context
+        self._role = role
+        self._database = database
+        self.stakes = None if stake is None else ClusterImpact(stake, role)
+
+    @property
+    def where(self) -> str:
+        """The line of a preview that says where the SQL runs."""
+        inside = f", database {self._database}" if self._database else ""
+        return f"-- on {self._role.value}{inside}"
+
+    def shown(self, statements: Iterable[Statement]) -> str:
+        """Return statements as a preview has them, secrets masked, under where they run."""
+        return "\n".join((self.where, *(f"{statement.text()};" for statement in statements)))
+
+    def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Lend a connection to where the change is made."""
+        return self.context.connect(self._role, self._database)
+
+    async def perform(self) -> Mapping[str, Json]:
+        """Make the change, and tell what went wrong with it by what the server answered."""
+        with answered(self.title, self._role):
+            async with self.connect() as connection:
+                return await self.run(connection)
+
+    @abstractmethod
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
+        """Make the change and return what is worth keeping."""
+
+
+class SqlEffect(DatabaseEffect):
     """SQL on one database of one role, in one transaction unless a statement forbids it.
 
     Unless told otherwise, it changes what is inside the role's cluster. `limit_s` is how long each
@@ -139,14 +232,13 @@ class SqlEffect(Effect):
         lasting: bool = False,
         limit_s: float | None = None,
     ) -> None:
+        super().__init__(context, role, database)
         self.key = key
         self.title = title
         self.stakes = None if stake is None else ClusterImpact(stake, role, lasting)
         if limit_s is not None:
             statements = [at_most(limit_s, transactional=transaction), *statements]
-        self.context = context
-        self._role = role
-        self._database = self.database = database
+        self.database = database
         self._statements = statements
         self._probe = probe
         self._transaction = transaction
@@ -158,21 +250,12 @@ class SqlEffect(Effect):
 
     def preview(self) -> str:
         """Return the SQL, secrets masked, under a line that says where it runs."""
-        where = f"-- on {self._role.value}"
-        if self._database:
-            where += f", database {self._database}"
-        return "\n".join((where, *(f"{statement.text()};" for statement in self._statements)))
+        return self.shown(self._statements)
 
     async def probe(self) -> Finding:
         """Look in the database whether it has happened."""
-        async with self.context.connect(self._role, self._database) as connection:
+        async with self.connect() as connection:
             return await self._probe(connection)
-
-    async def perform(self) -> Mapping[str, Json]:
-        """Run the statements on a connection that has proved to be on the right cluster."""
-        with answered(self.title, self._role):
-            async with self.context.connect(self._role, self._database) as connection:
-                return await self.run(connection)
 
     async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Execute the statements and return what is worth keeping."""

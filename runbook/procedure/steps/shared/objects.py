@@ -86,7 +86,6 @@ async def _go_on_unknown(watch: Watch, words: str, source: Role, target: Role) -
         raise Refused(
             f"Roles, grants and code of {source.value} and {target.value} could not be compared: "
             f"{words}",
-            now="Nothing was changed.",
             todo="Fix that, then run the step again, which also lets you go on without it.",
         )
     watch.evidence(f"roles, grants and code were not compared: {words}")

@@ -13,8 +13,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
-from runbook.procedure.steps.shared.effects import no, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 
 LISTED_S = 120.0
 """Within this AWS shows what it has made: its describes trail its own changes."""
@@ -49,7 +48,7 @@ class PrepareParameters(Step):
             group = await context.rds.cluster_parameter_group(name)
             return yes(f"{name} exists") if group else no(f"there is no group {name}")
 
-        create = PatientEffect(
+        create = ApiEffect(
             context,
             create_group_call(name, family, f"made by blueprime run {context.run}", context.tags),
             key=name,
@@ -88,7 +87,6 @@ class PrepareParameters(Step):
         if target is None:
             raise Refused(
                 f"AWS knows no Aurora PostgreSQL {context.plan.upgrade.target_version}.",
-                now="Nothing was changed.",
                 todo="Choose another target version in the plan.",
             )
         blue = await context.cluster(Role.BLUE)
@@ -110,7 +108,7 @@ class PrepareParameters(Step):
                 return no(f"not yet set in {name}: {', '.join(sorted(missing))}")
             return yes(f"{counted(len(wanted), 'value is', 'values are')} set in {name}")
 
-        return PatientEffect(
+        return ApiEffect(
             context,
             change,
             key=f"{name}/values-{part.split()[0]}",

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
-from runbook.base.step import Effect, Gate
-from runbook.procedure.steps.shared.deletion import delete_instance_effect, deletion
+from runbook.base.step import Gate
 
 DELETING = "deleting"
 
@@ -54,16 +53,3 @@ def gates(failed: Sequence[Cluster | Instance]) -> list[Gate]:
         for each in failed
         if each.status != DELETING
     ]
-
-
-async def clone_removal(context: RunContext, failed: Cluster | None) -> list[list[Effect]]:
-    """Return the waves after which the failed clone's name is free."""
-    return (
-        [] if failed is None else await deletion(context, failed, Role.BLUE_PRIME, until_gone=True)
-    )
-
-
-def instance_removal(context: RunContext, failed: Sequence[Instance]) -> list[list[Effect]]:
-    """Return the waves after which the names of failed instances are free."""
-    role = Role.BLUE_PRIME
-    return [[delete_instance_effect(context, each, role, until_gone=True) for each in failed]]

@@ -12,9 +12,8 @@ from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
-from runbook.procedure.steps.shared.effects import no, unknown, yes
+from runbook.procedure.steps.shared.effects import ApiEffect, no, unknown, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
 
 AVAILABLE = "AVAILABLE"
 INVALID = "INVALID_CONFIGURATION"
@@ -66,7 +65,6 @@ async def blue_by_its_name(context: RunContext) -> Cluster:
         raise Refused(
             f"Blue is named {blue.identifier}: a switchover has happened, and this journal does "
             "not know of it.",
-            now="Nothing was changed.",
             todo="Put a newer backup of the journal back (blueprime journal check, then restore "
             "--backup NUMBER), or rebuild the run from what is there: blueprime adopt "
             f"{context.plan.cluster.identifier}.",
@@ -141,20 +139,17 @@ class CreateDeployment(Step):
                 return unknown(f"a deployment {name} exists that does not bear this run's tag")
             return yes(f"{name} is {found.identifier}, {found.status}", identifier=found.identifier)
 
-        return [
-            [
-                PatientEffect(
-                    context,
-                    Call("rds", "CreateBlueGreenDeployment", parameters),
-                    key=name,
-                    title=f"create blue/green deployment {name} of {blue.identifier}",
-                    probe=probe,
-                    keep=lambda answer: {
-                        "identifier": answer["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
-                    },
-                )
-            ]
-        ]
+        effect = ApiEffect(
+            context,
+            Call("rds", "CreateBlueGreenDeployment", parameters),
+            key=name,
+            title=f"create blue/green deployment {name} of {blue.identifier}",
+            probe=probe,
+            keep=lambda answer: {
+                "identifier": answer["BlueGreenDeployment"]["BlueGreenDeploymentIdentifier"]
+            },
+        )
+        return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
         async for _ in watch.until(LISTED_S, every_s=1, what="the deployment to be listed"):

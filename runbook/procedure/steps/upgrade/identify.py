@@ -24,7 +24,6 @@ class Identify(Step):
             raise Refused(
                 f"The credentials belong to account {identity.account}, "
                 f"the plan to {wanted.account}.",
-                now="Nothing was changed.",
                 todo="Use credentials of the plan's account, or write a new plan.",
             )
         watch.evidence(f"account {identity.account}, region {wanted.region}, as {identity.arn}")
@@ -32,7 +31,6 @@ class Identify(Step):
         if cluster.identifier != wanted.identifier:
             raise Refused(
                 f"{wanted.resource_id} is named {cluster.identifier}, not {wanted.identifier}.",
-                now="Nothing was changed.",
                 todo="If it was renamed on purpose, write a new plan for the new name.",
             )
         watch.evidence(

@@ -11,8 +11,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, StepFailed
-from runbook.procedure.steps.shared.effects import no, unknown, yes
-from runbook.procedure.steps.shared.retry_while_busy import PatientEffect
+from runbook.procedure.steps.shared.effects import ApiEffect, no, unknown, yes
 from runbook.procedure.steps.upgrade.create_deployment import (
     AVAILABLE,
     INVALID,
@@ -92,27 +91,21 @@ class Switchover(Step):
                 return no(f"the deployment is {now.status}")
             return unknown(f"the deployment is {now.status}")
 
-        return [
-            [
-                PatientEffect(
-                    context,
-                    Call(
-                        "rds",
-                        "SwitchoverBlueGreenDeployment",
-                        {
-                            "BlueGreenDeploymentIdentifier": identifier,
-                            "SwitchoverTimeout": timeout,
-                        },
-                    ),
-                    key=f"{identifier}/switchover",
-                    title=f"switch over {identifier} (within {timeout} s, else AWS puts all back)",
-                    probe=probe,
-                    keep=lambda _: {"called_at": context.now().isoformat()},
-                    worth=worth_waiting,
-                    stakes=ClusterImpact(Impact.CLOSE, Role.BLUE),
-                )
-            ]
-        ]
+        effect = ApiEffect(
+            context,
+            Call(
+                "rds",
+                "SwitchoverBlueGreenDeployment",
+                {"BlueGreenDeploymentIdentifier": identifier, "SwitchoverTimeout": timeout},
+            ),
+            key=f"{identifier}/switchover",
+            title=f"switch over {identifier} (within {timeout} s, else AWS puts all back)",
+            probe=probe,
+            keep=lambda _: {"called_at": context.now().isoformat()},
+            worth=worth_waiting,
+            stakes=ClusterImpact(Impact.CLOSE, Role.BLUE),
+        )
+        return [[effect]]
 
     async def _refuse_open(self, context: RunContext) -> None:
         """Refuse the pivot where the fence was proved some time ago and does not stand any more.

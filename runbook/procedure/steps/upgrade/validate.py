@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from psycopg import AsyncConnection
+
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Instance
@@ -17,9 +19,15 @@ from runbook.postgres import catalog, maintenance, replication
 from runbook.postgres.replication import SlotLag
 from runbook.procedure.steps.shared.application_logins import keep_logins
 from runbook.procedure.steps.shared.checks import check
-from runbook.procedure.steps.shared.effects import answered, no, unknown, yes
+from runbook.procedure.steps.shared.effects import (
+    GRACE_S,
+    ApiEffect,
+    DatabaseEffect,
+    no,
+    unknown,
+    yes,
+)
 from runbook.procedure.steps.shared.objects import keep_printed, refuse_unless_alike
-from runbook.procedure.steps.shared.retry_while_busy import GRACE_S, PatientEffect
 from runbook.procedure.steps.shared.schemas import compare_databases, compare_schemas
 from runbook.procedure.steps.upgrade.create_deployment import (
     AVAILABLE,
@@ -78,7 +86,7 @@ class ValidateGreen(Step):
             status = instance.status if instance else "not listed"
             return "" if status == "available" else f"{identifier} is {status}"
 
-        return PatientEffect(
+        return ApiEffect(
             context,
             Call("rds", "RebootDBInstance", {"DBInstanceIdentifier": identifier}),
             key=f"{identifier}/reboot",
@@ -109,27 +117,24 @@ class ValidateGreen(Step):
         await _lag_known(context, watch)
 
 
-class AnalyzeEffect(Effect):
+class AnalyzeEffect(DatabaseEffect):
     """Statistics for one database of green: a major upgrade before version 18 loses them.
 
     Source: https://www.postgresql.org/docs/current/sql-analyze.html
     """
 
     def __init__(self, context: RunContext, database: str) -> None:
+        super().__init__(context, Role.GREEN, database)
         self.key = _analyze_key(database)
         self.title = f"analyze {database} on green"
-        self._context = context
-        self._database = database
 
     def preview(self) -> str:
         """Return the SQL."""
-        return (
-            f"-- on green, database {self._database}, table by table, the largest first\nANALYZE …;"
-        )
+        return f"{self.where}, table by table, the largest first\nANALYZE …;"
 
     async def probe(self) -> Finding:
         """Look whether every table with rows has statistics, and ANALYZE is known to work there."""
-        async with self._context.connect(Role.GREEN, self._database) as connection:
+        async with self.connect() as connection:
             missing = await maintenance.unanalyzed(connection)
             untried = await maintenance.untried(connection)
         if missing:
@@ -143,21 +148,18 @@ class AnalyzeEffect(Effect):
             )
         return yes("every table has statistics")
 
-    async def perform(self) -> Mapping[str, Json]:
+    async def run(self, connection: AsyncConnection) -> Mapping[str, Json]:
         """Analyze them one by one: a lost connection loses one table's work at most.
 
         Between two tables the operator may stop it.
         """
 
         async def told(table: str, fraction: float) -> None:
-            await self._context.pause(f"{self.title}: {table} is done, {fraction:.0%} of all", 0.0)
+            await self.context.pause(f"{self.title}: {table} is done, {fraction:.0%} of all", 0.0)
 
-        with answered(self.title, Role.GREEN):
-            async with self._context.connect(Role.GREEN, self._database) as connection:
-                done = await maintenance.analyze(
-                    connection, told, limit_s=self._context.plan.limits.repair_s
-                )
-            return {"analyzed": len(done.done), "skipped": dict(done.skipped)}
+        limit_s = self.context.plan.limits.repair_s
+        done = await maintenance.analyze(connection, told, limit_s=limit_s)
+        return {"analyzed": len(done.done), "skipped": dict(done.skipped)}
 
 
 def _analyze_key(database: str) -> str:
