@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch, fetch_one, fetch_values
+from runbook.postgres.queries import fetch, fetch_one, fetch_values, number
 from runbook.postgres.statement import quoted
 
 INTERNAL_ROLES = (
@@ -389,7 +389,4 @@ async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTri
 
 async def size(connection: AsyncConnection) -> int:
     """Return the size of this database in bytes."""
-    cursor = await connection.execute("SELECT pg_database_size(current_database())")
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    return await number(connection, "SELECT pg_database_size(current_database())")

@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.postgres import replication
 from runbook.postgres.fix import Fix, FixKind
+from runbook.postgres.queries import one_value
 from runbook.postgres.statement import Statement, compose, literal, quoted
 
 TERMINATE_WAIT_MS = 5000
@@ -155,6 +156,4 @@ async def _identity(connection: AsyncConnection, fix: Fix) -> str:
 
 
 async def _text(connection: AsyncConnection, query: str, *parameters: object) -> str:
-    cursor = await connection.execute(query.encode(), parameters)
-    row = await cursor.fetchone()
-    return "" if row is None else str(row[0])
+    return str(await one_value(connection, query.encode(), parameters) or "")

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier
 
 from runbook.postgres.catalog import Table
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, one_value
 from runbook.postgres.statement import Statement
 
 Progress = Callable[[str, float], Awaitable[None]]
@@ -130,9 +130,7 @@ async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncI
         if diagnostic.severity_nonlocalized == "WARNING":
             warnings.append(diagnostic.message_primary or "")
 
-    limits = await connection.execute("SELECT current_setting('statement_timeout')")
-    row = await limits.fetchone()
-    assert row is not None
+    before = await one_value(connection, "SELECT current_setting('statement_timeout')")
     await connection.execute(
         "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
         (str(round(limit_s * 1000)),),
@@ -143,7 +141,7 @@ async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncI
     finally:
         connection.remove_notice_handler(note)
         if not connection.closed:
-            await connection.execute("SELECT set_config('statement_timeout', %s, false)", (row[0],))
+            await connection.execute("SELECT set_config('statement_timeout', %s, false)", (before,))
 
 
 async def _time_is_up(connection: AsyncConnection, ends: float | None) -> bool:

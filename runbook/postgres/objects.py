@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 
 from runbook.postgres import schema
 from runbook.postgres.catalog import INTERNAL_ROLES
-from runbook.postgres.queries import fetch, fetch_values
+from runbook.postgres.queries import fetch, fetch_values, one_value, says
 
 Key = tuple[str, tuple[str, ...]]
 """Kind and names."""
@@ -76,7 +76,9 @@ async def of_server(connection: AsyncConnection, *, common: int) -> ServerItems:
     """
     params = {"internal": list(INTERNAL_ROLES), "common": common}
     rows = await fetch(connection, _Row, "server_objects", params)
-    readable = await _may_read_passwords(connection)
+    readable = await says(
+        connection, "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
+    )
     if readable:
         rows += await fetch(connection, _Row, "password_digests", params)
     return ServerItems(tuple(map(_item, rows)), readable)
@@ -100,18 +102,10 @@ async def stamp(connection: AsyncConnection) -> str:
 
 async def verifier(connection: AsyncConnection, role: str) -> str | None:
     """Return what a role's password is checked against, to be kept in memory alone, or None."""
-    cursor = await connection.execute(
-        "SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = %s", (role,)
+    found: str | None = await one_value(
+        connection, "SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = %s", (role,)
     )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
-
-
-async def _may_read_passwords(connection: AsyncConnection) -> bool:
-    cursor = await connection.execute(
-        "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
-    )
-    return await cursor.fetchone() == (True,)
+    return found
 
 
 def _item(row: _Row) -> Item:

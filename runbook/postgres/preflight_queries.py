@@ -11,7 +11,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import INTERNAL_ROLES, Table
-from runbook.postgres.queries import fetch, fetch_values, load
+from runbook.postgres.queries import fetch, fetch_values, load, says
 from runbook.postgres.statement import quoted
 
 
@@ -249,8 +249,7 @@ async def stale_collations(connection: AsyncConnection) -> list[StaleCollation]:
 
 async def cron_jobs(connection: AsyncConnection) -> list[CronJob]:
     """Return the active jobs of pg_cron, which keeps those of all databases in one of them."""
-    cursor = await connection.execute("SELECT to_regclass('cron.job') IS NOT NULL")
-    if await cursor.fetchone() != (True,):
+    if not await says(connection, "SELECT to_regclass('cron.job') IS NOT NULL"):
         return []
     return await fetch(connection, CronJob, "cron_jobs")
 

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
 from runbook.postgres.catalog import read_only_state
-from runbook.postgres.queries import batches, fetch, load
+from runbook.postgres.queries import batches, fetch, load, number
 from runbook.postgres.statement import Statement, quoted
 
 _READ_AT_ONCE = 1000
@@ -154,10 +154,7 @@ async def results(connection: AsyncConnection, values: Sequence[SequenceValue]) 
 
 async def room(connection: AsyncConnection) -> int:
     """Return how many sequences one statement may set on this server now."""
-    cursor = await connection.execute(_ROOM)
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    return await number(connection, _ROOM)
 
 
 async def set_back_in_use(

@@ -10,6 +10,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 
 from runbook.postgres.comparison.look import Looker
+from runbook.postgres.queries import one_value
 from runbook.postgres.replication import Subscription, lsn_text, slot_lags, subscription
 
 LEAST_S = 10.0
@@ -86,14 +87,14 @@ class Confirmation:
 
     async def _subscription(self) -> Subscription | None:
         """Return the subscription that reads the slot."""
-        cursor = await self._subscriber.execute(
+        name = await one_value(
+            self._subscriber,
             "SELECT subname FROM pg_catalog.pg_subscription WHERE subslotname = %s "
             "AND subdbid = (SELECT oid FROM pg_catalog.pg_database "
             "WHERE datname = pg_catalog.current_database())",
             (self._slot,),
         )
-        row = await cursor.fetchone()
-        return None if row is None else await subscription(self._subscriber, row[0])
+        return None if name is None else await subscription(self._subscriber, name)
 
 
 def _why(before: Subscription | None, now: Subscription | None) -> str:

@@ -29,7 +29,7 @@ from runbook.postgres.comparison.look import (
 )
 from runbook.postgres.comparison.tables import named
 from runbook.postgres.gather_all import together
-from runbook.postgres.queries import batches
+from runbook.postgres.queries import batches, number, one_value, says
 from runbook.postgres.statement import quoted
 
 BATCH = 20_000
@@ -100,7 +100,8 @@ class Pair:
 
 async def stored_columns(connection: AsyncConnection, schema: str, table: str) -> list[str] | None:
     """Return the columns that COPY carries; None where there is no ordinary table of that name."""
-    cursor = await connection.execute(
+    columns: list[str] | None = await one_value(
+        connection,
         """
         SELECT ARRAY(
             SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
@@ -114,8 +115,7 @@ async def stored_columns(connection: AsyncConnection, schema: str, table: str) -
         """,
         (schema, table),
     )
-    row = await cursor.fetchone()
-    return None if row is None else list(row[0])
+    return columns
 
 
 async def suspects(pair: Pair) -> set[int]:
@@ -152,12 +152,8 @@ async def at(pair: Pair, groups: Collection[int]) -> dict[int, tuple[RowRead, Ro
 
 async def count(look: TableLook) -> int:
     """Return a table's number of rows on one side."""
-    cursor = await look.looker.connection.execute(
-        SQL("SELECT count(*) FROM ONLY {}").format(look.name)
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    query = SQL("SELECT count(*) FROM ONLY {}").format(look.name)
+    return await number(look.looker.connection, query)
 
 
 class Chosen:
@@ -212,7 +208,7 @@ class Chosen:
             "SELECT EXISTS (SELECT FROM pg_temp.blueprime_keys WHERE num_nulls({}) > 0)"
         ).format(_names(self.pair.key))
         # Both sides have noted the keys of both.
-        return await (await self._here.execute(query)).fetchone() == (True,)
+        return await says(self._here, query)
 
     async def unlike(self, part: int) -> tuple[set[int], dict[int, RowRead]]:
         """Return the chosen groups of a part that differ now, and those that `here` has."""
@@ -302,8 +298,8 @@ def _names(columns: Iterable[str]) -> Composed:
 
 
 def _rows(parts: Iterable[Iterable[int]]) -> Iterator[tuple[int, int]]:
-    for number, part in enumerate(parts):
-        yield from ((group, number) for group in part)
+    for place, part in enumerate(parts):
+        yield from ((group, place) for group in part)
 
 
 async def _renew(connection: AsyncConnection, name: LiteralString, columns: SQL) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch, fetch_values
+from runbook.postgres.queries import fetch, fetch_values, number
 
 _MESSAGE_PREFIX = "blueprime"
 
@@ -181,12 +181,9 @@ async def written(connection: AsyncConnection) -> int:
 
 async def flushed(connection: AsyncConnection) -> int:
     """Return up to where the WAL is on disk; asynchronous commits of just now may lie behind."""
-    cursor = await connection.execute(
-        "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
+    return await number(
+        connection, "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 async def confirmed_past(connection: AsyncConnection, slot: str, lsn: int) -> bool | None:

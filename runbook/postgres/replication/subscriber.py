@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, number
 from runbook.postgres.statement import MASK, Statement, compose, literal, with_private
 
 
@@ -205,14 +205,12 @@ def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statemen
 
 async def applying(connection: AsyncConnection) -> int:
     """Return how many apply workers of the server are amid a transaction."""
-    cursor = await connection.execute(
+    return await number(
+        connection,
         "SELECT count(*) FROM pg_catalog.pg_stat_activity "
         "WHERE backend_type LIKE 'logical replication %' AND xact_start IS NOT NULL "
-        "AND backend_type <> 'logical replication launcher'"
+        "AND backend_type <> 'logical replication launcher'",
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,14 +232,12 @@ async def copy_errors(connection: AsyncConnection, name: str) -> int:
     """Return how often the copy of a table has failed; 0 below 15, which does not count."""
     if connection.info.server_version < 150000:
         return 0
-    cursor = await connection.execute(
+    return await number(
+        connection,
         "SELECT coalesce(sum(sync_error_count), 0)::bigint "
         "FROM pg_catalog.pg_stat_subscription_stats WHERE subname = %s",
         (name,),
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 HEARS_S = 35.0
