@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
@@ -75,18 +76,6 @@ class NarrowSequence:
         return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    schema: str
-    name: str
-    last_value: int | None
-    is_called: bool | None
-    increment: int
-    min: int
-    max: int
-    cycle: bool
-
-
 async def narrow(connection: AsyncConnection, share: float) -> list[NarrowSequence]:
     """Return the sequences with less than that share of their range left, the worst first."""
     return await fetch(connection, NarrowSequence, "narrow_sequences", (share,))
@@ -99,31 +88,11 @@ async def read(connection: AsyncConnection) -> list[SequenceValue]:
     set and not called, so each relation is read, a thousand a query. A sequence without SELECT
     raises psycopg's `InsufficientPrivilege`.
     """
-    found = await fetch(connection, _Found, "sequences")
-    unread = [each for each in found if each.last_value is None]
-    states = {
-        (each.schema, each.name): (each.last_value, bool(each.is_called))
-        for each in found
-        if each.last_value is not None
-    }
+    found = await fetch(connection, dict[str, Any], "sequences")
+    unread = [each for each in found if each["last_value"] is None]
     for batch in batches(unread, _READ_AT_ONCE):
-        states |= await _read_relations(connection, batch)
-    values = []
-    for each in found:
-        last_value, is_called = states[each.schema, each.name]
-        values.append(
-            SequenceValue(
-                each.schema,
-                each.name,
-                last_value,
-                is_called,
-                each.increment,
-                each.min,
-                each.max,
-                each.cycle,
-            )
-        )
-    return values
+        await _read_relations(connection, batch)
+    return [SequenceValue(**each) for each in found]
 
 
 def apply(values: Sequence[SequenceValue]) -> Statement:
@@ -220,17 +189,14 @@ def _limits(value: SequenceValue) -> str:
     return f"increment {value.increment}, {value.min} to {value.max}{cycle}"
 
 
-async def _read_relations(
-    connection: AsyncConnection, batch: Sequence[_Found]
-) -> dict[tuple[str, str], tuple[int, bool]]:
+async def _read_relations(connection: AsyncConnection, batch: Sequence[dict[str, Any]]) -> None:
+    """Fill in the states of some sequences."""
     query = SQL("\nUNION ALL ").join(
         SQL("SELECT {}, last_value, is_called FROM {}").format(
-            Literal(place), Identifier(each.schema, each.name)
+            Literal(place), Identifier(each["schema"], each["name"])
         )
         for place, each in enumerate(batch)
     )
     cursor = await connection.execute(query)
-    return {
-        (batch[place].schema, batch[place].name): (last_value, is_called)
-        for place, last_value, is_called in await cursor.fetchall()
-    }
+    for place, last_value, is_called in await cursor.fetchall():
+        batch[place].update(last_value=last_value, is_called=is_called)
