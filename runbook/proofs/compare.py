@@ -14,7 +14,8 @@ from runbook.base.pair import captured_databases, current_pair, detached, slot_n
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.postgres.comparison.confirmation import Patience
-from runbook.postgres.comparison.live import LiveComparison, TableDifference, differing_keys
+from runbook.postgres.comparison.differences import LiveComparison, TableDifference
+from runbook.postgres.comparison.live import differing_keys
 from runbook.postgres.statement import quoted
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing

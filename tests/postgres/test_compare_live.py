@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from runbook.postgres import replication
 from runbook.postgres.comparison import live, look, scan
-from runbook.postgres.comparison.live import DifferingKey, Kind, LiveComparison
+from runbook.postgres.comparison.differences import DifferingKey, Kind, LiveComparison
 from runbook.postgres.connect import connect
 from tests.postgres.conftest import LIMIT_S, Open, Pair, in_one, master_password
 from tests.postgres.test_replication import NAME, Link, captured, until

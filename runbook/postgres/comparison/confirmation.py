@@ -9,9 +9,8 @@ from time import monotonic
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.comparison.look import Looker
 from runbook.postgres.queries import one_value
-from runbook.postgres.replication import Subscription, lsn_text, slot_lags, subscription
+from runbook.postgres.replication import Subscription, flushed, lsn_text, slot_lags, subscription
 
 LEAST_S = 10.0
 """A subscriber that applies answers by then, however much was waited in vain before."""
@@ -41,7 +40,7 @@ class Confirmation:
 
     def __init__(
         self,
-        publisher: Looker,
+        publisher: AsyncConnection,
         subscriber: AsyncConnection,
         slot: str,
         patience: Patience,
@@ -61,12 +60,12 @@ class Confirmation:
         Raises `NotConfirmed` saying why: when the patience is over, and at once where it has not
         moved since that was so.
         """
-        lsn = await self._publisher.flushed()
+        lsn = await flushed(self._publisher)
         began = monotonic()
         limit_s = self._patience.left_s
         before: Subscription | None = None
         while True:
-            (lag,) = await slot_lags(self._publisher.connection, [self._slot])
+            (lag,) = await slot_lags(self._publisher, [self._slot])
             confirmed = lag.confirmed_flush_lsn
             if confirmed is not None and confirmed >= lsn:
                 self._stands_at = None

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from time import monotonic
 
-from psycopg import errors
+from psycopg import AsyncConnection, errors
 
 from runbook.amounts import counted
+from runbook.postgres.catalog import Table
 from runbook.postgres.comparison.confirmation import Confirmation, NotConfirmed, Patience
 from runbook.postgres.comparison.differences import (
     DifferingKey,
@@ -30,25 +31,18 @@ from runbook.postgres.comparison.look import (
     ROWS_CUT_FINER,
     Buckets,
     Key,
-    Looker,
     Row,
     RowRead,
     TableLook,
+    bound_queries,
     differing,
+    key_columns,
 )
-from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, cut
+from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, cut, digests
 from runbook.postgres.comparison.tables import ComparedTable, paired, tables
 from runbook.postgres.gather_all import together
+from runbook.postgres.queries import fetch
 from runbook.postgres.statement import quoted
-
-__all__ = [
-    "DifferingKey",
-    "Kind",
-    "LiveComparison",
-    "NotConfirmed",
-    "TableDifference",
-    "differing_keys",
-]
 
 _BITS = 12
 """A large table is cut into 4,096 buckets: each query answers with as many rows at most."""
@@ -101,19 +95,17 @@ async def differing_keys(
     began = monotonic()
     async with AsyncExitStack() as stack:
 
-        async def opened(connect: Connect) -> Looker:
+        async def opened(connect: Connect) -> AsyncConnection:
             connection = await connect()
             stack.push_async_callback(connection.close)
-            looker = Looker(connection)
-            await looker.prepare()
-            return looker
+            await bound_queries(connection)
+            return connection
 
         left, right = await together(opened(pub_connect), opened(sub_connect))
         work = _Live(left, right, slot, wait_s, patience or Patience(wait_s), progress)
         await work.compare(tables)
-        database = left.connection.info.dbname
         return LiveComparison(
-            database=database,
+            database=left.info.dbname,
             tables=work.compared,
             rows=work.rows,
             different=tuple(sorted(work.different, key=lambda t: (t.schema, t.table))),
@@ -130,8 +122,8 @@ class _Live:
 
     def __init__(
         self,
-        left: Looker,
-        right: Looker,
+        left: AsyncConnection,
+        right: AsyncConnection,
         slot: str,
         wait_s: float,
         patience: Patience,
@@ -139,7 +131,7 @@ class _Live:
     ) -> None:
         self._left = left
         self._right = right
-        self._confirmation = Confirmation(left, right.connection, slot, patience, self._tell)
+        self._confirmation = Confirmation(left, right, slot, patience, self._tell)
         self._wait_s = wait_s
         self._progress = progress
         self._salt = Salt()
@@ -152,8 +144,9 @@ class _Live:
 
     async def compare(self, chosen: Collection[tuple[str, str]] | None) -> None:
         """Look at every table once, and again at what differed."""
-        ours, theirs = await together(tables(self._left.connection), tables(self._right.connection))
-        copied = await self._right.being_copied()
+        ours, theirs = await together(tables(self._left), tables(self._right))
+        being_copied = await fetch(self._right, Table, "tables_being_copied")
+        copied = {(table.schema, table.name) for table in being_copied}
         found, pairs = paired(ours, theirs, chosen), []
         for table, note in found.unlike:
             self._differs(table, note=note)
@@ -182,7 +175,7 @@ class _Live:
                 scans.append(Scan(table, row_hash(table, pair[0].alike(pair[1]), self._salt)))
         try:
             ours, theirs = await together(
-                self._left.digests(sides[0]), self._right.digests(sides[1])
+                digests(self._left, sides[0]), digests(self._right, sides[1])
             )
         except _LOOK_ERRORS as error:
             if len(batch) == 1:
@@ -199,7 +192,7 @@ class _Live:
         """Find the rows of one table that differ, and those of them that differ for good."""
         here, there = pair
         try:
-            key = await self._left.key_columns(here)
+            key = await key_columns(self._left, here)
             alike = here.alike(there)
             looks = (
                 TableLook(self._left, here, alike, key, self._salt, self._moving(here, again)),
@@ -314,7 +307,7 @@ class _Live:
     ) -> None:
         self.different.append(
             TableDifference(
-                database=self._left.connection.info.dbname,
+                database=self._left.info.dbname,
                 schema=table.schema,
                 table=table.name,
                 key=tuple(look.told_by if look else table.key),

@@ -22,10 +22,10 @@ from runbook.postgres.comparison.look import (
     NOTHING,
     ROWS_CUT_FINER,
     Buckets,
-    Looker,
     RowRead,
     TableLook,
     differing,
+    key_columns,
 )
 from runbook.postgres.comparison.tables import named
 from runbook.postgres.gather_all import together
@@ -71,11 +71,10 @@ class Pair:
             raise Unpaired(f"{side} has no table {name} that replication carries")
         if ours.columns != theirs.columns:
             raise Unpaired(f"{name} has other columns on each side")
-        left, right = Looker(here), Looker(there)
-        alike, key, salt = ours.alike(theirs), await left.key_columns(ours), Salt()
+        alike, key, salt = ours.alike(theirs), await key_columns(here, ours), Salt()
         return cls(
-            TableLook(left, ours, alike, key, salt),
-            TableLook(right, theirs, alike, key, salt),
+            TableLook(here, ours, alike, key, salt),
+            TableLook(there, theirs, alike, key, salt),
             await stored_columns(here, schema, table) or (),
         )
 
@@ -153,7 +152,7 @@ async def at(pair: Pair, groups: Collection[int]) -> dict[int, tuple[RowRead, Ro
 async def count(look: TableLook) -> int:
     """Return a table's number of rows on one side."""
     query = SQL("SELECT count(*) FROM ONLY {}").format(look.name)
-    return await number(look.looker.connection, query)
+    return await number(look.connection, query)
 
 
 class Chosen:
@@ -162,7 +161,7 @@ class Chosen:
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
         self.parts = 0
-        self._here, self._there = (side.looker.connection for side in pair.sides)
+        self._here, self._there = (side.connection for side in pair.sides)
         self._by_key = False
 
     async def choose(self, groups: Collection[int]) -> None:
@@ -270,7 +269,7 @@ def quoted_table(schema: str, table: str) -> str:
 
 async def writers_of(look: TableLook) -> list[str]:
     """Return who holds a lock on a table with which it cannot be kept from being written."""
-    cursor = await look.looker.connection.execute(
+    cursor = await look.connection.execute(
         """
         SELECT format(
             'pid %%s of role %%s, open for %%s s', a.pid, a.usename,
