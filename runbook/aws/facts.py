@@ -294,7 +294,6 @@ class ParameterGroup:
     name: str
     family: str
     arn: str
-    description: str
 
     @property
     def default(self) -> bool:

@@ -9,8 +9,9 @@ import pytest
 
 from runbook.aws import Aws, Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
+from runbook.aws.facts import Cluster
 from runbook.aws.parameters import carry, create_group_call, modify_group_calls
-from runbook.aws.rds import Cluster, Rds
+from runbook.aws.rds import Rds
 from state.enums import Environment
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab, until
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
