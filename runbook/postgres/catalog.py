@@ -29,14 +29,19 @@ INTERNAL_ROLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A table that a publication FOR ALL TABLES covers: an ordinary one or a partition."""
+class Named:
+    """What has a name in a schema."""
 
     schema: str
     name: str
 
     def __str__(self) -> str:
         return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Named):
+    """A table that a publication FOR ALL TABLES covers: an ordinary one or a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,11 @@ class PreparedTransaction:
     database: str
     owner: str
     age_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"prepared transaction {self.gid!r} of {quoted(self.owner)} in {quoted(self.database)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,10 +243,7 @@ def named(
 
     against = [str(session) for session in sessions if counts(session)]
     against += {w.pid: str(w) for w in (*before.writers, *after.writers)}.values()
-    against += [
-        f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
-        for p in prepared
-    ]
+    against += map(str, prepared)
     return against, [session for session in sessions if not counts(session)]
 
 
@@ -329,15 +326,8 @@ def set_database_read_only(database: str, on: bool) -> Statement:
 
     Source: https://www.postgresql.org/docs/current/runtime-config-client.html
     """
-    if on:
-        template = compose(
-            "ALTER DATABASE {database} SET default_transaction_read_only = on", database=database
-        )
-    else:
-        template = compose(
-            "ALTER DATABASE {database} RESET default_transaction_read_only", database=database
-        )
-    return Statement(template)
+    how = "SET default_transaction_read_only = on" if on else "RESET default_transaction_read_only"
+    return Statement(compose("ALTER DATABASE {database} {how}", database=database, how=SQL(how)))
 
 
 def _counters_moved(

@@ -124,10 +124,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> ClusterMarks:
             if session.database in connections and not session.settled
         ),
         running=tuple(cluster.running),
-        prepared=tuple(
-            f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
-            for p in prepared
-        ),
+        prepared=tuple(map(str, prepared)),
     )
 
 

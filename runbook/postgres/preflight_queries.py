@@ -10,7 +10,7 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.catalog import INTERNAL_ROLES, Table
+from runbook.postgres.catalog import INTERNAL_ROLES, Named, Table
 from runbook.postgres.queries import fetch, fetch_values, load, says
 from runbook.postgres.statement import quoted
 
@@ -104,16 +104,11 @@ class ForeignServer:
 
 
 @dataclass(frozen=True, slots=True)
-class StaleCollation:
+class StaleCollation(Named):
     """A collation whose library is another one now than when it was made."""
 
-    schema: str
-    name: str
     version_then: str
     version_now: str | None
-
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +190,7 @@ class RefusedColumn(Table):
 
 
 @dataclass(frozen=True, slots=True)
-class FullSequence(Table):
+class FullSequence(Named):
     """A sequence that has used more than four fifths of its range and does not cycle."""
 
     last_value: int

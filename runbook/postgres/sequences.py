@@ -14,9 +14,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
-from runbook.postgres.catalog import read_only_state
+from runbook.postgres.catalog import Named, read_only_state
 from runbook.postgres.queries import batches, fetch, load, number
-from runbook.postgres.statement import Statement, quoted
+from runbook.postgres.statement import Statement
 
 _READ_AT_ONCE = 1000
 """Relations in one UNION ALL: each is a lock, and 10,000 are beyond the parser's stack."""
@@ -37,11 +37,9 @@ memory that nobody promises. Aurora's own defaults have room for tens of thousan
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceValue:
+class SequenceValue(Named):
     """A sequence's state and limits. `setval(s, last_value, is_called)` restores the state."""
 
-    schema: str
-    name: str
     last_value: int
     is_called: bool
     increment: int
@@ -49,31 +47,21 @@ class SequenceValue:
     max: int
     cycle: bool
 
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
-
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Named):
     """The result of one sequence: whether it was set, else why not."""
 
-    schema: str
-    name: str
     set: bool
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class NarrowSequence:
+class NarrowSequence(Named):
     """A sequence that comes to its end."""
 
-    schema: str
-    name: str
     left_share: float
     """Of its range, from 0 to 1."""
-
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 async def narrow(connection: AsyncConnection, share: float) -> list[NarrowSequence]:

@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed
 
+from runbook.postgres.catalog import Table
 from runbook.postgres.queries import fetch, number
 from runbook.postgres.statement import MASK, Statement, compose, literal, with_private
 
@@ -214,11 +215,9 @@ async def applying(connection: AsyncConnection) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class SubscribedTable:
+class SubscribedTable(Table):
     """A table that a subscription takes."""
 
-    schema: str
-    name: str
     state: str
     """`i`, `d`, `f` and `s` while it is copied, `r` from when it is ready."""
 
