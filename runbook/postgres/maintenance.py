@@ -93,7 +93,7 @@ async def analyze(
 
 
 async def refresh_materialized_views(
-    connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float | None = None
+    connection: AsyncConnection, *, limit_s: float | None = None
 ) -> Done:
     """Refresh every populated materialized view, each after those it reads from.
 
@@ -108,7 +108,7 @@ async def refresh_materialized_views(
     done: list[str] = []
     skipped: dict[str, str] = {}
     async with unhurried(connection):
-        for place, view in enumerate(chosen, start=1):
+        for view in chosen:
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
             if await _time_is_up(connection, ends):
                 skipped[str(view)] = f"the {limit_s:.0f} s for all of them were over"
@@ -116,8 +116,6 @@ async def refresh_materialized_views(
                 skipped[str(view)] = problem
             else:
                 done.append(str(view))
-            if progress:
-                await progress(str(view), place / len(chosen))
     return Done(tuple(done), skipped)
 
 

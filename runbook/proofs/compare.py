@@ -39,14 +39,13 @@ async def compare_live(
     context: RunContext,
     *,
     databases: Collection[str] = (),
-    tables: Collection[tuple[str, str]] | None = None,
     tell: Tell | None = None,
     wait_s: float = WAIT_S,
 ) -> list[LiveComparison]:
     """Compare the sides of the way that is held, one database after the other.
 
-    `databases` are some of the captured ones, empty: all; `tables` are (schema, name) in each of
-    them, None: all. Raise `StepFailed` where nothing follows, or a database is not captured.
+    `databases` are some of the captured ones, empty: all. Raise `StepFailed` where nothing
+    follows, or a database is not captured.
     """
     sides = current_pair(context)
     if (
@@ -82,7 +81,6 @@ async def compare_live(
                 context.connector(left, database, read_only=True),
                 context.connector(right, database, read_only=True),
                 slot=slot_name(context, captured, database),
-                tables=tables,
                 wait_s=wait_s,
                 patience=patience,
                 progress=told,

@@ -171,7 +171,6 @@ async def name_what_stays(
     They are in on the other one by now, and are not held up for it: a person must hear of it, and
     of not knowing it as well. `unseen`: why it is not asked; it did not answer a moment ago.
     """
-    key = f"{closed.slug}.written"
     written: tuple[str, ...] = ()
     doubted: set[str] = set()
     try:
@@ -179,23 +178,18 @@ async def name_what_stays(
             written, doubted = await _written_since(context, watch, closed)
     except UNREACHABLE as error:
         unseen = str(error)
+    words = ""
+    behind = f"on {closed.value} behind the fence, and on no other cluster"
     if unseen:
-        watch.warning(
-            f"Whether anything was written on {closed.value} behind the fence, and on no other "
-            f"cluster, is not known: it could not be looked at ({unseen}).",
-            key=key,
+        words = (
+            f"Whether anything was written {behind}, is not known: it could not be looked at "
+            f"({unseen})."
         )
     elif written:
-        watch.warning(
-            f"WRITTEN on {closed.value} behind the fence, and on no other cluster: "
-            f"{'; '.join(written)}.",
-            key=key,
-        )
+        words = f"WRITTEN {behind}: {'; '.join(written)}."
     elif doubted:
-        watch.warning(
-            f"Whether anything was written on {closed.value} behind the fence, and on no other "
-            f"cluster, cannot be told of: {', '.join(sorted(doubted))}.",
-            key=key,
+        words = (
+            f"Whether anything was written {behind}, cannot be told of: "
+            f"{', '.join(sorted(doubted))}."
         )
-    else:
-        watch.warning("", key=key)
+    watch.warning(words, key=f"{closed.slug}.written")

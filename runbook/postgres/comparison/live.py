@@ -8,7 +8,7 @@ the look at the publisher, until only those rows are left that stand still and d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from time import monotonic
 
@@ -76,17 +76,15 @@ async def differing_keys(
     sub_connect: Connect,
     *,
     slot: str,
-    tables: Collection[tuple[str, str]] | None = None,
     wait_s: float = 60.0,
     patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> LiveComparison:
     """Compare one database on two servers, of which the publisher may be written meanwhile.
 
-    `slot` is the publisher's slot that feeds the subscriber; `tables` are (schema, name), None: all
-    that replication carries. `wait_s` bounds how long rows that change at every look are looked at,
-    and, unless a `patience` is shared with other databases, all waits in vain for the subscriber.
-    Only reads, one short query at a time on each side.
+    `slot` is the publisher's slot that feeds the subscriber. `wait_s` bounds how long rows that
+    change at every look are looked at, and, unless a `patience` is shared with other databases, all
+    waits in vain for the subscriber. Only reads, one short query at a time on each side.
 
     A row is told as different if, in two looks at least a second apart, the publisher's did not
     change while the subscriber confirmed past a position taken after reading it, and the
@@ -103,7 +101,7 @@ async def differing_keys(
 
         left, right = await together(opened(pub_connect), opened(sub_connect))
         work = _Live(left, right, slot, wait_s, patience or Patience(wait_s), progress)
-        await work.compare(tables)
+        await work.compare()
         return LiveComparison(
             database=left.info.dbname,
             tables=work.compared,
@@ -142,12 +140,12 @@ class _Live:
         self.different: list[TableDifference] = []
         self.undecided: list[tuple[str, str, str]] = []
 
-    async def compare(self, chosen: Collection[tuple[str, str]] | None) -> None:
+    async def compare(self) -> None:
         """Look at every table once, and again at what differed."""
         ours, theirs = await together(tables(self._left), tables(self._right))
         being_copied = await fetch(self._right, Table, "tables_being_copied")
         copied = {(table.schema, table.name) for table in being_copied}
-        found, pairs = paired(ours, theirs, chosen), []
+        found, pairs = paired(ours, theirs), []
         for table, note in found.unlike:
             self._differs(table, note=note)
         for here, there in found.both:

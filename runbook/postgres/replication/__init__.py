@@ -23,7 +23,6 @@ from runbook.postgres.replication.origins import (
     started,
 )
 from runbook.postgres.replication.publisher import (
-    Slot,
     SlotBlocked,
     SlotBlocker,
     create_publication,
@@ -44,12 +43,10 @@ from runbook.postgres.replication.role import (
     drop_owned,
     drop_role,
     granted_in,
-    hash_password,
     let_connect,
     may_connect,
     role_exists,
     set_password,
-    set_password_statement,
 )
 from runbook.postgres.replication.strays import (
     StrayWrite,
@@ -60,7 +57,6 @@ from runbook.postgres.replication.strays import (
     take_strays,
 )
 from runbook.postgres.replication.subscriber import (
-    SubscribedTable,
     Subscription,
     Worker,
     applying,
@@ -82,12 +78,10 @@ __all__ = [
     "LagClock",
     "Origin",
     "OriginPosition",
-    "Slot",
     "SlotBlocked",
     "SlotBlocker",
     "SlotLag",
     "StrayWrite",
-    "SubscribedTable",
     "Subscription",
     "Worker",
     "applying",
@@ -111,7 +105,6 @@ __all__ = [
     "flushed",
     "granted_in",
     "has_copied",
-    "hash_password",
     "hold_strays",
     "let_connect",
     "lsn_text",
@@ -126,7 +119,6 @@ __all__ = [
     "refresh_publication",
     "role_exists",
     "set_password",
-    "set_password_statement",
     "set_subscription_connection",
     "slot",
     "slot_blockers",

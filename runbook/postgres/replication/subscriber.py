@@ -59,7 +59,6 @@ def subscriber_conninfo(
     password: str,
     sslmode: str,
     sslrootcert: str = "",
-    application_name: str = "",
 ) -> str:
     """Return the connection string that the subscriber's worker uses. It holds the password.
 
@@ -74,7 +73,6 @@ def subscriber_conninfo(
         password=password,
         sslmode=sslmode,
         sslrootcert=sslrootcert or None,
-        application_name=application_name or None,
         connect_timeout=10,
         keepalives_idle=10,
         keepalives_interval=5,
@@ -90,16 +88,13 @@ def create_subscription(
     *,
     server_major: int,
     enabled: bool = False,
-    connect: bool = True,
     copy_data: bool = False,
-    disable_on_error: bool = False,
     run_as_owner: bool = False,
 ) -> Statement:
     """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing unless told to.
 
-    `server_major` is the subscriber's. With `connect` the publisher is asked for its tables;
-    without it `refresh_publication` must follow before anything is applied. `origin = none` (16)
-    keeps what was itself applied from going round.
+    `server_major` is the subscriber's. `origin = none` (16) keeps what was itself applied from
+    going round.
 
     `disable_on_error` (15) makes a conflict a clear stop instead of a loop. But a lost connection
     is an error to it too: a restart or failover of the publisher, even an orderly one, disables the
@@ -109,7 +104,7 @@ def create_subscription(
     `run_as_owner` (16) lets apply write as the subscription's owner, not as each table's.
     """
     options: dict[str, str | bool] = {
-        "connect": connect,
+        "connect": True,
         "enabled": enabled,
         "create_slot": False,
         "copy_data": copy_data,
@@ -118,7 +113,7 @@ def create_subscription(
     if server_major >= 14:
         options["streaming"] = "on"
     if server_major >= 15:
-        options["disable_on_error"] = disable_on_error
+        options["disable_on_error"] = False
     if server_major >= 16:
         options["origin"] = "none"
         if run_as_owner:
