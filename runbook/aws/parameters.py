@@ -42,7 +42,7 @@ def carry(user_set: Mapping[str, Parameter], family: Mapping[str, Parameter]) ->
     for name, value in sorted(wanted.items()):
         known = family.get(name)
         if known is None and name == LOGICAL_REPLICATION:
-            known = Parameter(name, None, "engine-default", "static", "boolean", "0,1", True, "")
+            known = Parameter(name, None, "engine-default", "static", True, "")
         if known is None or not known.modifiable:
             dropped.append(name)
             continue

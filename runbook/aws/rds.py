@@ -226,15 +226,7 @@ class Rds:
             SourceIdentifier=source,
             Duration=60,
         )
-        events = [
-            RdsEvent(
-                row.get("SourceIdentifier", source),
-                row.get("SourceType", source_type),
-                row.get("Message", ""),
-                row["Date"],
-            )
-            for row in rows
-        ]
+        events = [RdsEvent(row.get("Message", ""), row["Date"]) for row in rows]
         return sorted(events, key=lambda event: event.at)
 
     async def snapshot(self, identifier: str) -> Snapshot | None:
@@ -244,17 +236,10 @@ class Rds:
             "DBClusterSnapshots",
             DBClusterSnapshotIdentifier=identifier,
         )
-        if not rows:
-            return None
-        row = rows[0]
-        return Snapshot(
-            identifier=row["DBClusterSnapshotIdentifier"],
-            cluster=row.get("DBClusterIdentifier", ""),
-            status=row.get("Status", ""),
-            percent_progress=row.get("PercentProgress"),
-            tags=tags_of(row.get("TagList")),
-            created_at=row.get("SnapshotCreateTime"),
-        )
+        found = [
+            Snapshot(row["DBClusterSnapshotIdentifier"], row.get("Status", "")) for row in rows
+        ]
+        return found[0] if found else None
 
     async def account_quotas(self) -> dict[str, Quota]:
         """Return the account's limits in this region by AWS's name, e.g. `DBClusters`."""
