@@ -68,22 +68,19 @@ async def read(connection: AsyncConnection, side: str) -> Parts:
     async with connection.transaction():
         await fetch_values(connection, "quote_all")
         rows = await fetch(connection, _Row, "schema_parts")
+    named = {"table": found.tables, "sequence": found.sequences, "enum": found.enums}
+    parts = {
+        "column": found.columns,
+        "constraint": found.constraints,
+        "index": found.indexes,
+    }
     for row in rows:
-        match row.kind:
-            case "schema":
-                found.schemas[row.schema] = row.definition
-            case "table":
-                found.tables[row.schema, row.name] = row.definition
-            case "sequence":
-                found.sequences[row.schema, row.name] = row.definition
-            case "enum":
-                found.enums[row.schema, row.name] = row.definition
-            case "column":
-                found.columns[row.schema, row.name, row.part] = row.definition
-            case "constraint":
-                found.constraints[row.schema, row.name, row.part] = row.definition
-            case "index":
-                found.indexes[row.schema, row.name, row.part] = row.definition
+        if row.kind == "schema":
+            found.schemas[row.schema] = row.definition
+        elif row.kind in named:
+            named[row.kind][row.schema, row.name] = row.definition
+        else:
+            parts[row.kind][row.schema, row.name, row.part] = row.definition
     return found
 
 
