@@ -24,7 +24,7 @@ from psycopg.sql import SQL
 from runbook.amounts import counted
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
 from runbook.postgres.cluster_moment import ClusterMoment
-from runbook.postgres.gather_all import of_the_cluster, together
+from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
 from state.masking import masked
@@ -175,8 +175,8 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     writers = await fetch(first, Writer, "writers", (internal,))
     workers = await fetch(first, ApplyWorker, "apply_workers")
     prepared = await prepared_transactions(first)
-    counters = await together(
-        *(fetch_one(each, WriteCounters, "write_counters") for each in connections.values())
+    counters = await for_each(
+        connections, lambda name: fetch_one(connections[name], WriteCounters, "write_counters")
     )
     return FenceSample(
         at=cluster.at,
@@ -186,10 +186,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
         sessions=tuple(sessions),
         writers=tuple(writers),
         prepared=tuple(prepared),
-        counters={
-            name: replace(each, database=name)
-            for name, each in zip(connections, counters, strict=True)
-        },
+        counters={name: replace(each, database=name) for name, each in counters.items()},
         running=tuple(cluster.running),
         workers=tuple(workers),
     )

@@ -22,7 +22,7 @@ from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
 from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.fence_sql import LATE, ClientSession, none_ended
-from runbook.postgres.gather_all import of_the_cluster, together
+from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
 
@@ -111,13 +111,13 @@ async def take(connections: Mapping[str, AsyncConnection]) -> ClusterMarks:
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
     prepared = await prepared_transactions(first)
-    taken = await together(*(_take(each) for each in connections.values()))
+    taken = await for_each(connections, lambda name: _take(connections[name]))
     return ClusterMarks(
         at=cluster.at,
         system_identifier=cluster.system_identifier,
         postmaster_started=cluster.postmaster_started,
         next_xid=cluster.next_xid,
-        databases=dict(zip(connections, taken, strict=True)),
+        databases=taken,
         unsettled=tuple(
             str(session)
             for session in sessions

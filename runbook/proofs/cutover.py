@@ -106,7 +106,6 @@ async def _written_since(
     look from inside the fence is kept.
     """
     kept, frozen = write_fence.kept_sample(context, role), context.fact(f"marks.{role.slug}")
-    roles = context.plan.traffic.application_roles or None
     repaired = bool(context.fact(diverged.REPAIRED))
     async with write_fence.connections(context, role) as opened:
         now = await fence_sql.sample(opened)
@@ -114,15 +113,12 @@ async def _written_since(
             watch.evidence(
                 f"no look at {role.value} from inside the fence is kept to hold it against"
             )
-            present, _ = fence_sql.named(now, now, application_roles=roles)
-            return tuple(present), set(now.counters)
-        verdict = fence_sql.compare_samples(
-            kept, now, application_roles=roles, own_changes=repaired
-        )
+            return tuple(write_fence.who_may_write(context, now, now)), set(now.counters)
+        verdict = write_fence.compare(context, kept, now, own_changes=repaired)
         if verdict.proved:
             return (), set()
         changed = marks.compare(ClusterMarks.from_json(frozen), await marks.take(opened))
-    who, _ = fence_sql.named(kept, now, application_roles=roles)
+    who = write_fence.who_may_write(context, kept, now)
     if who or changed.same is False:
         return (*who, *(changed.changed if changed.same is False else ())), set()
     if verdict.proved is False:

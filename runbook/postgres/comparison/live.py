@@ -197,7 +197,7 @@ class _Live:
                 TableLook(self._right, there, alike, key, self._salt),
             )
             if again:
-                await self._confirmed()
+                await self._confirmation.of_all_flushed()
             rows, complete = await self._candidates(looks, again=again)
             await self._settle(looks, rows, complete=complete)
         except _LOOK_ERRORS as error:
@@ -226,7 +226,7 @@ class _Live:
                 first = False
             if not differ:
                 return {}, True
-            await self._confirmed()
+            await self._confirmation.of_all_flushed()
             among = Buckets(bits, frozenset(differ))
             if (rows := sum(differ.values())) <= _ROWS_AT_ONCE:
                 break
@@ -257,7 +257,7 @@ class _Live:
         while waiting and monotonic() < ends:
             looked = monotonic()
             before = await left.look_up(waiting)
-            await self._confirmed()
+            await self._confirmation.of_all_flushed()
             there = await right.look_up(waiting)
             after = await left.look_up(waiting)
             for key in list(waiting):
@@ -289,10 +289,6 @@ class _Live:
                 key=lambda each: (str(each.values), each.kind),
             )
             self._differs(left.table, look=left, keys=keys, complete=complete and not waiting)
-
-    async def _confirmed(self) -> None:
-        """Wait until the subscriber has confirmed what the publisher has flushed by now."""
-        await self._confirmation.of_all_flushed()
 
     def _differs(
         self,
