@@ -136,7 +136,6 @@ class LongTransaction:
     backend_type: str
     backend_start: datetime
     age_s: float
-    has_xid: bool
     query: str
 
 
@@ -145,10 +144,6 @@ class Publication:
     """A publication of this database."""
 
     name: str
-    owner: str
-    all_tables: bool
-    publishes: str
-    """A subset of `insert, update, delete, truncate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +184,6 @@ class DataKinds:
     tables: int
     extensions: list[str]
     """Names of what is installed, `plpgsql` excepted."""
-    foreign_tables: int
-    """Not replicated; their data lives elsewhere."""
     partitioned_tables: int
     """Roots of partition trees."""
     unlogged_names: list[str] | None
@@ -218,7 +211,6 @@ class LoginRole:
 
     name: str
     superuser: bool
-    replication: bool
     internal: bool
     """The server's or AWS's own (`pg_*`, `rds*`)."""
     own: bool
@@ -236,7 +228,6 @@ class MasterPermissions:
 
     user: str
     superuser: bool
-    rds_superuser: bool
     createrole: bool
     replication: bool
     """The attribute, or membership in `rds_replication`: slots may be made and used."""
@@ -264,13 +255,10 @@ class MasterPermissions:
 class ReadOnlyState:
     """What keeps writes off, as a new session without own settings would meet it."""
 
-    in_recovery: bool
     default_read_only: bool
     """`default_transaction_read_only` as a new session of this user has it."""
     database_setting: str | None
     """What ALTER DATABASE ... SET says for this database, or None."""
-    role_settings: list[str]
-    """Roles that have a setting of their own, as `role=value`."""
 
 
 @dataclass(frozen=True, slots=True)
