@@ -12,11 +12,10 @@ sequence over. Marks (`marks.py`) see it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from time import monotonic
-from typing import Protocol
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
@@ -103,35 +102,16 @@ class WriteCounters:
     """A digest of which tables there are and of their files."""
 
 
-@dataclass(frozen=True, slots=True)
-class FenceSample:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FenceSample(ClusterMoment):
     """What one look at a whole cluster saw."""
 
-    at: datetime
-    system_identifier: int
-    postmaster_started: datetime
-    next_xid: int
     sessions: tuple[ClientSession, ...]
     writers: tuple[Writer, ...]
     prepared: tuple[PreparedTransaction, ...]
     counters: dict[str, WriteCounters]
     """One for each database."""
-    running: tuple[int, ...] = ()
-    """The ids below `next_xid` that have not ended, prepared ones among them. With `next_xid` they
-    stand still as long as no transaction that wrote has ended."""
     workers: tuple[ApplyWorker, ...] = ()
-
-
-class Snapshot(Protocol):
-    """What tells whether a transaction has ended between two looks."""
-
-    @property
-    def next_xid(self) -> int:
-        """Return the id of the next transaction."""
-
-    @property
-    def running(self) -> Sequence[int]:
-        """Return the ids of the transactions that had not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +150,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     """
     first = of_the_cluster(connections)
     internal = list(INTERNAL_ROLES)
-    cluster = await fetch_one(first, ClusterMoment, "fence_cluster")
+    moment = await fetch_one(first, ClusterMoment, "fence_cluster")
     sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
     writers = await fetch(first, Writer, "writers", (internal,))
     workers = await fetch(first, ApplyWorker, "apply_workers")
@@ -179,15 +159,11 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
         connections, lambda name: fetch_one(connections[name], WriteCounters, "write_counters")
     )
     return FenceSample(
-        at=cluster.at,
-        system_identifier=cluster.system_identifier,
-        postmaster_started=cluster.postmaster_started,
-        next_xid=cluster.next_xid,
+        **asdict(moment),
         sessions=tuple(sessions),
         writers=tuple(writers),
         prepared=tuple(prepared),
         counters={name: replace(each, database=name) for name, each in counters.items()},
-        running=tuple(cluster.running),
         workers=tuple(workers),
     )
 
@@ -244,7 +220,7 @@ def named(
     return against, [session for session in sessions if not counts(session)]
 
 
-def none_ended(before: Snapshot, after: Snapshot) -> bool:
+def none_ended(before: ClusterMoment, after: ClusterMoment) -> bool:
     """Return whether no transaction with an id has ended between two looks at one cluster."""
     return before.next_xid == after.next_xid and tuple(before.running) == tuple(after.running)
 
