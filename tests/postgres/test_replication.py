@@ -41,7 +41,7 @@ class Link:
     publisher: AsyncConnection
     subscriber: AsyncConnection
 
-    async def subscribe(self, port: int = 0, *, enabled: bool = True, connect: bool = True) -> None:
+    async def subscribe(self, port: int = 0, *, enabled: bool = True) -> None:
         conninfo = replication.subscriber_conninfo(
             host="127.0.0.1",
             port=port or self.pair.target(18).port,
@@ -51,7 +51,7 @@ class Link:
             sslmode="disable",
         )
         await replication.create_subscription(
-            NAME, conninfo, NAME, NAME, server_major=16, enabled=enabled, connect=connect
+            NAME, conninfo, NAME, NAME, server_major=16, enabled=enabled
         ).execute(self.subscriber)
 
     async def rows(self) -> list[tuple[object, ...]]:
