@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch, fetch_one, fetch_values, number
+from runbook.postgres.queries import fetch, fetch_one, fetch_values, number, rows_of
 from runbook.postgres.statement import quoted
 
 INTERNAL_ROLES = (
@@ -287,40 +287,29 @@ async def existing_roles(connection: AsyncConnection, names: Iterable[str]) -> l
     return await fetch_values(connection, "existing_roles", (list(names),))
 
 
-async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
-    """Return what FOR ALL TABLES publishes, the smallest first; no members of extensions."""
-    return await fetch(connection, PublishedTable, "published_tables")
+published_tables = rows_of(PublishedTable, "published_tables")
+"""What FOR ALL TABLES publishes, the smallest first; no members of extensions."""
 
+tables_without_identity = rows_of(TableWithoutIdentity, "tables_without_identity")
+"""Published tables whose UPDATE and DELETE would fail.
 
-async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
-    """Return published tables whose UPDATE and DELETE would fail.
+Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+"""
 
-    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
-    """
-    return await fetch(connection, TableWithoutIdentity, "tables_without_identity")
+identity_full = rows_of(FullIdentity, "identity_full")
+"""Tables with REPLICA IDENTITY FULL and no primary key, the largest first."""
 
+identity_full_without_equality = rows_of(TableWithoutEquality, "identity_full_without_equality")
+"""Tables with REPLICA IDENTITY FULL whose columns cannot all be compared.
 
-async def identity_full(connection: AsyncConnection) -> list[FullIdentity]:
-    """Return tables with REPLICA IDENTITY FULL and no primary key, the largest first."""
-    return await fetch(connection, FullIdentity, "identity_full")
+Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+"""
 
+prepared_transactions = rows_of(PreparedTransaction, "prepared_transactions")
+"""The prepared transactions of all databases, the oldest first.
 
-async def identity_full_without_equality(
-    connection: AsyncConnection,
-) -> list[TableWithoutEquality]:
-    """Return tables with REPLICA IDENTITY FULL whose columns cannot all be compared.
-
-    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
-    """
-    return await fetch(connection, TableWithoutEquality, "identity_full_without_equality")
-
-
-async def prepared_transactions(connection: AsyncConnection) -> list[PreparedTransaction]:
-    """Return the prepared transactions of all databases, the oldest first.
-
-    Source: https://www.postgresql.org/docs/current/view-pg-prepared-xacts.html
-    """
-    return await fetch(connection, PreparedTransaction, "prepared_transactions")
+Source: https://www.postgresql.org/docs/current/view-pg-prepared-xacts.html
+"""
 
 
 async def long_transactions(
@@ -330,22 +319,17 @@ async def long_transactions(
     return await fetch(connection, LongTransaction, "long_transactions", (older_than_s,))
 
 
-async def publications(connection: AsyncConnection) -> list[Publication]:
-    """Return the publications of this database."""
-    return await fetch(connection, Publication, "publications")
+publications = rows_of(Publication, "publications")
+"""The publications of this database."""
 
+subscriptions = rows_of(SubscriptionFound, "subscriptions")
+"""The subscriptions of all databases; their connection strings stay unread."""
 
-async def subscriptions(connection: AsyncConnection) -> list[SubscriptionFound]:
-    """Return the subscriptions of all databases; their connection strings stay unread."""
-    return await fetch(connection, SubscriptionFound, "subscriptions")
+replication_slots = rows_of(SlotFound, "replication_slots")
+"""The replication slots of the server.
 
-
-async def replication_slots(connection: AsyncConnection) -> list[SlotFound]:
-    """Return the replication slots of the server.
-
-    Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
-    """
-    return await fetch(connection, SlotFound, "replication_slots")
+Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
+"""
 
 
 async def data_kinds(connection: AsyncConnection) -> DataKinds:
@@ -362,9 +346,8 @@ async def settings(connection: AsyncConnection, names: Iterable[str]) -> dict[st
     return {row.name: row for row in rows}
 
 
-async def login_roles(connection: AsyncConnection) -> list[LoginRole]:
-    """Return every role that may log in."""
-    return await fetch(connection, LoginRole, "login_roles", {"internal": list(INTERNAL_ROLES)})
+login_roles = rows_of(LoginRole, "login_roles", {"internal": list(INTERNAL_ROLES)})
+"""Every role that may log in."""
 
 
 async def master_permissions(connection: AsyncConnection) -> MasterPermissions:
@@ -377,12 +360,11 @@ async def read_only_state(connection: AsyncConnection) -> ReadOnlyState:
     return await fetch_one(connection, ReadOnlyState, "read_only_state")
 
 
-async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTrigger]:
-    """Return triggers that fire on apply.
+enabled_always_triggers = rows_of(AlwaysTrigger, "enabled_always_triggers")
+"""Triggers that fire on apply.
 
-    Source: https://www.postgresql.org/docs/current/sql-altertable.html
-    """
-    return await fetch(connection, AlwaysTrigger, "enabled_always_triggers")
+Source: https://www.postgresql.org/docs/current/sql-altertable.html
+"""
 
 
 async def size(connection: AsyncConnection) -> int:

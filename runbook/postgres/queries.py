@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, LiteralString, TypeVar
@@ -48,6 +48,17 @@ async def fetch(
     async with connection.cursor(row_factory=class_row(kind)) as cursor:
         await cursor.execute(query, params)
         return await cursor.fetchall()
+
+
+def rows_of(
+    kind: type[T], name: str, params: Sequence[Any] | Mapping[str, Any] | None = None
+) -> Callable[[AsyncConnection], Awaitable[list[T]]]:
+    """Return what asks a connection by `sql/<name>.sql`, and returns the rows as `fetch` does."""
+
+    async def rows(connection: AsyncConnection) -> list[T]:
+        return await fetch(connection, kind, name, params)
+
+    return rows
 
 
 async def fetch_one(
