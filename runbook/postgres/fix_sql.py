@@ -31,10 +31,8 @@ def title(fix: Fix) -> str:
             return f"End the session with pid {fix.names[0]}"
         case FixKind.DROP_SLOT:
             return f"Drop the slot {fix.names[0]}"
-        case FixKind.DROP_PUBLICATION:
-            return f"Drop the publication {name}{where}"
-        case FixKind.DROP_SUBSCRIPTION:
-            return f"Drop the subscription {name}{where}"
+        case FixKind.DROP_PUBLICATION | FixKind.DROP_SUBSCRIPTION | FixKind.DROP_EXTENSION:
+            return f"Drop the {fix.kind.removeprefix('drop-')} {name}{where}"
         case FixKind.ROLL_BACK_PREPARED:
             return f"Roll back the prepared transaction {fix.names[0]}{where}"
         case FixKind.IDENTITY_FULL:
@@ -45,8 +43,6 @@ def title(fix: Fix) -> str:
             return f"Give {name}{where} its primary key as identity"
         case FixKind.PLAIN_TRIGGER:
             return f"Make the trigger {quoted(fix.names[2])} of {name}{where} a plain one"
-        case FixKind.DROP_EXTENSION:
-            return f"Drop the extension {name}{where}"
 
 
 def statements(fix: Fix) -> Sequence[Statement]:

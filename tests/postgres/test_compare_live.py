@@ -39,7 +39,7 @@ Compared = Callable[..., Awaitable[LiveComparison]]
 
 @pytest.fixture
 def compared(pair: Pair, database: str) -> Compared:
-    async def run(wait_s: float = LIMIT_S) -> LiveComparison:
+    async def run(wait_s: float = LIMIT_S, **more: object) -> LiveComparison:
         return await live.differing_keys(
             lambda: connect(
                 pair.target(18), master_password, database, deadline_s=LIMIT_S, read_only=True
@@ -49,6 +49,7 @@ def compared(pair: Pair, database: str) -> Compared:
             ),
             slot=NAME,
             wait_s=wait_s,
+            **more,  # type: ignore[arg-type]
         )
 
     return run
