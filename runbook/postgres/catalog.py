@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch, fetch_one, fetch_values, number, rows_of
+from runbook.postgres.queries import fetch, fetch_one, fetch_values, rows_of
 from runbook.postgres.statement import quoted
 
 INTERNAL_ROLES = (
@@ -365,8 +365,3 @@ enabled_always_triggers = rows_of(AlwaysTrigger, "enabled_always_triggers")
 
 Source: https://www.postgresql.org/docs/current/sql-altertable.html
 """
-
-
-async def size(connection: AsyncConnection) -> int:
-    """Return the size of this database in bytes."""
-    return await number(connection, "SELECT pg_database_size(current_database())")

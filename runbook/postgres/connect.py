@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import psycopg
 from psycopg import AsyncConnection
@@ -297,17 +297,6 @@ class Session:
         """
         if (connection := self._connections.pop(database, None)) is not None:
             await connection.close()
-
-    async def close(self) -> None:
-        """Close every connection; see `drop`."""
-        for database in self.databases:
-            await self.drop(database)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
 
 async def _attempt(

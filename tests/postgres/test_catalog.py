@@ -258,7 +258,3 @@ async def test_triggers_that_fire_on_apply_are_found(
         ("T %s", "replica", "R"),
     ]
     assert found[0].function == "public.f()"
-
-
-async def test_size_is_in_bytes(pair: Pair, opened: Open, database: str) -> None:
-    assert await catalog.size(await opened(16, database)) > 1_000_000
