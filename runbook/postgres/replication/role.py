@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Composed
+from psycopg.sql import Composed
 
 from runbook.postgres.queries import fetch_values, one_value, says
 from runbook.postgres.statement import MASK, Statement, block, compose, literal, with_private
@@ -120,16 +120,21 @@ def drop_owned(name: str) -> Statement:
     it, and is no member.
     """
     return Statement(
-        _if_role_exists(
-            name,
+        block(
             compose(
-                """IF NOT pg_catalog.pg_has_role({literal}, 'USAGE') THEN
+                """
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {literal}) THEN
+        IF NOT pg_catalog.pg_has_role({literal}, 'USAGE') THEN
             GRANT {name} TO CURRENT_USER;
         END IF;
-        DROP OWNED BY {name}""",
+        DROP OWNED BY {name};
+    END IF;
+END
+""",
                 literal=literal(name),
                 name=name,
-            ),
+            )
         )
     )
 
@@ -137,12 +142,3 @@ def drop_owned(name: str) -> Statement:
 def drop_role(name: str) -> Statement:
     """Return DROP ROLE IF EXISTS."""
     return Statement(compose("DROP ROLE IF EXISTS {name}", name=name))
-
-
-def _if_role_exists(name: str, action: Composed) -> Composed:
-    condition = SQL("EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {})").format(
-        literal(name)
-    )
-    return block(
-        SQL("\nBEGIN\n    IF {} THEN\n        {};\n    END IF;\nEND\n").format(condition, action)
-    )
