@@ -11,7 +11,7 @@ from unittest.mock import patch
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.aws.models import Cluster
-from runbook.aws import AccessDenied
+from runbook.aws.errors import AccessDenied
 from runbook.aws.facts import Quota
 from runbook.aws.rds import Rds
 from runbook.postgres.fix import FixKind

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from runbook.aws import AwsRefused, Call
+from runbook.aws import Call
+from runbook.aws.errors import AwsRefused
 from runbook.base.context import RunContext
 from runbook.base.step import ClusterImpact
 from runbook.failures import Answer
