@@ -8,17 +8,6 @@ from urllib.parse import urlsplit
 
 from runbook.aws.call import Call
 from runbook.aws.clients import Clients
-from runbook.aws.errors import (
-    AccessDenied,
-    AwsError,
-    AwsRefused,
-    AwsUnavailable,
-    CredentialsError,
-    CredentialsExpired,
-    EndpointGone,
-    PasswordMissing,
-    UnknownRegion,
-)
 from runbook.aws.facts import Identity
 from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
@@ -26,20 +15,7 @@ from runbook.aws.scaling import Scaling
 from runbook.aws.secrets import Credentials, Fetched, Secrets
 from state.enums import Environment
 
-__all__ = [
-    "AccessDenied",
-    "Aws",
-    "AwsError",
-    "AwsRefused",
-    "AwsUnavailable",
-    "Call",
-    "CredentialsError",
-    "CredentialsExpired",
-    "EndpointGone",
-    "Identity",
-    "PasswordMissing",
-    "UnknownRegion",
-]
+__all__ = ["Aws", "Call"]
 
 
 class Aws:

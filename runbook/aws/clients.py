@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore import xform_name
@@ -21,6 +21,8 @@ from runbook.failures import Ambiguous
 _CONNECT_S = 5
 _ANSWER_S = 20
 _READ_ATTEMPTS = 10
+T = TypeVar("T")
+
 _ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 
 
@@ -40,13 +42,23 @@ class Clients:
         self, service: str, action: str, parameters: Mapping[str, Any], *, region: str = ""
     ) -> dict[str, Any]:
         """Make a call that only reads; raise `AwsError` in words."""
-        return await asyncio.to_thread(self._read, service, action, parameters, region)
+
+        def made(client: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = getattr(client, xform_name(action))(**parameters)
+            return answer
+
+        return await asyncio.to_thread(self._asked, service, f"{service}:{action}", made, region)
 
     async def pages(
         self, service: str, action: str, path: str, parameters: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """Return all rows at `path` of a paginated answer."""
-        return await asyncio.to_thread(self._pages, service, action, path, parameters)
+
+        def made(client: Any) -> list[dict[str, Any]]:
+            paginator = client.get_paginator(xform_name(action))
+            return list(paginator.paginate(**parameters).search(f"{path}[]"))
+
+        return await asyncio.to_thread(self._asked, service, f"{service}:{action}", made)
 
     async def write(self, call: Call) -> dict[str, Any]:
         """Make a call that changes something, once.
@@ -57,56 +69,40 @@ class Clients:
 
     def endpoint(self, service: str) -> str:
         """Return the URL that a service's calls go to; nothing is called."""
-        try:
-            return str(self._client(service, "", writes=False).meta.endpoint_url)
-        except _ERRORS as error:
-            raise self._explain(error, service, "endpoint", "") from error
+
+        def made(client: Any) -> str:
+            return str(client.meta.endpoint_url)
+
+        return self._asked(service, f"{service}:endpoint", made)
 
     async def database_token(self, host: str, port: int, user: str) -> str:
         """Return an IAM token that serves as database password for 15 minutes."""
-        return await asyncio.to_thread(self._token, host, port, user)
 
-    def _token(self, host: str, port: int, user: str) -> str:
-        try:
-            client = self._client("rds", "", writes=False)
+        def made(client: Any) -> str:
             return str(client.generate_db_auth_token(host, port, user, self.region))
-        except _ERRORS as error:
-            raise self._explain(error, "rds-db", "connect", "") from error
 
-    def _read(
-        self, service: str, action: str, parameters: Mapping[str, Any], region: str
-    ) -> dict[str, Any]:
-        try:
-            client = self._client(service, region, writes=False)
-            answer: dict[str, Any] = getattr(client, xform_name(action))(**parameters)
-        except _ERRORS as error:
-            raise self._explain(error, service, action, region) from error
-        return answer
+        return await asyncio.to_thread(self._asked, "rds", "rds-db:connect", made)
 
-    def _pages(
-        self, service: str, action: str, path: str, parameters: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
+    def _asked(self, service: str, call: str, made: Callable[[Any], T], region: str = "") -> T:
+        """Return what a client that only reads has made of a call; raise `AwsError` in words."""
         try:
-            client = self._client(service, "", writes=False)
-            paginator = client.get_paginator(xform_name(action))
-            return list(paginator.paginate(**parameters).search(f"{path}[]"))
+            return made(self._client(service, region, writes=False))
         except _ERRORS as error:
-            raise self._explain(error, service, action, "") from error
+            raise self._explain(error, call, region) from error
 
     def _write(self, call: Call) -> dict[str, Any]:
+        name = f"{call.service}:{call.action}"
         try:
             client = self._client(call.service, "", writes=True)
             answer: dict[str, Any] = getattr(client, xform_name(call.action))(**call.parameters)
         except _ERRORS as error:
             if answered(error):
-                raise self._explain(error, call.service, call.action, "") from error
-            raise Ambiguous(
-                f"{call.service}:{call.action} was sent, and no clear answer came: {error}"
-            ) from error
+                raise self._explain(error, name) from error
+            raise Ambiguous(f"{name} was sent, and no clear answer came: {error}") from error
         return answer
 
-    def _explain(self, error: Exception, service: str, action: str, region: str) -> Exception:
-        explained = explain(error, f"{service}:{action}", region or self.region, self._regions)
+    def _explain(self, error: Exception, call: str, region: str = "") -> Exception:
+        explained = explain(error, call, region or self.region, self._regions)
         if isinstance(explained, CredentialsExpired):
             self._forget_credentials()
         return explained

@@ -47,6 +47,21 @@ def _only_if(condition: str, name: str) -> _Value:
     return lambda raw: raw.get(name) if raw.get(condition) else None
 
 
+_WATCHED: Mapping[str, _Value] = {
+    "MonitoringInterval": _only_if("MonitoringInterval", "MonitoringInterval"),
+    "MonitoringRoleArn": _only_if("MonitoringInterval", "MonitoringRoleArn"),
+    "EnablePerformanceInsights": _only_if(
+        "PerformanceInsightsEnabled", "PerformanceInsightsEnabled"
+    ),
+    "PerformanceInsightsKMSKeyId": _only_if(
+        "PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId"
+    ),
+    "PerformanceInsightsRetentionPeriod": _only_if(
+        "PerformanceInsightsEnabled", "PerformanceInsightsRetentionPeriod"
+    ),
+}
+"""How AWS watches a cluster, or an instance."""
+
 _CLUSTER: Mapping[str, _Value] = {
     "DBSubnetGroupName": _key("DBSubnetGroup"),
     "VpcSecurityGroupIds": _security_groups,
@@ -62,17 +77,7 @@ _CLUSTER: Mapping[str, _Value] = {
     "ServerlessV2ScalingConfiguration": _serverless_v2,
     "BackupRetentionPeriod": _key("BackupRetentionPeriod"),
     "PreferredBackupWindow": _key("PreferredBackupWindow"),
-    "MonitoringInterval": _only_if("MonitoringInterval", "MonitoringInterval"),
-    "MonitoringRoleArn": _only_if("MonitoringInterval", "MonitoringRoleArn"),
-    "EnablePerformanceInsights": _only_if(
-        "PerformanceInsightsEnabled", "PerformanceInsightsEnabled"
-    ),
-    "PerformanceInsightsKMSKeyId": _only_if(
-        "PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId"
-    ),
-    "PerformanceInsightsRetentionPeriod": _only_if(
-        "PerformanceInsightsEnabled", "PerformanceInsightsRetentionPeriod"
-    ),
+    **_WATCHED,
     "EngineLifecycleSupport": _key("EngineLifecycleSupport"),
     "Domain": _domain("Domain"),
     "DomainIAMRoleName": _domain("IAMRoleName"),
@@ -101,15 +106,9 @@ _INSTANCE: Mapping[str, _Value] = {
     "PreferredMaintenanceWindow": _key("PreferredMaintenanceWindow"),
     "AutoMinorVersionUpgrade": _key("AutoMinorVersionUpgrade"),
     "CACertificateIdentifier": _key("CACertificateIdentifier"),
-    "MonitoringInterval": _only_if("MonitoringInterval", "MonitoringInterval"),
-    "MonitoringRoleArn": _only_if("MonitoringInterval", "MonitoringRoleArn"),
+    **_WATCHED,
+    # An instance is told so even where it is off.
     "EnablePerformanceInsights": _key("PerformanceInsightsEnabled"),
-    "PerformanceInsightsKMSKeyId": _only_if(
-        "PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId"
-    ),
-    "PerformanceInsightsRetentionPeriod": _only_if(
-        "PerformanceInsightsEnabled", "PerformanceInsightsRetentionPeriod"
-    ),
 }
 
 

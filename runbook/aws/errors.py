@@ -45,6 +45,25 @@ _BAD_KEYS = frozenset(
 )
 _TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
+_NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError)
+_BAD_CONFIGURATION = (boto.ProfileNotFound, boto.ConfigParseError)
+_NOT_RENEWED = (
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.NoAuthTokenError,
+    boto.SSOError,
+    boto.LoginError,
+)
+_UNSENT = (
+    *(boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError),
+    *_NO_CREDENTIALS,
+    *_BAD_CONFIGURATION,
+    *_NOT_RENEWED,
+    *(boto.ParamValidationError, boto.ValidationError),
+    *(boto.NoRegionError, boto.EndpointProviderError),
+)
+"""What boto3 raises for a call that has not left this machine."""
+
 
 class AwsError(StepFailed):
     """A call to AWS that brought no usable answer, in words."""
@@ -149,25 +168,7 @@ def answered(error: Exception) -> bool:
         if code in _THROTTLED:
             return True
         return 400 <= status_of(error) < 500 and code not in _TIMED_OUT
-    return isinstance(
-        error,
-        boto.EndpointConnectionError
-        | boto.ConnectTimeoutError
-        | boto.ProxyConnectionError
-        | boto.NoCredentialsError
-        | boto.PartialCredentialsError
-        | boto.CredentialRetrievalError
-        | boto.TokenRetrievalError
-        | boto.NoAuthTokenError
-        | boto.SSOError
-        | boto.LoginError
-        | boto.ProfileNotFound
-        | boto.ConfigParseError
-        | boto.ParamValidationError
-        | boto.ValidationError
-        | boto.NoRegionError
-        | boto.EndpointProviderError,
-    )
+    return isinstance(error, _UNSENT)
 
 
 def refused_connection(error: BaseException | None) -> bool:
@@ -193,27 +194,20 @@ def explain(
         return _explain_answer(error, action)
     if isinstance(error, boto.EndpointConnectionError):
         return _explain_unreached(error, region, regions())
-    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
+    if isinstance(error, _NO_CREDENTIALS):
         return CredentialsError(
             "There are no AWS credentials here.",
             now="AWS was not asked.",
             todo="Set AWS_PROFILE or log in (e.g. `aws sso login`), check with "
             "`aws sts get-caller-identity`, and try again.",
         )
-    if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
+    if isinstance(error, _BAD_CONFIGURATION):
         return CredentialsError(
             f"The AWS configuration cannot be used: {error}.",
             now="AWS was not asked.",
             todo="Correct AWS_PROFILE or ~/.aws/config, and try again.",
         )
-    if isinstance(
-        error,
-        boto.CredentialRetrievalError
-        | boto.TokenRetrievalError
-        | boto.NoAuthTokenError
-        | boto.SSOError
-        | boto.LoginError,
-    ):
+    if isinstance(error, _NOT_RENEWED):
         return CredentialsExpired(
             f"The AWS credentials could not be renewed: {error}.",
             now="AWS was not asked.",

@@ -65,7 +65,6 @@ class Cluster:
     port: int
     members: tuple[Member, ...]
     parameter_group: str
-    security_groups: tuple[str, ...]
     data_api: bool
     deletion_protection: bool
     backup_retention_days: int
@@ -124,9 +123,6 @@ class Cluster:
                 for row in raw.get("DBClusterMembers", ())
             ),
             parameter_group=raw.get("DBClusterParameterGroup", ""),
-            security_groups=tuple(
-                row["VpcSecurityGroupId"] for row in raw.get("VpcSecurityGroups", ())
-            ),
             data_api=bool(raw.get("HttpEndpointEnabled")),
             deletion_protection=bool(raw.get("DeletionProtection")),
             backup_retention_days=int(raw.get("BackupRetentionPeriod") or 0),
@@ -151,16 +147,11 @@ class Instance:
 
     identifier: str
     resource_id: str
-    arn: str
     status: str
     instance_class: str
     engine_version: str
-    endpoint: str
-    port: int
     cluster: str
     parameter_group: str
-    parameter_group_status: str
-    """e.g. `in-sync`, `applying`, `pending-reboot`, against the instance's own group."""
     tags: Mapping[str, str]
     raw: Raw = field(repr=False, compare=False)
 
@@ -178,19 +169,14 @@ class Instance:
     def parse(cls, raw: Raw) -> Instance:
         """Return what a row of DescribeDBInstances says."""
         groups = raw.get("DBParameterGroups") or [{}]
-        endpoint = raw.get("Endpoint") or {}
         return cls(
             identifier=raw["DBInstanceIdentifier"],
             resource_id=raw.get("DbiResourceId", ""),
-            arn=raw.get("DBInstanceArn", ""),
             status=raw.get("DBInstanceStatus", ""),
             instance_class=raw.get("DBInstanceClass", ""),
             engine_version=raw.get("EngineVersion", ""),
-            endpoint=endpoint.get("Address", ""),
-            port=int(endpoint.get("Port") or 0),
             cluster=raw.get("DBClusterIdentifier", ""),
             parameter_group=groups[0].get("DBParameterGroupName", ""),
-            parameter_group_status=groups[0].get("ParameterApplyStatus", ""),
             tags=tags_of(raw.get("TagList")),
             raw=raw,
         )
@@ -294,7 +280,6 @@ class ParameterGroup:
     name: str
     family: str
     arn: str
-    description: str
 
     @property
     def default(self) -> bool:
@@ -315,8 +300,6 @@ class Parameter:
     """`user`, `system` or `engine-default`."""
     apply_type: str
     """`static` (takes a reboot) or `dynamic`."""
-    data_type: str
-    allowed_values: str
     modifiable: bool
     apply_method: str
 
@@ -328,8 +311,6 @@ class Parameter:
             value=raw.get("ParameterValue"),
             source=raw.get("Source", ""),
             apply_type=raw.get("ApplyType", ""),
-            data_type=raw.get("DataType", ""),
-            allowed_values=raw.get("AllowedValues", ""),
             modifiable=bool(raw.get("IsModifiable", True)),
             apply_method=raw.get("ApplyMethod", ""),
         )
@@ -339,8 +320,6 @@ class Parameter:
 class RdsEvent:
     """One event; AWS gives no identifier here, so it is known by its message alone."""
 
-    source: str
-    source_type: str
     message: str
     at: datetime
 
@@ -350,11 +329,7 @@ class Snapshot:
     """A snapshot of a cluster."""
 
     identifier: str
-    cluster: str
     status: str
-    percent_progress: int | None
-    tags: Mapping[str, str]
-    created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from runbook.aws.call import Call
 from runbook.aws.facts import Parameter, tag_rows
@@ -42,23 +42,12 @@ def carry(user_set: Mapping[str, Parameter], family: Mapping[str, Parameter]) ->
     for name, value in sorted(wanted.items()):
         known = family.get(name)
         if known is None and name == LOGICAL_REPLICATION:
-            known = Parameter(name, None, "engine-default", "static", "boolean", "0,1", True, "")
+            known = Parameter(name, None, "engine-default", "static", True, "")
         if known is None or not known.modifiable:
             dropped.append(name)
             continue
         method = "immediate" if known.apply_type == "dynamic" else "pending-reboot"
-        values.append(
-            Parameter(
-                name,
-                value,
-                "user",
-                known.apply_type,
-                known.data_type,
-                known.allowed_values,
-                True,
-                method,
-            )
-        )
+        values.append(replace(known, value=value, source="user", apply_method=method))
     return Carried(tuple(values), tuple(dropped))
 
 
@@ -93,15 +82,9 @@ def modify_group_calls(name: str, values: Sequence[Parameter]) -> list[Call]:
                         "ParameterValue": p.value,
                         "ApplyMethod": p.apply_method,
                     }
-                    for p in batch
+                    for p in values[begin : begin + _PER_CALL]
                 ],
             },
         )
-        for batch in _batches(values, _PER_CALL)
+        for begin in range(0, len(values), _PER_CALL)
     ]
-
-
-def _batches(values: Iterable[Parameter], size: int) -> Iterator[list[Parameter]]:
-    rows = list(values)
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]

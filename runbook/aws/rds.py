@@ -14,36 +14,13 @@ from runbook.aws.facts import (
     Deployment,
     EngineVersion,
     Instance,
-    Member,
     Parameter,
     ParameterGroup,
     Quota,
     RdsEvent,
     Snapshot,
-    SwitchoverRow,
-    UpgradeTarget,
-    tag_rows,
     tags_of,
 )
-
-__all__ = [
-    "ENGINE",
-    "Cluster",
-    "CustomEndpoint",
-    "Deployment",
-    "EngineVersion",
-    "Instance",
-    "Member",
-    "Parameter",
-    "ParameterGroup",
-    "Quota",
-    "Rds",
-    "RdsEvent",
-    "Snapshot",
-    "SwitchoverRow",
-    "UpgradeTarget",
-    "tag_rows",
-]
 
 ENGINE = "aurora-postgresql"
 
@@ -68,13 +45,8 @@ class Rds:
 
     async def cluster_by_resource_id(self, resource_id: str) -> Cluster | None:
         """Return the cluster of a `DbClusterResourceId`, under whatever name it has now."""
-        rows = await self._found(
-            "DescribeDBClusters",
-            "DBClusters",
-            Filters=_filter("db-cluster-resource-id", resource_id),
-        )
-        clusters = (Cluster.parse(row) for row in rows)
-        return next((c for c in clusters if c.resource_id == resource_id), None)
+        found = await self.clusters_of([resource_id])
+        return found[0] if found else None
 
     async def clusters_of(self, resource_ids: Iterable[str]) -> list[Cluster]:
         """Return those of some clusters that exist, by `DbClusterResourceId`, in one call."""
@@ -159,23 +131,20 @@ class Rds:
 
     async def deployment(self, identifier: str) -> Deployment | None:
         """Return a blue/green deployment by AWS's identifier (`bgd-...`)."""
-        rows = await self._deployments(BlueGreenDeploymentIdentifier=identifier)
+        rows = await self.deployments(BlueGreenDeploymentIdentifier=identifier)
         return rows[0] if rows else None
 
     async def deployment_by_name(self, name: str) -> Deployment | None:
         """Return a blue/green deployment by the name it was given."""
-        rows = await self._deployments(Filters=_filter("blue-green-deployment-name", name))
+        rows = await self.deployments(Filters=_filter("blue-green-deployment-name", name))
         return next((row for row in rows if row.name == name), None)
 
     async def deployments_of(self, arn: str) -> list[Deployment]:
         """Return the deployments whose source or target is this cluster's ARN, as it is now."""
-        return [row for row in await self._deployments() if arn in (row.source, row.target)]
+        return [row for row in await self.deployments() if arn in (row.source, row.target)]
 
-    async def deployments(self) -> list[Deployment]:
-        """Return every deployment of the region."""
-        return await self._deployments()
-
-    async def _deployments(self, **parameters: Any) -> list[Deployment]:
+    async def deployments(self, **parameters: Any) -> list[Deployment]:
+        """Return the deployments of the region: all, or those that the parameters choose."""
         rows = await self._found(
             "DescribeBlueGreenDeployments", "BlueGreenDeployments", **parameters
         )
@@ -244,8 +213,8 @@ class Rds:
             raise
         return tags_of(answer.get("TagList"))
 
-    async def events(self, source_type: str, source: str, *, minutes: int = 60) -> list[RdsEvent]:
-        """Return what RDS reported of a source, oldest first.
+    async def events(self, source_type: str, source: str) -> list[RdsEvent]:
+        """Return what RDS reported of a source within the last hour, oldest first.
 
         `source_type` is `blue-green-deployment`, `db-cluster` or `db-instance`; `source` its
         identifier. AWS keeps 14 days.
@@ -255,17 +224,9 @@ class Rds:
             "Events",
             SourceType=source_type,
             SourceIdentifier=source,
-            Duration=minutes,
+            Duration=60,
         )
-        events = [
-            RdsEvent(
-                row.get("SourceIdentifier", source),
-                row.get("SourceType", source_type),
-                row.get("Message", ""),
-                row["Date"],
-            )
-            for row in rows
-        ]
+        events = [RdsEvent(row.get("Message", ""), row["Date"]) for row in rows]
         return sorted(events, key=lambda event: event.at)
 
     async def snapshot(self, identifier: str) -> Snapshot | None:
@@ -275,17 +236,10 @@ class Rds:
             "DBClusterSnapshots",
             DBClusterSnapshotIdentifier=identifier,
         )
-        if not rows:
-            return None
-        row = rows[0]
-        return Snapshot(
-            identifier=row["DBClusterSnapshotIdentifier"],
-            cluster=row.get("DBClusterIdentifier", ""),
-            status=row.get("Status", ""),
-            percent_progress=row.get("PercentProgress"),
-            tags=tags_of(row.get("TagList")),
-            created_at=row.get("SnapshotCreateTime"),
-        )
+        found = [
+            Snapshot(row["DBClusterSnapshotIdentifier"], row.get("Status", "")) for row in rows
+        ]
+        return found[0] if found else None
 
     async def account_quotas(self) -> dict[str, Quota]:
         """Return the account's limits in this region by AWS's name, e.g. `DBClusters`."""
@@ -335,5 +289,4 @@ def _group(row: Mapping[str, Any], prefix: str) -> ParameterGroup:
         name=row[f"{prefix}Name"],
         family=row.get("DBParameterGroupFamily", ""),
         arn=row.get(f"{prefix}Arn", ""),
-        description=row.get("Description", ""),
     )

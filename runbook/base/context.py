@@ -17,7 +17,8 @@ from functools import partial
 from psycopg import AsyncConnection
 
 from runbook.aws import Aws
-from runbook.aws.rds import Cluster, Instance, Rds
+from runbook.aws.facts import Cluster, Instance
+from runbook.aws.rds import Rds
 from runbook.base import clocks, server_names, step_keys
 from runbook.base.downtime import Downtime, latest, stopped_by_hand
 from runbook.base.kept import JournalReader

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from runbook.aws import AccessDenied, AwsRefused, Call
+from runbook.aws import Call
+from runbook.aws.errors import AccessDenied, AwsRefused
 from runbook.aws.facts import Cluster, tag_rows
 from runbook.base.context import RunContext
 from runbook.failures import Ambiguous, Refused, StepFailed

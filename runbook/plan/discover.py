@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from runbook.amounts import counted
 from runbook.aws import Aws
-from runbook.aws.rds import Cluster, EngineVersion
+from runbook.aws.facts import Cluster, EngineVersion
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
 from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret

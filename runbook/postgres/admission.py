@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import AsyncConnection
 
@@ -17,9 +18,9 @@ class Admission:
     """One look at a whole server, through one database."""
 
     in_recovery: bool
-    able: tuple[str, ...]
+    able: Sequence[str]
     """Roles of clients that may log in."""
-    writable: tuple[str, ...]
+    writable: Sequence[str]
     """Databases that do not begin sessions read-only; none in recovery."""
     sessions: tuple[ClientSession, ...]
     """Sessions of those roles' kind; never blueprime's own."""
@@ -35,21 +36,12 @@ class Admission:
         return tuple(each for each in self.sessions if each.database in self.writable)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    in_recovery: bool
-    able: list[str]
-    writable: list[str]
-
-
 async def look(connection: AsyncConnection, roles: Collection[str]) -> Admission:
     """Return whom the server lets in. `roles`: those of the applications; empty: any client's.
 
     Source: https://www.postgresql.org/docs/current/catalog-pg-db-role-setting.html
     """
     names = list(roles) or None
-    row = await fetch_one(
-        connection, _Row, "admission", {"internal": list(INTERNAL_ROLES), "roles": names}
-    )
-    sessions = await client_sessions(connection, names)
-    return Admission(row.in_recovery, tuple(row.able), tuple(row.writable), tuple(sessions))
+    params = {"internal": list(INTERNAL_ROLES), "roles": names}
+    found = await fetch_one(connection, dict[str, Any], "admission", params)
+    return Admission(**found, sessions=tuple(await client_sessions(connection, names)))

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, one_value
 from runbook.postgres.sequences import SequenceValue, read
 
 MARGIN = 1_000_000
@@ -75,7 +75,7 @@ async def _furthest(
         Identifier(column.schema, column.relation),
     )
     try:
-        row = await (await connection.execute(query)).fetchone()
+        furthest: int | None = await one_value(connection, query)
     except (psycopg.errors.QueryCanceled, psycopg.errors.InsufficientPrivilege):
         return None
-    return None if row is None or row[0] is None else int(row[0])
+    return furthest

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import Table
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, says
 from runbook.postgres.statement import Statement, compose, quoted
 
 CHECKED_SINCE = 15
@@ -117,12 +117,12 @@ async def runs_as_owner(connection: AsyncConnection, subscription: str) -> bool:
     """Return whether a subscription of this database writes as its own owner, below 16 always."""
     if connection.info.server_version < AS_OWNER_SINCE * 10000:
         return True
-    cursor = await connection.execute(
+    return await says(
+        connection,
         "SELECT subrunasowner FROM pg_catalog.pg_subscription WHERE subname = %s AND subdbid = "
         "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
         (subscription,),
     )
-    return await cursor.fetchone() == (True,)
 
 
 def run_as_owner(subscription: str) -> Statement:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch, fetch_one, fetch_values
+from runbook.postgres.queries import fetch, fetch_one, fetch_values, rows_of
 from runbook.postgres.statement import quoted
 
 INTERNAL_ROLES = (
@@ -29,14 +29,19 @@ INTERNAL_ROLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A table that a publication FOR ALL TABLES covers: an ordinary one or a partition."""
+class Named:
+    """What has a name in a schema."""
 
     schema: str
     name: str
 
     def __str__(self) -> str:
         return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Named):
+    """A table that a publication FOR ALL TABLES covers: an ordinary one or a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,11 @@ class PreparedTransaction:
     owner: str
     age_s: float
 
+    def __str__(self) -> str:
+        return (
+            f"prepared transaction {self.gid!r} of {quoted(self.owner)} in {quoted(self.database)}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LongTransaction:
@@ -126,7 +136,6 @@ class LongTransaction:
     backend_type: str
     backend_start: datetime
     age_s: float
-    has_xid: bool
     query: str
 
 
@@ -135,10 +144,6 @@ class Publication:
     """A publication of this database."""
 
     name: str
-    owner: str
-    all_tables: bool
-    publishes: str
-    """A subset of `insert, update, delete, truncate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +184,6 @@ class DataKinds:
     tables: int
     extensions: list[str]
     """Names of what is installed, `plpgsql` excepted."""
-    foreign_tables: int
-    """Not replicated; their data lives elsewhere."""
     partitioned_tables: int
     """Roots of partition trees."""
     unlogged_names: list[str] | None
@@ -208,7 +211,6 @@ class LoginRole:
 
     name: str
     superuser: bool
-    replication: bool
     internal: bool
     """The server's or AWS's own (`pg_*`, `rds*`)."""
     own: bool
@@ -226,7 +228,6 @@ class MasterPermissions:
 
     user: str
     superuser: bool
-    rds_superuser: bool
     createrole: bool
     replication: bool
     """The attribute, or membership in `rds_replication`: slots may be made and used."""
@@ -254,13 +255,10 @@ class MasterPermissions:
 class ReadOnlyState:
     """What keeps writes off, as a new session without own settings would meet it."""
 
-    in_recovery: bool
     default_read_only: bool
     """`default_transaction_read_only` as a new session of this user has it."""
     database_setting: str | None
     """What ALTER DATABASE ... SET says for this database, or None."""
-    role_settings: list[str]
-    """Roles that have a setting of their own, as `role=value`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,40 +287,29 @@ async def existing_roles(connection: AsyncConnection, names: Iterable[str]) -> l
     return await fetch_values(connection, "existing_roles", (list(names),))
 
 
-async def published_tables(connection: AsyncConnection) -> list[PublishedTable]:
-    """Return what FOR ALL TABLES publishes, the smallest first; no members of extensions."""
-    return await fetch(connection, PublishedTable, "published_tables")
+published_tables = rows_of(PublishedTable, "published_tables")
+"""What FOR ALL TABLES publishes, the smallest first; no members of extensions."""
 
+tables_without_identity = rows_of(TableWithoutIdentity, "tables_without_identity")
+"""Published tables whose UPDATE and DELETE would fail.
 
-async def tables_without_identity(connection: AsyncConnection) -> list[TableWithoutIdentity]:
-    """Return published tables whose UPDATE and DELETE would fail.
+Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+"""
 
-    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
-    """
-    return await fetch(connection, TableWithoutIdentity, "tables_without_identity")
+identity_full = rows_of(FullIdentity, "identity_full")
+"""Tables with REPLICA IDENTITY FULL and no primary key, the largest first."""
 
+identity_full_without_equality = rows_of(TableWithoutEquality, "identity_full_without_equality")
+"""Tables with REPLICA IDENTITY FULL whose columns cannot all be compared.
 
-async def identity_full(connection: AsyncConnection) -> list[FullIdentity]:
-    """Return tables with REPLICA IDENTITY FULL and no primary key, the largest first."""
-    return await fetch(connection, FullIdentity, "identity_full")
+Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
+"""
 
+prepared_transactions = rows_of(PreparedTransaction, "prepared_transactions")
+"""The prepared transactions of all databases, the oldest first.
 
-async def identity_full_without_equality(
-    connection: AsyncConnection,
-) -> list[TableWithoutEquality]:
-    """Return tables with REPLICA IDENTITY FULL whose columns cannot all be compared.
-
-    Source: https://www.postgresql.org/docs/current/logical-replication-publication.html
-    """
-    return await fetch(connection, TableWithoutEquality, "identity_full_without_equality")
-
-
-async def prepared_transactions(connection: AsyncConnection) -> list[PreparedTransaction]:
-    """Return the prepared transactions of all databases, the oldest first.
-
-    Source: https://www.postgresql.org/docs/current/view-pg-prepared-xacts.html
-    """
-    return await fetch(connection, PreparedTransaction, "prepared_transactions")
+Source: https://www.postgresql.org/docs/current/view-pg-prepared-xacts.html
+"""
 
 
 async def long_transactions(
@@ -332,22 +319,17 @@ async def long_transactions(
     return await fetch(connection, LongTransaction, "long_transactions", (older_than_s,))
 
 
-async def publications(connection: AsyncConnection) -> list[Publication]:
-    """Return the publications of this database."""
-    return await fetch(connection, Publication, "publications")
+publications = rows_of(Publication, "publications")
+"""The publications of this database."""
 
+subscriptions = rows_of(SubscriptionFound, "subscriptions")
+"""The subscriptions of all databases; their connection strings stay unread."""
 
-async def subscriptions(connection: AsyncConnection) -> list[SubscriptionFound]:
-    """Return the subscriptions of all databases; their connection strings stay unread."""
-    return await fetch(connection, SubscriptionFound, "subscriptions")
+replication_slots = rows_of(SlotFound, "replication_slots")
+"""The replication slots of the server.
 
-
-async def replication_slots(connection: AsyncConnection) -> list[SlotFound]:
-    """Return the replication slots of the server.
-
-    Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
-    """
-    return await fetch(connection, SlotFound, "replication_slots")
+Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
+"""
 
 
 async def data_kinds(connection: AsyncConnection) -> DataKinds:
@@ -364,9 +346,8 @@ async def settings(connection: AsyncConnection, names: Iterable[str]) -> dict[st
     return {row.name: row for row in rows}
 
 
-async def login_roles(connection: AsyncConnection) -> list[LoginRole]:
-    """Return every role that may log in."""
-    return await fetch(connection, LoginRole, "login_roles", {"internal": list(INTERNAL_ROLES)})
+login_roles = rows_of(LoginRole, "login_roles", {"internal": list(INTERNAL_ROLES)})
+"""Every role that may log in."""
 
 
 async def master_permissions(connection: AsyncConnection) -> MasterPermissions:
@@ -379,17 +360,8 @@ async def read_only_state(connection: AsyncConnection) -> ReadOnlyState:
     return await fetch_one(connection, ReadOnlyState, "read_only_state")
 
 
-async def enabled_always_triggers(connection: AsyncConnection) -> list[AlwaysTrigger]:
-    """Return triggers that fire on apply.
+enabled_always_triggers = rows_of(AlwaysTrigger, "enabled_always_triggers")
+"""Triggers that fire on apply.
 
-    Source: https://www.postgresql.org/docs/current/sql-altertable.html
-    """
-    return await fetch(connection, AlwaysTrigger, "enabled_always_triggers")
-
-
-async def size(connection: AsyncConnection) -> int:
-    """Return the size of this database in bytes."""
-    cursor = await connection.execute("SELECT pg_database_size(current_database())")
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+Source: https://www.postgresql.org/docs/current/sql-altertable.html
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,5 +18,6 @@ class ClusterMoment:
     system_identifier: int
     postmaster_started: datetime
     next_xid: int
-    running: list[int]
-    """The ids below `next_xid` that have not ended, prepared ones among them."""
+    running: Sequence[int] = ()
+    """The ids below `next_xid` that have not ended, prepared ones among them. With `next_xid` they
+    stand still as long as no transaction that wrote has ended."""

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
+from runbook.postgres.queries import one_value, says
 from runbook.postgres.refusals import libpq_says
 from runbook.postgres.statement import quoted
 from state.masking import masked, remember
@@ -297,17 +298,6 @@ class Session:
         if (connection := self._connections.pop(database, None)) is not None:
             await connection.close()
 
-    async def close(self) -> None:
-        """Close every connection; see `drop`."""
-        for database in self.databases:
-            await self.drop(database)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
 
 async def _attempt(
     target: Target, password: Password, database: str, ends: float, *, read_only: bool
@@ -365,14 +355,13 @@ def _json(encoding: str, data: str | bytes) -> Any:
 
 async def _instance_identifier(connection: AsyncConnection) -> str | None:
     """Return the server's own name, empty where it does not say; None where it has no such name."""
-    cursor = await connection.execute(
-        "SELECT pg_catalog.to_regprocedure('pg_catalog.aurora_db_instance_identifier()') IS NULL"
-    )
-    if await cursor.fetchone() == (True,):
+    if await says(
+        connection,
+        "SELECT pg_catalog.to_regprocedure('pg_catalog.aurora_db_instance_identifier()') IS NULL",
+    ):
         return None
-    cursor = await connection.execute("SELECT pg_catalog.aurora_db_instance_identifier()::text")
-    row = await cursor.fetchone()
-    return "" if row is None or row[0] is None else str(row[0])
+    name = await one_value(connection, "SELECT pg_catalog.aurora_db_instance_identifier()::text")
+    return str(name or "")
 
 
 def _final_advice(error: BaseException) -> str | None:

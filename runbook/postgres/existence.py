@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import LiteralString
-
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
+
+from runbook.postgres.queries import number, says
 
 
 async def has_rows(connection: AsyncConnection, schema: str, table: str) -> bool:
     """Return whether a table has any row of its own; its partitions and children aside."""
     query = SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(Identifier(schema, table))
-    return await _says(connection, query)
+    return await says(connection, query)
 
 
 async def has_column(connection: AsyncConnection, schema: str, table: str, column: str) -> bool:
     """Return whether a column is there."""
-    return await _says(
+    return await says(
         connection,
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a "
         "JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid "
@@ -29,7 +28,7 @@ async def has_column(connection: AsyncConnection, schema: str, table: str, colum
 
 async def has_session(connection: AsyncConnection, pid: int | None, started: object) -> bool:
     """Return whether the session is there that has this pid and began at this time."""
-    return await _says(
+    return await says(
         connection,
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity "
         "WHERE pid = %s AND backend_start = %s)",
@@ -39,22 +38,15 @@ async def has_session(connection: AsyncConnection, pid: int | None, started: obj
 
 async def is_member(connection: AsyncConnection, role: str, of: str) -> bool:
     """Return whether a role is a member of another one, directly or not."""
-    query: LiteralString = "SELECT pg_catalog.pg_has_role(%s, %s, 'MEMBER')"
-    return await _says(connection, query, (role, of))
+    query = "SELECT pg_catalog.pg_has_role(%s, %s, 'MEMBER')"
+    return await says(connection, query, (role, of))
 
 
 async def other_sessions(connection: AsyncConnection, application: str) -> int:
     """Return how many other sessions bear an application name."""
-    cursor = await connection.execute(
+    return await number(
+        connection,
         "SELECT count(*) FROM pg_catalog.pg_stat_activity"
         " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
         (application,),
     )
-    row = await cursor.fetchone()
-    return int(row[0]) if row else 0
-
-
-async def _says(
-    connection: AsyncConnection, query: LiteralString | Composed, values: Sequence[object] = ()
-) -> bool:
-    return await (await connection.execute(query, values)).fetchone() == (True,)

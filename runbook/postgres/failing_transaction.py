@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from runbook.postgres.queries import number, one_value
 from runbook.postgres.replication.lag import lsn_text
 from runbook.postgres.statement import Statement
 
@@ -69,7 +70,8 @@ class Stray:
 
 async def applied(connection: AsyncConnection, subscription: str) -> int:
     """Return up to where a subscription of this database has applied, in bytes; 0: nothing yet."""
-    cursor = await connection.execute(
+    return await number(
+        connection,
         "SELECT coalesce(max(o.remote_lsn - '0/0'), 0)::bigint "
         "FROM pg_catalog.pg_subscription AS s "
         "JOIN pg_catalog.pg_replication_origin_status AS o ON o.external_id = 'pg_' || s.oid "
@@ -77,9 +79,6 @@ async def applied(connection: AsyncConnection, subscription: str) -> int:
         "WHERE datname = current_database())",
         (subscription,),
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 async def failing(
@@ -166,13 +165,10 @@ def _condition(key: dict[str, str]) -> Composed:
 async def _version(
     connection: AsyncConnection, schema: str, table: str, key: dict[str, str]
 ) -> str:
-    cursor = await connection.execute(
-        SQL("SELECT ctid::text || '/' || xmin::text FROM ONLY {} WHERE {}").format(
-            Identifier(schema, table), _condition(key)
-        )
+    query = SQL("SELECT ctid::text || '/' || xmin::text FROM ONLY {} WHERE {}").format(
+        Identifier(schema, table), _condition(key)
     )
-    row = await cursor.fetchone()
-    return "" if row is None else str(row[0])
+    return str(await one_value(connection, query) or "")
 
 
 async def _unique_keys(connection: AsyncConnection, schema: str, table: str) -> list[list[str]]:

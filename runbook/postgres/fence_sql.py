@@ -12,11 +12,10 @@ sequence over. Marks (`marks.py`) see it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from time import monotonic
-from typing import Protocol
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL
@@ -24,7 +23,7 @@ from psycopg.sql import SQL
 from runbook.amounts import counted
 from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepared_transactions
 from runbook.postgres.cluster_moment import ClusterMoment
-from runbook.postgres.gather_all import of_the_cluster, together
+from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.statement import Statement, compose, quoted
 from state.masking import masked
@@ -103,35 +102,16 @@ class WriteCounters:
     """A digest of which tables there are and of their files."""
 
 
-@dataclass(frozen=True, slots=True)
-class FenceSample:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FenceSample(ClusterMoment):
     """What one look at a whole cluster saw."""
 
-    at: datetime
-    system_identifier: int
-    postmaster_started: datetime
-    next_xid: int
     sessions: tuple[ClientSession, ...]
     writers: tuple[Writer, ...]
     prepared: tuple[PreparedTransaction, ...]
     counters: dict[str, WriteCounters]
     """One for each database."""
-    running: tuple[int, ...] = ()
-    """The ids below `next_xid` that have not ended, prepared ones among them. With `next_xid` they
-    stand still as long as no transaction that wrote has ended."""
     workers: tuple[ApplyWorker, ...] = ()
-
-
-class Snapshot(Protocol):
-    """What tells whether a transaction has ended between two looks."""
-
-    @property
-    def next_xid(self) -> int:
-        """Return the id of the next transaction."""
-
-    @property
-    def running(self) -> Sequence[int]:
-        """Return the ids of the transactions that had not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,27 +150,20 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     """
     first = of_the_cluster(connections)
     internal = list(INTERNAL_ROLES)
-    cluster = await fetch_one(first, ClusterMoment, "fence_cluster")
+    moment = await fetch_one(first, ClusterMoment, "fence_cluster")
     sessions = await fetch(first, ClientSession, "client_sessions", (internal, None))
     writers = await fetch(first, Writer, "writers", (internal,))
     workers = await fetch(first, ApplyWorker, "apply_workers")
     prepared = await prepared_transactions(first)
-    counters = await together(
-        *(fetch_one(each, WriteCounters, "write_counters") for each in connections.values())
+    counters = await for_each(
+        connections, lambda name: fetch_one(connections[name], WriteCounters, "write_counters")
     )
     return FenceSample(
-        at=cluster.at,
-        system_identifier=cluster.system_identifier,
-        postmaster_started=cluster.postmaster_started,
-        next_xid=cluster.next_xid,
+        **asdict(moment),
         sessions=tuple(sessions),
         writers=tuple(writers),
         prepared=tuple(prepared),
-        counters={
-            name: replace(each, database=name)
-            for name, each in zip(connections, counters, strict=True)
-        },
-        running=tuple(cluster.running),
+        counters={name: replace(each, database=name) for name, each in counters.items()},
         workers=tuple(workers),
     )
 
@@ -243,14 +216,11 @@ def named(
 
     against = [str(session) for session in sessions if counts(session)]
     against += {w.pid: str(w) for w in (*before.writers, *after.writers)}.values()
-    against += [
-        f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
-        for p in prepared
-    ]
+    against += map(str, prepared)
     return against, [session for session in sessions if not counts(session)]
 
 
-def none_ended(before: Snapshot, after: Snapshot) -> bool:
+def none_ended(before: ClusterMoment, after: ClusterMoment) -> bool:
     """Return whether no transaction with an id has ended between two looks at one cluster."""
     return before.next_xid == after.next_xid and tuple(before.running) == tuple(after.running)
 
@@ -329,15 +299,8 @@ def set_database_read_only(database: str, on: bool) -> Statement:
 
     Source: https://www.postgresql.org/docs/current/runtime-config-client.html
     """
-    if on:
-        template = compose(
-            "ALTER DATABASE {database} SET default_transaction_read_only = on", database=database
-        )
-    else:
-        template = compose(
-            "ALTER DATABASE {database} RESET default_transaction_read_only", database=database
-        )
-    return Statement(template)
+    how = "SET default_transaction_read_only = on" if on else "RESET default_transaction_read_only"
+    return Statement(compose("ALTER DATABASE {database} {how}", database=database, how=SQL(how)))
 
 
 def _counters_moved(

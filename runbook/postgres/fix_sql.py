@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from runbook.postgres import replication
 from runbook.postgres.fix import Fix, FixKind
+from runbook.postgres.queries import one_value
 from runbook.postgres.statement import Statement, compose, literal, quoted
 
 TERMINATE_WAIT_MS = 5000
@@ -30,10 +31,8 @@ def title(fix: Fix) -> str:
             return f"End the session with pid {fix.names[0]}"
         case FixKind.DROP_SLOT:
             return f"Drop the slot {fix.names[0]}"
-        case FixKind.DROP_PUBLICATION:
-            return f"Drop the publication {name}{where}"
-        case FixKind.DROP_SUBSCRIPTION:
-            return f"Drop the subscription {name}{where}"
+        case FixKind.DROP_PUBLICATION | FixKind.DROP_SUBSCRIPTION | FixKind.DROP_EXTENSION:
+            return f"Drop the {fix.kind.removeprefix('drop-')} {name}{where}"
         case FixKind.ROLL_BACK_PREPARED:
             return f"Roll back the prepared transaction {fix.names[0]}{where}"
         case FixKind.IDENTITY_FULL:
@@ -44,8 +43,6 @@ def title(fix: Fix) -> str:
             return f"Give {name}{where} its primary key as identity"
         case FixKind.PLAIN_TRIGGER:
             return f"Make the trigger {quoted(fix.names[2])} of {name}{where} a plain one"
-        case FixKind.DROP_EXTENSION:
-            return f"Drop the extension {name}{where}"
 
 
 def statements(fix: Fix) -> Sequence[Statement]:
@@ -155,6 +152,4 @@ async def _identity(connection: AsyncConnection, fix: Fix) -> str:
 
 
 async def _text(connection: AsyncConnection, query: str, *parameters: object) -> str:
-    cursor = await connection.execute(query.encode(), parameters)
-    row = await cursor.fetchone()
-    return "" if row is None else str(row[0])
+    return str(await one_value(connection, query.encode(), parameters) or "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from psycopg import AsyncConnection
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 async def together(*work: Awaitable[T]) -> list[T]:
@@ -24,6 +25,12 @@ async def together(*work: Awaitable[T]) -> list[T]:
             raise result
         done.append(result)
     return done
+
+
+async def for_each(keys: Iterable[K], work: Callable[[K], Awaitable[T]]) -> dict[K, T]:
+    """Let the work for each of some keys come to its end, as `together` does; return all by key."""
+    listed = list(keys)
+    return dict(zip(listed, await together(*map(work, listed)), strict=True))
 
 
 def of_the_cluster(connections: Mapping[str, AsyncConnection]) -> AsyncConnection:

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from runbook.postgres import renames, schema_ddl
 from runbook.postgres.change import Change, only_there
-from runbook.postgres.schema_ddl import Part, Parts, shown
+from runbook.postgres.schema_ddl import Part, Parts, alter_table, shown
 
 _RENAMED = "The two are made alike, and only their names differ: nothing is built anew."
 _INDEXED = ("p", "u", "x")
@@ -25,9 +25,7 @@ _FITS = "It fails where rows on {} do not fit: once the lag is 0."
 def renamed(ours: Parts, theirs: Parts) -> Iterator[Change]:
     """Yield the new names of what the subscriber has under others."""
     for part, former in sorted(renames.constraints(ours, theirs).items()):
-        rename = SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
-            Identifier(*part[:2]), Identifier(former), Identifier(part[2])
-        )
+        rename = alter_table(part, "RENAME CONSTRAINT {} TO {}", former, part[2])
         title = f"Rename the constraint {shown([former])} of {shown(part[:2])} to {shown(part[2:])}"
         indexed = theirs.constraints[*part[:2], former]["type"] in _INDEXED
         statements = [*_aside(part, theirs, indexed=indexed), rename]
@@ -81,7 +79,7 @@ def added(ours: Parts, theirs: Parts) -> Iterator[Change]:
         if there is None or there["identity"] == table["identity"]:
             continue
         identity = [*schema_ddl.replica_identity(name, ours)] or [
-            SQL("ALTER TABLE {} REPLICA IDENTITY DEFAULT").format(Identifier(*name))
+            alter_table(name, "REPLICA IDENTITY DEFAULT")
         ]
         yield Change("identity", name, f"Tell the rows of {shown(name)} apart alike", identity)
 
@@ -136,9 +134,7 @@ def _drop_constraint(part: Part, found: Parts) -> Iterator[Composed]:
 
 
 def _drop(part: Part) -> Composed:
-    return SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-        Identifier(*part[:2]), Identifier(part[2])
-    )
+    return alter_table(part, "DROP CONSTRAINT {}", part[2])
 
 
 def _drop_index(part: Part) -> Composed:
@@ -159,9 +155,7 @@ def _aside(part: Part, theirs: Parts, *, indexed: bool) -> Iterator[Composed]:
         if (schema, each := f"{_short(name)}_{number}") not in taken
     )
     if part in theirs.constraints:
-        yield SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
-            Identifier(*part[:2]), Identifier(name), free
-        )
+        yield alter_table(part, "RENAME CONSTRAINT {} TO {}", name, free)
     elif indexed and (schema, name) in _index_names(theirs):
         yield SQL("ALTER INDEX {} RENAME TO {}").format(Identifier(schema, name), free)
 

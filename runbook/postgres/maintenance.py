@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier
 
 from runbook.postgres.catalog import Table
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, one_value
 from runbook.postgres.statement import Statement
 
 Progress = Callable[[str, float], Awaitable[None]]
@@ -93,7 +93,7 @@ async def analyze(
 
 
 async def refresh_materialized_views(
-    connection: AsyncConnection, progress: Progress | None = None, *, limit_s: float | None = None
+    connection: AsyncConnection, *, limit_s: float | None = None
 ) -> Done:
     """Refresh every populated materialized view, each after those it reads from.
 
@@ -108,7 +108,7 @@ async def refresh_materialized_views(
     done: list[str] = []
     skipped: dict[str, str] = {}
     async with unhurried(connection):
-        for place, view in enumerate(chosen, start=1):
+        for view in chosen:
             statement = Statement(_on("REFRESH MATERIALIZED VIEW {table}", view))
             if await _time_is_up(connection, ends):
                 skipped[str(view)] = f"the {limit_s:.0f} s for all of them were over"
@@ -116,8 +116,6 @@ async def refresh_materialized_views(
                 skipped[str(view)] = problem
             else:
                 done.append(str(view))
-            if progress:
-                await progress(str(view), place / len(chosen))
     return Done(tuple(done), skipped)
 
 
@@ -130,9 +128,7 @@ async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncI
         if diagnostic.severity_nonlocalized == "WARNING":
             warnings.append(diagnostic.message_primary or "")
 
-    limits = await connection.execute("SELECT current_setting('statement_timeout')")
-    row = await limits.fetchone()
-    assert row is not None
+    before = await one_value(connection, "SELECT current_setting('statement_timeout')")
     await connection.execute(
         "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
         (str(round(limit_s * 1000)),),
@@ -143,7 +139,7 @@ async def unhurried(connection: AsyncConnection, limit_s: float = 0.0) -> AsyncI
     finally:
         connection.remove_notice_handler(note)
         if not connection.closed:
-            await connection.execute("SELECT set_config('statement_timeout', %s, false)", (row[0],))
+            await connection.execute("SELECT set_config('statement_timeout', %s, false)", (before,))
 
 
 async def _time_is_up(connection: AsyncConnection, ends: float | None) -> bool:

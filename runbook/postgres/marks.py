@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Any, Self
@@ -22,7 +22,7 @@ from runbook.postgres import sequences
 from runbook.postgres.catalog import prepared_transactions
 from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.fence_sql import LATE, ClientSession, none_ended
-from runbook.postgres.gather_all import of_the_cluster, together
+from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one
 from runbook.postgres.statement import quoted
 
@@ -44,18 +44,13 @@ class DatabaseMarks:
     large_objects: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterMarks:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterMarks(ClusterMoment):
     """The marks of a cluster at one time."""
 
-    at: datetime
-    system_identifier: int
-    postmaster_started: datetime
-    next_xid: int
     databases: dict[str, DatabaseMarks]
     unsettled: tuple[str, ...] = ()
     """Sessions, of any role, in these databases that may yet hand in counts of written rows."""
-    running: tuple[int, ...] = ()
     prepared: tuple[str, ...] = ()
     """Prepared transactions: a clone would carry them, and they can be committed there."""
 
@@ -107,27 +102,20 @@ async def take(connections: Mapping[str, AsyncConnection]) -> ClusterMarks:
     Source: https://www.postgresql.org/docs/current/functions-info.html
     """
     first = of_the_cluster(connections)
-    cluster = await fetch_one(first, ClusterMoment, "fence_cluster")
+    moment = await fetch_one(first, ClusterMoment, "fence_cluster")
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
     prepared = await prepared_transactions(first)
-    taken = await together(*(_take(each) for each in connections.values()))
+    taken = await for_each(connections, lambda name: _take(connections[name]))
     return ClusterMarks(
-        at=cluster.at,
-        system_identifier=cluster.system_identifier,
-        postmaster_started=cluster.postmaster_started,
-        next_xid=cluster.next_xid,
-        databases=dict(zip(connections, taken, strict=True)),
+        **asdict(moment),
+        databases=taken,
         unsettled=tuple(
             str(session)
             for session in sessions
             if session.database in connections and not session.settled
         ),
-        running=tuple(cluster.running),
-        prepared=tuple(
-            f"prepared transaction {p.gid!r} of {quoted(p.owner)} in {quoted(p.database)}"
-            for p in prepared
-        ),
+        prepared=tuple(map(str, prepared)),
     )
 
 

@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 
 from runbook.postgres import schema
 from runbook.postgres.catalog import INTERNAL_ROLES
-from runbook.postgres.queries import fetch, fetch_values
+from runbook.postgres.queries import fetch, fetch_values, one_value, says
 
 Key = tuple[str, tuple[str, ...]]
 """Kind and names."""
@@ -45,14 +45,6 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    kind: str
-    names: list[str]
-    exact: bool
-    made: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class ServerItems:
     """The items of a whole server."""
 
@@ -75,10 +67,12 @@ async def of_server(connection: AsyncConnection, *, common: int) -> ServerItems:
     `common` is the older major of the two servers that are compared.
     """
     params = {"internal": list(INTERNAL_ROLES), "common": common}
-    rows = await fetch(connection, _Row, "server_objects", params)
-    readable = await _may_read_passwords(connection)
+    rows = await fetch(connection, dict[str, Any], "server_objects", params)
+    readable = await says(
+        connection, "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
+    )
     if readable:
-        rows += await fetch(connection, _Row, "password_digests", params)
+        rows += await fetch(connection, dict[str, Any], "password_digests", params)
     return ServerItems(tuple(map(_item, rows)), readable)
 
 
@@ -88,7 +82,7 @@ async def of_database(connection: AsyncConnection, *, common: int) -> list[Item]
     async with connection.transaction():
         # Words that only one of the two versions knows as keywords are then quoted by both.
         await connection.execute("SET LOCAL quote_all_identifiers = on")
-        rows = await fetch(connection, _Row, "database_objects", params)
+        rows = await fetch(connection, dict[str, Any], "database_objects", params)
     return [_item(row) for row in rows]
 
 
@@ -100,19 +94,11 @@ async def stamp(connection: AsyncConnection) -> str:
 
 async def verifier(connection: AsyncConnection, role: str) -> str | None:
     """Return what a role's password is checked against, to be kept in memory alone, or None."""
-    cursor = await connection.execute(
-        "SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = %s", (role,)
+    found: str | None = await one_value(
+        connection, "SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = %s", (role,)
     )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
+    return found
 
 
-async def _may_read_passwords(connection: AsyncConnection) -> bool:
-    cursor = await connection.execute(
-        "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
-    )
-    return await cursor.fetchone() == (True,)
-
-
-def _item(row: _Row) -> Item:
-    return Item(row.kind, tuple(row.names), row.made, row.exact)
+def _item(row: dict[str, Any]) -> Item:
+    return Item(**{**row, "names": tuple(row["names"])})

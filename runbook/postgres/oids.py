@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL
 
 from runbook.postgres.gather_all import together
-from runbook.postgres.queries import fetch, load
+from runbook.postgres.queries import fetch, load, one_value
 
 Name = tuple[str, str]
 """Schema and name."""
@@ -67,6 +67,4 @@ async def _digest(connection: AsyncConnection) -> str:
         "SELECT md5(coalesce(string_agg(line::text, '' ORDER BY line.number), ''))\n"
         "FROM (\n{}\n) AS line"
     ).format(SQL(load("table_numbers", connection.info.server_version)))
-    row = await (await connection.execute(query)).fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(await one_value(connection, query))

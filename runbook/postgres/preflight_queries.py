@@ -10,8 +10,8 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.catalog import INTERNAL_ROLES, Table
-from runbook.postgres.queries import fetch, fetch_values, load
+from runbook.postgres.catalog import INTERNAL_ROLES, Named, Table
+from runbook.postgres.queries import fetch, fetch_values, load, rows_of, says
 from runbook.postgres.statement import quoted
 
 
@@ -104,16 +104,11 @@ class ForeignServer:
 
 
 @dataclass(frozen=True, slots=True)
-class StaleCollation:
+class StaleCollation(Named):
     """A collation whose library is another one now than when it was made."""
 
-    schema: str
-    name: str
     version_then: str
     version_now: str | None
-
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,62 +190,44 @@ class RefusedColumn(Table):
 
 
 @dataclass(frozen=True, slots=True)
-class FullSequence(Table):
+class FullSequence(Named):
     """A sequence that has used more than four fifths of its range and does not cycle."""
 
     last_value: int
     calls_left: int
 
 
-async def databases(connection: AsyncConnection) -> list[DatabaseFound]:
-    """Return the databases of the server, those that nobody can connect to among them."""
-    return await fetch(connection, DatabaseFound, "databases")
+databases = rows_of(DatabaseFound, "databases")
+"""The databases of the server, those that nobody can connect to among them."""
 
+read_only_overrides = rows_of(ReadOnlyOverride, "read_only_overrides", (list(INTERNAL_ROLES),))
+"""The roles that a read-only database does not hold."""
 
-async def read_only_overrides(connection: AsyncConnection) -> list[ReadOnlyOverride]:
-    """Return the roles that a read-only database does not hold."""
-    return await fetch(connection, ReadOnlyOverride, "read_only_overrides", (list(INTERNAL_ROLES),))
+plain_sessions = rows_of(PlainSessions, "plain_sessions", (list(INTERNAL_ROLES),))
+"""Who is connected without TLS; AWS's own and blueprime are left out."""
 
+repack_sessions = rows_of(RepackSession, "repack_sessions")
+"""The sessions of pg_repack, which gives its name itself."""
 
-async def plain_sessions(connection: AsyncConnection) -> list[PlainSessions]:
-    """Return who is connected without TLS; AWS's own and blueprime are left out."""
-    return await fetch(connection, PlainSessions, "plain_sessions", (list(INTERNAL_ROLES),))
+extension_tables = rows_of(ExtensionTable, "extension_tables")
+"""The permanent tables that extensions own."""
 
+event_triggers = rows_of(EventTrigger, "event_triggers", (list(INTERNAL_ROLES),))
+"""The event triggers that are not disabled; AWS's and those of extensions left out."""
 
-async def repack_sessions(connection: AsyncConnection) -> list[RepackSession]:
-    """Return the sessions of pg_repack, which gives its name itself."""
-    return await fetch(connection, RepackSession, "repack_sessions")
+generated_identities = rows_of(GeneratedIdentity, "generated_identities")
+"""The tables whose rows are told apart by generated columns."""
 
+foreign_servers = rows_of(ForeignServer, "foreign_servers")
+"""The foreign servers of this database."""
 
-async def extension_tables(connection: AsyncConnection) -> list[ExtensionTable]:
-    """Return the permanent tables that extensions own."""
-    return await fetch(connection, ExtensionTable, "extension_tables")
-
-
-async def event_triggers(connection: AsyncConnection) -> list[EventTrigger]:
-    """Return the event triggers that are not disabled; AWS's and those of extensions left out."""
-    return await fetch(connection, EventTrigger, "event_triggers", (list(INTERNAL_ROLES),))
-
-
-async def generated_identities(connection: AsyncConnection) -> list[GeneratedIdentity]:
-    """Return the tables whose rows are told apart by generated columns."""
-    return await fetch(connection, GeneratedIdentity, "generated_identities")
-
-
-async def foreign_servers(connection: AsyncConnection) -> list[ForeignServer]:
-    """Return the foreign servers of this database."""
-    return await fetch(connection, ForeignServer, "foreign_servers")
-
-
-async def stale_collations(connection: AsyncConnection) -> list[StaleCollation]:
-    """Return the collations of this database whose version has changed under it."""
-    return await fetch(connection, StaleCollation, "stale_collations")
+stale_collations = rows_of(StaleCollation, "stale_collations")
+"""The collations of this database whose version has changed under it."""
 
 
 async def cron_jobs(connection: AsyncConnection) -> list[CronJob]:
     """Return the active jobs of pg_cron, which keeps those of all databases in one of them."""
-    cursor = await connection.execute("SELECT to_regclass('cron.job') IS NOT NULL")
-    if await cursor.fetchone() != (True,):
+    if not await says(connection, "SELECT to_regclass('cron.job') IS NOT NULL"):
         return []
     return await fetch(connection, CronJob, "cron_jobs")
 
@@ -260,34 +237,23 @@ async def iam_roles(connection: AsyncConnection) -> list[str]:
     return await fetch_values(connection, "iam_roles")
 
 
-async def repack_leftovers(connection: AsyncConnection) -> list[Table]:
-    """Return the work tables of pg_repack, and the tables that bear its trigger."""
-    return await fetch(connection, Table, "repack_leftovers")
+repack_leftovers = rows_of(Table, "repack_leftovers")
+"""The work tables of pg_repack, and the tables that bear its trigger."""
 
+outdated_extensions = rows_of(OutdatedExtension, "outdated_extensions")
+"""The extensions that can be updated."""
 
-async def outdated_extensions(connection: AsyncConnection) -> list[OutdatedExtension]:
-    """Return the extensions that can be updated."""
-    return await fetch(connection, OutdatedExtension, "outdated_extensions")
+partitioned_tables = rows_of(Table, "partitioned_tables")
+"""The roots of partition trees."""
 
+refused_columns = rows_of(RefusedColumn, "refused_columns")
+"""The columns for which pg_upgrade refuses the database."""
 
-async def partitioned_tables(connection: AsyncConnection) -> list[Table]:
-    """Return the roots of partition trees."""
-    return await fetch(connection, Table, "partitioned_tables")
+byte_names = rows_of(ByteName, "byte_names")
+"""The names of this database that are not plain ASCII, if it has no encoding."""
 
-
-async def refused_columns(connection: AsyncConnection) -> list[RefusedColumn]:
-    """Return the columns for which pg_upgrade refuses the database."""
-    return await fetch(connection, RefusedColumn, "refused_columns")
-
-
-async def byte_names(connection: AsyncConnection) -> list[ByteName]:
-    """Return the names of this database that are not plain ASCII, if it has no encoding."""
-    return await fetch(connection, ByteName, "byte_names")
-
-
-async def path_functions(connection: AsyncConnection) -> list[PathFunction]:
-    """Return the functions that apply, ANALYZE or REFRESH could not run as they are."""
-    return await fetch(connection, PathFunction, "path_functions")
+path_functions = rows_of(PathFunction, "path_functions")
+"""The functions that apply, ANALYZE or REFRESH could not run as they are."""
 
 
 async def full_sequences(connection: AsyncConnection) -> list[FullSequence]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 from psycopg import AsyncConnection
+from psycopg.abc import Params
 from psycopg.rows import class_row, scalar_row
+from psycopg.sql import SQL, Composed
 
 T = TypeVar("T")
+Query = LiteralString | bytes | SQL | Composed
 
 _MARK = re.compile(r"--\s*(since|before) (\d+)\s*$")
 
@@ -47,6 +50,17 @@ async def fetch(
         return await cursor.fetchall()
 
 
+def rows_of(
+    kind: type[T], name: str, params: Sequence[Any] | Mapping[str, Any] | None = None
+) -> Callable[[AsyncConnection], Awaitable[list[T]]]:
+    """Return what asks a connection by `sql/<name>.sql`, and returns the rows as `fetch` does."""
+
+    async def rows(connection: AsyncConnection) -> list[T]:
+        return await fetch(connection, kind, name, params)
+
+    return rows
+
+
 async def fetch_one(
     connection: AsyncConnection,
     kind: type[T],
@@ -56,6 +70,23 @@ async def fetch_one(
     """Run `sql/<name>.sql`, which always answers with exactly one row, and return it."""
     (row,) = await fetch(connection, kind, name, params)
     return row
+
+
+async def one_value(connection: AsyncConnection, query: Query, params: Params | None = None) -> Any:
+    """Run a query and return the first column of its first row, or None where it has no row."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(query, params)
+        return await cursor.fetchone()
+
+
+async def says(connection: AsyncConnection, query: Query, params: Params | None = None) -> bool:
+    """Return whether the first column of the first row is true."""
+    return await one_value(connection, query, params) is True
+
+
+async def number(connection: AsyncConnection, query: Query, params: Params | None = None) -> int:
+    """Return the number in the first column of the first row, which is always there."""
+    return int(await one_value(connection, query, params))
 
 
 async def fetch_values(

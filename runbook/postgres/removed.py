@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
+from runbook.postgres.catalog import Named
 from runbook.postgres.queries import fetch
-from runbook.postgres.statement import quoted
 
 _COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     14: {"pg_catalog.pg_stat_ssl": ("compression",)},
@@ -70,21 +70,18 @@ _POLYMORPHIC = (
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedObject:
-    """An object for which pg_upgrade refuses its database, or which is not restored."""
+class RefusedObject(Named):
+    """An object for which pg_upgrade refuses its database, or which is not restored.
+
+    Of a column the name is that of its table.
+    """
 
     kind: str
     """`view`, `inherited column`, `operator`, `aggregate` or `conversion`."""
-    schema: str
-    name: str
-    """The object's, or the table's whose column it is."""
     detail: str
     """What of the system a view looks at; the column; the arguments."""
     since: int
     """The major of the target from which it is so."""
-
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 async def refused_objects(connection: AsyncConnection) -> list[RefusedObject]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
-from runbook.postgres.queries import fetch, fetch_values, load
+from runbook.postgres.queries import fetch, fetch_values, load, one_value
 
 PUBLISHER = "publisher"
 SUBSCRIBER = "subscriber"
@@ -84,10 +84,8 @@ async def digest(connection: AsyncConnection, *, side: str, publication: str) ->
     ).format(SQL(load("schema_fingerprint", connection.info.server_version)))
     async with connection.transaction():
         await fetch_values(connection, "quote_all")
-        cursor = await connection.execute(query, {"side": side, "publication": publication})
-        row = await cursor.fetchone()
-    assert row is not None
-    return str(row[0])
+        params = {"side": side, "publication": publication}
+        return str(await one_value(connection, query, params))
 
 
 def unlike(here: Sequence[Line], there: Sequence[Line]) -> dict[Key, tuple[Line, Line]]:

@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from runbook.postgres import key_changes, renames, schema_ddl
 from runbook.postgres.change import RETYPED_BY_HAND, Change, only_there
-from runbook.postgres.schema_ddl import Definition, Name, Parts, shown
+from runbook.postgres.schema_ddl import Definition, Name, Parts, alter_table, shown
 
 
 @dataclass
@@ -187,7 +187,7 @@ def _type(
     anew = _column(name, column, made, ours).statements
     # A sequence of its own would go with it, and its default with that.
     can = anew and not theirs.serials(name, column)
-    drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(Identifier(*name), Identifier(column))
+    drop = alter_table(name, "DROP COLUMN {}", column)
     how = "It is made anew, and holds no value that would be gone." if can else RETYPED_BY_HAND
     computed = made["generated"] and other["generated"]
     return Change(
@@ -206,9 +206,7 @@ def _identities(ours: Parts, theirs: Parts) -> Iterator[Change]:
         other = theirs.columns.get(part)
         if other is None or made["identity"] == other["identity"] or _retyped(made, other):
             continue
-        alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(
-            Identifier(*part[:2]), Identifier(part[2])
-        )
+        alter = alter_table(part, "ALTER COLUMN {} ", part[2])
         statements: list[Composable] = []
         if other["identity"]:
             statements.append(alter + SQL("DROP IDENTITY"))
@@ -247,9 +245,7 @@ def _renamed(ours: Parts, theirs: Parts, kind: str, pairs: Mapping[Name, Name]) 
 
 def _renamed_columns(ours: Parts, theirs: Parts) -> Iterator[Change]:
     for part, previous in sorted(renames.columns(ours, theirs).items()):
-        rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
-            Identifier(*part[:2]), Identifier(previous), Identifier(part[2])
-        )
+        rename = alter_table(part, "RENAME COLUMN {} TO {}", previous, part[2])
         title = f"Rename the column {shown((*part[:2], previous))} to {shown(part[2:])}"
         yield Change("rename-column", part, title, [rename], _renamed_note(ours, theirs))
 
@@ -287,11 +283,8 @@ def _column(name: Name, column: str, made: Definition, ours: Parts) -> Change:
         )  # fmt: skip
     # Rows that are there already have no value where there is no default.
     filled = made["default"] is not None or made["identity"]
-    statements: list[Composable] = [
-        SQL("ALTER TABLE {} ADD COLUMN {}").format(
-            Identifier(*name), schema_ddl.column_text(column, made, not_null=bool(filled))
-        )
-    ]
+    text = schema_ddl.column_text(column, made, not_null=bool(filled))
+    statements: list[Composable] = [alter_table(name, "ADD COLUMN {}", text)]
     statements += (
         schema_ddl.own_sequence(sequence, ours.sequences[sequence])
         for sequence in ours.serials(name, column)
@@ -309,8 +302,7 @@ def _column(name: Name, column: str, made: Definition, ours: Parts) -> Change:
 def _settings(
     part: schema_ddl.Part, made: Definition, other: Definition, sides: tuple[str, str]
 ) -> Iterator[Change]:
-    column, table = Identifier(part[2]), Identifier(*part[:2])
-    alter = SQL("ALTER TABLE {} ALTER COLUMN {} ").format(table, column)
+    alter = alter_table(part, "ALTER COLUMN {} ", part[2])
     settings: list[Composable] = []
     if made["identity"] != other["identity"]:
         return
@@ -334,9 +326,7 @@ def _dropped(ours: Parts, theirs: Parts) -> Iterator[Change]:
     note = only_there(ours, theirs)
     for part in sorted(theirs.columns.keys() - ours.columns.keys()):
         if part[:2] in ours.tables:
-            drop = SQL("ALTER TABLE {} DROP COLUMN {}").format(
-                Identifier(*part[:2]), Identifier(part[2])
-            )
+            drop = alter_table(part, "DROP COLUMN {}", part[2])
             title = f"Drop the column {shown(part)}"
             yield Change("drop-column", part, title, [drop], note, destructive=True)
     # A partition before what it is one of.

@@ -6,9 +6,9 @@ named; names go through psycopg.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
@@ -68,22 +68,19 @@ async def read(connection: AsyncConnection, side: str) -> Parts:
     async with connection.transaction():
         await fetch_values(connection, "quote_all")
         rows = await fetch(connection, _Row, "schema_parts")
+    named = {"table": found.tables, "sequence": found.sequences, "enum": found.enums}
+    parts = {
+        "column": found.columns,
+        "constraint": found.constraints,
+        "index": found.indexes,
+    }
     for row in rows:
-        match row.kind:
-            case "schema":
-                found.schemas[row.schema] = row.definition
-            case "table":
-                found.tables[row.schema, row.name] = row.definition
-            case "sequence":
-                found.sequences[row.schema, row.name] = row.definition
-            case "enum":
-                found.enums[row.schema, row.name] = row.definition
-            case "column":
-                found.columns[row.schema, row.name, row.part] = row.definition
-            case "constraint":
-                found.constraints[row.schema, row.name, row.part] = row.definition
-            case "index":
-                found.indexes[row.schema, row.name, row.part] = row.definition
+        if row.kind == "schema":
+            found.schemas[row.schema] = row.definition
+        elif row.kind in named:
+            named[row.kind][row.schema, row.name] = row.definition
+        else:
+            parts[row.kind][row.schema, row.name, row.part] = row.definition
     return found
 
 
@@ -128,6 +125,12 @@ def served(text: str) -> SQL:
 def shown(name: Iterable[str]) -> str:
     """Return a name for people."""
     return ".".join(map(quoted, name))
+
+
+def alter_table(table: Sequence[str], change: LiteralString, *parts: str | Composable) -> Composed:
+    """Return ALTER TABLE of a table, or of that of a part; plain strings stand for identifiers."""
+    filled = [Identifier(part) if isinstance(part, str) else part for part in parts]
+    return SQL("ALTER TABLE {} ").format(Identifier(*table[:2])) + SQL(change).format(*filled)
 
 
 def create_schema(name: str, made: Definition) -> Iterator[Composed]:
@@ -191,7 +194,7 @@ def create_table(name: Name, parts: Parts) -> Iterator[Composed]:
     for _, index in sorted(parts.of(parts.indexes, name).items()):
         yield Composed([served(index["definition"])])
     yield from replica_identity(name, parts)
-    yield SQL("ALTER TABLE {} OWNER TO {}").format(Identifier(*name), Identifier(made["owner"]))
+    yield alter_table(name, "OWNER TO {}", made["owner"])
     # Of the same owner both must be by then.
     for sequence in parts.serials(name):
         yield own_sequence(sequence, parts.sequences[sequence])
@@ -200,18 +203,15 @@ def create_table(name: Name, parts: Parts) -> Iterator[Composed]:
 
 def replica_identity(name: Name, parts: Parts) -> Iterator[Composed]:
     """Tell the rows of a table apart as the publisher does, where that is not by primary key."""
-    table = Identifier(*name)
     match parts.tables[name]["identity"]:
         case "f":
-            yield SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(table)
+            yield alter_table(name, "REPLICA IDENTITY FULL")
         case "n":
-            yield SQL("ALTER TABLE {} REPLICA IDENTITY NOTHING").format(table)
+            yield alter_table(name, "REPLICA IDENTITY NOTHING")
         case "i":
             for index, made in parts.of(parts.indexes, name).items():
                 if made["identity"]:
-                    yield SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(
-                        table, Identifier(index)
-                    )
+                    yield alter_table(name, "REPLICA IDENTITY USING INDEX {}", index)
 
 
 def column_text(name: str, made: Definition, *, not_null: bool = True) -> Composed:
@@ -232,9 +232,7 @@ def column_text(name: str, made: Definition, *, not_null: bool = True) -> Compos
 
 def add_constraint(part: Part, made: Definition) -> Composed:
     """Add a constraint under its name."""
-    return SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
-        Identifier(*part[:2]), Identifier(part[2]), served(made["definition"])
-    )
+    return alter_table(part, "ADD CONSTRAINT {} {}", part[2], served(made["definition"]))
 
 
 def around_name(index: str, definition: str) -> tuple[str, str]:

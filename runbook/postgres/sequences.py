@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
-from runbook.postgres.catalog import read_only_state
-from runbook.postgres.queries import batches, fetch, load
-from runbook.postgres.statement import Statement, quoted
+from runbook.postgres.catalog import Named, read_only_state
+from runbook.postgres.queries import batches, fetch, load, number
+from runbook.postgres.statement import Statement
 
 _READ_AT_ONCE = 1000
 """Relations in one UNION ALL: each is a lock, and 10,000 are beyond the parser's stack."""
@@ -36,11 +37,9 @@ memory that nobody promises. Aurora's own defaults have room for tens of thousan
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceValue:
+class SequenceValue(Named):
     """A sequence's state and limits. `setval(s, last_value, is_called)` restores the state."""
 
-    schema: str
-    name: str
     last_value: int
     is_called: bool
     increment: int
@@ -48,43 +47,21 @@ class SequenceValue:
     max: int
     cycle: bool
 
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
-
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Named):
     """The result of one sequence: whether it was set, else why not."""
 
-    schema: str
-    name: str
     set: bool
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class NarrowSequence:
+class NarrowSequence(Named):
     """A sequence that comes to its end."""
 
-    schema: str
-    name: str
     left_share: float
     """Of its range, from 0 to 1."""
-
-    def __str__(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    schema: str
-    name: str
-    last_value: int | None
-    is_called: bool | None
-    increment: int
-    min: int
-    max: int
-    cycle: bool
 
 
 async def narrow(connection: AsyncConnection, share: float) -> list[NarrowSequence]:
@@ -99,31 +76,11 @@ async def read(connection: AsyncConnection) -> list[SequenceValue]:
     set and not called, so each relation is read, a thousand a query. A sequence without SELECT
     raises psycopg's `InsufficientPrivilege`.
     """
-    found = await fetch(connection, _Found, "sequences")
-    unread = [each for each in found if each.last_value is None]
-    states = {
-        (each.schema, each.name): (each.last_value, bool(each.is_called))
-        for each in found
-        if each.last_value is not None
-    }
+    found = await fetch(connection, dict[str, Any], "sequences")
+    unread = [each for each in found if each["last_value"] is None]
     for batch in batches(unread, _READ_AT_ONCE):
-        states |= await _read_relations(connection, batch)
-    values = []
-    for each in found:
-        last_value, is_called = states[each.schema, each.name]
-        values.append(
-            SequenceValue(
-                each.schema,
-                each.name,
-                last_value,
-                is_called,
-                each.increment,
-                each.min,
-                each.max,
-                each.cycle,
-            )
-        )
-    return values
+        await _read_relations(connection, batch)
+    return [SequenceValue(**each) for each in found]
 
 
 def apply(values: Sequence[SequenceValue]) -> Statement:
@@ -154,10 +111,7 @@ async def results(connection: AsyncConnection, values: Sequence[SequenceValue]) 
 
 async def room(connection: AsyncConnection) -> int:
     """Return how many sequences one statement may set on this server now."""
-    cursor = await connection.execute(_ROOM)
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    return await number(connection, _ROOM)
 
 
 async def set_back_in_use(
@@ -223,17 +177,14 @@ def _limits(value: SequenceValue) -> str:
     return f"increment {value.increment}, {value.min} to {value.max}{cycle}"
 
 
-async def _read_relations(
-    connection: AsyncConnection, batch: Sequence[_Found]
-) -> dict[tuple[str, str], tuple[int, bool]]:
+async def _read_relations(connection: AsyncConnection, batch: Sequence[dict[str, Any]]) -> None:
+    """Fill in the states of some sequences."""
     query = SQL("\nUNION ALL ").join(
         SQL("SELECT {}, last_value, is_called FROM {}").format(
-            Literal(place), Identifier(each.schema, each.name)
+            Literal(place), Identifier(each["schema"], each["name"])
         )
         for place, each in enumerate(batch)
     )
     cursor = await connection.execute(query)
-    return {
-        (batch[place].schema, batch[place].name): (last_value, is_called)
-        for place, last_value, is_called in await cursor.fetchall()
-    }
+    for place, last_value, is_called in await cursor.fetchall():
+        batch[place].update(last_value=last_value, is_called=is_called)

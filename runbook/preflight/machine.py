@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from runbook.aws import Aws, AwsError
+from runbook.aws import Aws
+from runbook.aws.errors import AwsError
 from runbook.plan.model import EndpointMethod, Plan, StopMethod
 from state.enums import Environment
 from state.records import Json, Run

@@ -14,7 +14,8 @@ from runbook.base.pair import captured_databases, current_pair, detached, slot_n
 from runbook.base.roles import Role
 from runbook.failures import StepFailed
 from runbook.postgres.comparison.confirmation import Patience
-from runbook.postgres.comparison.live import LiveComparison, TableDifference, differing_keys
+from runbook.postgres.comparison.differences import LiveComparison, TableDifference
+from runbook.postgres.comparison.live import differing_keys
 from runbook.postgres.statement import quoted
 from runbook.proofs import diverged, unreplicated
 from runbook.proofs.diverged import Differing
@@ -38,14 +39,13 @@ async def compare_live(
     context: RunContext,
     *,
     databases: Collection[str] = (),
-    tables: Collection[tuple[str, str]] | None = None,
     tell: Tell | None = None,
     wait_s: float = WAIT_S,
 ) -> list[LiveComparison]:
     """Compare the sides of the way that is held, one database after the other.
 
-    `databases` are some of the captured ones, empty: all; `tables` are (schema, name) in each of
-    them, None: all. Raise `StepFailed` where nothing follows, or a database is not captured.
+    `databases` are some of the captured ones, empty: all. Raise `StepFailed` where nothing
+    follows, or a database is not captured.
     """
     sides = current_pair(context)
     if (
@@ -81,7 +81,6 @@ async def compare_live(
                 context.connector(left, database, read_only=True),
                 context.connector(right, database, read_only=True),
                 slot=slot_name(context, captured, database),
-                tables=tables,
                 wait_s=wait_s,
                 patience=patience,
                 progress=told,

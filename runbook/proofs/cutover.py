@@ -106,7 +106,6 @@ async def _written_since(
     look from inside the fence is kept.
     """
     kept, frozen = write_fence.kept_sample(context, role), context.fact(f"marks.{role.slug}")
-    roles = context.plan.traffic.application_roles or None
     repaired = bool(context.fact(diverged.REPAIRED))
     async with write_fence.connections(context, role) as opened:
         now = await fence_sql.sample(opened)
@@ -114,15 +113,12 @@ async def _written_since(
             watch.evidence(
                 f"no look at {role.value} from inside the fence is kept to hold it against"
             )
-            present, _ = fence_sql.named(now, now, application_roles=roles)
-            return tuple(present), set(now.counters)
-        verdict = fence_sql.compare_samples(
-            kept, now, application_roles=roles, own_changes=repaired
-        )
+            return tuple(write_fence.who_may_write(context, now, now)), set(now.counters)
+        verdict = write_fence.compare(context, kept, now, own_changes=repaired)
         if verdict.proved:
             return (), set()
         changed = marks.compare(ClusterMarks.from_json(frozen), await marks.take(opened))
-    who, _ = fence_sql.named(kept, now, application_roles=roles)
+    who = write_fence.who_may_write(context, kept, now)
     if who or changed.same is False:
         return (*who, *(changed.changed if changed.same is False else ())), set()
     if verdict.proved is False:
@@ -171,7 +167,6 @@ async def name_what_stays(
     They are in on the other one by now, and are not held up for it: a person must hear of it, and
     of not knowing it as well. `unseen`: why it is not asked; it did not answer a moment ago.
     """
-    key = f"{closed.slug}.written"
     written: tuple[str, ...] = ()
     doubted: set[str] = set()
     try:
@@ -179,23 +174,18 @@ async def name_what_stays(
             written, doubted = await _written_since(context, watch, closed)
     except UNREACHABLE as error:
         unseen = str(error)
+    words = ""
+    behind = f"on {closed.value} behind the fence, and on no other cluster"
     if unseen:
-        watch.warning(
-            f"Whether anything was written on {closed.value} behind the fence, and on no other "
-            f"cluster, is not known: it could not be looked at ({unseen}).",
-            key=key,
+        words = (
+            f"Whether anything was written {behind}, is not known: it could not be looked at "
+            f"({unseen})."
         )
     elif written:
-        watch.warning(
-            f"WRITTEN on {closed.value} behind the fence, and on no other cluster: "
-            f"{'; '.join(written)}.",
-            key=key,
-        )
+        words = f"WRITTEN {behind}: {'; '.join(written)}."
     elif doubted:
-        watch.warning(
-            f"Whether anything was written on {closed.value} behind the fence, and on no other "
-            f"cluster, cannot be told of: {', '.join(sorted(doubted))}.",
-            key=key,
+        words = (
+            f"Whether anything was written {behind}, cannot be told of: "
+            f"{', '.join(sorted(doubted))}."
         )
-    else:
-        watch.warning("", key=key)
+    watch.warning(words, key=f"{closed.slug}.written")

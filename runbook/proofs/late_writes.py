@@ -22,7 +22,7 @@ from runbook.base.step import Gate, Watch
 from runbook.failures import Refused, StepFailed
 from runbook.postgres import fence_sql
 from runbook.postgres.comparison import fenced as compare
-from runbook.postgres.fence_sql import FenceSample, FenceVerdict
+from runbook.postgres.fence_sql import FenceSample
 from runbook.postgres.gather_all import together
 from runbook.proofs import diverged, write_fence
 from runbook.proofs.diverged import Differing
@@ -225,8 +225,7 @@ async def _since_the_fence(
         doubt = f"no look at {publisher.identity.value} from inside the fence is kept"
         async with write_fence.connections(context, publisher) as opened:
             now = await fence_sql.sample(opened)
-        roles = context.plan.traffic.application_roles or None
-        inside, _ = fence_sql.named(now, now, application_roles=roles)
+        inside = write_fence.who_may_write(context, now, now)
         rows = await _settle_by_rows(
             context, watch, (equal_to, publisher), sorted(now.counters), doubt
         )
@@ -240,13 +239,11 @@ async def _since_the_fence(
         now = await _settled_look(context, kept, publisher)
     finally:
         moved_there = await looking
-    verdict = _held(context, kept, now)
+    verdict = write_fence.compare(context, kept, now, own_changes=True)
     if verdict.proved and not moved_there:
         return Found(notes=verdict.notes)
     doubted = _doubted(context, kept, now) | (moved_there & now.counters.keys())
-    who, _ = fence_sql.named(
-        kept, now, application_roles=context.plan.traffic.application_roles or None
-    )
+    who = write_fence.who_may_write(context, kept, now)
     come_or_gone = [
         f"database {name} has {'come' if name in now.counters else 'gone'}"
         for name in sorted(kept.counters.keys() ^ now.counters.keys())
@@ -274,20 +271,10 @@ async def _settled_look(context: RunContext, kept: FenceSample, role: Role) -> F
     async with write_fence.connections(context, role) as opened:
         for _ in range(int(SETTLES_S / _LOOK_EVERY_S)):
             now = await fence_sql.sample(opened)
-            verdict = _held(context, kept, now)
-            if not verdict.settles:
+            if not write_fence.compare(context, kept, now, own_changes=True).settles:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
         return now
-
-
-def _held(context: RunContext, before: FenceSample, now: FenceSample) -> FenceVerdict:
-    return fence_sql.compare_samples(
-        before,
-        now,
-        application_roles=context.plan.traffic.application_roles or None,
-        own_changes=True,
-    )
 
 
 def _doubted(context: RunContext, before: FenceSample, now: FenceSample) -> set[str]:

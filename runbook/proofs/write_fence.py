@@ -23,7 +23,7 @@ from runbook.failures import StepFailed
 from runbook.postgres import catalog, fence_sql, marks, replication
 from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.fence_sql import FenceSample, FenceVerdict
-from runbook.postgres.gather_all import together
+from runbook.postgres.gather_all import for_each
 from runbook.postgres.marks import ClusterMarks
 from runbook.proofs import diverged
 
@@ -49,16 +49,15 @@ async def connections(context: RunContext, role: Role) -> AsyncIterator[Connecti
     """Lend one connection to each database of a role's cluster."""
     databases = await context.databases(role)
     async with AsyncExitStack() as stack:
-        opened = await together(
-            *(stack.enter_async_context(context.connect(role, name)) for name in databases)
+        yield await for_each(
+            databases, lambda name: stack.enter_async_context(context.connect(role, name))
         )
-        yield dict(zip(databases, opened, strict=True))
 
 
 async def warm(context: RunContext, roles: tuple[Role, ...]) -> None:
     """Open the connections that the proof will need, while the applications still run."""
     async with AsyncExitStack() as stack:
-        await together(*(stack.enter_async_context(connections(context, role)) for role in roles))
+        await for_each(roles, lambda role: stack.enter_async_context(connections(context, role)))
 
 
 async def prove(context: RunContext, watch: Watch, on: Role, followers: tuple[Role, ...]) -> None:
@@ -72,15 +71,9 @@ async def prove(context: RunContext, watch: Watch, on: Role, followers: tuple[Ro
     watch.evidence("", key="fence", value={"proved": False, "on": on.value})
     reasons: tuple[str, ...] = ()
     async with AsyncExitStack() as stack:
-        roles = (on, *followers)
-        opened = dict(
-            zip(
-                roles,
-                await together(
-                    *(stack.enter_async_context(connections(context, role)) for role in roles)
-                ),
-                strict=True,
-            )
+        opened = await for_each(
+            (on, *followers),
+            lambda role: stack.enter_async_context(connections(context, role)),
         )
         before = await _look(opened)
         floor = await _slots(opened[on], context)
@@ -128,20 +121,18 @@ async def refuse_if_open(context: RunContext, on: Role, *, now: str) -> None:
     is true then.
     """
     kept = kept_sample(context, on)
-    roles = context.plan.traffic.application_roles or None
     verdict = FenceVerdict(None, ("no look from inside the fence is kept",))
     written: tuple[str, ...] = ()
     async with connections(context, on) as opened:
         if kept is not None:
-            now_seen = await fence_sql.sample(opened)
-            verdict = fence_sql.compare_samples(kept, now_seen, application_roles=roles)
+            verdict = compare(context, kept, await fence_sql.sample(opened))
         for _ in range(STILL_WINDOWS):
             if verdict.proved:
                 return
             before = await fence_sql.sample(opened)
             frozen = await _within(context.plan.fence.window_s, marks.take(opened))
             after = await fence_sql.sample(opened)
-            verdict = fence_sql.compare_samples(before, after, application_roles=roles)
+            verdict = compare(context, before, after)
             written = () if verdict.proved else await _written(frozen, opened)
     if verdict.proved:
         return
@@ -160,16 +151,10 @@ async def moved_on_old_blue(context: RunContext, watch: Watch) -> set[str]:
     from before would take it for a change of old blue. AWS's lock stands, so marks taken now hold.
     """
     kept = kept_sample(context, Role.BLUE)
-    roles = context.plan.traffic.application_roles or None
     try:
         async with asyncio.timeout(OLD_BLUE_S), connections(context, Role.OLD_BLUE) as opened:
             now = await fence_sql.sample(opened)
-            if (
-                kept is not None
-                and fence_sql.compare_samples(
-                    kept, now, application_roles=roles, own_changes=True
-                ).proved
-            ):
+            if kept is not None and compare(context, kept, now, own_changes=True).proved:
                 return set()
             taken = await marks.take(opened)
     except (TimeoutError, *UNREACHABLE) as error:
@@ -189,14 +174,28 @@ def kept_sample(context: RunContext, role: Role) -> FenceSample | None:
     return None if kept is None else _SAMPLE.validate_python(kept)
 
 
+def compare(
+    context: RunContext, before: FenceSample, now: FenceSample, *, own_changes: bool = False
+) -> FenceVerdict:
+    """Return whether two looks prove that no application of the plan wrote between them."""
+    roles = context.plan.traffic.application_roles or None
+    return fence_sql.compare_samples(before, now, application_roles=roles, own_changes=own_changes)
+
+
+def who_may_write(context: RunContext, before: FenceSample, now: FenceSample) -> list[str]:
+    """Return who was seen at either look that may write, by the plan's roles."""
+    roles = context.plan.traffic.application_roles or None
+    against, _ = fence_sql.named(before, now, application_roles=roles)
+    return against
+
+
 def sample_json(sample: FenceSample) -> Any:
     """Return a look as the journal keeps it."""
     return _SAMPLE.dump_python(sample, mode="json")
 
 
 async def _look(opened: Mapping[Role, Connections]) -> dict[Role, FenceSample]:
-    samples = await together(*(fence_sql.sample(each) for each in opened.values()))
-    return dict(zip(opened, samples, strict=True))
+    return await for_each(opened, lambda role: fence_sql.sample(opened[role]))
 
 
 async def _slots(on: Connections, context: RunContext) -> dict[str, int]:
@@ -217,15 +216,13 @@ async def _why_not(
     opened: Mapping[Role, Connections],
     on: Role,
 ) -> tuple[str, ...]:
-    roles = context.plan.traffic.application_roles or None
-    verdict = fence_sql.compare_samples(before[on], after[on], application_roles=roles)
-    reasons = list(reasons_of(verdict))
+    reasons = list(reasons_of(compare(context, before[on], after[on])))
     for role in after:
         if role is on:
             continue
-        against, _ = fence_sql.named(before[role], after[role], application_roles=roles)
+        against = who_may_write(context, before[role], after[role])
         reasons += [f"on {role.value}: {words}" for words in against]
-        if not _same_rows(before[role], after[role]):
+        if rows_of(before[role]) != rows_of(after[role]):
             reasons.append(f"{role.value} is still receiving")
     if len(after) > 1:
         connection = opened[on][context.plan.credentials.maintenance_database]
@@ -240,10 +237,6 @@ def reasons_of(verdict: FenceVerdict) -> tuple[str, ...]:
     if verdict.proved:
         return ()
     return verdict.reasons or ("it cannot be told",)
-
-
-def _same_rows(before: FenceSample, after: FenceSample) -> bool:
-    return rows_of(before) == rows_of(after)
 
 
 def rows_of(sample: FenceSample) -> dict[str, tuple[int, int, str]]:

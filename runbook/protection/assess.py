@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
 from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.clocks import stale
 from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
+from runbook.plan.model import ProtectionSection
 from runbook.postgres.refusals import told_once
 from runbook.proofs.diverged import Differing
 from runbook.protection.dashboard import LagView, Protection, Stage
@@ -84,22 +84,6 @@ KEYS = RequiredProbe(
 """Tables on which UPDATE and DELETE fail: they cost no row of the way back, the banner says it."""
 
 
-class Limits(Protocol):
-    """When a figure is too much, or too old: the section `protection` of the plan."""
-
-    @property
-    def lag_limit_bytes(self) -> int:
-        """Return how many bytes of lag are too much."""
-
-    @property
-    def lag_limit_s(self) -> float:
-        """Return how many seconds of lag are too much."""
-
-    @property
-    def fresh_s(self) -> float:
-        """Return after how many seconds a look is too old."""
-
-
 @dataclass(frozen=True, slots=True)
 class JournalFacts:
     """What the journal says."""
@@ -136,7 +120,9 @@ class Observed:
     """How old each may be by its own rhythm, in seconds."""
 
 
-def assess(kept: JournalFacts, looked: Observed, limits: Limits, now: datetime) -> Protection:
+def assess(
+    kept: JournalFacts, looked: Observed, limits: ProtectionSection, now: datetime
+) -> Protection:
     """Return whether taking the way now would lose nothing; anything not known is not good.
 
     Protected means: a known position was confirmed past, every slot is there and not lost, every
@@ -195,7 +181,9 @@ def assess(kept: JournalFacts, looked: Observed, limits: Limits, now: datetime) 
     )
 
 
-def _fresh(rest: RequiredProbe, looked: Observed, limits: Limits, now: datetime) -> ProbeResult:
+def _fresh(
+    rest: RequiredProbe, looked: Observed, limits: ProtectionSection, now: datetime
+) -> ProbeResult:
     """Return what a look saw; where it was not made lately, nothing but that."""
     seen = looked.seen.get(rest.name, ProbeResult())
     own_s = looked.rhythm_s.get(rest.name, 0.0) if rest.own_rhythm else 0.0
@@ -238,7 +226,7 @@ def by_journal(kept: JournalFacts, now: datetime) -> Protection | None:
 
 
 def lag_alarms(
-    lags: Sequence[LagView], slots: Mapping[str, str], limits: Limits, now: datetime
+    lags: Sequence[LagView], slots: Mapping[str, str], limits: ProtectionSection, now: datetime
 ) -> tuple[list[Alert], list[str]]:
     """Return what is wrong with the slots of a capture, and what about them is not known."""
     alarms: list[Alert] = []

@@ -9,6 +9,7 @@ from runbook.aws.errors import AwsError
 from runbook.base.context import RunContext
 from runbook.base.pair import publication_name
 from runbook.base.roles import Role
+from runbook.postgres.queries import one_value
 
 _ERROR = re.compile(r"ERROR:\s+(?P<words>.+)")
 _CONTEXT = re.compile(
@@ -42,17 +43,17 @@ def apply_error(log: str, origin: str) -> str:
 async def apply_said(context: RunContext, role: Role, database: str) -> Said:
     """Return the last error of a database's apply worker, from the log of the role's writer."""
     async with context.connect(role, database) as connection:
-        cursor = await connection.execute(
+        origin = await one_value(
+            connection,
             "SELECT 'pg_' || oid FROM pg_catalog.pg_subscription WHERE subname = %s AND subdbid = "
             "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
             (publication_name(context),),
         )
-        row = await cursor.fetchone()
-    if row is None:
+    if origin is None:
         return Said("")
     try:
         writer = (await context.cluster(role)).writer
         log = "" if writer is None else await context.rds.log_tail(writer.identifier)
     except AwsError as error:
         return Said("", " ".join(str(error).split()))
-    return Said(apply_error(log, str(row[0])))
+    return Said(apply_error(log, origin))

@@ -7,12 +7,11 @@ import time
 
 import pytest
 
-from runbook.aws import (
+from runbook.aws import Aws, Call
+from runbook.aws.errors import (
     AccessDenied,
-    Aws,
     AwsRefused,
     AwsUnavailable,
-    Call,
     CredentialsError,
     CredentialsExpired,
     EndpointGone,

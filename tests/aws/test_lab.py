@@ -9,8 +9,9 @@ import pytest
 
 from runbook.aws import Aws, Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
+from runbook.aws.facts import Cluster
 from runbook.aws.parameters import carry, create_group_call, modify_group_calls
-from runbook.aws.rds import Cluster, Rds
+from runbook.aws.rds import Rds
 from state.enums import Environment
 from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab, until
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
@@ -43,7 +44,6 @@ async def test_a_cluster_by_name_and_by_resource_id(aws: Aws) -> None:
     assert cluster.deletion_protection
     assert cluster.backup_retention_days == 7
     assert cluster.parameter_group == "orders-pg16"
-    assert cluster.security_groups == ("sg-0a11ce0f0rder5001", "sg-0b0b0f0rder500002")
     assert cluster.tags == {"Environment": "production", "Team": "shop"}
     assert [(m.identifier, m.writer, m.parameter_group_status) for m in cluster.members] == [
         ("orders-1", True, "in-sync"),

@@ -9,7 +9,7 @@ from runbook.aws.parameters import LOGICAL_REPLICATION, carry, modify_group_call
 def _parameter(
     name: str, value: str | None = None, *, apply_type: str = "dynamic", modifiable: bool = True
 ) -> Parameter:
-    return Parameter(name, value, "user", apply_type, "string", "", modifiable, "")
+    return Parameter(name, value, "user", apply_type, modifiable, "")
 
 
 def _by_name(*parameters: Parameter) -> dict[str, Parameter]:

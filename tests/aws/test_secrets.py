@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runbook.aws import Aws, AwsRefused, PasswordMissing
+from runbook.aws import Aws
+from runbook.aws.errors import AwsRefused, PasswordMissing
 from runbook.aws.route53 import upsert_cname_call
 from runbook.plan.model import CredentialsSection
 from tests.rehearsal_aws.conftest import REGION, Lab

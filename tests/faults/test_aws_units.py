@@ -12,7 +12,8 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse, HTTPHeaders
 
-from runbook.aws import Aws, AwsRefused, Call, CredentialsExpired
+from runbook.aws import Aws, Call
+from runbook.aws.errors import AwsRefused, CredentialsExpired
 from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role

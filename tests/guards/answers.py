@@ -112,7 +112,7 @@ def _workers(c: SimulatedConnection, params: Any) -> list[Row]:
 
 
 def _login_roles(c: SimulatedConnection, params: Any) -> list[Row]:
-    flags = ("superuser", "replication", "internal", "own", "current")
+    flags = ("superuser", "internal", "own", "current")
     return [
         {"name": name, "alterable": True, "sessions": 0} | dict.fromkeys(flags, False)
         for name, role in sorted(c.cluster.roles.items())
@@ -201,10 +201,8 @@ QUERIES: dict[str, Callable[[SimulatedConnection, Any], list[Any]]] = {
     "prepared_transactions": lambda c, _: [],
     "read_only_state": lambda c, _: [
         {
-            "in_recovery": False,
             "default_read_only": c.here.read_only,
             "database_setting": "on" if c.here.read_only else None,
-            "role_settings": [],
         }
     ],
     "publications": lambda c, params: [],

@@ -35,7 +35,7 @@ async def test_who_is_inside_who_may_come_and_where_they_could_write(
             connection = await opened(major)
             with pair.client(major, name, ROLE):
                 found = await admission.look(connection, [ROLE])
-                assert (found.able, found.in_recovery) == ((ROLE,), False)
+                assert (found.able, found.in_recovery) == ([ROLE], False)
                 assert name in found.writable
                 assert [(each.role, each.database) for each in found.inside] == [(ROLE, name)]
                 assert found.open
@@ -52,6 +52,6 @@ async def test_who_is_inside_who_may_come_and_where_they_could_write(
             assert name in (await admission.look(connection, [ROLE])).writable
             admin.execute(SQL("ALTER ROLE {} NOLOGIN").format(Identifier(ROLE)))
             found = await admission.look(connection, [ROLE])
-            assert (found.able, found.open) == ((), False)
+            assert (found.able, found.open) == ([], False)
         finally:
             admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))

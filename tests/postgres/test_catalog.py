@@ -119,7 +119,6 @@ async def test_kinds_of_data_are_counted(pair: Pair, opened: Open, database: str
         materialized_views=1,
         tables=1,
         extensions=[],
-        foreign_tables=1,
         partitioned_tables=1,
         unlogged_names=["public.u"],
         view_names=["public.m"],
@@ -158,7 +157,6 @@ async def test_permissions_of_a_master_without_superuser(
             assert found == catalog.MasterPermissions(
                 user="plain %s",
                 superuser=False,
-                rds_superuser=False,
                 createrole=True,
                 replication=False,
                 create_in_database=False,
@@ -183,7 +181,6 @@ async def test_permissions_of_a_master_without_superuser(
                 admin.execute(SQL("GRANT {} TO {}").format(Identifier(role), master))
             await connection.execute(SQL("SET ROLE {}").format(master))
             found = await catalog.master_permissions(connection)
-            assert found.rds_superuser
             assert found.publish_all_tables
             assert found.create_subscription
             assert found.replication
@@ -214,7 +211,7 @@ async def test_transactions_that_hold_things_up_are_seen(
         client.execute("BEGIN")
         client.execute("SELECT pg_current_xact_id()")
         (found,) = await catalog.long_transactions(connection, 0)
-        assert (found.role, found.database, found.has_xid) == (application, database, True)
+        assert (found.role, found.database) == (application, database)
         assert await catalog.long_transactions(connection, 3600) == []
         client.execute("PREPARE TRANSACTION 'gid %s'")
     (prepared,) = await catalog.prepared_transactions(connection)
@@ -234,8 +231,7 @@ async def test_replication_objects_are_listed_to_a_plain_role(
     await connection.execute("SELECT pg_create_logical_replication_slot('near', 'pgoutput')")
     await connection.execute(SQL("SET ROLE {}").format(Identifier(application)))
     (publication,) = await catalog.publications(connection)
-    assert (publication.name, publication.all_tables) == ("p %s", True)
-    assert publication.publishes == "insert, update, delete, truncate"
+    assert publication.name == "p %s"
     (subscription,) = await catalog.subscriptions(connection)
     assert (subscription.name, subscription.database) == ("s %s", database)
     assert (subscription.slot_name, subscription.publications) == ("far", ["p %s"])
@@ -262,7 +258,3 @@ async def test_triggers_that_fire_on_apply_are_found(
         ("T %s", "replica", "R"),
     ]
     assert found[0].function == "public.f()"
-
-
-async def test_size_is_in_bytes(pair: Pair, opened: Open, database: str) -> None:
-    assert await catalog.size(await opened(16, database)) > 1_000_000

@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
@@ -7,7 +8,14 @@ import pytest
 
 from rehearsal.servers.ports import free_port
 from runbook.postgres import connect as connecting
-from runbook.postgres.connect import CannotConnect, Session, WrongServer, connect
+from runbook.postgres.connect import (
+    CannotConnect,
+    Password,
+    Session,
+    Target,
+    WrongServer,
+    connect,
+)
 from tests.postgres.conftest import MASTER, SECRET, Open, Pair, master_password
 
 LONG_S = 60.0
@@ -89,12 +97,21 @@ class Rotated:
         self.taken.append(password)
 
 
+@asynccontextmanager
+async def opened_session(target: Target, password: Password) -> AsyncIterator[Session]:
+    session = Session(target, password, deadline_s=LONG_S)
+    try:
+        yield session
+    finally:
+        for database in session.databases:
+            await session.drop(database)
+
+
 async def test_a_server_that_a_rotation_has_not_reached_is_entered_by_the_former_password(
     pair: Pair,
 ) -> None:
     password = Rotated("a wrong one", SECRET)
-    session = Session(pair.target(16), password, deadline_s=LONG_S)
-    async with session:
+    async with opened_session(pair.target(16), password) as session:
         connection = await session.on("postgres")
         assert (await (await connection.execute("SELECT 1")).fetchone()) == (1,)
         assert session.outdated
@@ -209,7 +226,7 @@ async def test_a_server_that_goes_by_a_former_name_is_known_and_another_one_neve
         name = psycopg.sql.Identifier(database)
         admin.execute(be.format(name, "writer-green-x1"))
         target = pair.target(18, look_again=look_again)
-        async with Session(target, master_password, deadline_s=LONG_S) as session:
+        async with opened_session(target, master_password) as session:
             first = await session.on(database)
             assert looked == 2, "names are looked up anew at each try"
             assert await session.on(database) is first
@@ -227,7 +244,7 @@ async def test_a_server_that_goes_by_a_former_name_is_known_and_another_one_neve
 
 
 async def test_a_session_is_kept_and_replaced_when_it_has_died(pair: Pair) -> None:
-    async with Session(pair.target(16), master_password, deadline_s=LONG_S) as session:
+    async with opened_session(pair.target(16), master_password) as session:
         first = await session.on("postgres")
         assert await session.on("postgres") is first
         with pair.admin(16) as admin:

@@ -243,6 +243,6 @@ async def test_a_database_is_made_read_only_and_back(
                 Identifier(application), Identifier(database)
             )
         )
-    state = await read_only_state(cluster[database])
-    assert state.role_settings == [f"{application}=off"]
-    assert not state.in_recovery
+    (found,) = await fence_sql.writable_databases(cluster[database], [database])
+    assert found.writing_roles == [application]
+    assert not found.in_recovery

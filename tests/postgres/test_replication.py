@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 from rehearsal.servers.ports import free_port
 from runbook.postgres import catalog, fence_sql, replication
+from runbook.postgres.queries import says
 from tests.postgres.conftest import SECRET, Open, Pair, in_one
 
 NAME = "blueprime_x7"
@@ -41,7 +42,7 @@ class Link:
     publisher: AsyncConnection
     subscriber: AsyncConnection
 
-    async def subscribe(self, port: int = 0, *, enabled: bool = True, connect: bool = True) -> None:
+    async def subscribe(self, port: int = 0, *, enabled: bool = True) -> None:
         conninfo = replication.subscriber_conninfo(
             host="127.0.0.1",
             port=port or self.pair.target(18).port,
@@ -51,7 +52,7 @@ class Link:
             sslmode="disable",
         )
         await replication.create_subscription(
-            NAME, conninfo, NAME, NAME, server_major=16, enabled=enabled, connect=connect
+            NAME, conninfo, NAME, NAME, server_major=16, enabled=enabled
         ).execute(self.subscriber)
 
     async def rows(self) -> list[tuple[object, ...]]:
@@ -255,7 +256,11 @@ async def test_the_role_may_replicate_and_nothing_more(
 ) -> None:
     async with captured(pair, opened, database) as link:
         roles = {role.name: role for role in await catalog.login_roles(link.publisher)}
-        assert roles[ROLE].replication
+        assert await says(
+            link.publisher,
+            "SELECT rolreplication FROM pg_catalog.pg_roles WHERE rolname = %s",
+            (ROLE,),
+        )
         assert roles[ROLE].own
         assert not roles[ROLE].superuser
 

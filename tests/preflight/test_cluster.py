@@ -142,7 +142,8 @@ async def test_a_custom_instance_group_needs_a_counterpart(site: Site) -> None:
 
 async def test_quotas_with_and_without_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     await site.quiet(capacity.quotas)
-    from runbook.aws.rds import Quota, Rds
+    from runbook.aws.facts import Quota
+    from runbook.aws.rds import Rds
 
     async def tight(_: Rds) -> dict[str, Quota]:
         return {

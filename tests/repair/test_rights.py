@@ -8,7 +8,7 @@ from typing import LiteralString
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from runbook.aws import AccessDenied
+from runbook.aws.errors import AccessDenied
 from runbook.aws.facts import Cluster
 from runbook.aws.rds import Rds
 from runbook.base.context import RunContext

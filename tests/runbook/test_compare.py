@@ -9,7 +9,12 @@ import pytest
 
 from runbook.base.context import RunContext
 from runbook.failures import StepFailed
-from runbook.postgres.comparison.live import DifferingKey, Kind, LiveComparison, TableDifference
+from runbook.postgres.comparison.differences import (
+    DifferingKey,
+    Kind,
+    LiveComparison,
+    TableDifference,
+)
 from runbook.proofs import compare, diverged
 from runbook.proofs.diverged import Differing
 

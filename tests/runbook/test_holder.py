@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.aws import AccessDenied, AwsRefused, Call
+from runbook.aws import Call
+from runbook.aws.errors import AccessDenied, AwsRefused
 from runbook.aws.facts import Cluster, tag_rows
 from runbook.base.context import RunContext
 from runbook.failures import Ambiguous, Refused, StepFailed

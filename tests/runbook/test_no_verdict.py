@@ -61,7 +61,8 @@ def test_what_is_not_proved_has_a_reason(proved: bool | None) -> None:
 
 def marked(rows: int, *, started: datetime = AT, reset: datetime | None = None) -> ClusterMarks:
     tables = {"public.t": (rows, 0, 0, 1)}
-    return ClusterMarks(AT, 1, started, rows + 5, {"orders": DatabaseMarks(tables, reset, "s", 0)})
+    databases = {"orders": DatabaseMarks(tables, reset, "s", 0)}
+    return ClusterMarks(AT, 1, started, rows + 5, databases=databases)
 
 
 def test_a_database_whose_counts_were_lost_may_have_moved() -> None:
@@ -84,6 +85,6 @@ def test_a_table_that_was_not_compared_is_named_like_one_that_differs() -> None:
 
 def test_a_session_speaks_against_a_fence_without_any_earlier_look() -> None:
     inside = ClientSession(7, "app", "orders", "", "10.0.0.1", "idle", 1.0)
-    now = FenceSample(AT, 1, AT, 9, (inside,), (), (), {})
+    now = FenceSample(AT, 1, AT, 9, sessions=(inside,), writers=(), prepared=(), counters={})
     against, _ = fence_sql.named(now, now)
     assert against == [str(inside)]

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from runbook.aws import AwsRefused, Call
+from runbook.aws import Call
+from runbook.aws.errors import AwsRefused
 from runbook.base.context import RunContext
 from runbook.base.step import Watch
 from runbook.failures import Answer, Finding

@@ -9,8 +9,8 @@ from time import monotonic
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.comparison.look import Looker
-from runbook.postgres.replication import Subscription, lsn_text, slot_lags, subscription
+from runbook.postgres.queries import one_value
+from runbook.postgres.replication import Subscription, flushed, lsn_text, slot_lags, subscription
 
 LEAST_S = 10.0
 """A subscriber that applies answers by then, however much was waited in vain before."""
@@ -40,7 +40,7 @@ class Confirmation:
 
     def __init__(
         self,
-        publisher: Looker,
+        publisher: AsyncConnection,
         subscriber: AsyncConnection,
         slot: str,
         patience: Patience,
@@ -60,12 +60,12 @@ class Confirmation:
         Raises `NotConfirmed` saying why: when the patience is over, and at once where it has not
         moved since that was so.
         """
-        lsn = await self._publisher.flushed()
+        lsn = await flushed(self._publisher)
         began = monotonic()
         limit_s = self._patience.left_s
         before: Subscription | None = None
         while True:
-            (lag,) = await slot_lags(self._publisher.connection, [self._slot])
+            (lag,) = await slot_lags(self._publisher, [self._slot])
             confirmed = lag.confirmed_flush_lsn
             if confirmed is not None and confirmed >= lsn:
                 self._stands_at = None
@@ -86,14 +86,14 @@ class Confirmation:
 
     async def _subscription(self) -> Subscription | None:
         """Return the subscription that reads the slot."""
-        cursor = await self._subscriber.execute(
+        name = await one_value(
+            self._subscriber,
             "SELECT subname FROM pg_catalog.pg_subscription WHERE subslotname = %s "
             "AND subdbid = (SELECT oid FROM pg_catalog.pg_database "
             "WHERE datname = pg_catalog.current_database())",
             (self._slot,),
         )
-        row = await cursor.fetchone()
-        return None if row is None else await subscription(self._subscriber, row[0])
+        return None if name is None else await subscription(self._subscriber, name)
 
 
 def _why(before: Subscription | None, now: Subscription | None) -> str:

@@ -61,11 +61,6 @@ class TableResult:
     note: str = ""
 
     @property
-    def hashed(self) -> bool:
-        """Whether every row was looked at."""
-        return self.how is How.HASHED
-
-    @property
     def place(self) -> tuple[str, str]:
         """Return schema and table."""
         return self.schema, self.table

@@ -51,7 +51,19 @@ def row_hash(
 
     `alike` are the columns that have the same type on both sides; the others go by their text.
     """
-    return _hash(table, table.columns if columns is None else columns, alike, salt)
+    names = table.columns if columns is None else columns
+    kinds = dict(zip(table.columns, table.types, strict=True))
+    out = _outputs(table)
+    found = SQL("{}").format(_number(salt.seed))
+    for begin in range(0, len(names), _CHAIN):
+        chain = SQL("{}").format(_number(salt.seed))
+        for name in names[begin : begin + _CHAIN]:
+            kind = kinds[name] if name in alike else ""
+            chain = _column(name, kind, out[name], chain, salt)
+        if len(names) <= _CHAIN:
+            return chain
+        found = SQL("hashint4extended({}, {} # {})").format(Literal(begin), chain, found)
+    return found
 
 
 def texts(table: ComparedTable, columns: Sequence[str], alias: str) -> Composed:
@@ -71,23 +83,6 @@ def _text(value: Composable, output: tuple[str, str]) -> Composed:
     if not output[1]:
         return SQL("textin(record_out(ROW({})))").format(value)
     return SQL("textin({}({}))").format(Identifier(*output), value)
-
-
-def _hash(
-    table: ComparedTable, columns: Sequence[str], alike: Collection[str], salt: Salt
-) -> Composed:
-    kinds = dict(zip(table.columns, table.types, strict=True))
-    out = _outputs(table)
-    found = SQL("{}").format(_number(salt.seed))
-    for begin in range(0, len(columns), _CHAIN):
-        chain = SQL("{}").format(_number(salt.seed))
-        for name in columns[begin : begin + _CHAIN]:
-            kind = kinds[name] if name in alike else ""
-            chain = _column(name, kind, out[name], chain, salt)
-        if len(columns) <= _CHAIN:
-            return chain
-        found = SQL("hashint4extended({}, {} # {})").format(Literal(begin), chain, found)
-    return found
 
 
 _NUMBERS: dict[str, LiteralString] = {

@@ -8,13 +8,14 @@ the look at the publisher, until only those rows are left that stand still and d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from time import monotonic
 
-from psycopg import errors
+from psycopg import AsyncConnection, errors
 
 from runbook.amounts import counted
+from runbook.postgres.catalog import Table
 from runbook.postgres.comparison.confirmation import Confirmation, NotConfirmed, Patience
 from runbook.postgres.comparison.differences import (
     DifferingKey,
@@ -30,25 +31,18 @@ from runbook.postgres.comparison.look import (
     ROWS_CUT_FINER,
     Buckets,
     Key,
-    Looker,
     Row,
     RowRead,
     TableLook,
+    bound_queries,
     differing,
+    key_columns,
 )
-from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, cut
+from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, cut, digests
 from runbook.postgres.comparison.tables import ComparedTable, paired, tables
 from runbook.postgres.gather_all import together
+from runbook.postgres.queries import fetch
 from runbook.postgres.statement import quoted
-
-__all__ = [
-    "DifferingKey",
-    "Kind",
-    "LiveComparison",
-    "NotConfirmed",
-    "TableDifference",
-    "differing_keys",
-]
 
 _BITS = 12
 """A large table is cut into 4,096 buckets: each query answers with as many rows at most."""
@@ -82,17 +76,15 @@ async def differing_keys(
     sub_connect: Connect,
     *,
     slot: str,
-    tables: Collection[tuple[str, str]] | None = None,
     wait_s: float = 60.0,
     patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> LiveComparison:
     """Compare one database on two servers, of which the publisher may be written meanwhile.
 
-    `slot` is the publisher's slot that feeds the subscriber; `tables` are (schema, name), None: all
-    that replication carries. `wait_s` bounds how long rows that change at every look are looked at,
-    and, unless a `patience` is shared with other databases, all waits in vain for the subscriber.
-    Only reads, one short query at a time on each side.
+    `slot` is the publisher's slot that feeds the subscriber. `wait_s` bounds how long rows that
+    change at every look are looked at, and, unless a `patience` is shared with other databases, all
+    waits in vain for the subscriber. Only reads, one short query at a time on each side.
 
     A row is told as different if, in two looks at least a second apart, the publisher's did not
     change while the subscriber confirmed past a position taken after reading it, and the
@@ -101,19 +93,17 @@ async def differing_keys(
     began = monotonic()
     async with AsyncExitStack() as stack:
 
-        async def opened(connect: Connect) -> Looker:
+        async def opened(connect: Connect) -> AsyncConnection:
             connection = await connect()
             stack.push_async_callback(connection.close)
-            looker = Looker(connection)
-            await looker.prepare()
-            return looker
+            await bound_queries(connection)
+            return connection
 
         left, right = await together(opened(pub_connect), opened(sub_connect))
         work = _Live(left, right, slot, wait_s, patience or Patience(wait_s), progress)
-        await work.compare(tables)
-        database = left.connection.info.dbname
+        await work.compare()
         return LiveComparison(
-            database=database,
+            database=left.info.dbname,
             tables=work.compared,
             rows=work.rows,
             different=tuple(sorted(work.different, key=lambda t: (t.schema, t.table))),
@@ -130,8 +120,8 @@ class _Live:
 
     def __init__(
         self,
-        left: Looker,
-        right: Looker,
+        left: AsyncConnection,
+        right: AsyncConnection,
         slot: str,
         wait_s: float,
         patience: Patience,
@@ -139,7 +129,7 @@ class _Live:
     ) -> None:
         self._left = left
         self._right = right
-        self._confirmation = Confirmation(left, right.connection, slot, patience, self._tell)
+        self._confirmation = Confirmation(left, right, slot, patience, self._tell)
         self._wait_s = wait_s
         self._progress = progress
         self._salt = Salt()
@@ -150,11 +140,12 @@ class _Live:
         self.different: list[TableDifference] = []
         self.undecided: list[tuple[str, str, str]] = []
 
-    async def compare(self, chosen: Collection[tuple[str, str]] | None) -> None:
+    async def compare(self) -> None:
         """Look at every table once, and again at what differed."""
-        ours, theirs = await together(tables(self._left.connection), tables(self._right.connection))
-        copied = await self._right.being_copied()
-        found, pairs = paired(ours, theirs, chosen), []
+        ours, theirs = await together(tables(self._left), tables(self._right))
+        being_copied = await fetch(self._right, Table, "tables_being_copied")
+        copied = {(table.schema, table.name) for table in being_copied}
+        found, pairs = paired(ours, theirs), []
         for table, note in found.unlike:
             self._differs(table, note=note)
         for here, there in found.both:
@@ -182,7 +173,7 @@ class _Live:
                 scans.append(Scan(table, row_hash(table, pair[0].alike(pair[1]), self._salt)))
         try:
             ours, theirs = await together(
-                self._left.digests(sides[0]), self._right.digests(sides[1])
+                digests(self._left, sides[0]), digests(self._right, sides[1])
             )
         except _LOOK_ERRORS as error:
             if len(batch) == 1:
@@ -199,14 +190,14 @@ class _Live:
         """Find the rows of one table that differ, and those of them that differ for good."""
         here, there = pair
         try:
-            key = await self._left.key_columns(here)
+            key = await key_columns(self._left, here)
             alike = here.alike(there)
             looks = (
                 TableLook(self._left, here, alike, key, self._salt, self._moving(here, again)),
                 TableLook(self._right, there, alike, key, self._salt),
             )
             if again:
-                await self._confirmed()
+                await self._confirmation.of_all_flushed()
             rows, complete = await self._candidates(looks, again=again)
             await self._settle(looks, rows, complete=complete)
         except _LOOK_ERRORS as error:
@@ -235,7 +226,7 @@ class _Live:
                 first = False
             if not differ:
                 return {}, True
-            await self._confirmed()
+            await self._confirmation.of_all_flushed()
             among = Buckets(bits, frozenset(differ))
             if (rows := sum(differ.values())) <= _ROWS_AT_ONCE:
                 break
@@ -266,7 +257,7 @@ class _Live:
         while waiting and monotonic() < ends:
             looked = monotonic()
             before = await left.look_up(waiting)
-            await self._confirmed()
+            await self._confirmation.of_all_flushed()
             there = await right.look_up(waiting)
             after = await left.look_up(waiting)
             for key in list(waiting):
@@ -299,10 +290,6 @@ class _Live:
             )
             self._differs(left.table, look=left, keys=keys, complete=complete and not waiting)
 
-    async def _confirmed(self) -> None:
-        """Wait until the subscriber has confirmed what the publisher has flushed by now."""
-        await self._confirmation.of_all_flushed()
-
     def _differs(
         self,
         table: ComparedTable,
@@ -314,7 +301,7 @@ class _Live:
     ) -> None:
         self.different.append(
             TableDifference(
-                database=self._left.connection.info.dbname,
+                database=self._left.info.dbname,
                 schema=table.schema,
                 table=table.name,
                 key=tuple(look.told_by if look else table.key),

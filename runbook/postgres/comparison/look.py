@@ -16,7 +16,6 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from runbook.postgres.catalog import Table
 from runbook.postgres.comparison.hashing import Salt, row_hash, texts
-from runbook.postgres.comparison.scan import Digest, Scan, digests
 from runbook.postgres.comparison.tables import ComparedTable
 from runbook.postgres.gather_all import together
 from runbook.postgres.queries import batches, fetch
@@ -106,50 +105,27 @@ def _mask(bits: int) -> Composable:
     return SQL("{}::int8").format(Literal(str(-1 if bits >= EXACT else (1 << bits) - 1)))
 
 
-class Looker:
-    """One side's connection, with the SQL of the hashes of one table at a time."""
+async def bound_queries(connection: AsyncConnection) -> None:
+    """Bound every query of a session, and spare the server's processors."""
+    await connection.execute(
+        "SELECT set_config(name, value, false) FROM (VALUES"
+        " ('statement_timeout', %s), ('lock_timeout', '1s'), ('row_security', 'off'),"
+        " ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS s (name, value)",
+        (str(LONGEST_MS),),
+    )
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
 
-    async def prepare(self) -> None:
-        """Bound every query, and spare the server's processors."""
-        await self.connection.execute(
-            "SELECT set_config(name, value, false) FROM (VALUES"
-            " ('statement_timeout', %s), ('lock_timeout', '1s'), ('row_security', 'off'),"
-            " ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS s (name, value)",
-            (str(LONGEST_MS),),
-        )
-
-    async def being_copied(self) -> set[tuple[str, str]]:
-        """Return the tables, as (schema, name), that a subscription is still copying."""
-        found = await fetch(self.connection, Table, "tables_being_copied")
-        return {(table.schema, table.name) for table in found}
-
-    async def digests(self, scans: Sequence[Scan]) -> list[Digest]:
-        """Return the digests of small tables, in one query."""
-        return await digests(self.connection, scans)
-
-    async def flushed(self) -> int:
-        """Return the position up to which the server's WAL is flushed, in bytes."""
-        cursor = await self.connection.execute(
-            "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint"
-        )
-        row = await cursor.fetchone()
-        assert row is not None
-        return int(row[0])
-
-    async def key_columns(self, table: Table) -> list[KeyColumn]:
-        """Return the columns of a table's key, in the index's order."""
-        names = {"schema": table.schema, "table": table.name}
-        return await fetch(self.connection, KeyColumn, "key_operators", names)
+async def key_columns(connection: AsyncConnection, table: Table) -> list[KeyColumn]:
+    """Return the columns of a table's key, in the index's order."""
+    names = {"schema": table.schema, "table": table.name}
+    return await fetch(connection, KeyColumn, "key_operators", names)
 
 
 @dataclass(frozen=True, slots=True)
 class TableLook:
     """One table on one side. `key` is the publisher's, and the same for both sides."""
 
-    looker: Looker
+    connection: AsyncConnection
     table: ComparedTable
     alike: Collection[str]
     key: Sequence[KeyColumn]
@@ -224,14 +200,14 @@ class TableLook:
             return {key_hash: row.seen for key_hash, row in again.items()}
         found = {}
         # Without fresh statistics a whole scan a key may seem cheaper than the index.
-        await self.looker.connection.execute("SET enable_seqscan = off")
+        await self.connection.execute("SET enable_seqscan = off")
         try:
             for batch in batches(list(rows.items()), _KEYS_AT_ONCE):
                 for place, count, digest, version in await self._rows(self._by_keys(batch)):
                     if count:
                         found[batch[place - 1][0]] = RowRead(count, int(digest), version)
         finally:
-            await self.looker.connection.execute("RESET enable_seqscan")
+            await self.connection.execute("RESET enable_seqscan")
         return found
 
     def _by_keys(self, batch: Sequence[tuple[int, Key]]) -> Composable:
@@ -261,7 +237,7 @@ class TableLook:
         return Identifier(self.table.schema, self.table.name)
 
     async def _rows(self, query: Composable) -> list[tuple[Any, ...]]:
-        cursor = await self.looker.connection.execute(SQL("{}").format(query))
+        cursor = await self.connection.execute(SQL("{}").format(query))
         return await cursor.fetchall()
 
     async def _through(self, look: Callable[[Composable], Awaitable[None]], among: Buckets) -> None:

@@ -22,14 +22,14 @@ from runbook.postgres.comparison.look import (
     NOTHING,
     ROWS_CUT_FINER,
     Buckets,
-    Looker,
     RowRead,
     TableLook,
     differing,
+    key_columns,
 )
 from runbook.postgres.comparison.tables import named
 from runbook.postgres.gather_all import together
-from runbook.postgres.queries import batches
+from runbook.postgres.queries import batches, number, one_value, says
 from runbook.postgres.statement import quoted
 
 BATCH = 20_000
@@ -71,11 +71,10 @@ class Pair:
             raise Unpaired(f"{side} has no table {name} that replication carries")
         if ours.columns != theirs.columns:
             raise Unpaired(f"{name} has other columns on each side")
-        left, right = Looker(here), Looker(there)
-        alike, key, salt = ours.alike(theirs), await left.key_columns(ours), Salt()
+        alike, key, salt = ours.alike(theirs), await key_columns(here, ours), Salt()
         return cls(
-            TableLook(left, ours, alike, key, salt),
-            TableLook(right, theirs, alike, key, salt),
+            TableLook(here, ours, alike, key, salt),
+            TableLook(there, theirs, alike, key, salt),
             await stored_columns(here, schema, table) or (),
         )
 
@@ -100,7 +99,8 @@ class Pair:
 
 async def stored_columns(connection: AsyncConnection, schema: str, table: str) -> list[str] | None:
     """Return the columns that COPY carries; None where there is no ordinary table of that name."""
-    cursor = await connection.execute(
+    columns: list[str] | None = await one_value(
+        connection,
         """
         SELECT ARRAY(
             SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
@@ -114,8 +114,7 @@ async def stored_columns(connection: AsyncConnection, schema: str, table: str) -
         """,
         (schema, table),
     )
-    row = await cursor.fetchone()
-    return None if row is None else list(row[0])
+    return columns
 
 
 async def suspects(pair: Pair) -> set[int]:
@@ -152,12 +151,8 @@ async def at(pair: Pair, groups: Collection[int]) -> dict[int, tuple[RowRead, Ro
 
 async def count(look: TableLook) -> int:
     """Return a table's number of rows on one side."""
-    cursor = await look.looker.connection.execute(
-        SQL("SELECT count(*) FROM ONLY {}").format(look.name)
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    query = SQL("SELECT count(*) FROM ONLY {}").format(look.name)
+    return await number(look.connection, query)
 
 
 class Chosen:
@@ -166,7 +161,7 @@ class Chosen:
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
         self.parts = 0
-        self._here, self._there = (side.looker.connection for side in pair.sides)
+        self._here, self._there = (side.connection for side in pair.sides)
         self._by_key = False
 
     async def choose(self, groups: Collection[int]) -> None:
@@ -212,7 +207,7 @@ class Chosen:
             "SELECT EXISTS (SELECT FROM pg_temp.blueprime_keys WHERE num_nulls({}) > 0)"
         ).format(_names(self.pair.key))
         # Both sides have noted the keys of both.
-        return await (await self._here.execute(query)).fetchone() == (True,)
+        return await says(self._here, query)
 
     async def unlike(self, part: int) -> tuple[set[int], dict[int, RowRead]]:
         """Return the chosen groups of a part that differ now, and those that `here` has."""
@@ -274,7 +269,7 @@ def quoted_table(schema: str, table: str) -> str:
 
 async def writers_of(look: TableLook) -> list[str]:
     """Return who holds a lock on a table with which it cannot be kept from being written."""
-    cursor = await look.looker.connection.execute(
+    cursor = await look.connection.execute(
         """
         SELECT format(
             'pid %%s of role %%s, open for %%s s', a.pid, a.usename,
@@ -302,8 +297,8 @@ def _names(columns: Iterable[str]) -> Composed:
 
 
 def _rows(parts: Iterable[Iterable[int]]) -> Iterator[tuple[int, int]]:
-    for number, part in enumerate(parts):
-        yield from ((group, number) for group in part)
+    for place, part in enumerate(parts):
+        yield from ((group, place) for group in part)
 
 
 async def _renew(connection: AsyncConnection, name: LiteralString, columns: SQL) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import AsyncConnection
@@ -62,30 +62,17 @@ async def named(connection: AsyncConnection, schema: str, name: str) -> Compared
     return next((each for each in found if (each.schema, each.name) == (schema, name)), None)
 
 
-def paired(
-    ours: Sequence[ComparedTable],
-    theirs: Sequence[ComparedTable],
-    chosen: Collection[Name] | None = None,
-) -> Pairs:
-    """Return how the tables of the publisher go with those of the subscriber.
-
-    `chosen` are the only ones that count; None: all of them.
-    """
+def paired(ours: Sequence[ComparedTable], theirs: Sequence[ComparedTable]) -> Pairs:
+    """Return how the tables of the publisher go with those of the subscriber."""
     found = Pairs([], [])
     others = {(each.schema, each.name): each for each in theirs}
     for here in ours:
         there = others.pop((here.schema, here.name), None)
-        if chosen is not None and (here.schema, here.name) not in chosen:
-            continue
         if there is None:
             found.unlike.append((here, "the subscriber has no such table"))
         elif there.columns != here.columns:
             found.unlike.append((here, "the columns differ"))
         else:
             found.both.append((here, there))
-    found.unlike.extend(
-        (there, "the publisher has no such table")
-        for name, there in others.items()
-        if chosen is None or name in chosen
-    )
+    found.unlike.extend((there, "the publisher has no such table") for there in others.values())
     return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch, fetch_values
+from runbook.postgres.queries import fetch, fetch_values, number
 
 _MESSAGE_PREFIX = "blueprime"
 
@@ -22,26 +22,6 @@ class SlotLag:
 
     database: str | None
     slot: str
-    bytes: int | None
-    current_lsn: int | None
-    confirmed_flush_lsn: int | None
-    active: bool
-    wal_status: str | None
-    safe_wal_size: int | None
-    """Bytes that may still be written before the slot is in danger; None: no limit is set."""
-    reason: str
-    kept_bytes: int | None = None
-    """WAL that the server keeps for it."""
-    horizon_age: int | None = None
-    """Transactions since the oldest whose dead rows vacuum must leave alone for its sake."""
-    freeze_age: int | None = None
-    """The server's `autovacuum_freeze_max_age`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    database: str | None
-    slot: str
     exists: bool
     bytes: int | None
     current_lsn: int | None
@@ -49,12 +29,22 @@ class _Row:
     active: bool
     wal_status: str | None
     safe_wal_size: int | None
+    """Bytes that may still be written before the slot is in danger; None: no limit is set."""
     invalidation_reason: str | None
     kept_bytes: int | None = None
+    """WAL that the server keeps for it."""
     horizon_age: int | None = None
+    """Transactions since the oldest whose dead rows vacuum must leave alone for its sake."""
     freeze_age: int | None = None
+    """The server's `autovacuum_freeze_max_age`."""
+    reason: str = ""
 
-    def unknown_because(self) -> str:
+    def judged(self) -> SlotLag:
+        """Return it with its reason, and with no figure where there is one."""
+        reason = self._unknown_because()
+        return replace(self, bytes=None, reason=reason) if reason else self
+
+    def _unknown_because(self) -> str:
         if not self.exists:
             return "the publisher has no slot of this name"
         if self.wal_status == "lost" or self.invalidation_reason:
@@ -134,27 +124,8 @@ async def slot_lags(connection: AsyncConnection, names: Iterable[str]) -> list[S
 
     Source: https://www.postgresql.org/docs/current/view-pg-replication-slots.html
     """
-    rows = await fetch(connection, _Row, "slot_lags", (list(names),))
-    lags = []
-    for row in rows:
-        reason = row.unknown_because()
-        lags.append(
-            SlotLag(
-                database=row.database,
-                slot=row.slot,
-                bytes=None if reason else row.bytes,
-                current_lsn=row.current_lsn,
-                confirmed_flush_lsn=row.confirmed_flush_lsn,
-                active=row.active,
-                wal_status=row.wal_status,
-                safe_wal_size=row.safe_wal_size,
-                reason=reason,
-                kept_bytes=row.kept_bytes,
-                horizon_age=row.horizon_age,
-                freeze_age=row.freeze_age,
-            )
-        )
-    return lags
+    rows = await fetch(connection, SlotLag, "slot_lags", (list(names),))
+    return [row.judged() for row in rows]
 
 
 async def emit_barrier(connection: AsyncConnection) -> int:
@@ -181,12 +152,9 @@ async def written(connection: AsyncConnection) -> int:
 
 async def flushed(connection: AsyncConnection) -> int:
     """Return up to where the WAL is on disk; asynchronous commits of just now may lie behind."""
-    cursor = await connection.execute(
-        "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
+    return await number(
+        connection, "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 async def confirmed_past(connection: AsyncConnection, slot: str, lsn: int) -> bool | None:

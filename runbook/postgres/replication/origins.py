@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, one_value, says
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ async def origin_positions(connection: AsyncConnection) -> dict[str, OriginPosit
     One that was never used is not among them. None: the user may not read
     `pg_replication_origin_status`.
     """
-    cursor = await connection.execute(
+    if not await says(
+        connection,
         "SELECT pg_catalog.has_table_privilege("
         "'pg_catalog.pg_replication_origin_status', 'SELECT') AND "
         "pg_catalog.has_function_privilege("
-        "'pg_catalog.pg_show_replication_origin_status()', 'EXECUTE')"
-    )
-    if await cursor.fetchone() != (True,):
+        "'pg_catalog.pg_show_replication_origin_status()', 'EXECUTE')",
+    ):
         return None
     cursor = await connection.execute(
         "SELECT external_id, coalesce(remote_lsn - '0/0', 0)::bigint, "
@@ -73,30 +73,27 @@ async def origin_positions(connection: AsyncConnection) -> dict[str, OriginPosit
 
 async def has_copied(connection: AsyncConnection, subscription: str) -> bool:
     """Return whether a subscription of this database has begun to copy a table, or has one."""
-    cursor = await connection.execute(
+    return await says(
+        connection,
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS r "
         "JOIN pg_catalog.pg_subscription AS s ON s.oid = r.srsubid "
         "WHERE s.subname = %s AND r.srsubstate <> 'i')",
         (subscription,),
     )
-    return await cursor.fetchone() == (True,)
 
 
 async def started(connection: AsyncConnection) -> str:
     """Return when the server started, in its own words: what tells one start from another."""
-    cursor = await connection.execute("SELECT pg_catalog.pg_postmaster_start_time()::text")
-    row = await cursor.fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(await one_value(connection, "SELECT pg_catalog.pg_postmaster_start_time()::text"))
 
 
 async def passes_over_origins(connection: AsyncConnection, name: str) -> bool:
     """Return whether a subscription is sent no row with an origin; below 16 it is sent all."""
     if connection.info.server_version < 160000:
         return False
-    cursor = await connection.execute(
+    return await says(
+        connection,
         "SELECT coalesce(bool_or(suborigin = 'none'), true) "
         "FROM pg_catalog.pg_subscription WHERE subname = %s",
         (name,),
     )
-    return await cursor.fetchone() == (True,)

@@ -9,7 +9,7 @@ from datetime import datetime
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.queries import fetch, one_value
 from runbook.postgres.statement import Statement, compose
 from state.masking import masked
 
@@ -154,14 +154,14 @@ async def streaming_since(connection: AsyncConnection, name: str) -> datetime | 
 
     Since a role's password is asked for at that moment alone, this tells which one was given.
     """
-    cursor = await connection.execute(
+    since: datetime | None = await one_value(
+        connection,
         "SELECT activity.backend_start FROM pg_catalog.pg_replication_slots AS slot "
         "JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = slot.active_pid "
         "WHERE slot.slot_name = %s",
         (name,),
     )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
+    return since
 
 
 def drop_slot(name: str) -> Statement:

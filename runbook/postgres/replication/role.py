@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Composed
+from psycopg.sql import Composed
 
-from runbook.postgres.queries import fetch_values
+from runbook.postgres.queries import fetch_values, one_value, says
 from runbook.postgres.statement import MASK, Statement, block, compose, literal, with_private
 
 
@@ -80,10 +80,7 @@ async def set_password(connection: AsyncConnection, name: str, password: str) ->
     """
     verifier = hash_password(connection, name, password)
     await set_password_statement(name, verifier).execute(connection)
-    cursor = await connection.execute("SELECT pg_catalog.clock_timestamp()")
-    row = await cursor.fetchone()
-    assert row is not None
-    at: datetime = row[0]
+    at: datetime = await one_value(connection, "SELECT pg_catalog.clock_timestamp()")
     return at
 
 
@@ -101,13 +98,13 @@ def let_connect(name: str, database: str) -> Statement:
 
 async def may_connect(connection: AsyncConnection, name: str, database: str) -> bool:
     """Return whether a role is there and may enter a database."""
-    cursor = await connection.execute(
+    return await says(
+        connection,
         "SELECT pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') "
         "FROM pg_catalog.pg_roles AS r, pg_catalog.pg_database AS d "
         "WHERE r.rolname = %s AND d.datname = %s",
         (name, database),
     )
-    return await cursor.fetchone() == (True,)
 
 
 async def granted_in(connection: AsyncConnection, name: str) -> list[str]:
@@ -123,16 +120,21 @@ def drop_owned(name: str) -> Statement:
     it, and is no member.
     """
     return Statement(
-        _if_role_exists(
-            name,
+        block(
             compose(
-                """IF NOT pg_catalog.pg_has_role({literal}, 'USAGE') THEN
+                """
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {literal}) THEN
+        IF NOT pg_catalog.pg_has_role({literal}, 'USAGE') THEN
             GRANT {name} TO CURRENT_USER;
         END IF;
-        DROP OWNED BY {name}""",
+        DROP OWNED BY {name};
+    END IF;
+END
+""",
                 literal=literal(name),
                 name=name,
-            ),
+            )
         )
     )
 
@@ -140,12 +142,3 @@ def drop_owned(name: str) -> Statement:
 def drop_role(name: str) -> Statement:
     """Return DROP ROLE IF EXISTS."""
     return Statement(compose("DROP ROLE IF EXISTS {name}", name=name))
-
-
-def _if_role_exists(name: str, action: Composed) -> Composed:
-    condition = SQL("EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {})").format(
-        literal(name)
-    )
-    return block(
-        SQL("\nBEGIN\n    IF {} THEN\n        {};\n    END IF;\nEND\n").format(condition, action)
-    )

@@ -8,7 +8,8 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed
 
-from runbook.postgres.queries import fetch
+from runbook.postgres.catalog import Table
+from runbook.postgres.queries import fetch, number
 from runbook.postgres.statement import MASK, Statement, compose, literal, with_private
 
 
@@ -58,7 +59,6 @@ def subscriber_conninfo(
     password: str,
     sslmode: str,
     sslrootcert: str = "",
-    application_name: str = "",
 ) -> str:
     """Return the connection string that the subscriber's worker uses. It holds the password.
 
@@ -73,7 +73,6 @@ def subscriber_conninfo(
         password=password,
         sslmode=sslmode,
         sslrootcert=sslrootcert or None,
-        application_name=application_name or None,
         connect_timeout=10,
         keepalives_idle=10,
         keepalives_interval=5,
@@ -89,16 +88,13 @@ def create_subscription(
     *,
     server_major: int,
     enabled: bool = False,
-    connect: bool = True,
     copy_data: bool = False,
-    disable_on_error: bool = False,
     run_as_owner: bool = False,
 ) -> Statement:
     """Return CREATE SUBSCRIPTION onto a slot that exists, copying nothing unless told to.
 
-    `server_major` is the subscriber's. With `connect` the publisher is asked for its tables;
-    without it `refresh_publication` must follow before anything is applied. `origin = none` (16)
-    keeps what was itself applied from going round.
+    `server_major` is the subscriber's. `origin = none` (16) keeps what was itself applied from
+    going round.
 
     `disable_on_error` (15) makes a conflict a clear stop instead of a loop. But a lost connection
     is an error to it too: a restart or failover of the publisher, even an orderly one, disables the
@@ -108,7 +104,7 @@ def create_subscription(
     `run_as_owner` (16) lets apply write as the subscription's owner, not as each table's.
     """
     options: dict[str, str | bool] = {
-        "connect": connect,
+        "connect": True,
         "enabled": enabled,
         "create_slot": False,
         "copy_data": copy_data,
@@ -117,7 +113,7 @@ def create_subscription(
     if server_major >= 14:
         options["streaming"] = "on"
     if server_major >= 15:
-        options["disable_on_error"] = disable_on_error
+        options["disable_on_error"] = False
     if server_major >= 16:
         options["origin"] = "none"
         if run_as_owner:
@@ -205,22 +201,18 @@ def _with_conninfo(before: Composed, conninfo: str, after: Composed) -> Statemen
 
 async def applying(connection: AsyncConnection) -> int:
     """Return how many apply workers of the server are amid a transaction."""
-    cursor = await connection.execute(
+    return await number(
+        connection,
         "SELECT count(*) FROM pg_catalog.pg_stat_activity "
         "WHERE backend_type LIKE 'logical replication %' AND xact_start IS NOT NULL "
-        "AND backend_type <> 'logical replication launcher'"
+        "AND backend_type <> 'logical replication launcher'",
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 @dataclass(frozen=True, slots=True)
-class SubscribedTable:
+class SubscribedTable(Table):
     """A table that a subscription takes."""
 
-    schema: str
-    name: str
     state: str
     """`i`, `d`, `f` and `s` while it is copied, `r` from when it is ready."""
 
@@ -234,14 +226,12 @@ async def copy_errors(connection: AsyncConnection, name: str) -> int:
     """Return how often the copy of a table has failed; 0 below 15, which does not count."""
     if connection.info.server_version < 150000:
         return 0
-    cursor = await connection.execute(
+    return await number(
+        connection,
         "SELECT coalesce(sum(sync_error_count), 0)::bigint "
         "FROM pg_catalog.pg_stat_subscription_stats WHERE subname = %s",
         (name,),
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 HEARS_S = 35.0

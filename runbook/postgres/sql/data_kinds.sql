@@ -19,7 +19,6 @@ SELECT
     count(*) FILTER (WHERE relkind = 'r' AND relpersistence = 'u') AS unlogged_tables,
     count(*) FILTER (WHERE relkind = 'm') AS materialized_views,
     count(*) FILTER (WHERE relkind = 'r' AND relpersistence = 'p') AS tables,
-    count(*) FILTER (WHERE relkind = 'f') AS foreign_tables,
     count(*) FILTER (WHERE relkind = 'p' AND NOT relispartition) AS partitioned_tables,
     ARRAY(
         SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'

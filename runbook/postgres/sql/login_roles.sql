@@ -2,7 +2,6 @@
 SELECT
     r.rolname AS name,
     r.rolsuper AS superuser,
-    r.rolreplication AS replication,
     r.rolname = ANY (%(internal)s) OR r.rolname LIKE 'pg\_%%' AS internal,
     r.rolname LIKE 'blueprime\_%%' AS own,
     r.rolname = current_user AS current,

@@ -7,7 +7,6 @@ SELECT
     backend_type,
     backend_start,
     extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age_s,
-    backend_xid IS NOT NULL AS has_xid,
     coalesce(query, '') AS query
 FROM pg_catalog.pg_stat_activity
 WHERE pid <> pg_backend_pid()

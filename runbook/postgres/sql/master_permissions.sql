@@ -30,10 +30,6 @@ WITH me AS (
 SELECT
     current_user::text AS user,
     me.rolsuper AS superuser,
-    EXISTS (
-        SELECT FROM pg_catalog.pg_roles AS g
-        WHERE g.rolname = 'rds_superuser' AND pg_has_role(me.oid, g.oid, 'USAGE')
-    ) AS rds_superuser,
     me.rolcreaterole OR me.rolsuper AS createrole,
     me.replicates AS replication,
     has_database_privilege(current_database(), 'CREATE') AS create_in_database,

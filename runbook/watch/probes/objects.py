@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.context import RunContext
@@ -27,7 +28,8 @@ class ObjectsProbe:
     """Compares what applications need beside their rows, and keeps in the journal what changes."""
 
     def __init__(self, context: RunContext, journal: Journal) -> None:
-        self._context, self._journal = context, journal
+        self._context = context
+        self._evidence = partial(journal.evidence, context.run, "monitor")
         self._look = ObjectsSurvey(context)
         self._said: list[str] | None = None
         self.rest_s = PAUSE_S
@@ -42,9 +44,7 @@ class ObjectsProbe:
         if alike is None:
             # The run began before anybody looked: only what two versions print is let pass.
             alike = objects.printed(every)
-            self._journal.evidence(
-                self._context.run, "monitor", objects.taken(alike), key=objects.KNOWN, value=alike
-            )
+            self._evidence(objects.taken(alike), key=objects.KNOWN, value=alike)
         found = objects.fresh(every, alike)
         self._keep(found)
         alarms = [
@@ -75,21 +75,17 @@ class ObjectsProbe:
         if left != known:
             gone = ", ".join(quoted(name) for name in known if name not in left)
             words = f"given up by name before, and not on {publisher.value}: {gone}"
-            self._journal.evidence(
-                self._context.run, "monitor", words, key=schema_drift.GIVEN_UP, value=left
-            )
+            self._evidence(words, key=schema_drift.GIVEN_UP, value=left)
         return left
 
     def _keep(self, found: Sequence[Unlike]) -> None:
         words = [each.words for each in found]
         if words != self._said and (words or (self._context.fact(FACT) or {}).get("items")):
-            head = (
-                f"not alike on both sides: {objects.counted(found)}"
-                if found
-                else ("roles, grants and code are alike on both sides again")
-            )
+            head = "roles, grants and code are alike on both sides again"
+            if found:
+                head = f"not alike on both sides: {objects.counted(found)}"
             value = {"at": self._context.now().isoformat(), "items": words}
-            self._journal.evidence(self._context.run, "monitor", head, key=FACT, value=value)
+            self._evidence(head, key=FACT, value=value)
         self._said = words
 
 

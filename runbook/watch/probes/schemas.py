@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.clocks import age
@@ -12,7 +13,6 @@ from runbook.base.pair import ReplicationPair, current_pair, publication_name
 from runbook.proofs import diverged, recreated_tables, schema_drift, unsent
 from runbook.proofs.schema_drift import Drift, SchemaSurvey
 from state.journal import Journal
-from state.records import Json
 
 REST = 9.0
 """A look is followed by a pause of so many times what its stamps took: it takes at most a tenth
@@ -26,7 +26,8 @@ class SchemasProbe:
     """Compares the schemas, and keeps in the journal what changes."""
 
     def __init__(self, context: RunContext, journal: Journal) -> None:
-        self._context, self._journal = context, journal
+        self._context = context
+        self._evidence = partial(journal.evidence, context.run, "monitor")
         self._look: SchemaSurvey | None = None
         self._drifts: list[Drift] | None = None
         self.rest_s = 0.0
@@ -54,10 +55,7 @@ class SchemasProbe:
             )
         ) is not None:
             words = "; ".join(each.words for each in tables) or "no table is known to differ"
-            value = diverged.as_json(tables)
-            self._journal.evidence(
-                self._context.run, "monitor", words, key=diverged.FACT, value=value
-            )
+            self._evidence(words, key=diverged.FACT, value=diverged.as_json(tables))
         self._keep_numbers(sides, known)
         self.rest_s = REST * self._look.stamps_s + REST_COMPARED * self._look.compared_s
         if found != self._drifts and (found or schema_drift.kept(self._context)):
@@ -78,10 +76,7 @@ class SchemasProbe:
             for database, pairs in self._look.numbered.items()
         }
         if any(database not in known or known[database] != seen[database] for database in seen):
-            value: Json = {**known, **seen}
-            self._journal.evidence(
-                self._context.run, "monitor", "", key=recreated_tables.FACT, value=value
-            )
+            self._evidence("", key=recreated_tables.FACT, value={**known, **seen})
 
     def _keep(self, found: list[Drift], now: datetime) -> None:
         words = "the schemas are alike again"
@@ -89,9 +84,7 @@ class SchemasProbe:
             more = f", and {len(found) - 1} more" if found[1:] else ""
             words = f"the schemas differ: {found[0].words}{more}"
         value = {"at": now.isoformat(), "drifts": [each.as_json() for each in found]}
-        self._journal.evidence(
-            self._context.run, "monitor", words, key=schema_drift.FACT, value=value
-        )
+        self._evidence(words, key=schema_drift.FACT, value=value)
 
 
 def latest(context: RunContext, own: ProbeResult) -> ProbeResult:

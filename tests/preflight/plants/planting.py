@@ -11,8 +11,9 @@ from unittest.mock import patch
 from psycopg.sql import SQL, Identifier
 
 from rehearsal.aws.models import Cluster
-from runbook.aws import AccessDenied
-from runbook.aws.rds import Quota, Rds
+from runbook.aws.errors import AccessDenied
+from runbook.aws.facts import Quota
+from runbook.aws.rds import Rds
 from runbook.postgres.fix import FixKind
 from runbook.preflight.check import Check
 from runbook.preflight.result import Level

@@ -10,7 +10,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 import psycopg
 from psycopg import AsyncConnection
 
-from runbook.aws import AwsRefused, Call
+from runbook.aws import Call
+from runbook.aws.errors import AwsRefused
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Impact
