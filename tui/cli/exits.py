@@ -26,7 +26,7 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         from runbook.failures import Ambiguous, Refused, StepFailed
         from runbook.plan.model import PlanError
-        from state.journal import JournalError, NoSuchRun
+        from state.errors import JournalError, NoSuchRun
 
         try:
             command(*args, **kwargs)
