@@ -1,7 +1,7 @@
 """The journal: what a run did, saw and was told, durable before anything depends on it.
 
 One SQLite file a workspace, append-only. `Reader` holds what can be asked of it, `Writer` what can
-be told to it, `HandoverJournal` how a run is handed over; a journal opened read-only refuses the latter.
+be told to it, `HandoverJournal` how a run is handed over; one opened read-only refuses the latter.
 """
 
 from __future__ import annotations
