@@ -11,7 +11,7 @@ from textual.content import Content
 from runbook.procedure.steps.shared.checks import FACT, RESULT
 from state.records import Evidence
 from tui import glyphs, text
-from tui.widgets.pane import line
+from tui.widgets.pane import hanging, line
 
 Row = Mapping[str, Any]
 
@@ -43,9 +43,7 @@ def others(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _result(row: Row, mark: glyphs.Sign, cells: int) -> Iterable[Content]:
     said = f"{mark.word} {text.clean(row['subject'])}: {text.clean(row['text'])}"
-    first, *rest = text.wrap(said, cells - 4)
-    yield line("  ", (mark.glyph, mark.style), " ", first)
-    yield from (line("    " + more) for more in rest)
+    yield from hanging(line("  ", (mark.glyph, mark.style), " "), said, cells)
     accepted, remedy = row.get("accepted", ""), row.get("remedy", "")
     if accepted:
         words, style = text.clean(accepted), "$foreground-muted"

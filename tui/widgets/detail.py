@@ -17,7 +17,7 @@ from tui import glyphs, text
 from tui.model import Preview
 from tui.next_action import known_there
 from tui.widgets import checks
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, joined, line
 
 _LABELS = ("What happened", "Now", "Next")
 
@@ -236,9 +236,8 @@ def _will_run(preview: Preview, done: frozenset[str], cells: int) -> Iterable[Co
 def _performed(effect: Effect, cells: int) -> Iterable[Content]:
     mark = glyphs.STATUS[effect.status]
     word = "adopted: had happened already" if effect.outcome is Outcome.ADOPTED else mark.word
-    rows = text.wrap(f"{text.clean(effect.title)} · {word}", cells - 4)
-    yield line("  ", (mark.glyph, mark.style), " ", rows[0])
-    yield from (line("    " + row) for row in rows[1:])
+    head = line("  ", (mark.glyph, mark.style), " ")
+    yield from hanging(head, f"{text.clean(effect.title)} · {word}", cells)
     yield from _wrapped(
         text.clean(effect.preview, lines=True), cells, "$foreground-muted", indent=4
     )
@@ -258,9 +257,8 @@ def _evidence(detail: Detail, cells: int) -> Iterable[Content]:
     yield Content()
     yield line(("Evidence", "bold"), ("  times are UTC", "$foreground-muted"))
     for seen in evidence:
-        first, *rest = text.wrap(text.clean(seen.text, lines=True), cells - 11)
-        yield line("  ", (text.at(seen.at), "$foreground-muted"), " ", first)
-        yield from (line(" " * 11 + row) for row in rest)
+        head = line("  ", (text.at(seen.at), "$foreground-muted"), " ")
+        yield from hanging(head, text.clean(seen.text, lines=True), cells)
 
 
 def _wrapped(words: str, cells: int, style: str, indent: int = 0) -> Iterable[Content]:

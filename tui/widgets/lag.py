@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from textual.content import Content
@@ -13,7 +13,7 @@ from runbook.protection.dashboard import Dashboard, LagView, Trend
 from state.records import Sample
 from tui import glyphs, text
 from tui.snapshot import SPARK_MINUTES
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, joined, line
 
 _GREEN = "AWS's own: green behind blue"
 _MANY = 4
@@ -145,11 +145,8 @@ def _dated(words: str, since: datetime | None) -> str:
     return words if since is None else f"{words} (since {text.at(since)})"
 
 
-def _marked(mark: str, words: str, style: str, cells: int) -> list[Content]:
-    return [
-        line((mark if index == 0 else "  ", style), (row, style))
-        for index, row in enumerate(text.wrap(text.clean(words), cells - 2))
-    ]
+def _marked(mark: str, words: str, style: str, cells: int) -> Iterable[Content]:
+    return hanging(line((mark, style)), text.clean(words), cells, style)
 
 
 AXIS = f"bars: {SPARK_MINUTES:.0f} min"

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from tui import text
 from tui.widgets.words import Words
 
 Part = str | Content | tuple[str, str]
@@ -25,6 +26,13 @@ def joined(lines: Iterable[Content]) -> Content:
 def line(*parts: Part) -> Content:
     """Return one line out of literal texts, texts with a style, and contents; no markup is read."""
     return Content.assemble(*parts)
+
+
+def hanging(head: Content, words: str, cells: int, style: str = "") -> Iterable[Content]:
+    """Yield words behind a head, wrapped: further lines begin below the first word."""
+    first, *rest = text.wrap(words, cells - head.cell_length)
+    yield line(head, (first, style))
+    yield from (line((" " * head.cell_length, style), (row, style)) for row in rest)
 
 
 class Pane(VerticalScroll, can_focus=True):

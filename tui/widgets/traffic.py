@@ -12,7 +12,7 @@ from runbook.protection.dashboard import Dashboard, Fence
 from state.records import Sample
 from tui import glyphs, text
 from tui.widgets.lag import AXIS, highest, sparkline
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, joined, line
 
 
 class TrafficPane(Pane):
@@ -62,10 +62,8 @@ class TrafficPane(Pane):
             words = f"{AXIS}, top {peak:,.0f} rows/s{zero}"
             rows.insert(1, line((text.shorten(words, cells), "$foreground-muted")))
         if traffic.error:
-            rows += [
-                line(("? " if i == 0 else "  ", "$text-warning"), (row, "$text-warning"))
-                for i, row in enumerate(text.wrap(text.clean(traffic.error), cells - 2))
-            ]
+            style = "$text-warning"
+            rows += hanging(line(("? ", style)), text.clean(traffic.error), cells, style)
         return joined(rows)
 
     def _fence(self, cells: int, old: bool) -> Content:
