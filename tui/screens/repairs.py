@@ -16,7 +16,7 @@ from tui.questions import Question, changed_on
 from tui.screens.cards import CardsScreen
 from tui.screens.confirm import ConfirmDialog
 from tui.widgets.cards import CardsPane, fact
-from tui.widgets.pane import line
+from tui.widgets.pane import indented, line
 
 
 class OffersPane(CardsPane[Offer]):
@@ -55,8 +55,8 @@ class OffersPane(CardsPane[Offer]):
         yield from fact("note", item.note, cells)
         if selected:
             for _, preview in item.effects:
-                for row in text.wrap(text.clean(preview, lines=True), cells - 6):
-                    yield line("      ", (row, "$foreground-muted"))
+                words = text.clean(preview, lines=True)
+                yield from indented(words, cells, "$foreground-muted", by=6)
 
 
 class RepairsScreen(CardsScreen[Offer]):

@@ -33,6 +33,7 @@ from tui.snapshot import Snapshot, fresh_limit, take
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import DetailPane, plain
+from tui.widgets.figures import FiguresPane
 from tui.widgets.header import CLOCK_S, POLL_S, RunHeader
 from tui.widgets.journal import JournalPane
 from tui.widgets.keybar import KeyBar
@@ -78,6 +79,7 @@ class RunScreen(RunState):
         """In which stretch of time the bell rang last."""
         self._pane = "1"
         self._second = 0
+        self._figures: list[FiguresPane] = [ClustersPane(), LagPane(), TrafficPane()]
 
     def compose(self) -> ComposeResult:
         yield RunHeader(self.model.run)
@@ -87,9 +89,7 @@ class RunScreen(RunState):
             yield ChecklistPane(id="checklist")
             yield DetailPane(id="detail")
             with Vertical(id="figures"):
-                yield ClustersPane(id="clusters")
-                yield LagPane(id="lag")
-                yield TrafficPane(id="traffic")
+                yield from self._figures
         yield JournalPane(id="journal")
         yield KeyBar("run")
 
@@ -156,9 +156,8 @@ class RunScreen(RunState):
         header.run = picture.checklist.run
         header.show(picture.board, now)
         self.query_one(ChecklistPane).tick(now, self._marks(picture.board))
-        self.query_one(ClustersPane).show(picture.board, now, limit)
-        self.query_one(LagPane).show(picture.board, picture.lag, now, limit)
-        self.query_one(TrafficPane).show(picture.board, picture.writes, now, limit)
+        for pane in self._figures:
+            pane.show(picture, now, limit)
         does = self._press()
         self.query_one(NextLine).show(does, self._way_back())
         following = picture.checklist.next

@@ -10,7 +10,7 @@ from textual import events
 from textual.content import Content
 
 from tui import text
-from tui.widgets.pane import Pane, hanging, joined, line
+from tui.widgets.pane import Pane, hanging, indented, joined, line
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class CardsPane(Pane, Generic[T]):
     def draw(self, cells: int) -> Content:
         if self.error:
             words = f"? {self.FAILED} could not be looked up: {text.clean(self.error)}"
-            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
+            return joined(indented(words, cells, "$text-warning"))
         if not self.cards:
             words = self.LOOKING if self.cards is None else self.NOTHING
             return line((words, "$foreground-muted"))

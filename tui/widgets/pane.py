@@ -35,6 +35,18 @@ def hanging(head: Content, words: str, cells: int, style: str = "") -> Iterable[
     yield from (line((" " * head.cell_length, style), (row, style)) for row in rest)
 
 
+def indented(words: str, cells: int, style: str = "", by: int = 0) -> Iterable[Content]:
+    """Yield words as lines that are set in by so many cells."""
+    for row in text.wrap(words, cells - by):
+        yield line(" " * by, (row, style))
+
+
+def heading(title: str, beside: str = "") -> Iterable[Content]:
+    """Yield the heading of what follows, below an empty line."""
+    yield Content()
+    yield line((title, "bold"), (f"  {beside}" if beside else "", "$foreground-muted"))
+
+
 class Pane(VerticalScroll, can_focus=True):
     """A frame with a title; `draw` says what is in it."""
 
