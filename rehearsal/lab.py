@@ -17,29 +17,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
-from rehearsal.hook import READY, LabError, LabGone, ask
-
-__all__ = [
-    "Call",
-    "LabError",
-    "LabGone",
-    "LabRuns",
-    "Ledger",
-    "Options",
-    "calls",
-    "env",
-    "fault",
-    "folder",
-    "gap",
-    "ledger",
-    "start",
-    "status",
-    "stop",
-    "traffic",
-    "up_since",
-]
+from rehearsal.hook import READY, ask
+from rehearsal.hook import LabError as LabError
+from rehearsal.hook import LabGone as LabGone
 
 LOCK = "lab.lock"
 LOG = "lab.log"
@@ -78,28 +60,6 @@ class Options:
 
 class LabRuns(LabError):
     """A lab runs already in this workspace."""
-
-
-class Ledger(TypedDict):
-    """The verdict on the cluster that serves: how the acknowledged writes fared."""
-
-    acknowledged: int
-    missing: int
-    mismatched: int
-    in_doubt: int
-    examples: list[str]
-
-
-class Call(TypedDict):
-    """A call that changed something and was performed."""
-
-    at: float
-    """Seconds since the epoch."""
-    action: str
-    target: str
-    """The name of whom it means; `OLD -> NEW` for a rename."""
-    lost: bool
-    """Its response was lost, by an ordered fault."""
 
 
 def folder() -> Path:
@@ -239,9 +199,9 @@ def traffic(action: str) -> dict[str, Any]:
     return _ask("traffic", {"action": action})
 
 
-def ledger() -> Ledger:
-    """Compare the workload's ledger with the cluster that serves now."""
-    return cast(Ledger, _ask("ledger", timeout_s=LEDGER_S))
+def ledger() -> dict[str, Any]:
+    """Compare the workload's ledger with the cluster that serves now; return its verdict."""
+    return _ask("ledger", timeout_s=LEDGER_S)
 
 
 def gap(started: float, ended: float | None = None) -> float | None:
@@ -262,12 +222,13 @@ def fault(kind: str, *arguments: str) -> dict[str, Any]:
     return _ask("fault", {"kind": kind, "arguments": list(arguments)})
 
 
-def calls() -> list[Call]:
+def calls() -> list[dict[str, Any]]:
     """Return every call that changed something and was performed, oldest first.
 
-    Those that were refused, throttled or failed before their effect are not among them.
+    Each has its `at` (seconds since the epoch), `action`, `target` (whom it means) and whether its
+    response was `lost`. What was refused, throttled or failed before its effect is not among them.
     """
-    return cast("list[Call]", _ask("calls")["calls"])
+    return cast("list[dict[str, Any]]", _ask("calls")["calls"])
 
 
 def _ask(

@@ -69,7 +69,6 @@ class NoSuchRun(JournalError):
         else:
             text = f"There is no run {wanted!r}. There are: {', '.join(known)}."
         super().__init__(text)
-        self.wanted = wanted
         self.known = tuple(known)
         self.ambiguous = ambiguous
 
@@ -104,8 +103,6 @@ class HandedOver(Refused):
             f"the file that is handed back; if the file never arrived: blueprime handover {run.id} "
             "--take-back."
         )
-        self.run = run
-        self.handover = handover
 
 
 class BadHandover(JournalError):

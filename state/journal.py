@@ -1,7 +1,7 @@
 """The journal: what a run did, saw and was told, durable before anything depends on it.
 
 One SQLite file a workspace, append-only. `Reader` holds what can be asked of it, `Writer` what can
-be told to it, `Custodian` how a run is handed over; a journal opened read-only refuses the latter.
+be told to it, `HandoverJournal` how a run is handed over; one opened read-only refuses the latter.
 """
 
 from __future__ import annotations
@@ -11,16 +11,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from state.errors import (
-    AttemptIsOpen,
-    JournalError,
-    JournalHeld,
-    JournalUnusable,
-    NoJournal,
-    NoSuchRun,
-    Refused,
-    RunIsOpen,
-)
+from state.errors import JournalHeld, JournalUnusable
 from state.handover import HandoverJournal
 from state.lock import erase_holder, take_flock, unnamed_holder, write_holder
 from state.records import Holder
@@ -28,18 +19,6 @@ from state.store import Store
 from state.tamper_mark import MarkFile
 from state.times import now
 from state.unusable import plainly
-
-__all__ = [
-    "AttemptIsOpen",
-    "Journal",
-    "JournalError",
-    "JournalHeld",
-    "JournalUnusable",
-    "NoJournal",
-    "NoSuchRun",
-    "Refused",
-    "RunIsOpen",
-]
 
 _NAMING_S = 2.0
 """How long a new holder of the lock has to write its name into the journal."""

@@ -26,19 +26,7 @@ from state.records import (
     Sample,
     TrackEntry,
 )
-from state.rows import (
-    _status,
-    to_attempt,
-    to_decision,
-    to_effect,
-    to_entry,
-    to_event,
-    to_evidence,
-    to_handover,
-    to_object,
-    to_run,
-    to_sample,
-)
+from state.rows import R, record, status_of, to_object
 from state.store import Store
 from state.times import from_text, now, to_text
 
@@ -91,12 +79,12 @@ class Reader:
     def entries(self, run: str) -> list[TrackEntry]:
         """Return the run's way over the tracks, first to last."""
         query = "SELECT * FROM track_entry WHERE run = ? ORDER BY id"
-        return self._store.records(to_entry, query, [run])
+        return self._all(TrackEntry, query, run)
 
     def handovers(self, run: str) -> list[Handover]:
         """Return how the right to act on the run passed to and from this machine, in order."""
         query = "SELECT * FROM handover WHERE run = ? ORDER BY id"
-        return self._store.records(to_handover, query, [run])
+        return self._all(Handover, query, run)
 
     def attempts(self, run: str) -> list[Attempt]:
         """Return every attempt with its effects, in order."""
@@ -105,7 +93,7 @@ class Reader:
     def decisions(self, run: str) -> list[Decision]:
         """Return what was decided at gates, in order."""
         query = "SELECT * FROM decision WHERE run = ? ORDER BY id"
-        return self._store.records(to_decision, query, [run])
+        return self._all(Decision, query, run)
 
     def evidences(
         self, run: str, step: str | None = None, *, key: str | None = None
@@ -141,7 +129,7 @@ class Reader:
     def events(self, run: str, *, after: int = 0, limit: int = 200) -> list[Event]:
         """Return the newest `limit` events with an id beyond `after`, in order; all for -1."""
         newest = "SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?"
-        return self._store.records(to_event, newest, [run, after, limit])[::-1]
+        return self._all(Event, newest, run, after, limit)[::-1]
 
     def samples_of(
         self,
@@ -155,15 +143,14 @@ class Reader:
 
         Both ends are included.
         """
-        return self._store.records(
-            to_sample,
+        return self._all(
+            Sample,
             "SELECT at, kind, subject, value FROM sample WHERE run = ? "
             "AND kind = coalesce(?, kind) AND subject = coalesce(?, subject) AND at >= ? "
             "AND at <= coalesce(?, at) ORDER BY at, id",
-            [
-                *(run, kind, subject, to_text(since) if since else ""),
-                to_text(until) if until else None,
-            ],
+            *(run, kind, subject),
+            to_text(since) if since else "",
+            to_text(until) if until else None,
         )
 
     @contextmanager
@@ -182,32 +169,42 @@ class Reader:
             written = read_holder(self._store.db)
         return written.holder if written and written.may_live else None
 
+    def _all(self, kind: type[R], query: str, *parameters: object) -> list[R]:
+        return self._store.records(lambda row: record(kind, row), query, parameters)
+
     def _runs(self, clause: str, *parameters: object) -> list[Run]:
         with self._store.reading():
-            away = {each.run: each for each in self._store.records(to_handover, _AWAY)}
+            away = {each.run: each for each in self._all(Handover, _AWAY)}
             return self._store.records(
-                lambda row: to_run(row, away.get(row["id"])), f"{_RUN} {clause}", parameters
+                lambda row: record(Run, row, away=away.get(row["id"])),
+                f"{_RUN} {clause}",
+                parameters,
             )
 
     def _attempts(self, clause: str, *parameters: object) -> list[Attempt]:
         with self._store.reading():
             unheld = self.holder() is None
             effects: dict[int, list[Effect]] = {}
-            for effect in self._store.records(
-                to_effect,
+            for effect in self._all(
+                Effect,
                 f"SELECT effect.* FROM effect JOIN attempt ON attempt.id = attempt {clause} "  # noqa: S608
                 "ORDER BY effect.id",
-                parameters,
+                *parameters,
             ):
                 effects.setdefault(effect.attempt, []).append(effect)
             return self._store.records(
-                lambda row: to_attempt(row, effects.get(row["id"], []), unheld=unheld),
+                lambda row: record(
+                    Attempt,
+                    row,
+                    status=status_of(row, unheld=unheld),
+                    effects=tuple(effects.get(row["id"], ())),
+                ),
                 f"{_ATTEMPT} {clause} ORDER BY attempt.id",
                 parameters,
             )
 
     def _evidences(self, clause: str, *parameters: object) -> list[Evidence]:
-        return self._store.records(to_evidence, f"SELECT * FROM evidence {clause}", parameters)  # noqa: S608
+        return self._all(Evidence, f"SELECT * FROM evidence {clause}", *parameters)  # noqa: S608
 
     def _latest(self, run: str, key: str) -> Evidence | None:
         latest = "WHERE run = ? AND key = ? ORDER BY id DESC LIMIT 1"
@@ -230,7 +227,7 @@ class Reader:
             cluster=run.cluster,
             track=run.track,
             step=last[0]["step"] if last else "",
-            status=_status(last[0], unheld=unheld) if last else Status.PENDING,
+            status=status_of(last[0], unheld=unheld) if last else Status.PENDING,
             protected=None if late or unheld else protected,
             started_at=run.started_at,
             environment=run.environment,

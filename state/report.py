@@ -9,17 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from state.reading import Reader
-from state.records import (
-    Attempt,
-    Decision,
-    Effect,
-    Event,
-    Evidence,
-    Handover,
-    Json,
-    Run,
-    TrackEntry,
-)
+from state.records import Attempt, Decision, Event, Evidence, Json, Run, TrackEntry
 from state.report_markdown import markdown
 from state.standing import standing
 from state.stays import stays
@@ -66,34 +56,19 @@ def collect(journal: Reader, run: str) -> dict[str, Any]:
                 for name in DOWNTIMES
                 if name not in LATER or f"downtime.{name}" in facts
             },
-            "warnings": [_evidence(warning) for warning in standing(journal, record.id)],
+            "warnings": [_members(each, _EVIDENCE) for each in standing(journal, record.id)],
             "outages": _outages(journal.evidences(record.id)),
             "forced": _forced(_seen(journal, record.id)),
             "tracks": _tracks(journal.entries(record.id), journal.attempts(record.id)),
-            "handovers": [_handover(each) for each in journal.handovers(record.id)],
+            "handovers": [_members(each, _HANDOVER) for each in journal.handovers(record.id)],
             "decisions": [
-                {
-                    "at": to_text(decision.at),
-                    "step": decision.step,
-                    "gate": decision.gate,
-                    "who": decision.who,
-                    "typed": decision.typed,
-                    "asked": _asked(told, decision),
-                }
+                {**_members(decision, _DECISION), "asked": _asked(told, decision)}
                 for decision in journal.decisions(record.id)
             ],
             "declined": [_declined(event) for event in told if event.data.get("declined")],
             "evidence": _seen(journal, record.id),
             "facts": {key: fact.value for key, fact in facts.items()},
-            "events": [
-                {
-                    "at": to_text(event.at),
-                    "kind": event.kind,
-                    "text": event.text,
-                    "data": event.data,
-                }
-                for event in told
-            ],
+            "events": [_members(event, _EVENT) for event in told],
             "samples": _samples(journal, record.id),
         }
 
@@ -110,33 +85,30 @@ def _asked(told: Sequence[Event], decision: Decision) -> str:
     return asked[-1] if asked else ""
 
 
-def _handover(handover: Handover) -> dict[str, Any]:
+_HANDOVER = ("at", "kind", "who", "host", "peer", "fingerprint", "words")
+_DECISION = ("at", "step", "gate", "who", "typed")
+_EVENT = ("at", "kind", "text", "data")
+_EVIDENCE = ("at", "step", "key", "text", "value")
+_ENTRY = ("track", "way", "from_step", "reason", "at")
+_ATTEMPT = ("step", "number", "status", "started_at", "ended_at", "seconds", "message", "decided")
+_EFFECT = ("key", "title", "preview", "intent_at", "outcome", "outcome_at", "detail", "decided")
+
+
+def _members(record: object, names: Sequence[str]) -> dict[str, Any]:
+    """Return members of a record by their names, in this order, times as text."""
+    values = {name: getattr(record, name) for name in names}
     return {
-        "at": to_text(handover.at),
-        "kind": handover.kind,
-        "who": handover.who,
-        "host": handover.host,
-        "peer": handover.peer,
-        "fingerprint": handover.fingerprint,
-        "words": handover.words,
+        name: to_text(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
     }
 
 
 def _run(run: Run) -> dict[str, Any]:
     return {
-        "id": run.id,
-        "cluster": run.cluster,
-        "cluster_resource_id": run.cluster_resource_id,
-        "account": run.account,
-        "region": run.region,
-        "environment": run.environment,
-        "track": run.track,
-        "result": run.result,
+        **_members(run, ("id", "cluster", "cluster_resource_id", "account", "region")),
+        **_members(run, ("environment", "track", "result")),
         "handed_over": run.away is not None,
-        "started_at": to_text(run.started_at),
-        "closed_at": _time(run.closed_at),
-        "plan_path": run.plan_path,
-        "plan": run.plan,
+        **_members(run, ("started_at", "closed_at", "plan_path", "plan")),
     }
 
 
@@ -144,54 +116,12 @@ def _tracks(entries: list[TrackEntry], attempts: list[Attempt]) -> list[dict[str
     of: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for attempt in attempts:
         of[attempt.entry].append(_attempt(attempt))
-    return [
-        {
-            "track": entry.track,
-            "way": entry.way,
-            "from_step": entry.from_step,
-            "reason": entry.reason,
-            "at": to_text(entry.at),
-            "attempts": of[entry.id],
-        }
-        for entry in entries
-    ]
+    return [{**_members(entry, _ENTRY), "attempts": of[entry.id]} for entry in entries]
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "step": attempt.step,
-        "number": attempt.number,
-        "status": attempt.status,
-        "started_at": to_text(attempt.started_at),
-        "ended_at": _time(attempt.ended_at),
-        "seconds": attempt.seconds,
-        "message": attempt.message,
-        "decided": attempt.decided,
-        "effects": [_effect(effect) for effect in attempt.effects],
-    }
-
-
-def _effect(effect: Effect) -> dict[str, Any]:
-    return {
-        "key": effect.key,
-        "title": effect.title,
-        "preview": effect.preview,
-        "intent_at": to_text(effect.intent_at),
-        "outcome": effect.outcome,
-        "outcome_at": _time(effect.outcome_at),
-        "detail": effect.detail,
-        "decided": effect.decided,
-    }
-
-
-def _evidence(evidence: Evidence) -> dict[str, Any]:
-    return {
-        "at": to_text(evidence.at),
-        "step": evidence.step,
-        "key": evidence.key,
-        "text": evidence.text,
-        "value": evidence.value,
-    }
+    effects = [_members(effect, _EFFECT) for effect in attempt.effects]
+    return {**_members(attempt, _ATTEMPT), "effects": effects}
 
 
 def _seen(journal: Reader, run: str) -> list[dict[str, Any]]:
@@ -201,7 +131,7 @@ def _seen(journal: Reader, run: str) -> list[dict[str, Any]]:
     places = {entry.id: place for place, entry in enumerate(entries)}
     return [
         {
-            **_evidence(each),
+            **_members(each, _EVIDENCE),
             "stay": places.get(stay),
             "track": entries[places[stay]].track if stay in places else None,
         }
@@ -264,7 +194,3 @@ def _samples(journal: Reader, run: str) -> list[dict[str, Any]]:
         {"kind": kind, "subject": subject, "points": points}
         for (kind, subject), points in sorted(series.items())
     ]
-
-
-def _time(at: datetime | None) -> str | None:
-    return to_text(at) if at else None

@@ -179,15 +179,15 @@ def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _handovers(handovers: Sequence[dict[str, Any]]) -> Iterator[str]:
-    if not handovers:
-        return
-    yield from ("## Handovers", "", "As this machine recorded them.", "")
-    yield from _table(
+    return _chapter(
+        "Handovers",
         ("at", "what", "fingerprint of the file"),
         [
             (_moment(each["at"]), _plain(each["words"]), each["fingerprint"][:12])
             for each in handovers
         ],
+        "As this machine recorded them.",
+        "",
     )
 
 
@@ -196,10 +196,8 @@ def _decisions(
 ) -> Iterator[str]:
     """Tell what was decided at gates, in the order of time: what was typed, or that it was a no."""
     told = [*decisions, *({**each, "typed": "declined"} for each in declined)]
-    if not told:
-        return
-    yield from ("## Decisions", "")
-    yield from _table(
+    yield from _chapter(
+        "Decisions",
         ("at", "step", "gate", "who", "typed"),
         [
             (
@@ -249,26 +247,21 @@ def _change(step: str, effect: dict[str, Any]) -> Iterator[str]:
 
 
 def _evidence(evidence: Sequence[dict[str, Any]]) -> Iterator[str]:
-    told = [each for each in evidence if each["text"]]
-    if not told:
-        return
-    yield from ("## Evidence", "")
-    yield from _table(
+    return _chapter(
+        "Evidence",
         ("at", "track", "step", "seen"),
         [
             (
                 _clock(each["at"]),
                 *(_plain(each[member]) for member in ("track", "step", "text")),
             )
-            for each in told
+            for each in evidence
+            if each["text"]
         ],
     )
 
 
 def _measured(samples: Sequence[dict[str, Any]]) -> Iterator[str]:
-    if not samples:
-        return
-    yield from ("## Measured", "")
     rows = []
     for series in samples:
         known = [value for _, value in series["points"] if value is not None]
@@ -281,23 +274,33 @@ def _measured(samples: Sequence[dict[str, Any]]) -> Iterator[str]:
                 f"{len(series['points']) - len(known)}",
             )
         )
-    yield from _table(("what", "of", "highest", "times known", "times unknown"), rows)
+    head = ("what", "of", "highest", "times known", "times unknown")
+    return _chapter("Measured", head, rows)
 
 
 def _events(events: Sequence[dict[str, Any]]) -> Iterator[str]:
-    told = [event for event in events if event["kind"] not in _TOLD_ELSEWHERE]
-    if not told:
-        return
-    yield from ("## Events", "")
-    yield from _table(
+    return _chapter(
+        "Events",
         ("at", "kind", "event"),
-        [(_moment(event["at"]), _plain(event["kind"]), _plain(event["text"])) for event in told],
+        [
+            (_moment(event["at"]), _plain(event["kind"]), _plain(event["text"]))
+            for event in events
+            if event["kind"] not in _TOLD_ELSEWHERE
+        ],
     )
 
 
 def _attempts(tracks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for track in tracks:
         yield from track["attempts"]
+
+
+def _chapter(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *before: str
+) -> Iterator[str]:
+    """Yield a chapter of one table, with some lines before it; nothing where it has no rows."""
+    if rows:
+        yield from (f"## {title}", "", *before, *_table(head, rows))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

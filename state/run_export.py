@@ -158,6 +158,9 @@ _TOLD_POINTERS = {"attempt": "attempt", "effect": "effect", "evidence": "evidenc
 """Members of an event's data that do."""
 
 Numbers = Mapping[str, Mapping[int, int]]
+_ATTEMPT_END = ("status", "ended_at", "message", "decided")
+_EFFECT_END = ("outcome", "outcome_at", "detail", "decided")
+"""Columns that say how a row has ended; the first tells whether it has."""
 _OF_RUN = {"effect": "attempt IN (SELECT id FROM attempt WHERE run = ?)"}
 
 
@@ -296,8 +299,8 @@ def import_rows(db: Database, found: RunExport, ids: Mapping[str, list[int]]) ->
         add("attempt", number, attempt, **open_again)
         for place, effect in effects.get(number, []):
             add("effect", place, effect, outcome=None, outcome_at=None, detail={}, decided="")
-            _settle(db, numbers["effect"][place], effect)
-        _end(db, numbers["attempt"][number], attempt)
+            _end(db, "effect", numbers["effect"][place], effect, _EFFECT_END)
+        _end(db, "attempt", numbers["attempt"][number], attempt, _ATTEMPT_END)
     for table in ("decision", "evidence", "event", "sample"):
         for number, part in enumerate(getattr(found, table), start=1):
             add(table, number, part)
@@ -307,33 +310,15 @@ def import_rows(db: Database, found: RunExport, ids: Mapping[str, list[int]]) ->
     )
 
 
-def _settle(db: Database, number: int, effect: EffectRow) -> None:
+def _end(db: Database, table: str, number: int, part: _Part, columns: Sequence[str]) -> None:
+    """Write how a row has ended, where it does not say so yet."""
+    values = part.model_dump(mode="json", include=set(columns))
+    if "detail" in values:
+        values["detail"] = _text(values["detail"])
+    changes = ", ".join(f"{column} = :{column}" for column in columns)
     db.execute(
-        "UPDATE effect SET outcome = ?, outcome_at = ?, detail = ?, decided = ? "
-        "WHERE id = ? AND (outcome IS NULL OR outcome <> ?)",
-        [
-            effect.outcome,
-            effect.outcome_at,
-            _text(effect.detail),
-            effect.decided,
-            number,
-            effect.outcome,
-        ],
-    )
-
-
-def _end(db: Database, number: int, attempt: AttemptRow) -> None:
-    db.execute(
-        "UPDATE attempt SET status = ?, ended_at = ?, message = ?, decided = ? "
-        "WHERE id = ? AND status <> ?",
-        [
-            attempt.status,
-            attempt.ended_at,
-            attempt.message,
-            attempt.decided,
-            number,
-            attempt.status,
-        ],
+        f"UPDATE {table} SET {changes} WHERE id = :id AND {columns[0]} IS NOT :{columns[0]}",  # noqa: S608
+        {**values, "id": number},
     )
 
 

@@ -17,7 +17,7 @@ from tui.model import Branch, RunModel
 from tui.next_action import FROM_HERE, held_by, way_back
 from tui.snapshot import Snapshot, fresh_limit
 from tui.widgets.header import known_now
-from tui.widgets.pane import line
+from tui.widgets.pane import hanging, line
 
 LABEL = 14
 
@@ -121,6 +121,5 @@ def _track(track: Track, way: str) -> str:
 
 
 def _row(label: str, words: str, cells: int, style: str = "") -> Iterable[Content]:
-    first, *rest = text.wrap(text.clean(words), cells - LABEL)
-    yield line((text.fit(label, LABEL), "$foreground-muted"), (first, style))
-    yield from (line(" " * LABEL, (row, style)) for row in rest)
+    head = line((text.fit(label, LABEL), "$foreground-muted"))
+    return hanging(head, text.clean(words), cells, style)

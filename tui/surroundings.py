@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from textual import work
 from textual.app import App
 
+from state.home import open_private
 from tui import text
 
 
@@ -55,6 +55,5 @@ class Surroundings(App[None]):
 
 def _write_private(path: Path, words: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with open_private(path) as file:
         file.write(words)

@@ -161,8 +161,3 @@ def elapsed(since: datetime, now: datetime) -> float:
 def short_account(account: str) -> str:
     """Return an AWS account as `4711…0815`."""
     return account if len(account) <= 9 else f"{account[:4]}…{account[-4:]}"
-
-
-def sentence(text: str) -> str:
-    """Return words with a capital at the start and nothing else changed."""
-    return text[:1].upper() + text[1:]

@@ -1,6 +1,6 @@
 """Every module of actions, imported so that the table of actions is full."""
 
-from rehearsal.aws import (
+from rehearsal.aws import (  # noqa: F401
     bystanders,
     catalogue,
     clones,
@@ -15,17 +15,4 @@ from rehearsal.aws import (
 )
 from rehearsal.aws.registry import ACTIONS
 
-__all__ = [
-    "ACTIONS",
-    "bystanders",
-    "catalogue",
-    "clones",
-    "clusters",
-    "deployments",
-    "groups",
-    "instances",
-    "logs",
-    "snapshots",
-    "switchover",
-    "tags",
-]
+__all__ = ["ACTIONS"]

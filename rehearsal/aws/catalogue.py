@@ -142,4 +142,4 @@ def describe_events(control: Control, params: Params) -> Shape:
         duration_min=params.get("Duration"),
         categories=list(params.get("EventCategories") or ()),
     )
-    return page(params, "Events", [event.shape() for event in found])
+    return page(params, "Events", found)

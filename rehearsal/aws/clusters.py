@@ -84,7 +84,7 @@ def new_cluster(control: Control, identifier: str, params: Params, version: str)
     )
     if params.get("DatabaseName"):
         cluster.settings["DatabaseName"] = params["DatabaseName"]
-    control.name_cluster(cluster, cluster.identifier)
+    control.name(cluster, cluster.identifier)
     return cluster
 
 
@@ -198,8 +198,8 @@ def _rename(control: Control, cluster: Cluster, new_name: str) -> None:
             pass
         with control.lock:
             old_name = cluster.identifier
-            control.release(f"cluster:{old_name}")
-            control.name_cluster(cluster, new_name)
+            control.release(cluster)
+            control.name(cluster, new_name)
             control.route(cluster)
             del cluster.pending["DBClusterIdentifier"]
             cluster.status = "available"
@@ -286,10 +286,10 @@ def _forget_record(control: Control, cluster: Cluster) -> None:
     with control.lock:
         for member in cluster.instances:
             member.gone = True
-            control.release(f"db:{member.identifier}")
+            control.release(member)
         cluster.instances.clear()
         cluster.gone = True
-        control.release(f"cluster:{cluster.identifier}")
+        control.release(cluster)
         if cluster in control.clusters:
             control.clusters.remove(cluster)
         control.event(cluster, "DB cluster deleted.", "deletion")

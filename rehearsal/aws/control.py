@@ -166,29 +166,24 @@ class Control:
     def route(self, cluster: Cluster) -> None:
         """Lead the names of a cluster and its members to its server, or nowhere without one."""
         serving = cluster.resource_id if cluster.writer else None
-        self.endpoints.route(f"cluster:{cluster.identifier}", serving)
-        for instance in cluster.instances:
-            self.endpoints.route(f"db:{instance.identifier}", serving)
+        names: list[Cluster | Instance] = [cluster, *cluster.instances]
+        for each in names:
+            self.endpoints.route(_endpoint(each), serving)
 
     def identify(self, cluster: Cluster) -> None:
         """Let the server say which instance it is; not under the lock, for it may take a while."""
         if cluster.writer:
             self.fleet.set_identity(cluster.resource_id, cluster.writer.identifier)
 
-    def release(self, endpoint: str) -> None:
+    def release(self, named: Cluster | Instance) -> None:
         """Close an endpoint so that whoever gets its name next does not inherit where it led."""
-        self.endpoints.route(endpoint, None)
-        self.endpoints.close(endpoint)
+        self.endpoints.route(_endpoint(named), None)
+        self.endpoints.close(_endpoint(named))
 
-    def name_cluster(self, cluster: Cluster, identifier: str) -> None:
-        """Give a cluster a name, and with it the port of that name."""
-        cluster.identifier = identifier
-        cluster.port = self.endpoints.open(f"cluster:{identifier}")
-
-    def name_instance(self, instance: Instance, identifier: str) -> None:
-        """Give an instance a name, and with it the port of that name."""
-        instance.identifier = identifier
-        instance.port = self.endpoints.open(f"db:{identifier}")
+    def name(self, named: Cluster | Instance, identifier: str) -> None:
+        """Give a cluster or an instance a name, and with it the port of that name."""
+        named.identifier = identifier
+        named.port = self.endpoints.open(_endpoint(named))
 
     # Servers
 
@@ -200,16 +195,20 @@ class Control:
 
     # Work
 
-    def event(self, resource: Cluster | Instance | Deployment, message: str, category: str) -> None:
+    def event(
+        self, resource: Cluster | Instance | Deployment | Snapshot, message: str, category: str
+    ) -> None:
         """Write an event about a resource."""
         match resource:
             case Cluster():
-                source_type, source = events.CLUSTER, resource.identifier
+                source_type = events.CLUSTER
             case Instance():
-                source_type, source = events.INSTANCE, resource.identifier
+                source_type = events.INSTANCE
             case Deployment():
-                source_type, source = events.DEPLOYMENT, resource.identifier
-        self.events.write(source_type, source, self.arn(resource), message, category)
+                source_type = events.DEPLOYMENT
+            case Snapshot():
+                source_type = events.SNAPSHOT
+        self.events.write(source_type, resource.identifier, self.arn(resource), message, category)
 
     def background(
         self,
@@ -261,6 +260,10 @@ class Control:
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in workers)
+
+
+def _endpoint(named: Cluster | Instance) -> str:
+    return f"{'cluster' if isinstance(named, Cluster) else 'db'}:{named.identifier}"
 
 
 def check_identifier(identifier: str, parameter: str) -> str:

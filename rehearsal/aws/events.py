@@ -6,7 +6,6 @@ An event carries no id on the wire (ids exist only in EventBridge), so tools mat
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,38 +18,24 @@ _DEFAULT_WINDOW = timedelta(minutes=60)
 _KEPT = 10_000
 
 
-@dataclass(frozen=True)
-class Event:
-    """One line of the log."""
-
-    source: str
-    source_type: str
-    arn: str
-    message: str
-    category: str
-    at: datetime
-
-    def shape(self) -> dict[str, Any]:
-        """Return the event as AWS's `Event`."""
-        return {
-            "SourceIdentifier": self.source,
-            "SourceType": self.source_type,
-            "SourceArn": self.arn,
-            "Message": self.message,
-            "EventCategories": [self.category],
-            "Date": self.at,
-        }
-
-
 class EventLog:
     """The events of one lab, oldest first."""
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque(maxlen=_KEPT)
+        self._events: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     def write(self, source_type: str, source: str, arn: str, message: str, category: str) -> None:
         """Append an event, dated now."""
-        self._events.append(Event(source, source_type, arn, message, category, datetime.now(UTC)))
+        self._events.append(
+            {
+                "SourceIdentifier": source,
+                "SourceType": source_type,
+                "SourceArn": arn,
+                "Message": message,
+                "EventCategories": [category],
+                "Date": datetime.now(UTC),
+            }
+        )
 
     def find(
         self,
@@ -61,7 +46,7 @@ class EventLog:
         end: datetime | None,
         duration_min: int | None,
         categories: list[str],
-    ) -> list[Event]:
+    ) -> list[dict[str, Any]]:
         """Return the events of a window (by default the last 60 minutes), oldest first."""
         latest = _aware(end) or datetime.now(UTC)
         window = timedelta(minutes=duration_min) if duration_min else _DEFAULT_WINDOW
@@ -69,10 +54,10 @@ class EventLog:
         return [
             event
             for event in tuple(self._events)
-            if earliest <= event.at <= latest
-            and (source_type is None or event.source_type == source_type)
-            and (source is None or event.source == source)
-            and (not categories or event.category in categories)
+            if earliest <= event["Date"] <= latest
+            and (source_type is None or event["SourceType"] == source_type)
+            and (source is None or event["SourceIdentifier"] == source)
+            and (not categories or event["EventCategories"][0] in categories)
         ]
 
 

@@ -97,7 +97,7 @@ def create(control: Control, params: Params) -> Shape:
 def add_instance(control: Control, instance: Instance) -> None:
     """Make an instance a member of its cluster, with a port of its own."""
     instance.cluster.instances.append(instance)
-    control.name_instance(instance, instance.identifier)
+    control.name(instance, instance.identifier)
 
 
 def _start(control: Control, instance: Instance) -> None:
@@ -228,8 +228,8 @@ def _apply_pending(control: Control, instance: Instance) -> None:
                     "DBInstanceClass", instance.instance_class
                 )
                 if new_name:
-                    control.release(f"db:{instance.identifier}")
-                    control.name_instance(instance, new_name)
+                    control.release(instance)
+                    control.name(instance, new_name)
                     del instance.pending["DBInstanceIdentifier"]
             instance.status = "rebooting"
             restarted = _restart(control, instance)
@@ -275,7 +275,7 @@ def forget_instance(control: Control, instance: Instance) -> None:
             return
         cluster.instances.remove(instance)
         instance.gone = True
-        control.release(f"db:{instance.identifier}")
+        control.release(instance)
         _promote(cluster)
         control.route(cluster)
         control.event(instance, "DB instance deleted", "deletion")

@@ -26,14 +26,16 @@ def now() -> datetime:
 
 def resource_id(prefix: str) -> str:
     """Return a new id such as `cluster-2TK4…`, as AWS makes them."""
-    letters = string.ascii_uppercase + string.digits
-    return f"{prefix}-" + "".join(secrets.choice(letters) for _ in range(26))
+    return f"{prefix}-{_drawn(string.ascii_uppercase, 26)}"
 
 
 def suffix() -> str:
     """Return the six characters at the end of green's generated names."""
-    letters = string.ascii_lowercase + string.digits
-    return "".join(secrets.choice(letters) for _ in range(6))
+    return _drawn(string.ascii_lowercase, 6)
+
+
+def _drawn(letters: str, count: int) -> str:
+    return "".join(secrets.choice(letters + string.digits) for _ in range(count))
 
 
 @dataclass(eq=False)
@@ -190,9 +192,4 @@ class Deployment:
     created: datetime = field(default_factory=now)
     deleted: datetime | None = None
     switched: bool = False
-    identifier: str = field(
-        default_factory=lambda: (
-            "bgd-"
-            + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(16))
-        )
-    )
+    identifier: str = field(default_factory=lambda: f"bgd-{_drawn(string.ascii_lowercase, 16)}")

@@ -76,7 +76,7 @@ def found_production(
     instances = [_instance(control, cluster, number, zone) for number, zone in ((1, "a"), (2, "b"))]
     with control.lock:
         control.groups.append(group)
-        control.name_cluster(cluster, name)
+        control.name(cluster, name)
         for instance in instances:
             add_instance(control, instance)
     control.fleet.create(

@@ -120,7 +120,7 @@ def _new_green(control: Control, deployment: Deployment) -> Cluster:
             security_groups=list(blue.security_groups),
             tags=dict(blue.tags),
         )
-        control.name_cluster(green, green.identifier)
+        control.name(green, green.identifier)
         control.clusters.append(green)
         deployment.target = deployment.pairs[0].target = green
     return green

@@ -76,9 +76,9 @@ def page(params: Params, member: str, rows: Sequence[Shape]) -> Shape:
     return answer
 
 
-def tag_map(params: Params, name: str = "Tags") -> dict[str, str]:
+def tag_map(params: Params) -> dict[str, str]:
     """Return a request's tags as a mapping."""
-    return {tag["Key"]: tag.get("Value") or "" for tag in params.get(name) or ()}
+    return {tag["Key"]: tag.get("Value") or "" for tag in params.get("Tags") or ()}
 
 
 def tag_list(tags: Mapping[str, str]) -> list[Shape]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 from psycopg import sql
 
@@ -62,12 +64,12 @@ def follow(control: Control, cluster: str, *, on: bool) -> None:
         sql.Identifier(SUBSCRIPTION), sql.SQL("ENABLE" if on else "DISABLE")
     )
     for database in _subscribed(control, green):
-        with _open(control, green, database) as connection:
+        with writing_session(control, green.resource_id, database) as connection:
             connection.execute(statement)
 
 
 def _subscribed(control: Control, green: Cluster) -> list[str]:
-    with _open(control, green, "postgres") as connection:
+    with writing_session(control, green.resource_id) as connection:
         rows = connection.execute(
             "SELECT d.datname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
             " WHERE s.subname = %s",
@@ -76,9 +78,12 @@ def _subscribed(control: Control, green: Cluster) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _open(control: Control, green: Cluster, database: str) -> psycopg.Connection:
+def writing_session(
+    control: Control, volume: str, database: str = "postgres"
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """Open a session of the lab's superuser, which may write where others may only read."""
     return psycopg.connect(
-        control.fleet.conninfo(green.resource_id, database),
+        control.fleet.conninfo(volume, database),
         autocommit=True,
         options="-c default_transaction_read_only=off",
     )

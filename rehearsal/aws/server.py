@@ -111,6 +111,6 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc]
         _log.debug(message, *args)
 
 
-def serve(application: Application, port: int = 0) -> BaseWSGIServer:
-    """Return a server bound to 127.0.0.1 (port 0: a free one); `serve_forever` runs it."""
-    return make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
+def serve(application: Application) -> BaseWSGIServer:
+    """Return a server bound to a free port of 127.0.0.1; `serve_forever` runs it."""
+    return make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Handler)

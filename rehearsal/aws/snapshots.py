@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, events
+from rehearsal.aws import errors
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster, Snapshot, now
 from rehearsal.aws.registry import (
@@ -19,7 +19,8 @@ from rehearsal.aws.registry import (
 from rehearsal.aws.versions import ENGINE
 
 
-def _snapshot(control: Control, identifier: str) -> Snapshot:
+def find(control: Control, identifier: str) -> Snapshot:
+    """Return a snapshot by its identifier or ARN, or raise DBClusterSnapshotNotFoundFault."""
     for snapshot in control.snapshots:
         if identifier.lower() == snapshot.identifier or identifier == control.arn(snapshot):
             return snapshot
@@ -80,13 +81,7 @@ def take_snapshot(
             pass
         with control.lock:
             snapshot.percent, snapshot.status = 100, "available"
-            control.events.write(
-                events.SNAPSHOT,
-                name,
-                control.arn(snapshot),
-                "Manual cluster snapshot created.",
-                "backup",
-            )
+            control.event(snapshot, "Manual cluster snapshot created.", "backup")
             if cluster.status == "backing-up":
                 cluster.status = "available"
 
@@ -114,7 +109,7 @@ def describe(control: Control, params: Params) -> Shape:
     wanted = filters(params, "db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine")
     with control.lock:
         name = params.get("DBClusterSnapshotIdentifier")
-        found = [_snapshot(control, name)] if name else control.snapshots
+        found = [find(control, name)] if name else control.snapshots
         cluster = params.get("DBClusterIdentifier")
         rows = [
             _shape(control, snapshot)
@@ -136,7 +131,7 @@ def delete(control: Control, params: Params) -> Shape:
     Raises `RdsFault` for another one.
     """
     with control.lock:
-        snapshot = _snapshot(control, required(params, "DBClusterSnapshotIdentifier"))
+        snapshot = find(control, required(params, "DBClusterSnapshotIdentifier"))
         if snapshot.status != "available":
             raise errors.RdsFault(
                 "InvalidDBClusterSnapshotStateFault",

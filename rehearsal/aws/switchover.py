@@ -165,16 +165,12 @@ class _Switchover:
 def _swap_names(control: Control, pair: Pair) -> None:
     blue, green = pair.source, pair.target
     name = blue.identifier
-    if isinstance(blue, Cluster) and isinstance(green, Cluster):
-        control.release(f"cluster:{green.identifier}")
-        control.name_cluster(blue, _old_name(name, control.clusters))
-        control.name_cluster(green, name)
-        green.tags = dict(blue.tags)
-    elif isinstance(blue, Instance) and isinstance(green, Instance):
-        control.release(f"db:{green.identifier}")
-        control.name_instance(blue, _old_name(name, control.instances))
-        control.name_instance(green, name)
-        green.tags = dict(blue.tags)
+    assert green is not None
+    taken = control.clusters if isinstance(blue, Cluster) else control.instances
+    control.release(green)
+    control.name(blue, _old_name(name, taken))
+    control.name(green, name)
+    green.tags = dict(blue.tags)
 
 
 def _old_name(name: str, taken: list[Cluster] | list[Instance]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors
+from rehearsal.aws import deployments, errors, snapshots
 from rehearsal.aws.control import Control
 from rehearsal.aws.registry import Params, Shape, action, required, tag_list, tag_map
 
@@ -23,15 +23,9 @@ def _tags(control: Control, params: Params) -> dict[str, str]:
         case "pg":
             return control.group(name, cluster=False).tags
         case "deployment":
-            for deployment in control.deployments:
-                if deployment.identifier == name:
-                    return deployment.tags
-            raise errors.deployment_not_found(name)
+            return deployments.find(control, name).tags
         case "cluster-snapshot":
-            for snapshot in control.snapshots:
-                if snapshot.identifier == name:
-                    return snapshot.tags
-            raise errors.snapshot_not_found(name)
+            return snapshots.find(control, name).tags
     raise errors.invalid_value(f"Invalid resource name: {arn}")
 
 

@@ -16,11 +16,10 @@ from psycopg import sql
 
 from rehearsal.aws import faults as aws
 from rehearsal.aws.control import Control
-from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.faults import FaultError
-from rehearsal.aws.models import Cluster
+from rehearsal.aws.resource_faults import writing_session
 from rehearsal.faults.server_faults import KINDS as SERVER_KINDS
-from rehearsal.faults.server_faults import Refused, ServerFaults
+from rehearsal.faults.server_faults import ServerFaults, named_cluster
 
 __all__ = ["KINDS", "FaultError", "Faults"]
 
@@ -58,7 +57,7 @@ class Faults:
             KILL_SERVER: lambda cluster, _: control.fleet.kill(self._volume(cluster)),
             START_SERVER: lambda cluster, _: control.fleet.start(self._volume(cluster)),
             DROP_LINK: lambda cluster, _: self._drop_link(cluster),
-            RESTORE_LINK: lambda cluster, _: control.route(self._cluster(cluster)),
+            RESTORE_LINK: lambda cluster, _: control.route(named_cluster(control, cluster)),
             DDL: self._ddl,
             STRAY_WRITE: self._stray_write,
         }
@@ -77,8 +76,6 @@ class Faults:
                 self._servers.order(kind, arguments)
             else:
                 self._strike(kind, *arguments)
-        except Refused as refused:
-            raise FaultError(str(refused)) from refused
         except psycopg.Error as error:
             raise FaultError(f"The server refused: {error}") from error
 
@@ -95,18 +92,12 @@ class Faults:
         """Return the faults that still wait for their moment."""
         return self._control.orders.waiting() + self._servers.waiting()
 
-    def _cluster(self, name: str) -> Cluster:
-        try:
-            return self._control.cluster(name)
-        except RdsFault as missing:
-            raise FaultError(missing.message) from missing
-
     def _volume(self, cluster: str) -> str:
-        return self._cluster(cluster).resource_id
+        return named_cluster(self._control, cluster).resource_id
 
     def _drop_link(self, name: str) -> None:
         """Cut the connections of a cluster's endpoint and refuse new ones until it is restored."""
-        endpoint = f"cluster:{self._cluster(name).identifier}"
+        endpoint = f"cluster:{named_cluster(self._control, name).identifier}"
         self._control.endpoints.route(endpoint, None)
         self._control.endpoints.drop(endpoint)
 
@@ -128,9 +119,5 @@ class Faults:
         if database is None:
             names = [each for each in self._control.fleet.databases(volume) if each != "postgres"]
             database = names[0] if names else "postgres"
-        with psycopg.connect(
-            self._control.fleet.conninfo(volume, database),
-            autocommit=True,
-            options="-c default_transaction_read_only=off",
-        ) as connection:
+        with writing_session(self._control, volume, database) as connection:
             connection.execute(statement)

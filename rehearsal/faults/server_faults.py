@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -17,6 +17,9 @@ from psycopg import Connection
 
 from rehearsal.aws.control import Control
 from rehearsal.aws.errors import RdsFault
+from rehearsal.aws.faults import FaultError
+from rehearsal.aws.models import Cluster
+from rehearsal.aws.resource_faults import writing_session
 from rehearsal.servers.connection_cutter import ConnectionCut, Moment
 from rehearsal.servers.ground import ServerError
 
@@ -74,8 +77,12 @@ DISK_MB = 16
 WITHIN_S = 30.0
 
 
-class Refused(Exception):
-    """A fault that cannot be ordered as asked, in one sentence."""
+def named_cluster(control: Control, name: str) -> Cluster:
+    """Return the cluster that bears a name; raise `FaultError` where none does."""
+    try:
+        return control.cluster(name)
+    except RdsFault as missing:
+        raise FaultError(missing.message) from missing
 
 
 class ServerFaults:
@@ -101,23 +108,20 @@ class ServerFaults:
         }
 
     def order(self, kind: str, arguments: Sequence[str]) -> None:
-        """Order a fault of `KINDS`; raise `Refused` for what makes no sense."""
+        """Order a fault of `KINDS`; raise `FaultError` for what makes no sense."""
         try:
             self._kinds[kind](*arguments)
         except (psycopg.Error, ServerError) as error:
-            raise Refused(f"The server refused: {error}") from error
+            raise FaultError(f"The server refused: {error}") from error
         except (TypeError, ValueError, KeyError) as error:
-            raise Refused(f"The fault {kind} takes {KINDS[kind]}") from error
+            raise FaultError(f"The fault {kind} takes {KINDS[kind]}") from error
 
     def waiting(self) -> list[dict[str, Any]]:
         """Return the lost connections that still wait for their message."""
         return [cut.shape() for cut in self._control.endpoints.ordered()]
 
     def _volume(self, name: str) -> str:
-        try:
-            return self._control.cluster(name).resource_id
-        except RdsFault as missing:
-            raise Refused(missing.message) from missing
+        return named_cluster(self._control, name).resource_id
 
     def _restart(self, name: str) -> None:
         self._control.fleet.restart(self._volume(name))
@@ -155,11 +159,7 @@ class ServerFaults:
         self._control.fleet.limit_files(self._volume(name), int(megabytes) << 20)
 
     def _connect(self, name: str) -> Connection[tuple[Any, ...]]:
-        return psycopg.connect(
-            self._control.fleet.conninfo(self._volume(name)),
-            autocommit=True,
-            options="-c default_transaction_read_only=off",
-        )
+        return writing_session(self._control, self._volume(name))
 
     def _drop_slot(self, name: str, slot: str = "") -> None:
         with self._connect(name) as connection:
@@ -196,7 +196,7 @@ class ServerFaults:
             "SELECT active_pid, wal_status FROM pg_replication_slots WHERE slot_name = %s", (slot,)
         ).fetchone()
         if found is None:
-            raise Refused(f"There is no slot {slot}.")
+            raise FaultError(f"There is no slot {slot}.")
         sender, status = found
         if status == "lost":
             return True
@@ -208,22 +208,20 @@ class ServerFaults:
         return False
 
 
-class _standing_still:  # noqa: N801
-    """Stops a process, if there is one, and lets it go on."""
+@contextmanager
+def _standing_still(pid: int | None) -> Iterator[None]:
+    """Stop a process, if there is one, and let it go on."""
+    _send(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _send(pid, signal.SIGCONT)
 
-    def __init__(self, pid: int | None) -> None:
-        self._pid = pid
 
-    def __enter__(self) -> None:
-        self._send(signal.SIGSTOP)
-
-    def __exit__(self, *_: object) -> None:
-        self._send(signal.SIGCONT)
-
-    def _send(self, number: signal.Signals) -> None:
-        if self._pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, number)
+def _send(pid: int | None, number: signal.Signals) -> None:
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _first_slot(connection: Connection[tuple[Any, ...]]) -> str:
@@ -231,7 +229,7 @@ def _first_slot(connection: Connection[tuple[Any, ...]]) -> str:
         "SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' ORDER BY slot_name"
     ).fetchone()
     if found is None:
-        raise Refused("There is no logical slot.")
+        raise FaultError("There is no logical slot.")
     return str(found[0])
 
 

@@ -21,23 +21,9 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Disturbance:
-    """What goes wrong on an endpoint.
-
-    With `cut_at` n, the n-th message that a client sends still reaches the server, but the
-    connection is gone before its answer. `delay_s` holds every answer back. A message is what one
-    read of the socket yields, which for a client that awaits answers is one request.
-    """
-
-    cut_at: int | None = None
-    delay_s: float = 0.0
-
-
-@dataclass(slots=True)
 class _Name:
     port: int
     volume: str | None = None
-    disturbance: Disturbance = field(default_factory=Disturbance)
     listener: asyncio.Server | None = None
     clients: set[_Client] = field(default_factory=set)
     stale: _Stale | None = None
@@ -65,7 +51,6 @@ class _Side(asyncio.Protocol):
     def __init__(self) -> None:
         self.other: _Side | None = None
         self.transport: asyncio.Transport | None = None
-        self.sent = 0
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -136,7 +121,7 @@ class _Client(_Side):
         return self._shears.start
 
     async def _open(self, port: int) -> None:
-        server = _Server(self._name, self)
+        server = _Server(self)
         try:
             await asyncio.get_running_loop().create_connection(lambda: server, "127.0.0.1", port)
         except OSError:
@@ -150,13 +135,10 @@ class _Client(_Side):
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        self.sent += 1
         moment = self._shears.moment(data)
         if self._name.shut_out and self._name.shut_out in self._shears.start:
             self.cut()
             return
-        if self.sent == self._name.disturbance.cut_at:
-            moment = Moment.DURING
         if moment is Moment.BEFORE:
             self.cut()
             return
@@ -175,9 +157,8 @@ class _Client(_Side):
 class _Server(_Side):
     """The side that leads to a server."""
 
-    def __init__(self, name: _Name, client: _Client) -> None:
+    def __init__(self, client: _Client) -> None:
         super().__init__()
-        self._name = name
         self.other = client
         self.withholds = False
         """Whether the answer under way is kept back, and the connection lost when it is whole."""
@@ -187,18 +168,7 @@ class _Server(_Side):
             if settled(data):
                 self.cut()
             return
-        if delay := self._name.disturbance.delay_s:
-            asyncio.get_running_loop().call_later(delay, self.pass_on, data)
-        else:
-            self.pass_on(data)
-
-    def pass_end(self) -> None:
-        """Tell the client that nothing more will come, after what is held back."""
-        asyncio.get_running_loop().call_later(self._name.disturbance.delay_s, super().pass_end)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        delay = self._name.disturbance.delay_s
-        asyncio.get_running_loop().call_later(delay, super().connection_lost, exc)
+        self.pass_on(data)
 
 
 class Endpoints:
@@ -288,10 +258,6 @@ class Endpoints:
         if start:
             self._do(self._drop(name, start))
 
-    def disturb(self, name: str, disturbance: Disturbance | None) -> None:
-        """Disturb the name's connections, or stop doing so."""
-        self._names[name].disturbance = disturbance or Disturbance()
-
     def shut(self) -> None:
         """End every connection, every listener and the thread."""
         for name in list(self._names):
@@ -309,7 +275,7 @@ class Endpoints:
         taken = {each.port for each in self._names.values()}
         known = self._names.get(name)
         if known is None:
-            known = self._names[name] = _Name(free_port(taken.__contains__))
+            known = self._names[name] = _Name(free_port(taken))
         if known.stale is not None:
             known.stale.listens = True
         if known.listener is None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +132,7 @@ class Ground:
     def reaches(self, program: Path) -> bool:
         """Return whether the servers' account may run this program where it lies."""
         try:
-            process = self._popen([str(program), "--version"], subprocess.PIPE, {})
+            process = self._popen([str(program), "--version"], subprocess.PIPE)
         except PermissionError:
             return False
         process.communicate()
@@ -141,7 +141,7 @@ class Ground:
     def spawn(self, command: Sequence[str | Path], log: IO[str]) -> subprocess.Popen[str]:
         """Start a server as a child of this process; `ended` must be told when it is over."""
         with self._reports:
-            process = self._popen([str(word) for word in command], log, {})
+            process = self._popen([str(word) for word in command], log)
             self._report("server", process)
         return process
 
@@ -150,20 +150,14 @@ class Ground:
         with self._reports:
             self._report("gone", process)
 
-    def run(
-        self,
-        command: Sequence[str | Path],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-    ) -> str:
+    def run(self, command: Sequence[str | Path], *, cwd: Path | None = None) -> str:
         """Run a tool to its end and return what it printed.
 
         Raise `ServerError` with its last lines when it fails.
         """
         words = [str(word) for word in command]
         with self._reports:
-            process = self._popen(words, subprocess.PIPE, env or {}, cwd)
+            process = self._popen(words, subprocess.PIPE, cwd)
             self._report("tool", process)
         output, _ = process.communicate()
         self.ended(process)
@@ -173,11 +167,7 @@ class Ground:
         return output
 
     def _popen(
-        self,
-        command: Sequence[str],
-        output: IO[str] | int,
-        env: Mapping[str, str],
-        cwd: Path | None = None,
+        self, command: Sequence[str], output: IO[str] | int, cwd: Path | None = None
     ) -> subprocess.Popen[str]:
         account = self.account
         return subprocess.Popen(
@@ -194,7 +184,6 @@ class Ground:
                 "LC_ALL": "C",
                 "HOME": str(self.base),
                 "PGPASSFILE": str(self.passfile),
-                **env,
             },
             user=account.uid if account else None,
             group=account.gid if account else None,

@@ -31,25 +31,6 @@ class ReplicationState:
     """Why AWS would say "Replication degraded", or None."""
     seen_at: datetime
 
-    @property
-    def lag_bytes(self) -> int | None:
-        """The largest lag, or None when any is unknown."""
-        lags = [each.lag_bytes for each in self.databases]
-        known = [lag for lag in lags if lag is not None]
-        return max(known) if known and len(known) == len(lags) else None
-
-    @property
-    def healthy(self) -> bool:
-        """Whether every database is seen to be applied without errors and nothing degrades it."""
-        return (
-            self.degraded is None
-            and bool(self.databases)
-            and all(
-                each.worker_alive and each.lag_bytes is not None and each.apply_errors == 0
-                for each in self.databases
-            )
-        )
-
 
 def look(blue: Server, green: Server, link: Link) -> ReplicationState:
     """Look at both sides; a side that cannot be reached leaves its values None."""

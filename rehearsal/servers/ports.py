@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Container
 
 from rehearsal.servers.ground import ServerError
 
 
-def free_port(taken: Callable[[int], bool] = lambda port: False) -> int:
-    """Return a port on 127.0.0.1 that nobody listens on just now.
+def free_port(taken: Container[int] = ()) -> int:
+    """Return a port on 127.0.0.1 that nobody listens on just now, and that is not `taken`.
 
     Raises `ServerError` where there is none.
     """
     for port in random.sample(PORTS, len(PORTS)):
-        if taken(port):
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if port not in taken and is_free(port):
             return port
     raise ServerError("No free port on 127.0.0.1.")
 

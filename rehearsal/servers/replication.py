@@ -38,6 +38,9 @@ GREEN_STATE = {
 }
 """Green's settings while it follows blue; apply workers write in spite of the first."""
 
+PROMOTION_S = 60.0
+IN_USE_S = 10.0
+"""How long a slot may stay in use by readers that are ended."""
 SLOT_S = 60
 """How long open write transactions on blue may hold up the creation of a slot."""
 
@@ -132,12 +135,12 @@ def copy_to_point(blue: Server, green: Server, link: Link) -> str:
     return str(point)
 
 
-def await_promotion(server: Server, limit_s: float = 60.0) -> None:
+def await_promotion(server: Server) -> None:
     """Wait until a server has left recovery.
 
     Raises `ServerError` after a while.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + PROMOTION_S
     with server.connect() as connection:
         while _one(connection, "SELECT pg_is_in_recovery()"):
             if time.monotonic() > deadline:
@@ -283,12 +286,12 @@ def drop_publications(server: Server) -> None:
             )
 
 
-def drop_slots(blue: Server, limit_s: float = 10.0) -> None:
+def drop_slots(blue: Server) -> None:
     """Drop the deployment's slots, ending what still reads from them.
 
     Raises `ServerError` where one stays in use.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + IN_USE_S
     with blue.connect() as connection:
         while True:
             left = connection.execute(

@@ -325,12 +325,6 @@ class Server:
     def _load_time(self) -> object:
         return self.value("SELECT pg_catalog.pg_conf_load_time()")
 
-    def pending_restart(self) -> set[str]:
-        """Return the settings whose written value waits for a restart."""
-        query = "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart"
-        with self.connect() as connection:
-            return {name for (name,) in connection.execute(query)}
-
     def conninfo(self, dbname: str = "postgres", **more: str) -> str:
         """Return a libpq connection string of `rdsadmin`; holds its password."""
         return self.address(dbname, password=self.ground.password, **more)

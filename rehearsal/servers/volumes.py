@@ -99,11 +99,6 @@ class Volumes:
         with self._guard:
             self._volumes.pop(resource_id, None)
 
-    def volumes(self) -> list[str]:
-        """Return the resource ids of all volumes."""
-        with self._guard:
-            return list(self._volumes)
-
     def version(self, resource_id: str) -> str:
         """Return the engine version of the data, e.g. `16.14`."""
         return self._server(resource_id).version
@@ -158,8 +153,8 @@ class Volumes:
         """Return the databases that accept clients (no template, not `rdsadmin`)."""
         return self._server(resource_id).databases()
 
-    def apply_settings(self, resource_id: str, settings: Mapping[str, str]) -> set[str]:
-        """Replace the volume's settings, reload, and return the names that need a restart.
+    def apply_settings(self, resource_id: str, settings: Mapping[str, str]) -> None:
+        """Replace the volume's settings and reload; some take effect with the next start.
 
         Settings are PostgreSQL's, plus `rds.*` names: `rds.logical_replication` governs
         `wal_level`, and every `rds.*` can be read with SHOW. What the lab's servers own or lack
@@ -170,14 +165,6 @@ class Volumes:
             if server.alive():
                 server.hold(LOGICAL)
             server.replace_settings(translated(settings))
-            return self.pending_restart(resource_id)
-
-    def pending_restart(self, resource_id: str) -> set[str]:
-        """Return the names of settings that wait for a restart (empty when stopped)."""
-        server = self._server(resource_id)
-        if not server.alive():
-            return set()
-        return {LOGICAL if name == "wal_level" else name for name in server.pending_restart()}
 
     def set_identity(self, resource_id: str, instance_identifier: str) -> None:
         """Let `aurora_db_instance_identifier()` return this name in every session from now on."""

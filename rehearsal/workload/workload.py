@@ -22,6 +22,7 @@ from rehearsal.workload.verdict import Connect, Verdict, compare
 from rehearsal.workload.writers import Stats
 
 ANSWER_S = 30.0
+STOP_S = 15.0
 VERDICT_S = 600.0
 
 __all__ = ["Gap", "Stats", "Verdict", "Workload", "WorkloadError"]
@@ -94,16 +95,15 @@ class Workload:
         self._ask("start", host=self._address[0], port=self._address[1])
         self._running = True
 
-    def stop(self, *, wait: bool = True, timeout_s: float = 15.0) -> bool:
+    def stop(self) -> bool:
         """Begin no transaction any more, let the current ones end, close the connections.
 
-        Return whether all of that was done in time; without `wait`, whether it was done already.
+        Return whether all of that was done in time.
         """
         self._running = False
         if self._process is None or not self._process.alive:
             return True
-        limit_s = timeout_s if wait else 0.0
-        stopped = self._ask("stop", within_s=limit_s + ANSWER_S, timeout_s=limit_s)
+        stopped = self._ask("stop", within_s=STOP_S + ANSWER_S, timeout_s=STOP_S)
         self.mark("traffic stopped")
         return cast(bool, stopped)
 

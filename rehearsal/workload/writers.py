@@ -133,24 +133,18 @@ def _crew(known: list[ledger.History], settings: Settings) -> list[ledger.Histor
     return crew
 
 
+REQUESTS = ("start", "stop", "stats", "longest_gap", "verdict")
+"""What may be asked: methods of `Writers`, with their arguments by name."""
+
+
 def answer(writers: Writers, name: str, given: Mapping[str, Any]) -> object:
     """Carry out one request.
 
     Raises `ValueError` for a request that is none.
     """
-    match name:
-        case "start":
-            writers.start(given["host"], given["port"])
-            return None
-        case "stop":
-            return writers.stop(given["timeout_s"])
-        case "stats":
-            return writers.stats()
-        case "longest_gap":
-            return writers.longest_gap(given["start"], given["end"])
-        case "verdict":
-            return writers.verdict()
-    raise ValueError(f"unknown request {name!r}")
+    if name not in REQUESTS:
+        raise ValueError(f"unknown request {name!r}")
+    return getattr(writers, name)(**given)
 
 
 def main() -> None:

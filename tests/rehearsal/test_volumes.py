@@ -20,20 +20,24 @@ from tests.rehearsal.conftest import (
 
 
 def test_settings_take_effect_when_postgresql_lets_them(fleet: Fleet, blue: str) -> None:
-    assert fleet.apply_settings(blue, SETTINGS | {"work_mem": "5MB", "ssl": "on"}) == set()
+    waiting = "SELECT coalesce(string_agg(name, ' ' ORDER BY name), '') FROM pg_settings"
+    waiting += " WHERE pending_restart"
+    fleet.apply_settings(blue, SETTINGS | {"work_mem": "5MB", "ssl": "on"})
     with connect(fleet, blue) as connection:
+        assert ask(connection, waiting) == ""
         assert ask(connection, "SHOW work_mem") == "5MB"
         assert ask(connection, "SHOW rds.logical_replication") == "on"
         assert ask(connection, "SHOW wal_level") == "logical"
     off = SETTINGS | {"rds.logical_replication": "0", "max_wal_senders": "30"}
-    assert fleet.apply_settings(blue, off) == {"rds.logical_replication", "max_wal_senders"}
+    fleet.apply_settings(blue, off)
     with connect(fleet, blue) as connection:
+        assert ask(connection, waiting) == "max_wal_senders wal_level"
         assert ask(connection, "SHOW rds.logical_replication") == "on"
     with pytest.raises(ServerError, match=r"work_mem.*lots"):
         fleet.apply_settings(blue, off | {"work_mem": "lots"})
     fleet.restart(blue)
-    assert fleet.pending_restart(blue) == set()
     with connect(fleet, blue) as connection:
+        assert ask(connection, waiting) == ""
         assert ask(connection, "SHOW rds.logical_replication") == "off"
         assert ask(connection, "SHOW wal_level") == "replica"
         assert ask(connection, "SHOW max_wal_senders") == "30"

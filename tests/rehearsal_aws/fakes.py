@@ -82,11 +82,10 @@ class FakeFleet:
     def databases(self, resource_id: str) -> list[str]:
         return ["postgres", "orders", "billing"]
 
-    def apply_settings(self, resource_id: str, settings: Mapping[str, str]) -> set[str]:
+    def apply_settings(self, resource_id: str, settings: Mapping[str, str]) -> None:
         self._note("apply", resource_id)
         self._maybe_refuse("apply")
         self.settings[resource_id] = dict(settings)
-        return set()
 
     def set_identity(self, resource_id: str, instance_identifier: str) -> None:
         self.identity[resource_id] = instance_identifier

@@ -10,7 +10,8 @@ from textwrap import dedent
 _PRELUDE = """
 import os, sys, threading
 from pathlib import Path
-from state.journal import *
+from state.errors import *
+from state.journal import Journal
 from state.enums import *
 from tests.state.invented import start
 

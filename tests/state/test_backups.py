@@ -13,7 +13,8 @@ import pytest
 
 from state import backups
 from state.enums import Outcome
-from state.journal import Journal, JournalHeld, JournalUnusable
+from state.errors import JournalHeld, JournalUnusable
+from state.journal import Journal
 from state.journal_files import accept, inspect, restore
 from state.lock import lock_path
 from tests.state.invented import start

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from state.journal import Journal, JournalUnusable, NoJournal
+from state.errors import JournalUnusable, NoJournal
+from state.journal import Journal
 from state.journal_files import accept
 from state.lock import lock_path
 from tests.state.invented import start

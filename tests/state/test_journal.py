@@ -7,7 +7,8 @@ import pytest
 
 from state import reading
 from state.enums import Environment, Outcome, Result, Status, Track
-from state.journal import AttemptIsOpen, Journal, NoSuchRun, Refused, RunIsOpen
+from state.errors import AttemptIsOpen, NoSuchRun, Refused, RunIsOpen
+from state.journal import Journal
 from state.records import Sample
 from tests.state.invented import start
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from state.enums import Outcome, Result, Status, Track
-from state.journal import Journal, Refused
+from state.errors import Refused
+from state.journal import Journal
 from tests.state.invented import start
 
 THERE = (Outcome.SUCCEEDED, Outcome.ADOPTED)

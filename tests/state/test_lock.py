@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from state import lock
-from state.journal import Journal, JournalHeld, Refused
+from state.errors import JournalHeld, Refused
+from state.journal import Journal
 from tests.state.invented import start
 from tests.state.processes import heard, killed, other_process
 

@@ -13,8 +13,9 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from state import renamed_steps, schema, store
+from state.errors import JournalUnusable, Refused
 from state.handover import HandoverFile, read_parcel
-from state.journal import Journal, JournalUnusable, Refused
+from state.journal import Journal
 from state.report import report
 from tests.state.invented import start
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from state.journal import Journal, JournalUnusable
+from state.errors import JournalUnusable
+from state.journal import Journal
 from state.journal_files import accept, inspect, restore
 from state.store import connect
 from tests.state.invented import start

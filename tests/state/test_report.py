@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from state.enums import Outcome, Result, Status, Track
-from state.journal import Journal, NoSuchRun
+from state.errors import NoSuchRun
+from state.journal import Journal
 from state.report import Format, report
 from tests.state import night
 from tests.state.invented import start

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from state.journal import Journal, Refused
+from state.errors import Refused
+from state.journal import Journal
 from state.records import Sample
 from tests.state.invented import start
 

@@ -57,7 +57,7 @@ async def opened(workspace: Workspace, size: tuple[int, int]) -> AsyncIterator[P
     (run,) = rows(workspace, "SELECT id FROM run ORDER BY seq DESC LIMIT 1")[0]
     doors = opening.Workspace()
     app = BlueprimeApp(
-        RunSource(doors.list_runs, doors.open_run, doors.start_run), home=workspace.home, at=run
+        RunSource(opening.list_runs, doors.open_run, doors.start_run), home=workspace.home, at=run
     )
     try:
         async with app.run_test(size=size) as pilot:

@@ -67,7 +67,7 @@ async def on_screen(workspace: Workspace, run: str) -> tuple[str, Dashboard, str
     """Return what a second operator sees: text, figures, the way back, and how much was decided."""
     doors = opening.Workspace()
     app = BlueprimeApp(
-        RunSource(doors.list_runs, doors.open_run, doors.start_run),
+        RunSource(opening.list_runs, doors.open_run, doors.start_run),
         home=workspace.home,
         at=run,
         watch=True,

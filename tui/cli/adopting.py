@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,8 @@ async def _look(wish: Wish, journal: Journal) -> Adoption:
         run=wish.run,
         plan=plan,
         given=wish.given,
-        known=_plans_of(journal),
-        say=_saying(wish),
+        known=partial(_plan_of, journal),
+        say=partial(_say, wish),
     )
 
 
@@ -112,20 +112,14 @@ def _close(wish: Wish, journal: Journal, ended: Ended) -> int:
     return DONE
 
 
-def _plans_of(journal: Journal) -> Callable[[str], Plan | None]:
-    def plan_of(run: str) -> Plan | None:
-        here = recovery.known(journal, run)
-        return None if here is None else plans.of_run(journal, here)
-
-    return plan_of
+def _plan_of(journal: Journal, run: str) -> Plan | None:
+    here = recovery.known(journal, run)
+    return None if here is None else plans.of_run(journal, here)
 
 
-def _saying(wish: Wish) -> Callable[[str], None]:
-    def say(text: str) -> None:
-        if not wish.as_json:
-            click.echo(f"… {text}")
-
-    return say
+def _say(wish: Wish, text: str) -> None:
+    if not wish.as_json:
+        click.echo(f"… {text}")
 
 
 def _decide(wish: Wish, found: Adoption, standing: Standing) -> Locked | None:
@@ -226,11 +220,7 @@ def as_text(found: Adoption, standing: Standing) -> str:
         ]
     track = " ".join(filter(None, (stay.track.value, stay.way)))
     lines.append(f"Goes on at: {found.next or 'the end'} ({track})")
-    return "\n".join(clean(line) if "\n" not in line else _clean_lines(line) for line in lines)
-
-
-def _clean_lines(text: str) -> str:
-    return "\n".join(clean(line) for line in text.split("\n"))
+    return "\n".join(clean(row) for line in lines for row in line.split("\n"))
 
 
 def as_json(found: Adoption, standing: Standing, path: Path, locked: Locked) -> dict[str, Any]:

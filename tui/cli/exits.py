@@ -24,13 +24,14 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        from rehearsal.hook import LabError
         from runbook.failures import Ambiguous, Refused, StepFailed
         from runbook.plan.model import PlanError
-        from state.journal import JournalError, NoSuchRun
+        from state.errors import JournalError, NoSuchRun
 
         try:
             command(*args, **kwargs)
-        except PlanError as error:
+        except (PlanError, NoSuchRun) as error:
             stop(str(error), USAGE)
         except Refused as error:
             stop(_sentence(error), BLOCKED)
@@ -38,18 +39,12 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             stop(_sentence(error), FAILED)
         except Ambiguous as error:
             stop(str(error), UNKNOWN)
-        except NoSuchRun as error:
-            stop(str(error), USAGE)
-        except JournalError as error:
+        except (JournalError, LabError) as error:
             stop(str(error), FAILED)
         except OutputLost:
             raise
         except OSError as error:
             stop(_about_a_file(error), FAILED)
-        except Exception as error:
-            if _is_of_the_lab(error):
-                stop(str(error), FAILED)
-            raise
 
     return wrapped
 
@@ -58,12 +53,6 @@ def stop(words: str, code: int) -> NoReturn:
     """End the program with words on standard error and an exit code."""
     click.echo(words, err=True)
     raise SystemExit(code)
-
-
-def _is_of_the_lab(error: Exception) -> bool:
-    from rehearsal.hook import LabError
-
-    return isinstance(error, LabError)
 
 
 def _about_a_file(error: OSError) -> str:

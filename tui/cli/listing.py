@@ -24,12 +24,11 @@ from runbook.protection.urgent import Urgent, of_run, urgent
 from runbook.run import checklist as checklists
 from runbook.run.checklist import Checklist, Line
 from runbook.watch.position import position, rollback_path
-from state.errors import NoJournal
 from state.home import journal_path
 from state.journal import Journal
 from state.journal_files import touched
 from state.records import Handover, Holder, RunSummary
-from tui.cli.workspace import lab_gone, read_journal
+from tui.cli.workspace import lab_gone, list_runs, read_journal
 from tui.text import ago, as_seen, clean, elapsed
 
 PROTECTED = {True: "yes", False: "no", None: "?"}
@@ -37,11 +36,7 @@ PROTECTED = {True: "yes", False: "no", None: "?"}
 
 def _summaries() -> list[RunSummary]:
     warn_if_touched()
-    try:
-        with read_journal() as journal:
-            return journal.runs()
-    except NoJournal:
-        return []
+    return list_runs()
 
 
 def warn_if_touched() -> None:

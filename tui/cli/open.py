@@ -13,16 +13,23 @@ import click
 from runbook.preflight import plans
 from runbook.run.session import Session
 from state.enums import Environment
-from state.errors import JournalHeld, NoJournal
+from state.errors import JournalHeld
 from state.home import home
 from state.journal import Journal
-from state.records import Run, RunSummary
+from state.records import Run
 from tui.app import BlueprimeApp, RunSource
 from tui.cli import ledger
 from tui.cli.exits import USAGE
 from tui.cli.outlet import patient_output
 from tui.cli.streams import writes_utf8
-from tui.cli.workspace import LAB_GONE, enter_lab, lab_gone, read_journal, write_journal
+from tui.cli.workspace import (
+    LAB_GONE,
+    enter_lab,
+    lab_gone,
+    list_runs,
+    read_journal,
+    write_journal,
+)
 from tui.model import OnlyToWatch, RunModel
 from tui.terminal import drawn_on
 
@@ -35,14 +42,6 @@ class Workspace:
         self._journal = journal
         self._session: Session | None = None
         self._acted_on: Run | None = None
-
-    def list_runs(self) -> list[RunSummary]:
-        """Return the runs there are, newest first; none where there is no journal yet."""
-        try:
-            with read_journal() as journal:
-                return journal.runs()
-        except NoJournal:
-            return []
 
     async def open_run(self, run: str, watch: bool) -> RunModel:
         """Open a run, to act on it or to watch it. Raises `JournalHeld` where another acts."""
@@ -122,7 +121,7 @@ def open_app(
         watch = journal is None
     workspace = Workspace(take_over=take_over, journal=journal)
     app = BlueprimeApp(
-        RunSource(workspace.list_runs, workspace.open_run, workspace.start_run, lab_gone),
+        RunSource(list_runs, workspace.open_run, workspace.start_run, lab_gone),
         home=home(),
         at=run,
         watch=watch,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from state.enums import Environment
-from state.errors import HandedOver, JournalError
+from state.errors import HandedOver, JournalError, NoJournal
 from state.home import journal_path
 from state.journal import Journal
 from state.records import Run, RunSummary
@@ -33,6 +33,15 @@ def write_journal(*, take_over: bool = False) -> Journal:
     `take_over` also takes it from a holder on another host, whose life cannot be seen from here.
     """
     return Journal.open(journal_path(), take_over=take_over)
+
+
+def list_runs() -> list[RunSummary]:
+    """Return the runs there are, newest first; none where there is no journal yet."""
+    try:
+        with read_journal() as journal:
+            return journal.runs()
+    except NoJournal:
+        return []
 
 
 _given_endpoint = os.environ.get("AWS_ENDPOINT_URL", "")

@@ -11,7 +11,7 @@ from textual.content import Content
 from tui import glyphs, keys, text
 from tui.screens.base import KeyedModal
 from tui.widgets.keybar import KeyBar
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, joined, line
 
 PLACES = {
     "run": "A run",
@@ -118,6 +118,5 @@ _SIGNS = (
 
 
 def _row(head: str, style: str, words: str, column: int, cells: int) -> Iterable[Content]:
-    first, *rest = text.wrap(words, cells - column - 3)
-    yield line("  ", (text.fit(head, column), style), " ", first)
-    yield from (line(" " * (column + 3) + row) for row in rest)
+    head_of_row = line("  ", (text.fit(head, column), style), " ")
+    return hanging(head_of_row, words, cells)

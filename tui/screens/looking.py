@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from textual import on, work
-from textual.message import Message
+from textual import work
 
 from runbook.run.checklist import Line
 from state.enums import Status
@@ -45,20 +44,6 @@ def stamp_of_ways(picture: Snapshot) -> Stamp:
 
 class LookingScreen(KeyedScreen[None]):
     """A screen of one run that looks up what its steps would do and which ways lead off."""
-
-    class PreviewTaken(Message):
-        """A step's preview, or why there is none."""
-
-        def __init__(self, stamp: Stamp, preview: Preview | None, error: str) -> None:
-            super().__init__()
-            self.stamp, self.preview, self.error = stamp, preview, error
-
-    class WaysTaken(Message):
-        """The ways off the track, or why they are not known."""
-
-        def __init__(self, stamp: Stamp, ways: list[Branch], error: str) -> None:
-            super().__init__()
-            self.stamp, self.ways, self.error = stamp, ways, error
 
     def __init__(self, model: RunModel) -> None:
         super().__init__()
@@ -112,31 +97,26 @@ class LookingScreen(KeyedScreen[None]):
 
     @work(group="preview")
     async def _take_preview(self, stamp: Stamp) -> None:
+        preview, error = None, ""
         try:
             preview = await self.face.engine.call(lambda: self.model.preview(stamp[1]))
-        except Exception as error:  # shown where the preview would stand
-            self.post_message(self.PreviewTaken(stamp, None, str(error) or type(error).__name__))
-        else:
-            self.post_message(self.PreviewTaken(stamp, preview, ""))
+        except Exception as failed:  # shown where the preview would stand
+            error = str(failed) or type(failed).__name__
+        self._previews[stamp] = (preview, error)
+        if error:
+            self._asked.pop(stamp, None)
+        if not self.ending:
+            self.redraw()
 
     @work(group="ways")
     async def _take_ways(self, stamp: Stamp) -> None:
+        ways: list[Branch] = []
+        error = ""
         try:
             ways = await self.face.engine.call(self.model.ways)
-        except Exception as error:  # shown where the way back would stand
-            self.post_message(self.WaysTaken(stamp, [], str(error) or type(error).__name__))
-        else:
-            self.post_message(self.WaysTaken(stamp, ways, ""))
-
-    @on(PreviewTaken)
-    def _keep_preview(self, message: PreviewTaken) -> None:
-        self._previews[message.stamp] = (message.preview, message.error)
-        if message.error:
-            self._asked.pop(message.stamp, None)
-        self.redraw()
-
-    @on(WaysTaken)
-    def _keep_ways(self, message: WaysTaken) -> None:
-        if message.stamp == self._ways_asked:
-            self._ways = (message.stamp, message.ways, message.error)
-        self.redraw()
+        except Exception as failed:  # shown where the way back would stand
+            error = str(failed) or type(failed).__name__
+        if stamp == self._ways_asked:
+            self._ways = (stamp, ways, error)
+        if not self.ending:
+            self.redraw()

@@ -28,17 +28,15 @@ class NoteDialog(KeyedModal[str]):
         words: str = "A remark for the journal. It is kept with the time and your name.",
         *,
         placeholder: str = "",
-        value: str = "",
     ) -> None:
         super().__init__()
-        self._heading, self._words = heading, words
-        self._placeholder, self._value = placeholder, value
+        self._heading, self._words, self._placeholder = heading, words, placeholder
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(self._heading)
             yield Words(Content(self._words))
-            yield Input(self._value, placeholder=self._placeholder, select_on_focus=False)
+            yield Input(placeholder=self._placeholder, select_on_focus=False)
             yield Words("enter keeps it · esc cancels", id="hint")
 
     def on_mount(self) -> None:

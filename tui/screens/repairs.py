@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from textual import work
-from textual.app import ComposeResult
 from textual.content import Content
 
 from runbook.base.step import Risk
@@ -14,22 +13,20 @@ from state.enums import Status
 from tui import glyphs, keys, text
 from tui.model import Offer, Preview, RunModel
 from tui.questions import Question, changed_on
-from tui.screens.base import KeyedScreen
+from tui.screens.cards import CardsScreen
 from tui.screens.confirm import ConfirmDialog
-from tui.widgets.cards import CardsPane
-from tui.widgets.keybar import KeyBar
-from tui.widgets.pane import line
+from tui.widgets.cards import CardsPane, fact
+from tui.widgets.pane import indented, line
 
 
 class OffersPane(CardsPane[Offer]):
     """Draws the repairs, in the order in which they are to be taken."""
 
+    ID = "repairs"
+    TITLE = "Repairs"
     LOOKING = "Looking at what was seen, and at both sides…"
     NOTHING = "Nothing is offered: nothing was seen to repair."
     FAILED = "The repairs"
-
-    def __init__(self) -> None:
-        super().__init__("Repairs", id="repairs")
 
     def perform(self, offer: Offer | None) -> None:
         """Say in the title which repair is being performed, until it has ended (None)."""
@@ -37,43 +34,49 @@ class OffersPane(CardsPane[Offer]):
         self.border_title = Content(f"Repairs{doing}")
 
     def card(self, item: Offer, selected: bool, cells: int) -> Iterable[Content]:
-        return _card(item, selected, cells)
+        mark = glyphs.RISK[item.risk]
+        first, *rest = text.wrap(text.clean(item.title), cells - 2)
+        head = line(
+            ("› " if selected else "  ", "bold $text-primary"),
+            (first, "bold" if item.key else "bold $foreground-muted"),
+        )
+        yield head.stylize("on $panel") if selected else head
+        yield from (line("  ", (row, "bold")) for row in rest)
+        yield from fact("why", item.why, cells)
+        if not item.key:
+            yield from fact("by hand", item.by_hand, cells)
+            return
+        yield line("    ", (f"{mark.glyph} {mark.word}", mark.style))
+        for gate in item.gates:
+            typed = f" (asks to type {gate.must_type})" if gate.must_type else ""
+            yield from fact("asks", gate.question + typed, cells)
+        yield from fact("on", item.where, cells)
+        yield from fact("undo", item.undo, cells)
+        yield from fact("note", item.note, cells)
+        if selected:
+            for _, preview in item.effects:
+                words = text.clean(preview, lines=True)
+                yield from indented(words, cells, "$foreground-muted", by=6)
 
 
-class RepairsScreen(KeyedScreen[None]):
+class RepairsScreen(CardsScreen[Offer]):
     """Shows the repairs, and performs one after a question."""
 
     PLACE = "repairs"
     CSS_PATH = "repairs.tcss"
     BINDINGS = keys.bindings("repairs")
-
-    def __init__(self, model: RunModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def compose(self) -> ComposeResult:
-        yield self.live_header(self.model)
-        yield OffersPane()
-        yield KeyBar("repairs")
-
-    def on_mount(self) -> None:
-        self.query_one(OffersPane).focus()
-        self.action_look()
+    PANE = OffersPane
 
     @work(group="offers", exclusive=True)
-    async def action_look(self) -> None:
+    async def look(self) -> None:
         """Look at both sides again; this changes nothing."""
-        pane = self.query_one(OffersPane)
-        pane.show(None)
+        self.pane.show(None)
         self.refresh_keys()
-        offers, error = [], ""
-        try:
-            offers = await self.face.engine.call(self.model.repairs)
-        except Exception as failed:  # the words stand where the repairs would
-            error = str(failed) or type(failed).__name__
-        if not self.ending:
-            pane.show(offers, error)
-            self.refresh_keys()
+        await self.show_found(self.model.repairs)
+
+    def action_look(self) -> None:
+        """Look again."""
+        self.look()
 
     def why_not(self, action: str) -> str:
         if action != "choose":
@@ -86,15 +89,6 @@ class RepairsScreen(KeyedScreen[None]):
         if offer is None:
             return "no repair is selected"
         return "" if offer.key else "only a person can do this one"
-
-    def action_select(self, by: int) -> None:
-        """Select another repair."""
-        self.query_one(OffersPane).select(by)
-        self.refresh_keys()
-
-    def action_back(self) -> None:
-        """Go back to the run."""
-        self.dismiss(None)
 
     @work
     async def action_choose(self) -> None:
@@ -123,7 +117,7 @@ class RepairsScreen(KeyedScreen[None]):
             self.face.notify(f"{how.word}: {text.clean(offer.title)}", markup=False)
         if not self.ending:
             self.query_one(OffersPane).perform(None)
-            self.action_look()
+            self.look()
 
 
 def _question(offer: Offer, model: RunModel) -> Question:
@@ -140,37 +134,3 @@ def _question(offer: Offer, model: RunModel) -> Question:
         yes="Perform",
         grave=offer.risk is Risk.DESTRUCTIVE,
     )
-
-
-def _card(offer: Offer, selected: bool, cells: int) -> Iterable[Content]:
-    mark = glyphs.RISK[offer.risk]
-    first, *rest = text.wrap(text.clean(offer.title), cells - 2)
-    head = line(
-        ("› " if selected else "  ", "bold $text-primary"),
-        (first, "bold" if offer.key else "bold $foreground-muted"),
-    )
-    yield head.stylize("on $panel") if selected else head
-    yield from (line("  ", (row, "bold")) for row in rest)
-    yield from _fact("why", offer.why, cells)
-    if not offer.key:
-        yield from _fact("by hand", offer.by_hand, cells)
-        return
-    yield line("    ", (f"{mark.glyph} {mark.word}", mark.style))
-    for gate in offer.gates:
-        typed = f" (asks to type {gate.must_type})" if gate.must_type else ""
-        yield from _fact("asks", gate.question + typed, cells)
-    yield from _fact("on", offer.where, cells)
-    yield from _fact("undo", offer.undo, cells)
-    yield from _fact("note", offer.note, cells)
-    if selected:
-        for _, preview in offer.effects:
-            for row in text.wrap(text.clean(preview, lines=True), cells - 6):
-                yield line("      ", (row, "$foreground-muted"))
-
-
-def _fact(label: str, words: str, cells: int) -> Iterable[Content]:
-    if not words:
-        return
-    first, *rest = text.wrap(text.clean(words, lines=True), cells - 12)
-    yield line("    ", (text.fit(label, 8), "$foreground-muted"), first)
-    yield from (line(" " * 12 + row) for row in rest)

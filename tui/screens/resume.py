@@ -30,7 +30,7 @@ from tui.screens.looking import Stamp, stamp_of_ways
 from tui.snapshot import Snapshot, take
 from tui.widgets.header import POLL_S, RunHeader
 from tui.widgets.keybar import KeyBar
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, indented, joined, line
 
 CLOCK_S = 1.0
 
@@ -78,13 +78,13 @@ class StandPane(Pane):
         rows = [*where(self.stand, self.now, cells), line()] if self.stand else []
         if self.error:
             words = f"? The unknown effects could not be looked up: {text.clean(self.error)}"
-            rows += [line((row, "$text-warning")) for row in text.wrap(words, cells)]
+            rows += indented(words, cells, "$text-warning")
             rows.append(line(("F5 looks again.", "$foreground-muted")))
         elif self.pending is None:
             rows.append(line(("Probing what is unknown…", "$foreground-muted")))
         elif self.watched:
             words = "Watched only: what is unknown is probed and decided where the run is held."
-            rows += [line((row, "$foreground-muted")) for row in text.wrap(words, cells)]
+            rows += indented(words, cells, "$foreground-muted")
         elif not self.pending:
             rows += self._none_unknown(cells)
         else:
@@ -109,16 +109,10 @@ class StandPane(Pane):
 
     def _unknown(self, pending: list[Pending], cells: int, top: int) -> list[Content]:
         count = len(pending)
-        rows = [
-            line(
-                (
-                    f"? {counted(count, 'effect is', 'effects are')} of unknown outcome",
-                    "bold $text-warning",
-                )
-            )
-        ]
+        unknown = f"? {counted(count, 'effect is', 'effects are')} of unknown outcome"
         age = text.ago(text.elapsed(self.probed_at, self.now)) if self.probed_at else "never"
-        rows[0] = line(rows[0], (f" · probed {age}, F5 looks again", "$foreground-muted"))
+        probed = f" · probed {age}, F5 looks again"
+        rows = [line((unknown, "bold $text-warning"), (probed, "$foreground-muted"))]
         self._tops = []
         for index, item in enumerate(pending):
             self._tops.append(top + len(rows))
@@ -337,27 +331,23 @@ def _pending(item: Pending, selected: bool, cells: int) -> Iterable[Content]:
     head = line(("› " if selected else "  ", "bold $text-primary"), (first, "bold"))
     yield head.stylize("on $panel") if selected else head
     yield from (line("  ", (row, "bold")) for row in rest)
-    yield from _indented(f"probe: {said}. {text.clean(item.finding.seen)}", cells, style)
+    yield from indented(f"probe: {said}. {text.clean(item.finding.seen)}", cells, style, by=4)
 
 
 def _choices(item: Pending, cells: int) -> Iterable[Content]:
     for offer in (offer for offer in _OFFERS if offer in item.offers):
         key, verb, then = _OFFERS[offer]
-        first, *rest = text.wrap(then, cells - 18)
-        yield line("    ", (f"{key} ", "bold $text-accent"), (text.fit(verb, 12), ""), first)
-        yield from (line(" " * 18 + row) for row in rest)
+        head = line("    ", (f"{key} ", "bold $text-accent"), text.fit(verb, 12))
+        yield from hanging(head, then, cells)
 
 
 def _call(item: Pending, cells: int) -> Iterable[Content]:
     error = item.effect.detail.get("error")
     if error:
         words = f"why unknown: {text.clean(str(error))}"
-        yield from _indented(words, cells, "$foreground-muted")
+        yield from indented(words, cells, "$foreground-muted", by=4)
     step, at = text.clean(item.step), text.at(item.effect.intent_at)
-    yield from _indented(f"step {step} asked for it at {at} UTC:", cells, "$foreground-muted")
-    for row in text.wrap(text.clean(item.effect.preview, lines=True), cells - 6):
-        yield line("      ", (row, "$foreground-muted"))
-
-
-def _indented(words: str, cells: int, style: str) -> Iterable[Content]:
-    yield from (line("    ", (row, style)) for row in text.wrap(words, cells - 4))
+    words = f"step {step} asked for it at {at} UTC:"
+    yield from indented(words, cells, "$foreground-muted", by=4)
+    preview = text.clean(item.effect.preview, lines=True)
+    yield from indented(preview, cells, "$foreground-muted", by=6)

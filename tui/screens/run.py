@@ -14,7 +14,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
 
 from runbook.protection.dashboard import Dashboard
 from tui import glyphs, keys, text
@@ -34,6 +33,7 @@ from tui.snapshot import Snapshot, fresh_limit, take
 from tui.widgets.checklist import ChecklistPane
 from tui.widgets.clusters import ClustersPane
 from tui.widgets.detail import DetailPane, plain
+from tui.widgets.figures import FiguresPane
 from tui.widgets.header import CLOCK_S, POLL_S, RunHeader
 from tui.widgets.journal import JournalPane
 from tui.widgets.keybar import KeyBar
@@ -45,14 +45,14 @@ from tui.widgets.words import Words
 
 POLL_BUSY_S = 0.2
 RING_EVERY_S = 5
-TABS = {"1": "Checklist", "2": "Step", "3": "Clusters", "4": "Lag", "5": "Journal"}
-_FIRST: dict[str, type[Widget]] = {
-    "1": ChecklistPane,
-    "2": DetailPane,
-    "3": ClustersPane,
-    "4": LagPane,
-    "5": JournalPane,
+TABS: dict[str, tuple[str, type[Pane]]] = {
+    "1": ("Checklist", ChecklistPane),
+    "2": ("Step", DetailPane),
+    "3": ("Clusters", ClustersPane),
+    "4": ("Lag", LagPane),
+    "5": ("Journal", JournalPane),
 }
+"""By the key that shows it: the name of a tab, and the pane that has the focus then."""
 
 
 class RunScreen(RunState):
@@ -79,6 +79,7 @@ class RunScreen(RunState):
         """In which stretch of time the bell rang last."""
         self._pane = "1"
         self._second = 0
+        self._figures: list[FiguresPane] = [ClustersPane(), LagPane(), TrafficPane()]
 
     def compose(self) -> ComposeResult:
         yield RunHeader(self.model.run)
@@ -88,9 +89,7 @@ class RunScreen(RunState):
             yield ChecklistPane(id="checklist")
             yield DetailPane(id="detail")
             with Vertical(id="figures"):
-                yield ClustersPane(id="clusters")
-                yield LagPane(id="lag")
-                yield TrafficPane(id="traffic")
+                yield from self._figures
         yield JournalPane(id="journal")
         yield KeyBar("run")
 
@@ -157,9 +156,8 @@ class RunScreen(RunState):
         header.run = picture.checklist.run
         header.show(picture.board, now)
         self.query_one(ChecklistPane).tick(now, self._marks(picture.board))
-        self.query_one(ClustersPane).show(picture.board, now, limit)
-        self.query_one(LagPane).show(picture.board, picture.lag, now, limit)
-        self.query_one(TrafficPane).show(picture.board, picture.writes, now, limit)
+        for pane in self._figures:
+            pane.show(picture, now, limit)
         does = self._press()
         self.query_one(NextLine).show(does, self._way_back())
         following = picture.checklist.next
@@ -282,7 +280,7 @@ class RunScreen(RunState):
         self._pane = pane
         for other in TABS:
             self.set_class(other == pane, f"-pane-{other}")
-        self.query_one(_FIRST[pane]).focus(scroll_visible=False)
+        self.query_one(TABS[pane][1]).focus(scroll_visible=False)
         self._draw_tabs()
 
     def action_pane(self, by: int) -> None:
@@ -291,11 +289,13 @@ class RunScreen(RunState):
 
     def on_descendant_focus(self) -> None:
         if isinstance(self.focused, Pane) and self.has_class("-wide"):
-            self._pane = next((k for k, v in _FIRST.items() if isinstance(self.focused, v)), "1")
+            self._pane = next(
+                (key for key, (_, pane) in TABS.items() if isinstance(self.focused, pane)), "1"
+            )
 
     def _draw_tabs(self) -> None:
         parts: list[Content] = []
-        for number, name in TABS.items():
+        for number, (name, _) in TABS.items():
             here = number == self._pane
             parts.append(
                 line(

@@ -10,7 +10,7 @@ from textual import events
 from textual.content import Content
 
 from tui import text
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, indented, joined, line
 
 T = TypeVar("T")
 
@@ -18,14 +18,16 @@ T = TypeVar("T")
 class CardsPane(Pane, Generic[T]):
     """Draws what was looked up as cards; says in its own words why there are none."""
 
+    ID: str
+    TITLE: str
     LOOKING: str
     """What stands there until it is known."""
     NOTHING: str
     FAILED: str
     """What could not be looked up, e.g. `The ways`."""
 
-    def __init__(self, title: str, *, id: str) -> None:  # noqa: A002
-        super().__init__(title, id=id)
+    def __init__(self) -> None:
+        super().__init__(self.TITLE, id=self.ID)
         self.cards: list[T] | None = None
         self.error = ""
         self.selected = 0
@@ -63,7 +65,7 @@ class CardsPane(Pane, Generic[T]):
     def draw(self, cells: int) -> Content:
         if self.error:
             words = f"? {self.FAILED} could not be looked up: {text.clean(self.error)}"
-            return joined(line((row, "$text-warning")) for row in text.wrap(words, cells))
+            return joined(indented(words, cells, "$text-warning"))
         if not self.cards:
             words = self.LOOKING if self.cards is None else self.NOTHING
             return line((words, "$foreground-muted"))
@@ -73,3 +75,10 @@ class CardsPane(Pane, Generic[T]):
             self._tops.append(len(rows))
             rows += [*self.card(item, index == self.selected, cells), line()]
         return joined(rows)
+
+
+def fact(label: str, words: str, cells: int) -> Iterable[Content]:
+    """Yield what a card says under a label; nothing where there is nothing to say."""
+    if words:
+        head = line("    ", (text.fit(label, 8), "$foreground-muted"))
+        yield from hanging(head, text.clean(words, lines=True), cells)

@@ -11,7 +11,7 @@ from textual.content import Content
 from runbook.procedure.steps.shared.checks import FACT, RESULT
 from state.records import Evidence
 from tui import glyphs, text
-from tui.widgets.pane import line
+from tui.widgets.pane import hanging, heading, indented, line
 
 Row = Mapping[str, Any]
 
@@ -23,11 +23,10 @@ def shown(evidence: Sequence[Evidence], cells: int) -> Iterable[Content]:
         return
     rows: list[Row] = kept[-1]
     counts = Counter(row["level"] for row in rows)
-    yield Content()
     words = [
         f"{counts[level]} {mark.word}" for level, mark in glyphs.CHECK.items() if counts[level]
     ]
-    yield line(("Checks", "bold"), (f"  {' · '.join(words)}", "$foreground-muted"))
+    yield from heading("Checks", " · ".join(words))
     for level, mark in glyphs.CHECK.items():
         if level == "pass":
             continue
@@ -43,9 +42,7 @@ def others(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _result(row: Row, mark: glyphs.Sign, cells: int) -> Iterable[Content]:
     said = f"{mark.word} {text.clean(row['subject'])}: {text.clean(row['text'])}"
-    first, *rest = text.wrap(said, cells - 4)
-    yield line("  ", (mark.glyph, mark.style), " ", first)
-    yield from (line("    " + more) for more in rest)
+    yield from hanging(line("  ", (mark.glyph, mark.style), " "), said, cells)
     accepted, remedy = row.get("accepted", ""), row.get("remedy", "")
     if accepted:
         words, style = text.clean(accepted), "$foreground-muted"
@@ -53,4 +50,4 @@ def _result(row: Row, mark: glyphs.Sign, cells: int) -> Iterable[Content]:
         words, style = f"do: {text.clean(remedy)}", "$text-accent"
     else:
         return
-    yield from (line("    ", (more, style)) for more in text.wrap(words, cells - 4))
+    yield from indented(words, cells, style, by=4)

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from textual.content import Content
 
 from runbook.base import clocks
-from runbook.protection.dashboard import ClusterView, Dashboard, LagView
+from runbook.protection.dashboard import ClusterView, LagView
 from runbook.protection.urgent import condition
 from tui import glyphs, text
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.figures import FiguresPane
+from tui.widgets.pane import indented, joined, line
 
 _ROLE = 10
 _VERSION = 6
 
 
-class ClustersPane(Pane):
+class ClustersPane(FiguresPane):
     """Draws each cluster of the run, and the slot's arrow under the one that publishes."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__("Clusters", id=id)
-        self.board = Dashboard()
-        self.now = datetime.now(UTC)
-        self.limit = 10.0
-
-    def show(self, board: Dashboard, now: datetime, limit: float) -> None:
-        """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
-        self.board, self.now, self.limit = board, now, limit
-        self.redraw()
+    TITLE = "Clusters"
 
     def draw(self, cells: int) -> Content:
         if not self.board.clusters:
@@ -83,7 +73,7 @@ class ClustersPane(Pane):
         style = "$text-warning" if view.error else "$foreground-muted"
         if found is not None:
             style = "bold $text-error" if found.grave else "bold $text-warning"
-        return [line("  ", (row, style)) for row in text.wrap(" · ".join(words), cells - 2)]
+        return [*indented(" · ".join(words), cells, style, by=2)]
 
     def _flow(self, view: ClusterView, cells: int) -> list[Content]:
         if view.role == "blue":

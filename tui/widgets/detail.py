@@ -17,7 +17,7 @@ from tui import glyphs, text
 from tui.model import Preview
 from tui.next_action import known_there
 from tui.widgets import checks
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import Pane, hanging, heading, indented, joined, line
 
 _LABELS = ("What happened", "Now", "Next")
 
@@ -76,8 +76,8 @@ def plain(detail: Detail) -> str:
 
 def _lines(detail: Detail, cells: int) -> Iterable[Content]:
     step = detail.line
-    yield from _wrapped(text.clean(step.title), cells, "bold")
-    yield from _wrapped(text.clean(step.why), cells, "")
+    yield from indented(text.clean(step.title), cells, "bold")
+    yield from indented(text.clean(step.why), cells, "")
     yield from _risk(step, cells)
     yield Content()
     yield from _state(detail, cells)
@@ -120,7 +120,7 @@ def _state(detail: Detail, cells: int) -> Iterable[Content]:
     if not message:
         return
     if step.status is Status.SKIPPED:
-        yield from _wrapped(text.clean(message), cells, "$foreground-muted", indent=2)
+        yield from indented(text.clean(message), cells, "$foreground-muted", by=2)
         return
     yield Content()
     yield from _message(message, cells, step.status)
@@ -132,24 +132,21 @@ def _message(message: str, cells: int, status: Status) -> Iterable[Content]:
     if len(parts) != len(_LABELS):
         yield line((_LABELS[0], style))
         for part in parts:
-            yield from _wrapped(part, cells, "", indent=2)
+            yield from indented(part, cells, "", by=2)
         return
     for label, part in zip(_LABELS, parts, strict=True):
         yield line((label, style if label != "Next" else "bold $text-accent"))
-        yield from _wrapped(part, cells, "", indent=2)
+        yield from indented(part, cells, "", by=2)
 
 
 def _waiting(detail: Detail, cells: int) -> Iterable[Content]:
     if detail.line.status is not Status.RUNNING or not detail.board.waiting:
         return
-    yield Content()
-    yield line(
-        ("Waiting", "bold"), ("  x stops the wait; it can be taken up again", "$foreground-muted")
-    )
+    yield from heading("Waiting", "x stops the wait; it can be taken up again")
     fraction = detail.board.waiting_fraction
     if fraction is not None:
         yield line("  ", (bar(fraction, min(40, cells - 9)), "$text-primary"), f" {fraction:4.0%}")
-    yield from _wrapped(text.clean(detail.board.waiting), cells, "", indent=2)
+    yield from indented(text.clean(detail.board.waiting), cells, "", by=2)
 
 
 def bar(fraction: float, cells: int) -> str:
@@ -163,46 +160,40 @@ def _gates(detail: Detail, cells: int) -> Iterable[Content]:
     if preview is None or detail.line.status.done:
         return
     if preview.passed:
-        yield Content()
-        yield line(("Asked already", "bold"), ("  and not asked again", "$foreground-muted"))
+        yield from heading("Asked already", "and not asked again")
         for words in preview.passed:
-            yield from _wrapped(text.clean(words), cells, "", indent=2)
+            yield from indented(text.clean(words), cells, "", by=2)
     if not preview.gates:
         return
-    yield Content()
     # A step before it may ask the same, and its answer stands for a while.
-    asked = "  unless it was decided on the way here" if detail.acts else ""
-    yield line(("Asks first", "bold"), (asked, "$foreground-muted"))
+    asked = "unless it was decided on the way here" if detail.acts else ""
+    yield from heading("Asks first", asked)
     for gate in preview.gates:
         typed = f" (type {text.clean(gate.must_type)})" if gate.must_type else ""
-        yield from _wrapped(f"{text.clean(gate.question)}{typed}", cells, "", indent=2)
-        yield from _wrapped(text.clean(gate.reversible), cells, "$foreground-muted", indent=4)
+        yield from indented(f"{text.clean(gate.question)}{typed}", cells, "", by=2)
+        yield from indented(text.clean(gate.reversible), cells, "$foreground-muted", by=4)
 
 
 def _calls(detail: Detail, cells: int) -> Iterable[Content]:
     step, preview = detail.line, detail.preview
     done = step.attempt.effects if step.attempt is not None else ()
     if done:
-        yield Content()
-        yield line(("Ran" if step.status.ended else "Running", "bold"))
+        yield from heading("Ran" if step.status.ended else "Running")
         for effect in done:
             yield from _performed(effect, cells)
     if step.status.done:
         return
     if detail.preview_error:
-        yield Content()
-        yield line(("Will run", "bold"))
-        yield from _wrapped(
+        yield from heading("Will run")
+        yield from indented(
             f"? unknown: {text.clean(detail.preview_error)}", cells, "$text-warning", 2
         )
         return
     if preview is None:
         if not step.status.ended and step.status is not Status.RUNNING:
-            yield Content()
-            since = text.duration(detail.looking_s)
-            yield line(("Will run", "bold"), (f"  looking for {since}…", "$foreground-muted"))
+            yield from heading("Will run", f"looking for {text.duration(detail.looking_s)}…")
             words = "asked: AWS and the servers, what of it is there already; no answer yet"
-            yield from _wrapped(words, cells, "$foreground-muted", indent=2)
+            yield from indented(words, cells, "$foreground-muted", by=2)
         return
     if step.status is Status.RUNNING:
         there = frozenset(effect.title for effect in done)
@@ -214,42 +205,37 @@ def _calls(detail: Detail, cells: int) -> Iterable[Content]:
 def _will_run(preview: Preview, done: frozenset[str], cells: int) -> Iterable[Content]:
     there = [effect for effect in preview.there if effect[0] not in done]
     if there:
-        yield Content()
-        yield line(("Seen to be there", "bold"), ("  looked at again first", "$foreground-muted"))
+        yield from heading("Seen to be there", "looked at again first")
     for title, seen in there:
-        yield from _wrapped(text.clean(title), cells, "", indent=2)
-        yield from _wrapped(text.clean(seen), cells, "$foreground-muted", indent=4)
+        yield from indented(text.clean(title), cells, "", by=2)
+        yield from indented(text.clean(seen), cells, "$foreground-muted", by=4)
     left = [effect for effect in preview.effects if effect[0] not in done]
     if (done or there) and not left:
         return
-    yield Content()
-    yield line(("Will run", "bold"))
+    yield from heading("Will run")
     if preview.note:
-        yield from _wrapped(text.clean(preview.note), cells, "$foreground-muted", indent=2)
+        yield from indented(text.clean(preview.note), cells, "$foreground-muted", by=2)
     elif not preview.effects:
-        yield from _wrapped(
+        yield from indented(
             "Nothing that changes anything: it only looks.", cells, "$foreground-muted", 2
         )
     for title, call in left:
-        yield from _wrapped(text.clean(title), cells, "", indent=2)
-        yield from _wrapped(text.clean(call, lines=True), cells, "$text-accent", indent=4)
+        yield from indented(text.clean(title), cells, "", by=2)
+        yield from indented(text.clean(call, lines=True), cells, "$text-accent", by=4)
 
 
 def _performed(effect: Effect, cells: int) -> Iterable[Content]:
     mark = glyphs.STATUS[effect.status]
     word = "adopted: had happened already" if effect.outcome is Outcome.ADOPTED else mark.word
-    rows = text.wrap(f"{text.clean(effect.title)} · {word}", cells - 4)
-    yield line("  ", (mark.glyph, mark.style), " ", rows[0])
-    yield from (line("    " + row) for row in rows[1:])
-    yield from _wrapped(
-        text.clean(effect.preview, lines=True), cells, "$foreground-muted", indent=4
-    )
+    head = line("  ", (mark.glyph, mark.style), " ")
+    yield from hanging(head, f"{text.clean(effect.title)} · {word}", cells)
+    yield from indented(text.clean(effect.preview, lines=True), cells, "$foreground-muted", by=4)
     error = effect.detail.get("error")
     if error:
-        yield from _wrapped(text.clean(str(error), lines=True), cells, "$text-error", indent=4)
+        yield from indented(text.clean(str(error), lines=True), cells, "$text-error", by=4)
     if effect.decided:
-        yield from _wrapped(
-            f"decided by {text.clean(effect.decided)}", cells, "$foreground-muted", indent=4
+        yield from indented(
+            f"decided by {text.clean(effect.decided)}", cells, "$foreground-muted", by=4
         )
 
 
@@ -257,14 +243,7 @@ def _evidence(detail: Detail, cells: int) -> Iterable[Content]:
     evidence = [seen for seen in checks.others(detail.evidence) if seen.text]
     if not evidence:
         return
-    yield Content()
-    yield line(("Evidence", "bold"), ("  times are UTC", "$foreground-muted"))
+    yield from heading("Evidence", "times are UTC")
     for seen in evidence:
-        first, *rest = text.wrap(text.clean(seen.text, lines=True), cells - 11)
-        yield line("  ", (text.at(seen.at), "$foreground-muted"), " ", first)
-        yield from (line(" " * 11 + row) for row in rest)
-
-
-def _wrapped(words: str, cells: int, style: str, indent: int = 0) -> Iterable[Content]:
-    for row in text.wrap(words, cells - indent):
-        yield line(" " * indent, (row, style))
+        head = line("  ", (text.at(seen.at), "$foreground-muted"), " ")
+        yield from hanging(head, text.clean(seen.text, lines=True), cells)

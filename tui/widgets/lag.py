@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from textual.content import Content
 
 from runbook.base import clocks
 from runbook.base.clocks import about
-from runbook.protection.dashboard import Dashboard, LagView, Trend
+from runbook.protection.dashboard import LagView, Trend
 from state.records import Sample
 from tui import glyphs, text
 from tui.snapshot import SPARK_MINUTES
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.figures import FiguresPane
+from tui.widgets.pane import hanging, indented, joined, line
 
 _GREEN = "AWS's own: green behind blue"
 _MANY = 4
@@ -23,23 +24,14 @@ _SECONDS = 6
 _AGE = 8
 
 
-class LagPane(Pane):
+class LagPane(FiguresPane):
     """Draws lag in bytes and seconds with its past and its age; unknown is `?` with the reason."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__("Lag", id=id)
-        self.border_subtitle = Content(AXIS)
-        self.board = Dashboard()
-        self.samples: Mapping[str, Sequence[Sample]] = {}
-        self.now = datetime.now(UTC)
-        self.limit = 10.0
+    TITLE = "Lag"
 
-    def show(
-        self, board: Dashboard, samples: Mapping[str, Sequence[Sample]], now: datetime, limit: float
-    ) -> None:
-        """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
-        self.board, self.samples, self.now, self.limit = board, samples, now, limit
-        self.redraw()
+    def __init__(self) -> None:
+        super().__init__()
+        self.border_subtitle = Content(AXIS)
 
     def draw(self, cells: int) -> Content:
         lags: list[Content] = []
@@ -85,7 +77,7 @@ class LagPane(Pane):
         room = cells - _BYTES - _SECONDS - _AGE - 4
         name = max(8, min(room - 8, room // 2))
         ours = view not in self.board.green_lags
-        past = self.samples.get(view.database, ()) if ours else ()
+        past = self.lag.get(view.database, ()) if ours else ()
         spark = sparkline(past, room - name, self.now) if ours else " " * max(0, room - name)
         seconds = "?" if view.seconds is None else text.duration(view.seconds)
         unknown = "bold $text-warning"
@@ -110,17 +102,13 @@ class LagPane(Pane):
             )
         ]
         why = view.reason or (f"slot {view.state}" if view.state not in _HEALTHY else "")
-        rows += [
-            line("  ", (row, "$text-warning"))
-            for row in text.wrap(text.clean(why), cells - 2)
-            if why
-        ]
+        if why:
+            rows += indented(text.clean(why), cells, "$text-warning", by=2)
         peak = highest(past, self.now)
         scale = "" if peak is None else f"top {text.volume(round(peak))}"
         words = " · ".join(part for part in (going(view) if not why else "", scale) if part)
-        rows += [
-            line("  ", (row, "$foreground-muted")) for row in text.wrap(words, cells - 2) if row
-        ]
+        if words:
+            rows += indented(words, cells, "$foreground-muted", by=2)
         return rows
 
 
@@ -145,11 +133,8 @@ def _dated(words: str, since: datetime | None) -> str:
     return words if since is None else f"{words} (since {text.at(since)})"
 
 
-def _marked(mark: str, words: str, style: str, cells: int) -> list[Content]:
-    return [
-        line((mark if index == 0 else "  ", style), (row, style))
-        for index, row in enumerate(text.wrap(text.clean(words), cells - 2))
-    ]
+def _marked(mark: str, words: str, style: str, cells: int) -> Iterable[Content]:
+    return hanging(line((mark, style)), text.clean(words), cells, style)
 
 
 AXIS = f"bars: {SPARK_MINUTES:.0f} min"

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from tui import text
 from tui.widgets.words import Words
 
 Part = str | Content | tuple[str, str]
@@ -25,6 +26,25 @@ def joined(lines: Iterable[Content]) -> Content:
 def line(*parts: Part) -> Content:
     """Return one line out of literal texts, texts with a style, and contents; no markup is read."""
     return Content.assemble(*parts)
+
+
+def hanging(head: Content, words: str, cells: int, style: str = "") -> Iterable[Content]:
+    """Yield words behind a head, wrapped: further lines begin below the first word."""
+    first, *rest = text.wrap(words, cells - head.cell_length)
+    yield line(head, (first, style))
+    yield from (line((" " * head.cell_length, style), (row, style)) for row in rest)
+
+
+def indented(words: str, cells: int, style: str = "", by: int = 0) -> Iterable[Content]:
+    """Yield words as lines that are set in by so many cells."""
+    for row in text.wrap(words, cells - by):
+        yield line(" " * by, (row, style))
+
+
+def heading(title: str, beside: str = "") -> Iterable[Content]:
+    """Yield the heading of what follows, below an empty line."""
+    yield Content()
+    yield line((title, "bold"), (f"  {beside}" if beside else "", "$foreground-muted"))
 
 
 class Pane(VerticalScroll, can_focus=True):

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 from textual.content import Content
 
 from runbook.base.clocks import stale
-from runbook.protection.dashboard import Dashboard, Fence
-from state.records import Sample
+from runbook.protection.dashboard import Fence
 from tui import glyphs, text
+from tui.widgets.figures import FiguresPane
 from tui.widgets.lag import AXIS, highest, sparkline
-from tui.widgets.pane import Pane, joined, line
+from tui.widgets.pane import hanging, joined, line
 
 
-class TrafficPane(Pane):
+class TrafficPane(FiguresPane):
     """Draws sessions, writes and the fence, each with its age once it is old."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__("Traffic", id=id)
-        self.board = Dashboard()
-        self.samples: Sequence[Sample] = ()
-        self.now = datetime.now(UTC)
-        self.limit = 10.0
-
-    def show(
-        self, board: Dashboard, samples: Sequence[Sample], now: datetime, limit: float
-    ) -> None:
-        """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
-        self.board, self.samples, self.now, self.limit = board, samples, now, limit
-        self.redraw()
+    TITLE = "Traffic"
 
     def draw(self, cells: int) -> Content:
         traffic = self.board.traffic
@@ -50,22 +35,20 @@ class TrafficPane(Pane):
         rows = [
             line(
                 left,
-                (sparkline(self.samples, max(0, min(room, 16)), self.now), spark),
+                (sparkline(self.writes, max(0, min(room, 16)), self.now), spark),
                 " ",
                 (age, "bold $text-warning" if old else "$foreground-muted"),
             ),
             self._fence(cells, old),
         ]
-        if (peak := highest(self.samples, self.now)) is not None:
-            fell = any(sample.value == 0 for sample in self.samples)
+        if (peak := highest(self.writes, self.now)) is not None:
+            fell = any(sample.value == 0 for sample in self.writes)
             zero = f", {glyphs.BARS[0]} came to 0" if fell else ""
             words = f"{AXIS}, top {peak:,.0f} rows/s{zero}"
             rows.insert(1, line((text.shorten(words, cells), "$foreground-muted")))
         if traffic.error:
-            rows += [
-                line(("? " if i == 0 else "  ", "$text-warning"), (row, "$text-warning"))
-                for i, row in enumerate(text.wrap(text.clean(traffic.error), cells - 2))
-            ]
+            style = "$text-warning"
+            rows += hanging(line(("? ", style)), text.clean(traffic.error), cells, style)
         return joined(rows)
 
     def _fence(self, cells: int, old: bool) -> Content:
