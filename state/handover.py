@@ -42,7 +42,7 @@ KIND = "blueprime handover"
 VERSION = 2
 """The shape of the file; it goes up when an older version could not read it right.
 
-1 called some steps otherwise (`state.renamed_steps`).
+1 called some steps, and the variant of a track, otherwise (`state.renamed_steps`).
 """
 
 

@@ -236,7 +236,7 @@ class Reader:
             slots_held=bool(self.fact(run.id, "slots")),
             protection_seen_at=seen_at,
             last_protected=protected,
-            way=entries[-1].way,
+            variant=entries[-1].variant,
             away=run.away,
             figures=self.live(run.id) if run.open else None,
         )

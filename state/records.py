@@ -76,7 +76,7 @@ class TrackEntry:
     id: int
     run: str
     track: Track
-    way: str
+    variant: str
     """Which variant of the track (e.g. the way back), empty where a track has one."""
     from_step: str
     reason: str
@@ -221,7 +221,7 @@ class RunSummary:
     open: bool
     slots_held: bool
     """Whether the run's last evidence says that a slot exists on the publisher."""
-    way: str = ""
+    variant: str = ""
     """Which variant of its track it is on, empty where a track has one."""
     protection_seen_at: datetime | None = None
     """When protection was last looked at, however long ago; `protected` itself goes stale."""

@@ -1,7 +1,7 @@
 """Steps and keys that bear another name than in journals of the first version.
 
 What was said then stays in its words: titles, messages, the tail. What a run is read by is renamed:
-the keys of steps, gates, effects and facts, and the way that a stay takes.
+the keys of steps, gates, effects and facts, and the variant of a track that a stay takes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STEPS: Mapping[str, str] = {
     "settled": "verify-end",
 }
 TRACK = ("settle", "finalize")
-"""The end of a rollback's way forward: a way, and the gate that asks for it."""
+"""The end of a rollback's way forward: a variant, and the gate that asks for it."""
 
 _OF_REPAIR = re.compile(r"^([a-z-]+/)?remedy/")
 
@@ -41,21 +41,21 @@ def step_name(key: str) -> str:
     return STEPS.get(key, key_name(key))
 
 
-def way_name(way: str) -> str:
-    """Return which way a stay takes."""
-    return TRACK[1] if way == TRACK[0] else way
+def variant_name(variant: str) -> str:
+    """Return which variant of its track a stay takes."""
+    return TRACK[1] if variant == TRACK[0] else variant
 
 
 def gate_name(key: str) -> str:
     """Return the key of a gate."""
-    return way_name(key_name(key))
+    return variant_name(key_name(key))
 
 
 Rename = Callable[[str], str]
 
-RENAMES: tuple[Rename, ...] = (key_name, step_name, way_name, gate_name)
+RENAMES: tuple[Rename, ...] = (key_name, step_name, variant_name, gate_name)
 COLUMNS: Mapping[str, Mapping[str, Rename]] = {
-    "track_entry": {"from_step": step_name, "way": way_name},
+    "track_entry": {"from_step": step_name, "variant": variant_name},
     "attempt": {"step": step_name},
     "effect": {"key": key_name},
     "decision": {"step": step_name, "gate": gate_name},

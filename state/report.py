@@ -89,7 +89,7 @@ _HANDOVER = ("at", "kind", "who", "host", "peer", "fingerprint", "words")
 _DECISION = ("at", "step", "gate", "who", "typed")
 _EVENT = ("at", "kind", "text", "data")
 _EVIDENCE = ("at", "step", "key", "text", "value")
-_ENTRY = ("track", "way", "from_step", "reason", "at")
+_ENTRY = ("track", "variant", "from_step", "reason", "at")
 _ATTEMPT = ("step", "number", "status", "started_at", "ended_at", "seconds", "message", "decided")
 _EFFECT = ("key", "title", "preview", "intent_at", "outcome", "outcome_at", "detail", "decided")
 

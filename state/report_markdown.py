@@ -148,8 +148,8 @@ def _warnings(warnings: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from ("## Timeline", "")
     for track in tracks:
-        way = f" ({_plain(track['way'])})" if track["way"] else ""
-        yield f"### {track['track']}{way}, from {_moment(track['at'])}"
+        variant = f" ({_plain(track['variant'])})" if track["variant"] else ""
+        yield f"### {track['track']}{variant}, from {_moment(track['at'])}"
         yield ""
         if track["from_step"] == ADOPT:
             yield f"Read anew from the clusters: {_plain(track['reason'])}"

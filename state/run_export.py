@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 from sqlite_utils import Database
 
 from state.enums import Environment, Outcome, Result, Status, Track
@@ -56,7 +56,8 @@ class EntryRow(_Part):
     """A stay on a track."""
 
     track: Track
-    way: str
+    # `way` in a file of version 1.
+    variant: Annotated[str, Field(validation_alias=AliasChoices("variant", "way"))]
     from_step: str
     reason: str
     at: Time

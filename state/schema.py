@@ -327,7 +327,7 @@ def add_handover(db: Database) -> None:
 
 @migrations(name="0003_step_names")
 def rename_steps(db: Database) -> None:
-    """Rename steps, gates and ways; the guards, which keep rows as they were, stand again after."""
+    """Rename steps, gates and variants; the guards, which keep rows as they were, stand anew."""
     for rename in renamed_steps.RENAMES:
         db.register_function(rename, deterministic=True)
     places = ", ".join("?" for _ in renamed_steps.TABLES)
@@ -335,6 +335,7 @@ def rename_steps(db: Database) -> None:
     guards = list(db.query(query, renamed_steps.TABLES))
     for guard in guards:
         db.execute(f"DROP TRIGGER {guard['name']}")
+    db.execute("ALTER TABLE track_entry RENAME COLUMN way TO variant")
     for statement in renamed_steps.statements():
         db.execute(statement)
     for guard in guards:

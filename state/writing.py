@@ -73,12 +73,12 @@ class Writer(Refusals):
                 plan_path=plan_path,
                 started_at=to_text(now()),
             )
-            _insert_entry(db, run_id, track, way="", from_step="", reason="")
+            _insert_entry(db, run_id, track, variant="", from_step="", reason="")
             tell(db, run_id, "run", f"run: {run_id} of cluster {cluster} starts on {track}")
         return self.run(run_id)
 
     def enter_track(
-        self, run: str, track: Track, *, way: str = "", from_step: str = "", reason: str = ""
+        self, run: str, track: Track, *, variant: str = "", from_step: str = "", reason: str = ""
     ) -> TrackEntry:
         """Branch an open run onto another track: it rests nowhere then.
 
@@ -88,12 +88,12 @@ class Writer(Refusals):
             self._open_run(run)
             self._refuse_open_attempt(run)
             former = self.entries(run)[-1]
-            _insert_entry(db, run, track, way=way, from_step=from_step, reason=reason)
+            _insert_entry(db, run, track, variant=variant, from_step=from_step, reason=reason)
             db.execute("UPDATE run SET result = NULL WHERE id = ?", [run])
-            via = f", {way}" if way else ""
+            via = f", {variant}" if variant else ""
             why = f" ({reason})" if reason else ""
             text = f"track: {former.track} -> {track}{via}{why}"
-            tell(db, run, "track", text, {"from": former.track, "to": track, "way": way})
+            tell(db, run, "track", text, {"from": former.track, "to": track, "variant": variant})
         return self.entries(run)[-1]
 
     def begin_attempt(self, run: str, step: str) -> Attempt:
@@ -281,14 +281,14 @@ class Writer(Refusals):
                     value=sample.value,
                 )
 
-    def publish(self, run: str, board: Mapping[str, Json]) -> None:
+    def publish(self, run: str, dashboard: Mapping[str, Json]) -> None:
         """Put up the run's live figures for whoever watches; only the latest are kept."""
         with self._store.writing() as db:
             self._exact_run(run)
             db.execute(
                 "INSERT INTO board (run, at, value) VALUES (?, ?, ?) "
                 "ON CONFLICT (run) DO UPDATE SET at = excluded.at, value = excluded.value",
-                [run, to_text(now()), to_json(board)],
+                [run, to_text(now()), to_json(dashboard)],
             )
 
     def mark_unknown(self, run: str) -> list[Effect]:
@@ -343,14 +343,14 @@ class Writer(Refusals):
 
 
 def _insert_entry(
-    db: Database, run: str, track: Track, *, way: str, from_step: str, reason: str
+    db: Database, run: str, track: Track, *, variant: str, from_step: str, reason: str
 ) -> None:
     insert(
         db,
         "track_entry",
         run=run,
         track=track,
-        way=way,
+        variant=variant,
         from_step=from_step,
         reason=reason,
         at=to_text(now()),

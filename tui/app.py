@@ -229,9 +229,9 @@ class BlueprimeApp(RunControl):
 
     async def may_leave(self, model: RunModel) -> bool:
         """Return whether a run may be left; where somebody is needed now, a person is asked."""
-        board = await self.engine.read(model.board)
+        dashboard = await self.engine.read(model.dashboard)
         busy = await self.engine.read(model.busy) or self.conducting
-        asked = questions.of_leaving(model.run, board, busy) if model.writable else None
+        asked = questions.of_leaving(model.run, dashboard, busy) if model.writable else None
         if asked is None:
             return True
         if self.covered:

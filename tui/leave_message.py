@@ -13,23 +13,23 @@ from tui.model import RunModel
 
 def leave_message(model: RunModel, step: str) -> str:
     """Return what a person must know on leaving: what goes on, and the way to come back."""
-    board, run = model.board(), model.run
+    dashboard, run = model.dashboard(), model.run
     lines = [f"Left run {run.id} of {run.cluster}. Nothing was undone."]
-    lines += [f"{each.word}: {each.text}." for each in urgent(board) if run.open]
-    lines += applications(board.downtime)
+    lines += [f"{each.word}: {each.text}." for each in urgent(dashboard) if run.open]
+    lines += applications(dashboard.downtime)
     rehearsed = run.environment is Environment.REHEARSAL
     alive = [
-        f"{view.role} {view.name} ({_status(board, view)})"
-        for view in board.clusters
+        f"{view.role} {view.name} ({_status(dashboard, view)})"
+        for view in dashboard.clusters
         if view.status != "gone" and not view.serves
     ]
     # What a finished rehearsal leaves goes with its lab, and costs nothing meanwhile.
     if alive and not (rehearsed and not run.open):
         where = "in the lab" if rehearsed else "and costing money"
         lines.append(f"Still there, {where}: {', '.join(alive)}.")
-    if board.lags:
+    if dashboard.lags:
         lines.append(
-            f"Still held on the publisher: {counted(len(board.lags), 'replication slot')}."
+            f"Still held on the publisher: {counted(len(dashboard.lags), 'replication slot')}."
         )
     if step:
         lines.append(f"Under way when you left: {step}. What AWS is doing goes on.")
@@ -38,8 +38,8 @@ def leave_message(model: RunModel, step: str) -> str:
     return "\n".join(lines)
 
 
-def _status(board: Dashboard, view: ClusterView) -> str:
-    found = condition(board, view)
+def _status(dashboard: Dashboard, view: ClusterView) -> str:
+    found = condition(dashboard, view)
     return view.status if found is None else f"{found.words}; AWS: {view.status}"
 
 

@@ -40,7 +40,7 @@ class RunModel(Protocol):
     def checklist(self) -> Checklist:
         """Return where the run stands."""
 
-    def board(self) -> Dashboard:
+    def dashboard(self) -> Dashboard:
         """Return the latest live figures."""
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
@@ -82,7 +82,7 @@ class RunModel(Protocol):
     async def ways(self) -> list[Branch]:
         """Return the ways off the current track, the recommended one first."""
 
-    async def branch(self, way: Branch, reason: str) -> None:
+    async def branch(self, branch: Branch, reason: str) -> None:
         """Put the run onto another track; performs nothing."""
 
     def note(self, text: str) -> None:

@@ -215,16 +215,16 @@ def way_back(
         return WayOff(f"unknown, {text.clean(error)}")
     if ways is None:
         return WayOff("looking…")
-    best = next((way for way in ways if way.available and way.recommended), None)
+    best = next((branch for branch in ways if branch.available and branch.recommended), None)
     if best is None:
         none = "none but to go on with this track"
-        here = next((text.clean(way.here) for way in ways if way.here), none)
+        here = next((text.clean(branch.here) for branch in ways if branch.here), none)
         return WayOff(f"{here}; b shows every way and why")
     title = _lower(text.clean(best.title))
     # What follows the colon is the reason, which the branch screen gives in full.
     cost, time = text.clean(best.cost).split(":")[0], text.clean(best.time)
     known = FROM_HERE if protection.protected is not None else "as last known"
-    label = WAY_FORWARD if best.way == UpgradeVariant.FORWARD else WAY_BACK
+    label = WAY_FORWARD if best.variant == UpgradeVariant.FORWARD else WAY_BACK
     return WayOff(f"loses {cost}: {title}; takes {time}", label, known, between=" ")
 
 

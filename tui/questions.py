@@ -63,9 +63,9 @@ def changed_on(run: Run, where: str) -> tuple[tuple[str, str], ...]:
     return (("Changes", where), ("Run of", run_of))
 
 
-def of_leaving(run: Run, board: Dashboard, busy: str) -> Question | None:
+def of_leaving(run: Run, dashboard: Dashboard, busy: str) -> Question | None:
     """Return what is asked before a run is left that needs somebody now; None: nothing does."""
-    down = applications(board.downtime)
+    down = applications(dashboard.downtime)
     if not run.open or not (busy or down):
         return None
     going = (
@@ -77,9 +77,9 @@ def of_leaving(run: Run, board: Dashboard, busy: str) -> Question | None:
         heading=f"Leave run {run.id} of {run.cluster}",
         question="Leave the run now?",
         facts=(
-            ("Applications", " ".join(down) or _up(board.downtime)),
+            ("Applications", " ".join(down) or _up(dashboard.downtime)),
             ("Now", going),
-            ("To do", board.to_do),
+            ("To do", dashboard.to_do),
             ("Then", "Nothing is undone, and what AWS is doing goes on without anybody looking."),
             ("To come back", f"blueprime resume {run.id}"),
         ),

@@ -42,7 +42,7 @@ def where(stand: ResumeSummary, now: datetime, cells: int) -> Iterable[Content]:
     checklist = stand.picture.checklist
     run, following = checklist.run, checklist.next
     track = " → ".join(
-        _track(section.entry.track, section.entry.way) for section in checklist.sections
+        _track(section.entry.track, section.entry.variant) for section in checklist.sections
     )
     yield from _row("run", f"{run.id} · cluster {run.cluster}", cells, "bold")
     if following is None:
@@ -54,11 +54,11 @@ def where(stand: ResumeSummary, now: datetime, cells: int) -> Iterable[Content]:
         if following.status is Status.FAILED and following.attempt is not None:
             for part in following.attempt.message.splitlines():
                 yield from _row("", part, cells, "")
-    board = stand.picture.board
-    yield from _applications(board.downtime, now, cells)
-    protection = known_now(board.protection, now, fresh_limit(run))
+    dashboard = stand.picture.dashboard
+    yield from _applications(dashboard.downtime, now, cells)
+    protection = known_now(dashboard.protection, now, fresh_limit(run))
     back = way_back(
-        stand.ways, checklist, protection, left_behind=board.left_behind, error=stand.error
+        stand.ways, checklist, protection, left_behind=dashboard.left_behind, error=stand.error
     )
     words = back.words if back.known == FROM_HERE else f"{back.known} {back.words}"
     yield from _row(back.label, words, cells)
@@ -115,9 +115,9 @@ def _applications(clock: Downtime, now: datetime, cells: int) -> Iterable[Conten
         yield from _row("applications", f"ARE DOWN {since}", cells, "bold $text-error")
 
 
-def _track(track: Track, way: str) -> str:
-    called = name(track, way)
-    return f"{called} ({way})" if way and way != called else called
+def _track(track: Track, variant: str) -> str:
+    called = name(track, variant)
+    return f"{called} ({variant})" if variant and variant != called else called
 
 
 def _row(label: str, words: str, cells: int, style: str = "") -> Iterable[Content]:

@@ -26,7 +26,7 @@ class Snapshot:
     """The run at one moment; everything in it is immutable."""
 
     checklist: Checklist
-    board: Dashboard
+    dashboard: Dashboard
     busy: str
     events: tuple[Event, ...]
     version: int
@@ -42,17 +42,17 @@ class Snapshot:
 def take(model: RunModel, before: Snapshot | None, selected: Place | None) -> Snapshot:
     """Look at the run, reading again only what has changed since the picture before."""
     version = model.data_version()
-    board = model.board()
+    dashboard = model.dashboard()
     if before is None or before.version != version:
         picture = _whole(model, before, version)
     else:
-        picture = replace(before, board=board, busy=model.busy())
-    if before is None or before.board.at != board.at:
+        picture = replace(before, dashboard=dashboard, busy=model.busy())
+    if before is None or before.dashboard.at != dashboard.at:
         picture = replace(
             picture,
             lag={
                 view.database: tuple(model.samples("lag_bytes", view.database, SPARK_MINUTES))
-                for view in board.lags
+                for view in dashboard.lags
             },
             writes=tuple(model.samples("writes_per_s", None, SPARK_MINUTES)),
         )
@@ -66,7 +66,7 @@ def _whole(model: RunModel, before: Snapshot | None, version: int) -> Snapshot:
     checklist = model.checklist()
     picture = Snapshot(
         checklist=checklist,
-        board=model.board(),
+        dashboard=model.dashboard(),
         busy=model.busy(),
         events=_tail(model, before.events if before else ()),
         version=version,

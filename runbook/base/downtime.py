@@ -227,7 +227,7 @@ def _deaths(
     attempts: Sequence[Attempt], down: Sequence[Evidence], entries: Sequence[TrackEntry]
 ) -> list[TrafficChange]:
     """Return what the watch kept of production as marks."""
-    entered = {entry.id: name(entry.track, entry.way) for entry in entries}
+    entered = {entry.id: name(entry.track, entry.variant) for entry in entries}
     tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
     first = entered[entries[0].id] if entries else ""
     return [
@@ -257,7 +257,7 @@ def _marks(
     def stopped_at(attempt: int, at: datetime) -> datetime:
         return min(at, asked.get(stays.get(attempt, 0), at))
 
-    entered = {entry.id: name(entry.track, entry.way) for entry in entries}
+    entered = {entry.id: name(entry.track, entry.variant) for entry in entries}
     tracks = {attempt.id: entered.get(attempt.entry, attempt.track.value) for attempt in attempts}
     first = entered[entries[0].id] if entries else ""
     marks = [

@@ -34,10 +34,10 @@ class UpgradeVariant(StrEnum):
     """To new blue while blue prime serves and does not answer: what it did not send is given up."""
 
 
-def name(track: Track, way: str = "") -> str:
+def name(track: Track, variant: str = "") -> str:
     """Return what a stay on a track is called where one word must do."""
     return (
-        way
-        if way in (UpgradeVariant.FORWARD, RollbackTarget.FINALIZE, RollbackTarget.FORCED)
+        variant
+        if variant in (UpgradeVariant.FORWARD, RollbackTarget.FINALIZE, RollbackTarget.FORCED)
         else track.value
     )

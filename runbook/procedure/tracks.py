@@ -79,9 +79,9 @@ def runs_unattended(*steps: Step) -> list[Step]:
     return followed
 
 
-def upgrade(plan: Plan, way: str = "") -> list[Step]:
+def upgrade(plan: Plan, variant: str = "") -> list[Step]:
     """Blue becomes new blue on the new version, and gets its rollback cluster."""
-    match way:
+    match variant:
         case UpgradeVariant.STAY:
             return cancel_cutover(Role.NEW_BLUE)
         case UpgradeVariant.FORWARD:
@@ -185,16 +185,16 @@ def cancel_cutover(on: Role) -> list[Step]:
     ]
 
 
-def abort(plan: Plan, way: str = "") -> list[Step]:
+def abort(plan: Plan, variant: str = "") -> list[Step]:
     """Before the switchover: blue as it was."""
     return [AssessAbort(), ReopenBlue(), DeleteGreen(), DeleteParameterGroup(), VerifyAborted()]
 
 
-def rollback(plan: Plan, way: str = RollbackTarget.BLUE_PRIME) -> list[Step]:
+def rollback(plan: Plan, variant: str = RollbackTarget.BLUE_PRIME) -> list[Step]:
     """After the switchover: back to the old version."""
     verify_end = VerifyRolledBack(on=Role.BLUE_PRIME)
     back = cutover(Role.NEW_BLUE, Role.BLUE_PRIME, protected=plan.rollback.protect)
-    match RollbackTarget(way):
+    match RollbackTarget(variant):
         case RollbackTarget.BLUE_PRIME:
             return [*back, verify_end]
         case RollbackTarget.PROTECT_THEN_BLUE_PRIME:
@@ -264,7 +264,7 @@ def forced(away: Role, to: Role) -> list[Step]:
     ]
 
 
-def commit(plan: Plan, way: str = "") -> list[Step]:
+def commit(plan: Plan, variant: str = "") -> list[Step]:
     """The end of the way back."""
     return [
         AssessCommit(),
@@ -277,7 +277,7 @@ def commit(plan: Plan, way: str = "") -> list[Step]:
     ]
 
 
-def cleanup(plan: Plan, way: str = "") -> list[Step]:
+def cleanup(plan: Plan, variant: str = "") -> list[Step]:
     """What the run created and does not serve goes, so that nothing goes on costing money."""
     return [
         DeleteOwnDeployment(),
@@ -296,9 +296,9 @@ ENDS = {
 }
 
 
-def ends_with(track: Track, way: str) -> Result | None:
+def ends_with(track: Track, variant: str) -> Result | None:
     """Return the result with which a run ends once a stay is at its end; None: it goes on."""
-    forward = (track, way) == (Track.UPGRADE, UpgradeVariant.FORCED)
+    forward = (track, variant) == (Track.UPGRADE, UpgradeVariant.FORCED)
     return Result.COMMITTED if forward else ENDS.get(track)
 
 
@@ -317,16 +317,16 @@ def ways_of() -> list[tuple[Track, str]]:
         Track.ROLLBACK: [*RollbackTarget],
         Track.UPGRADE: ["", *UpgradeVariant],
     }
-    return [(track, way) for track in Track for way in ways.get(track, [""])]
+    return [(track, variant) for track in Track for variant in ways.get(track, [""])]
 
 
 def step_keys(plan: Plan) -> set[str]:
     """Return the keys of the steps of every track, whichever the way."""
-    return {step.key for track, way in ways_of() for step in steps_of(track, plan, way)}
+    return {step.key for track, variant in ways_of() for step in steps_of(track, plan, variant)}
 
 
-def steps_of(track: Track, plan: Plan, way: str = "") -> list[Step]:
+def steps_of(track: Track, plan: Plan, variant: str = "") -> list[Step]:
     """Return a track's steps, in order."""
     if track is Track.ROLLBACK:
-        return rollback(plan, way or RollbackTarget.BLUE_PRIME)
-    return TRACKS[track](plan, way)
+        return rollback(plan, variant or RollbackTarget.BLUE_PRIME)
+    return TRACKS[track](plan, variant)

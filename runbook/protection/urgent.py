@@ -41,16 +41,16 @@ class Urgent:
     """When it was seen last; None: not since another process saw it."""
 
 
-def urgent(board: Dashboard) -> tuple[Urgent, ...]:
+def urgent(dashboard: Dashboard) -> tuple[Urgent, ...]:
     """Return what is urgent, the gravest first, each as of when it was seen."""
-    if board.left_behind:
+    if dashboard.left_behind:
         # Whoever holds the run knows; what this journal believes of it is old.
         return ()
-    found, said = board.production, []
+    found, said = dashboard.production, []
     if found.unreached:
         text = found.text + ("" if found.since is None else f", since {_clock(found.since)}")
         said.append(Urgent(DOWN[found.state], text, found.at))
-    if (back := board.returned) is not None:
+    if (back := dashboard.returned) is not None:
         said.append(Urgent(TWO, back.words, back.at))
     return tuple(said)
 
@@ -59,13 +59,13 @@ def of_run(row: RunSummary) -> tuple[Urgent, ...]:
     """Return what is urgent of a run in a list, where it is open and acted on from here."""
     if row.figures is None or row.away is not None:
         return ()
-    board = boards.from_json(row.figures)
-    if found := urgent(board):
+    dashboard = boards.from_json(row.figures)
+    if found := urgent(dashboard):
         return found
-    down = board.downtime
+    down = dashboard.downtime
     if down.started_at is None or down.ended_at is not None:
         return ()
-    return (Urgent(STOPPED, f"since {_clock(down.started_at)}", board.at),)
+    return (Urgent(STOPPED, f"since {_clock(down.started_at)}", dashboard.at),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +77,19 @@ class Condition:
     """Whether it is certain; else it may be that only the view from here is cut."""
 
 
-def condition(board: Dashboard, view: ClusterView) -> Condition | None:
+def condition(dashboard: Dashboard, view: ClusterView) -> Condition | None:
     """Return what is known of a cluster besides AWS's status; None where nothing speaks against it.
 
     A cluster that was given up is open as far as anybody knows: nobody has closed it.
     """
-    found = board.production
+    found = dashboard.production
     if found.unreached and found.role == view.role:
         since = "" if found.since is None else f" since {_clock(found.since)}"
         return Condition(f"{_SAID[found.state]}{since}", found.state is not Serving.CUT)
     if view.given_up:
-        back = board.returned is not None
+        back = dashboard.returned is not None
         return Condition("given up, back and OPEN" if back else "given up, not closed")
-    silent = board.silent
+    silent = dashboard.silent
     if silent is not None and silent.role == view.role:
         return Condition(f"{_SAID[Serving.CUT]} since {_clock(silent.since)}", grave=False)
     return None

@@ -91,9 +91,9 @@ def is_lost(context: RunContext) -> bool:
     return bool(journaled(context).get("lost"))
 
 
-def last_known(context: RunContext, board: Dashboard) -> Protection:
+def last_known(context: RunContext, dashboard: Dashboard) -> Protection:
     """Return the last verdict that was put up, less what the journal has learned since."""
-    last = board.protection
+    last = dashboard.protection
     if last.looking:
         last = replace(last, protected=last.before, at=last.before_at, looking=False)
     known = kept(context)
@@ -107,13 +107,13 @@ def last_known(context: RunContext, board: Dashboard) -> Protection:
     return replace(last, protected=False, text=f"rows differ: {words[0]}", reasons=words)
 
 
-def as_seen(context: RunContext, board: Dashboard, *, watched: bool) -> Protection:
+def as_seen(context: RunContext, dashboard: Dashboard, *, watched: bool) -> Protection:
     """Return the verdict for whoever only reads: not known now, unless it is fresh.
 
     `watched` says that the process that put it up still lives. What was seen last, and when, stands
     in `before` and `before_at`.
     """
-    last = last_known(context, board)
+    last = last_known(context, dashboard)
     if watched and not stale(last.at, context.now(), context.plan.protection.fresh_s):
         return last
     return replace(last, protected=None, looking=False, before=last.protected, before_at=last.at)
@@ -138,8 +138,8 @@ def board_as_seen(context: RunContext, *, watched: bool) -> Dashboard | None:
     value = context.live()
     if value is None:
         return None
-    board = boards.from_json(value)
-    return replace(board, protection=as_seen(context, board, watched=watched))
+    dashboard = boards.from_json(value)
+    return replace(dashboard, protection=as_seen(context, dashboard, watched=watched))
 
 
 def present(context: RunContext) -> Protection:

@@ -64,21 +64,21 @@ def no_guess(what: str, todo: str) -> Refused:
 
 
 def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> ClusterRoles:
-    """Return the cast of a run. Raise `Refused` where a part cannot be told."""
+    """Return the clusters of a run by their roles. Raise `Refused` where a part cannot be told."""
     blue_id, source = _blue_id(region, traces, production, plan)
     blue = region.of_id(blue_id)
-    cast = ClusterRoles(production, traces.run, blue_id, blue, None, None, traces.deployment)
-    part = "blue" if blue is not None and cast.bears(blue) else "old blue"
-    cast.say(part, described(blue) if blue else f"{blue_id}, which is gone", source)
-    cast.prime = _prime(region, traces, cast)
-    cast.green = _green(region, traces, cast, plan)
+    roles = ClusterRoles(production, traces.run, blue_id, blue, None, None, traces.deployment)
+    part = "blue" if blue is not None and roles.bears(blue) else "old blue"
+    roles.say(part, described(blue) if blue else f"{blue_id}, which is gone", source)
+    roles.prime = _prime(region, traces, roles)
+    roles.green = _green(region, traces, roles, plan)
     for cluster in traces.tagged:
-        if cluster not in (cast.blue, cast.green, cast.prime):
-            cast.doubt(
+        if cluster not in (roles.blue, roles.green, roles.prime):
+            roles.doubt(
                 f"why {cluster.identifier} bears the tag {RUN_TAG}={traces.run}",
                 "neither its name nor what it was made from fits this run: it is left alone",
             )
-    return cast
+    return roles
 
 
 def described(cluster: Cluster) -> str:
@@ -112,27 +112,28 @@ def _blue_id(region: Region, traces: Traces, production: str, plan: Plan | None)
     )
 
 
-def _prime(region: Region, traces: Traces, cast: ClusterRoles) -> Cluster | None:
+def _prime(region: Region, traces: Traces, roles: ClusterRoles) -> Cluster | None:
     """Return blue prime: made under the run's name and tag, out of old blue."""
-    name = prime_name(cast.production, cast.run)
+    name = prime_name(roles.production, roles.run)
     untagged = region.named(name)
     if untagged is not None and untagged not in traces.tagged:
         raise no_guess(
-            f"The cluster {name} has the name of blue prime, but not the tag {RUN_TAG}={cast.run}.",
+            f"The cluster {name} has the name of blue prime, but not the tag "
+            f"{RUN_TAG}={roles.run}.",
             "Find out who made it. If it is foreign, rename or delete it first.",
         )
     candidates = [
         cluster
         for cluster in traces.tagged
-        if cluster.resource_id != cast.blue_id
-        and cluster.identifier in (name, cast.production)
-        and _of_one_origin(cluster, cast.blue)
+        if cluster.resource_id != roles.blue_id
+        and cluster.identifier in (name, roles.production)
+        and _of_one_origin(cluster, roles.blue)
     ]
     todo = f"Take the tag {RUN_TAG} from what this run did not make."
     found = _only(candidates, "blue prime", todo)
     if found is not None:
-        origin = ", clone group of old blue" if cast.blue else ""
-        cast.say("blue prime", described(found), f"tag {RUN_TAG}, its name{origin}")
+        origin = ", clone group of old blue" if roles.blue else ""
+        roles.say("blue prime", described(found), f"tag {RUN_TAG}, its name{origin}")
     return found
 
 
@@ -154,35 +155,37 @@ def _of_one_origin(cluster: Cluster, blue: Cluster | None) -> bool:
     return cluster.major == blue.major and blue.clone_group_id in ("", cluster.clone_group_id)
 
 
-def _green(region: Region, traces: Traces, cast: ClusterRoles, plan: Plan | None) -> Cluster | None:
+def _green(
+    region: Region, traces: Traces, roles: ClusterRoles, plan: Plan | None
+) -> Cluster | None:
     """Return green, from the switchover on new blue."""
     if traces.deployment is not None and traces.deployment.target:
         found = region.of_arn(traces.deployment.target)
         candidates, source = ([found] if found else []), f"target of {traces.deployment.name}"
     else:
         given = plan.upgrade.cluster_parameter_group if plan else ""
-        candidates = _users_of_group(region, cast, given or traces.group)
+        candidates = _users_of_group(region, roles, given or traces.group)
         source = f"it uses the parameter group {given or traces.group}"
         if given:
             # A group of the operator's own may be used by others too.
-            names = (cast.production, aside_name(cast.production, cast.run))
+            names = (roles.production, aside_name(roles.production, roles.run))
             candidates = [c for c in candidates if c.identifier in names]
             source += ", and its name"
     green = _only(
         candidates,
         "new blue",
-        f"They all use a parameter group of run {cast.run}. Give another group to those that this "
+        f"They all use a parameter group of run {roles.run}. Give another group to those that this "
         "run did not make.",
     )
     if green is None:
         return None
-    part = "new blue" if cast.switched or cast.bears(green) else "green"
-    cast.say(part, described(green), source)
+    part = "new blue" if roles.switched or roles.bears(green) else "green"
+    roles.say(part, described(green), source)
     return green
 
 
-def _users_of_group(region: Region, cast: ClusterRoles, group: str) -> list[Cluster]:
-    others = {cast.blue_id} | ({cast.prime.resource_id} if cast.prime else set())
+def _users_of_group(region: Region, roles: ClusterRoles, group: str) -> list[Cluster]:
+    others = {roles.blue_id} | ({roles.prime.resource_id} if roles.prime else set())
     return [
         cluster
         for cluster in region.clusters

@@ -19,7 +19,7 @@ class RecoveryEvidence(Told):
 
     context: RunContext
     draft: Draft
-    cast: ClusterRoles
+    roles: ClusterRoles
     sides: Mapping[Role, Side]
     """Of the clusters that could be looked at; after the switchover under their later names."""
     locks: bool

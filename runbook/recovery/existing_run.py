@@ -63,8 +63,8 @@ async def stand(journal: Journal, found: Adoption) -> Standing:
 async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
     """Return what tells that the journal knows less than the clusters, or an empty string."""
     plan = plans.of_run(journal, run)
-    context = RunContext(run=run.id, plan=plan, journal=journal, aws=found.scene.context.aws)
-    if mark := holder.left_behind(context, found.scene.cast.clusters):
+    context = RunContext(run=run.id, plan=plan, journal=journal, aws=found.evidence.context.aws)
+    if mark := holder.left_behind(context, found.evidence.roles.clusters):
         return (
             f"was left behind: {mark.who} on {mark.machine} "
             f"{'ended it at' if mark.ended else 'holds it since'} {mark.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -81,7 +81,7 @@ async def _left_behind(journal: Journal, run: Run, found: Adoption) -> str:
 
 def _idle(journal: Journal, found: Adoption) -> Run | None:
     """Return an open run of the same cluster that has changed nothing; refuse one that has."""
-    environment = found.scene.context.aws.environment
+    environment = found.evidence.context.aws.environment
     for summary in journal.runs():
         run = journal.run(summary.run)
         if run.id == found.run or not run.open or not _same(run, found.plan, environment):

@@ -26,124 +26,126 @@ LOST_FREEZE = (
 )
 
 
-def roles(scene: RecoveryEvidence) -> None:
+def roles(evidence: RecoveryEvidence) -> None:
     """Keep which cluster plays which part, and the deployment: the probes need these."""
-    cast, draft = scene.cast, scene.draft
-    if cast.green is not None and (cast.switched or _ready(scene)):
-        value = {"resource_id": cast.green.resource_id, "name": cast.green.identifier}
-        draft.keep("role.green", value, f"new blue or green is {cast.green.identifier}")
-    if cast.prime is not None:
-        value = {"resource_id": cast.prime.resource_id, "name": cast.prime.identifier}
-        draft.keep("role.blue-prime", value, f"blue prime is {cast.prime.identifier}")
-    if cast.deployment is not None:
-        value = {"identifier": cast.deployment.identifier, "name": cast.deployment.name}
-        draft.keep("deployment", value, f"{cast.deployment.name} is {cast.deployment.identifier}")
+    roles, draft = evidence.roles, evidence.draft
+    if roles.green is not None and (roles.switched or _ready(evidence)):
+        value = {"resource_id": roles.green.resource_id, "name": roles.green.identifier}
+        draft.keep("role.green", value, f"new blue or green is {roles.green.identifier}")
+    if roles.prime is not None:
+        value = {"resource_id": roles.prime.resource_id, "name": roles.prime.identifier}
+        draft.keep("role.blue-prime", value, f"blue prime is {roles.prime.identifier}")
+    if roles.deployment is not None:
+        value = {"identifier": roles.deployment.identifier, "name": roles.deployment.name}
+        draft.keep("deployment", value, f"{roles.deployment.name} is {roles.deployment.identifier}")
 
 
-def _ready(scene: RecoveryEvidence) -> bool:
+def _ready(evidence: RecoveryEvidence) -> bool:
     """Return whether green was or may be bound: AWS says that the deployment is complete."""
-    cast = scene.cast
-    made = cast.deployment is None or cast.deployment.status not in ("PROVISIONING",)
-    return made and cast.green is not None and cast.green.available and bool(cast.green.members)
+    roles = evidence.roles
+    made = roles.deployment is None or roles.deployment.status not in ("PROVISIONING",)
+    return made and roles.green is not None and roles.green.available and bool(roles.green.members)
 
 
-async def rest(scene: RecoveryEvidence, stays: list[Stay]) -> None:
+async def rest(evidence: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep everything else that later steps read."""
-    _production(scene)
-    _databases(scene)
-    if scene.cast.switched:
-        _switchover(scene)
-        _capture(scene, stays)
-        await _freeze(scene)
-        _ends(scene, stays)
-    _traffic(scene, stays)
-    _served(scene, stays)
+    _production(evidence)
+    _databases(evidence)
+    if evidence.roles.switched:
+        _switchover(evidence)
+        _capture(evidence, stays)
+        await _freeze(evidence)
+        _ends(evidence, stays)
+    _traffic(evidence, stays)
+    _served(evidence, stays)
 
 
-def _production(scene: RecoveryEvidence) -> None:
-    cast = scene.cast
-    old = cast.blue or cast.prime
-    serving = next((c for c in (cast.blue, cast.green, cast.prime) if cast.bears(c)), None)
+def _production(evidence: RecoveryEvidence) -> None:
+    roles = evidence.roles
+    old = roles.blue or roles.prime
+    serving = next((c for c in (roles.blue, roles.green, roles.prime) if roles.bears(c)), None)
     if old is None or serving is None:
-        scene.doubt("where production was and on which version", "the report does not name it")
+        evidence.doubt("where production was and on which version", "the report does not name it")
         return
-    scene.draft.keep(
+    evidence.draft.keep(
         "production",
         {
-            "name": cast.production,
+            "name": roles.production,
             "version": old.engine_version,
             "endpoint": serving.endpoint,
             "port": serving.port,
             "members": [member.identifier for member in serving.members],
         },
-        f"{cast.production} was on version {old.engine_version}",
+        f"{roles.production} was on version {old.engine_version}",
     )
 
 
-def _databases(scene: RecoveryEvidence) -> None:
-    looked = [scene.sides[role] for role in scene.sides]
+def _databases(evidence: RecoveryEvidence) -> None:
+    looked = [evidence.sides[role] for role in evidence.sides]
     if looked:
-        databases = scene.captured or list(looked[0].databases)
-        scene.draft.keep("databases", databases, "databases: " + ", ".join(databases))
+        databases = evidence.captured or list(looked[0].databases)
+        evidence.draft.keep("databases", databases, "databases: " + ", ".join(databases))
 
 
-def _switchover(scene: RecoveryEvidence) -> None:
-    cast = scene.cast
-    scene.draft.keep(
+def _switchover(evidence: RecoveryEvidence) -> None:
+    roles = evidence.roles
+    evidence.draft.keep(
         "switchover",
         {
             "called_at": None,
             "completed_at": None,
-            "new_blue": cast.green.identifier if cast.green else None,
-            "old_blue": cast.blue.identifier if cast.blue else None,
+            "new_blue": roles.green.identifier if roles.green else None,
+            "old_blue": roles.blue.identifier if roles.blue else None,
         },
         "the switchover has been made",
     )
-    scene.doubt(
+    evidence.doubt(
         "when the applications were stopped and the switchover was called",
         "no downtime and no switchover time is reported; a clock begins at the adoption",
     )
-    scene.doubt(
+    evidence.doubt(
         "whether the fence was proved before the switchover",
         "before a capture that is not complete it is proved by comparing the rows of new blue "
         "with old blue's; after it, a rollback compares the rows before blue prime opens",
     )
 
 
-def _capture(scene: RecoveryEvidence, stays: list[Stay]) -> None:
+def _capture(evidence: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep the captures once their steps have passed; before that the step makes it itself."""
-    if Role.NEW_BLUE not in scene.sides or CreateSlots.key not in stays[0].done():
+    if Role.NEW_BLUE not in evidence.sides or CreateSlots.key not in stays[0].done():
         return
     held = Role.BLUE_PRIME if _led(stays) is Role.BLUE_PRIME else Role.NEW_BLUE
-    prime = scene.sides.get(Role.BLUE_PRIME)
+    prime = evidence.sides.get(Role.BLUE_PRIME)
     if prime is None or not prime.captured:
         held = Role.NEW_BLUE
     for publisher in (Role.NEW_BLUE, Role.BLUE_PRIME):
-        if publisher in scene.sides and scene.captured_on(publisher):
-            scene.draft.keep(
-                capture_fact(publisher), _value(scene, publisher), f"capture on {publisher.value}"
+        if publisher in evidence.sides and evidence.captured_on(publisher):
+            evidence.draft.keep(
+                capture_fact(publisher),
+                _value(evidence, publisher),
+                f"capture on {publisher.value}",
             )
-    slots = scene.sides[held].slots
-    scene.draft.keep(
+    slots = evidence.sides[held].slots
+    evidence.draft.keep(
         "slots",
         [slot.name for slot in slots],
         f"{counted(len(slots), 'slot is', 'slots are')} held",
     )
-    if not scene.captured_on(held):
+    if not evidence.captured_on(held):
         return
-    value = _value(scene, held)
+    value = _value(evidence, held)
     text = f"the capture on {held.value} covers {', '.join(value['databases'])}"
-    scene.draft.keep("capture", value, text)
-    _subscribed(scene, ReplicationPair.of(held))
+    evidence.draft.keep("capture", value, text)
+    _subscribed(evidence, ReplicationPair.of(held))
     for name in sorted(set(value["slots"].values()) - {slot.name for slot in slots}):
-        scene.doubt(f"what became of the slot {name}", "it is not there: no way back through it")
+        evidence.doubt(f"what became of the slot {name}", "it is not there: no way back through it")
 
 
-def _value(scene: RecoveryEvidence, publisher: Role) -> dict[str, Json]:
+def _value(evidence: RecoveryEvidence, publisher: Role) -> dict[str, Json]:
     """Return a capture as its step would have kept it."""
-    databases = scene.captured_on(publisher)
-    slots = scene.sides[publisher].slots
-    names = {name: slot_name(scene.context, databases, name) for name in databases}
+    databases = evidence.captured_on(publisher)
+    slots = evidence.sides[publisher].slots
+    names = {name: slot_name(evidence.context, databases, name) for name in databases}
     # A slot that was read holds nothing from before: no clone may begin with it any more.
     began = {slot.name: 0 if slot.used else slot.confirmed for slot in slots}
     value = {"databases": databases, "slots": names, "publisher": publisher.value}
@@ -152,71 +154,73 @@ def _value(scene: RecoveryEvidence, publisher: Role) -> dict[str, Json]:
     return value
 
 
-def _subscribed(scene: RecoveryEvidence, sides: ReplicationPair) -> None:
-    follower = scene.sides.get(sides.subscriber)
-    clusters = {Role.BLUE_PRIME: scene.cast.prime, Role.NEW_BLUE: scene.cast.green}
+def _subscribed(evidence: RecoveryEvidence, sides: ReplicationPair) -> None:
+    follower = evidence.sides.get(sides.subscriber)
+    clusters = {Role.BLUE_PRIME: evidence.roles.prime, Role.NEW_BLUE: evidence.roles.green}
     cluster = clusters[sides.subscriber]
     if follower is not None and follower.subscriptions and cluster is not None:
         value = {"resource_id": cluster.resource_id}
         text = f"{sides.subscriber.value} has subscribed to the slots"
-        scene.draft.keep("subscribed", value, text)
-    elif scene.called_off(sides.publisher) and cluster is not None:
+        evidence.draft.keep("subscribed", value, text)
+    elif evidence.called_off(sides.publisher) and cluster is not None:
         text = (
             f"{sides.subscriber.value} had every write when it was unsubscribed: it has a capture"
         )
-        scene.draft.keep("subscribed", {"resource_id": cluster.resource_id}, text)
-    elif scene.slots_used(sides.publisher):
-        scene.doubt(
+        evidence.draft.keep("subscribed", {"resource_id": cluster.resource_id}, text)
+    elif evidence.slots_used(sides.publisher):
+        evidence.doubt(
             "who has read from the slots: no subscription of this run is there",
             "the slots no longer hold every write since the capture: no new clone is made for them",
         )
 
 
-async def _freeze(scene: RecoveryEvidence) -> None:
+async def _freeze(evidence: RecoveryEvidence) -> None:
     """Take the marks of old blue anew while AWS's lock stands; else raise the gate."""
-    cast = scene.cast
-    locked = cast.deployment is not None and cast.deployment.status == COMPLETED
-    if locked and cast.prime is None and Role.OLD_BLUE in scene.sides:
-        async with write_fence.connections(scene.context, Role.OLD_BLUE) as opened:
+    roles = evidence.roles
+    locked = roles.deployment is not None and roles.deployment.status == COMPLETED
+    if locked and roles.prime is None and Role.OLD_BLUE in evidence.sides:
+        async with write_fence.connections(evidence.context, Role.OLD_BLUE) as opened:
             taken = await marks.take(opened)
-        scene.draft.keep(
+        evidence.draft.keep(
             "marks.blue",
             taken.as_json(),
             "marks of old blue taken by adopt: AWS's lock has stood since the switchover",
         )
-        scene.say(
+        evidence.say(
             "old blue unchanged since the freeze",
             "marks taken anew",
             "AWS keeps old blue read-only until the deployment is deleted, and it still exists",
         )
         return
-    scene.draft.keep("freeze.unproved", LOST_FREEZE, f"freeze not proved: {LOST_FREEZE}")
-    scene.doubt(
+    evidence.draft.keep("freeze.unproved", LOST_FREEZE, f"freeze not proved: {LOST_FREEZE}")
+    evidence.doubt(
         "whether old blue stood still between the freeze and the clone",
         "each step that rests on it asks for an acceptance by name; a rollback compares the rows "
         "of blue prime with new blue's before it opens blue prime",
     )
 
 
-def _ends(scene: RecoveryEvidence, stays: list[Stay]) -> None:
+def _ends(evidence: RecoveryEvidence, stays: list[Stay]) -> None:
     led = _led(stays)
     if led is not None:
-        scene.draft.keep("endpoint", {"on": led.value}, f"the applications are led to {led.value}")
-    follower = _detached(scene, stays[-1])
+        evidence.draft.keep(
+            "endpoint", {"on": led.value}, f"the applications are led to {led.value}"
+        )
+    follower = _detached(evidence, stays[-1])
     if follower is not None:
-        scene.draft.keep(DETACHED, [follower.value], f"{follower.value} has no subscription")
+        evidence.draft.keep(DETACHED, [follower.value], f"{follower.value} has no subscription")
         return
-    scene.doubt(
+    evidence.doubt(
         "whether the run is protected",
         "it counts as not protected until verify-protection has proved it anew",
     )
 
 
-def _traffic(scene: RecoveryEvidence, stays: list[Stay]) -> None:
+def _traffic(evidence: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep whether the applications may write, and where: the first thing that resuming settles."""
-    serving = _serving(scene, stays)
-    traffic = scene.traffic(serving)
-    side = scene.sides.get(serving)
+    serving = _serving(evidence, stays)
+    traffic = evidence.traffic(serving)
+    side = evidence.sides.get(serving)
     words = {
         Traffic.OPEN: f"open on {serving.value}",
         Traffic.LET_IN: f"let in on {serving.value}, no session seen",
@@ -225,11 +229,11 @@ def _traffic(scene: RecoveryEvidence, stays: list[Stay]) -> None:
     }[traffic]
     sessions = side.sessions if side else 0
     source = f"{counted(sessions, 'session')} of the plan's application roles" + (
-        f"; may log in: {', '.join(sorted(side.able)) or 'none'}" if side and scene.locks else ""
+        f"; may log in: {', '.join(sorted(side.able)) or 'none'}" if side and evidence.locks else ""
     )
-    scene.say("traffic", words, source)
+    evidence.say("traffic", words, source)
     if traffic is not Traffic.OPEN:
-        scene.doubt(
+        evidence.doubt(
             "whether this run stopped the applications, and whether they run now"
             if traffic is not Traffic.CLOSED
             else "whether the applications were told to stop, besides their roles being locked",
@@ -240,21 +244,21 @@ def _traffic(scene: RecoveryEvidence, stays: list[Stay]) -> None:
         return
     opened = traffic in (Traffic.OPEN, Traffic.LET_IN)
     value = {"open": opened, "on": serving.value if opened else ""}
-    scene.draft.keep("traffic", value, f"traffic {words}")
+    evidence.draft.keep("traffic", value, f"traffic {words}")
 
 
-def _served(scene: RecoveryEvidence, stays: list[Stay]) -> None:
+def _served(evidence: RecoveryEvidence, stays: list[Stay]) -> None:
     """Keep which clusters are open to the applications, and which are closed to them."""
-    serving = _serving(scene, stays)
-    for role, side in scene.sides.items():
-        traffic = scene.traffic(role)
+    serving = _serving(evidence, stays)
+    for role, side in evidence.sides.items():
+        traffic = evidence.traffic(role)
         if all(side.read_only.values()) or traffic is Traffic.CLOSED:
             door = Access.CLOSED
         elif role is serving and traffic in (Traffic.OPEN, Traffic.LET_IN):
             door = Access.OPEN
         else:
             continue
-        scene.draft.keep(door_fact(role), door.value, f"{role.value} is {door.value}")
+        evidence.draft.keep(door_fact(role), door.value, f"{role.value} is {door.value}")
 
 
 def _led(stays: list[Stay]) -> Role | None:
@@ -263,27 +267,27 @@ def _led(stays: list[Stay]) -> Role | None:
         if SwitchEndpoint.key in stay.done():
             if stay.track is Track.UPGRADE:
                 return Role.NEW_BLUE
-            return Role.OLD_BLUE if stay.way == RollbackTarget.OLD_BLUE else Role.BLUE_PRIME
+            return Role.OLD_BLUE if stay.variant == RollbackTarget.OLD_BLUE else Role.BLUE_PRIME
     return None
 
 
-def _detached(scene: RecoveryEvidence, stay: Stay) -> Role | None:
+def _detached(evidence: RecoveryEvidence, stay: Stay) -> Role | None:
     """Return the cluster that the last stay has detached and that is not to be fed again."""
     if DropSubscriptions.key not in stay.done():
         return None
     if stay.track is Track.COMMIT:
         return Role.BLUE_PRIME
-    if stay.way == RollbackTarget.FINALIZE:
+    if stay.variant == RollbackTarget.FINALIZE:
         return Role.NEW_BLUE
     turned = SwitchEndpoint.key in stay.done()
     if stay.track is Track.UPGRADE:
         return None if turned else Role.NEW_BLUE
-    prime = scene.sides.get(Role.BLUE_PRIME)
+    prime = evidence.sides.get(Role.BLUE_PRIME)
     fed = turned and prime is not None and prime.captured
     return None if fed else Role.BLUE_PRIME
 
 
-def _serving(scene: RecoveryEvidence, stays: list[Stay]) -> Role:
-    if not scene.cast.switched:
+def _serving(evidence: RecoveryEvidence, stays: list[Stay]) -> Role:
+    if not evidence.roles.switched:
         return Role.BLUE
     return _led(stays) or Role.NEW_BLUE

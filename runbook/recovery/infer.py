@@ -70,7 +70,7 @@ class Adoption:
     plan: Plan
     plan_text: str
     """Of a plan that was discovered; empty where one was given."""
-    scene: RecoveryEvidence
+    evidence: RecoveryEvidence
     stays: list[Stay]
     next: str
     mark: HolderTag | None = None
@@ -99,12 +99,12 @@ async def look(
     """
     if plan is not None:
         await _require_account(aws, production, plan)
-    found, cast, plan = await _cast(aws, production, run, plan, known, say)
+    found, roles, plan = await _cast(aws, production, run, plan, known, say)
     text = ""
     if plan is None:
-        text = await plan_from_cluster.discovered(aws, found, cast, given or Given())
+        text = await plan_from_cluster.discovered(aws, found, roles, given or Given())
     try:
-        return await _told(aws, cast, plan, text, given or Given(), say)
+        return await _told(aws, roles, plan, text, given or Given(), say)
     except UNREACHABLE as error:
         raise StepFailed(
             str(error).strip(),
@@ -138,9 +138,9 @@ async def _cast(
         found = _chosen(region, production, run, plan)
         if plan is None and (plan := known(found.run)) is not None:
             await _require_account(aws, production, plan)
-        cast = casts.find(region, found, production, plan)
-        if not cast.switching:
-            return found, cast, plan
+        roles = casts.find(region, found, production, plan)
+        if not roles.switching:
+            return found, roles, plan
         if monotonic() > ends:
             raise no_guess(
                 f"AWS has been switching {production} over all the while.",
@@ -182,43 +182,43 @@ def _tell_ended(region: Region, production: str, run: str) -> None:
 
 
 async def _told(
-    aws: Aws, cast: ClusterRoles, plan: Plan | None, text: str, given: Given, say: Say
+    aws: Aws, roles: ClusterRoles, plan: Plan | None, text: str, given: Given, say: Say
 ) -> Adoption:
     draft = Draft()
     goes_by = plan or plan_from_cluster.parsed(text)
-    context = RunContext(run=cast.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
-    scene = RecoveryEvidence(context, draft, cast, {}, locks=goes_by.traffic.lock_roles)
-    scene.items, scene.unknown = list(cast.items), list(cast.unknown)
-    facts.roles(scene)
+    context = RunContext(run=roles.run, plan=goes_by, journal=draft, aws=aws, connect_s=CONNECT_S)
+    evidence = RecoveryEvidence(context, draft, roles, {}, locks=goes_by.traffic.lock_roles)
+    evidence.items, evidence.unknown = list(roles.items), list(roles.unknown)
+    facts.roles(evidence)
     try:
         if plan is None:
-            text = await _with_every_role(context, text, cast, given)
+            text = await _with_every_role(context, text, roles, given)
             context.plan = plan_from_cluster.parsed(text)
         say("looking at the databases")
-        await _look_inside(scene, known=plan is not None)
-        stays = await _stays(scene, say)
-        if plan is None and _protects_first(scene):
+        await _look_inside(evidence, known=plan is not None)
+        stays = await _stays(evidence, say)
+        if plan is None and _protects_first(evidence):
             text = plan_from_cluster.with_order(text, Order.PROTECT_FIRST)
             context.plan = plan_from_cluster.parsed(text)
-            stays = await _stays(scene, say)
-        await facts.rest(scene, stays)
-        surely, maybe = _locked(scene)
+            stays = await _stays(evidence, say)
+        await facts.rest(evidence, stays)
+        surely, maybe = _locked(evidence)
     finally:
         await context.forget_connections()
-    mark = _held(scene)
+    mark = _held(evidence)
     if plan is None:
-        _doubt_plan(scene)
+        _doubt_plan(evidence)
     last = stays[-1]
-    following = next_step(scene, last)
-    return Adoption(cast.run, context.plan, text, scene, stays, following, mark, surely, maybe)
+    following = next_step(evidence, last)
+    return Adoption(roles.run, context.plan, text, evidence, stays, following, mark, surely, maybe)
 
 
-def _held(scene: RecoveryEvidence) -> HolderTag | None:
+def _held(evidence: RecoveryEvidence) -> HolderTag | None:
     """Keep who holds the run by its mark, and return that; say so where there is none."""
-    clusters = scene.cast.clusters
-    mark = holder.latest(clusters, scene.cast.run)
+    clusters = evidence.roles.clusters
+    mark = holder.latest(clusters, evidence.roles.run)
     if mark is None:
-        scene.doubt(
+        evidence.doubt(
             "whether another machine has the run's journal and acts on it",
             f"no cluster of the run bears the tag {HOLDER_TAG}: make sure that none does; a run is "
             "moved by blueprime handover",
@@ -226,21 +226,21 @@ def _held(scene: RecoveryEvidence) -> HolderTag | None:
         return None
     words = f"held by {mark.words}" + ", ended" * mark.ended
     bearers = [c.identifier for c in clusters if holder.marks([c]).get(c.resource_id) == mark]
-    scene.say("who has acted on the run", words, f"tag {HOLDER_TAG} of {', '.join(bearers)}")
-    scene.draft.keep(holder.FACT, holder.as_fact(mark), f"the run is {words}")
+    evidence.say("who has acted on the run", words, f"tag {HOLDER_TAG} of {', '.join(bearers)}")
+    evidence.draft.keep(holder.FACT, holder.as_fact(mark), f"the run is {words}")
     return mark
 
 
-async def _looked(context: RunContext, cast: ClusterRoles) -> list[Role]:
+async def _looked(context: RunContext, roles: ClusterRoles) -> list[Role]:
     """Return the parts whose cluster has an instance that answers, as far as AWS knows."""
-    if cast.switched:
+    if roles.switched:
         parts = {
-            Role.NEW_BLUE: cast.green,
-            Role.OLD_BLUE: cast.blue,
-            Role.BLUE_PRIME: cast.prime,
+            Role.NEW_BLUE: roles.green,
+            Role.OLD_BLUE: roles.blue,
+            Role.BLUE_PRIME: roles.prime,
         }
     else:
-        parts = {Role.BLUE: cast.blue, Role.GREEN: cast.green}
+        parts = {Role.BLUE: roles.blue, Role.GREEN: roles.green}
     found = []
     for role, cluster in parts.items():
         if cluster is None or not (cluster.available and cluster.endpoint):
@@ -252,18 +252,18 @@ async def _looked(context: RunContext, cast: ClusterRoles) -> list[Role]:
     return found
 
 
-async def _look_inside(scene: RecoveryEvidence, *, known: bool) -> None:
+async def _look_inside(evidence: RecoveryEvidence, *, known: bool) -> None:
     sides: dict[Role, Side] = {}
-    for role in await _looked(scene.context, scene.cast):
-        if others := await database_state.other_sessions(scene.context, role):
-            scene.say(
+    for role in await _looked(evidence.context, evidence.roles):
+        if others := await database_state.other_sessions(evidence.context, role):
+            evidence.say(
                 "another blueprime",
                 f"{others} of its sessions are on {role.value}",
                 "their application_name",
             )
-        sides[role] = await database_state.look(scene.context, role)
-    scene.sides = sides
-    needed = _needed(scene.cast)
+        sides[role] = await database_state.look(evidence.context, role)
+    evidence.sides = sides
+    needed = _needed(evidence.roles)
     if needed not in sides:
         raise no_guess(
             f"The databases of {needed.value} cannot be looked at: its cluster or its instances "
@@ -272,97 +272,99 @@ async def _look_inside(scene: RecoveryEvidence, *, known: bool) -> None:
         )
     if not known:
         # Whether the lost plan locked roles is told by whether any is locked.
-        scene.locks = any(side.locked for side in sides.values())
+        evidence.locks = any(side.locked for side in sides.values())
 
 
-def _needed(cast: ClusterRoles) -> Role:
+def _needed(roles: ClusterRoles) -> Role:
     """Return the part without whose databases nothing can be told."""
-    if not cast.switched:
+    if not roles.switched:
         return Role.BLUE
-    if cast.bears(cast.prime):
+    if roles.bears(roles.prime):
         return Role.BLUE_PRIME
-    return Role.OLD_BLUE if cast.bears(cast.blue) else Role.NEW_BLUE
+    return Role.OLD_BLUE if roles.bears(roles.blue) else Role.NEW_BLUE
 
 
-async def _stays(scene: RecoveryEvidence, say: Say) -> list[Stay]:
-    cast = scene.cast
-    if not cast.switched:
-        gone = cast.deployment is None and cast.green is not None
-        if gone or (cast.deployment is not None and cast.deployment.status == "DELETING"):
-            return await infer_upgrade.aborting(scene)
-        return [await infer_upgrade.before(scene)]
-    if Role.NEW_BLUE not in scene.sides:
-        return infer_rollback.cleaning(scene)
-    await _compare(scene, say)
-    way = infer_rollback.way_of(scene)
-    if isinstance(way, UpgradeVariant):
-        return await infer_rollback.going_forward(scene)
-    if way is not None:
-        return await infer_rollback.rolling_back(scene, way)
-    if infer_rollback.committing(scene):
-        return await infer_rollback.ending(scene)
-    if infer_rollback.has_gone_forward(scene):
-        return await infer_rollback.going_forward(scene)
-    return [await infer_upgrade.after(scene)]
+async def _stays(evidence: RecoveryEvidence, say: Say) -> list[Stay]:
+    roles = evidence.roles
+    if not roles.switched:
+        gone = roles.deployment is None and roles.green is not None
+        if gone or (roles.deployment is not None and roles.deployment.status == "DELETING"):
+            return await infer_upgrade.aborting(evidence)
+        return [await infer_upgrade.before(evidence)]
+    if Role.NEW_BLUE not in evidence.sides:
+        return infer_rollback.cleaning(evidence)
+    await _compare(evidence, say)
+    variant = infer_rollback.way_of(evidence)
+    if isinstance(variant, UpgradeVariant):
+        return await infer_rollback.going_forward(evidence)
+    if variant is not None:
+        return await infer_rollback.rolling_back(evidence, variant)
+    if infer_rollback.committing(evidence):
+        return await infer_rollback.ending(evidence)
+    if infer_rollback.has_gone_forward(evidence):
+        return await infer_rollback.going_forward(evidence)
+    return [await infer_upgrade.after(evidence)]
 
 
-async def _compare(scene: RecoveryEvidence, say: Say) -> None:
+async def _compare(evidence: RecoveryEvidence, say: Say) -> None:
     """Compare the rows of both blues where the traffic is closed: was it ever open?"""
     if (
-        scene.rows is not None
-        or Role.OLD_BLUE not in scene.sides
-        or scene.traffic(Role.NEW_BLUE) is not Traffic.CLOSED
-        or not scene.cast.bears(scene.cast.green)
-        or any(scene.sides[Role.NEW_BLUE].read_only.values())
-        or (Role.BLUE_PRIME in scene.sides and scene.sides[Role.BLUE_PRIME].captured)
+        evidence.rows is not None
+        or Role.OLD_BLUE not in evidence.sides
+        or evidence.traffic(Role.NEW_BLUE) is not Traffic.CLOSED
+        or not evidence.roles.bears(evidence.roles.green)
+        or any(evidence.sides[Role.NEW_BLUE].read_only.values())
+        or (Role.BLUE_PRIME in evidence.sides and evidence.sides[Role.BLUE_PRIME].captured)
     ):
         return
     say("comparing the rows of old blue and new blue: was anything written since the freeze?")
-    databases = scene.sides[Role.NEW_BLUE].databases
-    scene.rows = await database_state.same_rows(
-        scene.context, Role.OLD_BLUE, Role.NEW_BLUE, databases
+    databases = evidence.sides[Role.NEW_BLUE].databases
+    evidence.rows = await database_state.same_rows(
+        evidence.context, Role.OLD_BLUE, Role.NEW_BLUE, databases
     )
-    scene.say(
+    evidence.say(
         "writes on new blue since the freeze",
-        {True: "none", False: "there are", None: "not proved"}[scene.rows.same],
-        scene.rows.words,
+        {True: "none", False: "there are", None: "not proved"}[evidence.rows.same],
+        evidence.rows.words,
     )
 
 
-def _protects_first(scene: RecoveryEvidence) -> bool:
+def _protects_first(evidence: RecoveryEvidence) -> bool:
     """Return whether the lost plan put the protection before the traffic."""
-    return scene.never_opened and scene.cast.prime is not None
+    return evidence.never_opened and evidence.roles.prime is not None
 
 
-async def _with_every_role(context: RunContext, text: str, cast: ClusterRoles, given: Given) -> str:
+async def _with_every_role(
+    context: RunContext, text: str, roles: ClusterRoles, given: Given
+) -> str:
     """Return a discovered plan with the roles that may log in on any cluster of the run."""
     names: set[str] = set(given.application_roles)
     if not names:
-        for role in await _looked(context, cast):
+        for role in await _looked(context, roles):
             async with context.connect(role) as connection:
                 names |= plan_from_cluster.applications(await catalog.login_roles(connection))
     return plan_from_cluster.with_roles(text, sorted(names))
 
 
-def _locked(scene: RecoveryEvidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _locked(evidence: RecoveryEvidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the roles that the run surely locked, and those that anybody may have locked."""
-    if not scene.context.plan.traffic.lock_roles:
+    if not evidence.context.plan.traffic.lock_roles:
         return (), ()
-    able = {name for side in scene.sides.values() for name in side.able}
-    locked = {name for side in scene.sides.values() for name in side.locked}
-    serving = Role.NEW_BLUE if scene.cast.switched else Role.BLUE
-    closed = scene.traffic(serving) is Traffic.CLOSED
+    able = {name for side in evidence.sides.values() for name in side.able}
+    locked = {name for side in evidence.sides.values() for name in side.locked}
+    serving = Role.NEW_BLUE if evidence.roles.switched else Role.BLUE
+    closed = evidence.traffic(serving) is Traffic.CLOSED
     return tuple(sorted(able & locked)), tuple(sorted(locked - able)) if closed else ()
 
 
-def _doubt_plan(scene: RecoveryEvidence) -> None:
-    scene.doubt(
+def _doubt_plan(evidence: RecoveryEvidence) -> None:
+    evidence.doubt(
         "the commands that stop and start the applications, and how a rollback leads them back",
         "the plan was discovered anew: traffic is manual, the endpoint method is rename; if that "
         "is not so, do not go on: adopt again with the plan of the run, or this one corrected, as "
         "--plan. An edit of the file alone is read before preflight and ready-to-switch only",
     )
-    scene.doubt(
+    evidence.doubt(
         "which roles the applications use, beyond those that may log in somewhere now",
         "a role that may log in nowhere is not among them: name it with --application-role",
     )

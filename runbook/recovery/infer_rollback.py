@@ -28,120 +28,127 @@ from runbook.recovery.stays import Past, Stay, StayEvidence, let_in, probe, seen
 from state.enums import Status, Track
 
 
-def way_of(scene: RecoveryEvidence) -> RollbackTarget | UpgradeVariant | None:
+def way_of(evidence: RecoveryEvidence) -> RollbackTarget | UpgradeVariant | None:
     """Return the way on which a run has left its upgrade, or None where it has not."""
-    cast = scene.cast
-    aside = cast.green is not None and cast.green.identifier == aside_name(
-        cast.production, cast.run
+    roles = evidence.roles
+    aside = roles.green is not None and roles.green.identifier == aside_name(
+        roles.production, roles.run
     )
-    new = scene.sides.get(Role.NEW_BLUE)
+    new = evidence.sides.get(Role.NEW_BLUE)
     closed = (
         new is not None
         and any(new.read_only.values())
-        and scene.traffic(Role.NEW_BLUE) is not Traffic.OPEN
+        and evidence.traffic(Role.NEW_BLUE) is not Traffic.OPEN
     )
-    if _going_forward(scene):
+    if _going_forward(evidence):
         return UpgradeVariant.FORWARD
-    if cast.bears(cast.prime) or scene.unlocked_on_prime:
+    if roles.bears(roles.prime) or evidence.unlocked_on_prime:
         return RollbackTarget.BLUE_PRIME
-    if cast.bears(cast.blue):
+    if roles.bears(roles.blue):
         return RollbackTarget.OLD_BLUE
     if aside or closed:
-        return RollbackTarget.OLD_BLUE if cast.prime is None else RollbackTarget.BLUE_PRIME
-    if scene.detaching() and scene.traffic(Role.NEW_BLUE) in (Traffic.CLOSED, Traffic.UNKNOWN):
+        return RollbackTarget.OLD_BLUE if roles.prime is None else RollbackTarget.BLUE_PRIME
+    if evidence.detaching() and evidence.traffic(Role.NEW_BLUE) in (
+        Traffic.CLOSED,
+        Traffic.UNKNOWN,
+    ):
         return RollbackTarget.BLUE_PRIME
-    if _stopped_once_more(scene):
+    if _stopped_once_more(evidence):
         return RollbackTarget.BLUE_PRIME
     return None
 
 
-def _going_forward(scene: RecoveryEvidence) -> bool:
+def _going_forward(evidence: RecoveryEvidence) -> bool:
     """Return whether a run that had rolled back is on its way to new blue again.
 
     A capture on blue prime whose slots were read is one that new blue has followed; in the rollback
     that makes it nobody has read them before the applications are let in.
     """
-    prime = scene.sides.get(Role.BLUE_PRIME)
-    if prime is None or Role.NEW_BLUE not in scene.sides or not prime.captured:
+    prime = evidence.sides.get(Role.BLUE_PRIME)
+    if prime is None or Role.NEW_BLUE not in evidence.sides or not prime.captured:
         return False
-    if has_gone_forward(scene):
+    if has_gone_forward(evidence):
         return True
-    traffic = scene.traffic(Role.BLUE_PRIME)
-    if not scene.slots_used(Role.BLUE_PRIME):
+    traffic = evidence.traffic(Role.BLUE_PRIME)
+    if not evidence.slots_used(Role.BLUE_PRIME):
         return False
     return traffic is Traffic.CLOSED or (
-        traffic is Traffic.UNKNOWN and scene.detaching(Role.BLUE_PRIME)
+        traffic is Traffic.UNKNOWN and evidence.detaching(Role.BLUE_PRIME)
     )
 
 
-def has_gone_forward(scene: RecoveryEvidence) -> bool:
+def has_gone_forward(evidence: RecoveryEvidence) -> bool:
     """Return whether the applications are led to new blue again, after a rollback.
 
     A rollback marks new blue as made by the run when it settles, and nothing takes that away.
     """
-    prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
+    prime, green = evidence.sides.get(Role.BLUE_PRIME), evidence.roles.green
     if prime is None or green is None:
         return False
     if not prime.captured:
-        return scene.cast.bears(green) and green.tags.get(RUN_TAG) == scene.cast.run
-    if scene.traffic(Role.NEW_BLUE) in (Traffic.OPEN, Traffic.LET_IN):
+        return evidence.roles.bears(green) and green.tags.get(RUN_TAG) == evidence.roles.run
+    if evidence.traffic(Role.NEW_BLUE) in (Traffic.OPEN, Traffic.LET_IN):
         return True
-    by_name = scene.context.plan.endpoint.method is EndpointMethod.RENAME
-    return by_name and scene.cast.bears(scene.cast.green) and scene.slots_used(Role.BLUE_PRIME)
-
-
-def _stopped_once_more(scene: RecoveryEvidence) -> bool:
-    """Return whether the applications were stopped after blue prime had followed their writes."""
+    by_name = evidence.context.plan.endpoint.method is EndpointMethod.RENAME
     return (
-        scene.traffic(Role.NEW_BLUE) is Traffic.CLOSED
-        and scene.rows is not None
-        and scene.rows.same is False
-        and bool(scene.captured)
-        and Role.BLUE_PRIME in scene.sides
-        and not scene.unsubscribed()
+        by_name
+        and evidence.roles.bears(evidence.roles.green)
+        and evidence.slots_used(Role.BLUE_PRIME)
     )
 
 
-def committing(scene: RecoveryEvidence) -> bool:
+def _stopped_once_more(evidence: RecoveryEvidence) -> bool:
+    """Return whether the applications were stopped after blue prime had followed their writes."""
+    return (
+        evidence.traffic(Role.NEW_BLUE) is Traffic.CLOSED
+        and evidence.rows is not None
+        and evidence.rows.same is False
+        and bool(evidence.captured)
+        and Role.BLUE_PRIME in evidence.sides
+        and not evidence.unsubscribed()
+    )
+
+
+def committing(evidence: RecoveryEvidence) -> bool:
     """Return whether the way back is being ended, or has been."""
-    if scene.cast.deployment is not None or Role.NEW_BLUE not in scene.sides:
+    if evidence.roles.deployment is not None or Role.NEW_BLUE not in evidence.sides:
         return False
-    prime = scene.sides.get(Role.BLUE_PRIME)
-    if prime is not None and prime.subscriptions and not scene.detaching():
+    prime = evidence.sides.get(Role.BLUE_PRIME)
+    if prime is not None and prime.subscriptions and not evidence.detaching():
         return False
-    return scene.detaching() or not scene.sides[Role.NEW_BLUE].slots
+    return evidence.detaching() or not evidence.sides[Role.NEW_BLUE].slots
 
 
-async def rolling_back(scene: RecoveryEvidence, way: RollbackTarget) -> list[Stay]:
+async def rolling_back(evidence: RecoveryEvidence, variant: RollbackTarget) -> list[Stay]:
     """Return the stays of a run on its way back."""
-    to = Role.BLUE_PRIME if way is RollbackTarget.BLUE_PRIME else Role.OLD_BLUE
-    upgrade = whole(scene) if way is RollbackTarget.BLUE_PRIME else until_capture(scene)
-    if _switched_endpoint(scene, to):
-        return [upgrade, *await _rolled_back(scene, way, to)]
-    _refuse_untold_endpoint(scene)
-    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
-    stay.past = await _fenced(scene, stay, Role.NEW_BLUE, to)
+    to = Role.BLUE_PRIME if variant is RollbackTarget.BLUE_PRIME else Role.OLD_BLUE
+    upgrade = whole(evidence) if variant is RollbackTarget.BLUE_PRIME else until_capture(evidence)
+    if _switched_endpoint(evidence, to):
+        return [upgrade, *await _rolled_back(evidence, variant, to)]
+    _refuse_untold_endpoint(evidence)
+    stay = Stay(Track.ROLLBACK, variant, f"a rollback to {to.value} was under way")
+    stay.past = await _fenced(evidence, stay, Role.NEW_BLUE, to)
     return [upgrade, stay]
 
 
-async def going_forward(scene: RecoveryEvidence) -> list[Stay]:
+async def going_forward(evidence: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run that had rolled back and goes to new blue again."""
     stay = Stay(Track.UPGRADE, UpgradeVariant.FORWARD, "going forward again was under way")
-    before = [whole(scene), _whole_rollback(scene)]
-    if has_gone_forward(scene):
-        steps = steps_of(Track.UPGRADE, scene.context.plan, UpgradeVariant.FORWARD)
-        stay.past = await _switched(scene, steps, Role.NEW_BLUE)
+    before = [whole(evidence), _whole_rollback(evidence)]
+    if has_gone_forward(evidence):
+        steps = steps_of(Track.UPGRADE, evidence.context.plan, UpgradeVariant.FORWARD)
+        stay.past = await _switched(evidence, steps, Role.NEW_BLUE)
         return [*before, stay]
-    _refuse_untold_endpoint(scene)
-    stay.past = await _fenced(scene, stay, Role.BLUE_PRIME, Role.NEW_BLUE)
+    _refuse_untold_endpoint(evidence)
+    stay.past = await _fenced(evidence, stay, Role.BLUE_PRIME, Role.NEW_BLUE)
     return [*before, stay]
 
 
-def _whole_rollback(scene: RecoveryEvidence) -> Stay:
+def _whole_rollback(evidence: RecoveryEvidence) -> Stay:
     """Return a rollback that is behind the run, protected in its turn."""
     stay = Stay(Track.ROLLBACK, RollbackTarget.BLUE_PRIME, "new blue has followed blue prime")
     record = let_in(Role.BLUE_PRIME.value, "new blue has followed what was written there")
-    for step in steps_of(Track.ROLLBACK, scene.context.plan, stay.way):
+    for step in steps_of(Track.ROLLBACK, evidence.context.plan, stay.variant):
         effects: tuple[StayEvidence, ...] = ()
         if step.key == ResumeTraffic.key:
             effects = (record,)
@@ -151,46 +158,48 @@ def _whole_rollback(scene: RecoveryEvidence) -> Stay:
     return stay
 
 
-async def _rolled_back(scene: RecoveryEvidence, way: RollbackTarget, to: Role) -> list[Stay]:
+async def _rolled_back(evidence: RecoveryEvidence, variant: RollbackTarget, to: Role) -> list[Stay]:
     """Return the stay of a run whose applications are led to the old version, and its end."""
-    if _settling(scene):
+    if _settling(evidence):
         finalize = Stay(Track.ROLLBACK, RollbackTarget.FINALIZE, "the way forward was being ended")
-        finalize.past = await _looked_at(scene, finalize)
-        return [_whole_rollback(scene), finalize]
-    if scene.called_off(Role.BLUE_PRIME):
+        finalize.past = await _looked_at(evidence, finalize)
+        return [_whole_rollback(evidence), finalize]
+    if evidence.called_off(Role.BLUE_PRIME):
         stay = Stay(Track.ROLLBACK, RollbackTarget.STAY, "going forward was called off")
         stay.past = await _switched(
-            scene, steps_of(Track.ROLLBACK, scene.context.plan, stay.way), to
+            evidence, steps_of(Track.ROLLBACK, evidence.context.plan, stay.variant), to
         )
-        return [_whole_rollback(scene), stay]
-    if way is RollbackTarget.BLUE_PRIME and _not_held(scene):
-        way = RollbackTarget.FOR_GOOD
-    stay = Stay(Track.ROLLBACK, way, f"a rollback to {to.value} was under way")
-    stay.past = await _switched(scene, steps_of(Track.ROLLBACK, scene.context.plan, way), to)
+        return [_whole_rollback(evidence), stay]
+    if variant is RollbackTarget.BLUE_PRIME and _not_held(evidence):
+        variant = RollbackTarget.FOR_GOOD
+    stay = Stay(Track.ROLLBACK, variant, f"a rollback to {to.value} was under way")
+    stay.past = await _switched(
+        evidence, steps_of(Track.ROLLBACK, evidence.context.plan, variant), to
+    )
     return [stay]
 
 
-def _not_held(scene: RecoveryEvidence) -> bool:
+def _not_held(evidence: RecoveryEvidence) -> bool:
     """Return whether nothing on blue prime keeps what is written, though the plan wants it."""
-    prime = scene.sides.get(Role.BLUE_PRIME)
-    return scene.context.plan.rollback.protect and prime is not None and not prime.captured
+    prime = evidence.sides.get(Role.BLUE_PRIME)
+    return evidence.context.plan.rollback.protect and prime is not None and not prime.captured
 
 
-def _settling(scene: RecoveryEvidence) -> bool:
+def _settling(evidence: RecoveryEvidence) -> bool:
     """Return whether the way forward is being ended, or has been: new blue was detached."""
-    prime, green = scene.sides.get(Role.BLUE_PRIME), scene.cast.green
-    if _not_held(scene):
+    prime, green = evidence.sides.get(Role.BLUE_PRIME), evidence.roles.green
+    if _not_held(evidence):
         # A rollback that has come to its end has marked new blue.
-        return green is not None and green.tags.get(RUN_TAG) == scene.cast.run
-    if prime is None or not prime.captured or scene.traffic(Role.BLUE_PRIME) is Traffic.CLOSED:
+        return green is not None and green.tags.get(RUN_TAG) == evidence.roles.run
+    if prime is None or not prime.captured or evidence.traffic(Role.BLUE_PRIME) is Traffic.CLOSED:
         return False
-    if scene.called_off(Role.BLUE_PRIME):
+    if evidence.called_off(Role.BLUE_PRIME):
         return False
-    return scene.detaching(Role.BLUE_PRIME) or not scene.capture_complete(Role.BLUE_PRIME)
+    return evidence.detaching(Role.BLUE_PRIME) or not evidence.capture_complete(Role.BLUE_PRIME)
 
 
-def _refuse_untold_endpoint(scene: RecoveryEvidence) -> None:
-    if scene.context.plan.endpoint.method is not EndpointMethod.RENAME and not scene.locks:
+def _refuse_untold_endpoint(evidence: RecoveryEvidence) -> None:
+    if evidence.context.plan.endpoint.method is not EndpointMethod.RENAME and not evidence.locks:
         raise no_guess(
             "Whether the endpoint was switched already cannot be told: the plan's way of doing it "
             "leaves no trace, and the applications' roles are not locked by the run.",
@@ -198,15 +207,15 @@ def _refuse_untold_endpoint(scene: RecoveryEvidence) -> None:
         )
 
 
-def _switched_endpoint(scene: RecoveryEvidence, to: Role) -> bool:
+def _switched_endpoint(evidence: RecoveryEvidence, to: Role) -> bool:
     """Return whether the applications are led to the cluster that takes over."""
-    cluster = scene.cast.prime if to is Role.BLUE_PRIME else scene.cast.blue
-    if scene.cast.bears(cluster):
+    cluster = evidence.roles.prime if to is Role.BLUE_PRIME else evidence.roles.blue
+    if evidence.roles.bears(cluster):
         return True
-    return to is Role.BLUE_PRIME and scene.unlocked_on_prime
+    return to is Role.BLUE_PRIME and evidence.unlocked_on_prime
 
 
-async def _switched(scene: RecoveryEvidence, steps: list[Step], to: Role) -> list[Past]:
+async def _switched(evidence: RecoveryEvidence, steps: list[Step], to: Role) -> list[Past]:
     """Return everything up to the switch of the endpoint, and the traffic if it is open again."""
     past = []
     for step in steps:
@@ -214,11 +223,11 @@ async def _switched(scene: RecoveryEvidence, steps: list[Step], to: Role) -> lis
             break
         effects: tuple[StayEvidence, ...] = ()
         if step.key == SwitchEndpoint.key:
-            effects = seen(await probe(scene, step)) or (_led(to),)
+            effects = seen(await probe(evidence, step)) or (_led(to),)
         past.append(
             Past(step.key, Status.SUCCEEDED, f"{to.value} is the one applications find", effects)
         )
-    if scene.traffic(to) is Traffic.OPEN:
+    if evidence.traffic(to) is Traffic.OPEN:
         record = let_in(to.value, "sessions of the applications are there")
         past.append(Past(ResumeTraffic.key, Status.SUCCEEDED, record.seen, (record,)))
     return past
@@ -233,11 +242,11 @@ def _led(to: Role) -> StayEvidence:
     )
 
 
-async def _fenced(scene: RecoveryEvidence, stay: Stay, away: Role, to: Role) -> list[Past]:
+async def _fenced(evidence: RecoveryEvidence, stay: Stay, away: Role, to: Role) -> list[Past]:
     """Return what cannot be repeated of a turn that has not switched the endpoint."""
-    steps = steps_of(stay.track, scene.context.plan, stay.way)
+    steps = steps_of(stay.track, evidence.context.plan, stay.variant)
     stop = next(step for step in steps if step.key == StopTraffic.key)
-    record = seen(await probe(scene, stop)) or (
+    record = seen(await probe(evidence, stop)) or (
         StayEvidence(
             f"{away.slug}/closed",
             f"stop the applications on {away.value}",
@@ -247,13 +256,13 @@ async def _fenced(scene: RecoveryEvidence, stay: Stay, away: Role, to: Role) -> 
     )
     why = "the fence is proved anew"
     past = [Past(stop.key, Status.FAILED, why, record)]
-    follower = scene.sides.get(to)
+    follower = evidence.sides.get(to)
     if to is Role.OLD_BLUE or follower is None:
         return past
-    if follower.subscriptions and not scene.unsubscribed(away):
+    if follower.subscriptions and not evidence.unsubscribed(away):
         return past
     detach = next(step for step in steps if step.key == DropSubscriptions.key)
-    effects = seen(await probe(scene, detach))
+    effects = seen(await probe(evidence, detach))
     status = Status.FAILED if follower.subscriptions else Status.SUCCEEDED
     past += [
         Past(Assess.key, Status.SUCCEEDED, "the subscriptions are being dropped"),
@@ -263,20 +272,20 @@ async def _fenced(scene: RecoveryEvidence, stay: Stay, away: Role, to: Role) -> 
     return past
 
 
-async def ending(scene: RecoveryEvidence) -> list[Stay]:
+async def ending(evidence: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run whose way back is being ended; its gate is asked again."""
     stay = Stay(Track.COMMIT, reason="the way back was being ended")
-    stay.past = await _looked_at(scene, stay)
-    return [whole(scene), stay]
+    stay.past = await _looked_at(evidence, stay)
+    return [whole(evidence), stay]
 
 
-async def _looked_at(scene: RecoveryEvidence, stay: Stay) -> list[Past]:
+async def _looked_at(evidence: RecoveryEvidence, stay: Stay) -> list[Past]:
     """Return what is seen of the subscriptions and slots that a track drops."""
     past = []
-    for step in steps_of(stay.track, scene.context.plan, stay.way):
+    for step in steps_of(stay.track, evidence.context.plan, stay.variant):
         if step.key not in (DropSubscriptions.key, DropSlots.key):
             continue
-        found = await probe(scene, step)
+        found = await probe(evidence, step)
         effects = seen(found)
         if effects:
             status = Status.SUCCEEDED if len(effects) == len(found) else Status.FAILED
@@ -284,32 +293,34 @@ async def _looked_at(scene: RecoveryEvidence, stay: Stay) -> list[Past]:
     return past
 
 
-def cleaning(scene: RecoveryEvidence) -> list[Stay]:
+def cleaning(evidence: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run that has rolled back and whose new blue is gone or going.
 
     Raise `Refused` where new blue is there and is not seen to be on its way out.
     """
-    going = _going(scene)
-    way = (
-        RollbackTarget.BLUE_PRIME if scene.cast.bears(scene.cast.prime) else RollbackTarget.OLD_BLUE
+    going = _going(evidence)
+    variant = (
+        RollbackTarget.BLUE_PRIME
+        if evidence.roles.bears(evidence.roles.prime)
+        else RollbackTarget.OLD_BLUE
     )
-    upgrade = whole(scene) if way is RollbackTarget.BLUE_PRIME else until_capture(scene)
-    steps = steps_of(Track.ROLLBACK, scene.context.plan, way)
-    back = Stay(Track.ROLLBACK, way, "the old version serves again")
+    upgrade = whole(evidence) if variant is RollbackTarget.BLUE_PRIME else until_capture(evidence)
+    steps = steps_of(Track.ROLLBACK, evidence.context.plan, variant)
+    back = Stay(Track.ROLLBACK, variant, "the old version serves again")
     back.past = [Past(step.key, Status.SUCCEEDED, going) for step in steps]
     cleanup = Stay(Track.CLEANUP, reason=going)
-    if scene.cast.green is not None:
+    if evidence.roles.green is not None:
         # Nobody can connect to it any more, so that these could not be looked at.
         cleanup.past = [
             Past(step.key, Status.SUCCEEDED, going)
-            for step in steps_of(Track.CLEANUP, scene.context.plan)
+            for step in steps_of(Track.CLEANUP, evidence.context.plan)
             if step.key in (DeleteOwnDeployment.key, DropSubscriptions.key, DropSlots.key)
         ]
     return [upgrade, back, cleanup]
 
 
-def _going(scene: RecoveryEvidence) -> str:
-    green = scene.cast.green
+def _going(evidence: RecoveryEvidence) -> str:
+    green = evidence.roles.green
     if green is None:
         return "new blue is gone"
     if green.status == "deleting" or (not green.members and green.tags.get(RUN_TAG)):

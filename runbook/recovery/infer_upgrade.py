@@ -23,8 +23,8 @@ from state.enums import Status, Track
 AFTER_IT = "later steps have left their traces"
 
 
-def _steps(scene: RecoveryEvidence) -> list[Step]:
-    return steps_of(Track.UPGRADE, scene.context.plan)
+def _steps(evidence: RecoveryEvidence) -> list[Step]:
+    return steps_of(Track.UPGRADE, evidence.context.plan)
 
 
 def _index(steps: Sequence[Step], key: str) -> int:
@@ -36,14 +36,14 @@ def _passed(step: Step, effects: tuple[StayEvidence, ...]) -> Past:
     return Past(step.key, Status.SUCCEEDED, why, effects)
 
 
-async def before(scene: RecoveryEvidence) -> Stay:
+async def before(evidence: RecoveryEvidence) -> Stay:
     """Return the stay of a run that has not switched over."""
-    steps = _steps(scene)
+    steps = _steps(evidence)
     stop = _index(steps, StopTraffic.key)
-    last, found = await furthest(scene, steps[:stop])
-    blue = scene.sides.get(Role.BLUE)
-    if blue is not None and scene.traffic(Role.BLUE) is Traffic.CLOSED:
-        scene.say(
+    last, found = await furthest(evidence, steps[:stop])
+    blue = evidence.sides.get(Role.BLUE)
+    if blue is not None and evidence.traffic(Role.BLUE) is Traffic.CLOSED:
+        evidence.say(
             "the applications",
             "stopped on blue: their roles may not log in",
             f"the roles {', '.join(sorted(blue.locked))} on blue",
@@ -51,9 +51,9 @@ async def before(scene: RecoveryEvidence) -> Stay:
         last = stop
     stay = Stay(Track.UPGRADE)
     stay.past = [_passed(s, e) for s, e in zip(steps[:last], found, strict=False)]
-    if _may_be_stopped(scene):
+    if _may_be_stopped(evidence):
         # An abort starts the applications again only where it knows that they may be stopped.
-        record = seen(await probe(scene, steps[stop])) or (_STOPPED,)
+        record = seen(await probe(evidence, steps[stop])) or (_STOPPED,)
         why = "whether this run has stopped the applications cannot be told"
         stay.past.append(Past(StopTraffic.key, Status.FAILED, why, record))
     return stay
@@ -67,21 +67,21 @@ _STOPPED = StayEvidence(
 )
 
 
-def _may_be_stopped(scene: RecoveryEvidence) -> bool:
+def _may_be_stopped(evidence: RecoveryEvidence) -> bool:
     """Return whether the applications may have been stopped: green is ready, and none is seen."""
-    deployment = scene.cast.deployment
+    deployment = evidence.roles.deployment
     ready = deployment is not None and deployment.status not in ("PROVISIONING", "DELETING")
-    traffic = scene.traffic(Role.BLUE)
+    traffic = evidence.traffic(Role.BLUE)
     return traffic is Traffic.CLOSED or (ready and traffic is not Traffic.OPEN)
 
 
-async def after(scene: RecoveryEvidence) -> Stay:
+async def after(evidence: RecoveryEvidence) -> Stay:
     """Return the stay of a run that has switched over and is not on its way back."""
-    steps = _steps(scene)
+    steps = _steps(evidence)
     capture, resume = _index(steps, CreateSlots.key), _index(steps, ResumeTraffic.key)
-    last, found = await _furthest_after(scene, steps, capture)
-    traffic = scene.traffic(Role.NEW_BLUE)
-    if last == capture and scene.capture_complete() and traffic is Traffic.OPEN:
+    last, found = await _furthest_after(evidence, steps, capture)
+    traffic = evidence.traffic(Role.NEW_BLUE)
+    if last == capture and evidence.capture_complete() and traffic is Traffic.OPEN:
         last = capture + 1
     stay = Stay(Track.UPGRADE, past=passed_pivot(steps))
     stay.past += [
@@ -89,23 +89,23 @@ async def after(scene: RecoveryEvidence) -> Stay:
         for step, effects in zip(steps[capture:last], found, strict=False)
         if step.key != ResumeTraffic.key
     ]
-    if not scene.never_opened:
-        stay.past.append(_resumed(scene, traffic, found[resume - capture]))
+    if not evidence.never_opened:
+        stay.past.append(_resumed(evidence, traffic, found[resume - capture]))
     return stay
 
 
 async def _furthest_after(
-    scene: RecoveryEvidence, steps: Sequence[Step], capture: int
+    evidence: RecoveryEvidence, steps: Sequence[Step], capture: int
 ) -> tuple[int, list[tuple[StayEvidence, ...]]]:
     """Return the index of the step to run again from the capture on, and what is seen of each."""
-    _, found = await furthest(scene, steps[capture:])
+    _, found = await furthest(evidence, steps[capture:])
     telling = [
         capture + index
         for index, effects in enumerate(found)
         if effects and steps[capture + index].key != ResumeTraffic.key
     ]
     last = max([capture, *telling])
-    if scene.cast.deployment is None and last == capture:
+    if evidence.roles.deployment is None and last == capture:
         last = _index(steps, FreezeOldBlue.key)
     return last, found
 
@@ -118,9 +118,11 @@ def passed_pivot(steps: Sequence[Step]) -> list[Past]:
     ]
 
 
-def _resumed(scene: RecoveryEvidence, traffic: Traffic, effects: tuple[StayEvidence, ...]) -> Past:
+def _resumed(
+    evidence: RecoveryEvidence, traffic: Traffic, effects: tuple[StayEvidence, ...]
+) -> Past:
     """Return what is known of the traffic having been let in on new blue."""
-    rows = scene.rows.words if scene.rows else "their rows were not compared"
+    rows = evidence.rows.words if evidence.rows else "their rows were not compared"
     why = {
         Traffic.OPEN: "sessions of the applications are there",
         Traffic.LET_IN: "the applications' roles may log in, and no session of theirs is seen",
@@ -132,9 +134,9 @@ def _resumed(scene: RecoveryEvidence, traffic: Traffic, effects: tuple[StayEvide
     return Past(ResumeTraffic.key, status, why, (*effects, record))
 
 
-def whole(scene: RecoveryEvidence) -> Stay:
+def whole(evidence: RecoveryEvidence) -> Stay:
     """Return an upgrade that is behind the run, up to its protection."""
-    steps = _steps(scene)
+    steps = _steps(evidence)
     pivot = passed_pivot(steps)
     rest = [
         Past(step.key, Status.SUCCEEDED, "the run has left this track")
@@ -146,14 +148,17 @@ def whole(scene: RecoveryEvidence) -> Stay:
     return Stay(Track.UPGRADE, past=[*pivot, *rest, resumed])
 
 
-def until_capture(scene: RecoveryEvidence) -> Stay:
+def until_capture(evidence: RecoveryEvidence) -> Stay:
     """Return an upgrade that was left before the traffic resumed."""
-    steps = _steps(scene)
+    steps = _steps(evidence)
     pivot = passed_pivot(steps)
     done = Past(CreateSlots.key, Status.SUCCEEDED, "the run has left this track")
     return Stay(Track.UPGRADE, past=[*pivot, done])
 
 
-async def aborting(scene: RecoveryEvidence) -> list[Stay]:
+async def aborting(evidence: RecoveryEvidence) -> list[Stay]:
     """Return the stays of a run whose green is going: each step of the abort looks for itself."""
-    return [await before(scene), Stay(Track.ABORT, reason="green is being deleted, or its record")]
+    return [
+        await before(evidence),
+        Stay(Track.ABORT, reason="green is being deleted, or its record"),
+    ]

@@ -37,13 +37,13 @@ def parsed(text: str) -> Plan:
     return Plan.model_validate(tomllib.loads(text))
 
 
-async def discovered(aws: Aws, traces: Traces, cast: ClusterRoles, given: Given) -> str:
+async def discovered(aws: Aws, traces: Traces, roles: ClusterRoles, given: Given) -> str:
     """Return a plan's text as far as it can be discovered: the commands cannot.
 
     Raise `Refused` where the target version or the credentials cannot be told.
     """
-    source = _source(cast)
-    target = given.target_version or await _target_version(aws, traces, cast)
+    source = _source(roles)
+    target = given.target_version or await _target_version(aws, traces, roles)
     text = await discover(
         aws,
         source.identifier,
@@ -54,14 +54,14 @@ async def discovered(aws: Aws, traces: Traces, cast: ClusterRoles, given: Given)
         sslrootcert=given.sslrootcert,
         application_roles=given.application_roles,
         fast=given.fast,
-        known_as=cast.production,
+        known_as=roles.production,
     )
-    return text.replace(source.resource_id, cast.blue_id)
+    return text.replace(source.resource_id, roles.blue_id)
 
 
-def _source(cast: ClusterRoles) -> Cluster:
+def _source(roles: ClusterRoles) -> Cluster:
     """Return a cluster that still has the version from which the upgrade began."""
-    for cluster in (cast.blue, cast.prime):
+    for cluster in (roles.blue, roles.prime):
         if cluster is not None and cluster.available and cluster.members:
             return cluster
     raise no_guess(
@@ -70,11 +70,11 @@ def _source(cast: ClusterRoles) -> Cluster:
     )
 
 
-async def _target_version(aws: Aws, traces: Traces, cast: ClusterRoles) -> str:
+async def _target_version(aws: Aws, traces: Traces, roles: ClusterRoles) -> str:
     """Return green's version, or the only target that fits the family of the run's group."""
-    source = _source(cast)
-    if cast.green is not None and cast.green.major != source.major:
-        return cast.green.engine_version
+    source = _source(roles)
+    if roles.green is not None and roles.green.major != source.major:
+        return roles.green.engine_version
     group = await aws.rds.cluster_parameter_group(traces.group) if traces.group else None
     version = await aws.rds.engine_version(source.engine_version)
     targets = [target.version for target in version.upgrade_targets] if version else []

@@ -48,7 +48,7 @@ class Stay:
     """One stay on a track."""
 
     track: Track
-    way: str = ""
+    variant: str = ""
     reason: str = ""
     past: list[Past] = field(default_factory=list)
 
@@ -57,19 +57,19 @@ class Stay:
         return {past.step for past in self.past if past.status.done}
 
 
-def next_step(scene: RecoveryEvidence, stay: Stay) -> str:
+def next_step(evidence: RecoveryEvidence, stay: Stay) -> str:
     """Return the step at which the run goes on, or an empty string at the end of the track."""
     done = stay.done()
-    steps = steps_of(stay.track, scene.context.plan, stay.way)
+    steps = steps_of(stay.track, evidence.context.plan, stay.variant)
     return next((step.key for step in steps if step.key not in done), "")
 
 
-async def probe(scene: RecoveryEvidence, step: Step) -> list[tuple[Effect, Finding]]:
+async def probe(evidence: RecoveryEvidence, step: Step) -> list[tuple[Effect, Finding]]:
     """Return a step's changes with what their own probes say; none where they cannot be told."""
     try:
-        if await step.skip(scene.context):
+        if await step.skip(evidence.context):
             return []
-        waves = await step.effects(scene.context)
+        waves = await step.effects(evidence.context)
     except (StepFailed, Ambiguous, *UNREACHABLE):
         return []
     return [(effect, await probe_safely(effect)) for wave in waves for effect in wave]
@@ -95,9 +95,9 @@ def let_in(role: str, why: str) -> StayEvidence:
 
 
 async def furthest(
-    scene: RecoveryEvidence, steps: Sequence[Step]
+    evidence: RecoveryEvidence, steps: Sequence[Step]
 ) -> tuple[int, list[tuple[StayEvidence, ...]]]:
     """Return the index of the last step of which anything is seen (-1: none), and what is seen."""
-    found = [seen(await probe(scene, step)) for step in steps]
+    found = [seen(await probe(evidence, step)) for step in steps]
     last = max((index for index, effects in enumerate(found) if effects), default=-1)
     return last, found

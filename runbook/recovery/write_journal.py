@@ -38,7 +38,7 @@ def write(
         if standing.idle is not None:
             _close_idle(journal, standing.idle, adoption.run)
         if standing.run is None:
-            environment = adoption.scene.context.aws.environment
+            environment = adoption.evidence.context.aws.environment
             plans.begin(journal, adoption.run, adoption.plan, plan_path, environment)
         else:
             _read_anew(journal, standing.run, adoption)
@@ -94,7 +94,7 @@ def _empty(journal: Journal, run: str) -> None:
 
 def _announce(journal: Journal, adoption: Adoption, standing: Standing, who: str) -> None:
     stay = adoption.stays[-1]
-    where = f"{stay.track.value} {stay.way}".rstrip()
+    where = f"{stay.track.value} {stay.variant}".rstrip()
     how = "without its journal" if standing.run is None else f"anew, since it {standing.why}"
     journal.event(
         adoption.run,
@@ -103,20 +103,20 @@ def _announce(journal: Journal, adoption: Adoption, standing: Standing, who: str
         {
             "who": who,
             "rebased": standing.run is not None,
-            "inferred": [[item.what, item.value, item.source] for item in adoption.scene.items],
-            "unknown": [[each.what, each.means] for each in adoption.scene.unknown],
+            "inferred": [[item.what, item.value, item.source] for item in adoption.evidence.items],
+            "unknown": [[each.what, each.means] for each in adoption.evidence.unknown],
         },
     )
 
 
 def _keep_facts(journal: Journal, adoption: Adoption, locked: tuple[str, ...]) -> None:
     run = adoption.run
-    for item in adoption.scene.items:
+    for item in adoption.evidence.items:
         journal.evidence(run, ADOPT, f"{item.what}: {item.value} (from: {item.source})")
-    for unknown in adoption.scene.unknown:
+    for unknown in adoption.evidence.unknown:
         journal.evidence(run, ADOPT, f"unknown: {unknown.what}; {unknown.means}")
     own = journal.fact(run, holder.FACT) or {"number": 0}
-    for fact in adoption.scene.draft.facts.values():
+    for fact in adoption.evidence.draft.facts.values():
         if fact.key == holder.FACT and own["number"] > fact.value["number"]:
             continue
         journal.evidence(run, ADOPT, fact.text, key=fact.key, value=fact.value)
@@ -129,9 +129,9 @@ def _write_stay(journal: Journal, run: str, stay: Stay, first: Standing | None) 
     """Write one stay on a track; `first`: how the journal stood, for the first one of all."""
     if first is not None and first.run is not None:
         reason = "; ".join(filter(None, (f"this journal {first.why}", stay.reason)))
-        journal.enter_track(run, stay.track, way=stay.way, from_step=ADOPT, reason=reason)
+        journal.enter_track(run, stay.track, variant=stay.variant, from_step=ADOPT, reason=reason)
     elif first is None or stay.track is not Track.UPGRADE:
-        journal.enter_track(run, stay.track, way=stay.way, reason=stay.reason)
+        journal.enter_track(run, stay.track, variant=stay.variant, reason=stay.reason)
     for past in stay.past:
         _write_past(journal, run, past)
 

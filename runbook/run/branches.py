@@ -40,7 +40,7 @@ class Branch:
     """One way to leave the current track, and its price."""
 
     track: Track
-    way: str
+    variant: str
     title: str
     cost: str
     """What it loses."""
@@ -66,7 +66,7 @@ class Branch:
     @property
     def name(self) -> str:
         """The word for it on the command line."""
-        return name(self.track, self.way)
+        return name(self.track, self.variant)
 
 
 def branches(context: RunContext, journal: Journal) -> list[Branch]:
@@ -74,26 +74,26 @@ def branches(context: RunContext, journal: Journal) -> list[Branch]:
     where, entry = position(context, journal), journal.entries(context.run)[-1]
     found = [_way(context, journal, where, entry, key) for key in BRANCHES]
     if where is not RunPosition.LEFT_BEHIND and (down := verdicts.unreached(context)) is not None:
-        found = [_while_down(way, where, down) for way in found]
+        found = [_while_down(branch, where, down) for branch in found]
     found.insert([*BRANCHES].index(TO_BLUE_PRIME) + 1, _forced(context, where, entry))
     here = rollback_path(context, where)
-    found = [replace(way, here=here) for way in found]
-    return sorted(found, key=lambda way: (not way.recommended, not way.available))
+    found = [replace(branch, here=here) for branch in found]
+    return sorted(found, key=lambda branch: (not branch.recommended, not branch.available))
 
 
 def _way(
     context: RunContext, journal: Journal, where: RunPosition, entry: TrackEntry, key: Key
 ) -> Branch:
     branch, standing = BRANCHES[key], POSITIONS[where]
-    track, way = key
-    steps = tuple(step.key for step in steps_of(track, context.plan, way))
+    track, variant = key
+    steps = tuple(step.key for step in steps_of(track, context.plan, variant))
     why_not = "" if key in standing.opens else standing.why_not.get(key, branch.why_not)
     why_not = _refused(context, where, entry, key) or why_not
     left = new_databases.gone_by_name(context)
     cost = (standing.opens.get(key) or branch.cost).format(behind=f" but {left}" if left else "")
     return Branch(
         track,
-        way,
+        variant,
         branch.title,
         cost,
         _time(context, where, key),
@@ -115,7 +115,7 @@ def _refused(context: RunContext, where: RunPosition, entry: TrackEntry, key: Ke
     if key == COMMIT and not upgrading:
         return BRANCHES[COMMIT].why_not
     aborting = key == ABORT and where is RunPosition.BEFORE_SWITCHOVER and not upgrading
-    on_it = key in (FOR_GOOD, FINALIZE, CLEANUP) and (entry.track, entry.way) == key
+    on_it = key in (FOR_GOOD, FINALIZE, CLEANUP) and (entry.track, entry.variant) == key
     return "the run is on it" if aborting or on_it else ""
 
 
@@ -145,16 +145,16 @@ _ASK_WHO_SERVES = (TO_BLUE_PRIME, FOR_GOOD, PROTECT_FIRST, FINALIZE, COMMIT, FOR
 """The branches whose steps ask the cluster that serves."""
 
 
-def _while_down(way: Branch, where: RunPosition, down: Production) -> Branch:
+def _while_down(branch: Branch, where: RunPosition, down: Production) -> Branch:
     """Return a way as it stands while the cluster that serves does not answer."""
-    key = (way.track, way.way)
+    key = (branch.track, branch.variant)
     forward = key == FORWARD
     if key not in _ASK_WHO_SERVES or (forward and not POSITIONS[where].way_forward):
         # Staying is open, since it may come back; that nothing is lost by it nobody knows.
-        return replace(way, recommended=False)
+        return replace(branch, recommended=False)
     more = "; the forced way (--track forced) says what it would give up"
     why_not = down.text + more * (forward or key == TO_BLUE_PRIME)
-    return replace(way, available=False, recommended=False, why_not=why_not)
+    return replace(branch, available=False, recommended=False, why_not=why_not)
 
 
 def _forced(context: RunContext, where: RunPosition, entry: TrackEntry) -> Branch:
@@ -163,7 +163,7 @@ def _forced(context: RunContext, where: RunPosition, entry: TrackEntry) -> Branc
     away = Role.BLUE_PRIME if last_word is Role.BLUE_PRIME else Role.NEW_BLUE
     to = ReplicationPair.of(away).subscriber
     track = Track.ROLLBACK if to is Role.BLUE_PRIME else Track.UPGRADE
-    on_it = (entry.track, entry.way) == (track, RollbackTarget.FORCED)
+    on_it = (entry.track, entry.variant) == (track, RollbackTarget.FORCED)
     fed, down = follows(context, where, away), verdicts.unreached(context)
     lost = where in (RunPosition.WAY_LOST, RunPosition.BACK_WAY_LOST)
     available = fed and down is not None and down.state is not Serving.CUT and not on_it

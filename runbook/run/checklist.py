@@ -118,7 +118,7 @@ def read(journal: Journal, run: str) -> Checklist:
     for entry in entries:
         tried = attempts.get(entry.id, {})
         repairs = {key: rebuilt(journal.fact(record.id, key)) for key in tried if is_repair(key)}
-        steps = steps_of(entry.track, plan, entry.way)
+        steps = steps_of(entry.track, plan, entry.variant)
         lines = _lines(entry, steps, tried, last=entry is entries[-1])
         placed = _with_repairs(entry, lines, tried, repairs)
         sections.append(
@@ -198,7 +198,7 @@ def durations(checklist: Checklist) -> Sequence[Mapping[str, Json]]:
     return [
         {
             "step": line.step,
-            "track": name(section.entry.track, section.entry.way),
+            "track": name(section.entry.track, section.entry.variant),
             "status": line.status.value,
             "seconds": line.seconds,
         }

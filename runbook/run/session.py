@@ -186,7 +186,7 @@ class Session(View):
         """Close the run once the last step of a track that ends runs is done."""
         listed = self.checklist()
         entry = listed.current.entry
-        result = ends_with(entry.track, entry.way)
+        result = ends_with(entry.track, entry.variant)
         held = entry.track is Track.ROLLBACK and self.fact("slots")
         if entry.track is not Track.CLEANUP and (held or self.unclosed()):
             # The way forward is held, until it is taken or settled; or a cluster that was given
@@ -210,25 +210,25 @@ class Session(View):
         """
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            found, served = self.board().protection, self.board().production
+            found, served = self.dashboard().protection, self.dashboard().production
             if found.at is not None and not found.looking and served.at is not None:
                 return True
             await asyncio.sleep(LOOKED_EVERY_S)
         return False
 
-    async def branch(self, way: Branch, reason: str) -> None:
+    async def branch(self, branch: Branch, reason: str) -> None:
         """Put the run onto another track; performs nothing.
 
         Raises `Busy` while a step runs, `StepFailed` where the way is not open.
         """
         self._refuse_unless_free()
         # It was offered some time ago, and the run may have moved on since.
-        offered = {(each.track, each.way): each for each in await self.ways()}
-        way = offered.get((way.track, way.way), way)
+        offered = {(each.track, each.variant): each for each in await self.ways()}
+        branch = offered.get((branch.track, branch.variant), branch)
         holder.refuse_if_known_left_behind(self._context)
-        if not way.available:
+        if not branch.available:
             raise StepFailed(
-                f"“{way.title}” is not possible from here: {way.why_not}.",
+                f"“{branch.title}” is not possible from here: {branch.why_not}.",
                 now="Nothing was changed.",
                 todo="Choose a way that is available.",
             )
@@ -237,8 +237,8 @@ class Session(View):
         following = self.checklist().next
         self._journal.enter_track(
             self.run.id,
-            way.track,
-            way=way.way,
+            branch.track,
+            variant=branch.variant,
             from_step=following.step if following else "",
             reason=reason,
         )

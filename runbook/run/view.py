@@ -59,10 +59,10 @@ class View:
         """Return where the run stands."""
         return checklists.read(self._journal, self.run.id)
 
-    def board(self) -> Dashboard:
+    def dashboard(self) -> Dashboard:
         """Return the live figures: this process's own, or those that the holder published."""
-        if self._watching is not None or self._monitor.board.at is not None:
-            return self._monitor.board
+        if self._watching is not None or self._monitor.dashboard.at is not None:
+            return self._monitor.dashboard
         watched = self._journal.holder() is not None
         return verdicts.board_as_seen(self._looking, watched=watched) or Dashboard()
 
@@ -123,7 +123,7 @@ class View:
         if is_repair(key) and (repair := rebuilt(self._journal.fact(self.run.id, key))):
             return repair
         entry = self._journal.entries(self.run.id)[-1]
-        for step in steps_of(entry.track, self.plan, entry.way):
+        for step in steps_of(entry.track, self.plan, entry.variant):
             if step.key == key:
                 return step
         raise StepFailed(

@@ -75,7 +75,7 @@ class Monitor:
     def __init__(self, context: RunContext, journal: Journal) -> None:
         self.context = context
         self._journal = journal
-        self.board = Dashboard()
+        self.dashboard = Dashboard()
         self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
         self._judging = VerdictRecord(context, journal)
@@ -111,7 +111,7 @@ class Monitor:
 
     def waiting(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
         """Show what the running step waits for."""
-        self.board = self.board.waits_for(text, fraction, to_do=to_do)
+        self.dashboard = self.dashboard.waits_for(text, fraction, to_do=to_do)
 
     def stop(self) -> None:
         """Let each look under way come to its end, and begin no other."""
@@ -146,7 +146,7 @@ class Monitor:
             await asyncio.gather(*watching)
         finally:
             await self._strays.close()
-            self.board = replace(self.board, strays_since=None)
+            self.dashboard = replace(self.dashboard, strays_since=None)
 
     def _begin_with(self, published: Json | None) -> None:
         """Begin with the figures of whoever held the run before: each bears its age."""
@@ -155,7 +155,7 @@ class Monitor:
         known = boards.from_json(published)
         self._judging.begin_with(known)
         self._ages.begin_with(known.alarms)
-        self.board = known.taken_over(self._judging.looking())
+        self.dashboard = known.taken_over(self._judging.looking())
 
     async def _forever(
         self, name: str, look: Callable[[], Awaitable[None]], every_s: float
@@ -170,7 +170,7 @@ class Monitor:
                 self._unseen.discard(name)
             except JournalError as error:
                 # The figures stay live; that nothing can be kept is on every screen.
-                self.board = replace(self.board, journal_error=str(error))
+                self.dashboard = replace(self.dashboard, journal_error=str(error))
             except (StepFailed, *UNREACHABLE) as error:
                 await self._failed(name, error)
             except Exception as error:
@@ -186,7 +186,7 @@ class Monitor:
     def _found(self) -> object:
         """Return what the verdict rests on, figures and times aside."""
         return (
-            [(lag.slot, lag.state, lag.active, lag.moment) for lag in self.board.lags],
+            [(lag.slot, lag.state, lag.active, lag.moment) for lag in self.dashboard.lags],
             [alarm.key for alarm in self._lag_alarms()],
             {
                 name: ([alarm.key for alarm in seen.alarms], seen.unknown)
@@ -197,7 +197,7 @@ class Monitor:
     async def _failed(self, look: str, error: Exception) -> None:
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         self._unseen.discard(look)
-        self.board = self.board.without(look, words)
+        self.dashboard = self.dashboard.without(look, words)
         # Nothing follows from another failure: a session ends, a query fails, AWS does not answer.
         if look == "traffic" and isinstance(error, CannotConnect):
             self._production(self._serving().does_not(str(error)))
@@ -210,8 +210,8 @@ class Monitor:
         own = await serving.own_clusters(self.context)
         mark = holder.keep_left_behind(self.context, self._journal, own)
         views, found = await clusters.views(self.context, own), await deployment(self.context)
-        self.board = replace(
-            self.board,
+        self.dashboard = replace(
+            self.dashboard,
             clusters=views,
             left_behind="" if mark is None else mark.words,
             deployment="" if found is None else found.status,
@@ -225,10 +225,12 @@ class Monitor:
     async def _look_at_lags(self) -> None:
         before = self.context.fact("deployment") is not None and not self._asked()
         green = await self._green.aws_own() if before else ()
-        self.board = replace(self.board, green_lags=green)
+        self.dashboard = replace(self.dashboard, green_lags=green)
         views, warnings = await self._slots.held()
         known = views if views and all(lag.bytes is not None for lag in views) else None
-        self.board = replace(self.board, lags=views, last_lags=known or self.board.last_lags)
+        self.dashboard = replace(
+            self.dashboard, lags=views, last_lags=known or self.dashboard.last_lags
+        )
         self._seen["slots"] = ProbeResult(self.context.now(), warnings, "")
         self._again_soon("lags", self._slots.waits)
         self._samples.keep_lags(views, self.context.now())
@@ -244,7 +246,7 @@ class Monitor:
 
     async def _look_at_workers(self) -> None:
         before = self._workers.subscribed
-        self._seen["workers"] = await self._workers.look(self.board)
+        self._seen["workers"] = await self._workers.look(self.dashboard)
         self._again_soon("workers", self._workers.waits)
         if self._workers.subscribed and not before:
             # Only now there is something that can be compared and watched: at once.
@@ -267,7 +269,7 @@ class Monitor:
                 foreign_writes.keep(self.context, self._journal, found)
                 self._wake("judge")
         finally:
-            self.board = replace(self.board, strays_since=self._strays.since)
+            self.dashboard = replace(self.dashboard, strays_since=self._strays.since)
 
     async def _look_at_origins(self) -> None:
         if not self._databases():
@@ -309,8 +311,8 @@ class Monitor:
         self._seen["bounds"] = await sequences.look(self.context, databases)
 
     async def _look_at_traffic(self) -> None:
-        view, rated = await self._traffic.look(self.board)
-        self.board = replace(self.board, traffic=view)
+        view, rated = await self._traffic.look(self.dashboard)
+        self.dashboard = replace(self.dashboard, traffic=view)
         self._production(self._serving().answers())
         if rated and view.at is not None:
             cluster = self.context.plan.cluster.identifier
@@ -318,8 +320,8 @@ class Monitor:
 
     def _serving(self) -> production.Asked:
         return production.Asked(
-            self._traffic.serving(self.board),
-            self.board,
+            self._traffic.serving(self.dashboard),
+            self.dashboard,
             self._workers.witness,
             self.context.now(),
             self.context.plan.protection.fresh_s,
@@ -327,12 +329,12 @@ class Monitor:
 
     def _production(self, found: Production) -> None:
         """Put up whether the cluster that serves answers, and journal that it changed."""
-        if not self.board.clusters or (found.unreached and "workers" in self._unseen):
+        if not self.dashboard.clusters or (found.unreached and "workers" in self._unseen):
             # Before AWS has told which clusters there are, nobody knows which of them serves; and
             # before the one that follows was asked, whether it is only not seen from here.
             return
-        words = production.news(self.board.production, found)
-        self.board = replace(self.board, production=found)
+        words = production.news(self.dashboard.production, found)
+        self.dashboard = replace(self.dashboard, production=found)
         if words:
             unanswered.keep(self._journal, self.context.run, found, words)
             self._wake("judge")
@@ -347,7 +349,7 @@ class Monitor:
         self._green.forget()
         self._traffic.forget()
         self._seen.clear()
-        self.board = self.board.forgotten(why)
+        self.dashboard = self.dashboard.forgotten(why)
         self._wake()
         clocks.keep(self._journal, self.context.run, jump)
 
@@ -356,27 +358,27 @@ class Monitor:
         first = self._still_looking()
         protection = self._judging.verdict(self._looked(), asked=self._asked(), first=first)
         now = self.context.now()
-        self.board = replace(
-            self.board,
+        self.dashboard = replace(
+            self.dashboard,
             protection=protection,
             alarms=self._all_alarms(now),
             downtime=downtime(self._journal, self.context.run),
             silent=self._workers.silent,
             at=now,
         )
-        self._journal.publish(self.context.run, self.board.as_json())
-        self.board = replace(self.board, journal_error="")
+        self._journal.publish(self.context.run, self.dashboard.as_json())
+        self.dashboard = replace(self.dashboard, journal_error="")
         self._judging.keep(protection)
 
     def _looked(self) -> Observed:
         schemas = latest(self.context, self._seen.get("schemas", ProbeResult()))
         patience = {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
-        return Observed(self.board.lags, {**self._seen, "schemas": schemas}, patience)
+        return Observed(self.dashboard.lags, {**self._seen, "schemas": schemas}, patience)
 
     def _lag_alarms(self) -> list[Alert]:
         slots = (self.context.fact("capture") or {}).get("slots", {})
         limits = self.context.plan.protection
-        return lag_alarms(self.board.lags, slots, limits, self.context.now())[0]
+        return lag_alarms(self.dashboard.lags, slots, limits, self.context.now())[0]
 
     def _all_alarms(self, now: datetime) -> tuple[Alert, ...]:
         """Return all that was found, with since when; what breaks the protection first."""
@@ -401,6 +403,6 @@ class Monitor:
         limit_s = self.context.plan.protection.lag_limit_s
         unclear = any(
             lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s
-            for lag in self.board.lags
+            for lag in self.dashboard.lags
         )
         return bool(self._unseen) or begun or unclear

@@ -81,21 +81,24 @@ def _of(
         if entry.track is not Track.CLEANUP:
             return ENDED[entry.track]
         return next(filter(None, (_ended(each) for each in reversed(before))), None)
-    if entry.way == RollbackTarget.FINALIZE:
+    if entry.variant == RollbackTarget.FINALIZE:
         return RunPosition.ROLLED_BACK if performed & {"drop-subscriptions", "drop-slots"} else None
-    if entry.way in (RollbackTarget.STAY, UpgradeVariant.STAY):
+    if entry.variant in (RollbackTarget.STAY, UpgradeVariant.STAY):
         if not any(step.startswith("open-") for step in performed):
             return None
         on_new_blue = entry.track is Track.UPGRADE
         return _on_new_blue(context) if on_new_blue else _on_blue_prime(context)
-    forward = entry.track is Track.UPGRADE and entry.way in (
+    forward = entry.track is Track.UPGRADE and entry.variant in (
         UpgradeVariant.FORWARD,
         UpgradeVariant.FORCED,
     )
     if entry.track is Track.UPGRADE and not forward:
         return _of_upgrade(context, journal, attempts)
     moved = _endpoint(entry, attempts)
-    if moved is Status.SUCCEEDED and entry.way in (RollbackTarget.FOR_GOOD, RollbackTarget.FORCED):
+    if moved is Status.SUCCEEDED and entry.variant in (
+        RollbackTarget.FOR_GOOD,
+        RollbackTarget.FORCED,
+    ):
         return RunPosition.FORCED_FORWARD if forward else RunPosition.ROLLED_BACK
     if moved is Status.SUCCEEDED:
         return _on_new_blue(context, forward=True) if forward else _on_blue_prime(context)
@@ -110,7 +113,7 @@ def _of(
 
 def _ended(entry: TrackEntry) -> RunPosition | None:
     """Return where a run stands that is cleaned up, by a stay before that; None: not by that."""
-    if (entry.track, entry.way) == (Track.UPGRADE, UpgradeVariant.FORCED):
+    if (entry.track, entry.variant) == (Track.UPGRADE, UpgradeVariant.FORCED):
         return RunPosition.FORCED_FORWARD
     return ENDED.get(entry.track)
 

@@ -95,11 +95,11 @@ class Night:
 
     async def ways(self) -> set[str]:
         """Return the titles of the ways that are offered."""
-        return {way.title for way in await self.session.ways() if way.available}
+        return {branch.title for branch in await self.session.ways() if branch.available}
 
     async def branch(self, track: Track) -> None:
-        way = await self._way(track)
-        await self.session.branch(way, "for the test")
+        branch = await self._way(track)
+        await self.session.branch(branch, "for the test")
 
     async def _way(self, track: Track) -> Branch:
         return next(w for w in await self.session.ways() if w.track is track and w.available)

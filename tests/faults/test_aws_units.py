@@ -240,7 +240,7 @@ def test_a_switchover_that_was_asked_for_counts_until_it_is_seen_to_return(
     asked = SimpleNamespace(outcome=outcome, intent_at=NOW, key="bgd/switchover")
     attempt = SimpleNamespace(step="switchover", track=Track.UPGRADE, effects=[asked], entry=1)
     journal = SimpleNamespace(
-        entries=lambda run: [SimpleNamespace(id=1, track=Track.UPGRADE, way="", from_step="")],
+        entries=lambda run: [SimpleNamespace(id=1, track=Track.UPGRADE, variant="", from_step="")],
         attempts=lambda run: [attempt],
     )
     looked = SimpleNamespace(run="k3f9qa", fact=facts.get)

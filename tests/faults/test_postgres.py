@@ -65,11 +65,11 @@ class Baking:
 
     @property
     def protected(self) -> bool | None:
-        return self.run.session.board().protection.protected
+        return self.run.session.dashboard().protection.protected
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return self.run.session.board().protection.reasons
+        return self.run.session.dashboard().protection.reasons
 
     async def says(self, words: str) -> None:
         """Wait until the banner turns from PROTECTED for a reason."""
@@ -78,15 +78,15 @@ class Baking:
 
     async def restarted(self) -> datetime:
         """Restart blue prime; return since when its stray writes were watched before."""
-        since = self.run.session.board().strays_since
+        since = self.run.session.dashboard().strays_since
         assert since is not None
         await asyncio.to_thread(fault, "restart-server", self.prime)
         return since
 
     async def watched_again(self, before: datetime) -> None:
         """Wait until stray writes are watched anew: the slot went with its server."""
-        board = self.run.session.board
-        await becomes(lambda: (since := board().strays_since) is not None and since > before)
+        dashboard = self.run.session.dashboard
+        await becomes(lambda: (since := dashboard().strays_since) is not None and since > before)
 
     async def struck_out(self) -> None:
         """Wait until the watch has found stray rows, then say that they were repaired."""
@@ -104,7 +104,7 @@ async def baking(run: Night) -> Baking:
     await run.reach("bake")
     await run.session.start_watching()
     found = Baking(run)
-    await becomes(lambda: run.session.board().strays_since is not None)
+    await becomes(lambda: run.session.dashboard().strays_since is not None)
     await found.protected_again()
     return found
 
@@ -238,7 +238,7 @@ async def test_a_stray_row_that_meets_none_is_found_while_baking(
 ) -> None:
     async with night(workspace, monkeypatch) as run:
         bake = await baking(run)
-        assert run.session.board().strays_since is not None
+        assert run.session.dashboard().strays_since is not None
         fault("stray-write", bake.prime)
         await bake.says("rows differ: public.customer in orders")
         (found,) = run.session.fact(diverged.FACT) or ()

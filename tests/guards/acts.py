@@ -138,10 +138,10 @@ class Simple:
 class Choose:
     """Take the way of this name, if it is available: a way, or a track that has none."""
 
-    way: str
+    variant: str
 
     def do(self, night: Night) -> None:
-        night.choose(self.way)
+        night.choose(self.variant)
 
 
 @dataclass(frozen=True)

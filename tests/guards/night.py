@@ -234,7 +234,7 @@ class Night(Machines):
             await asyncio.sleep(WATCHED_S)
 
         process.do(look())
-        if process.alive and session.board().protection.protected:
+        if process.alive and session.dashboard().protection.protected:
             self.expect_protection("the board says protected")
         if process.alive and session.way_back().endswith(HELD):
             self.expect_protection(f"the way back says {session.way_back()!r}")
@@ -245,7 +245,7 @@ class Night(Machines):
         process = self.opened()
         ways = process.do(process.session.ways()) or []
         self.remembered = ways
-        chosen = [way for way in ways if way.available is available]
+        chosen = [branch for branch in ways if branch.available is available]
         if not chosen:
             return
         self._branch(process, chosen[index % len(chosen)], available=available)
@@ -254,7 +254,9 @@ class Night(Machines):
         """Branch to the way of a name, if it is available."""
         process = self.opened()
         ways = process.do(process.session.ways()) or []
-        chosen = [way for way in ways if way.available and name in (way.way, way.name)]
+        chosen = [
+            branch for branch in ways if branch.available and name in (branch.variant, branch.name)
+        ]
         if chosen:
             self._branch(process, chosen[0], available=True)
 
@@ -263,25 +265,27 @@ class Night(Machines):
         process = self.opened()
         if not self.remembered:
             return
-        way = self.remembered[index % len(self.remembered)]
+        branch = self.remembered[index % len(self.remembered)]
         # It may have come to be available since.
         now = process.do(process.session.ways()) or []
         available = any(
-            each.available for each in now if (each.track, each.way) == (way.track, way.way)
+            each.available
+            for each in now
+            if (each.track, each.variant) == (branch.track, branch.variant)
         )
-        self._branch(process, way, available=available)
+        self._branch(process, branch, available=available)
 
-    def _branch(self, process: RunProcess, way: Branch, *, available: bool) -> None:
+    def _branch(self, process: RunProcess, branch: Branch, *, available: bool) -> None:
         entries = len(process.journal.entries(self.run))
         try:
-            process.do(process.session.branch(way, "so decided"))
+            process.do(process.session.branch(branch, "so decided"))
         except (StepFailed, Refused, RunIsOpen):
             if len(process.journal.entries(self.run)) != entries:
-                raise Violation(f"{way.title} was refused, and yet taken") from None
+                raise Violation(f"{branch.title} was refused, and yet taken") from None
             return
         TALLY["branches"] += 1
         if not available:
-            raise Violation(f"{way.title} was taken though it is not available")
+            raise Violation(f"{branch.title} was taken though it is not available")
 
     def repair(self) -> None:
         """Take every repair that is offered, in order."""

@@ -110,10 +110,12 @@ def let_go(
     left = any(other is not cluster for other in world.opened())
     if name not in HOLDS or not held or left or cluster is not world.serving():
         return ""
-    track, way = ledger.entry()
+    track, variant = ledger.entry()
     old = cluster.version == OLD
-    if old and (track == "cleanup" or way == "blue-prime-for-good"):
+    if old and (track == "cleanup" or variant == "blue-prime-for-good"):
         return ""
-    gate = "finalize" if way == "finalize" else track
+    gate = "finalize" if variant == "finalize" else track
     given = gate == ("finalize" if old else "commit") and (run, gate, PRODUCTION) in world.consents
-    return "" if given else f"{name} on {cluster.name}, which serves, in the track {track} {way}"
+    return (
+        "" if given else f"{name} on {cluster.name}, which serves, in the track {track} {variant}"
+    )

@@ -62,34 +62,34 @@ def test_slots_that_a_lost_blue_prime_has_read_protect_no_later_clone() -> None:
 @pytest.mark.parametrize("settings", [RENAME, ROUTE53, COMMAND], ids=lambda s: s.endpoint)
 def test_there_and_back_again_twice_loses_nothing(tmp_path: Path, settings: Settings) -> None:
     night = Night.resume(tmp_path, checkpoint(settings, BAKED))
-    for way in ("blue-prime", "forward", "blue-prime", "forward"):
+    for variant in ("blue-prime", "forward", "blue-prime", "forward"):
         night.branch(0)
-        assert night.opened().journal.entries(night.run)[-1].way == way
+        assert night.opened().journal.entries(night.run)[-1].variant == variant
         Go(12).do(night)
         assert night.opened().session.checklist().current.complete
-        night.expect_protection(way)
+        night.expect_protection(variant)
     night.leave()
 
 
 @pytest.mark.parametrize(
     "until", ["compare", "drop-subscriptions", "create-slots", "open-blue-prime"]
 )
-@pytest.mark.parametrize("way", ["blue-prime-for-good", "stay"])
+@pytest.mark.parametrize("variant", ["blue-prime-for-good", "stay"])
 def test_a_rollback_under_way_is_finished_for_good_or_called_off(
-    tmp_path: Path, until: str, way: str
+    tmp_path: Path, until: str, variant: str
 ) -> None:
     night = Night.resume(tmp_path, checkpoint(RENAME, BAKED))
     night.branch(0)
     Go(1).do(night)
     process = night.opened()
     process.do(process.session.advance("stop-traffic", night._yes, until=until))
-    night.branch(_open(night).index(way))
-    assert night.opened().journal.entries(night.run)[-1].way == way
+    night.branch(_open(night).index(variant))
+    assert night.opened().journal.entries(night.run)[-1].variant == variant
     Go(12).do(night)
     assert night.opened().session.checklist().current.complete
     held = [name for name, each in night.world.clusters.items() if each.slots]
-    if way == "stay":
-        night.expect_protection(way)
+    if variant == "stay":
+        night.expect_protection(variant)
         assert len(held) == 1
     else:
         assert not night.opened().session.run.open
@@ -100,13 +100,15 @@ def test_a_rollback_under_way_is_finished_for_good_or_called_off(
 def _open(night: Night) -> list[str]:
     """Return the ways that are open, as they are offered."""
     process = night.opened()
-    return [way.way for way in process.do(process.session.ways()) or [] if way.available]
+    return [
+        branch.variant for branch in process.do(process.session.ways()) or [] if branch.available
+    ]
 
 
 def test_a_way_that_was_offered_before_the_rollback_is_not_taken_after_it(tmp_path: Path) -> None:
     night = Night.resume(tmp_path, checkpoint(ROUTE53, BAKED))
     night.branch(0)
-    offered = [(way.track, way.available) for way in night.remembered]
+    offered = [(branch.track, branch.available) for branch in night.remembered]
     assert (Track.COMMIT, True) in offered
     Go(12).do(night)
     night.branch_late(offered.index((Track.COMMIT, True)))

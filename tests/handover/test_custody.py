@@ -193,7 +193,7 @@ def test_it_goes_back_with_what_was_done_meanwhile(ours: Journal, theirs: Journa
     attempt = theirs.attempts("run1")[-1]
     theirs.resolve(attempt.effects[0].id, Outcome.ADOPTED, who="ben", reason="it is there")
     theirs.resolve_attempt(attempt.id, Status.SUCCEEDED, who="ben", reason="it is there")
-    theirs.enter_track("run1", Track.ROLLBACK, way="blue-prime", reason="slow")
+    theirs.enter_track("run1", Track.ROLLBACK, variant="blue-prime", reason="slow")
     live(theirs, "run1")
     theirs.set_result("run1", Result.PROTECTED)
     accepted(ours, given(theirs, to="ann"))

@@ -58,7 +58,7 @@ def handover(kind: str, run: str, *, or_: str = "ABORT", at: str = AT, mark: str
 ATTEMPT = "(SELECT max(id) FROM attempt WHERE run = '{}')"
 WRITES = {
     "a branch": (
-        "INSERT INTO track_entry (run, track, way, from_step, reason, at) "
+        "INSERT INTO track_entry (run, track, variant, from_step, reason, at) "
         f"VALUES ('{{}}', 'abort', '', '', '', '{AT}')"
     ),
     "an attempt": (

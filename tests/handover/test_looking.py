@@ -40,13 +40,13 @@ async def test_it_opens_read_only_and_refuses_every_act(away: Journal) -> None:
     assert not session.writable
     await session.start_watching()
     (unknown,) = session.checklist().line("preflight").attempt.effects  # type: ignore[union-attr]
-    way = Branch(Track.ABORT, "", "abort", "", "", True, "", ())
+    branch = Branch(Track.ABORT, "", "abort", "", "", True, "", ())
     with pytest.raises(HandedOver):
         await session.advance("preflight", yes)
     with pytest.raises(HandedOver):
         await session.resolve(unknown.id, "adopt", "it is there")
     with pytest.raises(HandedOver):
-        await session.branch(way, "tired")
+        await session.branch(branch, "tired")
     with pytest.raises(HandedOver):
         session.note("a word")
     session.cancel_wait()

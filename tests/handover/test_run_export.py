@@ -75,7 +75,7 @@ def do(journal: Journal, deed: str, text: str, value: Any) -> None:
             measured = value if isinstance(value, float) else None
             journal.samples(run, [Sample(now(), "lag_bytes", text, measured)])
         case "branch":
-            journal.enter_track(run, Track.ROLLBACK, way=text, reason=text)
+            journal.enter_track(run, Track.ROLLBACK, variant=text, reason=text)
         case "resolve":
             for effect in unknown(journal):
                 journal.resolve(effect.id, Outcome.ADOPTED, who="ben", reason=text)

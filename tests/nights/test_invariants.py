@@ -110,8 +110,8 @@ def test_rows_that_differ_are_remembered_until_a_comparison_passes(workspace: Wo
 
 
 def protection(workspace: Workspace, run: str) -> dict[str, Any]:
-    board = workspace.json("show", run, "--json")["board"]
-    return board["protection"] if board else {}
+    dashboard = workspace.json("show", run, "--json")["board"]
+    return dashboard["protection"] if dashboard else {}
 
 
 def drop_slot(env: dict[str, str], slot: str) -> None:

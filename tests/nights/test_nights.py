@@ -63,7 +63,7 @@ def test_a_night(
     ]
     assert runs[0]["slots_held"] is held
     if then.endswith("forward"):
-        assert (runs[0]["track"], runs[0]["way"]) == ("upgrade", "forward")
+        assert (runs[0]["track"], runs[0]["variant"]) == ("upgrade", "forward")
         assert " forward " in workspace.run("runs").stdout
     report = workspace.json("report", night["run"], "--format", "json")
     assert report["report"] == 1

@@ -138,7 +138,7 @@ def monitor(journal: Journal, machine: Machine) -> Any:
     )
     watch: Any = Monitor(cast(RunContext, context), journal)
     watch._clocks = ClockWatch(machine.read)
-    watch.board = full_board(machine.now())
+    watch.dashboard = full_board(machine.now())
     watch._seen = {
         name: ProbeResult(machine.now(), (), "") for name in ("workers", "schemas", "strays")
     }
@@ -162,15 +162,15 @@ def test_no_figure_from_before_a_jump_is_shown_as_fresh(
     watch = monitor(journal, machine)
     machine.passes(1)
     watch._watch_clocks()
-    assert watch.board.lags[0].bytes == 10, "nothing happened yet"
+    assert watch.dashboard.lags[0].bytes == 10, "nothing happened yet"
     machine.passes(1)
     event(machine)
     watch._watch_clocks()
-    board = watch.board
-    assert [lag.bytes for lag in (*board.lags, *board.green_lags)] == [None, None]
-    assert board.traffic.writes_per_s is None
-    assert board.traffic.fence is Fence.UNKNOWN
-    assert all(view.at is None and view.error for view in board.clusters)
+    dashboard = watch.dashboard
+    assert [lag.bytes for lag in (*dashboard.lags, *dashboard.green_lags)] == [None, None]
+    assert dashboard.traffic.writes_per_s is None
+    assert dashboard.traffic.fence is Fence.UNKNOWN
+    assert all(view.at is None and view.error for view in dashboard.clusters)
     seen = watch._looked().seen
     assert [seen.get(rest.name, ProbeResult()).at for rest in (*REQUIRED_PROBES, BESIDE)] == [
         None

@@ -137,7 +137,7 @@ def test_a_forced_way_is_not_called_ended_before_what_it_gave_up_is_closed(
     to = "new blue" if role == "new" else "blue prime"
     ended = Result.COMMITTED if role == "new" else Result.ROLLED_BACK
     with opened() as journal:
-        journal.enter_track("k2f9qa", track, way="forced", from_step="bake", reason="")
+        journal.enter_track("k2f9qa", track, variant="forced", from_step="bake", reason="")
         session = Session.open(journal, "k2f9qa")
         for step in steps_of(track, session.plan, "forced"):
             assert Ending.of(session).word(0) == "stopped"

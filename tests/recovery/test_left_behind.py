@@ -40,7 +40,7 @@ def shown(machine: Workspace, run: str) -> dict[str, Any]:
     present = found["tracks"][-1]
     return {
         **{key: found[key] for key in ("open", "result", "way_back", "next")},
-        **{key: present[key] for key in ("track", "way")},
+        **{key: present[key] for key in ("track", "variant")},
         "done": [
             each["step"] for each in present["steps"] if each["status"] in ("succeeded", "skipped")
         ],
@@ -68,7 +68,7 @@ def test_another_machine_rolled_back_meanwhile(workspace: Workspace, tmp_path: P
     assert (found["rebased"], found["plan_discovered"]) == (True, False)
     assert found["holder"]["machine"] == socket.gethostname()
     assert f"holds it since {found['holder']['since'][:10]}" in found["why"]
-    assert (found["run"], found["track"], found["way"]) == (run, "rollback", "blue-prime")
+    assert (found["run"], found["track"], found["variant"]) == (run, "rollback", "blue-prime")
     assert gone_on(workspace, run) == "rolled_back"
     assert shown(workspace, run) == shown(other, run)
     report = workspace.run("report", run).stdout

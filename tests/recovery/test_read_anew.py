@@ -96,8 +96,8 @@ def found(*stays: Stay, facts: dict[str, Any] | None = None) -> Adoption:
     aws = cast(Aws, SimpleNamespace(environment=Environment.REHEARSAL))
     plan = from_json(PLAN)
     context = RunContext(run=RUN, plan=plan, journal=draft, aws=aws)
-    scene = RecoveryEvidence(context, draft, cast(Any, None), {}, locks=True)
-    return Adoption(RUN, plan, "", scene, [*stays] or [Stay(Track.UPGRADE)], "identify")
+    evidence = RecoveryEvidence(context, draft, cast(Any, None), {}, locks=True)
+    return Adoption(RUN, plan, "", evidence, [*stays] or [Stay(Track.UPGRADE)], "identify")
 
 
 def read_anew(journal: Journal, *stays: Stay, facts: dict[str, Any] | None = None) -> RunContext:
@@ -253,7 +253,7 @@ async def test_a_journal_that_was_left_behind_is_told_by_the_mark(
     journal.evidence(RUN, "a-step", "", key=holder.LEFT_BEHIND, value="ben on laptop-2")
     seen = found()
     (blue,) = region_of(ENDED, "cluster-A").clusters
-    seen.scene.cast = ClusterRoles("orders", RUN, "cluster-A", blue, None, None, None)
+    seen.evidence.cast = ClusterRoles("orders", RUN, "cluster-A", blue, None, None, None)
     assert await recovery.stand(journal, seen) == Standing(journal.run(RUN), told)
 
 

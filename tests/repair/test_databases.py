@@ -116,8 +116,10 @@ async def test_what_a_rollback_would_leave_behind_is_refused_or_named_before_it_
     await assess()
     assert f"left behind on new blue, as given up by name: database {NAME}" in told.said
     grown.fact("traffic", {"open": True})
-    (way,) = [each for each in await grown.session.ways() if each.way == RollbackTarget.BLUE_PRIME]
-    assert f"nothing but database {NAME}, given up by name" in way.cost
+    (branch,) = [
+        each for each in await grown.session.ways() if each.variant == RollbackTarget.BLUE_PRIME
+    ]
+    assert f"nothing but database {NAME}, given up by name" in branch.cost
     protected = rollback_path(grown.context, RunPosition.PROTECTED)
     assert protected == (
         f"roll back to blue prime, nothing is lost; database {NAME}, given up by name, stays behind"

@@ -31,7 +31,7 @@ def test_a_rollback_is_done_with_the_endpoint_only_when_that_was_seen(
 ) -> None:
     with Journal.open(tmp_path / "journal.db") as journal:
         run = start(journal)
-        journal.enter_track(run.id, Track.ROLLBACK, way="blue-prime")
+        journal.enter_track(run.id, Track.ROLLBACK, variant="blue-prime")
         stopped = journal.begin_attempt(run.id, "stop-traffic").id
         journal.settle(journal.intend(stopped, "lock", "lock", ""), Outcome.SUCCEEDED)
         journal.end_attempt(stopped, Status.SUCCEEDED)

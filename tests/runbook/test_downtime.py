@@ -121,7 +121,7 @@ def test_stopped_by_hand_it_runs_from_when_writes_were_last_seen(
 def test_branching_lets_nobody_in(journal: Journal) -> None:
     tried(journal, "stop-traffic")
     began = downtime(journal, "run1").started_at
-    journal.enter_track("run1", Track.ROLLBACK, way="old-blue")
+    journal.enter_track("run1", Track.ROLLBACK, variant="old-blue")
     clock = downtime(journal, "run1")
     assert (clock.started_at, clock.ended_at, clock.track) == (began, None, "upgrade")
     tried(journal, "stop-traffic")
@@ -180,7 +180,7 @@ def test_it_runs_from_when_production_died_and_not_from_the_forced_way(journal: 
     assert (clock.started_at, clock.ended_at, clock.died) == (died, None, True)
     assert not clock.at_least
     assert not clock.letting_in
-    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    journal.enter_track("run1", Track.ROLLBACK, variant="forced")
     tried(journal, "stop-traffic")
     assert downtime(journal, "run1").started_at == died
     tried(journal, "resume-traffic", opened="blue prime")
@@ -196,7 +196,7 @@ def test_named_as_down_within_the_forced_way_it_runs_from_when_it_did_not_answer
 ) -> None:
     died = served(journal)
     found(journal, Serving.SILENT, died)
-    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    journal.enter_track("run1", Track.ROLLBACK, variant="forced")
     tried(journal, "stop-traffic")
     clock = downtime(journal, "run1")
     assert clock.started_at is not None
@@ -248,7 +248,7 @@ def test_a_death_inside_the_fence_leaves_the_clock_as_it_is(journal: Journal) ->
 def test_what_the_report_is_told_is_by_the_same_clock(journal: Journal) -> None:
     died = served(journal)
     found(journal, Serving.DOWN, died)
-    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    journal.enter_track("run1", Track.ROLLBACK, variant="forced")
     tried(journal, "stop-traffic")
     tried(journal, "resume-traffic", opened="blue prime")
     plan = SimpleNamespace(limits=SimpleNamespace(connect_s=1.0))

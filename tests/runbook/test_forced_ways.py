@@ -45,7 +45,7 @@ def test_while_new_blue_does_not_answer_the_forced_way_alone_is_open(
     told.facts |= {"protection": protection, "subscribed": {"resource_id": "x"}}
     told.live = Dashboard(production=DOWN).as_json()
     assert told.open_ways() == ["forced"]
-    by_name = {way.way: way for way in branches(told.context, told.journal)}
+    by_name = {branch.variant: branch for branch in branches(told.context, told.journal)}
     assert "takes no connections" in by_name[RollbackTarget.BLUE_PRIME].why_not
     assert "nothing is lost" not in by_name[RollbackTarget.FORCED].here
     told.facts["subscribed"] = None
@@ -100,20 +100,24 @@ def test_while_blue_prime_serves_and_does_not_answer_the_forced_way_is_forward(
     told.stays(*stays)
     told.facts |= {**HELD, "verified": {"at": ""}}
     told.live = Dashboard(production=PRIME_DOWN).as_json()
-    (way,) = (
-        each for each in branches(told.context, told.journal) if each.way == UpgradeVariant.FORCED
+    (branch,) = (
+        each
+        for each in branches(told.context, told.journal)
+        if each.variant == UpgradeVariant.FORCED
     )
-    assert (way.track, way.available) == (Track.UPGRADE, True)
-    assert way.title == "Force the way to new blue: blue prime is given up"
-    assert "close-blue-prime" in way.steps
-    assert "the forced way to new blue" in way.here
+    assert (branch.track, branch.available) == (Track.UPGRADE, True)
+    assert branch.title == "Force the way to new blue: blue prime is given up"
+    assert "close-blue-prime" in branch.steps
+    assert "the forced way to new blue" in branch.here
     told.facts["verified"] = None
-    (way,) = (
-        each for each in branches(told.context, told.journal) if each.way == UpgradeVariant.FORCED
+    (branch,) = (
+        each
+        for each in branches(told.context, told.journal)
+        if each.variant == UpgradeVariant.FORCED
     )
-    assert not way.available
-    assert "new blue does not follow blue prime" in way.why_not
-    assert "bring it back" in way.here
+    assert not branch.available
+    assert "new blue does not follow blue prime" in branch.why_not
+    assert "bring it back" in branch.here
 
 
 @pytest.mark.parametrize(
@@ -127,8 +131,10 @@ def test_while_it_is_down_no_way_that_rests_on_it_is_recommended_nor_settled(
     told.facts |= {**HELD, "verified": {"at": ""}}
     told.live = Dashboard(production=PRIME_DOWN).as_json()
     found = branches(told.context, told.journal)
-    assert [way.title for way in found if way.recommended] == []
-    assert not any(way.available for way in found if way.way == RollbackTarget.FINALIZE)
+    assert [branch.title for branch in found if branch.recommended] == []
+    assert not any(
+        branch.available for branch in found if branch.variant == RollbackTarget.FINALIZE
+    )
 
 
 def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> None:
@@ -136,11 +142,13 @@ def test_while_only_the_view_from_here_is_cut_no_way_is_forced(told: Told) -> No
     told.facts |= {"protection": SAFE, "subscribed": {"resource_id": "x"}}
     told.live = Dashboard(production=replace(DOWN, state=Serving.CUT)).as_json()
     assert told.open_ways() == []
-    (way,) = (
-        each for each in branches(told.context, told.journal) if each.way == RollbackTarget.FORCED
+    (branch,) = (
+        each
+        for each in branches(told.context, told.journal)
+        if each.variant == RollbackTarget.FORCED
     )
-    assert "a machine that reaches it" in way.why_not
-    assert way.here == (
+    assert "a machine that reaches it" in branch.why_not
+    assert branch.here == (
         "from a machine that reaches new blue, not from this one: roll back to blue prime, "
         "nothing is lost"
     )

@@ -122,8 +122,8 @@ def test_alarms_travel_with_the_board() -> None:
     lag = LagView(
         "orders", "slot", 10, 0.1, True, "reserved", at=NOW, trend=Trend.CATCHING_UP, lost_in_s=9.0
     )
-    board = Dashboard(lags=(lag,), alarms=(alarm,), strays_since=NOW)
-    told = board.as_json()
+    dashboard = Dashboard(lags=(lag,), alarms=(alarm,), strays_since=NOW)
+    told = dashboard.as_json()
     assert told["alarms"][0] == {
         "cause": "stray",
         "database": "orders",
@@ -133,4 +133,4 @@ def test_alarms_travel_with_the_board() -> None:
         "at": "2026-11-23T03:00:00Z",
         "since": "2026-11-23T03:00:00Z",
     }
-    assert from_json(told) == board
+    assert from_json(told) == dashboard

@@ -173,36 +173,38 @@ def test_finishing_the_protection_names_what_is_done_already(told: Told) -> None
     )
     attempt = told.journal.begin_attempt(told.run, "clone-instances").id
     told.journal.end_attempt(attempt, Status.FAILED)
-    (way,) = [
-        each for each in branches(told.context, told.journal) if each.way.startswith("protect-")
+    (branch,) = [
+        each for each in branches(told.context, told.journal) if each.variant.startswith("protect-")
     ]
-    assert way.recommended
-    assert way.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
-    left, _, done = way.plan.partition("; ")
+    assert branch.recommended
+    assert branch.done == ("delete-deployment", "clone"), "not what failed, nor what only looked"
+    left, _, done = branch.plan.partition("; ")
     assert left.startswith("freeze-old-blue → clone-instances → subscribe → verify-protection → ")
     assert done == "done already, and looked at again: delete-deployment, clone"
-    assert "delete-deployment" in way.steps, "it is still a step of the track: it looks"
+    assert "delete-deployment" in branch.steps, "it is still a step of the track: it looks"
 
 
 @pytest.mark.parametrize("protect", [True, False])
 @pytest.mark.parametrize(
-    ("track", "way"),
-    [(Track.ROLLBACK, way) for way in RollbackTarget]
-    + [(Track.UPGRADE, way) for way in ("", *UpgradeVariant)]
+    ("track", "variant"),
+    [(Track.ROLLBACK, variant) for variant in RollbackTarget]
+    + [(Track.UPGRADE, variant) for variant in ("", *UpgradeVariant)]
     + [(track, "") for track in (Track.ABORT, Track.COMMIT, Track.CLEANUP)],
 )
-def test_no_track_has_two_steps_of_one_key(track: Track, way: str, protect: bool) -> None:
+def test_no_track_has_two_steps_of_one_key(track: Track, variant: str, protect: bool) -> None:
     plan = plans.from_json(PLAN | {"rollback": {"protect": protect}})
-    keys = [step.key for step in steps_of(track, plan, way)]
+    keys = [step.key for step in steps_of(track, plan, variant)]
     assert len(keys) == len({*keys})
 
 
 @pytest.mark.parametrize(
-    ("track", "way"),
+    ("track", "variant"),
     [(Track.ROLLBACK, RollbackTarget.BLUE_PRIME), (Track.UPGRADE, UpgradeVariant.FORWARD)],
 )
-def test_a_turn_captures_behind_the_fence_before_it_opens_anything(track: Track, way: str) -> None:
-    keys = [step.key for step in steps_of(track, plans.from_json(PLAN), way)]
+def test_a_turn_captures_behind_the_fence_before_it_opens_anything(
+    track: Track, variant: str
+) -> None:
+    keys = [step.key for step in steps_of(track, plans.from_json(PLAN), variant)]
     assert len(keys) == len({*keys})
     order = (
         "compare",

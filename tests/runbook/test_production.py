@@ -114,10 +114,10 @@ def test_a_witness_that_is_old_or_the_cluster_itself_says_nothing() -> None:
 
 
 def context(
-    admission: object = None, board: Dashboard | None = None, *, refuses: bool = False
+    admission: object = None, dashboard: Dashboard | None = None, *, refuses: bool = False
 ) -> RunContext:
     plan = SimpleNamespace(cluster=SimpleNamespace(identifier="orders"))
-    live = None if board is None else board.as_json()
+    live = None if dashboard is None else dashboard.as_json()
     plan.protection = SimpleNamespace(fresh_s=10.0)
     made = SimpleNamespace(
         run="k2f9qa", plan=plan, now=lambda: NOW, live=lambda: live, fact=lambda key: None
@@ -155,7 +155,9 @@ async def test_the_forced_way_says_what_it_gives_up_by_times_that_stay_true(
     sides: tuple[Role, Role],
 ) -> None:
     away, to = sides
-    (gate,) = await forced.AssessForced(*sides).gates(context(board=not_answering(Serving.DOWN)))
+    (gate,) = await forced.AssessForced(*sides).gates(
+        context(dashboard=not_answering(Serving.DOWN))
+    )
     assert "orders: 4,096 bytes and 0.8 s behind at 2026-11-23 02:59:20 UTC" in gate.question
     assert (
         f"Give up {away.value}, which does not answer since 2026-11-23 02:59:25 UTC ("
@@ -184,9 +186,9 @@ async def test_where_it_answers_nothing_is_given_up(sides: tuple[Role, Role]) ->
 
 async def test_nothing_is_given_up_while_only_the_view_from_here_is_cut() -> None:
     for state in (Serving.DOWN, Serving.SILENT):
-        await forced.refuse_if_back(context(board=not_answering(state)), Role.NEW_BLUE)
+        await forced.refuse_if_back(context(dashboard=not_answering(state)), Role.NEW_BLUE)
     with pytest.raises(Refused, match=r"cannot be reached from here.*machine that reaches it"):
-        await forced.refuse_if_back(context(board=not_answering(Serving.CUT)), Role.NEW_BLUE)
+        await forced.refuse_if_back(context(dashboard=not_answering(Serving.CUT)), Role.NEW_BLUE)
 
 
 def test_one_that_has_just_come_to_serve_is_looked_for_again_before_it_is_called_down() -> None:
@@ -228,7 +230,7 @@ async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
         pass
 
     watch: Any = SimpleNamespace(
-        board=Dashboard(),
+        dashboard=Dashboard(),
         context=SimpleNamespace(forget_connections=forget),
         _unseen=set(),
         _seen={},
@@ -243,17 +245,17 @@ def test_before_the_one_that_follows_was_asked_nobody_is_called_down() -> None:
     down = does_not(Production(), VIEW, "new blue", REFUSED, None, NOW)
     journal = SimpleNamespace(evidence=lambda *_, **__: None, attempts=lambda _: [])
     watch: Any = SimpleNamespace(
-        board=Dashboard((VIEW,)),
+        dashboard=Dashboard((VIEW,)),
         context=SimpleNamespace(run="k2f9qa"),
         _unseen={"workers"},
         _journal=journal,
         _wake=lambda *_: None,
     )
     Monitor._production(watch, down)
-    assert watch.board.production.state is Serving.UNKNOWN
+    assert watch.dashboard.production.state is Serving.UNKNOWN
     watch._unseen.clear()
     Monitor._production(watch, down)
-    assert watch.board.production.state is Serving.DOWN
+    assert watch.dashboard.production.state is Serving.DOWN
 
 
 async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
@@ -262,7 +264,7 @@ async def test_what_the_workers_told_last_stands_while_they_are_asked_again(
     look = WorkersProbe(context())
     look.witness = HEARS
 
-    async def unanswered(board: Dashboard) -> None:
+    async def unanswered(dashboard: Dashboard) -> None:
         assert look.witness is HEARS
         raise CannotConnect("no answer in time")
 
@@ -287,7 +289,7 @@ async def test_a_subscriber_is_said_to_be_silent_from_its_first_silence_until_it
         None,
     ]
 
-    async def asked(board: Dashboard) -> object:
+    async def asked(dashboard: Dashboard) -> object:
         if error := answers.pop(0):
             raise error
         return Found(NOW), True, HEARS

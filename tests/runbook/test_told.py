@@ -88,10 +88,12 @@ async def test_a_clone_s_percentage_is_told_as_a_fraction(monkeypatch: pytest.Mo
 
 
 def test_what_a_person_must_do_is_on_the_board_until_the_wait_ends() -> None:
-    board = Dashboard().waits_for("START THE APPLICATIONS NOW", None, to_do=True)
-    assert board.to_do == "START THE APPLICATIONS NOW"
-    assert from_json(board.as_json()).to_do == board.to_do, "a watcher and a script see it too"
-    assert board.waits_for("", None).to_do == ""
+    dashboard = Dashboard().waits_for("START THE APPLICATIONS NOW", None, to_do=True)
+    assert dashboard.to_do == "START THE APPLICATIONS NOW"
+    assert from_json(dashboard.as_json()).to_do == dashboard.to_do, (
+        "a watcher and a script see it too"
+    )
+    assert dashboard.waits_for("", None).to_do == ""
 
 
 def flow_of(*steps: tuple[str, Status, bool]) -> list[str]:

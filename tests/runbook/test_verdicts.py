@@ -84,8 +84,8 @@ def test_what_was_seen_is_the_present_only_while_somebody_watches(
     watched: bool, age_s: float, now: bool | None
 ) -> None:
     at = NOW - timedelta(seconds=age_s)
-    board = replace(WELL, protection=replace(WELL.protection, at=at))
-    seen = verdicts.as_seen(context(), board, watched=watched)
+    dashboard = replace(WELL, protection=replace(WELL.protection, at=at))
+    seen = verdicts.as_seen(context(), dashboard, watched=watched)
     assert seen.protected is now
     assert (seen.before, seen.before_at) == ((True, at) if now is None else (None, None))
 

@@ -94,9 +94,9 @@ class Told:
 
     def stays(self, *stays: Stay) -> None:
         """Write down a run's stays, the first of them on the track that it began on."""
-        for number, (track, way, steps) in enumerate(stays):
+        for number, (track, variant, steps) in enumerate(stays):
             if number:
-                self.journal.enter_track(self.run, track, way=way)
+                self.journal.enter_track(self.run, track, variant=variant)
             for step in steps:
                 attempt = self.journal.begin_attempt(self.run, step).id
                 effect = self.journal.intend(attempt, step, step, "")
@@ -109,9 +109,9 @@ class Told:
     def open_ways(self) -> list[str]:
         """Return the names of the ways that are open, the recommended one with a star."""
         return [
-            (way.way or way.track.value) + "*" * way.recommended
-            for way in branches(self.context, self.journal)
-            if way.available
+            (branch.variant or branch.track.value) + "*" * branch.recommended
+            for branch in branches(self.context, self.journal)
+            if branch.available
         ]
 
 

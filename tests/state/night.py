@@ -110,7 +110,7 @@ def _rollback(journal: Journal, run: str, time: Clock) -> None:
     journal.enter_track(
         run,
         Track.ROLLBACK,
-        way="blue-prime",
+        variant="blue-prime",
         from_step="bake",
         reason="<slow> *since* 23:20",
     )

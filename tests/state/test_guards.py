@@ -118,11 +118,11 @@ FORBIDDEN = {
     "another plan": "UPDATE run SET plan = '{\"a\": 1}' WHERE id = 'run1'",
     "another start": f"UPDATE run SET started_at = '{AT}' WHERE id = 'run1'",
     "a branch during an attempt": (
-        "INSERT INTO track_entry (run, track, way, from_step, reason, at) "
+        "INSERT INTO track_entry (run, track, variant, from_step, reason, at) "
         f"VALUES ('run1', 'abort', '', '', '', '{AT}')"
     ),
     "a branch of a closed run": (
-        "INSERT INTO track_entry (run, track, way, from_step, reason, at) "
+        "INSERT INTO track_entry (run, track, variant, from_step, reason, at) "
         f"VALUES ('done', 'cleanup', '', '', '', '{AT}')"
     ),
     "a second open attempt": ATTEMPT.format("") + f"('run1', 2, 'x', 1, '{AT}')",
@@ -208,7 +208,7 @@ REFERENCES = {
         f"VALUES ('run2', 1, 's', 'g', 'ann', '', '{AT}')"
     ),
     "a branch of no run": (
-        "INSERT INTO track_entry (run, track, way, from_step, reason, at) "
+        "INSERT INTO track_entry (run, track, variant, from_step, reason, at) "
         f"VALUES ('x', 'abort', '', '', '', '{AT}')"
     ),
     "a sample of no run": (
@@ -244,7 +244,7 @@ REPLACED = {
         f"VALUES ({{}}, 'run3', 'c', 'cluster-C', '', '', 'aws', '{{{{}}}}', '', '{AT}')"
     ),
     "track_entry": (
-        "(id, run, track, way, from_step, reason, at) "
+        "(id, run, track, variant, from_step, reason, at) "
         f"VALUES ({{}}, 'run2', 'abort', '', '', '', '{AT}')"
     ),
     "attempt": (

@@ -60,7 +60,9 @@ def test_attempts_are_numbered_within_their_track_entry(journal: Journal) -> Non
     journal.end_attempt(first.id, Status.FAILED, "No slot. Nothing changed. Try again.")
     second = journal.begin_attempt("run1", "create-slots")
     journal.end_attempt(second.id, Status.SUCCEEDED)
-    journal.enter_track("run1", Track.ROLLBACK, way="blue-prime", from_step="bake", reason="slow")
+    journal.enter_track(
+        "run1", Track.ROLLBACK, variant="blue-prime", from_step="bake", reason="slow"
+    )
     third = journal.begin_attempt("run1", "create-slots")
     assert (first.number, second.number, third.number) == (1, 2, 1)
     assert third.track is Track.ROLLBACK

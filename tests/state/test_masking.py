@@ -102,7 +102,7 @@ def test_nothing_written_holds_a_secret(path: Path) -> None:
     leak = f"postgresql://ann:{SECRET}@db password={SECRET} ALTER ROLE a PASSWORD '{SECRET}'"
     with Journal.open(path) as journal:
         start(journal)
-        journal.enter_track("run1", journal.run().track, way=leak, from_step=leak, reason=leak)
+        journal.enter_track("run1", journal.run().track, variant=leak, from_step=leak, reason=leak)
         attempt = journal.begin_attempt("run1", "create-slots").id
         effect = journal.intend(attempt, "key", leak, leak)
         journal.settle(effect, Outcome.UNKNOWN, {"error": leak, "password": SECRET})

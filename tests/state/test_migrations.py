@@ -214,7 +214,11 @@ def test_what_a_run_is_read_by_is_renamed_and_what_was_said_is_not(first_version
         connection.commit()
     with Journal.open(first_version) as journal:
         (entry,) = journal.entries("w4yx")
-        assert (entry.way, entry.from_step, entry.reason) == ("finalize", "verify-end", "to settle")
+        assert (entry.variant, entry.from_step, entry.reason) == (
+            "finalize",
+            "verify-end",
+            "to settle",
+        )
         (decision,) = journal.decisions("w4yx")
         assert (decision.step, decision.gate) == ("assess-finalize", "finalize")
         assert decision.typed == "settle"

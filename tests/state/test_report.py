@@ -168,7 +168,7 @@ def test_each_time_the_applications_were_down_is_told(journal: Journal) -> None:
 def test_a_forced_way_and_what_it_gave_up_are_told_at_the_head(journal: Journal) -> None:
     start(journal)
     assert json.loads(report(journal, "run1", "json"))["forced"] == []
-    journal.enter_track("run1", Track.ROLLBACK, way="forced")
+    journal.enter_track("run1", Track.ROLLBACK, variant="forced")
     attempt = journal.begin_attempt("run1", "assess-forced").id
     lost = "shop: 4,096 bytes and 2.0 s behind"
     journal.evidence("run1", "assess-forced", "", key="forced.loss", value=lost, attempt=attempt)

@@ -30,10 +30,10 @@ def of(journal: Journal, run: str, step: str) -> list[list[str]]:
 def test_each_stay_has_its_own(journal: Journal) -> None:
     run = start(journal, "k2f9", cluster="orders").id
     saw(journal, run, "assess", "on the first")
-    journal.enter_track(run, Track.ROLLBACK, way="blue-prime", from_step="bake", reason="slow")
+    journal.enter_track(run, Track.ROLLBACK, variant="blue-prime", from_step="bake", reason="slow")
     saw(journal, run, "assess", "on the second")
     saw(journal, run, "assess", "again on the second")
-    journal.enter_track(run, Track.UPGRADE, way="forward", from_step="bake", reason="repaired")
+    journal.enter_track(run, Track.UPGRADE, variant="forward", from_step="bake", reason="repaired")
     assert of(journal, run, "assess") == [
         ["on the first"],
         ["on the second", "again on the second"],
@@ -44,7 +44,7 @@ def test_each_stay_has_its_own(journal: Journal) -> None:
 def test_what_no_attempt_saw_belongs_to_the_stay_of_its_time(journal: Journal) -> None:
     run = start(journal, "k2f9", cluster="orders").id
     journal.evidence(run, "preflight", "the plan was read again")
-    journal.enter_track(run, Track.ROLLBACK, way="blue-prime", from_step="bake", reason="slow")
+    journal.enter_track(run, Track.ROLLBACK, variant="blue-prime", from_step="bake", reason="slow")
     journal.evidence(run, "preflight", "and once more")
     assert of(journal, run, "preflight") == [["the plan was read again"], ["and once more"]]
 
@@ -52,7 +52,7 @@ def test_what_no_attempt_saw_belongs_to_the_stay_of_its_time(journal: Journal) -
 def test_what_was_known_before_it_was_read_anew_is_not_of_the_present(journal: Journal) -> None:
     run = start(journal, "k2f9", cluster="orders").id
     saw(journal, run, "clone", "the clone that was")
-    journal.enter_track(run, Track.UPGRADE, way="", from_step=ADOPT, reason="left behind")
+    journal.enter_track(run, Track.UPGRADE, variant="", from_step=ADOPT, reason="left behind")
     saw(journal, run, "clone", "the clone that is")
     assert of(journal, run, "clone")[-1] == ["the clone that is"]
 
@@ -60,7 +60,7 @@ def test_what_was_known_before_it_was_read_anew_is_not_of_the_present(journal: J
 def test_the_report_says_on_which_stay_something_was_seen(journal: Journal) -> None:
     run = start(journal, "k2f9", cluster="orders").id
     saw(journal, run, "assess", "one")
-    journal.enter_track(run, Track.ROLLBACK, way="blue-prime", from_step="bake", reason="slow")
+    journal.enter_track(run, Track.ROLLBACK, variant="blue-prime", from_step="bake", reason="slow")
     saw(journal, run, "assess", "two")
     told = json.loads(report(journal, run, "json"))["evidence"]
     assert [(each["text"], each["stay"], each["track"]) for each in told] == [

@@ -82,7 +82,7 @@ class FakeRun:
     cluster: str = "orders"
     environment: Environment = Environment.REHEARSAL
     track: Track = Track.UPGRADE
-    way: str = ""
+    variant: str = ""
     before: Sequence[tuple[Track, Sequence[Script], Mapping[str, Tried]]] = ()
     figures: Dashboard = field(default_factory=Dashboard)
     history: list[Event] = field(default_factory=list)
@@ -142,7 +142,7 @@ class FakeRun:
         ]
         sections.append(
             self._section(
-                len(self.before) + 1, self.track, self.way, self.scripts, self.tried, last=True
+                len(self.before) + 1, self.track, self.variant, self.scripts, self.tried, last=True
             )
         )
         return Checklist(self.run, tuple(sections))
@@ -151,7 +151,7 @@ class FakeRun:
         self,
         entry: int,
         track: Track,
-        way: str,
+        variant: str,
         scripts: Sequence[Script],
         tried: Mapping[str, Tried],
         *,
@@ -184,7 +184,7 @@ class FakeRun:
                     )
                 )
         at = ago(1800 - 600 * (entry - 1))
-        return Section(TrackEntry(entry, "k2f9qa", track, way, "", "", at), tuple(lines))
+        return Section(TrackEntry(entry, "k2f9qa", track, variant, "", "", at), tuple(lines))
 
     def _attempt(self, entry: int, track: Track, script: Script, state: Tried) -> Attempt:
         start = state.started or ago((state.seconds or 0) + 30)
@@ -215,7 +215,7 @@ class FakeRun:
             state.message, effects,
         )  # fmt: skip
 
-    def board(self) -> Dashboard:
+    def dashboard(self) -> Dashboard:
         return self.figures
 
     def events(self, after: int = 0, limit: int = 200) -> list[Event]:
@@ -313,11 +313,11 @@ class FakeRun:
                 self.tried[step] = replace(state, status=Status.FAILED, outcomes=None)
         self.touch()
 
-    async def branch(self, way: Branch, reason: str) -> None:
-        self.calls.append(("branch", way.track.value, way.way, reason))
+    async def branch(self, branch: Branch, reason: str) -> None:
+        self.calls.append(("branch", branch.track.value, branch.variant, reason))
         self.before = [*self.before, (self.track, self.scripts, dict(self.tried))]
-        self.track, self.way, self.tried = way.track, way.way, {}
-        self.scripts = [Script(key, key.capitalize(), "As it says.") for key in way.steps]
+        self.track, self.variant, self.tried = branch.track, branch.variant, {}
+        self.scripts = [Script(key, key.capitalize(), "As it says.") for key in branch.steps]
         self.touch()
 
     def note(self, text: str) -> None:

@@ -348,7 +348,7 @@ def rolled_onto() -> FakeRun:
     run = protected()
     keys = WAYS[2].steps
     run.before = [(Track.UPGRADE, UPGRADE, dict(run.tried))]
-    run.track, run.way = Track.ROLLBACK, "blue-prime"
+    run.track, run.variant = Track.ROLLBACK, "blue-prime"
     run.scripts = [
         Script(key, f"{key.replace('-', ' ').capitalize()}", "As agreed.") for key in keys
     ]

@@ -93,7 +93,7 @@ async def test_ending_the_way_back_asks_for_the_clusters_name() -> None:
 async def test_a_refused_branch_is_told_and_the_screen_stays() -> None:
     model = scenes.failed()
 
-    async def branch(way: object, reason: str) -> None:
+    async def branch(branch: object, reason: str) -> None:
         raise RuntimeError("clone is running")
 
     model.branch = branch  # type: ignore[method-assign]
@@ -172,10 +172,10 @@ async def test_the_ways_are_looked_at_again_when_the_banner_turns() -> None:
         chosen = pane.chosen()
         assert chosen is not None
         model.offered = [
-            replace(way, available=False, recommended=False, why_not="a slot is gone")
-            if way.recommended
-            else way
-            for way in reversed(model.offered)
+            replace(branch, available=False, recommended=False, why_not="a slot is gone")
+            if branch.recommended
+            else branch
+            for branch in reversed(model.offered)
         ]
         gone = Protection(False, "a slot is gone", at=NOW)
         model.figures = replace(model.figures, protection=gone)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from textual.pilot import Pilot
 
+from runbook.run.branches import Branch
 from tests.tui import scenes, trouble
 from tests.tui.conftest import enter_run, sees, until
 from tests.tui.fake import FakeRun
@@ -83,11 +84,11 @@ async def test_what_asks_while_it_is_covered_waits_beneath_and_is_asked_then() -
 async def test_what_ends_while_it_is_covered_is_gone_once_there_is_room() -> None:
     model = scenes.failed()
     go = asyncio.Event()
-    branch = model.branch
+    at_once = model.branch
 
-    async def slowly(way: object, reason: str) -> None:
+    async def slowly(branch: Branch, reason: str) -> None:
         await go.wait()
-        await branch(way, reason)  # type: ignore[arg-type]
+        await at_once(branch, reason)
 
     model.branch = slowly  # type: ignore[method-assign]
     app = scenes.app(model, at="k2f9qa")

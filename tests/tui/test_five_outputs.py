@@ -59,8 +59,8 @@ def same(step: str, figures: Mapping[str, Any]) -> None:
     assert all(each == first for each in figures.values()), f"after {step}: {figures}"
 
 
-def ended(board: Dashboard) -> tuple[datetime | None, datetime | None]:
-    return board.downtime.started_at, board.downtime.ended_at
+def ended(dashboard: Dashboard) -> tuple[datetime | None, datetime | None]:
+    return dashboard.downtime.started_at, dashboard.downtime.ended_at
 
 
 async def on_screen(workspace: Workspace, run: str) -> tuple[str, Dashboard, str, int]:
@@ -79,16 +79,16 @@ async def on_screen(workspace: Workspace, run: str) -> tuple[str, Dashboard, str
             assert screen.picture is not None
             await until(pilot, lambda: screen._ways is not None)
             assert screen._ways is not None
-            board = screen.picture.board
+            dashboard = screen.picture.dashboard
             header = screen.query_one(RunHeader)
-            clock, _ = downtime(board.downtime, header.now or frozen())
+            clock, _ = downtime(dashboard.downtime, header.now or frozen())
             await sees(pilot, clock.split(" 00:")[0])
             here = screen._ways[1][0].here
             decided = len(screen.model.decisions())
             text = shown(app)
             app.leave()
             await until(pilot, lambda: app.return_code is not None, "left")
-            return text, board, here, decided
+            return text, dashboard, here, decided
     finally:
         doors.close()
 
@@ -99,7 +99,7 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     listed, words, page = said["show"], said["words"], said["md"]
     told, script = json.loads(said["json"]), from_json(said["watch"])
     text, seen, here, decided = await on_screen(workspace, run)
-    board = from_json(listed["board"])
+    dashboard = from_json(listed["board"])
 
     same(
         step,
@@ -114,7 +114,7 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
     assert listed["way_back"].split(":")[0] in page
 
     # Nobody watches any more: what was said last is said of then, by everybody.
-    verdicts = [each.protection for each in (board, script, seen)]
+    verdicts = [each.protection for each in (dashboard, script, seen)]
     same(
         step,
         {
@@ -126,25 +126,30 @@ async def agree(workspace: Workspace, step: str, line: dict[str, Any]) -> None:
         },
     )
     assert [each.protected for each in verdicts] == [None] * 3
-    same(step, {"exit line": line["protection"]["text"], "show": board.protection.text})
-    same(step, {"show": board.protection.text, "watch": script.protection.text})
-    assert f": {WORD[line['protection']['protected']]} ({board.protection.text})" in words
-    assert board.protection.text.split("`")[0] in page.replace("\\", "")
+    same(step, {"exit line": line["protection"]["text"], "show": dashboard.protection.text})
+    same(step, {"show": dashboard.protection.text, "watch": script.protection.text})
+    assert f": {WORD[line['protection']['protected']]} ({dashboard.protection.text})" in words
+    assert dashboard.protection.text.split("`")[0] in page.replace("\\", "")
     assert "PROTECTION UNKNOWN" in text
     assert " PROTECTED" not in text.replace("NOT PROTECTED", "")
 
-    _agree_on_outages(step, line, told, board, words, text)
-    same(step, {"show": ended(board), "watch": ended(script), "screen": ended(seen)})
-    same(step, {"show": board.lags, "watch": script.lags, "screen": seen.lags})
-    same(step, {"show": board.traffic, "watch": script.traffic, "screen": seen.traffic})
+    _agree_on_outages(step, line, told, dashboard, words, text)
+    same(step, {"show": ended(dashboard), "watch": ended(script), "screen": ended(seen)})
+    same(step, {"show": dashboard.lags, "watch": script.lags, "screen": seen.lags})
+    same(step, {"show": dashboard.traffic, "watch": script.traffic, "screen": seen.traffic})
     same(step, {"report": len(told["decisions"]), "screen": decided})
     assert page.count("| yes |") + page.count("| orders |") >= decided
 
 
 def _agree_on_outages(
-    step: str, line: dict[str, Any], told: dict[str, Any], board: Dashboard, words: str, text: str
+    step: str,
+    line: dict[str, Any],
+    told: dict[str, Any],
+    dashboard: Dashboard,
+    words: str,
+    text: str,
 ) -> None:
-    down = board.downtime.started_at is not None and board.downtime.ended_at is None
+    down = dashboard.downtime.started_at is not None and dashboard.downtime.ended_at is None
     same(
         step,
         {
@@ -157,8 +162,8 @@ def _agree_on_outages(
         assert line["downtime_s"].get(phase) == (fact and round(fact["seconds"], 3)), (step, phase)
     latest = told["outages"][-1] if told["outages"] else None
     if not down and latest is not None:
-        assert board.downtime.ended_at == datetime.fromisoformat(latest["ended_at"])
-        assert board.downtime.started_at == datetime.fromisoformat(latest["started_at"])
+        assert dashboard.downtime.ended_at == datetime.fromisoformat(latest["ended_at"])
+        assert dashboard.downtime.started_at == datetime.fromisoformat(latest["started_at"])
 
 
 async def go_on(night: Workspace, what: str, step: str, *options: str) -> dict[str, Any]:

@@ -33,8 +33,8 @@ TO_PRIME = Branch(
 )
 
 
-def stay(track: Track, way: str = "", **statuses: Status) -> Section:
-    entry = cast(TrackEntry, SimpleNamespace(track=track, way=way))
+def stay(track: Track, variant: str = "", **statuses: Status) -> Section:
+    entry = cast(TrackEntry, SimpleNamespace(track=track, variant=variant))
     lines = [
         SimpleNamespace(step=step.replace("_", "-"), status=status)
         for step, status in statuses.items()
@@ -71,11 +71,11 @@ def test_without_another_goal_it_counts_on_the_present_stay(goals: list[Goal]) -
 class Opened:
     """A session whose first look at everything ends at the n-th time it is waited for."""
 
-    def __init__(self, way: Branch, *, looked_at: int) -> None:
+    def __init__(self, branch: Branch, *, looked_at: int) -> None:
         self.run = SimpleNamespace(id="k2f9qa", open=True)
         self.asked: list[float] = []
         self.branched: list[Branch] = []
-        self._way, self._looked_at = way, looked_at
+        self._way, self._looked_at = branch, looked_at
 
     async def looked(self, limit_s: float = 20.0) -> bool:
         self.asked.append(limit_s)
@@ -84,10 +84,10 @@ class Opened:
     async def ways(self) -> list[Branch]:
         return [replace(self._way, available=len(self.asked) >= self._looked_at)]
 
-    async def branch(self, way: Branch, reason: str) -> None:
-        self.branched.append(way)
+    async def branch(self, branch: Branch, reason: str) -> None:
+        self.branched.append(branch)
 
-    def board(self) -> Dashboard:
+    def dashboard(self) -> Dashboard:
         return Dashboard(protection=Protection(None, "looking…"))
 
     def checklist(self) -> Any:
@@ -125,7 +125,7 @@ class Resting:
     async def looked(self, limit_s: float = 20.0) -> bool:
         return True
 
-    def board(self) -> Dashboard:
+    def dashboard(self) -> Dashboard:
         return Dashboard(protection=self._said.pop(0) if self._said[1:] else self._said[0])
 
 

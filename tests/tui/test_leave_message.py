@@ -18,7 +18,7 @@ def told(clock: Downtime, stays: str, capsys: pytest.CaptureFixture[str]) -> str
     left: list[str] = []
     session = SimpleNamespace(
         run=SimpleNamespace(id="k2f9qa"),
-        board=lambda: SimpleNamespace(downtime=clock),
+        dashboard=lambda: SimpleNamespace(downtime=clock),
         leave=left.append,
     )
     leave(cast(Session, cast(Any, session)), stays, "SIGTERM")

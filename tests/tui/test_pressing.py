@@ -353,7 +353,7 @@ async def test_while_a_gate_waits_every_line_says_that_it_waits_for_an_answer() 
         await sees(pilot, "type orders here")
         await until(pilot, lambda: "waits for your answer" in line_below(screen))
         assert "does nothing" not in line_below(screen)
-        assert screen._marks(screen.picture.board)["switchover"].word == "asks you"  # type: ignore[union-attr]
+        assert screen._marks(screen.picture.dashboard)["switchover"].word == "asks you"  # type: ignore[union-attr]
         await pilot.press("escape")
         await until(pilot, lambda: "enter: run switchover" in line_below(screen))
 

@@ -163,8 +163,8 @@ async def test_banner_and_way_back_are_of_the_same_look(size: tuple[int, int]) -
         await sees(pilot, "PROTECTED: a rollback now", "loses nothing: roll back to blue prime")
         best, *others = model.offered
         model.offered = [
-            replace(way, available=False, recommended=False, here="none that loses nothing")
-            for way in (best, *others)
+            replace(branch, available=False, recommended=False, here="none that loses nothing")
+            for branch in (best, *others)
         ]
         gone = Protection(False, "a slot is gone", at=NOW)
         model.figures = replace(model.figures, protection=gone)

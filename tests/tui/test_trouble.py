@@ -261,7 +261,7 @@ async def test_a_run_whose_lab_is_gone_is_only_looked_at() -> None:
 
 async def test_a_way_that_is_closed_has_no_price() -> None:
     model = scenes.protected()
-    model.offered = [replace(way, available=False, recommended=False) for way in scenes.WAYS]
+    model.offered = [replace(branch, available=False, recommended=False) for branch in scenes.WAYS]
     async with scenes.app(model, at="k2f9qa").run_test(size=WIDE) as pilot:
         await enter_run(pilot)
         await pilot.press("b")

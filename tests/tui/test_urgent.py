@@ -129,7 +129,7 @@ async def test_the_list_of_runs_names_applications_that_are_down(size: tuple[int
 
 def test_runs_name_applications_that_are_down(kept: Callable[[Dashboard], Journal]) -> None:
     with kept(stopped()) as journal:
-        journal.enter_track("k2f9qa", Track.ROLLBACK, way="blue-prime")
+        journal.enter_track("k2f9qa", Track.ROLLBACK, variant="blue-prime")
         told = " ".join(listing.runs_text().split())
         assert "! run k2f9qa: APPLICATIONS DOWN, as seen" in told
         (listed,) = listing.runs_json()
@@ -141,13 +141,13 @@ def test_runs_name_applications_that_are_down(kept: Callable[[Dashboard], Journa
 def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Dashboard], Journal]:
     monkeypatch.setenv("BLUEPRIME_HOME", str(tmp_path))
 
-    def put_up(board: Dashboard) -> Journal:
+    def put_up(dashboard: Dashboard) -> Journal:
         journal = Journal.open(journal_path())
         start(journal, "k2f9qa", plan=PLAN, environment=Environment.AWS)
         for key, value in (("switchover", {}), ("capture", {"slots": {"orders": "slot"}})):
             journal.evidence("k2f9qa", "for-the-test", "", key=key, value=value)
         journal.set_result("k2f9qa", Result.PROTECTED)
-        journal.publish("k2f9qa", board.as_json())
+        journal.publish("k2f9qa", dashboard.as_json())
         return journal
 
     return put_up
@@ -161,9 +161,9 @@ def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Dashboa
     ],
 )
 def test_runs_show_and_the_report_say_the_same_words(
-    kept: Callable[[Dashboard], Journal], board: Dashboard, word: str, words: str
+    kept: Callable[[Dashboard], Journal], dashboard: Dashboard, word: str, words: str
 ) -> None:
-    with kept(board) as journal:
+    with kept(dashboard) as journal:
         told = listing.runs_text()
         (row,) = [each for each in told.splitlines() if each.startswith("k2f9qa")]
         assert word.split()[0] in row

@@ -131,8 +131,8 @@ async def _without_origin(held: Held) -> None:
         f"SELECT pg_replication_origin_drop('{FEED}')",
         "DELETE FROM public.customer WHERE id = 77",
     )
-    seen = held.board.at
-    await held.until(lambda: held.board.at not in (None, seen), "another verdict")
+    seen = held.dashboard.at
+    await held.until(lambda: held.dashboard.at not in (None, seen), "another verdict")
     await held.says("rows came to new blue")
     since = await compare.position(held.context, Role.NEW_BLUE)
     unreplicated.proved(held.context, partial(held.journal.evidence, RUN, "compare"), since)

@@ -135,12 +135,12 @@ class Held:
     """Sessions that a plant leaves open; they are closed at the end."""
 
     @property
-    def board(self) -> Dashboard:
-        return self.watch.board
+    def dashboard(self) -> Dashboard:
+        return self.watch.dashboard
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return self.board.protection.reasons
+        return self.dashboard.protection.reasons
 
     @property
     def slot(self) -> str:
@@ -153,17 +153,17 @@ class Held:
                 while not condition():  # noqa: ASYNC110 - the board is replaced, not signalled
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            said = (self.board.protection, self.board.alarms)
+            said = (self.dashboard.protection, self.dashboard.alarms)
             raise AssertionError(f"never: {what}; the board says {said}") from None
 
     async def protected(self) -> None:
-        await self.until(lambda: self.board.protection.protected is True, "protected")
+        await self.until(lambda: self.dashboard.protection.protected is True, "protected")
 
     async def says(self, *words: str) -> None:
         """Wait until the verdict has turned, for a reason with each of these words."""
         await self.until(
             lambda: (
-                self.board.protection.protected is False
+                self.dashboard.protection.protected is False
                 and all(any(each in reason for reason in self.reasons) for each in words)
             ),
             f"not protected: {words}",
@@ -172,7 +172,7 @@ class Held:
     async def warns(self, words: str) -> None:
         """Wait until an alarm that breaks nothing has these words."""
         await self.until(
-            lambda: any(words in a.words and not a.breaks for a in self.board.alarms), words
+            lambda: any(words in a.words and not a.breaks for a in self.dashboard.alarms), words
         )
 
     def verdicts(self) -> list[tuple[bool | None, list[str]]]:

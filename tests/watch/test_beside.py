@@ -14,8 +14,8 @@ async def says(held: Held, *words: str) -> None:
     """Wait until the banner has these words, the rows being protected all the while."""
     await held.until(
         lambda: (
-            held.board.protection.protected is True
-            and all(each in held.board.protection.text for each in words)
+            held.dashboard.protection.protected is True
+            and all(each in held.dashboard.protection.text for each in words)
         ),
         str(words),
     )
@@ -33,8 +33,8 @@ async def test_the_banner_counts_what_is_not_alike_until_it_is(
     try:
         await held.new(make, grant, function)
         await says(held, "lose no row, but on blue prime differ: 1 role", "1 grant", "1 function")
-        assert not [alarm for alarm in held.board.alarms if alarm.breaks]
-        causes = {alarm.cause for alarm in held.board.alarms}
+        assert not [alarm for alarm in held.dashboard.alarms if alarm.breaks]
+        causes = {alarm.cause for alarm in held.dashboard.alarms}
         assert causes == {Cause.ROLE, Cause.GRANT, Cause.CODE}
         assert any("is only on new blue" in reason for reason in held.reasons)
         # Made by hand on the other side, it is gone; another password is none that can be told.

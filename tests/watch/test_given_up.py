@@ -49,7 +49,7 @@ def given_up_by_force(held: Held) -> None:
 
 def view(held: Held) -> ClusterView:
     """Return new blue as the list of clusters has it."""
-    return next(each for each in held.board.clusters if each.role == Role.NEW_BLUE.value)
+    return next(each for each in held.dashboard.clusters if each.role == Role.NEW_BLUE.value)
 
 
 async def nobody(gate: object) -> None:
@@ -99,8 +99,8 @@ async def test_it_is_told_of_and_closed_by_a_repair_under_the_sessions_that_writ
         given_up_by_force(held)
         inside = application(held)
         held.kept.append(inside)
-        await held.until(lambda: held.board.returned, "it is back, and open")
-        said = held.board.returned
+        await held.until(lambda: held.dashboard.returned, "it is back, and open")
+        said = held.dashboard.returned
         assert said is not None
         assert "orders (new blue), which was given up, answers again, and is open" in said.words
         assert f"blueprime repair {RUN} all" in said.words
@@ -121,7 +121,7 @@ async def test_it_is_told_of_and_closed_by_a_repair_under_the_sessions_that_writ
             with application(held) as late, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 late.execute("INSERT INTO public.customer (id) VALUES (4711)")
         assert given_up.of(held.context) is None
-        await held.until(lambda: held.board.returned is None, "nothing is open any more")
+        await held.until(lambda: held.dashboard.returned is None, "nothing is open any more")
         await held.until(lambda: view(held).frozen, "it is closed")
         assert not view(held).given_up
     finally:

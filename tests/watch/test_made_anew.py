@@ -133,7 +133,7 @@ async def test_each_repair_that_is_offered_in_turn_brings_equal_rows_and_the_pro
         assert rows(held, 16, table) == rows(held, 18, table)
     await held.protected()
     await held.until(
-        lambda: "a rollback now would lose nothing" in held.board.protection.text, "all is well"
+        lambda: "a rollback now would lose nothing" in held.dashboard.protection.text, "all is well"
     )
     assert done[0].startswith("repair/empty/"), done
     assert done[-1].startswith("repair/recopy/"), done

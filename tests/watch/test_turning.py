@@ -33,7 +33,7 @@ async def test_each_cause_turns_it_and_what_repairs_it_turns_it_back(held: Held)
         assert plant.repair is not None
         await plant.repair(held)
         await held.protected()
-    assert held.board.alarms == ()
+    assert held.dashboard.alarms == ()
     said = held.verdicts()
     for plant in PLANTS:
         for words in plant.words:
@@ -46,7 +46,7 @@ async def test_a_slot_that_is_gone_is_said_to_be_for_good(held: Held, plant: Pla
         await plant.ready(held)
     await plant.act(held)
     await held.says(*plant.words)
-    assert held.board.protection.lost
+    assert held.dashboard.protection.lost
 
 
 def _sender(held: Held) -> object:
@@ -83,12 +83,12 @@ async def test_nothing_is_said_of_workers_that_come_back_nor_of_load(
             while await asyncio.to_thread(_sender, held) in (None, before):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         for _ in range(2):  # the second look began after they were back
-            seen = held.board.at
-            await held.until(lambda seen=seen: held.board.at != seen, "another verdict")  # type: ignore[misc]
+            seen = held.dashboard.at
+            await held.until(lambda seen=seen: held.dashboard.at != seen, "another verdict")  # type: ignore[misc]
     await loading
     await held.protected()
     assert {verdict for verdict, _ in held.verdicts()} == {True}, held.verdicts()
-    assert held.board.strays_since is not None
+    assert held.dashboard.strays_since is not None
 
 
 async def test_drift_is_kept_as_data_and_goes_when_it_is_repaired(held: Held) -> None:
@@ -153,7 +153,7 @@ async def test_a_stray_write_outlives_the_process_and_ours_is_none(held: Held) -
     assert diverged.left(held.context) == [expected]
     (seen,) = held.journal.evidences(RUN, "monitor", key=diverged.FACT)
     assert seen.text.endswith('"public"."Order ""x"" %": 2 rows inserted')
-    (alarm,) = (each for each in held.board.alarms if each.breaks)
+    (alarm,) = (each for each in held.dashboard.alarms if each.breaks)
     assert alarm.since is not None
 
 
@@ -189,11 +189,11 @@ async def _anew(held: Held) -> AsyncIterator[Monitor]:
 async def test_a_watch_that_is_started_again_says_nothing_yet(held: Held) -> None:
     """Whoever asks right after the start must not be told what a former watch had found."""
     held.watch.stop()
-    await held.until(lambda: held.watch.board.strays_since is None, "the watch has ended")
-    assert held.watch.board.protection.protected is True
+    await held.until(lambda: held.watch.dashboard.strays_since is None, "the watch has ended")
+    assert held.watch.dashboard.protection.protected is True
     watching = held.watch.start()
     try:
-        assert held.watch.board.protection.protected is None
+        assert held.watch.dashboard.protection.protected is None
     finally:
         held.watch.stop()
         await watching
@@ -205,13 +205,13 @@ async def test_a_lag_that_nobody_knows_in_seconds_is_not_small(held: Held) -> No
     before = len(held.verdicts())
     async with _anew(held) as watch:
         await held.until(
-            lambda: not watch._unseen and any(lag.at_least_s > 1.0 for lag in held.board.lags),
+            lambda: not watch._unseen and any(lag.at_least_s > 1.0 for lag in held.dashboard.lags),
             "everything looked at",
         )
-        (lag,) = held.board.lags
+        (lag,) = held.dashboard.lags
         assert lag.seconds is None
         assert lag.bytes
-        assert held.board.protection.protected is None
+        assert held.dashboard.protection.protected is None
         assert all(verdict is not True for verdict, _ in held.verdicts()[before:])
         await _let_go(held)
         await held.protected()
@@ -227,7 +227,7 @@ async def test_a_blind_look_for_stray_writes_ends_the_protection(held: Held) -> 
                 lambda: any("cannot be watched" in reason for reason in held.reasons),
                 "stray writes cannot be watched",
             )
-            assert held.board.protection.protected is None
+            assert held.dashboard.protection.protected is None
             stray.execute("ROLLBACK")
             await held.protected()
 
@@ -310,4 +310,4 @@ async def test_a_table_without_a_key_is_said_at_once_and_does_not_pass_for_all_w
     await held.warns("UPDATE and DELETE fail on")
     await held.new("DROP TABLE public.import_26")
     await held.protected()
-    await held.until(lambda: "but" not in held.board.protection.text, "all is well")
+    await held.until(lambda: "but" not in held.dashboard.protection.text, "all is well")

@@ -166,7 +166,7 @@ def _new_plan_file(found: Adoption) -> Path:
     number = 1
     while True:
         ending = "" if number == 1 else f"-{number}"
-        path = home() / f"adopted-{found.scene.cast.production}-{found.run}{ending}.toml"
+        path = home() / f"adopted-{found.evidence.roles.production}-{found.run}{ending}.toml"
         try:
             with open_private(path, "x") as file:
                 file.write(found.plan_text)
@@ -194,17 +194,17 @@ def _case(found: Adoption, standing: Standing) -> list[str]:
 
 def as_text(found: Adoption, standing: Standing) -> str:
     """Return what was inferred, and from what, for a person."""
-    scene, stay = found.scene, found.stays[-1]
-    lines = [f"Run {found.run} on {scene.cast.production}", *_case(found, standing)]
+    evidence, stay = found.evidence, found.stays[-1]
+    lines = [f"Run {found.run} on {evidence.roles.production}", *_case(found, standing)]
     lines += ["", "Inferred, and from what"]
-    lines += [f"  {item.what}: {item.value}\n      from {item.source}" for item in scene.items]
+    lines += [f"  {item.what}: {item.value}\n      from {item.source}" for item in evidence.items]
     for role in found.surely_locked:
         lines.append(
             f"  role {role}: locked by this run\n"
             "      from it may log in on one of the run's clusters, not on another"
         )
     lines += ["", "Not known, and what that means"]
-    lines += [f"  {each.what}\n      {each.means}" for each in scene.unknown]
+    lines += [f"  {each.what}\n      {each.means}" for each in evidence.unknown]
     for role in found.maybe_locked:
         lines.append(
             f"  who locked the role {role}\n"
@@ -212,34 +212,34 @@ def as_text(found: Adoption, standing: Standing) -> str:
         )
     lines += ["", "Steps"]
     for each in found.stays:
-        lines.append(f"  {each.track.value} {each.way}".rstrip())
+        lines.append(f"  {each.track.value} {each.variant}".rstrip())
         marks = {Status.SUCCEEDED: "done", Status.SKIPPED: "not needed", Status.FAILED: "again"}
         lines += [
             f"    {marks.get(past.status, past.status.value):<10} {past.step:<24} {past.why}"
             for past in each.past
         ]
-    track = " ".join(filter(None, (stay.track.value, stay.way)))
+    track = " ".join(filter(None, (stay.track.value, stay.variant)))
     lines.append(f"Goes on at: {found.next or 'the end'} ({track})")
     return "\n".join(clean(row) for line in lines for row in line.split("\n"))
 
 
 def as_json(found: Adoption, standing: Standing, path: Path, locked: Locked) -> dict[str, Any]:
     """Return what was inferred, for scripts."""
-    scene = found.scene
+    evidence = found.evidence
     return {
         "run": found.run,
         "rebased": standing.run is not None,
         "why": standing.why or None,
         "closed": None if standing.idle is None else standing.idle.id,
         "holder": _holder(found.mark),
-        "cluster": scene.cast.production,
+        "cluster": evidence.roles.production,
         "track": found.stays[-1].track.value,
-        "way": found.stays[-1].way,
+        "variant": found.stays[-1].variant,
         "next": found.next or None,
         "inferred": [
-            {"what": item.what, "value": item.value, "from": item.source} for item in scene.items
+            {"what": item.what, "value": item.value, "from": item.source} for item in evidence.items
         ],
-        "unknown": [{"what": each.what, "means": each.means} for each in scene.unknown],
+        "unknown": [{"what": each.what, "means": each.means} for each in evidence.unknown],
         "roles_locked": list(locked),
         "steps": [
             {

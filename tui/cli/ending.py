@@ -36,7 +36,7 @@ class Ending:
     run: Run
     target_version: str
     checklist: Checklist
-    board: Dashboard
+    dashboard: Dashboard
     way_back: str
     """The way from here and what it loses, in one sentence."""
     rests: Result | None
@@ -51,7 +51,7 @@ class Ending:
         """Return how a session stands now."""
         checklist = session.checklist()
         entry = checklist.current.entry
-        steps = {step.key: step for step in steps_of(entry.track, session.plan, entry.way)}
+        steps = {step.key: step for step in steps_of(entry.track, session.plan, entry.variant)}
         lines = checklist.current.lines
         done = [line.step for line in lines if line.status.done and not line.repair]
         resting = bool(done) and steps[done[-1]].rests
@@ -59,7 +59,7 @@ class Ending:
             run=session.run,
             target_version=session.plan.upgrade.target_version,
             checklist=checklist,
-            board=session.board(),
+            dashboard=session.dashboard(),
             way_back=session.way_back(),
             rests=session.result() if resting else None,
             unclosed=bool(session.run.open and resting and session.unclosed()),
@@ -68,7 +68,7 @@ class Ending:
 
     def word(self, code: int) -> str:
         """Return how it ended with an exit code, in the words that scripts rely on."""
-        if self.rests is Result.PROTECTED and self.board.protection.protected is not True:
+        if self.rests is Result.PROTECTED and self.dashboard.protection.protected is not True:
             return NOT_PROTECTED
         if code:
             return Result.FAILED.value
@@ -122,8 +122,8 @@ class Ending:
                 for phase in self.phases
             },
             "way_back": self.way_back,
-            "production": self.board.as_json()["production"],
-            "protection": protection(self.board),
+            "production": self.dashboard.as_json()["production"],
+            "protection": protection(self.dashboard),
             "steps": [
                 {**step, "seconds": _rounded(step["seconds"])} for step in durations(self.checklist)
             ],
@@ -141,7 +141,7 @@ class Ending:
         return {
             "until": {
                 "step": course.until,
-                "track": name(stay.entry.track, stay.entry.way),
+                "track": name(stay.entry.track, stay.entry.variant),
                 "status": lines[0].status.value if lines else Status.PENDING.value,
                 "already_done": course.already,
             }
@@ -167,7 +167,7 @@ class Ending:
                 continue
             if line.attempt is not None and line.status.ended and not line.status.done:
                 sys.stderr.write(f"{line.step} {line.status.value}:\n{line.attempt.message}\n")
-        found = self.board.protection
+        found = self.dashboard.protection
         if self.rests is Result.PROTECTED and found.protected is not True:
             said = "; ".join(found.reasons) or found.text
             sys.stderr.write(f"Every step is done, and the run is not protected: {said}.\n")
@@ -178,9 +178,9 @@ class Ending:
             sys.stderr.write(f"Done, but ({warning['step']}): {warning['text']}\n")
 
 
-def protection(board: Dashboard) -> dict[str, Json]:
+def protection(dashboard: Dashboard) -> dict[str, Json]:
     """Return the verdict of the watch, as of when it was made."""
-    found = board.protection
+    found = dashboard.protection
     return {
         "protected": found.protected,
         "text": found.text,

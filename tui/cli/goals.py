@@ -48,15 +48,15 @@ class Goal(StrEnum):
 
     def is_of(self, entry: TrackEntry) -> bool:
         """Return whether a stay on a track is on the way to it."""
-        return variants.name(entry.track, entry.way) == self.value
+        return variants.name(entry.track, entry.variant) == self.value
 
     def step_keys(self, plan: Plan) -> set[str]:
         """Return the keys of the steps of all ways that lead to it unattended."""
         return {
             step.key
-            for track, way in tracks.ways_of()
-            if variants.name(track, way) == self.value and way not in NEVER_UNATTENDED
-            for step in tracks.steps_of(track, plan, way)
+            for track, variant in tracks.ways_of()
+            if variants.name(track, variant) == self.value and variant not in NEVER_UNATTENDED
+            for step in tracks.steps_of(track, plan, variant)
         }
 
 
@@ -90,13 +90,13 @@ class UnattendedPlan:
         until = self.until_on(stay.entry)
         return next((each for each in stay.lines if each.step == until and each.status.done), None)
 
-    def refuse_elsewhere(self, way: Branch) -> None:
+    def refuse_elsewhere(self, branch: Branch) -> None:
         """Raise `Refused` where the last way to take does not have the step to stop after."""
-        if self.until and len(self.left) == 1 and self.until not in way.steps:
+        if self.until and len(self.left) == 1 and self.until not in branch.steps:
             raise Refused(
-                f"The way from here ({way.title}) has no step {self.until}.",
+                f"The way from here ({branch.title}) has no step {self.until}.",
                 now="Nothing was changed.",
-                todo=f"Stop after one of its steps: {', '.join(way.steps)}.",
+                todo=f"Stop after one of its steps: {', '.join(branch.steps)}.",
             )
 
 
@@ -106,12 +106,12 @@ async def branch_if_possible(session: Session, course: UnattendedPlan) -> None:
     if goal.is_of(session.checklist().current.entry):
         return
     await session.looked()
-    lost = goal is Goal.ROLLBACK and session.board().protection.lost
+    lost = goal is Goal.ROLLBACK and session.dashboard().protection.lost
     if lost or goal is Goal.FORCED:
         # No further step leads there, so none is run on the way to a refusal.
         await branch(session, course)
         return
-    if any(way.name == goal.value and way.available for way in await session.ways()):
+    if any(branch.name == goal.value and branch.available for branch in await session.ways()):
         await branch(session, course)
 
 
@@ -145,7 +145,7 @@ async def seen_protected(session: Session) -> bool:
     """Wait until the watch says that the run is protected; return whether it does."""
     await session.looked(FIRST_LOOK_S)
     deadline = time.monotonic() + HELD_S
-    while (found := session.board().protection).protected is not True:
+    while (found := session.dashboard().protection).protected is not True:
         if found.lost or time.monotonic() > deadline:
             return False
         await asyncio.sleep(HELD_EVERY_S)
@@ -155,19 +155,19 @@ async def seen_protected(session: Session) -> bool:
 async def _ways_to(session: Session, goal: Goal) -> list[Branch]:
     """Return the ways to a goal, one that is available first; at least one."""
     found = [
-        way
-        for way in await session.ways()
-        if way.name == goal.value and way.way not in NEVER_UNATTENDED
+        branch
+        for branch in await session.ways()
+        if branch.name == goal.value and branch.variant not in NEVER_UNATTENDED
     ]
     # Where none is open, what is said is why not to where every write would be.
     first = RollbackTarget.BLUE_PRIME
-    found.sort(key=lambda way: (not way.available, way.way != first))
+    found.sort(key=lambda branch: (not branch.available, branch.variant != first))
     return found or [_no_way(goal)]
 
 
 def _may_open(session: Session) -> bool:
     """Return whether protection is only about to be seen: every step of the track is done."""
-    protection = session.board().protection
+    protection = session.dashboard().protection
     done = session.checklist().next is None
     return done and session.run.open and protection.protected is not True and not protection.lost
 

@@ -258,7 +258,7 @@ def _show(parcel: HandoverFile, found: _Found) -> None:
         f"{clean(run.region)}, account {clean(run.account)}), {run.environment.value}\n"
         f"given by {clean(given.who)} on {clean(given.host)} at {given.at}{to}\n"
         f"fingerprint {parcel.fingerprint[:12]}: is it the one that was shown there?\n"
-        f"stands on the track {name(run.track, listed.current.entry.way)}: {state}\n"
+        f"stands on the track {name(run.track, listed.current.entry.variant)}: {state}\n"
         f"way back from here: {found.back}"
     )
     _say_down(found.down)

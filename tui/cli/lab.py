@@ -63,7 +63,7 @@ def stop_() -> None:
     left = open_runs_of_lab()
     for run in left:
         click.echo(
-            f"Run {run.run} of {clean(run.cluster)} is open at {name(run.track, run.way)}: its "
+            f"Run {run.run} of {clean(run.cluster)} is open at {name(run.track, run.variant)}: its "
             "clusters go with the lab, and it can only be looked at afterwards.",
             err=True,
         )

@@ -30,7 +30,7 @@ def leave(session: Session, stays: str, name: str) -> None:
 
 def if_down(session: Session) -> str:
     """Return a line that says so where the applications are down, or may be; else nothing."""
-    clock = session.board().downtime
+    clock = session.dashboard().downtime
     since, may_be = clock.started_at, clock.letting_in
     if since is None or clock.ended_at is not None:
         since, may_be = clock.asked_at, True

@@ -56,7 +56,7 @@ def runs_json() -> list[dict[str, Any]]:
             "run": row.run,
             "cluster": row.cluster,
             "track": row.track.value,
-            "way": row.way,
+            "variant": row.variant,
             "step": row.step,
             "status": row.status.value,
             "protected": row.protected,
@@ -121,7 +121,7 @@ def runs_text() -> str:
         table.add_row(
             row.run,
             Text(clean(row.cluster)),
-            name(row.track, row.way),
+            name(row.track, row.variant),
             row.step,
             _status(row),
             _protected(row),
@@ -180,7 +180,7 @@ class _Shown:
     listed: Checklist
     back: str
     """The sentence on the way back."""
-    board: Dashboard | None
+    dashboard: Dashboard | None
     """The last figures that were put up, with the verdict as it stands now."""
     holder: Holder | None
     """Whose process writes this journal now."""
@@ -196,8 +196,8 @@ def _read(run: str) -> _Shown:
         listed = checklists.read(journal, run)
         context = _context(journal, listed)
         holder = journal.holder()
-        board = verdicts.board_as_seen(context, watched=holder is not None)
-        return _Shown(listed, way_back_of(journal, listed), board, holder)
+        dashboard = verdicts.board_as_seen(context, watched=holder is not None)
+        return _Shown(listed, way_back_of(journal, listed), dashboard, holder)
 
 
 def _context(journal: Journal, listed: Checklist) -> RunContext:
@@ -229,7 +229,7 @@ def show_json(run: str) -> dict[str, Any]:
         "tracks": [
             {
                 "track": section.entry.track.value,
-                "way": section.entry.way,
+                "variant": section.entry.variant,
                 "steps": [
                     {
                         "step": line.step,
@@ -245,28 +245,28 @@ def show_json(run: str) -> dict[str, Any]:
             }
             for section in listed.sections
         ],
-        "board": None if shown.board is None else shown.board.as_json(),
+        "board": None if shown.dashboard is None else shown.dashboard.as_json(),
     }
 
 
 def stands(run: str) -> dict[str, Any]:
     """Return where a run stands for its report: the way back, the verdict, and what is true now."""
     shown = _read(run)
-    found = None if shown.board is None else shown.board.as_json()["protection"]
+    found = None if shown.dashboard is None else shown.dashboard.as_json()["protection"]
     words = [line.split(": ", 1) for line in shown.ends()]
     return {"way_back": shown.back, "protection": found, "now": _now(shown), "words": words}
 
 
 def _now(shown: _Shown) -> str:
     """Return what is true of an open run in a few words, as of when; empty of one that is over."""
-    run, board = shown.listed.run, shown.board
+    run, dashboard = shown.listed.run, shown.dashboard
     if not run.open or run.away is not None:
         return "handed over" if run.open else ""
-    if board is None:
+    if dashboard is None:
         return "nothing was looked at yet"
-    if found := urgent(board):
+    if found := urgent(dashboard):
         return f"{found[0].word}{_at(found[0].at)}"
-    verdict = board.protection
+    verdict = dashboard.protection
     if verdict.before_at is None:
         return f"{verdict.word}{_at(verdict.at)}"
     before = replace(verdict, protected=verdict.before)
@@ -288,8 +288,8 @@ def _at_once(run: str) -> list[str]:
         if record.open and down.asked_at is not None:
             lines.append(f"APPLICATIONS MAY BE DOWN since {down.asked_at.astimezone():%H:%M:%S}")
         live = journal.live(record.id)
-        board = boards.Dashboard() if live is None else boards.from_json(live)
-        lines += [_as_seen(each) for each in urgent(board) if record.open]
+        dashboard = boards.Dashboard() if live is None else boards.from_json(live)
+        lines += [_as_seen(each) for each in urgent(dashboard) if record.open]
         at_work = any(attempt.ended_at is None for attempt in journal.attempts(record.id))
         if at_work and journal.holder() is None:
             lines.append(
@@ -308,17 +308,17 @@ def show_text(run: str) -> str:
         lines.append(f"{clean(listed.run.away.words)}: this is what was known here then")
     for section in listed.sections:
         entry = section.entry
-        called = name(entry.track, entry.way)
-        lines.append(called if entry.way in ("", called) else f"{called} {entry.way}")
+        called = name(entry.track, entry.variant)
+        lines.append(called if entry.variant in ("", called) else f"{called} {entry.variant}")
         for line in section.lines:
             lines.append(f"  {_word(line):<10} {line.step:<24} {_time(line)}".rstrip())
             if line.attempt is not None and line.attempt.message and not line.status.done:
                 lines += [f"    {clean(each)}" for each in line.attempt.message.splitlines()]
             lines += [f"    ! {clean(each)}" for each in line.warnings]
-    if shown.board is not None and shown.board.to_do and listed.run.open:
-        seen = shown.board.protection.before_at
+    if shown.dashboard is not None and shown.dashboard.to_do and listed.run.open:
+        seen = shown.dashboard.protection.before_at
         when = f", as seen {ago(elapsed(seen, datetime.now(UTC)))}" if seen else " NOW"
-        lines.append(f"TO DO{when}: {clean(shown.board.to_do)}")
+        lines.append(f"TO DO{when}: {clean(shown.dashboard.to_do)}")
     lines += _at_once(run)
     return "\n".join([*lines, *shown.ends()]) + "\n"
 
@@ -336,9 +336,9 @@ def _time(line: Line) -> str:
 
 def _way_and_protection(shown: _Shown) -> list[str]:
     """Return the way back and the verdict, each as of when it was seen where nobody watches now."""
-    if shown.board is None:
+    if shown.dashboard is None:
         return [f"way back from here: {shown.back}"]
-    found = shown.board.protection
+    found = shown.dashboard.protection
     words = clean(found.text)
     if found.before_at is None or not shown.listed.run.open:
         lines = [f"way back from here: {shown.back}"]

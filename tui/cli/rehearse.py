@@ -152,9 +152,9 @@ def _already(night: Rehearsal) -> str:
     if runs := open_runs_of_lab():
         run = runs[0]
         return (
-            f"{head}, and run {run.run} lives in it, on track {name(run.track, run.way)}. Nothing "
-            f"was changed. Either go on with that run: blueprime resume {run.run}, or without a "
-            f"screen: blueprime auto {run.run} --yes; or {anew}."
+            f"{head}, and run {run.run} lives in it, on track {name(run.track, run.variant)}. "
+            f"Nothing was changed. Either go on with that run: blueprime resume {run.run}, or "
+            f"without a screen: blueprime auto {run.run} --yes; or {anew}."
         )
     return (
         f"{head}, and no open run lives in it. Nothing was changed. Either go on with that lab: "

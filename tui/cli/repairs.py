@@ -164,11 +164,11 @@ async def _seen(session: Session) -> dict[str, Json]:
     deadline = monotonic() + LAST_WORD_S
     await session.looked(LAST_WORD_S)
     # Some of the first looks only begin: what is not known yet may be in a moment.
-    while session.board().protection.protected is None:
+    while session.dashboard().protection.protected is None:
         if monotonic() > deadline:
             break
         await asyncio.sleep(LOOKED_EVERY_S)
-    return {"protection": protection(session.board())}
+    return {"protection": protection(session.dashboard())}
 
 
 def _say_seen(seen: Mapping[str, Json]) -> None:

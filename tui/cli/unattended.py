@@ -97,11 +97,11 @@ def _refuse_step_elsewhere(step: str, goals: list[Goal], journal: Journal, what:
     if names_a_run(what):
         run = journal.run(what)
         plan, entry = plans.of_run(journal, run), journal.entries(run.id)[-1]
-        track, way = entry.track, entry.way
+        track, variant = entry.track, entry.variant
     else:
-        plan, track, way = plans.load(Path(what)), Track.UPGRADE, ""
-    present = variants.name(track, way)
-    keys = [each.key for each in tracks.steps_of(track, plan, way)]
+        plan, track, variant = plans.load(Path(what)), Track.UPGRADE, ""
+    present = variants.name(track, variant)
+    keys = [each.key for each in tracks.steps_of(track, plan, variant)]
     if goals and goals[-1] != present:
         present, keys = goals[-1].value, sorted(goals[-1].step_keys(plan))
     if step in keys:

@@ -34,7 +34,7 @@ async def watch_json(run: str, *, history: bool = False) -> int:
                 if (holder := held(session.holder)) != told:
                     told = holder
                     printer.line({"kind": "holder", "holder": told})
-                printer.line({"kind": "board", "board": session.board().as_json()})
+                printer.line({"kind": "board", "board": session.dashboard().as_json()})
             record = journal.run(session.run.id)
             if (given := handed_over(record.away)) != away:
                 away = given

@@ -52,7 +52,7 @@ class KeyedScreen(Screen[R], Generic[R]):
     def live_header(self, model: RunModel) -> LiveHeader:
         """Return a header for a screen that covers the run's own."""
         face = self.face
-        return LiveHeader(model.run, lambda: face.engine.read(model.board), face.now)
+        return LiveHeader(model.run, lambda: face.engine.read(model.dashboard), face.now)
 
     def halted(self) -> str:
         """Return why nothing can be done from here any more, or an empty string."""

@@ -38,12 +38,14 @@ class WaysPane(CardsPane[Branch]):
 
     def show(self, cards: list[Branch] | None, error: str = "") -> None:
         """Draw what was found."""
-        best_first = sorted(cards or (), key=lambda way: (not way.recommended, not way.available))
+        best_first = sorted(
+            cards or (), key=lambda branch: (not branch.recommended, not branch.available)
+        )
         chosen = self.chosen()
         if chosen is not None:
             # Looked at again, the ways may stand in another order.
-            places = [(way.track, way.way) for way in best_first]
-            same = (chosen.track, chosen.way)
+            places = [(branch.track, branch.variant) for branch in best_first]
+            same = (chosen.track, chosen.variant)
             self.selected = places.index(same) if same in places else 0
         super().show(None if cards is None else best_first, error)
 
@@ -54,7 +56,7 @@ class WaysPane(CardsPane[Branch]):
             else ("✗ not from here", "$text-error")
         )
         # Not an advice to leave: where all is well nobody has to take it.
-        led = "way forward" if item.way == UpgradeVariant.FORWARD else "way back"
+        led = "way forward" if item.variant == UpgradeVariant.FORWARD else "way back"
         best = f" · the {led}" if item.recommended else ""
         head = line(
             ("› " if selected else "  ", "bold $text-primary"),
@@ -93,22 +95,22 @@ class BranchScreen(CardsScreen[Branch]):
             return ""
         if why := self.watched(self.model) or self.halted():
             return why
-        way = self.pane.chosen() if self.is_mounted else None
-        if way is None:
+        branch = self.pane.chosen() if self.is_mounted else None
+        if branch is None:
             return "the ways are not known yet"
-        return "" if way.available else text.clean(way.why_not) or "not possible from here"
+        return "" if branch.available else text.clean(branch.why_not) or "not possible from here"
 
     @work
     async def action_choose(self) -> None:
         """Ask once more, then branch."""
-        way = self.pane.chosen()
-        if way is None or not way.available:
+        branch = self.pane.chosen()
+        if branch is None or not branch.available:
             return
-        consent = await self.face.push_screen_wait(ConfirmDialog(_question(way, self.model)))
+        consent = await self.face.push_screen_wait(ConfirmDialog(_question(branch, self.model)))
         if consent is None:
             return
         try:
-            await self.face.engine.call(lambda: self.model.branch(way, consent.reason))
+            await self.face.engine.call(lambda: self.model.branch(branch, consent.reason))
         except Exception as error:  # refused in words; the run stays where it was
             self.face.failed(error, "Not branched")
             return
@@ -116,21 +118,22 @@ class BranchScreen(CardsScreen[Branch]):
             self.dismiss(None)
 
 
-def _question(way: Branch, model: RunModel) -> Question:
-    final = bool({way.track.value, way.way} & {*FINAL})
+def _question(branch: Branch, model: RunModel) -> Question:
+    final = bool({branch.track.value, branch.variant} & {*FINAL})
     return Question(
-        heading=f"Branch to {way.name}",
-        question=f"Put the run of {model.run.cluster} onto the track {way.name}: {way.title}?",
+        heading=f"Branch to {branch.name}",
+        question=f"Put the run of {model.run.cluster} onto the track {branch.name}: "
+        f"{branch.title}?",
         facts=(
-            ("What it loses", way.cost),
-            ("How long it takes", way.time),
+            ("What it loses", branch.cost),
+            ("How long it takes", branch.time),
             (
                 "Reversible",
                 "This alone changes nothing in AWS. Enter then runs the first step; the steps up "
                 "to the next stop follow it by themselves, and are named and asked for before. "
-                + (f"It ends the way {_ends(way)}." if final else "The history is kept."),
+                + (f"It ends the way {_ends(branch)}." if final else "The history is kept."),
             ),
-            ("Steps", way.plan),
+            ("Steps", branch.plan),
         ),
         must_type=model.run.cluster if final else "",
         yes="Branch",
@@ -139,5 +142,9 @@ def _question(way: Branch, model: RunModel) -> Question:
     )
 
 
-def _ends(way: Branch) -> str:
-    return "forward" if way.way in (RollbackTarget.FINALIZE, RollbackTarget.FOR_GOOD) else "back"
+def _ends(branch: Branch) -> str:
+    return (
+        "forward"
+        if branch.variant in (RollbackTarget.FINALIZE, RollbackTarget.FOR_GOOD)
+        else "back"
+    )

@@ -38,7 +38,7 @@ def stamp_of_ways(picture: Snapshot) -> Stamp:
     if following is not None:
         stamp = stamp_of(following)
     made = following.attempt.effects if following and following.attempt else ()
-    seen = (*turning(picture.board), [effect.outcome for effect in made])
+    seen = (*turning(picture.dashboard), [effect.outcome for effect in made])
     return (*stamp[:3], f"{stamp[3]} {seen}")
 
 

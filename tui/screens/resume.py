@@ -176,7 +176,7 @@ class ResumeScreen(KeyedScreen[bool]):
         pane = self.query_one(StandPane)
         pane.now = self.face.now()
         if self.picture is not None:
-            self.query_one(RunHeader).show(self.picture.board, pane.now)
+            self.query_one(RunHeader).show(self.picture.dashboard, pane.now)
         pane.redraw()
 
     @work(group="look")

@@ -141,7 +141,7 @@ class RunScreen(RunState):
         """Let the outage's clock run, in tenths; every other figure has ages in seconds."""
         now = self.face.now()
         if self.picture is not None:
-            self.query_one(RunHeader).show(self.picture.board, now)
+            self.query_one(RunHeader).show(self.picture.dashboard, now)
         if int(now.timestamp()) != self._second:
             self._second = int(now.timestamp())
             self._tick()
@@ -154,8 +154,8 @@ class RunScreen(RunState):
         limit = fresh_limit(picture.checklist.run)
         header = self.query_one(RunHeader)
         header.run = picture.checklist.run
-        header.show(picture.board, now)
-        self.query_one(ChecklistPane).tick(now, self._marks(picture.board))
+        header.show(picture.dashboard, now)
+        self.query_one(ChecklistPane).tick(now, self._marks(picture.dashboard))
         for pane in self._figures:
             pane.show(picture, now, limit)
         does = self._press()
@@ -167,7 +167,7 @@ class RunScreen(RunState):
             else None,
             monotonic(),
         )
-        self._ring(picture.board.to_do, now)
+        self._ring(picture.dashboard.to_do, now)
 
     def _ring(self, to_do: str, now: datetime) -> None:
         """Ring for a person until somebody says that they know, or nothing is to do any more."""
@@ -177,10 +177,10 @@ class RunScreen(RunState):
             self._rung = due
             self.face.bell()
 
-    def _marks(self, board: Dashboard) -> dict[str, Sign]:
+    def _marks(self, dashboard: Dashboard) -> dict[str, Sign]:
         """Return how steps are marked that wait for a person."""
         marks = {self.face.asking: glyphs.ASKS} if self.face.asking else {}
-        return {**marks, self._busy(): glyphs.CALLS} if board.to_do else marks
+        return {**marks, self._busy(): glyphs.CALLS} if dashboard.to_do else marks
 
     def redraw(self) -> None:
         """Draw what was looked up."""
@@ -195,8 +195,8 @@ class RunScreen(RunState):
     @work(group="advance", exclusive=True)
     async def action_advance(self) -> None:
         """Run the step that is ready, as the screen says; ask where it asks nothing itself."""
-        if self.picture is not None and self.picture.board.to_do:
-            self._heard = self.picture.board.to_do
+        if self.picture is not None and self.picture.dashboard.to_do:
+            self._heard = self.picture.dashboard.to_do
             self._tick()
             return
         checklist = self._checklist()

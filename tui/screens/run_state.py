@@ -24,10 +24,10 @@ class RunState(LookingScreen):
     """The call to a person that somebody has said they know of."""
 
     def halted(self) -> str:
-        left = self.picture.board.left_behind if self.picture else ""
+        left = self.picture.dashboard.left_behind if self.picture else ""
         if left and self.model.writable:
             return f"this journal was left behind: {text.clean(left)} holds the run."
-        failing = self.picture.board.journal_error if self.picture else ""
+        failing = self.picture.dashboard.journal_error if self.picture else ""
         if failing and not self.face.halted and self.model.writable:
             # The samplers go on trying: acting is possible again once they can write.
             return f"the journal cannot be written, so nothing is done: {text.clean(failing)}"
@@ -55,7 +55,7 @@ class RunState(LookingScreen):
             line=item,
             acts=acts,
             watched=not self.model.writable,
-            board=picture.board,
+            dashboard=picture.dashboard,
             preview=preview,
             preview_error=error,
             looking_s=looking_s,
@@ -80,7 +80,7 @@ class RunState(LookingScreen):
 
     def _standing(self, checklist: Checklist) -> Standing:
         preview, error, looking_s = self.preview_of(checklist.next)
-        to_do = self.picture.board.to_do if self.picture else ""
+        to_do = self.picture.dashboard.to_do if self.picture else ""
         return Standing(
             self._busy(), self.face.asking, to_do, bool(self._heard), preview, error, looking_s
         )
@@ -96,8 +96,8 @@ class RunState(LookingScreen):
         found = way_back(
             ways[1] if ways else None,
             picture.checklist,
-            known_now(picture.board.protection, self.face.now(), fresh_limit(self.model.run)),
-            left_behind=picture.board.left_behind,
+            known_now(picture.dashboard.protection, self.face.now(), fresh_limit(self.model.run)),
+            left_behind=picture.dashboard.left_behind,
             error=ways[2] if ways else "",
         )
         return str(found)
@@ -105,9 +105,11 @@ class RunState(LookingScreen):
     def _track_title(self) -> str:
         if self.picture is None:
             return "Checklist"
-        checklist, board = self.picture.checklist, self.picture.board
+        checklist, dashboard = self.picture.checklist, self.picture.dashboard
         target = str(checklist.run.plan.get("upgrade", {}).get("target_version", ""))
-        versions = [view.version for view in board.clusters if view.role in ("blue", "old blue")]
+        versions = [
+            view.version for view in dashboard.clusters if view.role in ("blue", "old blue")
+        ]
         source = text.clean(versions[0]) if versions else ""
         return f"Upgrade {source} → {text.clean(target)}" if source and target else "Checklist"
 
@@ -117,7 +119,9 @@ class RunState(LookingScreen):
             return text.clean(self.model.run.cluster)
         following = checklist.next
         where = f"{following.step} {following.status.value}" if following else "track done"
-        said = verdict(self.picture.board.protection, self.face.now(), fresh_limit(checklist.run))
+        said = verdict(
+            self.picture.dashboard.protection, self.face.now(), fresh_limit(checklist.run)
+        )
         return text.clean(f"{checklist.run.cluster}: {where} · {said.word.lower()}")
 
     def why_not(self, action: str) -> str:
@@ -140,7 +144,7 @@ class RunState(LookingScreen):
         if action not in ("advance", "retry", "branch"):
             return ""
         if busy:
-            calling = bool(self.picture and self.picture.board.to_do) and not self._heard
+            calling = bool(self.picture and self.picture.dashboard.to_do) and not self._heard
             return "" if calling and action == "advance" else f"{busy} is running"
         if action != "branch" and not checklist.run.open:
             return "this run is over"

@@ -258,7 +258,7 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
         "run": line((text.clean(run.run), "bold"), slots),
         "cluster": line(text.shorten(text.clean(run.cluster), _ROOM["cluster"][size] - 1)),
         "where": line((where.word, where.style)),
-        "track": line(variants.name(run.track, run.way)),
+        "track": line(variants.name(run.track, run.variant)),
         "step": line(text.shorten(text.clean(run.step), _ROOM["step"][size] - 1)),
         "status": status,
         "protected": line(protected),

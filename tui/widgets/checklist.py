@@ -189,9 +189,9 @@ def places(checklist: Checklist) -> dict[Place, Line]:
 
 def _heading(section: Section, cells: int) -> Content:
     entry = section.entry
-    called = name(entry.track, entry.way)
-    way = f" ▸ {text.clean(entry.way)}" if entry.way and entry.way != called else ""
-    words = f"{called.capitalize()}{way}"
+    called = name(entry.track, entry.variant)
+    variant = f" ▸ {text.clean(entry.variant)}" if entry.variant and entry.variant != called else ""
+    words = f"{called.capitalize()}{variant}"
     since = text.at(section.entry.at)
     return line(
         (text.fit(words, cells - len(since) - 1), "bold $text-secondary"),

@@ -21,10 +21,10 @@ class ClustersPane(FiguresPane):
     TITLE = "Clusters"
 
     def draw(self, cells: int) -> Content:
-        if not self.board.clusters:
+        if not self.dashboard.clusters:
             return line(("? unknown: nothing was looked up yet", "$text-warning"))
         rows: list[Content] = []
-        clusters = self.board.clusters
+        clusters = self.dashboard.clusters
         feeding = [view for view in clusters if view.publishes] or [v for v in clusters if v.serves]
         for view in clusters:
             rows += self._cluster(view, cells)
@@ -33,7 +33,7 @@ class ClustersPane(FiguresPane):
         return joined(rows)
 
     def _cluster(self, view: ClusterView, cells: int) -> list[Content]:
-        mark = glyphs.cluster(view, condition(self.board, view))
+        mark = glyphs.cluster(view, condition(self.dashboard, view))
         age = clocks.age(view.at, self.now)
         old = age is None or age > self.limit
         room = cells - _ROLE - 1 - 1 - _VERSION - 2
@@ -52,7 +52,7 @@ class ClustersPane(FiguresPane):
     def _state(
         self, view: ClusterView, age: float | None, cells: int, *, old: bool
     ) -> list[Content]:
-        found = condition(self.board, view)
+        found = condition(self.dashboard, view)
         status = text.clean(view.status) or "?"
         if found is not None:
             words = [found.words, f"AWS: {status}"]
@@ -77,16 +77,16 @@ class ClustersPane(FiguresPane):
 
     def _flow(self, view: ClusterView, cells: int) -> list[Content]:
         if view.role == "blue":
-            if not self.board.deployment:
+            if not self.dashboard.deployment:
                 return []
-            state = text.clean(self.board.deployment)
+            state = text.clean(self.dashboard.deployment)
             return [_arrow("AWS", "green", state, "$foreground-muted", cells)]
         to = "new blue" if view.role == "blue prime" else "blue prime"
-        if not self.board.lags and view.role == "blue prime":
+        if not self.dashboard.lags and view.role == "blue prime":
             return []
-        if not self.board.lags:
+        if not self.dashboard.lags:
             return [_arrow("slot", to, "none", "$foreground-muted", cells)]
-        state, style = self._slots(self.board.lags)
+        state, style = self._slots(self.dashboard.lags)
         return [_arrow("slot", to, state, style, cells)]
 
     def _slots(self, lags: tuple[LagView, ...]) -> tuple[str, str]:

@@ -31,7 +31,7 @@ class Detail:
     """The step that enter acts on, where it is another one."""
     watched: bool = False
     """Whether the run is only watched: enter acts on nothing."""
-    board: Dashboard = field(default_factory=Dashboard)
+    dashboard: Dashboard = field(default_factory=Dashboard)
     preview: Preview | None = None
     preview_error: str = ""
     looking_s: float = 0.0
@@ -140,13 +140,13 @@ def _message(message: str, cells: int, status: Status) -> Iterable[Content]:
 
 
 def _waiting(detail: Detail, cells: int) -> Iterable[Content]:
-    if detail.line.status is not Status.RUNNING or not detail.board.waiting:
+    if detail.line.status is not Status.RUNNING or not detail.dashboard.waiting:
         return
     yield from heading("Waiting", "x stops the wait; it can be taken up again")
-    fraction = detail.board.waiting_fraction
+    fraction = detail.dashboard.waiting_fraction
     if fraction is not None:
         yield line("  ", (bar(fraction, min(40, cells - 9)), "$text-primary"), f" {fraction:4.0%}")
-    yield from indented(text.clean(detail.board.waiting), cells, "", by=2)
+    yield from indented(text.clean(detail.dashboard.waiting), cells, "", by=2)
 
 
 def bar(fraction: float, cells: int) -> str:

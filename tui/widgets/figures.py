@@ -18,7 +18,7 @@ class FiguresPane(Pane):
 
     def __init__(self) -> None:
         super().__init__(self.TITLE, id=self.TITLE.lower())
-        self.board = Dashboard()
+        self.dashboard = Dashboard()
         self.lag: Mapping[str, Sequence[Sample]] = {}
         self.writes: Sequence[Sample] = ()
         self.now = datetime.now(UTC)
@@ -26,6 +26,6 @@ class FiguresPane(Pane):
 
     def show(self, picture: Snapshot, now: datetime, limit: float) -> None:
         """Draw newer figures; those older than `limit` seconds are greyed and say their age."""
-        self.board, self.lag, self.writes = picture.board, picture.lag, picture.writes
+        self.dashboard, self.lag, self.writes = picture.dashboard, picture.lag, picture.writes
         self.now, self.limit = now, limit
         self.redraw()

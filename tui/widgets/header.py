@@ -67,9 +67,9 @@ STYLES = {
 }
 
 
-def before_all(board: Dashboard, now: datetime, limit: float) -> Verdict | None:
+def before_all(dashboard: Dashboard, now: datetime, limit: float) -> Verdict | None:
     """Return the banner where something is more urgent than the protection; what is old is not."""
-    fresh = [each for each in urgent(board) if not stale(each.at, now, limit)]
+    fresh = [each for each in urgent(dashboard) if not stale(each.at, now, limit)]
     if not fresh:
         return None
     found = fresh[0]
@@ -103,15 +103,15 @@ class RunHeader(Widget):
         super().__init__()
         self.run = run
         self.limit = fresh_limit(run)
-        self.board = Dashboard()
+        self.dashboard = Dashboard()
         self.now: datetime | None = None
         self._shown: list[Content] | None = None
 
-    def show(self, board: Dashboard, now: datetime) -> None:
+    def show(self, dashboard: Dashboard, now: datetime) -> None:
         """Draw newer figures."""
-        self.board, self.now = board, now
+        self.dashboard, self.now = dashboard, now
         self.tooltip = (
-            Content("\n".join(text.clean(why) for why in board.protection.reasons)) or None
+            Content("\n".join(text.clean(why) for why in dashboard.protection.reasons)) or None
         )
         rows = self._rows(self.size.width)
         if self._shown is None or len(rows) != len(self._shown):
@@ -143,34 +143,34 @@ class RunHeader(Widget):
             (f" {mark.word} ", f"{mark.style} reverse"),
             "  ",
         )
-        if self.now is None or self.board.at is None:
+        if self.now is None or self.dashboard.at is None:
             return [line(left, ("looking…", "$foreground-muted"))]
         return [*self._call(cells), *self._known(left, cells)]
 
     def _call(self, cells: int) -> list[Content]:
         """Return what a person must do now, before all else."""
-        if not self.board.to_do or not self.run.open:
+        if not self.dashboard.to_do or not self.run.open:
             return []
-        rows = text.wrap(text.clean(self.board.to_do), max(20, cells - 4))
+        rows = text.wrap(text.clean(self.dashboard.to_do), max(20, cells - 4))
         style = "bold $text-error reverse"
         return [line((f" ▶ {text.fit(row, cells - 4)}", style)) for row in rows]
 
     def _known(self, left: Content, cells: int) -> list[Content]:
         assert self.now is not None
         wide = cells >= WIDE
-        down, style = downtime(self.board.downtime, self.now, short=not wide)
+        down, style = downtime(self.dashboard.downtime, self.now, short=not wide)
         first = line(left, (down, style))
         if not self.run.open:
             words = self.run.result.value.replace("_", " ") if self.run.result else "closed"
             said = Verdict(f"CLOSED: {words}", "", "bold $foreground-muted")
         elif self.run.away is not None:
             said = Verdict("HANDED OVER", f"it was {self.run.away.words}", "bold $text-warning")
-        elif (first_of_all := before_all(self.board, self.now, self.limit)) is not None:
+        elif (first_of_all := before_all(self.dashboard, self.now, self.limit)) is not None:
             said = first_of_all
         else:
-            said = verdict(self.board.protection, self.now, self.limit)
+            said = verdict(self.dashboard.protection, self.now, self.limit)
         why = text.clean(said.why)
-        warnings = sum(1 for alarm in self.board.alarms if not alarm.breaks)
+        warnings = sum(1 for alarm in self.dashboard.alarms if not alarm.breaks)
         if warnings and said.word == "PROTECTED":
             why = f"{why}, with {counted(warnings, 'warning')}"
         word = f"{said.word}:" if why else said.word
@@ -182,9 +182,9 @@ class RunHeader(Widget):
         return rows + [line(" ", row) for row in rest]
 
 
-def turning(board: Dashboard) -> tuple[bool | None, Stage, Serving]:
+def turning(dashboard: Dashboard) -> tuple[bool | None, Stage, Serving]:
     """Return what of the figures decides which ways stand open."""
-    return (board.protection.protected, board.protection.stage, board.production.state)
+    return (dashboard.protection.protected, dashboard.protection.stage, dashboard.production.state)
 
 
 class LiveHeader(RunHeader):
@@ -200,16 +200,16 @@ class LiveHeader(RunHeader):
         self._look, self._now = look, now
 
     def on_mount(self) -> None:
-        self.set_interval(CLOCK_S, lambda: self.show(self.board, self._now()))
+        self.set_interval(CLOCK_S, lambda: self.show(self.dashboard, self._now()))
         self._poll()
 
     @work
     async def _poll(self) -> None:
         # A look that fails leaves the figures as they are: their ages tell.
         with suppress(Exception):
-            before, board = self.board, await self._look()
-            self.show(board, self._now())
-            if before.at is not None and turning(board) != turning(before):
+            before, dashboard = self.dashboard, await self._look()
+            self.show(dashboard, self._now())
+            if before.at is not None and turning(dashboard) != turning(before):
                 self.post_message(self.Turned())
         self.set_timer(POLL_S, self._poll)
 

@@ -35,23 +35,25 @@ class LagPane(FiguresPane):
 
     def draw(self, cells: int) -> Content:
         lags: list[Content] = []
-        for view in self.board.lags:
+        for view in self.dashboard.lags:
             lags += self._lag(view, cells)
-        if not lags and not self.board.green_lags:
+        if not lags and not self.dashboard.green_lags:
             lags.append(line(("no slot, so there is no lag to measure", "$foreground-muted")))
-        if self.board.green_lags:
+        if self.dashboard.green_lags:
             lags.append(line((_GREEN, "$foreground-muted")))
-        for view in self.board.green_lags:
+        for view in self.dashboard.green_lags:
             lags += self._lag(view, cells)
         reasons = self._reasons(cells)
         # What ends the protection is not pushed out of sight by many databases that are well.
-        first, second = (reasons, lags) if len(self.board.lags) > _MANY else (lags, reasons)
+        first, second = (reasons, lags) if len(self.dashboard.lags) > _MANY else (lags, reasons)
         return joined([*first, *second, *self._warnings(cells), *self._watched(cells)])
 
     def _reasons(self, cells: int) -> list[Content]:
-        since = {alarm.words: alarm.since for alarm in self.board.alarms}
-        reasons = self.board.protection.reasons
-        more = sum(1 for alarm in self.board.alarms if alarm.breaks and alarm.words not in reasons)
+        since = {alarm.words: alarm.since for alarm in self.dashboard.alarms}
+        reasons = self.dashboard.protection.reasons
+        more = sum(
+            1 for alarm in self.dashboard.alarms if alarm.breaks and alarm.words not in reasons
+        )
         said = [_dated(reason, since.get(reason)) for reason in reasons]
         said += [f"and {more} more"] if more and reasons else []
         return [row for words in said for row in _marked("- ", words, "$text-warning", cells)]
@@ -59,14 +61,14 @@ class LagPane(FiguresPane):
     def _warnings(self, cells: int) -> list[Content]:
         return [
             row
-            for alarm in self.board.alarms
+            for alarm in self.dashboard.alarms
             if not alarm.breaks
             for row in _marked("! ", _dated(alarm.words, alarm.since), "$text-accent", cells)
         ]
 
     def _watched(self, cells: int) -> list[Content]:
-        since = self.board.strays_since
-        if since is None or not self.board.lags:
+        since = self.dashboard.strays_since
+        if since is None or not self.dashboard.lags:
             return []
         words = f"stray writes watched since {text.at(since)}"
         return [line((text.shorten(words, cells), "$foreground-muted"))]
@@ -76,7 +78,7 @@ class LagPane(FiguresPane):
         old = age is None or age > self.limit
         room = cells - _BYTES - _SECONDS - _AGE - 4
         name = max(8, min(room - 8, room // 2))
-        ours = view not in self.board.green_lags
+        ours = view not in self.dashboard.green_lags
         past = self.lag.get(view.database, ()) if ours else ()
         spark = sparkline(past, room - name, self.now) if ours else " " * max(0, room - name)
         seconds = "?" if view.seconds is None else text.duration(view.seconds)

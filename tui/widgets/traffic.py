@@ -18,7 +18,7 @@ class TrafficPane(FiguresPane):
     TITLE = "Traffic"
 
     def draw(self, cells: int) -> Content:
-        traffic = self.board.traffic
+        traffic = self.dashboard.traffic
         old = stale(traffic.at, self.now, self.limit)
         sessions = "?" if traffic.sessions is None else str(traffic.sessions)
         writes = "?" if traffic.writes_per_s is None else f"{traffic.writes_per_s:,.0f}"
@@ -52,7 +52,7 @@ class TrafficPane(FiguresPane):
         return joined(rows)
 
     def _fence(self, cells: int, old: bool) -> Content:
-        traffic = self.board.traffic
+        traffic = self.dashboard.traffic
         if old and traffic.fence is not Fence.UNKNOWN:
             # What was true then may not be now: neither open nor proved is said of the present.
             mark = glyphs.FENCE[Fence.UNKNOWN]

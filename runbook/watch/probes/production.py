@@ -39,7 +39,7 @@ class Asked:
     """One look at the cluster that serves, with what else is known at that moment."""
 
     role: Role
-    board: Dashboard
+    dashboard: Dashboard
     witness: Witness | None
     """What the subscriber's workers told last."""
     now: datetime
@@ -49,7 +49,7 @@ class Asked:
     @property
     def view(self) -> ClusterView | None:
         """Return the cluster as the dashboard has it, or None."""
-        return next((v for v in self.board.clusters if v.role == self.role.value), None)
+        return next((v for v in self.dashboard.clusters if v.role == self.role.value), None)
 
     def answers(self) -> Production:
         """Return that it does."""
@@ -62,7 +62,7 @@ class Asked:
         itself = witness is not None and witness.role == self.role.value
         if witness is None or itself or stale(witness.at, self.now, self.fresh_s):
             witness = None
-        before = self.board.production
+        before = self.dashboard.production
         return does_not(before, self.view, self.role.value, error, witness, self.now)
 
 

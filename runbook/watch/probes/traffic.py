@@ -29,9 +29,9 @@ class TrafficProbe:
         """Begin anew: the clocks have parted."""
         self._written = None
 
-    async def look(self, board: Dashboard) -> tuple[TrafficView, bool]:
+    async def look(self, dashboard: Dashboard) -> tuple[TrafficView, bool]:
         """Return what is seen, and whether it has a new rate."""
-        serving = self.serving(board)
+        serving = self.serving(dashboard)
         now = self._context.now()
         async with self._context.connect(serving) as connection:
             seen = await activity.look(connection, self._context.plan.traffic.application_roles)
@@ -41,24 +41,24 @@ class TrafficProbe:
         if last is not None and last[2] == of:
             elapsed, gained = clock - last[0], seen.rows_written - last[1]
             if elapsed < RATE_OVER_S:
-                rate, rated = board.traffic.writes_per_s, False
+                rate, rated = dashboard.traffic.writes_per_s, False
             else:
                 # Statistics that went down were reset: no rate can be told then.
                 rate = gained / elapsed if gained >= 0 else None
         if rated:
             self._written = (clock, seen.rows_written, of)
-        fence, fence_at = self._fence(board, seen.sessions)
+        fence, fence_at = self._fence(dashboard, seen.sessions)
         return TrafficView(fence, fence_at, seen.sessions, rate, at=now), rated
 
-    def serving(self, board: Dashboard) -> Role:
+    def serving(self, dashboard: Dashboard) -> Role:
         """Return the cluster that the applications find."""
-        return next((Role(view.role) for view in board.clusters if view.serves), Role.BLUE)
+        return next((Role(view.role) for view in dashboard.clusters if view.serves), Role.BLUE)
 
-    def _fence(self, board: Dashboard, sessions: int) -> tuple[Fence, datetime | None]:
+    def _fence(self, dashboard: Dashboard, sessions: int) -> tuple[Fence, datetime | None]:
         traffic = self._context.fact("traffic")
         if traffic is None or traffic.get("open"):
             return Fence.OPEN, None
-        if board.downtime.letting_in:
+        if dashboard.downtime.letting_in:
             # They may be in already: neither a fence nor a breach of one can be told.
             return Fence.UNKNOWN, None
         return fence_now(traffic, self._context.fact("fence") or {}, sessions)

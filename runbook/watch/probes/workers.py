@@ -46,10 +46,10 @@ class WorkersProbe:
         """Whether a worker has just gone, and is looked at again at once."""
         return self._patience.waits or self._failures.waits
 
-    async def look(self, board: Dashboard) -> ProbeResult:
+    async def look(self, dashboard: Dashboard) -> ProbeResult:
         """Return what is wrong; `board` says what is known of the subscriber's cluster."""
         try:
-            seen, self.subscribed, self.witness = await self._look(board)
+            seen, self.subscribed, self.witness = await self._look(dashboard)
         except CannotConnect as error:
             subscriber = current_pair(self._context).subscriber.value
             if error.server_runs:
@@ -60,7 +60,7 @@ class WorkersProbe:
         self.silent = None
         return seen
 
-    async def _look(self, board: Dashboard) -> tuple[ProbeResult, bool, Witness | None]:
+    async def _look(self, dashboard: Dashboard) -> tuple[ProbeResult, bool, Witness | None]:
         subscriber, now = current_pair(self._context).subscriber, self._context.now()
         if subscriber is not self._subscriber:
             # What was counted on the other side says nothing of this one.
@@ -68,7 +68,7 @@ class WorkersProbe:
             self._subscriber = subscriber
         if self._context.bound(subscriber) is None:
             return _nobody(f"{subscriber.value} does not exist yet", now), False, None
-        view = next((v for v in board.clusters if v.role == subscriber.value), None)
+        view = next((v for v in dashboard.clusters if v.role == subscriber.value), None)
         if view is None:
             return ProbeResult(now, (), f"{subscriber.value} was not looked at yet"), False, None
         if view.status != "available" or not view.instances_available:
@@ -84,7 +84,7 @@ class WorkersProbe:
         alarms: list[Alert] = []
         databases = (self._context.fact("capture") or {}).get("databases", ())
         for database in databases:
-            lag = next((lag for lag in board.lags if lag.database == database), None)
+            lag = next((lag for lag in dashboard.lags if lag.database == database), None)
             alarms += self._of(database, found.get(database), lag, subscriber, now)
         subscribed = bool(databases) and found.keys() >= set(databases)
         witness = Witness(hears, subscriber.value, self._context.now()) if rows else None
