@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -52,17 +53,13 @@ class Journal(HandoverJournal):
             lock = take_flock(path)
         if lock is None:
             raise JournalHeld(path, named_holder(path))
-        try:
+        with ExitStack() as undo:
+            undo.callback(os.close, lock)
             store = Store.open_for_writing(path, MarkFile(lock))
-            try:
-                with store.writing() as db:
-                    former = write_holder(db, path, take_over=take_over)
-            except BaseException:
-                store.close()
-                raise
-        except BaseException:
-            os.close(lock)
-            raise
+            undo.callback(store.close)
+            with store.writing() as db:
+                former = write_holder(db, path, take_over=take_over)
+            undo.pop_all()
         return cls(path, store, lock=lock, former=former)
 
     def keep_backup(self) -> None:

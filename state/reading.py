@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,11 +152,9 @@ class Reader:
             to_text(until) if until else None,
         )
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Let the questions of a block be answered from one and the same state."""
-        with self._store.reading():
-            yield
+        return self._store.reading()
 
     def data_version(self) -> int:
         """Return a number that changes whenever anybody, this journal too, has written."""

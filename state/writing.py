@@ -6,8 +6,8 @@ tail that tells it to a person. Texts and values are masked on their way in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from sqlite_utils import Database
 
@@ -36,11 +36,9 @@ class Writer(Refusals):
         super().__init__(store)
         self._begun = Begun()
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> AbstractContextManager[object]:
         """Let the writes of a block be one: all of them are kept, or none."""
-        with self._store.writing():
-            yield
+        return self._store.writing()
 
     def start_run(
         self,

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from rehearsal.aws import errors, events
 from rehearsal.aws.audit import Audit
@@ -27,25 +28,18 @@ from rehearsal.servers.fleet import Fleet
 _log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Control:
     """The state of RDS in one Region of one account."""
 
-    def __init__(
-        self,
-        *,
-        region: str,
-        account: str,
-        fleet: Fleet,
-        endpoints: Endpoints,
-        pace: Pace,
-        catalogue: Catalogue,
-    ) -> None:
-        self.region = region
-        self.account = account
-        self.fleet = fleet
-        self.endpoints = endpoints
-        self.pace = pace
-        self.catalogue = catalogue
+    region: str
+    account: str
+    fleet: Fleet
+    endpoints: Endpoints
+    pace: Pace
+    catalogue: Catalogue
+
+    def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self.events = events.EventLog()
         self.audit = Audit()
@@ -79,14 +73,7 @@ class Control:
             return self
         with self.lock:
             if region not in self._elsewhere:
-                self._elsewhere[region] = Control(
-                    region=region,
-                    account=self.account,
-                    fleet=self.fleet,
-                    endpoints=self.endpoints,
-                    pace=self.pace,
-                    catalogue=self.catalogue,
-                )
+                self._elsewhere[region] = replace(self, region=region)
             return self._elsewhere[region]
 
     # Names

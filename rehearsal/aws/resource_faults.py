@@ -10,8 +10,8 @@ from psycopg import sql
 from rehearsal.aws import errors
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
-from rehearsal.aws.models import Cluster, Deployment
-from rehearsal.servers.replication import SUBSCRIPTION
+from rehearsal.aws.models import Deployment
+from rehearsal.servers.replication import SUBSCRIPTION, subscribed
 
 
 def _deployment(control: Control, cluster: str) -> Deployment:
@@ -63,19 +63,11 @@ def follow(control: Control, cluster: str, *, on: bool) -> None:
     statement = sql.SQL("ALTER SUBSCRIPTION {} {}").format(
         sql.Identifier(SUBSCRIPTION), sql.SQL("ENABLE" if on else "DISABLE")
     )
-    for database in _subscribed(control, green):
+    with writing_session(control, green.resource_id) as connection:
+        databases = subscribed(connection)
+    for database in databases:
         with writing_session(control, green.resource_id, database) as connection:
             connection.execute(statement)
-
-
-def _subscribed(control: Control, green: Cluster) -> list[str]:
-    with writing_session(control, green.resource_id) as connection:
-        rows = connection.execute(
-            "SELECT d.datname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
-            " WHERE s.subname = %s",
-            [SUBSCRIPTION],
-        ).fetchall()
-    return [name for (name,) in rows]
 
 
 def writing_session(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import psycopg
 
@@ -14,26 +15,18 @@ from rehearsal.servers.seed import install_functions
 from rehearsal.servers.server import Server, ServerError
 
 
+@dataclass(frozen=True, slots=True)
 class Maker:
     """Make green from blue, or leave blue as it was."""
 
-    def __init__(
-        self,
-        blue: Server,
-        copied: Server,
-        green: Server,
-        settings: Mapping[str, str],
-        on_task: Callable[[Task, str], None],
-    ) -> None:
-        """Take running blue, and two to be made: a copy on its version, green on the target's.
-
-        They are one and the same where the deployment changes no major version.
-        """
-        self.blue = blue
-        self.copied = copied
-        self.green = green
-        self.settings = settings
-        self._on_task = on_task
+    blue: Server
+    """It runs."""
+    copied: Server
+    """To be made: a copy on blue's version."""
+    green: Server
+    """To be made on the target's version; the copy itself where that is of the same major."""
+    settings: Mapping[str, str]
+    on_task: Callable[[Task, str], None]
 
     def make(self) -> Link:
         """Do all tasks and return what must be remembered of the deployment."""
@@ -53,9 +46,9 @@ class Maker:
 
     @contextmanager
     def _task(self, task: Task) -> Iterator[None]:
-        self._on_task(task, "IN_PROGRESS")
+        self.on_task(task, "IN_PROGRESS")
         yield
-        self._on_task(task, "COMPLETED")
+        self.on_task(task, "COMPLETED")
 
     def _copied(self) -> tuple[Link, str]:
         with self._task(Task.CREATING_READ_REPLICA):

@@ -254,15 +254,20 @@ QUIETLY = "SET session_replication_role = replica"
 """The users' event triggers do not fire on what AWS takes away."""
 
 
-def drop_subscriptions(green: Server) -> None:
-    """Drop the deployment's subscriptions without asking blue, which may be gone."""
-    name = sql.Identifier(SUBSCRIPTION)
+def subscribed(connection: Connection[Any]) -> list[str]:
+    """Return the databases of a green that have the deployment's subscription."""
     query = (
         "SELECT datname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
         " WHERE s.subname = %s"
     )
+    return [dbname for (dbname,) in connection.execute(query, [SUBSCRIPTION])]
+
+
+def drop_subscriptions(green: Server) -> None:
+    """Drop the deployment's subscriptions without asking blue, which may be gone."""
+    name = sql.Identifier(SUBSCRIPTION)
     with green.connect() as connection:
-        databases = [dbname for (dbname,) in connection.execute(query, [SUBSCRIPTION])]
+        databases = subscribed(connection)
     for dbname in databases:
         with green.connect(dbname) as connection:
             connection.execute(QUIETLY)

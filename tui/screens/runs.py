@@ -153,11 +153,7 @@ class RunsScreen(KeyedScreen[None]):
                 else line((left, "bold"))
                 for left, right in EMPTY
             )
-        held = [
-            run
-            for run in runs
-            if run.open and run.slots_held and run.run not in self.gone and run.away is None
-        ]
+        held = [run for run in runs if _holds_slots(run, run.run in self.gone)]
         now = datetime.now(UTC)
         loud = [
             _loud(run, each, now)
@@ -252,8 +248,7 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
         protected = (_BRIEF[found[0].word], STYLES[found[0].word])
     if run.away is not None:
         status = line(("→ handed over", "bold $text-warning"))
-    held = run.open and run.slots_held and not lab_gone and run.away is None
-    slots = ("!", "bold $text-warning") if held else ""
+    slots = ("!", "bold $text-warning") if _holds_slots(run, lab_gone) else ""
     return {
         "run": line((text.clean(run.run), "bold"), slots),
         "cluster": line(text.shorten(text.clean(run.cluster), _ROOM["cluster"][size] - 1)),
@@ -264,6 +259,11 @@ def _cells(run: RunSummary, size: int, lab_gone: bool) -> dict[str, Content]:
         "protected": line(protected),
         "started (UTC)": line((text.day_and_time(run.started_at), "$foreground-muted")),
     }
+
+
+def _holds_slots(run: RunSummary, lab_gone: bool) -> bool:
+    """Return whether a run keeps WAL on production, and is to be brought to its end here."""
+    return run.open and run.slots_held and not lab_gone and run.away is None
 
 
 def _loud(run: RunSummary, found: Urgent, now: datetime) -> Content:
