@@ -34,9 +34,9 @@ class Ledger:
         return [text for (text,) in rows]
 
     def entry(self) -> tuple[str, str]:
-        """Return the track that the run is on, and the way."""
+        """Return the track that the run is on, and its variant."""
         rows = self._rows(
-            "SELECT track, way FROM track_entry WHERE run = ? ORDER BY id DESC LIMIT 1", self._run
+            "SELECT track, variant FROM track_entry WHERE run = ? ORDER BY id DESC LIMIT 1", self._run
         )
         return rows[0][0], rows[0][1]
 
