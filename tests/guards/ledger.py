@@ -36,7 +36,8 @@ class Ledger:
     def entry(self) -> tuple[str, str]:
         """Return the track that the run is on, and its variant."""
         rows = self._rows(
-            "SELECT track, variant FROM track_entry WHERE run = ? ORDER BY id DESC LIMIT 1", self._run
+            "SELECT track, variant FROM track_entry WHERE run = ? ORDER BY id DESC LIMIT 1",
+            self._run,
         )
         return rows[0][0], rows[0][1]
 
