@@ -80,6 +80,13 @@ async def captured_databases(context: RunContext, role: Role) -> list[str]:
     return await context.databases(role)
 
 
+def held_databases(context: RunContext) -> list[str]:
+    """Return the databases of the capture while its slots keep anything."""
+    if context.fact("slots") == []:
+        return []
+    return list((context.fact("capture") or {}).get("databases", ()))
+
+
 async def captured_slots(context: RunContext, publisher: Role) -> dict[str, str]:
     """Return the slot of each database that a publisher's capture covers."""
     databases = await captured_databases(context, publisher)

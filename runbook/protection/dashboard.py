@@ -80,6 +80,10 @@ class LagView:
     lost_in_s: float | None = None
     """When that is, at the present rate; None where it is not on its way there."""
 
+    def unclear(self, limit_s: float) -> bool:
+        """Return whether it is not known yet if its lag is within a limit."""
+        return self.bytes is not None and self.seconds is None and self.at_least_s <= limit_s
+
     def unknown(self, why: str) -> LagView:
         """Return it with nothing known of it, as of when it was last seen."""
         return LagView(

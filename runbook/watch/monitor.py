@@ -21,7 +21,7 @@ from runbook.base.alert import Ages, Alert, ProbeResult
 from runbook.base.clocks import ClockWatch
 from runbook.base.context import RunContext
 from runbook.base.downtime import downtime
-from runbook.base.pair import current_pair, detached
+from runbook.base.pair import current_pair, detached, held_databases
 from runbook.failures import StepFailed
 from runbook.ownership import holder, serving
 from runbook.postgres.connect import UNREACHABLE, CannotConnect
@@ -137,7 +137,10 @@ class Monitor:
             "origins": (self._look_at_origins, every),
             "objects": (self._looks_in("objects", self._objects, self._databases), every),
             "bounds": (self._look_at_bounds, BOUNDS_EVERY_S),
-            "keys": (self._looks_in("keys", self._keys, self._captured), every),
+            "keys": (
+                self._looks_in("keys", self._keys, partial(held_databases, self.context)),
+                every,
+            ),
             "given up": (self._look_for_given_up, every),
             "judge": (self._judge, min(every, 1.0)),
         }
@@ -255,11 +258,10 @@ class Monitor:
     def _databases(self) -> list[str]:
         """Return the databases of the capture, where all of them are subscribed to."""
         ended = detached(self.context, current_pair(self.context).subscriber)
-        return [] if ended or not self._workers.subscribed else self._captured()
+        return [] if ended or not self._workers.subscribed else held_databases(self.context)
 
     async def _look_for_strays(self) -> None:
-        databases = self._databases()
-        if not databases:
+        if not (databases := self._databases()):
             await self._strays.close()
             self._seen.pop("strays", None)
             return
@@ -297,18 +299,11 @@ class Monitor:
         before = self._seen.get("given up")
         self._seen["given up"] = await given_up.watched(self.context, self._journal, before)
 
-    def _captured(self) -> list[str]:
-        """Return the databases of the capture while its slots keep anything."""
-        if self.context.fact("slots") == []:
-            return []
-        return list((self.context.fact("capture") or {}).get("databases", ()))
-
     async def _look_at_bounds(self) -> None:
-        databases = self._captured()
-        if not databases:
+        if databases := held_databases(self.context):
+            self._seen["bounds"] = await sequences.look(self.context, databases)
+        else:
             self._seen.pop("bounds", None)
-            return
-        self._seen["bounds"] = await sequences.look(self.context, databases)
 
     async def _look_at_traffic(self) -> None:
         view, rated = await self._traffic.look(self.dashboard)
@@ -344,12 +339,11 @@ class Monitor:
         jump = self._clocks.look()
         if jump is None:
             return
-        why = f"not looked at since: {jump}"
         self._slots.forget()
         self._green.forget()
         self._traffic.forget()
         self._seen.clear()
-        self.dashboard = self.dashboard.forgotten(why)
+        self.dashboard = self.dashboard.forgotten(f"not looked at since: {jump}")
         self._wake()
         clocks.keep(self._journal, self.context.run, jump)
 
@@ -401,8 +395,6 @@ class Monitor:
         """
         begun = self._workers.subscribed and not {rest.name for rest in LOOKS} <= self._seen.keys()
         limit_s = self.context.plan.protection.lag_limit_s
-        unclear = any(
-            lag.bytes is not None and lag.seconds is None and lag.at_least_s <= limit_s
-            for lag in self.dashboard.lags
+        return (
+            bool(self._unseen) or begun or any(lag.unclear(limit_s) for lag in self.dashboard.lags)
         )
-        return bool(self._unseen) or begun or unclear

@@ -11,12 +11,9 @@ from typing import Any
 import click
 
 from rehearsal import lab
-from rehearsal.lab import LabError
 from tui.cli import options
-from tui.cli.exits import in_words, print_json, stop
+from tui.cli.exits import FAILED, in_words, print_json
 from tui.text import clean
-
-FAILED = 1
 
 _ONE_A_LINE = ("clusters", "deployments", "faults")
 
@@ -48,8 +45,7 @@ def _from_environment(context: click.Context, option: click.Parameter, given: st
 @in_words
 def start(**chosen: Any) -> None:
     """Start a lab in this workspace: a production cluster under AWS's API, on this machine."""
-    with _said_plainly():
-        lab.start(lab.Options(**chosen))
+    lab.start(lab.Options(**chosen))
     click.echo('The lab is up. Use it with: eval "$(blueprime lab env)"')
 
 
@@ -69,8 +65,7 @@ def stop_() -> None:
         )
     if left and sys.stdin.isatty():
         click.confirm("Stop the lab all the same?", abort=True, err=True)
-    with _said_plainly():
-        lab.stop()
+    lab.stop()
     click.echo("The lab is down.")
 
 
@@ -79,8 +74,7 @@ def stop_() -> None:
 @in_words
 def status(as_json: bool) -> None:
     """Show what the lab runs."""
-    with _said_plainly():
-        found = lab.status()
+    found = lab.status()
     if as_json:
         print_json(found)
         return
@@ -97,8 +91,7 @@ def status(as_json: bool) -> None:
 @in_words
 def env() -> None:
     """Print export lines, so that the AWS CLI, psql and pgbench work against the lab."""
-    with _said_plainly():
-        found = lab.env()
+    found = lab.env()
     if "BLUEPRIME_PLAN" not in found:
         # That of a lab before this one would be taken for this one's.
         click.echo("unset BLUEPRIME_PLAN")
@@ -111,8 +104,7 @@ def env() -> None:
 @in_words
 def traffic(action: str) -> None:
     """Start or stop the workload, as the plan's hooks do."""
-    with _said_plainly():
-        print_json(lab.traffic(action))
+    print_json(lab.traffic(action))
 
 
 @click.command()
@@ -120,8 +112,7 @@ def traffic(action: str) -> None:
 @in_words
 def ledger(as_json: bool) -> None:
     """Compare the workload's ledger with the cluster that serves now."""
-    with _said_plainly():
-        verdict = lab.ledger()
+    verdict = lab.ledger()
     if as_json:
         print_json(verdict)
     else:
@@ -136,8 +127,7 @@ def ledger(as_json: bool) -> None:
 @in_words
 def fault(kind: str, arguments: tuple[str, ...]) -> None:
     """Order a fault, e.g. `fault throttle ModifyDBCluster 3`; `fault list` names them."""
-    with _said_plainly():
-        found = lab.fault(kind, *arguments)
+    found = lab.fault(kind, *arguments)
     if kind != "list":
         found = {"ordered": [kind, *arguments], "waiting": found["waiting"]}
     print_json(found)
@@ -148,8 +138,7 @@ def fault(kind: str, arguments: tuple[str, ...]) -> None:
 @in_words
 def calls(as_json: bool) -> None:
     """List the API calls that changed something, in the order in which they were performed."""
-    with _said_plainly():
-        found = lab.calls()
+    found = lab.calls()
     if as_json:
         print_json(found)
         return
@@ -167,17 +156,6 @@ def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None or value == "" else clean(str(value))
-
-
-class _said_plainly:  # noqa: N801
-    """Turns what the lab refuses into one sentence."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, LabError):
-            stop(str(error), FAILED)
 
 
 COMMANDS: dict[str, click.Command] = {

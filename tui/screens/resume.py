@@ -99,13 +99,13 @@ class StandPane(Pane):
         words = "No effect is unknown. Enter goes on to the run, and performs nothing."
         following = self.stand.picture.checklist.next if self.stand else None
         if following is None or following.status is not Status.UNKNOWN:
-            return _marked("✓", "$text-success", words, cells)
+            return [*hanging(line(("✓ ", "$text-success")), words, cells)]
         words = (
             f"No effect is unknown, but {text.clean(following.step)} was cut off before it ended. "
             "Run again, it looks at each change first. Enter goes on to the run, and performs "
             "nothing."
         )
-        return _marked("?", "bold $text-warning", words, cells)
+        return [*hanging(line(("? ", "bold $text-warning")), words, cells)]
 
     def _unknown(self, pending: list[Pending], cells: int, top: int) -> list[Content]:
         count = len(pending)
@@ -318,11 +318,6 @@ class ResumeScreen(KeyedScreen[bool]):
     @on(StandPane.Moved)
     def _moved(self) -> None:
         self.refresh_keys()
-
-
-def _marked(mark: str, style: str, words: str, cells: int) -> list[Content]:
-    first, *rest = text.wrap(words, cells - 2)
-    return [line((f"{mark} ", style), first), *(line(f"  {row}") for row in rest)]
 
 
 def _pending(item: Pending, selected: bool, cells: int) -> Iterable[Content]:
