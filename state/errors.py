@@ -26,6 +26,18 @@ class JournalUnusable(JournalError):
         self.todo = todo
 
 
+class JournalOutdated(JournalUnusable):
+    """A journal that an older blueprime wrote, opened only to look at it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "It was written by an older blueprime.",
+            now="It is as it was; looking at it cannot bring it up to date.",
+            todo="Opening it to act does: blueprime, blueprime resume, or blueprime auto RUN.",
+        )
+
+
 class NoJournal(JournalUnusable):
     """There is no journal yet: nothing was ever run in this workspace."""
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from state import backups
-from state.errors import JournalUnusable, NoJournal, Refused
+from state.errors import JournalOutdated, JournalUnusable, NoJournal, Refused
 from state.presence import Presence, refuse_special
 from state.schema import APPLICATION_ID, known_migrations, migrations
 from state.tamper_mark import JournalChecksum, MarkFile, digest
@@ -99,12 +99,7 @@ class Store:
                 if not migrations.applied(db):
                     raise _nothing_there(path, _mark_of_backups(path))
                 if migrations.pending(db):
-                    raise JournalUnusable(
-                        path,
-                        "It was written by an older blueprime.",
-                        now="It is as it was; watching cannot bring it up to date.",
-                        todo="Open it once for writing (blueprime), which does.",
-                    )
+                    raise JournalOutdated(path)
         except BaseException:
             db.close()
             raise

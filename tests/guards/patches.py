@@ -210,7 +210,7 @@ async def _untried(connection: SimulatedConnection) -> list[str]:
 def _working(name: str) -> Callable[..., Awaitable[maintenance.Done]]:
     async def work(connection: SimulatedConnection, *_: Any, **more: Any) -> maintenance.Done:
         await connection.change(name, (), {}, name)
-        return maintenance.Done(("public.orders",), ())
+        return maintenance.Done(("public.orders",), {})
 
     return work
 

@@ -253,7 +253,7 @@ async def test_a_journal_that_was_left_behind_is_told_by_the_mark(
     journal.evidence(RUN, "a-step", "", key=holder.LEFT_BEHIND, value="ben on laptop-2")
     seen = found()
     (blue,) = region_of(ENDED, "cluster-A").clusters
-    seen.evidence.cast = ClusterRoles("orders", RUN, "cluster-A", blue, None, None, None)
+    seen.evidence.roles = ClusterRoles("orders", RUN, "cluster-A", blue, None, None, None)
     assert await recovery.stand(journal, seen) == Standing(journal.run(RUN), told)
 
 

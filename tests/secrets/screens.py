@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from tests.tui.conftest import dim, enter_run, sees, settled, shown, until
 from tui.app import BlueprimeApp, RunSource
 from tui.cli.open import Workspace
+from tui.cli.workspace import list_runs
 from tui.screens.branch import BranchScreen
 from tui.screens.confirm import ConfirmDialog
 from tui.screens.help import HelpScreen
@@ -23,7 +24,7 @@ async def screens(home: Path, run: str, size: tuple[int, int]) -> list[str]:
     """Look at every screen there is, performing nothing."""
     workspace = Workspace()
     app = BlueprimeApp(
-        RunSource(workspace.list_runs, workspace.open_run, workspace.start_run), home=home
+        RunSource(list_runs, workspace.open_run, workspace.start_run), home=home
     )
     try:
         async with app.run_test(size=size, notifications=True) as pilot:

@@ -24,6 +24,7 @@ from tui.cli.outlet import patient_output
 from tui.cli.streams import writes_utf8
 from tui.cli.workspace import (
     LAB_GONE,
+    bring_up_to_date,
     enter_lab,
     lab_gone,
     list_runs,
@@ -114,6 +115,8 @@ def open_app(
         return USAGE
     if plan_file is not None:
         plans.load(plan_file)
+    if not watch:
+        bring_up_to_date(take_over=take_over)
     journal = None
     if run:
         run = _resolve(run)

@@ -126,8 +126,9 @@ def start(plan_file: Path) -> None:
 def resume(run: str, take_over: bool) -> None:
     """Go on with RUN (default: the newest open one), in the app. Performs nothing by itself."""
     from tui.cli.open import open_app
-    from tui.cli.workspace import read_journal, refuse_handed_over
+    from tui.cli.workspace import bring_up_to_date, read_journal, refuse_handed_over
 
+    bring_up_to_date(take_over=take_over)
     with read_journal() as journal:
         refuse_handed_over(journal, run)
     raise SystemExit(open_app(run=run or "latest", take_over=take_over))

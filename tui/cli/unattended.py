@@ -22,7 +22,13 @@ from tui.cli.exits import BLOCKED, DONE, FAILED, UNKNOWN
 from tui.cli.goals import Goal, UnattendedPlan
 from tui.cli.headless import LAST_WORD_S, OnUnknown, Printer, drive, unknown_changes
 from tui.cli.streams import outlive_output
-from tui.cli.workspace import names_a_run, open_session, read_journal, write_journal
+from tui.cli.workspace import (
+    bring_up_to_date,
+    names_a_run,
+    open_session,
+    read_journal,
+    write_journal,
+)
 
 
 async def run_unattended(
@@ -37,6 +43,7 @@ async def run_unattended(
     as_json: bool,
 ) -> int:
     """Drive a run and print its summary; return the exit code."""
+    bring_up_to_date(take_over=take_over)
     if names_a_run(what):
         # Opened for writing alone, a journal that is not there would be made, empty.
         read_journal().close()

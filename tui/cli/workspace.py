@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from state.enums import Environment
-from state.errors import HandedOver, JournalError, NoJournal
+from state.errors import (
+    HandedOver,
+    JournalError,
+    JournalOutdated,
+    JournalUnusable,
+    NoJournal,
+)
 from state.home import journal_path
 from state.journal import Journal
 from state.records import Run, RunSummary
@@ -33,6 +40,19 @@ def write_journal(*, take_over: bool = False) -> Journal:
     `take_over` also takes it from a holder on another host, whose life cannot be seen from here.
     """
     return Journal.open(journal_path(), take_over=take_over)
+
+
+def bring_up_to_date(*, take_over: bool = False) -> None:
+    """Bring a journal that an older blueprime wrote up to date, for whoever is about to act.
+
+    Raises `JournalHeld` where another process holds it. What else is wrong with the journal is
+    told by whoever opens it next.
+    """
+    with suppress(JournalUnusable):
+        try:
+            read_journal().close()
+        except JournalOutdated:
+            write_journal(take_over=take_over).close()
 
 
 def list_runs() -> list[RunSummary]:
@@ -83,6 +103,7 @@ def lab_gone(run: Run | RunSummary) -> bool:
 
 def open_runs_of_lab() -> list[RunSummary]:
     """Return the workspace's open rehearsals that live in the lab which runs now, newest first."""
+    bring_up_to_date()
     try:
         with read_journal() as journal:
             runs = journal.runs()
