@@ -35,7 +35,7 @@ from tui.cli.workspace import read_journal
 run = sys.argv[1]
 told = {"show": show_json(run), "words": show_text(run)}
 with read_journal() as journal:
-    told["watch"] = Session.open(journal, run).board().as_json()
+    told["watch"] = Session.open(journal, run).dashboard().as_json()
     for form in ("md", "json"):
         told[form] = report(journal, run, form, stands=stands(run))
 print(json.dumps(told))

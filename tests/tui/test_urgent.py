@@ -154,7 +154,7 @@ def kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Dashboa
 
 
 @pytest.mark.parametrize(
-    ("board", "word", "words"),
+    ("dashboard", "word", "words"),
     [
         (dead().figures, "PRODUCTION DOWN", f"orders (new blue) is down: x, since {SINCE}"),
         (forced(BACK).figures, "TWO CLUSTERS TAKE WRITES", "orders-new is back, and open"),
