@@ -23,9 +23,7 @@ LARGE = (160, 48)
 async def screens(home: Path, run: str, size: tuple[int, int]) -> list[str]:
     """Look at every screen there is, performing nothing."""
     workspace = Workspace()
-    app = BlueprimeApp(
-        RunSource(list_runs, workspace.open_run, workspace.start_run), home=home
-    )
+    app = BlueprimeApp(RunSource(list_runs, workspace.open_run, workspace.start_run), home=home)
     try:
         async with app.run_test(size=size, notifications=True) as pilot:
             return await _look_around(pilot, run)
