@@ -122,7 +122,7 @@ def _refused(context: RunContext, where: RunPosition, entry: TrackEntry, key: Ke
 def _time(context: RunContext, where: RunPosition, key: Key) -> str:
     """Return how long a branch takes from here."""
     if key == PROTECT_FIRST and context.fact("subscribed"):
-        return "as long as the repair takes (m lists repairs); the applications run meanwhile"
+        return "minutes, or as long as a repair takes (key m); the applications run meanwhile"
     if key == TO_OLD_BLUE and where is RunPosition.SWITCHOVER_ASKED:
         return f"{BRANCHES[key].time}; known when the switchover's end is seen"
     return BRANCHES[key].time
