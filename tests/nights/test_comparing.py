@@ -56,7 +56,7 @@ def test_a_stray_change_is_found_while_baking_and_again_in_the_fence(workspace: 
         env=workspace.lab_environment(),
     )
     run = early["run"]
-    refused = workspace.run("compare", run, expect=1)
+    refused = workspace.run("compare", run, expect=4)
     assert "blue prime" in refused.stderr
     workspace.last_line("auto", run, "--until", "verify-protection", "--yes", "--json")
 
