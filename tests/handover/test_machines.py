@@ -91,7 +91,7 @@ def test_a_night_on_two_machines_by_turns(
     assert "switchover" not in {line.get("data", {}).get("step") for line in seen}
 
     shown = passed_on(second, first, run, tmp_path / "inside the fence")
-    assert "next is capture" in shown
+    assert "next is create-slots" in shown
     assert "return to old blue, nothing is lost" in shown
     assert gone_on(first, run) == "protected"
 
