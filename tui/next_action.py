@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runbook.amounts import counted
 from runbook.base.step import Risk
-from runbook.base.variants import UpgradeVariant
+from runbook.base.variants import UpgradeVariant, name
 from runbook.protection.dashboard import Protection
 from runbook.run.checklist import Checklist, Line
 from state.enums import Outcome, Status
@@ -81,7 +81,7 @@ def press(
         return Press(False, "", text.clean(standing.busy), "is running; x stops its wait")
     following = checklist.next
     if following is None:
-        track = checklist.current.entry.track.value
+        track = name(checklist.current.entry.track, checklist.current.entry.variant)
         return Press(False, "", "", f"every step of {track} is done. b shows where to go from here")
     target = text.clean(following.step)
     if undecided(following):

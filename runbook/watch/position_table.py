@@ -103,7 +103,7 @@ BRANCHES: Mapping[Key, BranchKind] = {
         "Finish protecting, then roll back to blue prime",
         "nothing: the slots keep every write",
         "the time of a clone and its instances; the applications run meanwhile",
-        "no write has to be kept yet",
+        "only while new blue serves and blue prime lacks writes that its slots keep",
     ),
     COMMIT: BranchKind(
         "Commit: end the way back, stay on the new version",

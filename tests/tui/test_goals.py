@@ -17,7 +17,9 @@ from runbook.run.checklist import Section
 from runbook.run.session import Session
 from state.enums import Status, Track
 from state.records import TrackEntry
-from tui.cli import goals
+from tui.cli import goals, headless
+from tui.cli.deciding import nobody
+from tui.cli.exits import DONE
 from tui.cli.goals import FIRST_LOOK_S, Goal, UnattendedPlan, branch, seen_protected
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -139,3 +141,41 @@ async def test_a_run_at_rest_is_called_protected_by_the_watch_alone(
     assert await seen_protected(cast(Session, Resting(unknown, unknown, well)))
     assert not await seen_protected(cast(Session, Resting(broken)))
     assert not await seen_protected(cast(Session, Resting(replace(broken, lost=True), well)))
+
+
+class Cleaned(Opened):
+    """A session whose run was brought to its end by a cleanup."""
+
+    leaving = ""
+
+    def __init__(self) -> None:
+        super().__init__(TO_PRIME, looked_at=1)
+        self.run = SimpleNamespace(id="k2f9qa", open=False)
+
+    async def ways(self) -> list[Branch]:
+        return []
+
+    async def branch(self, branch: Branch, reason: str) -> None:
+        assert not branch.available
+        raise Refused(branch.title, now="Nothing was changed.", todo=branch.why_not)
+
+    def checklist(self) -> Any:
+        done = stay(Track.CLEANUP, verify_cleanup=Status.SUCCEEDED)
+        return SimpleNamespace(current=done, next=None)
+
+
+@pytest.mark.parametrize("goal", [Goal.FORWARD, Goal.COMMIT, Goal.ROLLBACK])
+async def test_a_track_that_a_cleaned_run_cannot_take_is_refused(goal: Goal) -> None:
+    session = cast(Any, Cleaned())
+    course = UnattendedPlan([goal])
+    with pytest.raises(Refused):
+        await headless._steps(
+            session, nobody, headless.Unknowns(session, headless.OnUnknown.STOP), course
+        )
+
+
+async def test_a_run_that_is_cleaned_is_cleaned_as_asked() -> None:
+    session = cast(Any, Cleaned())
+    course = UnattendedPlan([Goal.CLEANUP])
+    unknowns = headless.Unknowns(session, headless.OnUnknown.STOP)
+    assert await headless._steps(session, nobody, unknowns, course) == DONE

@@ -22,7 +22,7 @@ async def test_runs_are_listed_with_signs_and_words_and_a_warning_for_slots() ->
         text = await sees(pilot, "k2f9qa", "p8x1tz")
         for words in ("? unknown", "✓ yes", "■ rolled back", "✗ failed", "PRODUCTION"):
             assert words in text
-        assert "run k2f9qa is open and holds slots on production" in text
+        assert "run k2f9qa is open and holds slots. They keep WAL" in text
         assert "run a7c3me is open" not in text
 
 

@@ -198,7 +198,7 @@ async def _steps(
         if line is None:
             if course.left and course.left[0].is_of(entry):
                 del course.left[0]
-            if not course.left or entry.track is Track.CLEANUP:
+            if not course.left:
                 return DONE
             await branch(session, course)
             continue

@@ -129,7 +129,7 @@ def runs_text() -> str:
             row.environment.value,
         )
     warnings = [
-        f"! run {row.run} is open and its slots keep WAL on {clean(row.cluster)}: end it or go on"
+        f"! run {row.run} of {clean(row.cluster)} is open and its slots keep WAL: end it or go on"
         for row in rows
         if row.open and row.slots_held and row.away is None and not lab_gone(row)
     ]

@@ -279,8 +279,8 @@ def _holding(run: RunSummary) -> Content:
     return line(
         ("! ", "bold $text-warning"),
         (text.clean(run.cluster), "bold"),
-        f": run {run.run} is open and holds slots on production. They keep WAL until the "
-        "run is brought to its end.",
+        f": run {run.run} is open and holds slots. They keep WAL until the run is brought to its "
+        "end.",
     )
 
 
