@@ -12,6 +12,7 @@ from rehearsal.aws.fault_orders import EVERY
 _LATE_S = "3"
 _EARLY_S = "3"
 _HANGING_S = "86400"
+_SIDES = 2
 
 KINDS: Mapping[str, str] = {
     wire.THROTTLE: "[ACTION [COUNT]] answer the next calls with Throttling",
@@ -30,6 +31,8 @@ KINDS: Mapping[str, str] = {
     operation_faults.SWITCHOVER_TIMES_OUT: "[SECONDS] cancel it after so long, or at its timeout",
     operation_faults.SWITCHOVER_FAILS: "let it return, and the deployment end in SWITCHOVER_FAILED",
     operation_faults.KEEP_NAMES: "[SECONDS] let servers keep their names in the next switchover",
+    operation_faults.RESET_COUNTERS: "[lost] let both sides count their writes from 0 after the next "
+    "switchover, by a reset, or without a mark of one as in a crash",
     operation_faults.GREEN_FAILS: "let the next deployment end in INVALID_CONFIGURATION",
     operation_faults.CLONE_FAILS: "let the next clone end in cloning-failed",
     operation_faults.INSTANCE_FAILS: "[STATUS] let the next instance end in that status, or in "
@@ -106,6 +109,8 @@ class AwsFaults:
                     orders.place(kind, value="incompatible-parameters")
                 case operation_faults.INSTANCE_FAILS, (status,):
                     orders.place(kind, value=status)
+                case operation_faults.RESET_COUNTERS, () | (operation_faults.LOST,):
+                    orders.place(kind, count=_SIDES, value=arguments[0] if arguments else None)
                 case _ if kind in _TIMED and len(arguments) <= 1:
                     word = arguments[0] if arguments else _TIMED[kind]
                     orders.place(kind, value=None if word is None else str(_seconds(word)))

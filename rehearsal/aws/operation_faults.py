@@ -27,6 +27,9 @@ FAIL_SWITCHOVER = "fail-switchover"
 SWITCHOVER_TIMES_OUT = "switchover-times-out"
 SWITCHOVER_FAILS = "switchover-fails"
 KEEP_NAMES = "servers-keep-names"
+RESET_COUNTERS = "reset-counters"
+LOST = "lost"
+"""The counters go as in a crash, without a mark of a reset."""
 
 _HANG_LOOK_S = 0.05
 
@@ -101,6 +104,13 @@ def named_anew(control: Control, *clusters: Cluster) -> None:
             name()
 
         control.background("name the servers anew", later)
+
+
+def counters(control: Control, *clusters: Cluster) -> None:
+    """Let servers count from 0, if that was ordered for the switchover; one order a cluster."""
+    for each in clusters:
+        if order := control.orders.take(RESET_COUNTERS):
+            control.fleet.forget_counters(each.resource_id, crash=order.value == LOST)
 
 
 def switchover(control: Control, phase: str, timeout_s: float) -> None:

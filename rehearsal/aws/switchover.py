@@ -97,6 +97,7 @@ class _Switchover:
         except Exception as error:
             self._cancel(f"{type(error).__name__}: {error}")
             raise
+        operation_faults.counters(control, self._blue)
         with control.pace.at_least("switchover-finish"):
             pass
         with control.lock:
@@ -124,6 +125,8 @@ class _Switchover:
                 "lead to extended downtime.",
                 "notification",
             )
+        if phase == "open_writes":
+            operation_faults.counters(control, self._green)
         operation_faults.switchover(control, phase, self._timeout_s)
 
     def _swap(self) -> None:

@@ -66,6 +66,22 @@ class Fleet(Volumes):
         with self._locked(resource_id) as (server,):
             server.limit_files(limit)
 
+    def forget_counters(self, resource_id: str, *, crash: bool) -> None:
+        """Let a server count rows and transactions from 0 in every database.
+
+        A reset leaves its time in `pg_stat_database.stats_reset`; a crash loses the statistics
+        file, and from version 15 on leaves that column empty
+        (https://www.postgresql.org/docs/current/monitoring-stats.html).
+        """
+        with self._locked(resource_id) as (server,):
+            if crash:
+                server.stop("immediate")
+                server.start()
+                return
+            for dbname in server.databases():
+                with server.connect(dbname) as connection:
+                    connection.execute("SELECT pg_stat_reset()")
+
     # Deployment
 
     def other_replication(self, resource_id: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -133,6 +134,29 @@ def test_switchover_under_load_loses_nothing_and_locks_old_blue(
 COUNTERS = """
     SELECT n_tup_ins, n_tup_upd, n_live_tup FROM pg_stat_user_tables WHERE relname = 'ledger_entry'
 """
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_counters_begin_at_0_by_a_reset_with_its_time_or_by_a_crash_without(
+    fleet: Fleet, blue: str, crash: bool
+) -> None:
+    with connect(fleet, blue) as connection:
+        connection.execute("UPDATE account SET balance = balance")
+    counted = (
+        "SELECT sum(n_tup_upd) > 0, (SELECT stats_reset IS NOT NULL FROM pg_stat_database"
+        " WHERE datname = current_database()) FROM pg_stat_user_tables"
+    )
+    # The session has handed its counts in before it was gone.
+    until(lambda: look(fleet, blue, counted) == (True, False), "the update is counted")
+    fleet.forget_counters(blue, crash=crash)
+    assert look(fleet, blue, counted) == (False, not crash)
+
+
+def look(fleet: Fleet, volume: str, query: str) -> tuple[Any, ...]:
+    with connect(fleet, volume) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row
 
 
 def no_session_writes_until_unlocked(fleet: Fleet, blue: str) -> None:

@@ -90,6 +90,9 @@ class FakeFleet:
     def set_identity(self, resource_id: str, instance_identifier: str) -> None:
         self.identity[resource_id] = instance_identifier
 
+    def forget_counters(self, resource_id: str, *, crash: bool) -> None:
+        self._note("lose counters" if crash else "reset counters", resource_id)
+
     def set_password(self, resource_id: str, role: str, password: str) -> None:
         self._note("password", resource_id)
 

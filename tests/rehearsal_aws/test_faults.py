@@ -208,6 +208,24 @@ def test_servers_may_go_by_their_former_names(
     assert identity == (before if order == () else after)
 
 
+@pytest.mark.parametrize(
+    ("order", "done"), [((), "reset counters"), (("lost",), "lose counters"), (None, None)]
+)
+def test_servers_may_count_from_0_after_a_switchover(
+    lab: Lab, available: str, order: tuple[str, ...] | None, done: str | None
+) -> None:
+    """Both sides, once: new blue before anybody writes to it."""
+    if order is not None:
+        lab.faults.order("reset-counters", *order)
+    deploying.switch(lab, available)
+    lab.settle_threads("switch over")
+    now = {c.identifier: c.resource_id for c in lab.control.clusters}
+    sides = [now["orders"], now["orders-old1"]]
+    counted = [(what, volume) for what, volume in lab.fleet.calls if "counters" in what]
+    assert counted == [(done, volume) for volume in sides if done]
+    assert lab.faults.waiting() == []
+
+
 def test_a_deployment_without_its_green_can_be_deleted(lab: Lab, available: str) -> None:
     (green,) = [c.identifier for c in lab.control.clusters if "-green-" in c.identifier]
     lab.faults.order("lose-cluster", green)
