@@ -31,8 +31,8 @@ KINDS: Mapping[str, str] = {
     operation_faults.SWITCHOVER_TIMES_OUT: "[SECONDS] cancel it after so long, or at its timeout",
     operation_faults.SWITCHOVER_FAILS: "let it return, and the deployment end in SWITCHOVER_FAILED",
     operation_faults.KEEP_NAMES: "[SECONDS] let servers keep their names in the next switchover",
-    operation_faults.RESET_COUNTERS: "[lost] let both sides count their writes from 0 after the next "
-    "switchover, by a reset, or without a mark of one as in a crash",
+    operation_faults.RESET_COUNTERS: "[lost] let both sides count their writes from 0 after the "
+    "next switchover, by a reset, or without a mark of one as in a crash",
     operation_faults.GREEN_FAILS: "let the next deployment end in INVALID_CONFIGURATION",
     operation_faults.CLONE_FAILS: "let the next clone end in cloning-failed",
     operation_faults.INSTANCE_FAILS: "[STATUS] let the next instance end in that status, or in "
