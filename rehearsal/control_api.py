@@ -198,4 +198,5 @@ class ControlApi:
         return {"kinds": KINDS, "waiting": self._faults.waiting()}
 
     def _calls(self, body: dict[str, Any]) -> dict[str, Any]:
-        return {"calls": self._control.audit.calls()}
+        audit = self._control.audit
+        return {"calls": audit.requests() if body.get("reads") else audit.calls()}

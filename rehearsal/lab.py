@@ -231,6 +231,14 @@ def calls() -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", _ask("calls")["calls"])
 
 
+def requests() -> list[dict[str, Any]]:
+    """Return every request to RDS, oldest first: those that read, and those that were refused.
+
+    Each has its `at` (seconds since the epoch) and `action`. The last 50,000 are kept.
+    """
+    return cast("list[dict[str, Any]]", _ask("calls", {"reads": True})["calls"])
+
+
 def _ask(
     name: str, body: dict[str, object] | None = None, *, timeout_s: float = 60.0
 ) -> dict[str, Any]:

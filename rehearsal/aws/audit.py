@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+KEPT_REQUESTS = 50_000
+"""So many of the latest requests are kept: those of some hours."""
 
 _READS = ("Describe", "Download", "Get", "List", "Test")
 
@@ -46,12 +50,32 @@ class Call:
     """Its caller was left without an answer, by an ordered fault."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request to RDS, whatever its answer: each counts against the account's rate."""
+
+    at: float
+    """When it came in, in seconds since the epoch."""
+    action: str
+
+
 class Audit:
-    """The changing calls of one lab, kept in memory."""
+    """The changing calls of one lab, and every request to RDS, kept in memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
+        self._sent: deque[Sent] = deque(maxlen=KEPT_REQUESTS)
+
+    def came_in(self, action: str) -> None:
+        """Note a request to RDS before it is answered, or refused, or lost."""
+        with self._lock:
+            self._sent.append(Sent(time.time(), action))
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the requests that came in, oldest first."""
+        with self._lock:
+            return [asdict(each) for each in self._sent]
 
     def record(self, action: str, target: str, *, lost: bool) -> None:
         """Note a call that was performed; one that only reads is passed over."""

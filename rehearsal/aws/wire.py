@@ -54,6 +54,7 @@ class Wire:
     def answer(self, request: Request) -> Answer:
         """Perform a call to RDS and return its answer; raise `LostResponse` where it gets none."""
         action = request.values.get("Action", "")
+        self._control.audit.came_in(action)
         refusal = self._refusal(action)
         if refusal is not None:
             return refusal

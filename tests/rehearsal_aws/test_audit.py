@@ -69,3 +69,16 @@ def test_a_changed_zone_of_another_service_is_listed(lab: Lab) -> None:
     assert performed(lab) == [
         ("ChangeResourceRecordSets", zone.removeprefix("/hostedzone/"), False)
     ]
+
+
+def test_every_request_is_counted_whatever_its_answer(lab: Lab) -> None:
+    client = lab.client()
+    client.describe_db_clusters()
+    refusal(client.delete_db_cluster, DBClusterIdentifier="nobody", SkipFinalSnapshot=True)
+    lab.faults.order("throttle", "DeleteDBInstance")
+    refusal(client.delete_db_instance, DBInstanceIdentifier="orders-2")
+    assert [each["action"] for each in lab.control.audit.requests()] == [
+        "DescribeDBClusters",
+        "DeleteDBCluster",
+        "DeleteDBInstance",
+    ]

@@ -134,18 +134,21 @@ def fault(kind: str, arguments: tuple[str, ...]) -> None:
 
 
 @click.command()
+@click.option(
+    "--reads", is_flag=True, help="List every request to RDS, those that read or were refused, too."
+)
 @options.as_json()
 @in_words
-def calls(as_json: bool) -> None:
+def calls(reads: bool, as_json: bool) -> None:
     """List the API calls that changed something, in the order in which they were performed."""
-    found = lab.calls()
+    found = lab.requests() if reads else lab.calls()
     if as_json:
         print_json(found)
         return
     for call in found:
         at = datetime.fromtimestamp(call["at"], UTC).strftime("%H:%M:%S")
-        lost = "  (the response was lost)" if call["lost"] else ""
-        click.echo(f"{at}  {call['action']}  {call['target']}{lost}")
+        lost = "  (the response was lost)" if call.get("lost") else ""
+        click.echo(f"{at}  {call['action']}  {call.get('target', '')}{lost}".rstrip())
 
 
 def _in_words(value: object) -> str:
