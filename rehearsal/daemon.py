@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rehearsal.aws.control import Control
-from rehearsal.aws.neighbours import add_subnet_group, keep_master_secret
+from rehearsal.aws.neighbours import keep_master_secret
 from rehearsal.aws.pace import Pace
 from rehearsal.aws.production import MASTER, found_production
 from rehearsal.aws.server import Application, serve
@@ -149,7 +149,6 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
         password = passwords[seed.APPLICATION]
         workload = stack.enter_context(_workload(folder, options, cluster.port, password))
     faults = Faults(control)
-    add_subnet_group(control, cluster)
     api = ControlApi(
         folder=folder,
         options=options,

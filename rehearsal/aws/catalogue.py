@@ -15,6 +15,12 @@ INSTANCE_CLASSES = (
 )  # fmt: skip
 
 
+def orderable(name: str, version: str) -> bool:
+    """Tell whether an instance of this class can be had with a version."""
+    # Graviton 4 came to Aurora with version 15; older majors cannot order it.
+    return name in INSTANCE_CLASSES and not (name.startswith("db.r8g") and split(version)[0] < 15)
+
+
 @action("DescribeDBEngineVersions")
 def engine_versions(control: Control, params: Params) -> Shape:
     """List engine versions with their family and upgrade targets."""
@@ -61,10 +67,7 @@ def orderable_options(control: Control, params: Params) -> Shape:
         }
         for each in control.catalogue.versions
         for name in INSTANCE_CLASSES
-        if version in (None, each)
-        and wanted in (None, name)
-        # Graviton 4 came to Aurora with version 15; older majors cannot order it.
-        and not (name.startswith("db.r8g") and split(each)[0] < 15)
+        if version in (None, each) and wanted in (None, name) and orderable(name, each)
     ]
     return page(params, "OrderableDBInstanceOptions", rows)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from botocore import xform_name
 
-from rehearsal.aws import errors
+from rehearsal.aws import errors, limits, network
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster
 from rehearsal.aws.registry import Params, Shape, action, filters, matches, page, required, tag_map
-from rehearsal.aws.settings import DEFAULT_SECURITY_GROUP, cluster_defaults, cluster_settings
+from rehearsal.aws.settings import cluster_defaults, cluster_settings
 from rehearsal.aws.shapes import cluster_shape
 from rehearsal.aws.snapshots import take_snapshot
 from rehearsal.aws.versions import ENGINE
@@ -71,6 +71,9 @@ def new_cluster(control: Control, identifier: str, params: Params, version: str)
     check_identifier(identifier, "DBClusterIdentifier")
     control.claim_cluster_name(identifier.lower())
     check_quota(control)
+    limits.check_cluster(control, params)
+    subnets = params.get("DBSubnetGroupName") or network.DEFAULT_SUBNET_GROUP
+    security_groups = network.place(control, subnets, params.get("VpcSecurityGroupIds"))
     group = control.fitting_group(params.get("DBClusterParameterGroupName"), version, cluster=True)
     cluster = Cluster(
         identifier=identifier.lower(),
@@ -78,8 +81,12 @@ def new_cluster(control: Control, identifier: str, params: Params, version: str)
         group=group,
         master=params.get("MasterUsername") or "postgres",
         port=0,
-        settings={**cluster_defaults(), **cluster_settings(params)},
-        security_groups=list(params.get("VpcSecurityGroupIds") or [DEFAULT_SECURITY_GROUP]),
+        settings={
+            **cluster_defaults(),
+            **cluster_settings(params),
+            "DBSubnetGroup": subnets.lower(),
+        },
+        security_groups=security_groups,
         tags=tag_map(params),
     )
     if params.get("DatabaseName"):
@@ -145,14 +152,17 @@ def modify(control: Control, params: Params) -> Shape:
             control, required(params, "DBClusterIdentifier"), records_only=records_only
         )
         _refuse_upgrade(cluster, params)
+        limits.check_changes(control, params)
         new_name = _new_name(control, cluster, params)
         if name := params.get("DBClusterParameterGroupName"):
             cluster.group = control.fitting_group(name, cluster.version, cluster=True)
         before = dict(cluster.settings)
         cluster.settings.update(cluster_settings(params))
         _change_log_exports(cluster, params.get("CloudwatchLogsExportConfiguration") or {})
-        if params.get("VpcSecurityGroupIds"):
-            cluster.security_groups = list(params["VpcSecurityGroupIds"])
+        if wanted := params.get("VpcSecurityGroupIds"):
+            cluster.security_groups = network.place(
+                control, cluster.settings["DBSubnetGroup"], wanted
+            )
         if params.get("ManageMasterUserPassword") is not None:
             cluster.managed_secret = params["ManageMasterUserPassword"]
         if new_name and not params.get("ApplyImmediately"):

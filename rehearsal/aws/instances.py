@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, operation_faults
-from rehearsal.aws.catalogue import INSTANCE_CLASSES
+from rehearsal.aws import errors, limits, operation_faults
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster, Instance
 from rehearsal.aws.registry import Params, Shape, action, filters, matches, page, required, tag_map
@@ -41,13 +40,6 @@ def describe(control: Control, params: Params) -> Shape:
     return page(params, "DBInstances", rows)
 
 
-def check_class(name: str) -> str:
-    """Return an instance class, or refuse one that is not orderable."""
-    if name not in INSTANCE_CLASSES:
-        raise errors.invalid_value(f"Invalid DB Instance class: {name}")
-    return name
-
-
 @action("CreateDBInstance")
 def create(control: Control, params: Params) -> Shape:
     """Add a member to a cluster; the first one becomes the writer and starts the server.
@@ -76,10 +68,11 @@ def create(control: Control, params: Params) -> Shape:
             raise errors.invalid_combination(
                 "The specified engine version must be that of the DB cluster."
             )
+        limits.check_instance(control, cluster, params)
         instance = Instance(
             identifier=identifier,
             cluster=cluster,
-            instance_class=check_class(required(params, "DBInstanceClass")),
+            instance_class=required(params, "DBInstanceClass"),
             group=control.fitting_group(
                 params.get("DBParameterGroupName"), cluster.version, cluster=False
             ),
@@ -197,9 +190,8 @@ def modify(control: Control, params: Params) -> Shape:
     with control.lock:
         instance = _available(control, required(params, "DBInstanceIdentifier"))
         at_once = bool(params.get("ApplyImmediately"))
+        limits.check_instance_changes(control, instance.cluster, params)
         new_class = params.get("DBInstanceClass")
-        if new_class:
-            check_class(new_class)
         new_name = params.get("NewDBInstanceIdentifier")
         if new_name and new_name.lower() == instance.identifier:
             new_name = None

@@ -1,11 +1,9 @@
-"""What surrounds production in other services: the master secret and the subnet group, in moto."""
+"""What production has in other services: the master secret, in moto's Secrets Manager."""
 
 from __future__ import annotations
 
 import json
 
-from moto.ec2.models import ec2_backends
-from moto.rds.models import rds_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from rehearsal.aws.control import Control
@@ -38,11 +36,3 @@ def keep_master_secret(control: Control, cluster: Cluster, password: str) -> str
         force_overwrite=False,
     )
     return str(json.loads(made)["ARN"])
-
-
-def add_subnet_group(control: Control, cluster: Cluster) -> None:
-    """Make the cluster's subnet group, so that DescribeDBSubnetGroups finds it."""
-    subnets = ec2_backends[control.account][control.region].describe_subnets()
-    rds_backends[control.account][control.region].create_subnet_group(
-        cluster.settings["DBSubnetGroup"], "Private subnets of production", subnets, []
-    )

@@ -17,6 +17,11 @@ from rehearsal.aws.versions import ENGINE, family, supports_blue_green
 
 _NAME = re.compile(r"[a-zA-Z](?:-?[a-zA-Z0-9]+)*")
 
+_NOT_FOR_AURORA = (
+    "TargetDBInstanceClass", "TargetIops", "TargetStorageType", "TargetAllocatedStorage",
+    "TargetStorageThroughput", "UpgradeTargetStorageConfig",
+)  # fmt: skip
+
 LOGICAL_REPLICATION_OFF = (
     "Blue/Green Deployments require a DB cluster with logical replication enabled. Before you "
     "create a Blue/Green Deployment for a DB cluster, associate the DB cluster with a custom DB "
@@ -79,10 +84,11 @@ def check_target(
     control: Control, cluster: Cluster, params: Params
 ) -> tuple[str, ParameterGroup, ParameterGroup | None]:
     """Return green's version, cluster group and instance group (None: as on blue)."""
-    if params.get("TargetDBInstanceClass"):
-        raise errors.invalid_combination(
-            "TargetDBInstanceClass can't be specified for an Aurora DB cluster."
-        )
+    for setting in _NOT_FOR_AURORA:
+        if params.get(setting) is not None:
+            raise errors.invalid_combination(
+                f"{setting} can't be specified for an Aurora DB cluster."
+            )
     version = params.get("TargetEngineVersion") or cluster.version
     if version != cluster.version and version not in control.catalogue.upgrade_targets(
         cluster.version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rehearsal.aws import network
 from rehearsal.aws.control import Control
 from rehearsal.aws.instances import add_instance
 from rehearsal.aws.models import Cluster, Instance, ParameterGroup
@@ -53,6 +54,7 @@ def found_production(
 ) -> Cluster:
     """Make the cluster with its server, databases and members, as if it had always been there."""
     group = _parameter_group(name, version, len(seed.databases) + 1)
+    subnet_group, security_groups = network.found(control, name)
     tags = {"Environment": "production", "Team": "shop"}
     cluster = Cluster(
         identifier=name,
@@ -67,10 +69,10 @@ def found_production(
             "DeletionProtection": True,
             "CopyTagsToSnapshot": True,
             "EnabledCloudwatchLogsExports": ["postgresql"],
-            "DBSubnetGroup": f"{name}-private",
+            "DBSubnetGroup": subnet_group,
             "DatabaseName": seed.databases[0] if seed.databases else "postgres",
         },
-        security_groups=["sg-0a11ce0f0rder5001", "sg-0b0b0f0rder500002"],
+        security_groups=security_groups,
         tags=tags,
     )
     instances = [_instance(control, cluster, number, zone) for number, zone in ((1, "a"), (2, "b"))]

@@ -22,6 +22,8 @@ Action = Callable[["Control", Params], Shape]
 ACTIONS: dict[str, Action] = {}
 
 _PAGE = 100
+_MOST_TAGS = 50
+_SIGNS = "_.:/=+-@"
 
 
 def action(name: str) -> Callable[[Action], Action]:
@@ -77,8 +79,22 @@ def page(params: Params, member: str, rows: Sequence[Shape]) -> Shape:
 
 
 def tag_map(params: Params) -> dict[str, str]:
-    """Return a request's tags as a mapping."""
-    return {tag["Key"]: tag.get("Value") or "" for tag in params.get("Tags") or ()}
+    """Return a request's tags as a mapping; what AWS keeps to itself or forbids is refused.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Tagging.html
+    """
+    tags = {tag["Key"]: tag.get("Value") or "" for tag in params.get("Tags") or ()}
+    for key, value in tags.items():
+        if key.lower().startswith(("aws:", "rds:")):
+            raise invalid_value(f"Tag keys beginning with a reserved prefix are invalid: {key}")
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            raise invalid_value(f"Tag {key} is too long: 128 characters a key, 256 a value.")
+        for text in (key, value):
+            if not all(letter.isalnum() or letter.isspace() or letter in _SIGNS for letter in text):
+                raise invalid_value(f"Tag {key} has characters that are not allowed: {text}")
+    if len(tags) > _MOST_TAGS:
+        raise invalid_value(f"A resource can have {_MOST_TAGS} tags at most.")
+    return tags
 
 
 def tag_list(tags: Mapping[str, str]) -> list[Shape]:

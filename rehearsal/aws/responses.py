@@ -23,7 +23,6 @@ _log = logging.getLogger(__name__)
 
 _KEPT_FROM_MOTO = frozenset({
     "CreateDBSubnetGroup", "DeleteDBSubnetGroup", "DescribeDBSubnetGroups", "ModifyDBSubnetGroup",
-    "CreateOptionGroup", "DeleteOptionGroup", "DescribeOptionGroups",
     "CreateEventSubscription", "DeleteEventSubscription", "DescribeEventSubscriptions",
 })  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rehearsal.aws.registry import Params
+from rehearsal.aws.versions import DEFAULT_AUTHORITY
 
 _RENAMED = {
     "EnableIAMDatabaseAuthentication": "IAMDatabaseAuthenticationEnabled",
@@ -50,9 +51,6 @@ _INSTANCE_SAME = (
     "PreferredMaintenanceWindow",
 )
 
-DEFAULT_SECURITY_GROUP = "sg-0d3fau1t000000000"
-DEFAULT_SUBNET_GROUP = "default"
-
 
 def cluster_defaults() -> dict[str, Any]:
     """Return a new cluster's settings when a request names none."""
@@ -72,7 +70,6 @@ def cluster_defaults() -> dict[str, Any]:
         "DatabaseInsightsMode": "standard",
         "PerformanceInsightsEnabled": False,
         "AutoMinorVersionUpgrade": True,
-        "DBSubnetGroup": DEFAULT_SUBNET_GROUP,
     }
 
 
@@ -81,7 +78,7 @@ def instance_defaults() -> dict[str, Any]:
     return {
         "PubliclyAccessible": False,
         "AutoMinorVersionUpgrade": True,
-        "CACertificateIdentifier": "rds-ca-rsa2048-g1",
+        "CACertificateIdentifier": DEFAULT_AUTHORITY,
         "CopyTagsToSnapshot": False,
         "MonitoringInterval": 0,
         "DatabaseInsightsMode": "standard",
@@ -92,10 +89,7 @@ def instance_defaults() -> dict[str, Any]:
 
 def cluster_settings(params: Params) -> dict[str, Any]:
     """Return the cluster settings that a request names, under the names of Describe."""
-    found = _picked(params, _CLUSTER_SAME)
-    if params.get("DBSubnetGroupName"):
-        found["DBSubnetGroup"] = params["DBSubnetGroupName"]
-    return found
+    return _picked(params, _CLUSTER_SAME)
 
 
 def instance_settings(params: Params) -> dict[str, Any]:

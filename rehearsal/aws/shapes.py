@@ -6,11 +6,11 @@ from typing import Any
 
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, Deployment, Instance, Pair, ParameterGroup
+from rehearsal.aws.network import subnet_group_shape
 from rehearsal.aws.registry import Shape, tag_list
 from rehearsal.aws.versions import ENGINE
 
 HOST = "127.0.0.1"
-_VPC = "vpc-0b1uep71me0000000"
 
 
 def cluster_shape(control: Control, cluster: Cluster) -> Shape:
@@ -90,13 +90,7 @@ def instance_shape(control: Control, instance: Instance) -> Shape:
                 "ParameterApplyStatus": instance.instance_group_status,
             }
         ],
-        "DBSubnetGroup": {
-            "DBSubnetGroupName": cluster.settings["DBSubnetGroup"],
-            "DBSubnetGroupDescription": "",
-            "VpcId": _VPC,
-            "SubnetGroupStatus": "Complete",
-            "Subnets": [],
-        },
+        "DBSubnetGroup": subnet_group_shape(control, cluster.settings["DBSubnetGroup"]),
         "PendingModifiedValues": dict(instance.pending),
         "MultiAZ": False,
         "LicenseModel": "postgresql-license",

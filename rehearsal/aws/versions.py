@@ -7,6 +7,7 @@ catalogue; creating a deployment to it fails as unavailable capacity does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 ENGINE = "aurora-postgresql"
@@ -15,6 +16,17 @@ _OTHER_MINORS = ("14.9", "15.10", "16.4", "16.8", "16.13", "17.4", "17.7", "17.9
 
 _BLUE_GREEN_SINCE = {11: 21, 12: 16, 13: 12, 14: 9, 15: 4, 16: 1, 17: 4, 18: 3}
 """The first minor of each major that may be the source or target of a blue/green deployment."""
+
+
+DEFAULT_AUTHORITY = "rds-ca-rsa2048-g1"
+
+AUTHORITIES = {
+    DEFAULT_AUTHORITY: datetime(2061, 5, 25, tzinfo=UTC),
+    "rds-ca-rsa4096-g1": datetime(2121, 5, 25, tzinfo=UTC),
+    "rds-ca-ecc384-g1": datetime(2121, 5, 25, tzinfo=UTC),
+}
+"""The certificate authorities of RDS, and until when each is valid. Source:
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html"""
 
 
 def split(version: str) -> tuple[int, int]:
@@ -89,5 +101,5 @@ class Catalogue:
             "SupportsBabelfish": major >= 15,
             "SupportsLimitlessDatabase": False,
             "SupportsCertificateRotationWithoutRestart": True,
-            "SupportedCACertificateIdentifiers": ["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1"],
+            "SupportedCACertificateIdentifiers": list(AUTHORITIES),
         }

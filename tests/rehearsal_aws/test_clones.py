@@ -26,13 +26,14 @@ def test_a_clone_falls_back_to_defaults_for_all_that_is_omitted(lab: Lab) -> Non
 
 
 def test_a_clone_carries_over_what_is_given(lab: Lab) -> None:
+    groups = [row["VpcSecurityGroupId"] for row in lab.cluster()["VpcSecurityGroups"]]
     clone(
         lab,
         "prime",
         DBClusterParameterGroupName="orders-pg16",
         DeletionProtection=True,
         EnableIAMDatabaseAuthentication=True,
-        VpcSecurityGroupIds=["sg-1", "sg-2"],
+        VpcSecurityGroupIds=groups[::-1],
         EnableCloudwatchLogsExports=["postgresql"],
         DBSubnetGroupName="orders-private",
         BackupRetentionPeriod=7,
@@ -42,7 +43,7 @@ def test_a_clone_carries_over_what_is_given(lab: Lab) -> None:
     assert found["DBClusterParameterGroup"] == "orders-pg16"
     assert found["DeletionProtection"] is True
     assert found["IAMDatabaseAuthenticationEnabled"] is True
-    assert [row["VpcSecurityGroupId"] for row in found["VpcSecurityGroups"]] == ["sg-1", "sg-2"]
+    assert [row["VpcSecurityGroupId"] for row in found["VpcSecurityGroups"]] == groups[::-1]
     assert found["EnabledCloudwatchLogsExports"] == ["postgresql"]
     assert found["DBSubnetGroup"] == "orders-private"
     assert found["TagList"] == [{"Key": "blueprime", "Value": "run"}]
