@@ -141,6 +141,7 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
             roles={role: passwords[role] for role in roles},
             tables=options.tables,
             hostile_names=options.hostile_names,
+            rights=options.rights,
         ),
     )
     _write_pgpass(folder, passwords)

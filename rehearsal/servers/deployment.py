@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from rehearsal.servers import copies, replication
+from rehearsal.servers import copies, replication, rights
 from rehearsal.servers.replication import GREEN_STATE, STANDBY_SLOT, Link, Task
-from rehearsal.servers.seed import install_functions
 from rehearsal.servers.server import Server, ServerError
 
 
@@ -79,6 +78,7 @@ class Maker:
             slots.result()
         point = replication.copy_to_point(self.blue, self.copied, link)
         replication.drop_publications(self.copied)
+        rights.take_back(self.copied)
         self.copied.stop()
         with self.blue.connect() as connection:
             connection.execute("SELECT pg_drop_replication_slot(%s)", [STANDBY_SLOT])
@@ -88,5 +88,5 @@ class Maker:
         self.green.configure("state", GREEN_STATE)
         self.green.set_doors(open_=True)
         self.green.start()
-        install_functions(self.green)
+        rights.lend(self.green)
         replication.subscribe(self.blue, self.green, link, point)

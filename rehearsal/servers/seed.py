@@ -1,20 +1,15 @@
-"""What production looks like: databases, roles, and tables of every awkward kind.
-
-The master user is a superuser here, which on Aurora it is not: Aurora patches PostgreSQL so that
-members of `rds_superuser` may make publications for all tables, end other sessions and so on, and
-a superuser is the nearest that a plain server has.
-"""
+"""What production looks like: databases, roles, owners, and tables of every awkward kind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
-from rehearsal.servers import names
+from rehearsal.servers import names, rights
 from rehearsal.servers.server import ADMIN, Server
 
 DATABASES = ("orders", 'Ærø "shop" 100%', "Billing & Søn")
@@ -26,7 +21,15 @@ COURIER = 'Kurér "🚚"'
 ROLES = (APPLICATION, READER, COURIER)
 """Names of application roles; all write but the reader."""
 
-GROUPS = ("rds_superuser", "rds_replication", "rds_password", "rds_iam")
+OWNER = "shop_owner"
+STOREKEEPER = 'Lager "Ejer"'
+AUDITOR = "auditor"
+OWNERS = (OWNER, STOREKEEPER, AUDITOR)
+"""Roles that own what the applications use, and log in nowhere. The master, who made them, is a
+member of each; some tables are its own."""
+
+SHUT = 1
+"""Which of the databases belongs to `OWNER`, and lets in nobody who was not told to come."""
 
 _BATCH = 200
 """Tables a transaction: each holds locks until it ends."""
@@ -46,6 +49,8 @@ class Seed:
     tables: int = 0
     hostile_names: bool = False
     """Whether objects of every name in `rehearsal.servers.names` are added to each of them."""
+    rights: str = rights.SUPERUSER
+    """The master's, one of `rehearsal.servers.rights.RIGHTS`."""
 
 
 def databases(count: int, *, hostile: bool = False) -> tuple[str, ...]:
@@ -54,13 +59,6 @@ def databases(count: int, *, hostile: bool = False) -> tuple[str, ...]:
         return (*names.DATABASES, *databases(count))[:count]
     more = (f"Shop {number}" for number in range(len(DATABASES) + 1, count + 1))
     return (*DATABASES[:count], *more)
-
-
-def install_functions(server: Server) -> None:
-    """Put the functions of Aurora into every database, and into template1 for later ones."""
-    for dbname in ("template1", ADMIN, *server.databases()):
-        with server.connect(dbname) as connection:
-            connection.execute(_script("aurora.sql"))
 
 
 def set_password(server: Server, role: str, password: str) -> None:
@@ -75,30 +73,26 @@ def set_password(server: Server, role: str, password: str) -> None:
 
 def plant(server: Server, master_user: str, master_password: str, seed: Seed) -> None:
     """Make a new server look like production: Aurora's own objects, then the application's."""
+    master = sql.Identifier(master_user)
+    rights.make_groups(server)
     with server.connect() as connection:
-        for group in GROUPS:
-            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
-        # Of PostgreSQL's own roles those that the version has: pg_checkpoint came with 15.
-        lent = ["pg_monitor", "pg_signal_backend", "rds_replication", "rds_password"]
-        if server.major >= 15:
-            lent.append("pg_checkpoint")
-        connection.execute(
-            sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(
-                sql.SQL(", ").join(map(sql.Identifier, lent))
-            )
-        )
-        _create_role(connection, master_user, master_password, "SUPERUSER CREATEDB CREATEROLE")
-        master = sql.Identifier(master_user)
-        connection.execute(sql.SQL("GRANT rds_superuser TO {}").format(master))
+        attributes = rights.master_attributes(seed.rights)
+        _create_role(connection, master_user, master_password, attributes)
+        connection.execute(sql.SQL("GRANT rds_superuser TO {} WITH ADMIN OPTION").format(master))
         connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(master))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(ADMIN)))
-    install_functions(server)
+    rights.lend(server)
     with server.connect() as connection:
         connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(master))
         for role, password in seed.roles.items():
             _create_role(connection, role, password, "")
-        for name in seed.databases:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        for role in OWNERS:
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        _join(connection, master, OWNERS)
+        if server.major < rights.ADMINISTERS_SINCE:
+            _join(connection, master, seed.roles, "WITH ADMIN OPTION")
+        for number, name in enumerate(seed.databases):
+            _create_database(connection, name, seed.roles, shut=number == SHUT)
     for name in seed.databases:
         with server.connect(name) as connection:
             connection.execute("SET search_path = public")
@@ -106,8 +100,38 @@ def plant(server: Server, master_user: str, master_password: str, seed: Seed) ->
             _fill(connection, seed)
 
 
+def _join(
+    connection: Connection[Any],
+    master: sql.Identifier,
+    roles: Iterable[str],
+    how: LiteralString = "",
+) -> None:
+    for role in roles:
+        connection.execute(sql.SQL("GRANT {} TO {} " + how).format(sql.Identifier(role), master))
+
+
+def _create_database(
+    connection: Connection[Any], name: str, roles: Iterable[str], *, shut: bool
+) -> None:
+    """Make a database; one that is `shut` belongs to another, and lets in those who need it."""
+    database = sql.Identifier(name)
+    if not shut:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(database))
+        return
+    owner = sql.Identifier(OWNER)
+    connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
+    connection.execute(
+        sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database)
+    )
+    for role in roles:
+        connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role))
+        )
+
+
 def _fill(connection: Connection[Any], seed: Seed) -> None:
     connection.execute(_script("production.sql"))
+    connection.execute(_script("owners.sql"))
     for begin in range(1, seed.tables + 1, _BATCH):
         with connection.transaction():
             for number in range(begin, min(begin + _BATCH, seed.tables + 1)):
@@ -121,22 +145,29 @@ def _fill(connection: Connection[Any], seed: Seed) -> None:
     if seed.hostile_names:
         schemas += names.plant(connection)
     for role in seed.roles:
-        tables = "SELECT" if role == READER else "SELECT, INSERT, UPDATE, DELETE, TRUNCATE"
-        sequences = "SELECT" if role == READER else "SELECT, USAGE, UPDATE"
-        for schema in schemas:
-            for statement in (
-                "GRANT USAGE ON SCHEMA {schema} TO {role}",
-                f"GRANT {tables} ON ALL TABLES IN SCHEMA {{schema}} TO {{role}}",
-                f"GRANT {sequences} ON ALL SEQUENCES IN SCHEMA {{schema}} TO {{role}}",
-                "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"
-                f" GRANT {tables} ON TABLES TO {{role}}",
-            ):
-                connection.execute(
-                    sql.SQL(statement).format(
-                        schema=sql.Identifier(schema), role=sql.Identifier(role)
-                    )
-                )
+        _grant(connection, sql.Identifier(role), schemas, reads_only=role == READER)
     connection.execute("ANALYZE")
+
+
+def _grant(
+    connection: Connection[Any], role: sql.Identifier, schemas: list[str], *, reads_only: bool
+) -> None:
+    """Let an application's role use what is in the schemas, and what an owner will make there."""
+    tables = "SELECT" if reads_only else "SELECT, INSERT, UPDATE, DELETE, TRUNCATE"
+    sequences = "SELECT" if reads_only else "SELECT, USAGE, UPDATE"
+    owners = sql.SQL(", ").join([sql.SQL("CURRENT_USER"), *map(sql.Identifier, OWNERS)])
+    for schema in schemas:
+        for statement in (
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT {tables} ON ALL TABLES IN SCHEMA {{schema}} TO {{role}}",
+            f"GRANT {sequences} ON ALL SEQUENCES IN SCHEMA {{schema}} TO {{role}}",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {owners} IN SCHEMA {schema}"
+            f" GRANT {tables} ON TABLES TO {{role}}",
+        ):
+            connection.execute(
+                sql.SQL(statement).format(schema=sql.Identifier(schema), role=role, owners=owners)
+            )
+    connection.execute(sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON payment FROM {}").format(role))
 
 
 def _create_role(connection: Connection[Any], role: str, password: str, attributes: str) -> None:

@@ -23,7 +23,8 @@ from tests.rehearsal.conftest import (
 )
 
 LEFTOVERS = """
-    SELECT (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_event_trigger)
+    SELECT (SELECT count(*) FROM pg_publication)
+        + (SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'rds_note%')
         + (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_subscription)
         + (SELECT count(*) FROM pg_replication_origin)
         + (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'rds%')"""

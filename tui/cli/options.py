@@ -93,6 +93,13 @@ def _lab_options(pace: float | None) -> tuple[Callable[[F], F], ...]:
             help="The programs of another installed major, e.g. 15=/usr/lib/postgresql/15/bin.",
         ),
         click.option(
+            "--rights",
+            type=click.Choice(["aurora", "superuser"]),
+            default="superuser",
+            show_default=True,
+            help="What the plan's user may do: as on Aurora, or everything.",
+        ),
+        click.option(
             "--lives-with", type=int, hidden=True, help="A pid that the lab may not outlive."
         ),
     )

@@ -64,6 +64,7 @@ class Rehearsal:
     from_version: str
     to_version: str
     postgres: tuple[str, ...]
+    rights: str
     keep: bool
     lab: str | None
     """What becomes of a lab that runs already: `use`, `replace`, or None: that is asked."""
@@ -137,6 +138,7 @@ def _begin_lab(night: Rehearsal) -> bool:
         from_version=night.from_version,
         to_version=night.to_version,
         postgres=night.postgres,
+        rights=night.rights,
         lives_with=night.lives_with or _outlived_by(night),
     )
     lab.require_startable(options)
