@@ -111,6 +111,7 @@ class ControlApi:
                     "status": cluster.status,
                     "port": cluster.port,
                     "members": [member.identifier for member in cluster.instances],
+                    "endpoints": {each.identifier: each.port for each in cluster.endpoints},
                 }
                 for cluster in control.clusters
             ]

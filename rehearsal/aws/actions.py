@@ -6,6 +6,7 @@ from rehearsal.aws import (  # noqa: F401
     certificates,
     clones,
     clusters,
+    custom_endpoints,
     deployments,
     groups,
     instances,

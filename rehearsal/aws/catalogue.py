@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rehearsal.aws import errors
 from rehearsal.aws.control import Control
-from rehearsal.aws.registry import Params, Shape, action, filters, matches, page, required
-from rehearsal.aws.shapes import HOST
+from rehearsal.aws.registry import Params, Shape, action, page, required
 from rehearsal.aws.versions import ENGINE, family, split
 
 INSTANCE_CLASSES = (
@@ -72,33 +71,6 @@ def orderable_options(control: Control, params: Params) -> Shape:
     return page(params, "OrderableDBInstanceOptions", rows)
 
 
-@action("DescribeDBClusterEndpoints")
-def cluster_endpoints(control: Control, params: Params) -> Shape:
-    """List the writer and reader endpoint of clusters; the lab has no custom ones."""
-    wanted = filters(
-        params,
-        "db-cluster-endpoint-type",
-        "db-cluster-endpoint-custom-type",
-        "db-cluster-endpoint-id",
-        "db-cluster-endpoint-status",
-    )
-    with control.lock:
-        name = params.get("DBClusterIdentifier")
-        clusters = [control.cluster(name)] if name else control.clusters
-        rows = [
-            {
-                "DBClusterIdentifier": cluster.identifier,
-                "Endpoint": HOST,
-                "Status": "available" if cluster.status != "creating" else "creating",
-                "EndpointType": kind,
-            }
-            for cluster in clusters
-            for kind in ("WRITER", "READER")
-            if matches(wanted, "db-cluster-endpoint-type", kind, kind.lower())
-        ]
-    return page(params, "DBClusterEndpoints", rows)
-
-
 @action("DescribePendingMaintenanceActions")
 def pending_maintenance(control: Control, params: Params) -> Shape:
     """List maintenance that waits: none in the lab."""
@@ -115,7 +87,10 @@ def account_attributes(control: Control, params: Params) -> Shape:
             "ManualClusterSnapshots": (len(control.snapshots), 100),
             "DBClusterParameterGroups": (_custom(control, cluster=True), 50),
             "DBParameterGroups": (_custom(control, cluster=False), 50),
-            "CustomEndpointsPerDBCluster": (0, 5),
+            "CustomEndpointsPerDBCluster": (
+                max((len(each.endpoints) for each in control.clusters), default=0),
+                5,
+            ),
         }
     return {
         "AccountQuotas": [

@@ -298,6 +298,10 @@ def _forget_record(control: Control, cluster: Cluster) -> None:
             member.gone = True
             control.release(member)
         cluster.instances.clear()
+        for endpoint in cluster.endpoints:
+            endpoint.gone = True
+            control.release(endpoint)
+        cluster.endpoints.clear()
         cluster.gone = True
         control.release(cluster)
         if cluster in control.clusters:

@@ -17,7 +17,14 @@ from rehearsal.aws import errors, events
 from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.fault_orders import FaultOrders
-from rehearsal.aws.models import Cluster, Deployment, Instance, ParameterGroup, Snapshot
+from rehearsal.aws.models import (
+    Cluster,
+    CustomEndpoint,
+    Deployment,
+    Instance,
+    ParameterGroup,
+    Snapshot,
+)
 from rehearsal.aws.pace import Pace, Stopped
 from rehearsal.aws.parameters import FAMILIES, server_settings
 from rehearsal.aws.stale_reads import StaleReads
@@ -26,6 +33,9 @@ from rehearsal.servers.endpoints import Endpoints
 from rehearsal.servers.fleet import Fleet
 
 _log = logging.getLogger(__name__)
+
+Named = Cluster | Instance | CustomEndpoint
+"""What has an endpoint by its name."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -78,13 +88,15 @@ class Control:
 
     # Names
 
-    def arn(self, resource: Cluster | Instance | Deployment | ParameterGroup | Snapshot) -> str:
+    def arn(self, resource: Named | Deployment | ParameterGroup | Snapshot) -> str:
         """Return the resource's ARN, which changes with its name."""
         match resource:
             case Cluster():
                 tail = f"cluster:{resource.identifier}"
             case Instance():
                 tail = f"db:{resource.identifier}"
+            case CustomEndpoint():
+                tail = f"cluster-endpoint:{resource.identifier}"
             case Deployment():
                 tail = f"deployment:{resource.identifier}"
             case ParameterGroup():
@@ -97,6 +109,11 @@ class Control:
     def instances(self) -> list[Instance]:
         """Every instance of every cluster."""
         return [instance for cluster in self.clusters for instance in cluster.instances]
+
+    @property
+    def custom_endpoints(self) -> list[CustomEndpoint]:
+        """Every custom endpoint of every cluster."""
+        return [endpoint for cluster in self.clusters for endpoint in cluster.endpoints]
 
     def cluster(self, name: str) -> Cluster:
         """Return the cluster with this identifier or ARN, or raise DBClusterNotFoundFault."""
@@ -153,7 +170,7 @@ class Control:
     def route(self, cluster: Cluster) -> None:
         """Lead the names of a cluster and its members to its server, or nowhere without one."""
         serving = cluster.resource_id if cluster.writer else None
-        names: list[Cluster | Instance] = [cluster, *cluster.instances]
+        names: list[Named] = [cluster, *cluster.instances, *cluster.endpoints]
         for each in names:
             self.endpoints.route(_endpoint(each), serving)
 
@@ -162,13 +179,13 @@ class Control:
         if cluster.writer:
             self.fleet.set_identity(cluster.resource_id, cluster.writer.identifier)
 
-    def release(self, named: Cluster | Instance) -> None:
+    def release(self, named: Named) -> None:
         """Close an endpoint so that whoever gets its name next does not inherit where it led."""
         self.endpoints.route(_endpoint(named), None)
         self.endpoints.close(_endpoint(named))
 
-    def name(self, named: Cluster | Instance, identifier: str) -> None:
-        """Give a cluster or an instance a name, and with it the port of that name."""
+    def name(self, named: Named, identifier: str) -> None:
+        """Give a cluster, an instance or an endpoint a name, and with it the port of that name."""
         named.identifier = identifier
         named.port = self.endpoints.open(_endpoint(named))
 
@@ -249,8 +266,15 @@ class Control:
         return not any(worker.is_alive() for worker in workers)
 
 
-def _endpoint(named: Cluster | Instance) -> str:
-    return f"{'cluster' if isinstance(named, Cluster) else 'db'}:{named.identifier}"
+def _endpoint(named: Named) -> str:
+    match named:
+        case Cluster():
+            kind = "cluster"
+        case Instance():
+            kind = "db"
+        case CustomEndpoint():
+            kind = "custom"
+    return f"{kind}:{named.identifier}"
 
 
 def check_identifier(identifier: str, parameter: str) -> str:

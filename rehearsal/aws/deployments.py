@@ -62,8 +62,8 @@ def create(control: Control, params: Params) -> Shape:
             target_group=group,
             target_instance_group=instance_group,
             tags=tag_map(params),
-            tasks=tasks_of(blue.version, version),
-            pairs=[Pair(blue), *(Pair(member) for member in blue.instances)],
+            tasks=tasks_of(blue, version),
+            pairs=[Pair(blue), *map(Pair, blue.instances), *map(Pair, blue.endpoints)],
         )
         control.deployments.append(deployment)
         shape = deployment_shape(control, deployment)

@@ -82,6 +82,7 @@ class Cluster:
     status: str = "creating"
     created: datetime = field(default_factory=now)
     instances: list[Instance] = field(default_factory=list)
+    endpoints: list[CustomEndpoint] = field(default_factory=list)
     pending: dict[str, Any] = field(default_factory=dict)
     clone_group: str | None = None
     managed_secret: bool = False
@@ -154,6 +155,23 @@ class Instance:
 
 
 @dataclass(eq=False)
+class CustomEndpoint:
+    """An endpoint that somebody added to a cluster; of `static` members, or all but `excluded`."""
+
+    identifier: str
+    cluster: Cluster
+    kind: str
+    """`READER` or `ANY`."""
+    static: list[Instance] = field(default_factory=list)
+    excluded: list[Instance] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    resource_id: str = field(default_factory=lambda: resource_id("cluster-endpoint"))
+    status: str = "available"
+    gone: bool = False
+
+
+@dataclass(eq=False)
 class Snapshot:
     """A manual cluster snapshot: its record, without the data."""
 
@@ -169,8 +187,8 @@ class Snapshot:
 class Pair:
     """A member of a deployment on both sides; `target` is None until green has it."""
 
-    source: Cluster | Instance
-    target: Cluster | Instance | None = None
+    source: Cluster | Instance | CustomEndpoint
+    target: Cluster | Instance | CustomEndpoint | None = None
     status: str = "PROVISIONING"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rehearsal.aws import network
 from rehearsal.aws.control import Control
+from rehearsal.aws.custom_endpoints import add_endpoint
 from rehearsal.aws.instances import add_instance
-from rehearsal.aws.models import Cluster, Instance, ParameterGroup
+from rehearsal.aws.models import Cluster, CustomEndpoint, Instance, ParameterGroup
 from rehearsal.aws.settings import cluster_defaults, instance_defaults
 from rehearsal.aws.versions import family, split
 from rehearsal.servers.seed import Seed
@@ -81,6 +82,10 @@ def found_production(
         control.name(cluster, name)
         for instance in instances:
             add_instance(control, instance)
+        reports = f"{name[:54].rstrip('-')}-reports"
+        add_endpoint(
+            control, CustomEndpoint(reports, cluster, "READER", instances[1:], tags=dict(tags))
+        )
     control.fleet.create(
         cluster.resource_id,
         version,

@@ -11,8 +11,9 @@ import psycopg
 from rehearsal.aws import operation_faults
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
+from rehearsal.aws.custom_endpoints import add_endpoint
 from rehearsal.aws.instances import add_instance
-from rehearsal.aws.models import Cluster, Deployment, Instance, suffix
+from rehearsal.aws.models import Cluster, CustomEndpoint, Deployment, Instance, suffix
 from rehearsal.aws.pace import Stopped
 from rehearsal.aws.parameters import evaluate, server_settings
 from rehearsal.aws.prerequisites import late_refusal
@@ -25,22 +26,24 @@ DURATIONS = {
     Task.CREATING_READ_REPLICA: "green-replica",
     Task.ENGINE_UPGRADE: "green-upgrade",
     Task.CREATE_INSTANCES: "green-instances",
+    Task.CREATE_ENDPOINTS: "green-endpoints",
 }
 
 _PATIENCE_S = 2.0
 _WATCH_S = 1.0
 
 
-def tasks_of(version: str, target_version: str) -> dict[str, str]:
-    """Return a new deployment's tasks in order; without another version there is no upgrade.
+def tasks_of(blue: Cluster, target_version: str) -> dict[str, str]:
+    """Return a new deployment's tasks in order.
 
-    `CREATE_CUSTOM_ENDPOINTS` is absent, as on AWS when the cluster has no custom endpoint.
+    Without another version there is no upgrade, and without a custom endpoint no
+    `CREATE_CUSTOM_ENDPOINTS`, as on AWS.
     """
-    return {
-        task.value: "PENDING"
-        for task in DURATIONS
-        if task is not Task.ENGINE_UPGRADE or version != target_version
+    needless = {
+        Task.ENGINE_UPGRADE: blue.version == target_version,
+        Task.CREATE_ENDPOINTS: not blue.endpoints,
     }
+    return {task.value: "PENDING" for task in DURATIONS if not needless.get(task)}
 
 
 def provision(control: Control, deployment: Deployment) -> None:
@@ -222,13 +225,16 @@ class _Making:
                         member.apply_groups()
                         member.status = "available"
                     control.route(green)
+                case Task.CREATE_ENDPOINTS, "IN_PROGRESS":
+                    self._add_endpoints()
         if (task, status) == (Task.CREATE_INSTANCES, "COMPLETED"):
             control.identify(green)
 
     def _add_members(self) -> None:
-        for pair in self._deployment.pairs[1:]:
+        for pair in self._deployment.pairs:
             blue_member = pair.source
-            assert isinstance(blue_member, Instance)
+            if not isinstance(blue_member, Instance):
+                continue
             group = self._deployment.target_instance_group or self._control.fitting_group(
                 None if blue_member.group.is_default else blue_member.group.name,
                 self._deployment.target_version,
@@ -247,6 +253,24 @@ class _Making:
             )
             add_instance(self._control, member)
             pair.target = member
+
+    def _add_endpoints(self) -> None:
+        twins = {pair.source: pair.target for pair in self._deployment.pairs}
+        for pair in self._deployment.pairs:
+            if isinstance(of_blue := pair.source, CustomEndpoint):
+                static, excluded = (
+                    [twin for each in members if isinstance(twin := twins.get(each), Instance)]
+                    for members in (of_blue.static, of_blue.excluded)
+                )
+                pair.target = CustomEndpoint(
+                    f"{of_blue.identifier}-green-{suffix()}",
+                    self._green,
+                    of_blue.kind,
+                    static,
+                    excluded,
+                    dict(of_blue.tags),
+                )
+                add_endpoint(self._control, pair.target)
 
 
 def _has_long_transaction(control: Control, blue: Cluster) -> bool:

@@ -52,6 +52,8 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "CrossAccountClone": False,
         "TagList": tag_list(cluster.tags),
     }
+    if cluster.endpoints:
+        shape["CustomEndpoints"] = [HOST for _ in cluster.endpoints]
     if cluster.clone_group:
         shape["CloneGroupId"] = cluster.clone_group
     if cluster.percent is not None:

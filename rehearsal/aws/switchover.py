@@ -7,15 +7,23 @@ with the reason in `StatusDetails`; `SWITCHOVER_FAILED` is left for one that cou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rehearsal.aws import errors, operation_faults
-from rehearsal.aws.control import Control
+from rehearsal.aws.control import Control, Named
 from rehearsal.aws.deployments import find
-from rehearsal.aws.models import Cluster, Deployment, Instance, Pair
+from rehearsal.aws.models import Cluster, CustomEndpoint, Deployment, Instance, Pair
 from rehearsal.aws.registry import Params, Shape, action, required
 from rehearsal.aws.shapes import deployment_shape
 from rehearsal.servers.ground import ServerError
 
 _DEFAULT_TIMEOUT_S = 300
+
+_KINDS: dict[type, str] = {
+    Cluster: "DB cluster",
+    Instance: "DB instance",
+    CustomEndpoint: "DB cluster endpoint",
+}
 
 
 @action("SwitchoverBlueGreenDeployment")
@@ -49,7 +57,7 @@ def _check_members(deployment: Deployment) -> None:
         for side in (pair.source, pair.target):
             if side is None or side.gone or side.status != "available":
                 name = side.identifier if side else pair.source.identifier
-                kind = "DB cluster" if isinstance(pair.source, Cluster) else "DB instance"
+                kind = _KINDS[type(pair.source)]
                 raise errors.deployment_state(f"{kind} {name} is not in available state")
 
 
@@ -169,14 +177,18 @@ def _swap_names(control: Control, pair: Pair) -> None:
     blue, green = pair.source, pair.target
     name = blue.identifier
     assert green is not None
-    taken = control.clusters if isinstance(blue, Cluster) else control.instances
+    taken: dict[type, Sequence[Named]] = {
+        Cluster: control.clusters,
+        Instance: control.instances,
+        CustomEndpoint: control.custom_endpoints,
+    }
     control.release(green)
-    control.name(blue, _old_name(name, taken))
+    control.name(blue, _old_name(name, taken[type(blue)]))
     control.name(green, name)
     green.tags = dict(blue.tags)
 
 
-def _old_name(name: str, taken: list[Cluster] | list[Instance]) -> str:
+def _old_name(name: str, taken: Sequence[Named]) -> str:
     names = {each.identifier for each in taken}
     number = 1
     while f"{name}-old{number}" in names:

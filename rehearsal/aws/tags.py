@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import deployments, errors, snapshots
+from rehearsal.aws import custom_endpoints, deployments, errors, snapshots
 from rehearsal.aws.control import Control
 from rehearsal.aws.registry import Params, Shape, action, required, tag_list, tag_map
 
@@ -18,6 +18,8 @@ def _tags(control: Control, params: Params) -> dict[str, str]:
             return control.cluster(arn).tags
         case "db":
             return control.instance(arn).tags
+        case "cluster-endpoint":
+            return custom_endpoints.find(control, arn).tags
         case "cluster-pg":
             return control.group(name, cluster=True).tags
         case "pg":

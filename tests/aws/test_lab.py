@@ -66,7 +66,7 @@ async def test_what_is_not_there_is_none(aws: Aws) -> None:
     assert await rds.snapshot("nowhere") is None
     assert await rds.tags(f"arn:aws:rds:{REGION}:{ACCOUNT}:cluster:nowhere") == {}
     assert await rds.instances("nowhere") == []
-    assert await rds.custom_endpoints("orders") == []
+    assert await rds.custom_endpoints("absent") == []
 
 
 async def test_instances(aws: Aws) -> None:
@@ -195,7 +195,7 @@ async def test_a_deployment_as_it_comes_to_be(lab: Lab, aws: Aws) -> None:
     assert found.source == source.arn
     assert found.target.startswith(f"arn:aws:rds:{REGION}:{ACCOUNT}:cluster:orders-green-")
     assert found.switchover[0].source == source.arn
-    assert len(found.switchover) == 3
+    assert len(found.switchover) == 4
     assert {status for _, status in found.tasks} == {"COMPLETED"}
     assert found.tags == {"blueprime:run": "7f3a"}
     assert await aws.rds.deployment(found.identifier) == found

@@ -112,9 +112,10 @@ def test_a_block_is_repaired_in_the_plan_and_the_run_goes_on(
     assert accepted != held
     plan.write_text(accepted, encoding="utf-8")
     checked = shared.run("check", str(plan), env=lab)
-    said(checked, "3 warnings are not acknowledged", '"schema.partitions:orders/partitions",')
+    said(checked, "4 warnings are not acknowledged", '"schema.partitions:orders/partitions",')
     partitions = accepted.replace(
-        '["sequences",', '["schema.partitions", "cluster.target:18.4", "sequences",'
+        '["sequences",',
+        '["schema.partitions", "cluster.target:18.4", "cluster.not-copied", "sequences",',
     )
     plan.write_text(partitions, encoding="utf-8")
     assert "not acknowledged" not in shared.run("check", str(plan), env=lab).stdout

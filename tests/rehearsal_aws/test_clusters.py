@@ -231,5 +231,5 @@ def test_quotas_and_endpoints_are_listed(lab: Lab) -> None:
             "DBClusterEndpoints"
         ]
     ]
-    assert kinds == ["WRITER", "READER"]
+    assert kinds == ["WRITER", "READER", "CUSTOM"]
     assert client.describe_pending_maintenance_actions()["PendingMaintenanceActions"] == []

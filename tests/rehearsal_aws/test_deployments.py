@@ -38,11 +38,13 @@ def test_creation_passes_through_its_tasks(lab: Lab) -> None:
         f"{ARN}:cluster:orders",
         f"{ARN}:db:orders-1",
         f"{ARN}:db:orders-2",
+        f"{ARN}:cluster-endpoint:orders-reports",
     ]
     assert [(task["Name"], task["Status"]) for task in answer["Tasks"]] == [
         ("CREATING_READ_REPLICA_OF_SOURCE", "PENDING"),
         ("DB_ENGINE_VERSION_UPGRADE", "PENDING"),
         ("CREATE_DB_INSTANCES_FOR_CLUSTER", "PENDING"),
+        ("CREATE_CUSTOM_ENDPOINTS", "PENDING"),
     ]
     until(lambda: see(lab, identifier)["Tasks"][0]["Status"] == "IN_PROGRESS")
     lab.fleet.hold.set()
@@ -53,7 +55,7 @@ def test_creation_passes_through_its_tasks(lab: Lab) -> None:
         re.fullmatch(re.escape(row["SourceMember"]) + r"-green-([a-z0-9]{6})", row["TargetMember"])
         for row in found["SwitchoverDetails"]
     ]
-    assert len({match[1] for match in suffixes if match}) == 3
+    assert len({match[1] for match in suffixes if match}) == 4
     tags = lab.client().list_tags_for_resource(ResourceName=f"{ARN}:deployment:{identifier}")
     assert tags["TagList"] == [{"Key": "run", "Value": "7"}]
 

@@ -27,7 +27,12 @@ def test_the_switchover_swaps_names_and_keeps_resource_ids(lab: Lab, available: 
     assert found["Target"] == f"{ARN}:cluster:orders"
     assert [(row["SourceMember"], row["TargetMember"]) for row in found["SwitchoverDetails"]] == [
         (f"{ARN}:{kind}:{name}-old1", f"{ARN}:{kind}:{name}")
-        for kind, name in (("cluster", "orders"), ("db", "orders-1"), ("db", "orders-2"))
+        for kind, name in (
+            ("cluster", "orders"),
+            ("db", "orders-1"),
+            ("db", "orders-2"),
+            ("cluster-endpoint", "orders-reports"),
+        )
     ]
     new_blue, old_blue = lab.cluster(), lab.cluster("orders-old1")
     assert new_blue["DbClusterResourceId"] == green["DbClusterResourceId"]
@@ -44,6 +49,8 @@ def test_the_switchover_swaps_names_and_keeps_resource_ids(lab: Lab, available: 
     ]
     assert lab.endpoints.routes["cluster:orders"] == green["DbClusterResourceId"]
     assert lab.endpoints.routes["db:orders-1"] == green["DbClusterResourceId"]
+    assert lab.endpoints.routes["custom:orders-reports"] == green["DbClusterResourceId"]
+    assert lab.endpoints.routes["custom:orders-reports-old1"] == blue["DbClusterResourceId"]
     assert f"cluster:{green['DBClusterIdentifier']}" not in lab.endpoints.listening
     assert lab.fleet.identity[green["DbClusterResourceId"]] == "orders-1"
     assert lab.fleet.locked == {blue["DbClusterResourceId"]}
