@@ -44,6 +44,8 @@ def orderable_options(control: Control, params: Params) -> Shape:
         return {"OrderableDBInstanceOptions": []}
     version = params.get("EngineVersion")
     wanted = params.get("DBInstanceClass")
+    if params.get("LicenseModel") not in (None, "postgresql-license") or params.get("Vpc") is False:
+        return {"OrderableDBInstanceOptions": []}
     zones = [{"Name": f"{control.region}{zone}"} for zone in "abc"]
     rows = [
         {
@@ -63,18 +65,21 @@ def orderable_options(control: Control, params: Params) -> Shape:
             "SupportedNetworkTypes": ["IPV4"],
             "SupportsGlobalDatabases": True,
             "SupportsClusters": True,
+            "SupportsIops": False,
+            "SupportsStorageThroughput": False,
+            "SupportsStorageAutoscaling": False,
+            "SupportsEnhancedMonitoring": True,
+            "SupportsKerberosAuthentication": True,
+            "SupportsDedicatedLogVolume": False,
+            "SupportsHttpEndpoint": True,
+            "OutpostCapable": False,
+            "SupportedActivityStreamModes": ["sync", "async"],
         }
         for each in control.catalogue.versions
         for name in INSTANCE_CLASSES
         if version in (None, each) and wanted in (None, name) and orderable(name, each)
     ]
     return page(params, "OrderableDBInstanceOptions", rows)
-
-
-@action("DescribePendingMaintenanceActions")
-def pending_maintenance(control: Control, params: Params) -> Shape:
-    """List maintenance that waits: none in the lab."""
-    return {"PendingMaintenanceActions": []}
 
 
 @action("DescribeAccountAttributes")

@@ -72,6 +72,8 @@ class Control:
         """Name of an RDS proxy -> the cluster that it leads to."""
         self.integrations: dict[str, str] = {}
         """Name of a zero-ETL integration -> ARN of its source."""
+        self.global_clusters: dict[str, Cluster] = {}
+        """Name of a global database -> its writer's cluster."""
         self.unresolved: set[str] = set()
         """Resource ids of the clusters whose endpoints are told by names that do not resolve."""
         self._workers: list[threading.Thread] = []

@@ -41,6 +41,8 @@ KINDS: Mapping[str, str] = {
     "invalidate-deployment": "CLUSTER turn its deployment INVALID_CONFIGURATION",
     "lose-deployment": "CLUSTER delete its deployment, as somebody else might",
     "lose-cluster": "CLUSTER delete it with its instances, as somebody else might",
+    "lose-writer": "CLUSTER let its writer die: a reader takes over, and every session ends",
+    "await-maintenance": "CLUSTER let maintenance wait for it",
     "set-status": "NAME STATUS put a cluster or an instance into a status",
     "stall-green": "CLUSTER let green of its deployment stop following",
     "resume-green": "CLUSTER let green follow again",
@@ -81,6 +83,8 @@ class AwsFaults:
                 control, name
             ),
             "lose-deployment": lambda name: resource_faults.lose_deployment(control, name),
+            "lose-writer": lambda name: resource_faults.lose_writer(control, name),
+            "await-maintenance": lambda name: resource_faults.await_maintenance(control, name),
             "lose-cluster": lambda name: resource_faults.lose_cluster(control, name),
             "stall-green": lambda name: resource_faults.follow(control, name, on=False),
             "resume-green": lambda name: resource_faults.follow(control, name, on=True),

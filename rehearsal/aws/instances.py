@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, limits, operation_faults
+from rehearsal.aws import errors, failover, limits, operation_faults
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster, Instance
 from rehearsal.aws.registry import Params, Shape, action, filters, matches, page, required, tag_map
@@ -260,17 +260,25 @@ def delete(control: Control, params: Params) -> Shape:
 
 
 def forget_instance(control: Control, instance: Instance) -> None:
-    """Remove a member and its endpoint; a cluster without members has no server."""
+    """Remove a member and its endpoint: from a writer another member takes over.
+
+    A cluster without members has no server.
+    """
     cluster = instance.cluster
     with control.lock:
         if instance not in cluster.instances:
             return
+        heir = failover.successor(cluster) if instance.is_writer else None
         cluster.instances.remove(instance)
         instance.gone = True
         control.release(instance)
+        control.event(instance, "DB instance deleted", "deletion")
+        if heir is not None and cluster.status == "available":
+            control.route(cluster)
+            failover.lose_writer(control, cluster, heir)
+            return
         _promote(cluster)
         control.route(cluster)
-        control.event(instance, "DB instance deleted", "deletion")
     if cluster.instances:
         control.identify(cluster)
     elif cluster.status != "deleting":

@@ -83,6 +83,10 @@ class Cluster:
     created: datetime = field(default_factory=now)
     instances: list[Instance] = field(default_factory=list)
     endpoints: list[CustomEndpoint] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)
+    """ARN of an IAM role -> the feature that it is for, or empty."""
+    maintenance: dict[str, str] = field(default_factory=dict)
+    """Action that waits -> how somebody opted in, or empty."""
     pending: dict[str, Any] = field(default_factory=dict)
     clone_group: str | None = None
     managed_secret: bool = False

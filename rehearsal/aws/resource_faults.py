@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rehearsal.aws import errors
+from rehearsal.aws import errors, failover, maintenance
 from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Deployment
@@ -43,6 +43,18 @@ def lose_deployment(control: Control, cluster: str) -> None:
 def lose_cluster(control: Control, cluster: str) -> None:
     """Delete a cluster with its instances at once, as somebody else might."""
     forget_cluster(control, control.cluster(cluster))
+
+
+def lose_writer(control: Control, name: str) -> None:
+    """Let the host of a cluster's writer die: another member takes over, sessions end."""
+    with control.lock:
+        cluster = control.cluster(name)
+        failover.lose_writer(control, cluster, failover.successor(cluster))
+
+
+def await_maintenance(control: Control, name: str) -> None:
+    """Let maintenance wait for a cluster."""
+    maintenance.expect(control.cluster(name))
 
 
 def set_status(control: Control, name: str, status: str) -> None:

@@ -20,8 +20,11 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
     """
     shape: Shape = {
         "EngineMode": "provisioned",
-        "AssociatedRoles": [],
         **cluster.settings,
+        "AssociatedRoles": [
+            {"RoleArn": arn, "Status": "ACTIVE", **({"FeatureName": name} if name else {})}
+            for arn, name in cluster.roles.items()
+        ],
         "AllocatedStorage": 1,
         "AvailabilityZones": [f"{control.region}{zone}" for zone in "abc"],
         "DBClusterIdentifier": cluster.identifier,

@@ -122,8 +122,11 @@ class Fleet(Volumes):
     def detach(self, blue_id: str, green_id: str) -> None:
         """End a deployment before its switchover: green stays, standalone and writable.
 
-        Works when either server is gone: what cannot be reached is left to `destroy`.
+        Works when either server is gone: what cannot be reached is left to `destroy`. One that was
+        detached already stays so.
         """
+        if (blue_id, green_id) not in self._links:
+            return
         with self._both(blue_id, green_id) as (blue, green, _):
             if green.alive():
                 replication.drop_subscriptions(green)

@@ -76,6 +76,10 @@ class FakeFleet:
         self._note("restart", resource_id)
         return 1
 
+    def kill(self, resource_id: str) -> None:
+        self._note("kill", resource_id)
+        self.up.discard(resource_id)
+
     def conninfo(self, resource_id: str) -> str:
         return "host=127.0.0.1 port=1 connect_timeout=1"
 
