@@ -56,6 +56,7 @@ class ControlApi:
             "gap": self._gap,
             "fault": self._fault,
             "calls": self._calls,
+            "answers": self._answers,
         }
 
     def __call__(self, method: str, name: str, body: dict[str, Any]) -> Answer:
@@ -201,3 +202,6 @@ class ControlApi:
     def _calls(self, body: dict[str, Any]) -> dict[str, Any]:
         audit = self._control.audit
         return {"calls": audit.requests() if body.get("reads") else audit.calls()}
+
+    def _answers(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._control.answers.told()

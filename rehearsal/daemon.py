@@ -19,6 +19,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+from rehearsal.aws.answers import HELD
 from rehearsal.aws.control import Control
 from rehearsal.aws.neighbours import keep_master_secret
 from rehearsal.aws.pace import Pace
@@ -125,6 +126,7 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
         pace=pace,
         catalogue=Catalogue(served),
     )
+    stack.callback(_tell_answers, control)
     stack.callback(control.settle, _SETTLE_S)
     stack.callback(pace.stop)
     roles = (*seed.ROLES, *(names.ROLES if options.hostile_names else ()))
@@ -167,6 +169,11 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
     _write_ready(folder, server.server_port)
     _log.info("ready at %s", api.url)
     _wait(options, ended)
+
+
+def _tell_answers(control: Control) -> None:
+    told = control.answers.told()
+    _log.info("%d %s, %d broke it", sum(told["checked"].values()), HELD, len(told["misshapen"]))
 
 
 def _workload(folder: Path, options: Options, port: int, password: str) -> Workload:

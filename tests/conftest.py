@@ -33,8 +33,12 @@ def _own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """Lend a workspace; its lab, if it started one, goes with it."""
+    """Lend a workspace; its lab, if it started one, goes with it.
+
+    Every answer that it gave is as botocore's model of AWS has it.
+    """
     made = Workspace(tmp_path / "home")
     made.home.mkdir()
     yield made
     made.stop_lab()
+    assert made.answers_held()[1] == []

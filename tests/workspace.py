@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,14 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rehearsal.aws.answers import HELD, MISSHAPEN
 from rehearsal.hook import ask
-from rehearsal.lab import LOCK
+from rehearsal.lab import LOCK, LOG
 
 LIMIT_S = 400
 NONE: Mapping[str, str] = {}
 
 NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 """The user's own settings and credentials, which lie in the home folder, are not the tests'."""
+
+_HELD = re.compile(rf"([0-9]+) {HELD}")
 
 
 @dataclass
@@ -110,6 +114,13 @@ class Workspace:
         calls = self.ask_lab("calls")["calls"]
         made = ((call["action"], json.dumps(call["target"])) for call in calls)
         return [(action, target) for action, target in made if action != "AddTagsToResource"]
+
+    def answers_held(self) -> tuple[int, list[str]]:
+        """Return how many answers the last lab gave by its end, and which broke AWS's model."""
+        log = self.home / "lab" / LOG
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        held = [int(found[1]) for line in lines if (found := _HELD.search(line))]
+        return sum(held), [line for line in lines if MISSHAPEN in line]
 
     def ledger(self) -> dict[str, Any]:
         return self.ask_lab("ledger")

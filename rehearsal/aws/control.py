@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rehearsal.aws import errors, events
+from rehearsal.aws.answers import AnswerLog
 from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.fault_orders import FaultOrders
@@ -53,6 +54,7 @@ class Control:
         self.lock = threading.RLock()
         self.events = events.EventLog()
         self.audit = Audit()
+        self.answers = AnswerLog()
         self.orders = FaultOrders()
         self.trail = StaleReads(self)
         self.clusters: list[Cluster] = []
@@ -131,17 +133,20 @@ class Control:
                 return instance
         raise errors.instance_not_found(name)
 
-    def group(self, name: str, *, cluster: bool) -> ParameterGroup:
-        """Return a parameter group by name, or raise AWS's error."""
+    def group(self, name: str, *, cluster: bool, named: bool = False) -> ParameterGroup:
+        """Return a parameter group by name, or raise AWS's error, which differs where it is named.
+
+        So it is where a cluster or a deployment names it as its own.
+        """
         for group in self.groups:
             if group.cluster == cluster and group.name == name.lower():
                 return group
-        raise errors.group_not_found(name, cluster=cluster)
+        raise errors.group_not_found(name, cluster=cluster, named=named)
 
     def fitting_group(self, name: str | None, version: str, *, cluster: bool) -> ParameterGroup:
         """Return the group, or the family's default one; refuse a group of another family."""
         wanted = family(version)
-        group = self.group(name or f"default.{wanted}", cluster=cluster)
+        group = self.group(name or f"default.{wanted}", cluster=cluster, named=True)
         if group.family != wanted:
             raise errors.invalid_combination(
                 f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} "

@@ -68,13 +68,14 @@ def instance_state(identifier: str) -> RdsFault:
     return RdsFault("InvalidDBInstanceState", f"DB instance {identifier} is not in available state")
 
 
-def group_not_found(name: str, *, cluster: bool) -> RdsFault:
-    """Say that no parameter group bears the name."""
-    if cluster:
-        return RdsFault(
-            "DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}"
-        )
-    return RdsFault("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+def group_not_found(name: str, *, cluster: bool, named: bool = False) -> RdsFault:
+    """Say that no parameter group bears the name.
+
+    Where another resource names it, AWS's model has a code of its own for a cluster's group.
+    """
+    kind = "DBClusterParameterGroup" if cluster else "DBParameterGroup"
+    code = "DBClusterParameterGroupNotFound" if cluster and named else "DBParameterGroupNotFound"
+    return RdsFault(code, f"{kind} not found: {name}")
 
 
 def group_exists(name: str) -> RdsFault:

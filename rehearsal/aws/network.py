@@ -86,7 +86,14 @@ def subnet_group_shape(control: Control, name: str) -> Shape:
         "DBSubnetGroupDescription": group.description,
         "VpcId": group.vpc_id,
         "SubnetGroupStatus": "Complete",
-        "Subnets": group.subnets,
+        # moto adds a member that AWS dropped long ago.
+        "Subnets": [
+            {
+                **subnet,
+                "SubnetAvailabilityZone": {"Name": subnet["SubnetAvailabilityZone"]["Name"]},
+            }
+            for subnet in group.subnets
+        ],
     }
 
 

@@ -6,16 +6,12 @@ Some demands refuse the call. The rest are met with an accepted call and a deplo
 
 from __future__ import annotations
 
-import re
-
 from rehearsal.aws import errors
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, Deployment, ParameterGroup
 from rehearsal.aws.parameters import evaluate
 from rehearsal.aws.registry import Params
 from rehearsal.aws.versions import ENGINE, family, supports_blue_green
-
-_NAME = re.compile(r"[a-zA-Z](?:-?[a-zA-Z0-9]+)*")
 
 _NOT_FOR_AURORA = (
     "TargetDBInstanceClass", "TargetIops", "TargetStorageType", "TargetAllocatedStorage",
@@ -38,12 +34,7 @@ _ENGINE_WORKERS = "4"
 
 
 def check_name(control: Control, name: str) -> str:
-    """Return a deployment's name, or refuse one that is malformed or taken."""
-    if not 1 <= len(name) <= 60 or not _NAME.fullmatch(name):
-        raise errors.invalid_value(
-            f"Invalid BlueGreenDeploymentName: {name}. It must match [a-zA-Z](?:-?[a-zA-Z0-9]+)* "
-            "and have 1 to 60 characters."
-        )
+    """Return a deployment's name, or refuse one that is taken."""
     if any(each.name == name for each in control.deployments):
         raise errors.deployment_exists(name)
     return name

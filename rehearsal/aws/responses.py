@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from xml.sax.saxutils import escape
 
 from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.core.utils import get_service_model
 from moto.rds.responses import RDSResponse
 
 from rehearsal.aws.actions import ACTIONS
 from rehearsal.aws.control import Control
+from rehearsal.aws.error_answers import Answer, error_xml
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +29,6 @@ _KEPT_FROM_MOTO = frozenset({
 
 _COMMON_ERRORS = frozenset({"MissingParameter"})
 """Errors that every AWS service may send and no service model lists."""
-
-Answer = tuple[int, dict[str, str], str]
 
 
 class RdsResponse(RDSResponse):  # type: ignore[misc]
@@ -67,11 +66,15 @@ class RdsResponse(RDSResponse):  # type: ignore[misc]
             )
         try:
             result: Any = function(self._plane(name), self.params)
+            self._control.answers.hold_result("rds", self._operation(name), result)
         except ServiceException as refusal:
             if refusal.code in _COMMON_ERRORS:
                 return error_xml(400, refusal.code, refusal.message)
             result = refusal
         return self._plain(self.serialized(ActionResult(result)))
+
+    def _operation(self, name: str) -> Any:
+        return get_service_model(self.boto3_service_name).operation_model(name)
 
     def _plane(self, action: str) -> Control:
         control = self._control.in_region(self.region)
@@ -81,15 +84,3 @@ class RdsResponse(RDSResponse):  # type: ignore[misc]
     def _plain(answer: Any) -> Answer:
         status, headers, body = answer
         return int(headers.pop("status", status)), dict(headers), body
-
-
-def error_xml(status: int, code: str, message: str) -> Answer:
-    """Return an error of the query protocol."""
-    fault = "Sender" if status < 500 else "Receiver"
-    body = (
-        '<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/">'
-        f"<Error><Type>{fault}</Type><Code>{escape(code)}</Code>"
-        f"<Message>{escape(message)}</Message></Error>"
-        "<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
-    )
-    return status, {"Content-Type": "text/xml"}, body

@@ -6,6 +6,7 @@ can read; here such errors become the ones that AWS sends.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -20,9 +21,10 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
+from rehearsal.aws.api_request import ApiRequest, read_request, signed_service
 from rehearsal.aws.audit import changed_zone
 from rehearsal.aws.control import Control
-from rehearsal.aws.responses import Answer, error_xml
+from rehearsal.aws.error_answers import Answer, error_xml
 from rehearsal.aws.wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -49,8 +51,33 @@ class Application:
         as_json = "HTTP_X_AMZ_TARGET" in environ
         if expired := self._wire.refuses_credentials(as_json=as_json):
             return _respond(expired, environ, start_response)
-        if signed_service(environ) == "rds":
-            return _respond(self._wire.answer(Request(environ)), environ, start_response)
+        request = _buffered(environ)
+        read = read_request(request)
+        if read is None:
+            return self._answer(request, environ, start_response)
+        if refusal := read.refusal():
+            return _respond(refusal, environ, start_response)
+        return self._held(read, request, environ, start_response)
+
+    def _held(
+        self, read: ApiRequest, request: Request, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer a request that is sound, and hold the answer against the model."""
+        statuses: list[str] = []
+
+        def starting(status: str, *rest: Any) -> Any:
+            statuses.append(status)
+            return start_response(status, *rest)
+
+        body = b"".join(self._answer(request, environ, starting))
+        self._control.answers.hold(read, int(statuses[-1].split()[0]), body)
+        return [body]
+
+    def _answer(
+        self, request: Request, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if signed_service(request.headers.get("Authorization", "")) == "rds":
+            return _respond(self._wire.answer(request), environ, start_response)
         return self._answer_moto(environ, start_response)
 
     def _answer_lab(
@@ -88,16 +115,19 @@ class Application:
         return _respond(error_xml(status, code, message), environ, start_response)
 
 
+def _buffered(environ: Environ) -> Request:
+    """Return the request with its body read, and leave the body to whoever reads it next."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length) if length else b""
+    environ["wsgi.input"] = io.BytesIO(body)
+    request = Request({**environ, "wsgi.input": io.BytesIO(body)})
+    request.get_data()
+    return request
+
+
 def _respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     status, headers, body = answer
     return Response(body, status=status, headers=headers)(environ, start_response)
-
-
-def signed_service(environ: Environ) -> str | None:
-    """Return the service of a request's signature (`…/us-east-1/rds/aws4_request`), if signed."""
-    _, _, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    parts = scope.split(",")[0].split("/")
-    return parts[3].lower() if len(parts) == 5 else None
 
 
 class _Handler(MotoRequestHandler):  # type: ignore[misc]

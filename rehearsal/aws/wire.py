@@ -13,8 +13,9 @@ from moto.core.request import Request
 
 from rehearsal.aws.audit import target
 from rehearsal.aws.control import Control
+from rehearsal.aws.error_answers import Answer, error_xml
 from rehearsal.aws.pace import Stopped
-from rehearsal.aws.responses import Answer, RdsResponse, error_xml
+from rehearsal.aws.responses import RdsResponse
 
 THROTTLE = "throttle"
 SERVER_ERROR = "server-error"

@@ -116,6 +116,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     server.server_close()
     thread.join()
     assert control.settle(10)
+    assert control.answers.told()["misshapen"] == []
 
 
 @pytest.fixture

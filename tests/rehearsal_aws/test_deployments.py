@@ -127,8 +127,8 @@ def test_a_source_that_is_not_ready_is_refused(
 @pytest.mark.parametrize(
     ("changes", "code", "text"),
     [
-        ({"BlueGreenDeploymentName": "1_bad!"}, "InvalidParameterValue", "1_bad!"),
-        ({"BlueGreenDeploymentName": "a--b"}, "InvalidParameterValue", "a--b"),
+        ({"BlueGreenDeploymentName": "1_bad!"}, "ValidationError", "1_bad!"),
+        ({"BlueGreenDeploymentName": "a--b"}, "ValidationError", "a--b"),
         ({"Source": f"{ARN}:cluster:nix"}, "DBClusterNotFoundFault", "nix"),
         ({"Source": f"{ARN}:db:orders-1"}, "InvalidParameterValue", "orders-1"),
         ({"TargetEngineVersion": "99.9"}, "InvalidParameterCombination", "Cannot find version"),

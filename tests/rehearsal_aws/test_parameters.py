@@ -129,7 +129,7 @@ def test_default_groups_are_immutable_and_listed(lab: Lab) -> None:
     code, _, status = refusal(
         client.describe_db_cluster_parameter_groups, DBClusterParameterGroupName="nix"
     )
-    assert (code, status) == ("DBClusterParameterGroupNotFound", 404)
+    assert (code, status) == ("DBParameterGroupNotFound", 404)
 
 
 def test_a_group_of_another_family_does_not_fit(lab: Lab) -> None:

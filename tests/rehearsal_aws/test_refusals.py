@@ -136,7 +136,7 @@ def test_an_instance_that_aws_would_not_make(lab: Lab, params: dict[str, Any], c
         ({"TargetDBClusterParameterGroupName": "default.aurora-postgresql16"}, COMBINATION),
         ({"TargetDBParameterGroupName": "default.aurora-postgresql16"}, COMBINATION),
         ({"TargetEngineVersion": "16.1"}, COMBINATION),
-        ({"BlueGreenDeploymentName": "night-"}, VALUE),
+        ({"BlueGreenDeploymentName": "night-"}, "ValidationError"),
         ({"Source": f"arn:aws:rds:{REGION}:{ACCOUNT}:db:orders-1"}, VALUE),
         ({"Tags": [{"Key": "aws:x", "Value": "x"}]}, VALUE),
     ],
