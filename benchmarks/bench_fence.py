@@ -26,7 +26,8 @@ from rehearsal.servers.server import ADMIN, Binaries, Ground, Server
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
-from runbook.postgres.connect import Target, connect
+from runbook.postgres.connect import connect
+from runbook.postgres.target import Target
 from runbook.proofs import late_writes, write_fence
 
 ROUNDS = 5

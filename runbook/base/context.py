@@ -28,6 +28,7 @@ from runbook.plan.model import Plan
 from runbook.plan.target import target_of
 from runbook.postgres import connect as pg
 from runbook.postgres.catalog import connectable_databases
+from runbook.postgres.target import Target
 from state.enums import Outcome
 from state.rebasing import tried
 from state.records import Json, TrackEntry
@@ -225,11 +226,12 @@ class RunContext:
             return False
         return any(instance.status != "deleting" for instance in await self.instances(role))
 
-    async def target(self, role: Role) -> pg.Target:
+    async def target(self, role: Role) -> Target:
         """Return where to connect for a role, with what proves that it is the right server."""
         names = partial(server_names.of, self, role)
         cluster = await self.cluster(role)
-        return target_of(cluster, self.plan.credentials, role.value, look_again=names)
+        plan = self.plan
+        return target_of(cluster, plan.credentials, plan.connection, role.value, look_again=names)
 
     @asynccontextmanager
     async def connect(self, role: Role, database: str = "") -> AsyncIterator[AsyncConnection]:
@@ -266,7 +268,7 @@ class RunContext:
                 )
             return self._sessions[role]
 
-    def password_for(self, target: pg.Target) -> pg.Password:
+    def password_for(self, target: Target) -> pg.Password:
         """Return what fetches the password of the plan's user when it is needed."""
         return self.aws.password(self.plan.credentials, host=target.host, port=target.port)
 
@@ -298,7 +300,7 @@ class RunContext:
                     await session.drop(database)
 
     def connector(
-        self, target: pg.Target, database: str, *, read_only: bool = False
+        self, target: Target, database: str, *, read_only: bool = False
     ) -> Callable[[], Awaitable[AsyncConnection]]:
         """Return what opens further connections of their own to a database of a target."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from string import Template
 
 import psycopg
@@ -16,7 +17,8 @@ from runbook.aws.facts import Cluster, EngineVersion
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
 from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
-from runbook.plan.model import DATA_KINDS, CredentialsSection
+from runbook.plan.connection import ConnectionSection, CredentialsSection, root_file
+from runbook.plan.model import DATA_KINDS
 from runbook.plan.reading import plainly
 from runbook.plan.target import target_of
 from runbook.plan.template import TEMPLATE
@@ -37,6 +39,7 @@ async def discover(
     password: str = "pgpass",  # noqa: S107 - a reference, as the plan holds it
     sslmode: str = "",
     sslrootcert: str = "",
+    via: Mapping[str, str] | None = None,
     maintenance_database: str = "postgres",
     application_roles: Sequence[str] = (),
     stop_command: Sequence[str] = (),
@@ -66,10 +69,11 @@ async def discover(
         user=user or cluster.master_username,
         password=password,
         sslmode=sslmode or _sslmode(cluster.endpoint),
-        sslrootcert=sslrootcert,
+        sslrootcert=root_file(sslrootcert, Path()),
         maintenance_database=maintenance_database,
     )
-    found, kinds = await _ask_servers(aws, cluster, credentials)
+    connection = _connection(via or {})
+    found, kinds = await _ask_servers(aws, cluster, credentials, connection)
     name = known_as or cluster.identifier
     return Template(TEMPLATE).substitute(
         name=_comment(name),
@@ -81,6 +85,7 @@ async def discover(
         target_version=_text(target_version),
         order=_text(order),
         **_credential_values(credentials, cluster.endpoint),
+        via=_via(connection, cluster.endpoint),
         **_traffic_values(stop_command, start_command),
         roles=_roles(found, application_roles),
         acknowledge=_acknowledged(kinds, target_version, acknowledge),
@@ -114,14 +119,34 @@ def _credentials(**values: str) -> CredentialsSection:
     try:
         return CredentialsSection.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{item['loc'][0]} {plainly(item)}" for item in error.errors(include_input=False)
-        )
+        problems = _problems(error)
         # What was given is not repeated, nor kept in the chain: it may be a password.
         raise _no_plan(
             f"The credentials cannot go into a plan: {problems}.",
             todo="Give a reference with --password.",
         ) from None
+
+
+def _connection(via: Mapping[str, str]) -> ConnectionSection:
+    try:
+        return ConnectionSection.model_validate({"via": dict(via)})
+    except ValidationError as error:
+        raise _no_plan(
+            f"The tunnels cannot go into a plan: {_problems(error)}.",
+            todo="Give each with --via ENDPOINT=ADDRESS:PORT.",
+        ) from None
+
+
+def _problems(error: ValidationError) -> str:
+    found = error.errors(include_input=False)
+    return "; ".join(f"{item['loc'][-1]} {plainly(item)}" for item in found)
+
+
+def _via(connection: ConnectionSection, endpoint: str) -> str:
+    if not connection.via:
+        return f'# [connection.via]\n# {_text(_comment(endpoint))} = "127.0.0.1:15432"'
+    rows = [f"{_text(endpoint)} = {_text(end)}" for endpoint, end in connection.via.items()]
+    return "\n".join(["[connection.via]", *rows])
 
 
 def _no_plan(what: str, *, todo: str) -> Refused:
@@ -198,10 +223,13 @@ def _major_first(source: EngineVersion | None) -> list[str]:
 
 
 async def _ask_servers(
-    aws: Aws, cluster: Cluster, credentials: CredentialsSection
+    aws: Aws,
+    cluster: Cluster,
+    credentials: CredentialsSection,
+    ways: ConnectionSection,
 ) -> tuple[Sequence[catalog.LoginRole], dict[str, catalog.DataKinds]]:
     """Return the roles that may log in, and what kinds of data each database has."""
-    target = target_of(cluster, credentials, cluster.identifier)
+    target = target_of(cluster, credentials, ways, cluster.identifier)
     password = aws.password(credentials, host=target.host, port=target.port)
 
     async def connect(database: str) -> psycopg.AsyncConnection:

@@ -15,16 +15,16 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
 from runbook.plan.arguments import hold_secret
+from runbook.plan.connection import ConnectionSection, CredentialsSection
 from runbook.plan.reading import PlanError as PlanError
 from runbook.plan.reading import placed, problem, read
+from runbook.plan.section import Section, shaped
 
 
 class Order(StrEnum):
@@ -51,26 +51,6 @@ class StopMethod(StrEnum):
     ROLES = "roles"
 
 
-_PASSWORD_REFERENCE = re.compile(
-    r"env:[A-Za-z_][A-Za-z0-9_]*|pgpass|iam|arn:aws[\w-]*:secretsmanager:\S+"
-)
-
-
-def is_reference(value: str) -> bool:
-    """Tell whether a word says where a password is, instead of being one."""
-    return _PASSWORD_REFERENCE.fullmatch(value) is not None
-
-
-def _reference_only(value: str) -> str:
-    if not is_reference(value):
-        # The value itself is not repeated: it may be a password.
-        raise ValueError(
-            "must be a reference, never a password: env:NAME, pgpass, iam, "
-            "or the ARN of a Secrets Manager secret"
-        )
-    return value
-
-
 def _no_secret(words: tuple[str, ...]) -> tuple[str, ...]:
     if hold_secret(words):
         # Nor is it repeated here.
@@ -85,17 +65,6 @@ Command = Annotated[tuple[str, ...], AfterValidator(_no_secret)]
 """An argument list, run without a shell."""
 
 
-def _shaped(pattern: str, words: str) -> AfterValidator:
-    """Return a check of a whole text by a pattern, told in words."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(words)
-        return value
-
-    return AfterValidator(check)
-
-
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 # Beyond these ends a figure is a slip that would wait without end or let anything pass.
@@ -106,39 +75,32 @@ Patience = Annotated[float, Field(ge=0, le=30 * DAY)]
 """Seconds, like those above; 0 is none at all."""
 
 
-class _Section(BaseModel):
-    # Names and arguments are taken as they stand; what is refused may be a password.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
-
-
-class ClusterSection(_Section):
+class ClusterSection(Section):
     """The production cluster."""
 
     identifier: Annotated[
         str,
-        _shaped(
+        shaped(
             r"(?=.{1,63}$)[A-Za-z](?:-?[A-Za-z0-9]+)*",
             "must be the name of a cluster: a letter, then letters, digits and single hyphens, "
             "63 at most",
         ),
     ]
     resource_id: Annotated[
-        str, _shaped(r"cluster-\S+", 'must be what AWS calls DbClusterResourceId: "cluster-..."')
+        str, shaped(r"cluster-\S+", 'must be what AWS calls DbClusterResourceId: "cluster-..."')
     ]
     """`DbClusterResourceId`, the name that never changes."""
     region: Annotated[str, Field(min_length=1)]
     account: Annotated[
-        str, _shaped(r"[0-9]{12}", "must be the 12 digits of an AWS account, in quotes")
+        str, shaped(r"[0-9]{12}", "must be the 12 digits of an AWS account, in quotes")
     ]
 
 
-class UpgradeSection(_Section):
+class UpgradeSection(Section):
     """What green becomes, and what comes first after the capture."""
 
     target_version: Annotated[
-        str, _shaped(r"[0-9]+(\.[0-9]+)*", 'must be a version, in quotes: "17.7"')
+        str, shaped(r"[0-9]+(\.[0-9]+)*", 'must be a version, in quotes: "17.7"')
     ]
     order: Order = Order.TRAFFIC_FIRST
     cluster_parameter_group: str = ""
@@ -149,19 +111,7 @@ class UpgradeSection(_Section):
     """Run ANALYZE on green before the switchover: statistics are lost before version 18."""
 
 
-class CredentialsSection(_Section):
-    """How blueprime connects. References only."""
-
-    user: Annotated[str, Field(min_length=1)]
-    password: Annotated[str, AfterValidator(_reference_only)]
-    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = (
-        "verify-full"
-    )
-    sslrootcert: str = ""
-    maintenance_database: str = "postgres"
-
-
-class TrafficSection(_Section):
+class TrafficSection(Section):
     """How the applications are stopped and started, and which roles they use."""
 
     stop: StopMethod
@@ -183,7 +133,7 @@ class TrafficSection(_Section):
         return self
 
 
-class FenceSection(_Section):
+class FenceSection(Section):
     """How long nothing must be seen to write before the fence counts as proved."""
 
     window_s: Annotated[float, Field(gt=0, le=MINUTE)] = 2.0
@@ -196,7 +146,7 @@ class FenceSection(_Section):
         return self
 
 
-class ProtectionSection(_Section):
+class ProtectionSection(Section):
     """When the run may call itself protected."""
 
     lag_limit_bytes: Annotated[int, Field(gt=0, le=1 << 40)] = 64 * 1024 * 1024
@@ -208,7 +158,7 @@ class ProtectionSection(_Section):
     """How long an unattended run watches before it goes on; a person decides otherwise."""
 
 
-class EndpointSection(_Section):
+class EndpointSection(Section):
     """How a rollback leads the applications back."""
 
     method: EndpointMethod = EndpointMethod.RENAME
@@ -227,7 +177,7 @@ class EndpointSection(_Section):
         return self
 
 
-class RollbackSection(_Section):
+class RollbackSection(Section):
     """What becomes of new blue in a rollback to blue prime."""
 
     protect: bool = True
@@ -245,7 +195,7 @@ class CompareMode(StrEnum):
     """Nothing."""
 
 
-class CompareSection(_Section):
+class CompareSection(Section):
     """How far blue prime is compared with new blue inside the rollback's fence."""
 
     mode: CompareMode = CompareMode.ALL
@@ -257,7 +207,7 @@ class CompareSection(_Section):
     """Connections to each side."""
 
 
-class CommitSection(_Section):
+class CommitSection(Section):
     """What the end of the way back removes."""
 
     delete_blue_prime: bool = True
@@ -265,7 +215,7 @@ class CommitSection(_Section):
     final_snapshot: bool = True
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     """How long each wait may take, in seconds."""
 
     parameter_settle_s: Patience = 300
@@ -325,22 +275,23 @@ def _acknowledgement(value: str) -> str:
     return value
 
 
-class Waive(_Section):
+class Waive(Section):
     """A block that the plan lets through, where it can be survived."""
 
-    check: Annotated[str, _shaped(_CHECK, "must be the key of a check: family.name")]
+    check: Annotated[str, shaped(_CHECK, "must be the key of a check: family.name")]
     subject: Annotated[str, Field(min_length=1)]
     gives_up: Annotated[str, Field(min_length=10)]
     """What is lost by it, in the operator's words: it stands in the report."""
 
 
-class Plan(_Section):
+class Plan(Section):
     """What the operator decides beforehand."""
 
     version: Literal[1]
     cluster: ClusterSection
     upgrade: UpgradeSection
     credentials: CredentialsSection
+    connection: ConnectionSection = ConnectionSection()
     traffic: TrafficSection
     fence: FenceSection = FenceSection()
     protection: ProtectionSection = ProtectionSection()
@@ -371,7 +322,7 @@ def load(path: Path, can_waive: Mapping[str, bool]) -> Plan:
         raise PlanError(path, [problem(path, text, item) for item in error.errors()]) from error
     if problems := _misnamed(path, text, plan, can_waive):
         raise PlanError(path, problems)
-    return plan
+    return plan.model_copy(update={"credentials": plan.credentials.beside(path.parent)})
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:

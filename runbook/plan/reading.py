@@ -96,7 +96,9 @@ def placed(path: Path, text: str, keys: Sequence[str | int], message: str) -> st
     """Return a problem with its place in front."""
     line = _line_of(text, keys)
     place = f"{path}:{line}" if line else str(path)
-    return f"{place}: {'.'.join(map(str, keys)) or 'plan'}: {message}"
+    # pydantic marks what is wrong with a key itself.
+    names = [str(key) for key in keys if key != "[key]"]
+    return f"{place}: {'.'.join(names) or 'plan'}: {message}"
 
 
 _HEADING = re.compile(r"(\[\[?)\s*\"?([^\]\"\[]+?)\"?\s*\]")
@@ -108,6 +110,9 @@ def _line_of(text: str, keys: Sequence[str | int]) -> int:
     A number after the section's name counts the `[[sections]]` of that name, or the values of a
     list at the top.
     """
+    if len(keys) > 2 and isinstance(keys[1], str):
+        # A table of its own: [section.key].
+        return _line_of(text, [f"{keys[0]}.{keys[1]}", *keys[2:]]) or _line_of(text, keys[:2])
     section = str(keys[0]) if keys else ""
     place = next((key for key in keys[1:2] if isinstance(key, int)), 0)
     names = [key for key in keys[1:] if isinstance(key, str)]

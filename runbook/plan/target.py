@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 
 from runbook.aws.facts import Cluster
-from runbook.plan.model import CredentialsSection
-from runbook.postgres.connect import Target
+from runbook.plan.connection import ConnectionSection, CredentialsSection
+from runbook.postgres.target import Target
 
 
 def target_of(
     cluster: Cluster,
     credentials: CredentialsSection,
+    connection: ConnectionSection,
     called: str,
     *,
     look_again: Callable[[], Awaitable[Collection[str]]] | None = None,
@@ -30,5 +31,15 @@ def target_of(
         server_major=cluster.major,
         engine_version=cluster.engine_version,
         instance_ids=frozenset(member.identifier for member in cluster.members),
+        via=connection.way_to(cluster.endpoint),
+        no_way="" if connection.leads_to(cluster.endpoint) else no_way_to(cluster.endpoint),
         look_again=look_again,
+    )
+
+
+def no_way_to(endpoint: str) -> str:
+    """Return that the plan leads to the servers by tunnels, and none leads to this endpoint."""
+    return (
+        f"[connection.via] in the plan has no entry for {endpoint}. Open a tunnel to it, and add "
+        f'"{endpoint}" = "127.0.0.1:PORT" there; that section is read again before each step.'
     )

@@ -52,6 +52,12 @@ sslmode = $sslmode  # $sslmode_why
 $sslrootcert
 maintenance_database = $maintenance_database
 
+# Where this machine reaches the servers through tunnels alone (a bastion, SSM): each endpoint, with
+# the address and port of its tunnel here. The server's certificate is still held against the
+# endpoint's own name. This section is read again before each step: add the endpoints of green, of
+# old blue and of blue prime as they come to be. "*" stands for all others.
+$via
+
 [traffic]
 # How the applications are stopped before the switchover and started after it: "manual" (you do it
 # when asked), "command" (these argument lists are run, without a shell; both must be safe to

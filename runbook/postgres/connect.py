@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
@@ -17,9 +16,8 @@ from psycopg.types.json import set_json_loads
 from runbook.postgres.queries import one_value, says
 from runbook.postgres.refusals import libpq_says
 from runbook.postgres.statement import quoted
+from runbook.postgres.target import Target
 from state.masking import masked, remember
-
-APPLICATION_NAME = "blueprime"
 
 Password = Callable[[], Awaitable[str | None]]
 """Fetches the password when a connection is opened. None: libpq looks in `~/.pgpass`."""
@@ -87,36 +85,6 @@ _FINAL_CAUSES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to connect, and what proves that it is the right server.
-
-    `role` is the cluster's part in the run, for words alone. `instance_ids` are the cluster's
-    instances (`DBInstanceIdentifier`) as AWS lists them now.
-    """
-
-    role: str
-    host: str
-    port: int
-    user: str
-    sslmode: str
-    sslrootcert: str
-    server_major: int
-    engine_version: str
-    instance_ids: frozenset[str]
-    application_name: str = APPLICATION_NAME
-    look_again: Callable[[], Awaitable[Collection[str]]] | None = field(
-        default=None, compare=False, repr=False
-    )
-    """Looks up what these instances are named by now, and were before: names move, and trail."""
-    known_since: set[str] = field(default_factory=set, compare=False, repr=False)
-    """The names by which servers were known since, because looking again has found them."""
-
-    def is_named(self, name: str) -> bool:
-        """Return whether a server that calls itself so is one of these instances."""
-        return name in self.instance_ids or name in self.known_since
-
-
 class CannotConnect(Exception):
     """No connection could be made, in the words that a person reads; never a password."""
 
@@ -163,6 +131,8 @@ async def connect(
 
     Raises `CannotConnect` (at once where waiting cannot help) and `WrongServer`.
     """
+    if target.no_way:
+        raise CannotConnect(f"Cannot connect to {target.place(database)}: {target.no_way}")
     ends = monotonic() + deadline_s
     pause = _FIRST_PAUSE_S
     while True:
@@ -226,14 +196,14 @@ async def prove(connection: AsyncConnection, target: Target) -> None:
     major = connection.info.server_version // 10000
     if major != target.server_major:
         raise WrongServer(
-            f"{_place(target, connection.info.dbname)} is PostgreSQL {major}, and "
+            f"{target.place(connection.info.dbname)} is PostgreSQL {major}, and "
             f"{target.role} runs {target.engine_version}: the name still leads to another server. "
             "Nothing was changed there. Wait until the endpoint has moved, then try again."
         )
     name = await _instance_identifier(connection)
     if name is not None and not target.is_named(name):
         known = ", ".join(sorted(target.instance_ids | target.known_since)) or "none"
-        place = _place(target, connection.info.dbname)
+        place = target.place(connection.info.dbname)
         raise WrongServer(
             f"{place} is the instance {name or '(unnamed)'}, and those of {target.role} are: "
             f"{known}. Nothing was changed there. Wait until the endpoint has moved, or the server "
@@ -305,7 +275,8 @@ async def _attempt(
     async with asyncio.timeout(max(ends - monotonic(), 1.0)):
         connection = await AsyncConnection.connect(
             host=target.host,
-            port=target.port,
+            hostaddr=target.via.host if target.via else None,
+            port=target.via.port if target.via else target.port,
             user=target.user,
             password=await password(),
             dbname=database,
@@ -373,11 +344,7 @@ def _cannot_connect(target: Target, database: str, error: BaseException) -> Cann
     advice = _final_advice(error) or "check that the cluster is up and reachable from here"
     said = masked(libpq_says(str(error))) or "no answer in time"
     return CannotConnect(
-        f"Cannot connect to {_place(target, database)} as {quoted(target.user)}: {said}. "
+        f"Cannot connect to {target.place(database)} as {quoted(target.user)}: {said}. "
         f"{advice[0].upper()}{advice[1:]}.",
         password_refused=_REFUSED in str(error),
     )
-
-
-def _place(target: Target, database: str) -> str:
-    return f"{target.role} ({target.host}:{target.port}, database {quoted(database)})"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 _CANNOT = re.compile(
-    r"(?P<of>.*?)(?:: )?Cannot connect to (?P<side>[^()]*) \((?P<at>\S*), "
+    r"(?P<of>.*?)(?:: )?Cannot connect to (?P<side>[^()]*) \((?P<at>[^,]*), "
     r'database (?P<database>"(?:[^"]|"")*")\) as (?P<why>.*)',
     re.DOTALL,
 )

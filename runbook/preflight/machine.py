@@ -92,4 +92,7 @@ def as_file(plan: Plan, run: str) -> str:
 
 def _toml(value: Json) -> str:
     """Return a value as TOML, whose strings, lists and numbers are spelt as JSON's are."""
+    if isinstance(value, dict):
+        members = (f"{_toml(key)} = {_toml(member)}" for key, member in value.items())
+        return f"{{{', '.join(members)}}}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -50,10 +50,11 @@ IGNORED = "plan.ignored"
 def for_step(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
     """Return the plan that a step goes by: read again before a checking step, else the current one.
 
-    An edit that is not read is told once, with when it would be.
+    Its `[connection]` is read before any step. Another edit is told once, with when it is read.
     """
     if step in CHECKING:
         return read_again(journal, run, current, step)
+    current = _way_again(journal, run, current, step)
     edited = _edited(run, current)
     if edited != (journal.fact(run.id, IGNORED) or ""):
         words = (
@@ -64,6 +65,24 @@ def for_step(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
         )
         journal.evidence(run.id, step, words, key=IGNORED, value=edited)
     return current
+
+
+def _way_again(journal: Journal, run: Run, current: Plan, step: str) -> Plan:
+    """Return the plan with the ways to the servers that its file has now.
+
+    They are no decision of the run: tunnels come and go, each machine has its own, and endpoints
+    come to be on the way.
+    """
+    try:
+        found = _in_file(run)
+    except PlanError:
+        return current
+    if found is None or found.cluster != current.cluster or found.connection == current.connection:
+        return current
+    changed = current.model_copy(update={"connection": found.connection})
+    words = "the plan's [connection] was read again: it leads otherwise now"
+    journal.evidence(run.id, step, words, key=FACT, value=changed.as_json())
+    return changed
 
 
 def _edited(run: Run, current: Plan) -> str:

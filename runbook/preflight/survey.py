@@ -22,6 +22,7 @@ from runbook.aws.versions import numbers
 from runbook.base.roles import Role
 from runbook.postgres import apply_rights, catalog, preflight_queries, removed
 from runbook.postgres import connect as pg
+from runbook.postgres.target import Target
 
 if TYPE_CHECKING:
     from runbook.base.context import RunContext
@@ -205,7 +206,7 @@ class Survey:
         return {name: answers[query] for name, answers in (await self._databases()).items()}
 
     @once
-    async def _target(self) -> pg.Target:
+    async def _target(self) -> Target:
         return await self.context.target(Role.BLUE)
 
     @once

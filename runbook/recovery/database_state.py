@@ -13,8 +13,8 @@ from runbook.base.pair import publication_name, replication_role
 from runbook.base.roles import Role
 from runbook.postgres import activity, catalog, existence, replication
 from runbook.postgres.comparison import fenced
-from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.replication import Subscription
+from runbook.postgres.target import APPLICATION_NAME
 from runbook.proofs import write_fence
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster
@@ -27,6 +27,7 @@ class Given:
     password: str = "pgpass"  # noqa: S105 - a reference, as the plan holds it
     sslmode: str = ""
     sslrootcert: str = ""
+    via: Mapping[str, str] = field(default_factory=dict)
     target_version: str = ""
     application_roles: tuple[str, ...] = ()
     fast: bool = False
@@ -52,6 +53,7 @@ async def discovered(aws: Aws, traces: Traces, roles: ClusterRoles, given: Given
         password=given.password,
         sslmode=given.sslmode,
         sslrootcert=given.sslrootcert,
+        via=given.via,
         application_roles=given.application_roles,
         fast=given.fast,
         known_as=roles.production,

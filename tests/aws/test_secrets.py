@@ -10,7 +10,7 @@ import pytest
 from runbook.aws import Aws
 from runbook.aws.errors import AwsRefused, PasswordMissing
 from runbook.aws.route53 import upsert_cname_call
-from runbook.plan.model import CredentialsSection
+from runbook.plan.connection import CredentialsSection
 from tests.rehearsal_aws.conftest import REGION, Lab
 from tests.rehearsal_aws.conftest import lab as lab  # the fixture
 

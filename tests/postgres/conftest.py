@@ -21,8 +21,9 @@ from runbook.postgres.comparison.fenced import Comparison
 from runbook.postgres.comparison.hashing import Salt, row_hash
 from runbook.postgres.comparison.scan import Scan, digests
 from runbook.postgres.comparison.tables import ComparedTable
-from runbook.postgres.connect import Target, connect
+from runbook.postgres.connect import connect
 from runbook.postgres.statement import Statement
+from runbook.postgres.target import Target
 
 MASTER = 'Må"ster 100%'
 SECRET = "p'a\\s\"s %s 🔑"

@@ -12,10 +12,10 @@ from runbook.postgres.connect import (
     CannotConnect,
     Password,
     Session,
-    Target,
     WrongServer,
     connect,
 )
+from runbook.postgres.target import Target
 from tests.postgres.conftest import MASTER, SECRET, Open, Pair, master_password
 
 LONG_S = 60.0

@@ -25,8 +25,8 @@ from runbook.base.pair import ReplicationPair
 from runbook.base.roles import Role
 from runbook.base.step import Gate
 from runbook.plan.model import Plan
-from runbook.postgres import connect as pg
 from runbook.postgres import replication
+from runbook.postgres.target import Target
 from runbook.run.session import Session
 from state.enums import Environment, Status
 from state.journal import Journal
@@ -285,7 +285,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     monkeypatch.setenv("ORDERS_PASSWORD", SECRET)
 
-    async def target(context: RunContext, role: Role) -> pg.Target:
+    async def target(context: RunContext, role: Role) -> Target:
         return pair.target(MAJORS[role], role=role.value)
 
     async def databases(context: RunContext, role: Role) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.plan.model import CredentialsSection
+from runbook.plan.connection import CredentialsSection
 from runbook.postgres.statement import quoted
 from state import masking
 from tests.secrets.treasure import Treasure, punctuated, random_word, spellings

@@ -22,9 +22,10 @@ from rehearsal.daemon import _write_pgpass
 from rehearsal.servers.server import Server
 from runbook.aws.clients import Clients
 from runbook.aws.secrets import Secrets
-from runbook.plan.model import CredentialsSection
+from runbook.plan.connection import CredentialsSection
 from runbook.postgres import replication
-from runbook.postgres.connect import CannotConnect, Target, connect
+from runbook.postgres.connect import CannotConnect, connect
+from runbook.postgres.target import Target
 from tests.secrets.treasure import Treasure, punctuated, random_word
 
 ROLE = "both \"double\" 'single' \\ 100%s;:"

@@ -25,6 +25,7 @@ from runbook.base.roles import Role
 from runbook.plan.model import Plan, from_json
 from runbook.postgres import connect as pg
 from runbook.postgres import fence_sql, replication
+from runbook.postgres.target import Target
 from runbook.proofs import unreplicated
 from runbook.protection.dashboard import Dashboard
 from runbook.watch.monitor import Monitor
@@ -96,7 +97,7 @@ class Clusters:
 class HeldWorld(RunContext):
     """A world whose clusters are the two servers."""
 
-    def password_for(self, target: pg.Target) -> pg.Password:
+    def password_for(self, target: Target) -> pg.Password:
         return master_password
 
 

@@ -62,6 +62,9 @@ def accept(file: Path, yes: bool) -> None:
 )
 @click.option("--sslmode", default="", help="Without a plan; default: verify-full on Aurora.")
 @click.option("--sslrootcert", default="", help="Without a plan: the CA file of verify-full.")
+@options.via(
+    "Without a plan: the tunnel's end here that leads to an endpoint, or to every one (*)."
+)
 @click.option("--target-version", default="", help="Without a plan, where green does not tell it.")
 @click.option(
     "--application-role",
@@ -80,6 +83,7 @@ def adopt(
     run: str,
     yes: bool,
     as_json: bool,
+    via: tuple[tuple[str, str], ...],
     **without_plan: Any,
 ) -> None:
     """Rebuild a run whose journal is lost or was left behind. Changes nothing but this journal."""
@@ -88,7 +92,9 @@ def adopt(
     from tui.cli.region import default_region
 
     where = region or ("" if plan_file else default_region())
-    wish = adopting.Wish(cluster, where, plan_file, run, Given(**without_plan), as_json, yes)
+    wish = adopting.Wish(
+        cluster, where, plan_file, run, Given(via=dict(via), **without_plan), as_json, yes
+    )
     try:
         code = run_async(adopting.adopt(wish))
     except Several as several:

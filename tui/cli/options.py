@@ -27,6 +27,26 @@ def as_json(words: str = "Print JSON instead of text.") -> Callable[[F], F]:
     return click.option("--json", "as_json", is_flag=True, help=words)
 
 
+class Way(click.ParamType[tuple[str, str]]):
+    """An endpoint and the end of the tunnel to it: `ENDPOINT=ADDRESS:PORT`."""
+
+    name = "endpoint=address:port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return both; fail in words where one is missing."""
+        endpoint, equals, end = str(value).rpartition("=")
+        if not (endpoint and equals and end):
+            self.fail(f'{value} is no "endpoint=address:port".', param, ctx)
+        return endpoint, end
+
+
+def via(words: str) -> Callable[[F], F]:
+    """Return the option `--via`, given once for each tunnel."""
+    return click.option("--via", type=Way(), multiple=True, help=words)
+
+
 def order() -> Callable[[F], F]:
     """Return the option `--order` of a new plan."""
     return click.option(

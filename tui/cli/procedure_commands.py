@@ -27,6 +27,7 @@ from tui.cli.options import Finite
 )
 @click.option("--sslmode", default="", help="Default: verify-full for Aurora's own endpoints.")
 @click.option("--sslrootcert", default="", help="The CA file that verify-full needs.")
+@options.via("The tunnel's end here that leads to an endpoint, or to every one (*).")
 @click.option(
     "--application-role",
     "application_roles",
@@ -50,6 +51,7 @@ def plan(
     password: str,
     sslmode: str,
     sslrootcert: str,
+    via: tuple[tuple[str, str], ...],
     application_roles: tuple[str, ...],
     order: str,
     acknowledge: bool,
@@ -60,8 +62,8 @@ def plan(
 ) -> None:
     """Discover CLUSTER and write a plan file. Changes nothing."""
     from runbook.aws import Aws
+    from runbook.plan.connection import is_reference
     from runbook.plan.discover import discover
-    from runbook.plan.model import is_reference
     from tui.cli.region import default_region
 
     if not is_reference(password):
@@ -79,6 +81,7 @@ def plan(
             password=password,
             sslmode=sslmode,
             sslrootcert=sslrootcert,
+            via=dict(via),
             application_roles=application_roles,
             order=order,
             acknowledge=acknowledge,

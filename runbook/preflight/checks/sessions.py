@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from runbook.postgres import catalog
-from runbook.postgres.connect import APPLICATION_NAME
 from runbook.postgres.fix import Fix, FixKind
+from runbook.postgres.target import APPLICATION_NAME
 from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, warn
 from runbook.preflight.survey import LONG_S, Survey, long_transactions
