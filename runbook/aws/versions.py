@@ -5,7 +5,7 @@ from __future__ import annotations
 _SINCE = {11: 21, 12: 16, 13: 12, 14: 9, 15: 4, 16: 1, 17: 4}
 """Major -> the first minor that the Aurora User Guide lists; later majors are not listed yet."""
 
-OLDEST = 14
+OLDEST = 13
 """The oldest major that blueprime takes: it asks the servers for what older ones do not have."""
 
 

@@ -12,8 +12,7 @@ from runbook.postgres import replication
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.queries import one_value
 from runbook.postgres.statement import Statement, compose, literal, quoted
-
-TERMINATE_WAIT_MS = 5000
+from runbook.postgres.termination import end_sessions
 
 LOCK_S = 2
 """Other sessions queue behind an ALTER TABLE that waits for its lock."""
@@ -51,15 +50,13 @@ def statements(fix: Fix) -> Sequence[Statement]:
     match fix.kind:
         case FixKind.TERMINATE:
             # Pids recur: the session must be the one that was seen.
-            return [
-                Statement(
-                    SQL(
-                        "SELECT pg_catalog.pg_terminate_backend(pid, %s)\n"
-                        "FROM pg_catalog.pg_stat_activity WHERE pid = %s AND backend_start = %s"
-                    ),
-                    (TERMINATE_WAIT_MS, int(names[0]), datetime.fromisoformat(names[1])),
-                )
-            ]
+            which = compose(
+                "SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = {pid} "
+                "AND backend_start = {start}",
+                pid=literal(int(names[0])),
+                start=literal(datetime.fromisoformat(names[1])),
+            )
+            return [end_sessions(which)]
         case FixKind.DROP_SLOT:
             return [replication.terminate_slot_user(names[0]), replication.drop_slot(names[0])]
         case FixKind.DROP_PUBLICATION:

@@ -1,4 +1,4 @@
-"""A 64-bit hash of a row, computed by the server: equal on 16 and 18 where the row's text is equal.
+"""A 64-bit hash of a row, computed by the server: equal on 13 to 18 where the row's text is equal.
 
 Each column's hash is seeded with that of the column before it, so that values that change places
 change the hash, within a row and, since nothing in it is linear, between rows; a table's hash is
@@ -133,7 +133,7 @@ def _column(
             value, Literal(str(uuid.UUID(salt.word))), before
         )
     if kind == "pg_catalog.bytea":
-        return SQL("hash_record_extended(ROW(coalesce({}, {}::bytea)), {})").format(
+        return SQL("hash_array_extended(ARRAY[coalesce({}, {}::bytea)], {})").format(
             value, Literal(f"\\x{salt.word}"), before
         )
     if kind in _TEXTS:

@@ -10,12 +10,11 @@ from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL
 
 from runbook.postgres.queries import fetch, one_value
-from runbook.postgres.statement import Statement, compose
+from runbook.postgres.statement import Statement, compose, literal
+from runbook.postgres.termination import end_sessions
 from state.masking import masked
 
 PLUGIN = "pgoutput"
-
-_TERMINATE_WAIT_MS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +176,12 @@ def drop_slot(name: str) -> Statement:
 
 def terminate_slot_user(name: str) -> Statement:
     """Return the call that ends the walsender which uses the slot, if any, and waits for it."""
-    return Statement(
-        SQL(
-            "SELECT pg_catalog.pg_terminate_backend(active_pid, %s)\n"
-            "FROM pg_catalog.pg_replication_slots\n"
-            "WHERE slot_name = %s AND active_pid IS NOT NULL"
-        ),
-        (_TERMINATE_WAIT_MS, name),
+    return end_sessions(
+        compose(
+            "SELECT active_pid AS pid FROM pg_catalog.pg_replication_slots "
+            "WHERE slot_name = {name} AND active_pid IS NOT NULL",
+            name=literal(name),
+        )
     )
 
 

@@ -1,0 +1,76 @@
+"""Each query that stands in a file is understood by every major that may be blue or green."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+
+import psycopg
+import pytest
+
+from rehearsal.servers.server import Binaries, Ground, Server
+from runbook.aws.versions import OLDEST
+from runbook.postgres.queries import load
+from tests.majors import GIVEN, at_hand
+
+OF_EXTENSIONS = {"cron_jobs"}
+"""Asked only where the extension is."""
+
+QUERIES = sorted(
+    {
+        path.name.removesuffix(".sql")
+        for path in files("runbook.postgres").joinpath("sql").iterdir()
+    }
+    - OF_EXTENSIONS
+)
+
+NOT_UNDERSTOOD = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.SyntaxError,
+)
+
+
+@pytest.fixture(scope="module", params=range(OLDEST, 19))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    binaries = Binaries(at_hand())
+    if request.param not in binaries.versions():
+        pytest.skip(f"no PostgreSQL {request.param} here: name one in {GIVEN}")
+    ground = Ground(tmp_path_factory.mktemp("majors"))
+    try:
+        binaries.prepare(ground)
+        made = Server(ground, binaries.find(str(request.param)), ground.base / "one" / "data")
+        made.initdb()
+        made.start()
+        yield made
+        made.stop("immediate")
+    finally:
+        ground.close()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_is_understood(server: Server, name: str) -> None:
+    with server.connect() as connection:
+        query = load(name, connection.info.server_version)
+        connection.execute("SET search_path = pg_catalog")
+        if query.lstrip().startswith(("DO", "CREATE")) or "\nDO" in query:
+            connection.execute(query.encode())
+            return
+        numbers = iter(range(1, 100))
+        named: dict[str, int] = {}
+
+        def number(mark: re.Match[str]) -> str:
+            if mark[0] == "%%":
+                return "%"
+            if mark[1]:
+                return f"${named.setdefault(mark[1], len(named) + 1)}"
+            return f"${next(numbers)}"
+
+        asked = re.sub(r"%(?:\((\w+)\))?[%s]", number, query)
+        told = connection.pgconn.prepare(b"", asked.encode())
+        state = told.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+        problem = psycopg.errors.lookup(state.decode()) if state else None
+        assert problem not in NOT_UNDERSTOOD, told.error_message.decode()
