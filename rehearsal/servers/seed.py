@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
-from rehearsal.servers import names, rights
+from rehearsal.servers import contrib, names, rights
 from rehearsal.servers.server import ADMIN, Server
 
 DATABASES = ("orders", 'Ærø "shop" 100%', "Billing & Søn")
@@ -51,6 +51,8 @@ class Seed:
     """Whether objects of every name in `rehearsal.servers.names` are added to each of them."""
     rights: str = rights.SUPERUSER
     """The master's, one of `rehearsal.servers.rights.RIGHTS`."""
+    extensions: bool = False
+    """Whether each has those of `rehearsal.servers.contrib`."""
 
 
 def databases(count: int, *, hostile: bool = False) -> tuple[str, ...]:
@@ -96,6 +98,8 @@ def plant(server: Server, master_user: str, master_password: str, seed: Seed) ->
     for name in seed.databases:
         with server.connect(name) as connection:
             connection.execute("SET search_path = public")
+            if seed.extensions:
+                contrib.install(connection)
             connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(master))
             _fill(connection, seed)
 
@@ -131,6 +135,8 @@ def _create_database(
 
 def _fill(connection: Connection[Any], seed: Seed) -> None:
     connection.execute(_script("production.sql"))
+    if seed.extensions:
+        contrib.plant(connection)
     connection.execute(_script("owners.sql"))
     for begin in range(1, seed.tables + 1, _BATCH):
         with connection.transaction():

@@ -81,12 +81,16 @@ class Server:
         self.layers: dict[str, dict[str, str]] = {
             "defaults": dict(DEFAULTS),
             "group": {},
-            "own": dict(OWN_SETTINGS),
+            "own": OWN_SETTINGS | {"shared_preload_libraries": ",".join(self._preloaded())},
             "state": {},
             "held": {},
         }
         self._process: subprocess.Popen[str] | None = None
         self._log = ground.logs / f"{data.parent.name}-{data.name}.log"
+
+    def _preloaded(self) -> list[str]:
+        """Return what Aurora preloads by default, of what comes with this server."""
+        return [name for name in ("pg_stat_statements",) if name in self.installation.extensions()]
 
     @property
     def log_file(self) -> Path:

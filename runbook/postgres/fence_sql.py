@@ -25,6 +25,7 @@ from runbook.postgres.catalog import INTERNAL_ROLES, PreparedTransaction, prepar
 from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one, load
+from runbook.postgres.reported_counts import await_reported
 from runbook.postgres.statement import Statement, compose, quoted
 from state.masking import masked
 
@@ -155,6 +156,7 @@ async def sample(connections: Mapping[str, AsyncConnection]) -> FenceSample:
     writers = await fetch(first, Writer, "writers", (internal,))
     workers = await fetch(first, ApplyWorker, "apply_workers")
     prepared = await prepared_transactions(first)
+    await await_reported(first)
     counters = await for_each(
         connections, lambda name: fetch_one(connections[name], WriteCounters, "write_counters")
     )

@@ -24,6 +24,7 @@ from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.fence_sql import LATE, ClientSession, none_ended
 from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one
+from runbook.postgres.reported_counts import await_reported
 from runbook.postgres.statement import quoted
 
 _POLL_S = 0.2
@@ -106,6 +107,7 @@ async def take(connections: Mapping[str, AsyncConnection]) -> ClusterMarks:
     # Before the counts: a session that is gone by then has handed in its own.
     sessions = await fetch(first, ClientSession, "client_sessions", ([], None))
     prepared = await prepared_transactions(first)
+    await await_reported(first)
     taken = await for_each(connections, lambda name: _take(connections[name]))
     return ClusterMarks(
         **asdict(moment),

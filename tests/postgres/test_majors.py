@@ -1,16 +1,18 @@
-"""Each query that stands in a file is understood by every major that may be blue or green."""
+"""What holds on every major that may be blue or green."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import pairwise
 
 import psycopg
 import pytest
 
 from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.aws.versions import OLDEST
+from runbook.postgres import fence_sql
 from runbook.postgres.queries import load
 from tests.majors import GIVEN, at_hand
 
@@ -18,10 +20,7 @@ OF_EXTENSIONS = {"cron_jobs"}
 """Asked only where the extension is."""
 
 QUERIES = sorted(
-    {
-        path.name.removesuffix(".sql")
-        for path in files("runbook.postgres").joinpath("sql").iterdir()
-    }
+    {path.name.removesuffix(".sql") for path in files("runbook.postgres").joinpath("sql").iterdir()}
     - OF_EXTENSIONS
 )
 
@@ -35,7 +34,9 @@ NOT_UNDERSTOOD = (
 
 
 @pytest.fixture(scope="module", params=range(OLDEST, 19))
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     binaries = Binaries(at_hand())
     if request.param not in binaries.versions():
         pytest.skip(f"no PostgreSQL {request.param} here: name one in {GIVEN}")
@@ -74,3 +75,19 @@ def test_a_query_is_understood(server: Server, name: str) -> None:
         state = told.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
         problem = psycopg.errors.lookup(state.decode()) if state else None
         assert problem not in NOT_UNDERSTOOD, told.error_message.decode()
+
+
+async def test_a_row_is_counted_as_soon_as_its_session_is_gone(server: Server) -> None:
+    """Below 15 the server hands out counts that are half a second old."""
+    with server.connect() as setup:
+        setup.execute("DROP TABLE IF EXISTS public.counted")
+        setup.execute("CREATE TABLE public.counted (i int)")
+    watching = await psycopg.AsyncConnection.connect(server.conninfo(), autocommit=True)
+    async with watching:
+        seen = [await fence_sql.sample({"postgres": watching})]
+        for number in range(5):
+            with server.connect() as writer:
+                writer.execute("INSERT INTO public.counted VALUES (%s)", (number,))
+            seen.append(await fence_sql.sample({"postgres": watching}))
+    counts = [each.counters["postgres"].user_tables for each in seen]
+    assert [after - before for before, after in pairwise(counts)] == [1] * 5

@@ -48,9 +48,9 @@ async def test_a_version_without_blue_green_support(site: Site) -> None:
 
 async def test_a_version_that_is_too_old_for_blueprime(site: Site) -> None:
     await site.quiet(cluster.version)
-    _cluster(site).version = "13.20"
+    _cluster(site).version = "12.22"
     result = await site.fires(cluster.version, BLOCK, "orders")
-    assert "14 and later" in result.text
+    assert "13 and later" in result.text
 
 
 async def test_a_pending_reboot_blocks_on_the_writer_and_warns_on_a_reader(site: Site) -> None:

@@ -41,9 +41,9 @@ def server(ground: Ground) -> Iterator[Server]:
 
 def test_versions_are_found_by_asking_the_servers() -> None:
     binaries = Binaries()
-    assert binaries.versions() == {16: "16.14", 18: "18.4"}
+    assert {16: "16.14", 18: "18.4"}.items() <= binaries.versions().items()
     assert binaries.find("16") is binaries.find("16.14")
-    with pytest.raises(ServerError, match=r"PostgreSQL 16\.13 is not on hand .*16\.14, 18\.4"):
+    with pytest.raises(ServerError, match=r"PostgreSQL 16\.13 is not on hand .*16\.14, .*18\.4"):
         binaries.find("16.13")
     bindir = binaries.find("18").bindir
     assert Binaries({18: bindir}).find("18").bindir == bindir
