@@ -16,6 +16,11 @@ BEGIN
         WHERE c.relkind IN ('r', 'p', 'S', 'v', 'm')
           AND c.relnamespace IN ('public'::regnamespace, '"Lager & Søn"'::regnamespace)
           AND c.relname NOT IN ('document', 'preference')
+          -- What an extension brought stays with it.
+          AND NOT EXISTS (
+              SELECT FROM pg_depend AS d
+              WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+          )
           -- A column's own sequence goes with its table.
           AND NOT EXISTS (
               SELECT FROM pg_depend AS d

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from importlib.resources import files
@@ -13,7 +14,7 @@ import pytest
 from rehearsal.servers.server import Binaries, Ground, Server
 from runbook.aws.versions import OLDEST
 from runbook.postgres import fence_sql
-from runbook.postgres.queries import load
+from runbook.postgres.queries import load, says
 from tests.majors import GIVEN, at_hand
 
 OF_EXTENSIONS = {"cron_jobs"}
@@ -77,6 +78,13 @@ def test_a_query_is_understood(server: Server, name: str) -> None:
         assert problem not in NOT_UNDERSTOOD, told.error_message.decode()
 
 
+async def _gone(watching: psycopg.AsyncConnection, pid: int) -> None:
+    while await says(
+        watching, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", (pid,)
+    ):
+        await asyncio.sleep(0.01)
+
+
 async def test_a_row_is_counted_as_soon_as_its_session_is_gone(server: Server) -> None:
     """Below 15 the server hands out counts that are half a second old."""
     with server.connect() as setup:
@@ -87,7 +95,9 @@ async def test_a_row_is_counted_as_soon_as_its_session_is_gone(server: Server) -
         seen = [await fence_sql.sample({"postgres": watching})]
         for number in range(5):
             with server.connect() as writer:
+                pid = writer.info.backend_pid
                 writer.execute("INSERT INTO public.counted VALUES (%s)", (number,))
+            await _gone(watching, pid)
             seen.append(await fence_sql.sample({"postgres": watching}))
     counts = [each.counters["postgres"].user_tables for each in seen]
     assert [after - before for before, after in pairwise(counts)] == [1] * 5
