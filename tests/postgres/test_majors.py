@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from importlib.resources import files
@@ -16,6 +15,7 @@ from runbook.aws.versions import OLDEST
 from runbook.postgres import fence_sql
 from runbook.postgres.queries import load, says
 from tests.majors import GIVEN, at_hand
+from tests.postgres.test_replication import until
 
 OF_EXTENSIONS = {"cron_jobs"}
 """Asked only where the extension is."""
@@ -79,10 +79,8 @@ def test_a_query_is_understood(server: Server, name: str) -> None:
 
 
 async def _gone(watching: psycopg.AsyncConnection, pid: int) -> None:
-    while await says(
-        watching, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", (pid,)
-    ):
-        await asyncio.sleep(0.01)
+    ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)"
+    await until(lambda: says(watching, ended, (pid,)), f"session {pid} is gone")
 
 
 async def test_a_row_is_counted_as_soon_as_its_session_is_gone(server: Server) -> None:
