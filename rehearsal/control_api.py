@@ -73,14 +73,15 @@ class ControlApi:
         """Return the variables that make AWS tools, libpq and blueprime mean this lab."""
         home = self._folder.parent
         plan = home / f"{self._options.cluster}.toml"
+        host, port = self._serving()
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": self._control.region,
             "AWS_DEFAULT_REGION": self._control.region,
             "AWS_ACCESS_KEY_ID": "AKIAREHEARSAL0000000",
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
-            "PGHOST": HOST,
-            "PGPORT": str(self._production_port),
+            "PGHOST": host,
+            "PGPORT": str(port),
             "PGUSER": self._master,
             "PGDATABASE": "postgres",
             "PGSSLMODE": "disable",
@@ -89,6 +90,12 @@ class ControlApi:
             **({"BLUEPRIME_PLAN": str(plan)} if self._is_plan_of_ours(plan) else {}),
         }
 
+    def _serving(self) -> tuple[str, int]:
+        """Return where the application connects to: at first the production cluster's endpoint."""
+        if self._workload is not None:
+            return self._workload.address
+        return HOST, self._production_port
+
     def _is_plan_of_ours(self, plan: Path) -> bool:
         """Return whether a plan was written for this lab: one before it may have left it."""
         try:
@@ -96,6 +103,11 @@ class ControlApi:
             return bool(cluster["resource_id"] == self._production)
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _psql(self) -> str | None:
+        """Return the path of a psql that speaks to every server of the lab, if it has one."""
+        found = self._control.fleet.tool("psql")
+        return str(found) if found else None
 
     def _hooks(self) -> dict[str, list[str]]:
         script = [sys.executable, "-I", "-S", str(Path(hook.__file__).resolve())]
@@ -136,6 +148,7 @@ class ControlApi:
             "traffic": self._stats(),
             "faults": self._faults.waiting(),
             "hooks": self._hooks(),
+            "psql": self._psql(),
             "env": self.environment(),
         }
 

@@ -42,11 +42,7 @@ def fail_over(control: Control, params: Params) -> Shape:
                 f"DB cluster {cluster.identifier} is being switched over and can't fail over."
             )
         if (name := params.get("TargetDBInstanceIdentifier")) is not None:
-            heir = control.instance(name)
-            if heir.cluster is not cluster:
-                raise errors.instance_not_found(name)
-            if heir.is_writer or heir.status != "available":
-                raise errors.instance_state(heir.identifier)
+            heir = _reader(cluster, name)
         elif (found := successor(cluster)) is not None:
             heir = found
         else:
@@ -55,6 +51,21 @@ def fail_over(control: Control, params: Params) -> Shape:
             )
         lose_writer(control, cluster, heir)
         return {"DBCluster": cluster_shape(control, cluster)}
+
+
+def _reader(cluster: Cluster, name: str) -> Instance:
+    """Return the reader that is to take over.
+
+    The action declares no error for an instance that is not there: it is one of state.
+    """
+    for member in cluster.instances:
+        if member.identifier == name.lower() and not member.is_writer:
+            if member.status == "available":
+                return member
+            raise errors.instance_state(member.identifier)
+    raise errors.RdsFault(
+        "InvalidDBInstanceState", f"{name} is not a reader of DB cluster {cluster.identifier}."
+    )
 
 
 def lose_writer(control: Control, cluster: Cluster, heir: Instance | None) -> None:

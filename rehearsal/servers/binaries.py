@@ -74,6 +74,11 @@ class Binaries:
             raise ServerError(f"PostgreSQL {version} is not on hand (there is: {known}).")
         return found
 
+    def tool(self, name: str) -> Path | None:
+        """Return the path of a program in the newest version that has it."""
+        paths = [each.tool(name) for _, each in sorted(self._by_major.items(), reverse=True)]
+        return next((path for path in paths if path.exists()), None)
+
     def prepare(self, ground: Ground) -> None:
         """Copy versions that the servers' account cannot reach to where it can.
 

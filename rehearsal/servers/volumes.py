@@ -65,6 +65,10 @@ class Volumes:
         """Return the engine versions on hand by major, e.g. `{16: "16.14", 18: "18.4"}`."""
         return self._binaries.versions()
 
+    def tool(self, name: str) -> Path | None:
+        """Return the path of a client program of the newest version that has it."""
+        return self._binaries.tool(name)
+
     def create(
         self,
         resource_id: str,

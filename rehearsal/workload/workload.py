@@ -75,6 +75,11 @@ class Workload:
         self.close()
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that the application connects to."""
+        return self._address
+
+    @property
     def running(self) -> bool:
         """Whether transactions may begin."""
         return self._running and self._process is not None and self._process.alive

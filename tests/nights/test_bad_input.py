@@ -159,6 +159,24 @@ def test_what_the_lab_s_environment_is_printed_as_sets_it(
     assert {name: found.get(name) for name in lab} == lab
 
 
+def test_the_shell_s_aws_and_psql_mean_the_lab(
+    shared: Workspace, lab: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 1 of the AWS CLI takes no variable for RDS, and not every machine has a psql."""
+    (tmp_path / "aws").write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    (tmp_path / "aws").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    printed = shared.run("lab", "env").stdout
+    shell = subprocess.run(
+        ["/bin/sh", "-c", f"{printed}\naws rds help\npsql -AtX -c 'SELECT 1 + 1'"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": str(tmp_path)},
+    )
+    assert shell.stdout.splitlines() == [f"--endpoint-url={lab['AWS_ENDPOINT_URL']} rds help", "2"]
+
+
 def test_a_workspace_that_is_no_folder(tmp_path: Path) -> None:
     home = tmp_path / "a-file"
     home.write_text("", encoding="utf-8")

@@ -44,15 +44,18 @@ class Night:
         found: dict[str, Any] = rows["BlueGreenDeployments"][0]
         return found
 
-    def sql(self, cluster: str, statement: str, dbname: str = "orders") -> list[Any]:
-        with psycopg.connect(
+    def session(self, cluster: str, dbname: str = "orders") -> psycopg.Connection[Any]:
+        return psycopg.connect(
             host=self.env["PGHOST"],
             port=self.cluster(cluster)["Port"],
             user=self.env["PGUSER"],
             passfile=self.env["PGPASSFILE"],
             dbname=dbname,
             autocommit=True,
-        ) as connection:
+        )
+
+    def sql(self, cluster: str, statement: str, dbname: str = "orders") -> list[Any]:
+        with self.session(cluster, dbname) as connection:
             result = connection.execute(statement.encode())
             return result.fetchall() if result.description else []
 

@@ -210,6 +210,27 @@ def test_the_master_secret_opens_production(running: dict[str, Any]) -> None:
     assert groups["DBSubnetGroups"][0]["Subnets"]
 
 
+def test_a_failover_ends_sessions_and_keeps_slots(running: dict[str, Any]) -> None:
+    """The reader bears the writer's name afterwards, and what was committed is there."""
+    night = Night(running)
+    slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'kept'"
+    night.sql("orders", "SELECT pg_create_logical_replication_slot('kept', 'pgoutput')")
+    with night.session("orders") as idle:
+        idle.execute("SELECT 1")
+        night.rds.failover_db_cluster(DBClusterIdentifier="orders")
+        until(lambda: night.cluster("orders")["Status"] == "available")
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("SELECT 1")
+    assert night.sql("orders", "SELECT aurora_db_instance_identifier()") == [("orders-2",)]
+    assert night.sql("orders", slots) == [(1,)]
+    night.sql("orders", "SELECT pg_drop_replication_slot('kept')")
+    night.rds.failover_db_cluster(
+        DBClusterIdentifier="orders", TargetDBInstanceIdentifier="orders-1"
+    )
+    until(lambda: night.cluster("orders")["Status"] == "available")
+    assert night.sql("orders", "SELECT aurora_db_instance_identifier()") == [("orders-1",)]
+
+
 def test_the_aws_command_line_works(running: dict[str, Any]) -> None:
     aws = shutil.which("aws")
     if (

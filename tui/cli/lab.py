@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -90,13 +91,24 @@ def status(as_json: bool) -> None:
 @click.command()
 @in_words
 def env() -> None:
-    """Print export lines, so that the AWS CLI, psql and pgbench work against the lab."""
-    found = lab.env()
+    """Print what a shell evaluates, so that the AWS CLI, psql and pgbench work against the lab."""
+    running = lab.status()
+    found = running["env"]
     if "BLUEPRIME_PLAN" not in found:
         # That of a lab before this one would be taken for this one's.
         click.echo("unset BLUEPRIME_PLAN")
     for name, value in found.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    # Version 1 sends RDS of us-east-1 to AWS whatever AWS_ENDPOINT_URL says.
+    click.echo(
+        'aws() { command aws ${AWS_ENDPOINT_URL:+"--endpoint-url=$AWS_ENDPOINT_URL"} "$@"; }'
+    )
+    if shutil.which("psql"):
+        return
+    if running["psql"]:
+        click.echo(f'psql() {{ {shlex.quote(running["psql"])} "$@"; }}')
+    else:
+        click.echo("# There is no psql on the PATH, nor with the lab's servers.")
 
 
 @click.command()
