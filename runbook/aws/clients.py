@@ -16,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from runbook.aws.call import Call
 from runbook.aws.errors import CredentialsExpired, answered, explain, refused_connection
+from runbook.aws.partitions import regions
 from runbook.failures import Ambiguous
 
 _CONNECT_S = 5
@@ -102,7 +103,7 @@ class Clients:
         return answer
 
     def _explain(self, error: Exception, call: str, region: str = "") -> Exception:
-        explained = explain(error, call, region or self.region, self._regions)
+        explained = explain(error, call, region or self.region, regions)
         if isinstance(explained, CredentialsExpired):
             self._forget_credentials()
         return explained
@@ -112,9 +113,6 @@ class Clients:
         with self._lock:
             self._session = None
             self._clients.clear()
-
-    def _regions(self) -> list[str]:
-        return boto3.Session().get_available_regions("rds")
 
     def _client(self, service: str, region: str, *, writes: bool) -> Any:
         key = (service, region or self.region, writes)
@@ -132,7 +130,7 @@ class Clients:
         if self._session is None:
             self._session = boto3.Session(region_name=self.region)
         client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
-        known = region in self._session.get_available_regions("rds")
+        known = region in regions()
         client.meta.events.register_first("needs-retry.*", partial(_give_up, known))
         return client
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from runbook.amounts import counted
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster, EngineVersion
+from runbook.aws.partitions import ca_bundle, of_amazon
 from runbook.aws.versions import blue_green_since, blue_green_support, numbers
 from runbook.failures import Refused, StepFailed
 from runbook.plan.arguments import hold_secret
@@ -24,8 +25,6 @@ from runbook.plan.target import target_of
 from runbook.plan.template import TEMPLATE
 from runbook.postgres import catalog
 from runbook.postgres import connect as pg
-
-CA_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
 _CONNECT_S = 20.0
 
@@ -84,7 +83,7 @@ async def discover(
         account=_text(identity.account),
         target_version=_text(target_version),
         order=_text(order),
-        **_credential_values(credentials, cluster.endpoint),
+        **_credential_values(credentials, cluster.endpoint, aws.region),
         via=_via(connection, cluster.endpoint),
         **_traffic_values(stop_command, start_command),
         roles=_roles(found, application_roles),
@@ -95,13 +94,15 @@ async def discover(
     )
 
 
-def _credential_values(credentials: CredentialsSection, endpoint: str) -> dict[str, str]:
+def _credential_values(
+    credentials: CredentialsSection, endpoint: str, region: str
+) -> dict[str, str]:
     root = credentials.sslrootcert
     return {
         "user": _text(credentials.user),
         "password": _text(credentials.password),
         "sslmode": _text(credentials.sslmode),
-        "sslmode_why": _sslmode_why(endpoint, credentials.sslmode),
+        "sslmode_why": _sslmode_why(endpoint, credentials.sslmode, region),
         "sslrootcert": f"sslrootcert = {_text(root)}" if root else '# sslrootcert = ""',
         "maintenance_database": _text(credentials.maintenance_database),
     }
@@ -249,24 +250,20 @@ async def _ask_servers(
             now="Nothing was changed, and no plan was written.",
             todo="Check that this machine reaches the cluster, the user, the password's reference "
             f"({credentials.password}) and sslmode ({credentials.sslmode}; for verify-full, "
-            f"download {CA_BUNDLE} and name it with --sslrootcert).",
+            f"download {ca_bundle(aws.region)} and name it with --sslrootcert).",
         ) from error
     return roles, kinds
 
 
 def _sslmode(endpoint: str) -> str:
-    return "verify-full" if _is_amazon(endpoint) else "prefer"
+    return "verify-full" if of_amazon(endpoint) else "prefer"
 
 
-def _is_amazon(endpoint: str) -> bool:
-    return endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-
-
-def _sslmode_why(endpoint: str, sslmode: str) -> str:
+def _sslmode_why(endpoint: str, sslmode: str, region: str) -> str:
     if sslmode == "verify-full":
-        return f"verify-full needs AWS's certificates: {CA_BUNDLE}"
-    if _is_amazon(endpoint):
-        return f"{sslmode} does not prove who answers; verify-full does, with {CA_BUNDLE}"
+        return f"verify-full needs AWS's certificates: {ca_bundle(region)}"
+    if of_amazon(endpoint):
+        return f"{sslmode} does not prove who answers; verify-full does, with {ca_bundle(region)}"
     return f"{_comment(endpoint)} is no Amazon address: {sslmode}, so TLS only where offered"
 
 

@@ -106,12 +106,42 @@ async def test_for_the_lab_hooks_and_short_pauses(site: Site, tmp_path: Path) ->
 async def test_an_amazon_address_is_verified(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from runbook.plan import discover as module
 
-    host = "orders.cluster-c1abc.us-east-1.rds.amazonaws.com"
+    commercial = "us-east-1"
+    host = f"orders.cluster-c1abc.{commercial}.rds.amazonaws.com"
     assert module._sslmode(host) == "verify-full"
-    assert module._sslmode("orders.cluster.cn-north-1.rds.amazonaws.com.cn") == "verify-full"
     assert module._sslmode("amazonaws.com.example.org") == "prefer"
-    assert module.CA_BUNDLE in module._sslmode_why(host, "verify-full")
-    assert "does not prove who answers" in module._sslmode_why(host, "require")
+    assert "/truststore.pki.rds.amazon" in module._sslmode_why(host, "verify-full", commercial)
+    assert "does not prove who answers" in module._sslmode_why(host, "require", commercial)
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix", "bundle"),
+    [
+        (
+            "us-gov-west-1",
+            "amazonaws.com",
+            "https://truststore.pki.us-gov-west-1.rds.amazonaws.com/",
+        ),
+        (
+            "us-gov-east-1",
+            "amazonaws.com",
+            "https://truststore.pki.us-gov-west-1.rds.amazonaws.com/",
+        ),
+        (
+            "cn-north-1",
+            "amazonaws.com.cn",
+            "https://rds-truststore.s3.cn-north-1.amazonaws.com.cn/",
+        ),
+        ("eusc-de-east-1", "amazonaws.eu", "bundle of the partition aws-eusc"),
+        ("us-iso-east-1", "c2s.ic.gov", "bundle of the partition aws-iso"),
+    ],
+)
+def test_each_partition_has_certificates_of_its_own(region: str, suffix: str, bundle: str) -> None:
+    from runbook.plan import discover as module
+
+    host = f"orders.cluster-c1abc.{region}.rds.{suffix}"
+    assert module._sslmode(host) == "verify-full"
+    assert bundle in module._sslmode_why(host, "verify-full", region)
 
 
 async def test_an_unknown_cluster_names_those_there_are(site: Site) -> None:

@@ -54,6 +54,7 @@ def lab() -> None:
 
 for command in (
     procedure_commands.plan,
+    procedure_commands.policy,
     procedure_commands.check,
     procedure_commands.start,
     procedure_commands.resume,

@@ -10,7 +10,7 @@ import click
 
 from state.home import open_private
 from tui.cli import options
-from tui.cli.exits import USAGE, in_words, run_async, stop
+from tui.cli.exits import USAGE, in_words, print_json, run_async, stop
 from tui.cli.options import Finite
 
 
@@ -99,6 +99,17 @@ def plan(
     except FileExistsError:
         stop(f"{output} exists. It was left as it is. Choose another name.", USAGE)
     click.echo(f"Wrote {output}. Read it, then: blueprime check {output}")
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@in_words
+def policy(plan_file: Path) -> None:
+    """Print the IAM policy that the run of PLAN needs. Asks nobody."""
+    from runbook.plan.policy import policy as policy_of
+    from runbook.preflight import plans
+
+    print_json(policy_of(plans.load(plan_file)))
 
 
 @click.command()
