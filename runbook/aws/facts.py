@@ -326,10 +326,29 @@ class RdsEvent:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot of a cluster."""
+    """A snapshot of a cluster.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBClusterSnapshot.html
+    """
 
     identifier: str
     status: str
+    kind: str
+    """`manual` or `automated`, or a name of another service."""
+    cluster_id: str
+    """Resource id of the cluster that it was taken of."""
+    tags: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Snapshot:
+        """Return what a row of DescribeDBClusterSnapshots says."""
+        return cls(
+            identifier=raw["DBClusterSnapshotIdentifier"],
+            status=raw.get("Status", ""),
+            kind=raw.get("SnapshotType", ""),
+            cluster_id=raw.get("DbClusterResourceId", ""),
+            tags=tags_of(raw.get("TagList")),
+        )
 
 
 @dataclass(frozen=True, slots=True)

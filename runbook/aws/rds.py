@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook.aws.clients import Clients
@@ -61,6 +61,13 @@ class Rds:
         clusters = (Cluster.parse(row) for row in rows)
         return [cluster for cluster in clusters if cluster.resource_id in wanted]
 
+    async def clusters_named(self, names: Sequence[str]) -> list[Cluster]:
+        """Return those of some clusters that exist, by name, in one call."""
+        rows = await self._found(
+            "DescribeDBClusters", "DBClusters", Filters=_filter("db-cluster-id", *names)
+        )
+        return [Cluster.parse(row) for row in rows]
+
     async def clusters(self) -> list[Cluster]:
         """Return the region's Aurora PostgreSQL clusters."""
         rows = await self._found("DescribeDBClusters", "DBClusters")
@@ -81,6 +88,15 @@ class Rds:
             Filters=_filter("db-cluster-id", cluster_identifier),
         )
         return sorted((Instance.parse(row) for row in rows), key=lambda i: i.identifier)
+
+    async def instances_named(self, names: Sequence[str]) -> list[Instance]:
+        """Return those of some instances that exist, by name, in one call."""
+        if not names:
+            return []
+        rows = await self._found(
+            "DescribeDBInstances", "DBInstances", Filters=_filter("db-instance-id", *names)
+        )
+        return [Instance.parse(row) for row in rows]
 
     async def instance(self, identifier: str) -> Instance | None:
         """Return the instance that bears a name now."""
@@ -236,10 +252,7 @@ class Rds:
             "DBClusterSnapshots",
             DBClusterSnapshotIdentifier=identifier,
         )
-        found = [
-            Snapshot(row["DBClusterSnapshotIdentifier"], row.get("Status", "")) for row in rows
-        ]
-        return found[0] if found else None
+        return Snapshot.parse(rows[0]) if rows else None
 
     async def account_quotas(self) -> dict[str, Quota]:
         """Return the account's limits in this region by AWS's name, e.g. `DBClusters`."""

@@ -86,10 +86,6 @@ class RunContext:
         """Return the client of RDS."""
         return self.aws.rds
 
-    def name(self, *parts: str) -> str:
-        """Return the name of a resource of this run: hyphen-safe, at most 60 characters."""
-        return "-".join(("bp", self.run, *parts))[:60].rstrip("-")
-
     def sql_name(self, suffix: str = "") -> str:
         """Return the name of a slot, publication, subscription or role of this run.
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from runbook.aws import Aws
 from runbook.aws.facts import Cluster, Deployment
 from runbook.base.context import CLUSTER_TAG, RUN_TAG
+from runbook.base.derived_names import aside, blue_prime
+from runbook.base.derived_names import deployment as deployment_name
 from runbook.failures import StepFailed
 
 _GROUP = re.compile(r"bp-(?P<run>[a-z][a-z0-9]{5})-pg")
@@ -95,19 +97,9 @@ def _names(deployments: list[Deployment]) -> list[tuple[str, str, str, str]]:
     return [(d.identifier, d.source, d.target, d.status) for d in deployments]
 
 
-def aside_name(production: str, run: str) -> str:
-    """Return the name that a rollback gives to new blue."""
-    return f"{production[:40]}-new-{run}"
-
-
-def prime_name(production: str, run: str) -> str:
-    """Return the name that blue prime is made under."""
-    return f"{production[:40]}-prime-{run}"
-
-
 def made_by(cluster: Cluster, production: str, run: str) -> bool:
     """Return whether a cluster bears a name that only this run gives."""
-    return cluster.identifier in (prime_name(production, run), aside_name(production, run))
+    return cluster.identifier in (blue_prime(production, run), aside(production, run))
 
 
 def bears_name(cluster: Cluster, production: str, run: str) -> bool:
@@ -125,7 +117,7 @@ def run_of_name(name: str) -> str:
 def run_of_deployment(deployment: Deployment) -> str:
     """Return the run that has made a deployment, or "": a name alone may be anybody's."""
     run = deployment.tags.get(RUN_TAG, "")
-    return run if deployment.name == f"bp-{run}-bgd" else ""
+    return run if deployment.name == deployment_name(run) else ""
 
 
 def find(region: Region, production: str) -> list[Traces]:
@@ -151,7 +143,7 @@ def find(region: Region, production: str) -> list[Traces]:
     for cluster in region.clusters:
         if run := cluster.tags.get(RUN_TAG, ""):
             of(run).tagged.append(cluster)
-            if cluster.identifier == prime_name(production, run):
+            if cluster.identifier == blue_prime(production, run):
                 _note(of(run), cluster.tags, cluster.identifier)
     return sorted(
         (traces for traces in found.values() if _concerns(region, traces, production)),

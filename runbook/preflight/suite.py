@@ -15,6 +15,7 @@ from runbook.preflight.checks import (
     capacity,
     cluster,
     database_roles,
+    derived,
     extensions,
     functions,
     identities,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     account,
     cluster,
+    derived,
     other_runs,
     parameters,
     capacity,

@@ -13,12 +13,14 @@ from psycopg import AsyncConnection
 
 from runbook.aws.facts import (
     Cluster,
+    CustomEndpoint,
     Deployment,
     EngineVersion,
     Instance,
     Parameter,
 )
 from runbook.aws.versions import numbers
+from runbook.base import derived_names
 from runbook.base.roles import Role
 from runbook.postgres import apply_rights, catalog, preflight_queries, removed
 from runbook.postgres import connect as pg
@@ -147,7 +149,7 @@ class Survey:
     @property
     def own_deployment(self) -> str:
         """The name of this run's own blue/green deployment."""
-        return self.context.name("bgd")
+        return derived_names.deployment(self.context.run)
 
     async def aclose(self) -> None:
         """End the looks that are still under way."""
@@ -164,6 +166,11 @@ class Survey:
     async def instances(self) -> list[Instance]:
         """Return blue's instances."""
         return await self.context.rds.instances((await self.cluster()).identifier)
+
+    @once
+    async def custom_endpoints(self) -> list[CustomEndpoint]:
+        """Return the endpoints that somebody added to blue."""
+        return await self.context.rds.custom_endpoints((await self.cluster()).identifier)
 
     @once
     async def deployments(self) -> list[Deployment]:

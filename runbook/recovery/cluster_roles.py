@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook.aws.facts import Cluster, Deployment
+from runbook.base import derived_names
 from runbook.base.context import RUN_TAG
 from runbook.failures import Refused
-from runbook.ownership.tags import Region, Traces, aside_name, prime_name
+from runbook.ownership.tags import Region, Traces
 from runbook.plan.model import Plan
 from runbook.recovery.found import Told
 
@@ -41,7 +42,7 @@ class ClusterRoles(Told):
         """Whether the switchover has been made."""
         if self.deployment is not None and self.deployment.status != "DELETING":
             return self.deployment.status == COMPLETED
-        names = (self.production, aside_name(self.production, self.run))
+        names = (self.production, derived_names.aside(self.production, self.run))
         if self.green is not None:
             return self.green.identifier in names
         return self.prime is not None or (
@@ -114,7 +115,7 @@ def _blue_id(region: Region, traces: Traces, production: str, plan: Plan | None)
 
 def _prime(region: Region, traces: Traces, roles: ClusterRoles) -> Cluster | None:
     """Return blue prime: made under the run's name and tag, out of old blue."""
-    name = prime_name(roles.production, roles.run)
+    name = derived_names.blue_prime(roles.production, roles.run)
     untagged = region.named(name)
     if untagged is not None and untagged not in traces.tagged:
         raise no_guess(
@@ -168,7 +169,7 @@ def _green(
         source = f"it uses the parameter group {given or traces.group}"
         if given:
             # A group of the operator's own may be used by others too.
-            names = (roles.production, aside_name(roles.production, roles.run))
+            names = (roles.production, derived_names.aside(roles.production, roles.run))
             candidates = [c for c in candidates if c.identifier in names]
             source += ", and its name"
     green = _only(

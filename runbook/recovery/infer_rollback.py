@@ -6,11 +6,11 @@ rows. Only what cannot be repeated counts as done.
 
 from __future__ import annotations
 
+from runbook.base import derived_names
 from runbook.base.context import RUN_TAG
 from runbook.base.roles import Role
 from runbook.base.step import Step
 from runbook.base.variants import RollbackTarget, UpgradeVariant
-from runbook.ownership.tags import aside_name
 from runbook.plan.model import EndpointMethod
 from runbook.procedure.steps.finish.cleanup import DeleteOwnDeployment
 from runbook.procedure.steps.protect.drop_slots import DropSlots
@@ -31,7 +31,7 @@ from state.enums import Status, Track
 def way_of(evidence: RecoveryEvidence) -> RollbackTarget | UpgradeVariant | None:
     """Return the way on which a run has left its upgrade, or None where it has not."""
     roles = evidence.roles
-    aside = roles.green is not None and roles.green.identifier == aside_name(
+    aside = roles.green is not None and roles.green.identifier == derived_names.aside(
         roles.production, roles.run
     )
     new = evidence.sides.get(Role.NEW_BLUE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.aws.models import Cluster
-from runbook.preflight.checks import account, capacity, cluster, parameters
+from runbook.base import derived_names
+from runbook.base.context import RUN_TAG
+from runbook.preflight.checks import account, capacity, cluster, derived, parameters
 from runbook.preflight.result import Level
 from tests.preflight.conftest import Site
 
@@ -81,9 +83,18 @@ async def test_somebody_elses_deployment(site: Site) -> None:
 
 
 async def test_the_runs_own_deployment_is_no_hazard(site: Site) -> None:
-    async with site.context() as context:
-        await _deploy(site, context.name("bgd"))
+    await _deploy(site, derived_names.deployment("t35t"))
     await site.quiet(cluster.deployments)
+
+
+async def test_what_the_run_has_made_itself_takes_no_name_from_it(site: Site) -> None:
+    site.lab.client().create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=derived_names.parameter_group("t35t"),
+        DBParameterGroupFamily="aurora-postgresql17",
+        Description="its own",
+        Tags=[{"Key": RUN_TAG, "Value": "t35t"}],
+    )
+    await site.quiet(derived.derived)
 
 
 async def _deploy(site: Site, name: str) -> None:

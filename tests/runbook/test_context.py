@@ -92,9 +92,7 @@ async def test_one_connection_has_one_user_at_a_time() -> None:
 
 def test_names_of_a_run_fit_where_they_are_used() -> None:
     context: Any = make_world(FakeSession())
-    assert context.name("bgd") == "bp-k3f9qa-bgd"
     assert context.sql_name("1") == "blueprime_k3f9qa_1"
-    assert len(context.name("x" * 80)) == 60
 
 
 async def test_whoever_waited_for_a_connection_that_could_not_be_made_fails_with_it() -> None:

@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator
 
 from runbook.amounts import counted
 from runbook.aws.errors import AccessDenied
-from runbook.aws.facts import Deployment
+from runbook.aws.facts import Cluster, Deployment
 from runbook.aws.versions import OLDEST, blue_green_since, blue_green_support, numbers
 from runbook.base.roles import Role
 from runbook.ownership.tags import run_of_deployment
 from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed, unseen, warn
 from runbook.preflight.survey import Survey
-
-_LONGEST_NAME = 50
 
 
 @check("cluster.found", why="A run knows its cluster by the resource id, which never changes.")
@@ -125,7 +123,7 @@ def _support(subject: str, number: str, advice: str) -> Result:
 async def kind(look: Survey) -> AsyncIterator[Result]:
     """Serverless v1, or part of a global database, whose topology must not change meanwhile."""
     cluster = await look.cluster()
-    members_of_world = cluster.raw.get("GlobalClusterIdentifier") or cluster.global_write_forwarding
+    world = _global_database(cluster)
     if cluster.engine_mode not in ("provisioned", ""):
         yield block(
             cluster.identifier,
@@ -139,14 +137,29 @@ async def kind(look: Survey) -> AsyncIterator[Result]:
             f"It is a replica of {source} in another Region.",
             "Promote it, or upgrade the source instead.",
         )
-    elif members_of_world:
-        yield warn(
+    elif world:
+        yield block(
             cluster.identifier,
-            "It is part of a global database; its secondaries are not followed by this run.",
-            "Start from the writer's region, and let nobody fail over until the run has ended.",
+            f"It is part of {world}. Blue prime would be outside of it, a rollback by renaming is "
+            "not possible, and each secondary Region without a parameter group of green's name "
+            "falls back to the default one in silence.",
+            "Upgrade it without blueprime; or, where nobody reads from the secondaries, take it "
+            "out first: aws rds remove-from-global-cluster --global-cluster-identifier … "
+            f"--db-cluster-identifier {cluster.arn}",
         )
     else:
         yield passed(cluster.identifier, "a cluster of one region, provisioned")
+
+
+def _global_database(cluster: Cluster) -> str:
+    """Return the global database that a cluster is part of, in words, or an empty string.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-considerations.html
+    """
+    if identifier := cluster.raw.get("GlobalClusterIdentifier"):
+        return f"the global database {identifier}"
+    forwards = cluster.global_write_forwarding in ("enabled", "enabling")
+    return "a global database: it forwards writes" if forwards else ""
 
 
 @check(
@@ -220,19 +233,6 @@ def _about(deployment: Deployment) -> str:
     )
 
 
-@check("cluster.name", why="AWS appends 13 characters for green, and names end at 63.")
-async def name(look: Survey) -> AsyncIterator[Result]:
-    """Names too long for green's suffix."""
-    cluster, instances = await look.cluster(), await look.instances()
-    names = [cluster.identifier, *(i.identifier for i in instances)]
-    long = [n for n in names if len(n) > _LONGEST_NAME]
-    for each in long:
-        has = counted(len(each), "character")
-        yield warn(each, f"The name has {has}.", "Rename it to 50 or fewer.")
-    if not long:
-        yield passed(cluster.identifier, f"all names have at most {_LONGEST_NAME} characters")
-
-
 @check("cluster.deletion-protection", why="Green and blue prime inherit it.")
 async def deletion_protection(look: Survey) -> AsyncIterator[Result]:
     """Told, since the run lifts it on its own clusters before it deletes them."""
@@ -250,7 +250,7 @@ async def deletion_protection(look: Survey) -> AsyncIterator[Result]:
 async def not_copied(look: Survey) -> AsyncIterator[Result]:
     """IAM roles are not copied to green, custom endpoints not to a clone."""
     cluster = await look.cluster()
-    endpoints = await look.context.rds.custom_endpoints(cluster.identifier)
+    endpoints = await look.custom_endpoints()
     for role in cluster.associated_roles:
         yield warn(
             role,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runbook.aws.scaling import Scaling
 from runbook.postgres.fix import FixKind
-from runbook.preflight.checks import account, capacity, cluster, parameters
+from runbook.preflight.checks import account, capacity, cluster, derived, parameters
 from tests.preflight.plants.planting import (
     BLOCK,
     LONG_NAME,
@@ -13,6 +13,7 @@ from tests.preflight.plants.planting import (
     Planted,
     changed_since,
     clones,
+    cluster_group_named,
     cluster_has,
     custom_instance_group,
     default_group,
@@ -26,6 +27,7 @@ from tests.preflight.plants.planting import (
     scaled,
     session,
     setting,
+    snapshot_named,
     system,
     unsaid,
 )
@@ -48,11 +50,39 @@ PLANTS: tuple[Planted, ...] = (
         aws=setting("ReplicationSourceIdentifier", "arn:aws:rds:eu-west-1:1:cluster:orders"),
         says="eu-west-1",
     ),
-    Planted(cluster.kind, WARN, "orders", aws=setting("GlobalWriteForwardingStatus", "enabled")),
+    Planted(
+        cluster.kind,
+        BLOCK,
+        "orders",
+        aws=setting("GlobalClusterIdentifier", "world"),
+        says="the global database world. Blue prime would be outside of it",
+    ),
+    Planted(cluster.kind, BLOCK, "orders", aws=setting("GlobalWriteForwardingStatus", "enabled")),
     Planted(cluster.master_password, BLOCK, "orders", aws=cluster_has(managed_secret=True)),
     Planted(cluster.backups, BLOCK, "orders", aws=setting("BackupRetentionPeriod", 0)),
     Planted(cluster.deployments, BLOCK, "bgd-theirs0000000000", aws=deployed, says="theirs"),
-    Planted(cluster.name, WARN, LONG_NAME, aws=instance_has(1, identifier=LONG_NAME)),
+    Planted(derived.name, WARN, LONG_NAME, aws=instance_has(1, identifier=LONG_NAME)),
+    Planted(
+        derived.derived,
+        BLOCK,
+        "bp-t35t-old-blue",
+        aws=snapshot_named("bp-t35t-old-blue"),
+        says="A cluster snapshot of this name exists that is not this run's",
+    ),
+    Planted(
+        derived.derived,
+        BLOCK,
+        "bp-t35t-pg",
+        aws=cluster_group_named("bp-t35t-pg"),
+        says="A cluster parameter group of this name",
+    ),
+    Planted(
+        derived.derived,
+        BLOCK,
+        "orders-prime-t35t-2",
+        aws=instance_has(1, identifier="orders-prime-t35t-2"),
+        says="A DB instance of this name",
+    ),
     Planted(
         cluster.not_copied,
         WARN,

@@ -99,6 +99,20 @@ def custom_instance_group(site: Site) -> None:
     of_lab(site).instances[0].group = site.lab.control.group("instances16", cluster=False)
 
 
+def cluster_group_named(name: str) -> Plant:
+    return lambda site: site.lab.client().create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name,
+        DBParameterGroupFamily="aurora-postgresql17",
+        Description="somebody's",
+    )
+
+
+def snapshot_named(name: str) -> Plant:
+    return lambda site: site.lab.client().create_db_cluster_snapshot(
+        DBClusterSnapshotIdentifier=name, DBClusterIdentifier="orders"
+    )
+
+
 def changed_since(site: Site) -> None:
     """A static value that the writer has not read; the reader was rebooted since."""
     of_lab(site).group.values["max_wal_senders"] = "50"

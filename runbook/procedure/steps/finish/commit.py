@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from runbook.aws import Call
 from runbook.aws.facts import tag_rows
+from runbook.base import derived_names
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Step, Watch, Wave
@@ -135,7 +136,7 @@ class SnapshotOldBlue(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         old_blue = await context.cluster(Role.OLD_BLUE)
-        name = context.name("old-blue")
+        name = derived_names.final_snapshot(context.run)
 
         async def probe() -> Finding:
             found = await context.rds.snapshot(name)
@@ -156,7 +157,7 @@ class SnapshotOldBlue(Step):
         return [[effect]]
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
-        name = context.name("old-blue")
+        name = derived_names.final_snapshot(context.run)
         limits = context.plan.limits
         async for _ in watch.until(limits.clone_s, every_s=limits.poll_s, what="the snapshot"):
             found = await context.rds.snapshot(name)

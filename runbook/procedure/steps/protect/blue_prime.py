@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from runbook.aws import Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
 from runbook.aws.facts import Cluster, Instance
+from runbook.base import derived_names
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Impact, Risk, Step, Watch, Wave
@@ -51,7 +52,7 @@ class DeleteDeployment(Step):
 
     async def skip(self, context: RunContext) -> str:
         if context.fact("deployment") is None and await deployment(context) is None:
-            return f"there is no deployment {context.name('bgd')}"
+            return f"there is no deployment {derived_names.deployment(context.run)}"
         return ""
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
@@ -144,7 +145,12 @@ def _read_only_effect(context: RunContext, role: Role, database: str, *, on: boo
 
 def blue_prime_name(context: RunContext) -> str:
     """Return the identifier of the rollback cluster."""
-    return f"{context.plan.cluster.identifier[:40]}-prime-{context.run}"
+    return derived_names.blue_prime(context.plan.cluster.identifier, context.run)
+
+
+def _instance_name(context: RunContext, number: int) -> str:
+    production = context.plan.cluster.identifier
+    return derived_names.blue_prime_instance(production, context.run, number)
 
 
 class Clone(Step):
@@ -314,7 +320,7 @@ class CloneInstances(Step):
                 for each in failed
             ],
             [
-                self._create(context, instance, f"{blue_prime_name(context)}-{number}")
+                self._create(context, instance, _instance_name(context, number))
                 for number, instance in enumerate(await context.instances(Role.OLD_BLUE), start=1)
             ],
         ]

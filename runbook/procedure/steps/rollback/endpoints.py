@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.aws.route53 import upsert_cname_call
+from runbook.base import derived_names
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
@@ -69,7 +70,7 @@ class SwitchEndpoint(Step):
         aside = (
             blue_prime_name(context)
             if self.away is Role.BLUE_PRIME
-            else f"{name[:40]}-new-{context.run}"
+            else derived_names.aside(name, context.run)
         )
         taken = [await rename(context, self.to, name, Impact.OPEN)]
         if await context.find(self.away) is None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.parameters import Carried, carry, create_group_call, modify_group_calls
+from runbook.base import derived_names
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Risk, Step, Watch, Wave
@@ -21,7 +22,9 @@ LISTED_S = 120.0
 
 def target_group(context: RunContext) -> str:
     """Return the name of green's cluster parameter group."""
-    return context.plan.upgrade.cluster_parameter_group or context.name("pg")
+    return context.plan.upgrade.cluster_parameter_group or derived_names.parameter_group(
+        context.run
+    )
 
 
 class PrepareParameters(Step):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from runbook.amounts import counted
 from runbook.aws import Call
 from runbook.aws.facts import Cluster, Deployment, Instance, tag_rows
+from runbook.base import derived_names
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Risk, Step, Watch, Wave
@@ -33,7 +34,7 @@ async def deployment(context: RunContext) -> Deployment | None:
 
 async def _deployment_made(context: RunContext) -> Deployment | None:
     """Return the deployment that bears the run's name and tag: a name alone may be anybody's."""
-    found = await context.rds.deployment_by_name(context.name("bgd"))
+    found = await context.rds.deployment_by_name(derived_names.deployment(context.run))
     return found if found is not None and found.tags.get(RUN_TAG) == context.run else None
 
 
@@ -45,8 +46,9 @@ async def required_deployment(context: RunContext) -> Deployment:
     found = await deployment(context)
     if found is None:
         await blue_by_its_name(context)
+        name = derived_names.deployment(context.run)
         raise StepFailed(
-            f"AWS has no blue/green deployment {context.name('bgd')} of this run.",
+            f"AWS has no blue/green deployment {name} of this run.",
             now="Blue serves as before, unless the switchover was made; see the clusters.",
             todo="Look in the console who deleted it. Branch to abort, and start again.",
         )
@@ -119,7 +121,7 @@ class CreateDeployment(Step):
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
         blue = await blue_by_its_name(context)
-        name = context.name("bgd")
+        name = derived_names.deployment(context.run)
         plan = context.plan.upgrade
         parameters = {
             "BlueGreenDeploymentName": name,
