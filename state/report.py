@@ -27,13 +27,23 @@ Format = Literal["md", "json"]
 
 
 def report(
-    journal: Reader, run: str, fmt: Format, *, stands: Mapping[str, Any] | None = None
+    journal: Reader,
+    run: str,
+    fmt: Format,
+    *,
+    stands: Mapping[str, Any] | None = None,
+    showed: Sequence[Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the report of a run, by its id or a prefix; raise `NoSuchRun`.
 
     `stands` is where it stands now, as whoever knows the procedure says: the way back, the verdict.
+    `showed` is what the run showed of each assumption: `id`, `says`, `verdict`, `seen`, `at`.
     """
-    content = {**collect(journal, run), **({} if stands is None else {"stands": stands})}
+    given = {"stands": stands, "showed": showed}
+    content = {
+        **collect(journal, run),
+        **{name: value for name, value in given.items() if value is not None},
+    }
     if fmt == "md":
         return markdown(content)
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"

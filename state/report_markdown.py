@@ -26,6 +26,7 @@ def markdown(report: dict[str, Any]) -> str:
         *_decisions(report["decisions"], report["declined"]),
         *_changes(report["tracks"]),
         *_evidence(report["evidence"]),
+        *_showed(report.get("showed", ())),
         *_measured(report["samples"]),
         *_events(report["events"]),
     ]
@@ -258,6 +259,24 @@ def _evidence(evidence: Sequence[dict[str, Any]]) -> Iterator[str]:
             for each in evidence
             if each["text"]
         ],
+    )
+
+
+def _showed(assumptions: Sequence[dict[str, Any]]) -> Iterator[str]:
+    return _chapter(
+        "What this cluster showed",
+        ("assumption", "verdict", "seen", "at"),
+        [
+            (
+                f"{_plain(each['id'])}: {_plain(each['says'])}",
+                _plain(each["verdict"]),
+                _plain(each["seen"]),
+                _moment(each["at"]) if each["at"] else "",
+            )
+            for each in assumptions
+        ],
+        "What blueprime takes for true of Aurora, and what this run saw of it (docs/aurora.md).",
+        "",
     )
 
 

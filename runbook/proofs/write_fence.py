@@ -25,7 +25,7 @@ from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.fence_sql import FenceSample, FenceVerdict
 from runbook.postgres.gather_all import for_each
 from runbook.postgres.marks import ClusterMarks
-from runbook.proofs import diverged
+from runbook.proofs import diverged, observations
 
 _SAMPLE = TypeAdapter(FenceSample)
 
@@ -153,6 +153,7 @@ async def moved_on_old_blue(context: RunContext, watch: Watch) -> set[str]:
     kept = kept_sample(context, Role.BLUE)
     try:
         async with asyncio.timeout(OLD_BLUE_S), connections(context, Role.OLD_BLUE) as opened:
+            await observations.lock_of_old_blue(next(iter(opened.values())), watch)
             now = await fence_sql.sample(opened)
             if kept is not None and compare(context, kept, now, own_changes=True).proved:
                 return set()

@@ -267,8 +267,8 @@ class Monitor:
             return
         try:
             self._seen["strays"], found = await self._strays.look(databases)
+            foreign_writes.keep(self.context, self._journal, found, self._strays.since)
             if found:
-                foreign_writes.keep(self.context, self._journal, found)
                 self._wake("judge")
         finally:
             self.dashboard = replace(self.dashboard, strays_since=self._strays.since)

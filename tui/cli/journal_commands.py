@@ -142,6 +142,7 @@ def show(run: str, as_json: bool) -> None:
 @in_words
 def report(run: str, form: str) -> None:
     """Print the report of RUN: timeline, durations, downtime, decisions, evidence."""
+    from runbook.assumptions.judge import judged
     from state.report import report as write
     from tui.cli.listing import stands
     from tui.cli.workspace import read_journal
@@ -149,4 +150,7 @@ def report(run: str, form: str) -> None:
     standing = stands(run)
     with read_journal() as journal:
         found = journal.run(run).id
-        click.echo(write(journal, found, "md" if form == "md" else "json", stands=standing))
+        showed = [each.as_json() for each in judged(journal, found)]
+        click.echo(
+            write(journal, found, "md" if form == "md" else "json", stands=standing, showed=showed)
+        )

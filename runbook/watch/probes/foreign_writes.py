@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 import psycopg
 from psycopg import AsyncConnection
 
+from runbook.assumptions import observation
 from runbook.base.alert import Alert, Cause, ProbeResult
 from runbook.base.context import RunContext
 from runbook.base.pair import current_pair, publication_name
@@ -21,6 +23,7 @@ from runbook.proofs import diverged
 from runbook.proofs.diverged import Differing
 from state.journal import Journal
 
+SLOT_MADE = "slot-on-blue-prime"
 MAKING_S = 0.5
 """How long a look waits for a slot that is being made; it goes on being made."""
 
@@ -138,11 +141,24 @@ class ForeignWritesProbe:
                 await connection.close()
 
 
-def keep(context: RunContext, journal: Journal, found: Sequence[tuple[str, StrayWrite]]) -> None:
+def keep(
+    context: RunContext,
+    journal: Journal,
+    found: Sequence[tuple[str, StrayWrite]],
+    since: datetime | None,
+) -> None:
     """Keep that tables differ by writes on the subscriber, until they are re-copied or given up.
 
-    What is kept outlives this process.
+    What is kept outlives this process. `since` is from when on every write is seen; None: some
+    slot could not be made, or waits.
     """
+    if since and context.fact(observation.PREFIX + SLOT_MADE) is None:
+        observation.observe(
+            partial(journal.evidence, context.run, "monitor"),
+            SLOT_MADE,
+            holds=True,
+            seen=f"the slots that show stray writes are held on {current_pair(context).subscriber}",
+        )
     subscriber = current_pair(context).subscriber.value
     for database, write in found:
         if write.table:

@@ -24,7 +24,7 @@ from runbook.postgres import replication
 from runbook.procedure.steps.protect.apply_workers import Workers
 from runbook.procedure.steps.shared.effects import DatabaseEffect, no
 from runbook.procedure.steps.shared.of_pair import PairStep
-from runbook.proofs import diverged
+from runbook.proofs import diverged, observations
 from runbook.proofs.drain import Pace
 from runbook.proofs.new_databases import HELD_DATABASES
 from runbook.proofs.schema_drift import Drift, SchemaSurvey
@@ -74,6 +74,7 @@ class VerifyProtection(PairStep):
             )
         if self.publisher is Role.NEW_BLUE:
             watch.evidence(HELD_DATABASES)
+            await observations.names_of_servers(context, watch)
         watch.evidence(
             "same schema on both sides",
             key="schema",
