@@ -68,4 +68,7 @@ def test_a_night(
         assert " forward " in workspace.run("runs").stdout
     report = workspace.json("report", night["run"], "--format", "json")
     assert report["report"] == 1
+    refuted = {each["id"] for each in report["showed"] if each["verdict"] == "refuted"}
+    # In the lab old blue is locked as a standby.
+    assert refuted <= {"lock-of-old-blue-is-invisible"}
     assert night["run"] in workspace.run("report", night["run"]).stdout
