@@ -52,7 +52,7 @@ class Options:
     writers_per_database: int = 2
     hostile_names: bool = False
     """Names that quoting, terminals and scripts trip over, all over production."""
-    rights: str = "superuser"
+    rights: str = "aurora"
     """The master user's: `aurora`, those of a member of `rds_superuser`, or `superuser`."""
     master_password: str = field(default="", repr=False)
     """The master user's; empty: one is made up."""

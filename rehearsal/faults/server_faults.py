@@ -37,6 +37,7 @@ FILL_DISK = "fill-disk"
 FREE_DISK = "free-disk"
 DROP_SLOT = "drop-slot"
 LOSE_SLOT = "lose-slot"
+AS_RDSADMIN = "as-rdsadmin"
 
 KINDS = {
     RESTART_SERVER: "CLUSTER restart its server: sessions end with 57P01",
@@ -59,6 +60,7 @@ KINDS = {
     FREE_DISK: "CLUSTER let the files of its server grow again",
     DROP_SLOT: "CLUSTER [SLOT] end its user and drop a logical slot",
     LOSE_SLOT: "CLUSTER [SLOT] let a logical slot be lost by max_slot_wal_keep_size",
+    AS_RDSADMIN: "CLUSTER DATABASE SQL run it as AWS's own superuser: take a right away, say",
 }
 """Every fault of the servers, with its arguments and what it does."""
 
@@ -105,6 +107,7 @@ class ServerFaults:
             FREE_DISK: lambda name: control.fleet.limit_files(self._volume(name), None),
             DROP_SLOT: self._drop_slot,
             LOSE_SLOT: self._lose_slot,
+            AS_RDSADMIN: self._as_rdsadmin,
         }
 
     def order(self, kind: str, arguments: Sequence[str]) -> None:
@@ -160,6 +163,10 @@ class ServerFaults:
 
     def _connect(self, name: str) -> Connection[tuple[Any, ...]]:
         return writing_session(self._control, self._volume(name))
+
+    def _as_rdsadmin(self, name: str, database: str, statement: str) -> None:
+        with writing_session(self._control, self._volume(name), database) as connection:
+            connection.execute(statement.encode())
 
     def _drop_slot(self, name: str, slot: str = "") -> None:
         with self._connect(name) as connection:

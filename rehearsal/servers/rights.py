@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any, LiteralString
 
@@ -47,12 +48,31 @@ _GRANTED = "pg_read_all_data"
 ADMINISTERS_SINCE = 16
 """From this major on whoever makes a role administers it; below, CREATEROLE does for every role."""
 
-_SUBSCRIBES_SINCE = 16
-"""From this major on `pg_create_subscription` suffices."""
+START, END = "ddl_command_start", "ddl_command_end"
 
-_RAISED = ("CREATE PUBLICATION", "CREATE EXTENSION", "ALTER EXTENSION")
 
-_BEFORE, _AFTER = "rds_before_command", "rds_after_command"
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """An event trigger that calls the function of its name; without tags, at every command."""
+
+    name: str
+    event: LiteralString
+    tags: tuple[str, ...] = ()
+
+
+def _watches(major: int) -> tuple[_Watch, ...]:
+    """Return the event triggers of a server. From 16 on `pg_create_subscription` suffices to
+    subscribe, and whoever replicates may let others.
+    """
+    raised = ("CREATE PUBLICATION", "CREATE EXTENSION", "ALTER EXTENSION")
+    older = major < ADMINISTERS_SINCE
+    subscribes = ("CREATE SUBSCRIPTION",) if older else ()
+    return (
+        _Watch("rds_before_command", START, raised + subscribes),
+        _Watch("rds_after_command", END, raised + subscribes),
+        *((_Watch("rds_before_table", START, ("CREATE TABLE",)),) if older else ()),
+        *((_Watch("rds_after_any", END),) if older else ()),
+    )
 
 
 def master_attributes(rights: str) -> str:
@@ -98,17 +118,18 @@ def lend(server: Server) -> None:
     for connection in everywhere(server):
         connection.execute(_script("aurora.sql"))
         connection.execute(_script("rights.sql"))
-        tags = [*_RAISED, *(() if server.major >= _SUBSCRIBES_SINCE else ("CREATE SUBSCRIPTION",))]
-        for name, event in ((_BEFORE, "ddl_command_start"), (_AFTER, "ddl_command_end")):
-            _watch(connection, name, event, tags)
+        if server.major < ADMINISTERS_SINCE:
+            connection.execute(_script("replicating.sql"))
+        for watch in _watches(server.major):
+            _set_up(connection, watch)
 
 
 def take_back(server: Server) -> None:
     """Drop the event triggers, as pg_upgrade needs it: it would miss their functions."""
     for connection in everywhere(server):
-        for name in (_BEFORE, _AFTER):
+        for watch in _watches(server.major):
             connection.execute(
-                sql.SQL("DROP EVENT TRIGGER IF EXISTS {}").format(sql.Identifier(name))
+                sql.SQL("DROP EVENT TRIGGER IF EXISTS {}").format(sql.Identifier(watch.name))
             )
 
 
@@ -131,17 +152,21 @@ def _entered(server: Server, template: str) -> Iterator[None]:
         connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
 
 
-def _watch(connection: Connection[Any], name: str, event: LiteralString, tags: list[str]) -> None:
+def _set_up(connection: Connection[Any], watch: _Watch) -> None:
     """Make an event trigger anew that fires in every session, whatever role replication plays."""
     parts = {
-        "name": sql.Identifier(name),
-        "function": sql.Identifier("pg_catalog", name),
-        "event": sql.SQL(event),
-        "tags": sql.SQL(", ").join(map(sql.Literal, tags)),
+        "name": sql.Identifier(watch.name),
+        "function": sql.Identifier("pg_catalog", watch.name),
+        "event": sql.SQL(watch.event),
+        "filter": sql.SQL("WHEN TAG IN ({})").format(
+            sql.SQL(", ").join(map(sql.Literal, watch.tags))
+        )
+        if watch.tags
+        else sql.SQL(""),
     }
     for statement in (
         "DROP EVENT TRIGGER IF EXISTS {name}",
-        "CREATE EVENT TRIGGER {name} ON {event} WHEN TAG IN ({tags}) EXECUTE FUNCTION {function}()",
+        "CREATE EVENT TRIGGER {name} ON {event} {filter} EXECUTE FUNCTION {function}()",
         "ALTER EVENT TRIGGER {name} ENABLE ALWAYS",
     ):
         connection.execute(sql.SQL(statement).format(**parts))

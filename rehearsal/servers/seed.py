@@ -49,7 +49,7 @@ class Seed:
     tables: int = 0
     hostile_names: bool = False
     """Whether objects of every name in `rehearsal.servers.names` are added to each of them."""
-    rights: str = rights.SUPERUSER
+    rights: str = rights.AURORA
     """The master's, one of `rehearsal.servers.rights.RIGHTS`."""
     extensions: bool = False
     """Whether each has those of `rehearsal.servers.contrib`."""

@@ -56,6 +56,11 @@ def connect(
     )
 
 
+def admin(fleet: Fleet, volume: str, dbname: str = "orders") -> Connection[tuple[Any, ...]]:
+    """Open a session of the lab's superuser, for what the master may not."""
+    return psycopg.connect(fleet.conninfo(volume, dbname), autocommit=True)
+
+
 def ask(connection: Connection[Any], query: str, parameters: Sequence[Any] = ()) -> Any:
     """Return the only value of a query."""
     row = connection.execute(query.encode(), parameters or None).fetchone()

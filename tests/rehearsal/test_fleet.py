@@ -15,6 +15,7 @@ from tests.rehearsal.conftest import (
     SETTINGS,
     SHOP,
     Load,
+    admin,
     ask,
     connect,
     nothing_missing,
@@ -338,12 +339,12 @@ def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
     fleet.start(blue)
     assert fleet.replication_state(blue, green).degraded == seen
     for volume in (blue, green):
-        with connect(fleet, volume) as connection:
+        with admin(fleet, volume) as connection:
             for statement in REFUSING.split(";\n"):
                 connection.execute(statement.encode())
     fleet.detach(blue, green)
     for volume in (blue, green):
-        with connect(fleet, volume) as connection:
+        with admin(fleet, volume) as connection:
             connection.execute("DROP EVENT TRIGGER log_ddl")
         clean(fleet, volume)
         writable(fleet, volume)
@@ -373,8 +374,10 @@ def test_ddl_degrades_a_deployment_for_good_until_it_is_ended(
 def test_the_watch_notes_lasting_ddl_alone(
     fleet: Fleet, watched: str, statement: str, noted: str | None
 ) -> None:
-    with connect(fleet, watched) as connection, connection.transaction(force_rollback=True):
+    with admin(fleet, watched) as connection, connection.transaction(force_rollback=True):
+        connection.execute("SET SESSION AUTHORIZATION postgres")
         connection.execute(statement.encode())
+        connection.execute("RESET SESSION AUTHORIZATION")
         rows = connection.execute("SELECT tag FROM rds_internal.ddl_log").fetchall()
         assert {tag for (tag,) in rows} == ({noted} if noted else set())
 

@@ -16,6 +16,7 @@ from tests.rehearsal.conftest import (
     ROLE_PASSWORDS,
     SETTINGS,
     SHOP,
+    admin,
     ask,
     connect,
 )
@@ -37,7 +38,7 @@ def test_the_databases_of_aurora_and_of_the_application(fleet: Fleet, production
 
 
 def test_every_password_is_kept_and_checked_as_scram(fleet: Fleet, production: str) -> None:
-    with connect(fleet, production) as connection:
+    with admin(fleet, production) as connection:
         unlike = "SELECT rolname FROM pg_authid WHERE rolcanlogin AND rolpassword NOT LIKE 'SCRAM%'"
         assert connection.execute(unlike).fetchall() == []
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

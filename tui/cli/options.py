@@ -115,7 +115,7 @@ def _lab_options(pace: float | None) -> tuple[Callable[[F], F], ...]:
         click.option(
             "--rights",
             type=click.Choice(["aurora", "superuser"]),
-            default="superuser",
+            default="aurora",
             show_default=True,
             help="What the plan's user may do: as on Aurora, or everything.",
         ),
