@@ -1,6 +1,8 @@
 -- Below 16. On Aurora a member of rds_replication replicates; a plain server asks for REPLICATION,
 -- which only a superuser gives, and takes the role out of the reach of CREATEROLE. So members have it,
 -- but while the master works with a temporary table: a password comes by one, so as not to be logged.
+--
+-- No rights to these functions are granted or revoked: pg_upgrade would carry that, and not them.
 CREATE OR REPLACE FUNCTION pg_catalog.rds_let_replicate(let_in boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -17,7 +19,6 @@ BEGIN
             CASE WHEN let_in THEN 'REPLICATION' ELSE 'NOREPLICATION' END);
     END LOOP;
 END $$;
-REVOKE EXECUTE ON FUNCTION pg_catalog.rds_let_replicate FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.rds_before_table() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
