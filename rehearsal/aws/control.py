@@ -184,7 +184,8 @@ class Control:
     def identify(self, cluster: Cluster) -> None:
         """Let the server say which instance it is; not under the lock, for it may take a while."""
         if cluster.writer:
-            self.fleet.set_identity(cluster.resource_id, cluster.writer.identifier)
+            readers = [each.identifier for each in cluster.instances if not each.is_writer]
+            self.fleet.set_identity(cluster.resource_id, cluster.writer.identifier, readers)
 
     def release(self, named: Named) -> None:
         """Close an endpoint so that whoever gets its name next does not inherit where it led."""

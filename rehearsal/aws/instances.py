@@ -114,6 +114,8 @@ def _start(control: Control, instance: Instance) -> None:
         control.route(cluster)
         instance.status = "available"
         control.event(instance, "DB instance created", "creation")
+    if not instance.is_writer:
+        control.identify(cluster)
 
 
 def _fail(control: Control, instance: Instance, status: str) -> None:

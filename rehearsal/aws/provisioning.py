@@ -13,7 +13,14 @@ from rehearsal.aws.clusters import forget_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.custom_endpoints import add_endpoint
 from rehearsal.aws.instances import add_instance
-from rehearsal.aws.models import Cluster, CustomEndpoint, Deployment, Instance, suffix
+from rehearsal.aws.models import (
+    Cluster,
+    CustomEndpoint,
+    Deployment,
+    Instance,
+    resource_id,
+    suffix,
+)
 from rehearsal.aws.pace import Stopped
 from rehearsal.aws.parameters import evaluate, server_settings
 from rehearsal.aws.prerequisites import late_refusal
@@ -110,9 +117,10 @@ def _fail(control: Control, deployment: Deployment, reason: str) -> None:
 
 
 def _new_green(control: Control, deployment: Deployment) -> Cluster:
-    """Make green's record: at first a copy of blue, under a name of its own."""
+    """Make green's record: at first a copy-on-write clone of blue, under a name of its own."""
     blue = deployment.source
     with control.lock:
+        blue.clone_group = blue.clone_group or resource_id("clone-group").lower()
         green = Cluster(
             identifier=f"{blue.identifier}-green-{suffix()}",
             version=blue.version,
@@ -122,6 +130,7 @@ def _new_green(control: Control, deployment: Deployment) -> Cluster:
             settings=dict(blue.settings),
             security_groups=list(blue.security_groups),
             tags=dict(blue.tags),
+            clone_group=blue.clone_group,
         )
         control.name(green, green.identifier)
         control.clusters.append(green)

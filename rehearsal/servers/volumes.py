@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,10 +170,20 @@ class Volumes:
                 server.hold(LOGICAL)
             server.replace_settings(translated(settings))
 
-    def set_identity(self, resource_id: str, instance_identifier: str) -> None:
-        """Let `aurora_db_instance_identifier()` return this name in every session from now on."""
+    def set_identity(
+        self, resource_id: str, instance_identifier: str, readers: Sequence[str] = ()
+    ) -> None:
+        """Let `aurora_db_instance_identifier()` return this name in every session from now on.
+
+        `aurora_replica_status()` names the readers beside it.
+        """
         with self._locked(resource_id) as (server,):
-            server.set_state({"lab.db_instance_identifier": instance_identifier})
+            server.set_state(
+                {
+                    "lab.db_instance_identifier": instance_identifier,
+                    "lab.readers": ",".join(readers),
+                }
+            )
             server.reload()
 
     def set_password(self, resource_id: str, role: str, password: str) -> None:

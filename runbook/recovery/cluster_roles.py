@@ -71,7 +71,7 @@ def find(region: Region, traces: Traces, production: str, plan: Plan | None) -> 
     roles = ClusterRoles(production, traces.run, blue_id, blue, None, None, traces.deployment)
     part = "blue" if blue is not None and roles.bears(blue) else "old blue"
     roles.say(part, described(blue) if blue else f"{blue_id}, which is gone", source)
-    roles.prime = _prime(region, traces, roles)
+    roles.prime = _prime(region, traces, roles, plan)
     roles.green = _green(region, traces, roles, plan)
     for cluster in traces.tagged:
         if cluster not in (roles.blue, roles.green, roles.prime):
@@ -113,8 +113,13 @@ def _blue_id(region: Region, traces: Traces, production: str, plan: Plan | None)
     )
 
 
-def _prime(region: Region, traces: Traces, roles: ClusterRoles) -> Cluster | None:
-    """Return blue prime: made under the run's name and tag, out of old blue."""
+def _prime(
+    region: Region, traces: Traces, roles: ClusterRoles, plan: Plan | None
+) -> Cluster | None:
+    """Return blue prime: made under the run's name and tag, out of old blue.
+
+    Green is a clone of old blue's volume too, and bears its tags: it is told by its group.
+    """
     name = derived_names.blue_prime(roles.production, roles.run)
     untagged = region.named(name)
     if untagged is not None and untagged not in traces.tagged:
@@ -129,6 +134,7 @@ def _prime(region: Region, traces: Traces, roles: ClusterRoles) -> Cluster | Non
         if cluster.resource_id != roles.blue_id
         and cluster.identifier in (name, roles.production)
         and _of_one_origin(cluster, roles.blue)
+        and cluster.parameter_group != _group_of_green(traces, plan)
     ]
     todo = f"Take the tag {RUN_TAG} from what this run did not make."
     found = _only(candidates, "blue prime", todo)
@@ -164,10 +170,10 @@ def _green(
         found = region.of_arn(traces.deployment.target)
         candidates, source = ([found] if found else []), f"target of {traces.deployment.name}"
     else:
-        given = plan.upgrade.cluster_parameter_group if plan else ""
-        candidates = _users_of_group(region, roles, given or traces.group)
-        source = f"it uses the parameter group {given or traces.group}"
-        if given:
+        group = _group_of_green(traces, plan)
+        candidates = _users_of_group(region, roles, group)
+        source = f"it uses the parameter group {group}"
+        if plan is not None and plan.upgrade.cluster_parameter_group:
             # A group of the operator's own may be used by others too.
             names = (roles.production, derived_names.aside(roles.production, roles.run))
             candidates = [c for c in candidates if c.identifier in names]
@@ -183,6 +189,11 @@ def _green(
     part = "new blue" if roles.switched or roles.bears(green) else "green"
     roles.say(part, described(green), source)
     return green
+
+
+def _group_of_green(traces: Traces, plan: Plan | None) -> str:
+    """Return the cluster parameter group that green was made with: the plan's, or the run's."""
+    return (plan.upgrade.cluster_parameter_group if plan else "") or traces.group
 
 
 def _users_of_group(region: Region, roles: ClusterRoles, group: str) -> list[Cluster]:

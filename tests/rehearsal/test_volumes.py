@@ -53,6 +53,12 @@ def test_the_identity_follows_at_once(fleet: Fleet, blue: str) -> None:
                 assert ask(connection, "SELECT aurora_db_instance_identifier()") == name
     with connect(fleet, blue) as connection:
         assert ask(connection, "SELECT aurora_version()") == "16.14" == fleet.version(blue)
+    fleet.set_identity(blue, "orders-1", ["orders-2", "orders-3"])
+    members = "SELECT server_id, session_id, replica_lag_in_msec FROM aurora_replica_status()"
+    with connect(fleet, blue) as connection:
+        writer, *readers = connection.execute(members).fetchall()
+    assert writer == ("orders-1", "MASTER_SESSION_ID", None)
+    assert [(name, lag) for name, _, lag in readers] == [("orders-2", 0), ("orders-3", 0)]
 
 
 def test_a_killed_server_comes_back_with_all_it_acknowledged(fleet: Fleet, blue: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rehearsal.servers.fleet import ReplicationState, Task
@@ -91,7 +91,9 @@ class FakeFleet:
         self._maybe_refuse("apply")
         self.settings[resource_id] = dict(settings)
 
-    def set_identity(self, resource_id: str, instance_identifier: str) -> None:
+    def set_identity(
+        self, resource_id: str, instance_identifier: str, readers: Sequence[str] = ()
+    ) -> None:
         self.identity[resource_id] = instance_identifier
 
     def forget_counters(self, resource_id: str, *, crash: bool) -> None:

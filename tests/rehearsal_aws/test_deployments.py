@@ -63,6 +63,7 @@ def test_creation_passes_through_its_tasks(lab: Lab) -> None:
 def test_green_is_a_copy_with_a_name_version_and_group_of_its_own(lab: Lab, available: str) -> None:
     blue = lab.cluster()
     green = lab.cluster(see(lab, available)["Target"])
+    assert green["CloneGroupId"] == blue["CloneGroupId"]
     assert green["EngineVersion"] == "18.4"
     assert green["DBClusterParameterGroup"] == "orders-pg18"
     assert green["DbClusterResourceId"] != blue["DbClusterResourceId"]
