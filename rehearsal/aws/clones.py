@@ -1,13 +1,14 @@
-"""RestoreDBClusterToPointInTime: copy-on-write clones, and full copies."""
+"""Clusters made of another's data: copy-on-write clones, full copies, and out of snapshots."""
 
 from __future__ import annotations
 
-from rehearsal.aws import errors, operation_faults
+from rehearsal.aws import errors, operation_faults, snapshots
 from rehearsal.aws.clusters import new_cluster
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, resource_id
 from rehearsal.aws.registry import Params, Shape, action, required
 from rehearsal.aws.shapes import cluster_shape
+from rehearsal.aws.versions import ENGINE
 
 MAX_CLONES = 15
 """After 15 copy-on-write clones of one volume the next is a full copy: much slower."""
@@ -46,7 +47,9 @@ def restore(control: Control, params: Params) -> Shape:
         control.clusters.append(cluster)
         control.background(
             f"clone {source.identifier} to {cluster.identifier}",
-            lambda: _copy(control, source, cluster, "clone" if copied_on_write else "full-copy"),
+            lambda: _fill(
+                control, source.resource_id, cluster, "clone" if copied_on_write else "full-copy"
+            ),
             of=cluster,
         )
         return {"DBCluster": cluster_shape(control, cluster)}
@@ -87,7 +90,9 @@ def _clones(control: Control, source: Cluster) -> list[Cluster]:
     ]
 
 
-def _copy(control: Control, source: Cluster, clone: Cluster, duration: str) -> None:
+def _fill(control: Control, volume: str, clone: Cluster, duration: str) -> None:
+    """Copy a volume's data into a new cluster's."""
+
     def progress(percent: int) -> None:
         clone.percent = percent
 
@@ -95,7 +100,7 @@ def _copy(control: Control, source: Cluster, clone: Cluster, duration: str) -> N
     with operation_faults.shown_early(control, clone), control.pace.at_least(duration, progress):
         try:
             operation_faults.clone(control, clone)
-            control.fleet.clone(source.resource_id, clone.resource_id)
+            control.fleet.clone(volume, clone.resource_id)
         except Exception as error:
             clone.status = "cloning-failed"
             control.event(clone, f"Unable to clone the DB cluster: {error}", "failure")
@@ -103,3 +108,31 @@ def _copy(control: Control, source: Cluster, clone: Cluster, duration: str) -> N
     clone.percent = None
     clone.status = "available"
     control.event(clone, "DB cluster created.", "creation")
+
+
+@action("RestoreDBClusterFromSnapshot")
+def restore_snapshot(control: Control, params: Params) -> Shape:
+    """Make a cluster without instances out of a snapshot's data, on the snapshot's version."""
+    if required(params, "Engine") != ENGINE:
+        raise errors.invalid_value(f"The rehearsal lab has only the engine {ENGINE}")
+    with control.lock:
+        snapshot = snapshots.find(control, required(params, "SnapshotIdentifier"))
+        if snapshot.status != "available":
+            raise errors.RdsFault(
+                "InvalidDBClusterSnapshotStateFault",
+                f"The cluster snapshot {snapshot.identifier} is not in available state.",
+            )
+        version = snapshot.shape["EngineVersion"]
+        if params.get("EngineVersion") not in (None, version):
+            raise errors.invalid_combination(
+                f"The rehearsal lab restores a snapshot on its own version, {version}."
+            )
+        cluster = new_cluster(control, required(params, "DBClusterIdentifier"), params, version)
+        cluster.master = snapshot.shape["MasterUsername"]
+        control.clusters.append(cluster)
+        control.background(
+            f"restore {cluster.identifier} from {snapshot.identifier}",
+            lambda: _fill(control, snapshot.volume, cluster, "full-copy"),
+            of=cluster,
+        )
+        return {"DBCluster": cluster_shape(control, cluster)}

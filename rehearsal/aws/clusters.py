@@ -9,7 +9,7 @@ from botocore import xform_name
 
 from rehearsal.aws import errors, limits, network
 from rehearsal.aws.control import Control, check_identifier
-from rehearsal.aws.models import Cluster
+from rehearsal.aws.models import Cluster, Snapshot
 from rehearsal.aws.registry import Params, Shape, action, filters, matches, page, required, tag_map
 from rehearsal.aws.settings import cluster_defaults, cluster_settings
 from rehearsal.aws.shapes import cluster_shape
@@ -266,16 +266,18 @@ def delete(control: Control, params: Params) -> Shape:
             )
         if cluster.status not in ("available", *_FAILED):
             raise errors.cluster_not_available(cluster.identifier, cluster.status)
-        if snapshot:
-            take_snapshot(control, cluster, snapshot, {})
-        return _delete(control, cluster)
+        last = take_snapshot(control, cluster, snapshot, {}) if snapshot else None
+        return _delete(control, cluster, last)
 
 
-def _delete(control: Control, cluster: Cluster) -> Shape:
+def _delete(control: Control, cluster: Cluster, last: Snapshot | None) -> Shape:
+    """Delete a cluster once its last snapshot, if there is to be one, has its data."""
     cluster.status = "deleting"
 
     def work() -> None:
         with control.pace.at_least("delete-cluster"):
+            while last is not None and last.status == "creating":
+                control.pace.wait(0.02)
             while cluster.instances:
                 control.pace.wait(0.02)
         forget_cluster(control, cluster)

@@ -177,7 +177,7 @@ class CustomEndpoint:
 
 @dataclass(eq=False)
 class Snapshot:
-    """A manual cluster snapshot: its record, without the data."""
+    """A manual cluster snapshot: its record, and a volume with a copy of the data."""
 
     identifier: str
     source: Cluster
@@ -185,6 +185,7 @@ class Snapshot:
     tags: dict[str, str]
     status: str = "creating"
     percent: int = 0
+    volume: str = field(default_factory=lambda: resource_id("snapshot"))
 
 
 @dataclass(eq=False)

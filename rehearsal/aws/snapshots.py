@@ -1,4 +1,4 @@
-"""Manual cluster snapshots: their records, since nothing here restores one."""
+"""Manual cluster snapshots: real copies of the data, from which clusters are restored."""
 
 from __future__ import annotations
 
@@ -78,14 +78,19 @@ def take_snapshot(
 
     def work() -> None:
         with control.pace.at_least("snapshot", progress):
-            pass
+            control.fleet.clone(cluster.resource_id, snapshot.volume)
         with control.lock:
             snapshot.percent, snapshot.status = 100, "available"
             control.event(snapshot, "Manual cluster snapshot created.", "backup")
             if cluster.status == "backing-up":
                 cluster.status = "available"
 
-    control.background(f"snapshot {name}", work, of=cluster)
+    def failed(_: str) -> None:
+        snapshot.status = "failed"
+        if cluster.status == "backing-up":
+            cluster.status = "available"
+
+    control.background(f"snapshot {name}", work, of=cluster, failed=failed)
     return snapshot
 
 
@@ -126,13 +131,13 @@ def describe(control: Control, params: Params) -> Shape:
 
 @action("DeleteDBClusterSnapshot")
 def delete(control: Control, params: Params) -> Shape:
-    """Delete a snapshot that is `available`.
+    """Delete a snapshot that is `available`, or failed.
 
     Raises `RdsFault` for another one.
     """
     with control.lock:
         snapshot = find(control, required(params, "DBClusterSnapshotIdentifier"))
-        if snapshot.status != "available":
+        if snapshot.status not in ("available", "failed"):
             raise errors.RdsFault(
                 "InvalidDBClusterSnapshotStateFault",
                 f"Cannot delete the cluster snapshot {snapshot.identifier} because it is not in "
@@ -140,4 +145,8 @@ def delete(control: Control, params: Params) -> Shape:
             )
         control.snapshots.remove(snapshot)
         snapshot.status = "deleted"
+        control.background(
+            f"delete snapshot {snapshot.identifier}",
+            lambda: control.fleet.destroy(snapshot.volume),
+        )
         return {"DBClusterSnapshot": _shape(control, snapshot)}

@@ -44,10 +44,10 @@ class Fleet(Volumes):
         return port
 
     def clone(self, source_id: str, new_id: str) -> None:
-        """Copy a running volume physically as it is now; the copy is left stopped."""
+        """Copy a volume physically as it is now, running or not; the copy is left stopped."""
         copy = self._add(new_id, self._new_server(new_id, self.version(source_id)))
         with self._removed_on_error(new_id), self._locked(source_id, new_id) as (source, _):
-            copies.base_backup(source, copy)
+            (copies.base_backup if source.alive() else copies.cold_copy)(source, copy)
             if any(source_id in pair for pair in self._links):
                 replication.scrub(copy)
 

@@ -39,6 +39,11 @@ class Night:
         found: dict[str, Any] = rows[0]
         return found
 
+    def instance(self, name: str) -> dict[str, Any]:
+        rows = self.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        found: dict[str, Any] = rows[0]
+        return found
+
     def deployment(self, identifier: str) -> dict[str, Any]:
         rows = self.rds.describe_blue_green_deployments(BlueGreenDeploymentIdentifier=identifier)
         found: dict[str, Any] = rows["BlueGreenDeployments"][0]

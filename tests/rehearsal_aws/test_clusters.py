@@ -150,7 +150,7 @@ def test_deleting_walks_through_aws_rules(lab: Lab) -> None:
     assert snapshots["DBClusterSnapshots"][0]["Status"] == "available"
 
 
-def test_snapshots_are_kept_as_records(lab: Lab) -> None:
+def test_snapshots_hold_a_copy_of_the_data(lab: Lab) -> None:
     client = lab.client()
     lab.control.pace.scale = 0.001
     client.create_db_cluster_snapshot(
@@ -161,6 +161,7 @@ def test_snapshots_are_kept_as_records(lab: Lab) -> None:
     assert lab.cluster()["Status"] == "available"
     found = client.describe_db_cluster_snapshots(DBClusterIdentifier="orders")
     assert found["DBClusterSnapshots"][0]["PercentProgress"] == 100
+    assert len(lab.fleet.volumes) == 2
     assert (
         refusal(
             client.create_db_cluster_snapshot,
@@ -170,6 +171,8 @@ def test_snapshots_are_kept_as_records(lab: Lab) -> None:
         == "DBClusterSnapshotAlreadyExistsFault"
     )
     client.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="before")
+    lab.settle()
+    assert len(lab.fleet.volumes) == 1
     assert (
         refusal(client.describe_db_cluster_snapshots, DBClusterSnapshotIdentifier="before")[0]
         == "DBClusterSnapshotNotFoundFault"

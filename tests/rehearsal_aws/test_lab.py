@@ -27,6 +27,7 @@ from tests.rehearsal_aws.night import (
     parameter_group,
     switched_over,
 )
+from tests.rehearsal_aws.requests import member
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
@@ -229,6 +230,27 @@ def test_a_failover_ends_sessions_and_keeps_slots(running: dict[str, Any]) -> No
     )
     until(lambda: night.cluster("orders")["Status"] == "available")
     assert night.sql("orders", "SELECT aurora_db_instance_identifier()") == [("orders-1",)]
+
+
+def test_a_snapshot_is_restored_as_it_was(running: dict[str, Any]) -> None:
+    night = Night(running)
+    count = "SELECT count(*) FROM customer"
+    before = night.sql("orders", count)
+    night.rds.create_db_cluster_snapshot(
+        DBClusterIdentifier="orders", DBClusterSnapshotIdentifier="before"
+    )
+    until(lambda: night.cluster("orders")["Status"] == "available")
+    lab.fault("stray-write", "orders")
+    night.rds.restore_db_cluster_from_snapshot(
+        DBClusterIdentifier="restored", SnapshotIdentifier="before", Engine="aurora-postgresql"
+    )
+    until(lambda: night.cluster("restored")["Status"] == "available")
+    night.rds.create_db_instance(**member("restored-1", "restored"))
+    until(lambda: night.cluster("restored")["DBClusterMembers"])
+    until(lambda: night.instance("restored-1")["DBInstanceStatus"] == "available")
+    assert night.sql("restored", count) == before != night.sql("orders", count)
+    lab.fault("lose-cluster", "restored")
+    night.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="before")
 
 
 def test_the_aws_command_line_works(running: dict[str, Any]) -> None:
