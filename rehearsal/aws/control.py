@@ -27,9 +27,9 @@ from rehearsal.aws.models import (
     Snapshot,
 )
 from rehearsal.aws.pace import Pace, Stopped
-from rehearsal.aws.parameters import FAMILIES, server_settings
+from rehearsal.aws.parameters import FAMILIES, Family, family_of, server_settings
 from rehearsal.aws.stale_reads import StaleReads
-from rehearsal.aws.versions import Catalogue, family
+from rehearsal.aws.versions import ENGINE, Catalogue, family
 from rehearsal.servers.endpoints import Endpoints
 from rehearsal.servers.fleet import Fleet
 
@@ -52,6 +52,7 @@ class Control:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
+        self._families: dict[str, Family] = {}
         self.events = events.EventLog()
         self.audit = Audit()
         self.answers = AnswerLog()
@@ -66,6 +67,7 @@ class Control:
                 name,
                 f"Default {'cluster ' if cluster else ''}parameter group for {name}",
                 cluster,
+                self.parameters(name),
             )
             for name in FAMILIES
             for cluster in (True, False)
@@ -198,6 +200,13 @@ class Control:
         named.port = self.endpoints.open(_endpoint(named))
 
     # Servers
+
+    def parameters(self, family: str) -> Family:
+        """Return the parameters of a family, by name."""
+        if family not in self._families:
+            major = int(family.removeprefix(ENGINE))
+            self._families[family] = family_of(self.fleet.server_settings(major))
+        return self._families[family]
 
     def settings(self, cluster: Cluster) -> dict[str, str]:
         """Return what the cluster's server is to run with after its next start."""

@@ -10,7 +10,6 @@ from rehearsal.aws import errors
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster, ParameterGroup
 from rehearsal.aws.parameters import (
-    CATALOGUE,
     FAMILIES,
     Parameter,
     engine_defaults,
@@ -40,6 +39,7 @@ def _create(control: Control, params: Params, *, cluster: bool) -> Shape:
             family,
             required(params, "Description"),
             cluster,
+            control.parameters(family),
             tags=tag_map(params),
         )
         _add(control, group)
@@ -72,6 +72,7 @@ def _copy(control: Control, params: Params, *, cluster: bool) -> Shape:
             source.family,
             required(params, f"Target{prefix}Description"),
             cluster,
+            source.parameters,
             values=dict(source.values),
             methods=dict(source.methods),
             tags=tag_map(params),
@@ -116,9 +117,11 @@ def _modify(control: Control, params: Params, *, cluster: bool, reset: bool) -> 
 
 def _change(group: ParameterGroup, entry: Params, *, reset: bool) -> None:
     name = required(entry, "ParameterName")
-    parameter = CATALOGUE.get(name)
-    if parameter is None or name not in engine_defaults(group.family, cluster=group.cluster):
+    parameter = group.parameters.get(name)
+    if parameter is None or name not in group.defaults():
         raise errors.invalid_value(f"Could not find parameter with name: {name}")
+    if not parameter.modifiable:
+        raise errors.invalid_value(f"The parameter {name} cannot be modified.")
     method = required(entry, "ApplyMethod")
     if method == "immediate" and parameter.static:
         raise errors.invalid_combination("cannot use immediate apply method for static parameter")
@@ -140,7 +143,13 @@ def _check_value(parameter: Parameter, value: str) -> None:
             f"Invalid parameter value: {value} for: {parameter.name}"
         ) from error
     bounds = re.fullmatch(r"(-?\d+)-(\d+)", allowed)
-    if bounds:
+    if not allowed:
+        # The server that runs with it says whether it can.
+        return
+    if parameter.kind == "float":
+        low, high = (float(bound) for bound in re.split(r"(?<=[\d.])-", allowed))
+        fits = re.fullmatch(r"-?\d+(\.\d+)?", value) is not None and low <= float(value) <= high
+    elif bounds:
         low, high = (int(bound) for bound in bounds.groups())
         fits = re.fullmatch(r"-?\d+", value) is not None and low <= int(value) <= high
     elif parameter.kind == "list":
@@ -204,27 +213,32 @@ def _parameters(control: Control, params: Params, *, cluster: bool) -> Shape:
     """List a group's parameters with their values and sources."""
     with control.lock:
         group = control.group(required(params, f"{_prefix(cluster)}Name"), cluster=cluster)
-        rows = _rows(engine_defaults(group.family, cluster=cluster), group.values, group.methods)
+        rows = _rows(group.parameters, group.defaults(), group.values, group.methods)
     wanted = params.get("Source")
     return page(params, "Parameters", [row for row in rows if wanted in (None, row["Source"])])
 
 
 def _rows(
-    defaults: Mapping[str, str | None], values: Mapping[str, str], methods: Mapping[str, str]
+    parameters: Mapping[str, Parameter],
+    defaults: Mapping[str, str | None],
+    values: Mapping[str, str],
+    methods: Mapping[str, str],
 ) -> list[Shape]:
     rows = []
     for name, default in sorted(defaults.items()):
         source = "user" if name in values else ("engine-default" if default is None else "system")
-        rows.append(CATALOGUE[name].shape(values.get(name, default), source, methods.get(name)))
+        rows.append(parameters[name].shape(values.get(name, default), source, methods.get(name)))
     return rows
 
 
-def _engine_defaults(_: Control, params: Params, *, cluster: bool) -> Shape:
+def _engine_defaults(control: Control, params: Params, *, cluster: bool) -> Shape:
     """List a family's parameters with the engine's defaults."""
     family = required(params, "DBParameterGroupFamily")
     if family not in FAMILIES:
         raise errors.invalid_value(f"ParameterGroupFamily {family} is not a valid family")
-    answer = page(params, "Parameters", _rows(engine_defaults(family, cluster=cluster), {}, {}))
+    parameters = control.parameters(family)
+    defaults = engine_defaults(family, cluster=cluster, parameters=parameters)
+    answer = page(params, "Parameters", _rows(parameters, defaults, {}, {}))
     return {"EngineDefaults": {"DBParameterGroupFamily": family, **answer}}
 
 

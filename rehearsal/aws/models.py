@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal.aws.parameters import CATALOGUE, engine_defaults, evaluate
+from rehearsal.aws.parameters import Parameter, engine_defaults, evaluate
 
 AppliedGroup = tuple[str, Mapping[str, str | None]]
 """A group's name and its static values, as a server read them at its last start."""
@@ -46,6 +46,8 @@ class ParameterGroup:
     family: str
     about: str
     cluster: bool
+    parameters: Mapping[str, Parameter]
+    """What there is in its family."""
     values: dict[str, str] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -57,11 +59,17 @@ class ParameterGroup:
 
     def effective(self) -> dict[str, str | None]:
         """Return every parameter's value: the user's, else the engine's default."""
-        return {**engine_defaults(self.family, cluster=self.cluster), **self.values}
+        return {**self.defaults(), **self.values}
+
+    def defaults(self) -> dict[str, str | None]:
+        """Return every parameter's default; None is left to the engine."""
+        return engine_defaults(self.family, cluster=self.cluster, parameters=self.parameters)
 
     def applied(self) -> AppliedGroup:
         """Return what a server that starts now takes from this group until its next start."""
-        static = {name: value for name, value in self.effective().items() if CATALOGUE[name].static}
+        static = {
+            name: value for name, value in self.effective().items() if self.parameters[name].static
+        }
         return self.name, static
 
 

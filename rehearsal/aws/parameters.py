@@ -1,19 +1,22 @@
-"""The parameters of the Aurora PostgreSQL families that matter to replication and upgrades.
+"""The parameters of the Aurora PostgreSQL families.
 
-Real families have some 400 each; here are those that a blue/green deployment, logical replication
-and their checks look at, with AWS's defaults, and how each reaches the PostgreSQL server.
+Those that a blue/green deployment, logical replication and their checks look at are in a table with
+AWS's defaults. The others are PostgreSQL's own, which the family's servers tell of; what each is by
+default is then left to the engine.
 """
 
 from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from rehearsal.aws.versions import ENGINE, split
+from rehearsal.servers.binaries import Setting
+from rehearsal.servers.server import OWN_SETTINGS
 
 FAMILIES = tuple(f"{ENGINE}{major}" for major in range(13, 19))
 
@@ -33,21 +36,22 @@ class Parameter:
     about: str
     scope: str = "both"
     """Whether cluster groups, instance groups or both carry it."""
+    modifiable: bool = True
 
     def shape(self, value: str | None, source: str, method: str | None = None) -> dict[str, Any]:
         """Return the parameter as AWS's `Parameter`."""
-        return {
+        shape = {
             "ParameterName": self.name,
             "ParameterValue": value,
             "Description": self.about,
             "Source": source,
             "ApplyType": "static" if self.static else "dynamic",
             "DataType": self.kind,
-            "AllowedValues": self.allowed,
-            "IsModifiable": True,
+            "IsModifiable": self.modifiable,
             "ApplyMethod": method or "pending-reboot",
             "SupportedEngineModes": ["provisioned"],
         }
+        return {**shape, "AllowedValues": self.allowed} if self.allowed else shape
 
 
 def _read() -> Mapping[str, Parameter]:
@@ -61,7 +65,49 @@ def _read() -> Mapping[str, Parameter]:
 CATALOGUE: Mapping[str, Parameter] = _read()
 
 
-def engine_defaults(family: str, *, cluster: bool) -> dict[str, str | None]:
+class Family(dict[str, Parameter]):
+    """The parameters of a family, by name. It never changes: copies of records share it."""
+
+    def __deepcopy__(self, _: object) -> Family:
+        return self
+
+
+_NOT_MODIFIABLE = (
+    "File Locations",
+    "Write-Ahead Log",
+    "Replication / Primary Server",
+    "Replication / Standby Servers",
+    "Connections and Authentication / SSL",
+    "Connections and Authentication / Connection Settings",
+    "Reporting and Logging / Where to Log",
+    "Resource Usage / Kernel Resources",
+)
+"""How the chapters begin whose settings Aurora keeps to itself: storage and network are its own."""
+
+_KINDS = {"BOOLEAN": "boolean", "INTEGER": "integer", "REAL": "float"}
+
+
+def family_of(settings: Iterable[Setting]) -> Family:
+    """Return a family's parameters: those of the table, and what its servers tell of."""
+    told = Family()
+    for each in settings:
+        ranged = each.kind in ("INTEGER", "REAL")
+        allowed = f"{each.low}-{each.high}" if ranged else ""
+        told[each.name] = Parameter(
+            name=each.name,
+            default=None,
+            static=each.context == "postmaster",
+            kind=_KINDS.get(each.kind, "string"),
+            allowed="0,1" if each.kind == "BOOLEAN" else allowed,
+            about=each.about,
+            modifiable=each.name not in OWN_SETTINGS and not each.group.startswith(_NOT_MODIFIABLE),
+        )
+    return Family({**told, **CATALOGUE})
+
+
+def engine_defaults(
+    family: str, *, cluster: bool, parameters: Mapping[str, Parameter] = CATALOGUE
+) -> dict[str, str | None]:
     """Return name -> default value of a family's cluster or instance parameters.
 
     `rds.force_ssl` is 1 on Aurora from version 17 on; the lab's servers have no SSL, so it is 0
@@ -71,7 +117,7 @@ def engine_defaults(family: str, *, cluster: bool) -> dict[str, str | None]:
     major = int(family.removeprefix(ENGINE))
     values = {
         name: parameter.default
-        for name, parameter in CATALOGUE.items()
+        for name, parameter in parameters.items()
         if parameter.scope in scopes
     }
     if cluster and major <= 14:

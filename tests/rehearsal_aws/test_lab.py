@@ -253,6 +253,20 @@ def test_a_snapshot_is_restored_as_it_was(running: dict[str, Any]) -> None:
     night.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="before")
 
 
+def test_parameters_are_those_of_the_server(running: dict[str, Any]) -> None:
+    """Static is what the server takes at a start alone."""
+    night = Night(running)
+    pages = night.rds.get_paginator("describe_db_cluster_parameters").paginate(
+        DBClusterParameterGroupName="orders-pg16"
+    )
+    listed = {row["ParameterName"]: row for each in pages for row in each["Parameters"]}
+    served = dict(night.sql("orders", "SELECT name, context FROM pg_settings"))
+    both = listed.keys() & served.keys()
+    assert len(both) > 300
+    static = {name for name in both if served[name] == "postmaster"}
+    assert {name for name in both if listed[name]["ApplyType"] == "static"} == static
+
+
 def test_the_aws_command_line_works(running: dict[str, Any]) -> None:
     aws = shutil.which("aws")
     if (

@@ -260,3 +260,47 @@ def test_some_versions_have_no_blue_green_support() -> None:
     assert supports_blue_green("18.4")
     assert "18.1" in catalogue.upgrade_targets("16.14")
     assert not supports_blue_green("18.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("shared_buffers", "32", "cannot be modified"),
+        ("seq_page_cost", "-1", "allowed values"),
+        ("seq_page_cost", "cheap", "allowed values"),
+        ("no_such_setting", "1", "Could not find parameter"),
+    ],
+)
+def test_a_setting_of_the_server_that_aws_would_refuse(
+    lab: Lab, name: str, value: str, words: str
+) -> None:
+    group(lab)
+    code, told, _ = refusal(
+        lab.client().modify_db_cluster_parameter_group,
+        DBClusterParameterGroupName="mine",
+        Parameters=[change(name, value)],
+    )
+    assert code == "InvalidParameterValue"
+    assert words in told
+
+
+def test_the_settings_of_the_server_are_parameters_too(lab: Lab) -> None:
+    group(lab)
+    found = parameters(lab, "mine")
+    shared, cost = found["shared_buffers"], found["seq_page_cost"]
+    assert (shared["ApplyType"], shared["IsModifiable"]) == ("static", False)
+    assert (cost["ApplyType"], cost["IsModifiable"], cost["Source"]) == (
+        "dynamic",
+        True,
+        "engine-default",
+    )
+    assert "ParameterValue" not in cost
+    lab.client().modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName="mine",
+        Parameters=[change("seq_page_cost", "1.5"), change("DateStyle", "ISO, DMY")],
+    )
+    mine = parameters(lab, "mine", Source="user")
+    assert {name: row["ParameterValue"] for name, row in mine.items()} == {
+        "DateStyle": "ISO, DMY",
+        "seq_page_cost": "1.5",
+    }
