@@ -231,3 +231,13 @@ def test_a_cluster_that_nobody_cloned_is_not_blue_prime() -> None:
     assert [each.what for each in found.unknown] == [
         f"why {PRIME.identifier} bears the tag {RUN_TAG}={RUN}"
     ]
+
+
+@pytest.mark.parametrize("prime", [(PRIME,), ()])
+def test_new_blue_is_no_blue_prime_though_it_shares_clone_group_and_tags(
+    prime: tuple[Cluster, ...],
+) -> None:
+    """AWS makes green out of blue's volume with blue's tags; old blue is gone by now."""
+    new_blue = cluster("orders", "cluster-GREEN", "18.4", group=GROUP, clones="clones-1", tags=OWN)
+    found = told(region(new_blue, *prime))
+    assert names(found) == [None, "orders", prime[0].identifier if prime else None]
