@@ -14,8 +14,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
 
+from runbook.aws import budget
 from runbook.aws.call import Call
-from runbook.aws.errors import CredentialsExpired, answered, explain, refused_connection
+from runbook.aws.errors import (
+    THROTTLED,
+    CredentialsExpired,
+    answered,
+    explain,
+    refused_connection,
+)
 from runbook.aws.partitions import regions
 from runbook.failures import Ambiguous
 
@@ -132,7 +139,20 @@ class Clients:
         client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
         known = region in regions()
         client.meta.events.register_first("needs-retry.*", partial(_give_up, known))
+        # Of each try, whoever retries it: only of RDS the requests are counted together.
+        client.meta.events.register("before-send.rds", _count)
+        client.meta.events.register("needs-retry.rds", _note_refusal)
         return client
+
+
+def _count(**_: Any) -> None:
+    budget.spender().sent()
+
+
+def _note_refusal(response: tuple[Any, Mapping[str, Any]] | None, **_: Any) -> None:
+    code = response[1].get("Error", {}).get("Code") if response else ""
+    if code in THROTTLED:
+        budget.spender().budget.refused()
 
 
 def _give_up(known_region: bool, caught_exception: Exception | None, **_: Any) -> None:

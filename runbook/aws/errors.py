@@ -16,7 +16,7 @@ _LOG_IN_AGAIN = (
 )
 _UNCHANGED = "Nothing was changed by this call."
 
-_THROTTLED = frozenset(
+THROTTLED = frozenset(
     {
         "Throttling",
         "ThrottlingException",
@@ -31,6 +31,8 @@ _THROTTLED = frozenset(
         "SlowDown",
     }
 )
+"""The codes of a request that was refused because there were too many."""
+
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _BAD_KEYS = frozenset(
@@ -112,7 +114,7 @@ class AwsRefused(AwsError):
     @property
     def throttled(self) -> bool:
         """Whether AWS refused only because too many calls came at once."""
-        return self.code in _THROTTLED
+        return self.code in THROTTLED
 
     @property
     def passing(self) -> bool:
@@ -133,7 +135,7 @@ class AccessDenied(AwsRefused):
 
 
 def _advice(code: str) -> str:
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return "AWS asks for a slower pace: wait a minute and try again."
     if code in _DENIED:
         return "Allow the action for this principal in IAM, then try again."
@@ -165,7 +167,7 @@ def answered(error: Exception) -> bool:
     """
     if isinstance(error, ClientError):
         code = code_of(error)
-        if code in _THROTTLED:
+        if code in THROTTLED:
             return True
         return 400 <= status_of(error) < 500 and code not in _TIMED_OUT
     return isinstance(error, _UNSENT)

@@ -80,12 +80,14 @@ class Rds:
         )
         return len(rows)
 
-    async def instances(self, cluster_identifier: str) -> list[Instance]:
-        """Return the instances of a cluster, by name."""
+    async def instances(self, *cluster_identifiers: str) -> list[Instance]:
+        """Return the instances of one or more clusters, by name, in one call."""
+        if not cluster_identifiers:
+            return []
         rows = await self._found(
             "DescribeDBInstances",
             "DBInstances",
-            Filters=_filter("db-cluster-id", cluster_identifier),
+            Filters=_filter("db-cluster-id", *cluster_identifiers),
         )
         return sorted((Instance.parse(row) for row in rows), key=lambda i: i.identifier)
 

@@ -200,7 +200,7 @@ class RunContext:
         Raises `StepFailed`.
         """
         resource_id = self.resource_id(role)
-        cluster = await self.rds.cluster_by_resource_id(resource_id)
+        cluster = await self.find(role)
         if cluster is None:
             raise StepFailed(
                 f"AWS has no cluster with the resource id {resource_id} ({role.value}).",
@@ -212,9 +212,13 @@ class RunContext:
     async def instances(self, role: Role) -> list[Instance]:
         """Return the instances of a role's cluster, the writer first."""
         cluster = await self.cluster(role)
-        instances = await self.rds.instances(cluster.identifier)
+        instances = await self.instances_of(cluster)
         writers = {member.identifier for member in cluster.members if member.writer}
         return sorted(instances, key=lambda i: (i.identifier not in writers, i.identifier))
+
+    async def instances_of(self, cluster: Cluster) -> list[Instance]:
+        """Return the instances of a cluster, by name."""
+        return await self.rds.instances(cluster.identifier)
 
     async def answers(self, role: Role) -> bool:
         """Return whether a role's cluster has an instance to connect to that is not going."""

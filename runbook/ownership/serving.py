@@ -142,11 +142,15 @@ async def look(
     return {**silent, **{seen.role: seen for seen in found}}
 
 
+def bound_clusters(context: RunContext) -> list[str]:
+    """Return the resource ids of the clusters that play a part in the run."""
+    parts = (Role.BLUE, Role.GREEN, Role.BLUE_PRIME)
+    return [resource_id for role in parts if (resource_id := context.bound(role)) is not None]
+
+
 async def own_clusters(context: RunContext) -> list[Cluster]:
     """Return the clusters that play a part in the run and exist, as AWS describes them now."""
-    parts = (Role.BLUE, Role.GREEN, Role.BLUE_PRIME)
-    bound = [resource_id for role in parts if (resource_id := context.bound(role)) is not None]
-    return await context.rds.clusters_of(bound)
+    return await context.rds.clusters_of(bound_clusters(context))
 
 
 def _refuses(error: Exception) -> bool:
@@ -163,7 +167,7 @@ async def _ask(context: RunContext, role: Role, cluster: Cluster) -> ClusterUse:
         async with asyncio.timeout(ANSWERS_S), context.connect(role) as connection:
             found = await admission.look(connection, context.plan.traffic.application_roles)
     except (TimeoutError, *UNREACHABLE) as error:
-        instances = await context.rds.instances(cluster.identifier)
+        instances = await context.instances_of(cluster)
         if not any(instance.available for instance in instances):
             return ClusterUse(role, cluster, None)
         words = str(error).strip().partition("\n")[0] or f"no answer in {ANSWERS_S:.0f} s"

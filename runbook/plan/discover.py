@@ -337,7 +337,9 @@ _LIFELIKE = """\
 # drain_s = 900
 # repair_s = 14400      # one statement of a repair, or ANALYZE of one table
 # poll_s = 5.0        # the pause between two looks at AWS
-# fast_poll_s = 0.5   # the pause inside the fence, where every second is downtime"""
+# fast_poll_s = 0.5   # the pause inside the fence, where every second is downtime
+# watch_every_s = 20.0  # the pause between two looks at AWS while nothing is done
+# calls_per_s = 1.0   # calls to RDS a second, on average; AWS takes some 12 of a whole account"""
 
 _FAST = """\
 [fence]
@@ -347,5 +349,7 @@ window_s = 0.15       # how long nothing must be seen to write
 parameter_settle_s = 0  # AWS asks for 300 between making a parameter group and its first use
 poll_s = 0.2          # the pause between two looks at AWS
 fast_poll_s = 0.05    # the pause inside the fence, where every second is downtime
+watch_every_s = 1.0   # the pause between two looks at AWS while nothing is done
+calls_per_s = 50.0    # calls to RDS a second, on average: nobody else needs them here
 connect_s = 30.0
 late_effect_s = 2.0   # how long a change whose answer was lost may still appear"""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import psycopg
 
+from runbook.aws import budget
 from runbook.base.clocks import stale
 from runbook.base.context import RunContext
 from runbook.base.effect_state import PROBE, Looked, by_person, first_line, probe_safely, ruled
@@ -83,6 +84,10 @@ class Runner:
 
     async def run_step(self, step: Step, decide: Decide) -> Status:
         """Try a step once and return how it stands; READY means that a gate was declined."""
+        with budget.spending():
+            return await self._run_step(step, decide)
+
+    async def _run_step(self, step: Step, decide: Decide) -> Status:
         if not self.leaving:
             self._stop.clear()
         self.refused = False

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from runbook.amounts import lasting
+from runbook.aws import budget
 from runbook.base.clocks import STILL_S
 from runbook.base.step import Gate
 from runbook.failures import StepFailed
@@ -76,10 +77,13 @@ class Waits:
             self._journal.event(self._run, "wait", text, {"step": self._step, **data})
 
     async def pause(self, text: str, seconds: float) -> None:
-        """Say what for, and wait so long; raise `Stopped` where the wait is stopped meanwhile."""
+        """Say what for, and wait so long; raise `Stopped` where the wait is stopped meanwhile.
+
+        Longer where AWS was asked and the budget of calls is used up.
+        """
         self.say(text)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            await asyncio.wait_for(self._stop.wait(), budget.spender().rest_s(seconds))
         if self._stop.is_set():
             raise Stopped
 
@@ -147,7 +151,10 @@ class JournalWatch:
         return await self._ask(gate)
 
     async def until(self, limit_s: float, *, every_s: float, what: str) -> AsyncIterator[float]:
-        """Iterate while waiting; raise `StepFailed` naming `what` at the limit."""
+        """Iterate while waiting; raise `StepFailed` naming `what` at the limit.
+
+        The pause is longer where the look asked AWS and the budget of calls is used up.
+        """
         started = time.monotonic()
         while True:
             waited = time.monotonic() - started
@@ -161,10 +168,12 @@ class JournalWatch:
                     now="It has not happened so far; nothing else was changed.",
                     todo="Run the step again to go on waiting, or branch.",
                 )
+            # One more look is due at the limit, however little of the budget is left.
+            rest_s = min(budget.spender().rest_s(every_s), max(every_s, limit_s - waited))
             paused = time.monotonic()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), every_s)
-            stood_still = time.monotonic() - paused - every_s
+                await asyncio.wait_for(self._stop.wait(), rest_s)
+            stood_still = time.monotonic() - paused - rest_s
             if stood_still >= STILL_S:
                 # A process that was stopped has not waited.
                 started += stood_still

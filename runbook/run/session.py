@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from runbook.aws import Aws
+from runbook.aws import Aws, budget
 from runbook.base.offer import Preview
 from runbook.failures import StepFailed
 from runbook.ownership import holder
@@ -125,6 +125,7 @@ class Session(View):
                 self._busy = step
                 self._go_by(plans.for_step(self._journal, self.run, self.plan, step))
                 found = self._step(step)
+                self._monitor.acts(not found.lasts)
                 status = await self._runner.run_step(found, decide)
                 self._monitor.nudge()
                 following = self.checklist().next
@@ -172,6 +173,7 @@ class Session(View):
             yield
         finally:
             self._busy = ""
+            self._monitor.acts(False)
             await self._context.forget_connections()
             self._idle.set()
         await self._close_at_the_end()
@@ -179,6 +181,7 @@ class Session(View):
 
     def _go_by(self, plan: Plan) -> None:
         self.plan = plan
+        budget.of_process().limit(plan.limits.calls_per_s)
         for context in (self._context, self._looking, self._monitor.context):
             context.plan = plan
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
-from runbook.aws import Aws
+from runbook.aws import Aws, budget
 from runbook.base.context import RunContext
 from runbook.base.offer import Offer, Pending, choices
 from runbook.base.roles import Role
@@ -24,6 +24,7 @@ from runbook.repair.kinds import rebuilt
 from runbook.run import checklist as checklists
 from runbook.run.branches import Branch, branches
 from runbook.run.checklist import Checklist
+from runbook.watch.listing import WatchContext
 from runbook.watch.monitor import Monitor
 from runbook.watch.position import position, rollback_path
 from state.enums import Outcome, Result, Status
@@ -43,11 +44,15 @@ class View:
         self.plan: Plan = plans.of_run(journal, run)
         self._journal = journal
         aws = Aws(self.plan.cluster.region)
+        budget.of_process().limit(self.plan.limits.calls_per_s)
         world = partial(RunContext, run=run.id, plan=self.plan, journal=journal, aws=aws)
         self._context = world()
         # Looks are on connections of their own, so that none waits for the runner's.
         self._looking = world()
-        self._monitor = Monitor(world(connect_s=SAMPLE_CONNECT_S), journal)
+        watched = WatchContext(
+            run=run.id, plan=self.plan, journal=journal, aws=aws, connect_s=SAMPLE_CONNECT_S
+        )
+        self._monitor = Monitor(watched, journal)
         self._watching: asyncio.Task[None] | None = None
 
     @property

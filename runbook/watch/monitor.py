@@ -13,34 +13,33 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
+from runbook.aws import budget
 from runbook.base import clocks
-from runbook.base.alert import Ages, Alert, ProbeResult
+from runbook.base.alert import Ages, ProbeResult
 from runbook.base.clocks import ClockWatch
-from runbook.base.context import RunContext
 from runbook.base.downtime import downtime
 from runbook.base.pair import current_pair, detached, held_databases
 from runbook.failures import StepFailed
-from runbook.ownership import holder, serving
+from runbook.ownership import holder
 from runbook.postgres.connect import UNREACHABLE, CannotConnect
-from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.proofs import unreplicated
 from runbook.protection import dashboard as boards
-from runbook.protection import given_up, unanswered, verdicts
+from runbook.protection import given_up, unanswered
 from runbook.protection.assess import (
     BESIDE,
     KEYS,
     REQUIRED_PROBES,
     Observed,
-    lag_alarms,
-    row_alarms,
 )
 from runbook.protection.dashboard import Dashboard, Production
 from runbook.protection.record import VerdictRecord
+from runbook.watch import alarms
+from runbook.watch.listing import WatchContext
 from runbook.watch.position import switchover_asked
 from runbook.watch.probes import clusters, foreign_writes, origins, production, sequences
+from runbook.watch.probes.clusters import ClustersProbe
 from runbook.watch.probes.foreign_writes import ForeignWritesProbe
 from runbook.watch.probes.keys import KeysProbe
 from runbook.watch.probes.objects import ObjectsProbe
@@ -72,13 +71,15 @@ class Monitor:
     `context` must be its own: its connections are not shared with the runner's.
     """
 
-    def __init__(self, context: RunContext, journal: Journal) -> None:
+    def __init__(self, context: WatchContext, journal: Journal) -> None:
         self.context = context
         self._journal = journal
+        self._acting = False
         self.dashboard = Dashboard()
         self._unseen = {"clusters", "lags", "traffic", *(rest.name for rest in LOOKS)}
         """The looks that the verdict rests on and that have not come to an end since the start."""
         self._judging = VerdictRecord(context, journal)
+        self._clusters = ClustersProbe(context)
         self._slots = SlotsProbe(context)
         self._green = SlotsProbe(context)
         self._workers = WorkersProbe(context)
@@ -109,6 +110,12 @@ class Monitor:
             if name in self._alarms:
                 self._alarms[name].set()
 
+    def acts(self, acting: bool) -> None:
+        """Ask AWS more often while a step is performed that does not last."""
+        self._acting = acting
+        if acting:
+            self._wake("clusters")
+
     def waiting(self, text: str, fraction: float | None, *, to_do: bool = False) -> None:
         """Show what the running step waits for."""
         self.dashboard = self.dashboard.waits_for(text, fraction, to_do=to_do)
@@ -128,7 +135,7 @@ class Monitor:
     async def _run(self) -> None:
         every = self.context.plan.protection.sample_every_s
         looks: Mapping[str, tuple[Callable[[], Awaitable[None]], float]] = {
-            "clusters": (self._look_at_clusters, max(every, 1.0)),
+            "clusters": (self._look_at_clusters, every),
             "lags": (self._look_at_lags, every),
             "workers": (self._look_at_workers, every),
             "traffic": (self._look_at_traffic, every),
@@ -146,7 +153,8 @@ class Monitor:
         }
         watching = (self._forever(name, look, pause) for name, (look, pause) in looks.items())
         try:
-            await asyncio.gather(*watching)
+            with budget.spending(shown=True):
+                await asyncio.gather(*watching)
         finally:
             await self._strays.close()
             self.dashboard = replace(self.dashboard, strays_since=None)
@@ -190,7 +198,7 @@ class Monitor:
         """Return what the verdict rests on, figures and times aside."""
         return (
             [(lag.slot, lag.state, lag.active, lag.moment) for lag in self.dashboard.lags],
-            [alarm.key for alarm in self._lag_alarms()],
+            [alarm.key for alarm in alarms.of_lags(self.context, self.dashboard.lags)],
             {
                 name: ([alarm.key for alarm in seen.alarms], seen.unknown)
                 for name, seen in self._seen.items()
@@ -207,17 +215,25 @@ class Monitor:
         for rest in LOOKS:
             if rest.name == look:
                 self._seen[look] = ProbeResult(self.context.now(), (), f"{rest.failed}: {words}")
+        if isinstance(error, CannotConnect):
+            self._wake("clusters")  # it may have another name by now, or be gone
         await self.context.forget_connections()
 
     async def _look_at_clusters(self) -> None:
-        own = await serving.own_clusters(self.context)
-        mark = holder.keep_left_behind(self.context, self._journal, own)
-        views, found = await clusters.views(self.context, own), await deployment(self.context)
+        try:
+            seen = await self._clusters.look(acting=self._acting)
+        finally:
+            self._pauses["clusters"] = self._clusters.rest_s
+        if seen is None:
+            return
+        listing, status = seen
+        mark = holder.keep_left_behind(self.context, self._journal, listing.clusters)
+        views = clusters.views(self.context, listing)
         self.dashboard = replace(
             self.dashboard,
             clusters=views,
             left_behind="" if mark is None else mark.words,
-            deployment="" if found is None else found.status,
+            deployment=status,
             at=self.context.now(),
         )
         names = frozenset((view.role, view.name) for view in views)
@@ -352,10 +368,11 @@ class Monitor:
         first = self._still_looking()
         protection = self._judging.verdict(self._looked(), asked=self._asked(), first=first)
         now = self.context.now()
+        found = alarms.of_all(self.context, self.dashboard.lags, self._seen)
         self.dashboard = replace(
             self.dashboard,
             protection=protection,
-            alarms=self._all_alarms(now),
+            alarms=self._ages.dated(found, now),
             downtime=downtime(self._journal, self.context.run),
             silent=self._workers.silent,
             at=now,
@@ -368,24 +385,6 @@ class Monitor:
         schemas = latest(self.context, self._seen.get("schemas", ProbeResult()))
         patience = {name: RHYTHMS * each for name, each in self._rhythm_s.items()}
         return Observed(self.dashboard.lags, {**self._seen, "schemas": schemas}, patience)
-
-    def _lag_alarms(self) -> list[Alert]:
-        slots = (self.context.fact("capture") or {}).get("slots", {})
-        limits = self.context.plan.protection
-        return lag_alarms(self.dashboard.lags, slots, limits, self.context.now())[0]
-
-    def _all_alarms(self, now: datetime) -> tuple[Alert, ...]:
-        """Return all that was found, with since when; what breaks the protection first."""
-        if self.context.fact("capture") is None or detached(
-            self.context, current_pair(self.context).subscriber
-        ):
-            return self._ages.dated(self._seen.get("given up", ProbeResult()).alarms, now)
-        found = [
-            *self._lag_alarms(),
-            *row_alarms(verdicts.kept(self.context), now),
-            *(alarm for seen in self._seen.values() for alarm in seen.alarms),
-        ]
-        return self._ages.dated(found, now)
 
     def _still_looking(self) -> bool:
         """Return whether the first look at something is still under way.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from runbook.aws import budget
 from runbook.aws.call import Call
 from runbook.aws.errors import AwsRefused, AwsUnavailable
 from runbook.aws.rds import ENGINE
@@ -130,7 +131,7 @@ class SimulatedClients:
     async def read(
         self, service: str, action: str, parameters: Mapping[str, Any], *, region: str = ""
     ) -> dict[str, Any]:
-        self._look()
+        self._look(service, action)
         match action:
             case "GetCallerIdentity":
                 return {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ada"}
@@ -148,7 +149,7 @@ class SimulatedClients:
     async def pages(
         self, service: str, action: str, path: str, parameters: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
-        self._look()
+        self._look(service, action)
         match path:
             case "DBEngineVersions":
                 return [{"EngineVersion": NEW, "DBParameterGroupFamily": "aurora-postgresql18"}]
@@ -168,6 +169,7 @@ class SimulatedClients:
     async def write(self, call: Call) -> dict[str, Any]:
         process, world = self._process, self._world
         process.live()
+        self._sent(call.service, call.action)
         fault = world.faults.take(*AT_CHANGE)
         if fault is Fault.KILL_AFTER_INTENT:
             raise Killed
@@ -202,8 +204,17 @@ class SimulatedClients:
         rows = self._rows()["DBClusters"]
         return next((r["TagList"] for r in rows if r["DBClusterArn"] == resource), [])
 
-    def _look(self) -> None:
+    def _sent(self, service: str, action: str) -> None:
+        if service == "rds":
+            budget.spender().sent()
+            self._process.requests.append((self._world.clock.now, action))
+
+    def _look(self, service: str, action: str) -> None:
         self._process.live()
+        self._sent(service, action)
+        if service == "rds" and self._world.clock.now < self._process.throttled_until:
+            budget.spender().budget.refused()
+            raise AwsRefused("Throttling", "Rate exceeded", action=action)
         self._world.tick()
         if self._world.clock.now < self._world.faults.blind_until:
             raise AwsUnavailable("AWS was not reached.", now="Nothing.", todo="Try again.")

@@ -24,6 +24,7 @@ import psycopg
 import runbook
 import state
 from runbook import preflight
+from runbook.aws import budget
 from runbook.aws.clients import Clients
 from runbook.base.context import RunContext
 from runbook.postgres import (
@@ -328,6 +329,7 @@ def _instead() -> list[tuple[Any, Any]]:
     publisher = importlib.import_module("runbook.postgres.replication.publisher")
     pairs = [
         *REPAIRS,
+        (budget.of_process, lambda: _process().budget),
         (Clients, lambda region: SimulatedClients(_process())),
         (connect._attempt, _attempt),
         (connect._instance_identifier, _instance),

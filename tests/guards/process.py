@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook.aws.budget import Budget
 from runbook.run.session import Session
 from state.enums import Outcome
 from state.journal import Journal
@@ -81,6 +82,11 @@ class Process:
         self.alive = True
         self._acting = ""
         self._guard: Guard | None = None
+        self.budget = Budget(clock=lambda: world.clock.now)
+        self.requests: list[tuple[float, str]] = []
+        """What it has asked RDS for, and when."""
+        self.throttled_until = 0.0
+        """Until when AWS refuses whatever it asks: too much was asked in its account."""
         self._loop = SimulatedLoop(lambda: world.clock.now, world.pass_time)
         patches.CURRENT.started += 1
         self.number: int = patches.CURRENT.started

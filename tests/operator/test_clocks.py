@@ -28,6 +28,7 @@ from runbook.protection.dashboard import (
     Protection,
     TrafficView,
 )
+from runbook.watch.listing import WatchContext
 from runbook.watch.monitor import Monitor
 from state import reading, writing
 from state.enums import Outcome, Status
@@ -136,7 +137,7 @@ def monitor(journal: Journal, machine: Machine) -> Any:
         plan=SimpleNamespace(protection=protection),
         fact=lambda key: journal.fact("run1", key),
     )
-    watch: Any = Monitor(cast(RunContext, context), journal)
+    watch: Any = Monitor(cast(WatchContext, context), journal)
     watch._clocks = ClockWatch(machine.read)
     watch.dashboard = full_board(machine.now())
     watch._seen = {

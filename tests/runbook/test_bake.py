@@ -21,6 +21,7 @@ from runbook.procedure.steps.traffic import ResumeTraffic
 from runbook.protection import verdicts
 from runbook.protection.dashboard import Dashboard, Protection
 from runbook.protection.verdicts import SEEN_S
+from runbook.watch.listing import Listing, WatchContext
 from runbook.watch.probes import clusters
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -139,5 +140,8 @@ async def test_whoever_starts_the_applications_by_hand_is_told_to_until_they_are
 
 async def test_that_no_cluster_is_listed_is_a_doubt_and_not_a_loss() -> None:
     with pytest.raises(StepFailed, match="lists no cluster of this run") as failed:
-        await clusters.views(context({"switchover": {}}), [])
+        clusters.views(
+            cast(WatchContext, context({"switchover": {}})),
+            Listing((), {}, frozenset({"new blue"}), NOW),
+        )
     assert "AWS_ENDPOINT_URL" in failed.value.todo

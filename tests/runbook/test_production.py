@@ -236,6 +236,7 @@ async def test_production_is_called_unreached_for_a_connection_alone_that_fails(
         _seen={},
         _serving=lambda: SimpleNamespace(does_not=said.append),
         _production=lambda found: None,
+        _wake=lambda *_: None,
     )
     await Monitor._failed(watch, "traffic", error)
     assert bool(said) is told

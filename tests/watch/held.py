@@ -28,6 +28,7 @@ from runbook.postgres import fence_sql, replication
 from runbook.postgres.target import Target
 from runbook.proofs import unreplicated
 from runbook.protection.dashboard import Dashboard
+from runbook.watch.listing import WatchContext
 from runbook.watch.monitor import Monitor
 from state.enums import Environment
 from state.journal import Journal
@@ -84,8 +85,11 @@ class Clusters:
             }
         )
 
-    async def instances(self, cluster: str) -> list[Any]:
-        return [SimpleNamespace(available=True, identifier=f"{cluster}-1")]
+    async def instances(self, *clusters: str) -> list[Any]:
+        return [
+            SimpleNamespace(available=True, identifier=f"{each}-1", cluster=each)
+            for each in clusters
+        ]
 
     async def deployment(self, identifier: str) -> None:
         return None
@@ -99,6 +103,10 @@ class HeldWorld(RunContext):
 
     def password_for(self, target: Target) -> pg.Password:
         return master_password
+
+
+class WatchedWorld(HeldWorld, WatchContext):
+    """The same as its watch sees it."""
 
 
 def plan(**protection: Any) -> Plan:
@@ -130,6 +138,7 @@ class Held:
     pair: Pair
     database: str
     context: HeldWorld
+    watched: WatchedWorld
     journal: Journal
     watch: Monitor
     kept: list[psycopg.Connection[Any]] = field(default_factory=list)
@@ -276,24 +285,26 @@ async def unwatched(
     protection = {"lag_limit_bytes": 8 << 20, **slow, **protection}
     with _journal(path, slot, database) as journal:
         aws = cast(Aws, SimpleNamespace(rds=Clusters(pair)))
-        context = HeldWorld(
-            run=RUN, plan=plan(**protection), journal=journal, aws=aws, connect_s=3.0
+        context, watched = (
+            world(run=RUN, plan=plan(**protection), journal=journal, aws=aws, connect_s=3.0)
+            for world in (HeldWorld, WatchedWorld)
         )
         # Databases that other tests left on the servers are not part of this night.
-        context.databases = _only(database)  # type: ignore[method-assign]
+        context.databases = watched.databases = _only(database)  # type: ignore[method-assign]
         await asyncio.to_thread(_set_up, pair, database, context)
         await _subscribe(pair, database, context)
         async with context.connect(Role.NEW_BLUE) as connection:
             origins = (await unreplicated.mark(connection)).origins()
         value = {**context.fact("capture"), "origins": origins}  # type: ignore[dict-item]
         journal.evidence(RUN, "for-the-test", "", key="capture", value=value)
-        made = Held(pair, database, context, journal, Monitor(context, journal))
+        made = Held(pair, database, context, watched, journal, Monitor(watched, journal))
         try:
             yield made
         finally:
             for connection in made.kept:
                 connection.close()
             await context.forget_connections()
+            await watched.forget_connections()
             await asyncio.to_thread(_clear, pair, database, context)
 
 

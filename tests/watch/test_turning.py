@@ -164,7 +164,7 @@ async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_n
     held.watch.stop()
     value = {"protected": False, "reasons": ["lag"], "causes": ["lag"], "text": "lag"}
     held.journal.evidence(RUN, "monitor", "", key="protection", value=value)
-    following = Monitor(held.context, held.journal)
+    following = Monitor(held.watched, held.journal)
     watching = following.start()
     try:
         await held.until(lambda: held.verdicts()[-1] == (True, []), "protected in the journal")
@@ -177,7 +177,7 @@ async def test_a_verdict_that_was_put_up_and_not_journaled_is_journaled_by_the_n
 async def _anew(held: Held) -> AsyncIterator[Monitor]:
     """Watch as a process does that has just been started: nothing was seen before."""
     held.watch.stop()
-    held.watch = Monitor(held.context, held.journal)
+    held.watch = Monitor(held.watched, held.journal)
     watching = held.watch.start()
     try:
         yield held.watch

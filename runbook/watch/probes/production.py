@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.base.clocks import stale
+from runbook.base.clocks import age, ago, stale
 from runbook.base.roles import Role
 from runbook.postgres.connect import CannotConnect
 from runbook.protection.dashboard import ClusterView, Dashboard, Production, Serving
@@ -22,6 +22,12 @@ _TURNED_AWAY = (
     "the database system is",
 )
 """What only a host that was reached can answer: there, no server takes connections."""
+
+AWS_SAID_S = 60.0
+"""What AWS said longer ago than this tells nothing of now."""
+
+JUST_NOW_S = 10.0
+"""From then on what AWS said is told with its age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def does_not(
     at_least = not answered if known is None else before.at_least
     name = view.name if view else ""
     who = f"{name} ({role})" if name else role
-    gone = _gone(view)
+    gone = _gone(view, now)
     turned_away = any(words in error.lower() for words in _TURNED_AWAY)
     if CannotConnect(error).server_runs:
         return Production(Serving.ANSWERS, "", role, name, None, now)
@@ -123,12 +129,14 @@ def news(before: Production, found: Production) -> str:
     return f"production: {found.name} ({found.role}) answers again" if before.unreached else ""
 
 
-def _gone(view: ClusterView | None) -> str:
-    """Return what AWS says that leaves no server to answer; empty where it says none of that."""
-    if view is None or view.error or view.at is None:
+def _gone(view: ClusterView | None, now: datetime) -> str:
+    """Return what AWS said lately that leaves no server to answer, or an empty string."""
+    seconds = None if view is None or view.error else age(view.at, now)
+    if view is None or seconds is None or seconds > AWS_SAID_S:
         return ""
+    when = "" if seconds <= JUST_NOW_S else f", {ago(seconds)} ago"
     if view.status in ("gone", "deleting", "failed", "stopped", "stopping", "inaccessible"):
-        return f"AWS calls it {view.status}"
+        return f"AWS calls it {view.status}{when}"
     if not view.instances_available:
-        return "AWS lists no instance of it that is available"
+        return f"AWS lists no instance of it that is available{when}"
     return ""
