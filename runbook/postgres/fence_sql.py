@@ -126,6 +126,8 @@ class FenceVerdict:
     """What was seen and does not count against it, e.g. sessions of other roles."""
     settles: bool = False
     """Whether all that is open are counts that come some seconds late: a later look may tell."""
+    reset: bool = False
+    """Whether the counters began anew in between, so that they tell nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,8 @@ def compare_samples(
     if late:
         unclear.append(f"{LATE}: {', '.join(late)}")
     proved = False if against else None if unclear else True
-    return FenceVerdict(proved, (*against, *unclear), tuple(notes), settles)
+    reset = not none_ended(before, after) and not _statistics_kept(before, after)
+    return FenceVerdict(proved, (*against, *unclear), tuple(notes), settles, reset)
 
 
 def named(
@@ -316,7 +319,7 @@ def _counters_moved(
         changed = ", ".join(sorted(map(quoted, before.counters.keys() ^ after.counters.keys())))
         moved.append(f"databases have come or gone: {changed}")
     if not _statistics_kept(before, after):
-        unclear.append("the statistics were reset or lost in between (a restart, a crash)")
+        unclear.append(f"the statistics were reset or lost in between ({_how(before, after)})")
         return moved, unclear, notes
     for name in sorted(before.counters.keys() & after.counters.keys()):
         then, now = before.counters[name], after.counters[name]
@@ -338,17 +341,32 @@ def _counters_moved(
     return moved, unclear, notes
 
 
+def _how(before: FenceSample, after: FenceSample) -> str:
+    """Return by what it is seen that counters began anew."""
+    if any(
+        before.counters[name].stats_reset != after.counters[name].stats_reset
+        for name in before.counters.keys() & after.counters.keys()
+    ):
+        return "stats_reset has another time"
+    if before.postmaster_started != after.postmaster_started:
+        return "the server has started again"
+    return "counts are lower than before"
+
+
 def _statistics_kept(before: FenceSample, after: FenceSample) -> bool:
     """Return whether counters of both samples belong to one unbroken count.
 
     A restart keeps the statistics of a server that was shut down properly, and a crash loses all of
     them at once: so a counter that has not fallen below an earlier one that was not zero was kept.
+    One that has fallen while no table has come or gone was not, whatever the server says.
     """
     pairs = [
         (before.counters[name], after.counters[name])
         for name in before.counters.keys() & after.counters.keys()
     ]
     if any(old.stats_reset != new.stats_reset for old, new in pairs):
+        return False
+    if any(new.user_tables < old.user_tables and new.files == old.files for old, new in pairs):
         return False
     if before.postmaster_started == after.postmaster_started:
         return True

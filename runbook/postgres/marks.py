@@ -239,20 +239,23 @@ def _statistics_kept(before: ClusterMarks, after: ClusterMarks) -> bool:
     """Return whether the counts of both takings belong to one unbroken count.
 
     A server that was shut down properly keeps its statistics over a restart, and a crash loses all
-    of them at once: counts that were not zero and have not fallen were kept.
+    of them at once: counts that were not zero and have not fallen were kept. Those of a table that
+    has its file still do not fall by themselves.
     """
     pairs = [(old, new) for _, old, new in _both(before, after)]
     if any(old.stats_reset != new.stats_reset for old, new in pairs):
         return False
-    if before.postmaster_started == after.postmaster_started:
-        return True
-    total = sum(sum(counts[:3]) for old, _ in pairs for counts in old.tables.values())
-    return total > 0 and not any(
+    if any(
         now < then
         for old, new in pairs
         for table in old.tables.keys() & new.tables.keys()
+        if old.tables[table][3] == new.tables[table][3]
         for then, now in zip(old.tables[table][:3], new.tables[table][:3], strict=True)
-    )
+    ):
+        return False
+    if before.postmaster_started == after.postmaster_started:
+        return True
+    return any(sum(counts[:3]) for old, _ in pairs for counts in old.tables.values())
 
 
 def _both(

@@ -16,8 +16,9 @@ from runbook.postgres import fence_sql, marks
 from runbook.postgres.connect import UNREACHABLE
 from runbook.postgres.marks import ClusterMarks
 from runbook.proofs import diverged, write_fence
-from runbook.proofs.late_writes import Found, accept_key, compare_rows, words_of
+from runbook.proofs.late_writes import accept_key
 from runbook.proofs.schema_drift import given_up
+from runbook.proofs.since_fence import Found, compare_rows, words_of
 
 LOST = "closed.lost"
 """The fact that says what the side that takes over may lack of what was written meanwhile."""

@@ -27,6 +27,11 @@ FORMER = "former"
 """What a table is found by that the publisher has made anew: the subscriber's rows are those of the
 former table, until they are taken away or compared."""
 
+UNREAD = "unread"
+"""What a table is found by of which nothing told whether rows slipped in behind the fence."""
+
+DOUBTS = (CHANGE, FORMER, UNREAD)
+
 
 @dataclass(frozen=True, slots=True)
 class Differing:
@@ -40,13 +45,12 @@ class Differing:
     there: int | None
     """On the subscriber, or on what it is cloned from."""
     found_by: str
-    """`fence`, `comparison` or `watch`; or `CHANGE` or `FORMER`, where nobody has found it
-    out yet."""
+    """`fence`, `comparison` or `watch`; or one of `DOUBTS`, where nobody has found it out yet."""
 
     @property
     def words(self) -> str:
         """Return what is wrong with it."""
-        return f"rows {'may differ' if self.found_by in (CHANGE, FORMER) else 'differ'}: {self}"
+        return f"rows {'may differ' if self.found_by in DOUBTS else 'differ'}: {self}"
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -59,6 +63,8 @@ class Differing:
             return f"{self.schema}.{self.table} in {self.database} (not compared since it changed)"
         if self.found_by == FORMER:
             return f"{self.schema}.{self.table} in {self.database} (made anew, and not compared)"
+        if self.found_by == UNREAD:
+            return f"{self.schema}.{self.table} in {self.database} (not compared in the fence)"
         if self.here is None and self.there is None:
             return f"{self.schema}.{self.table} in {self.database} (found by the {self.found_by})"
         counts = " against ".join("?" if n is None else str(n) for n in (self.here, self.there))

@@ -3,7 +3,7 @@
 A write on the publisher between the freeze and the capture is lost on rollback, with lag 0 and no
 error. So the fence is proved over a window on blue, green is seen to have caught up and to stand
 still, and both are looked at once more right before the pivot. After the capture new blue is held
-against what green was then (`late_writes.py`).
+against what green was then (`since_fence.py`).
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ async def moved_on_old_blue(context: RunContext, watch: Watch) -> set[str]:
 def kept_sample(context: RunContext, role: Role) -> FenceSample | None:
     """Return the look at a cluster that the last proof of the fence kept."""
     kept = context.fact(f"fence.{role.slug}")
-    return None if kept is None else _SAMPLE.validate_python(kept)
+    return None if kept is None else sample_of(kept)
 
 
 def compare(
@@ -188,6 +188,11 @@ def who_may_write(context: RunContext, before: FenceSample, now: FenceSample) ->
     roles = context.plan.traffic.application_roles or None
     against, _ = fence_sql.named(before, now, application_roles=roles)
     return against
+
+
+def sample_of(value: Any) -> FenceSample:
+    """Return the look that `sample_json` gave."""
+    return _SAMPLE.validate_python(value)
 
 
 def sample_json(sample: FenceSample) -> Any:

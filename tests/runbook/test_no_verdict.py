@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runbook.postgres import fence_sql, marks
 from runbook.postgres.fence_sql import ClientSession, FenceSample, FenceVerdict, WriteCounters
 from runbook.postgres.marks import ClusterMarks, DatabaseMarks
-from runbook.proofs import late_writes, write_fence
+from runbook.proofs import diverged, since_fence, write_fence
 
 AT = datetime(2026, 5, 2, tzinfo=UTC)
 COUNTERS = st.builds(
@@ -76,8 +76,8 @@ def test_a_database_whose_counts_were_lost_may_have_moved() -> None:
 
 
 def test_a_table_that_was_not_compared_is_named_like_one_that_differs() -> None:
-    found = late_writes.Found(
-        tables=(late_writes.Differing("orders", "public", "t", None, None, "fence"),)
+    found = since_fence.Found(
+        tables=(diverged.Differing("orders", "public", "t", None, None, "fence"),)
     )
     assert not found.proved
     assert "public.t" in found.words

@@ -139,6 +139,7 @@ async def compare_databases(
     budget_s: float,
     share: float = 1.0,
     first: Collection[tuple[str, str]] = (),
+    only: Collection[tuple[str, str]] | None = None,
     parallel: int = 4,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -150,7 +151,7 @@ async def compare_databases(
     With a `share` below 1, of large tables that have a key only that share of the rows is hashed:
     those whose key has a hash below a threshold. So both sides take the same rows, wherever they
     lie, and each call takes others. The tables of `first`, as (schema, name), are hashed before all
-    others, every row, however long that takes.
+    others, every row, however long that takes. `only`: no other tables than these.
     """
     began = monotonic()
     async with AsyncExitStack() as stack:
@@ -162,7 +163,10 @@ async def compare_databases(
             return connection
 
         opening = await together(opened(pub_connect), opened(sub_connect))
-        work = _Work(*await together(*map(tables, opening)), share=share, first=first)
+        found = await together(*map(tables, opening))
+        if only is not None:
+            found = [[t for t in each if (t.schema, t.name) in only] for each in found]
+        work = _Work(*found, share=share, first=first)
         hands = list(zip(work.sides, opening, strict=True))
         for side, connect in zip(work.sides, (pub_connect, sub_connect), strict=True):
             more = min(parallel, len(side.pieces)) - 1

@@ -10,7 +10,7 @@ from runbook.base.step import Gate, Watch
 from runbook.failures import StepFailed
 from runbook.postgres import marks
 from runbook.postgres.marks import ClusterMarks, MarkVerdict
-from runbook.proofs import late_writes, write_fence
+from runbook.proofs import late_writes, since_fence, write_fence
 
 ACCEPT = "accept-unproved-freeze"
 
@@ -83,7 +83,7 @@ async def _same_rows(context: RunContext, watch: Watch, verdict: MarkVerdict) ->
         return False
     watch.evidence(f"not told by marks ({'; '.join(verdict.changed)}): comparing the rows")
     databases = await context.databases(Role.OLD_BLUE)
-    found = await late_writes.compare_rows(
+    found = await since_fence.compare_rows(
         context, watch, (Role.OLD_BLUE, Role.NEW_BLUE), databases
     )
     if found.proved:
