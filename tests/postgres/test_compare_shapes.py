@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
@@ -10,7 +11,8 @@ from psycopg.errors import QueryCanceled
 
 from runbook.postgres.comparison import fenced, scan
 from runbook.postgres.comparison.fenced import Comparison, How, TableResult
-from tests.postgres.conftest import Compare, Open
+from runbook.postgres.connect import connect
+from tests.postgres.conftest import LIMIT_S, Compare, Open, Pair, master_password
 
 SHAPES = {
     "dropped columns": (
@@ -216,3 +218,31 @@ async def test_a_table_whose_pieces_were_hashed_in_part_is_counted_whole(
     assert found.same is None
     assert {(t.rows_left, t.rows_right) for t in found.tables} == {(9000, 9000), (10, 10)}
     assert How.COUNTED in {t.how for t in found.tables}
+
+
+async def test_what_may_not_be_read_is_named_and_the_rest_is_compared(
+    pair: Pair, database: str, job: str
+) -> None:
+    for major in (16, 18):
+        with pair.admin(major, database) as admin:
+            admin.execute(
+                "CREATE TABLE plain (id int PRIMARY KEY); INSERT INTO plain VALUES (1);"
+                "CREATE TABLE secret (id int PRIMARY KEY); INSERT INTO secret VALUES (1);"
+                "CREATE SCHEMA closed; CREATE TABLE closed.t (id int PRIMARY KEY);"
+            )
+    with pair.admin(18, database) as admin:
+        admin.execute("ALTER TABLE secret ENABLE ROW LEVEL SECURITY")
+
+    def connector(major: int) -> Any:
+        return lambda: connect(
+            pair.target(major, user=job), master_password, database, deadline_s=LIMIT_S
+        )
+
+    found = await fenced.compare_databases(connector(18), connector(16), budget_s=60.0)
+    assert {t.table: (t.how, t.same) for t in found.tables} == {
+        "plain": (How.HASHED, True),
+        "secret": (How.UNREAD, None),
+        "t": (How.HASHED, True),
+    }
+    assert found.same is None
+    assert '"public"."secret" not compared: row-level security keeps rows' in found.words()

@@ -23,6 +23,7 @@ from runbook.postgres.comparison.hashing import Salt, row_hash
 from runbook.postgres.comparison.scan import PIECE_BYTES, Scan, Side
 from runbook.postgres.comparison.tables import ComparedTable, paired, tables
 from runbook.postgres.gather_all import together
+from runbook.postgres.statement import quoted
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Progress = Callable[[str, float], None]
@@ -45,6 +46,8 @@ class How(StrEnum):
     COUNTED = "counted"
     ABSENT = "absent"
     """One side does not have it, or has it with other columns."""
+    UNREAD = "unread"
+    """Blueprime's user may not see every row of it, on one side at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,10 @@ class Comparison:
             if found:
                 rows = sum(table.rows_left or 0 for table in found)
                 parts.append(f"{counted(len(found), 'table')} of {counted(rows, 'row')} {verb}")
+        for table in self.tables:
+            if table.how is How.UNREAD:
+                name = f"{quoted(table.schema)}.{quoted(table.table)}"
+                parts.append(f"{name} not compared: {table.note}")
         return "; ".join(parts) or "no tables"
 
 
@@ -193,11 +200,17 @@ class _Work:
     ) -> None:
         pairs = paired(left, right)
         self._absent = [_absent(table, note) for table, note in pairs.unlike]
+        read = []
+        for here, there in pairs.both:
+            if unread := here.unread or there.unread:
+                self._absent.append(_unread(here, unread))
+            else:
+                read.append((here, there))
         self._sampled: list[bool] = []
         rows, draws = Salt(), Salt()
         scans: tuple[list[Scan], list[Scan]] = ([], [])
         urgent = set()
-        for place, (here, there) in enumerate(pairs.both):
+        for place, (here, there) in enumerate(read):
             alike = here.alike(there)
             large = max(here.size_bytes, there.size_bytes) > PIECE_BYTES
             sampled = share < 1 and large and bool(here.key)
@@ -273,6 +286,10 @@ def _drawn(key_hash: Composable, share: float) -> Composable:
     return SQL("({} & {}) < {}").format(
         key_hash, Literal(_DRAWS - 1), Literal(max(1, round(share * _DRAWS)))
     )
+
+
+def _unread(table: ComparedTable, note: str) -> TableResult:
+    return TableResult(table.schema, table.name, None, None, How.UNREAD, same=None, note=note)
 
 
 def _absent(table: ComparedTable, note: str) -> TableResult:

@@ -30,6 +30,11 @@ class ComparedTable(Table):
     """With its TOAST data, without its indexes."""
     blocks: int
     """Of the table itself."""
+    unread: str = ""
+    """Why the current user cannot read every row of it; empty: it can.
+
+    Source: https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+    """
 
     def alike(self, other: ComparedTable) -> frozenset[str]:
         """Return the columns that have the same type on another side."""

@@ -9,7 +9,7 @@ WITH RECURSIVE plain (type, base) AS (
     FROM plain AS p
     JOIN pg_catalog.pg_type AS d ON d.typbasetype = p.type AND d.typtype = 'd'
 ), covered AS MATERIALIZED (
-    SELECT c.oid, n.nspname, c.relname, c.relpages
+    SELECT c.oid, n.oid AS schema_oid, n.nspname, c.relname, c.relpages
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r'
@@ -82,7 +82,15 @@ SELECT
         WHEN h.relation IS NULL
             THEN coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int
         ELSE greatest(c.relpages, 0)
-    END AS blocks
+    END AS blocks,
+    CASE
+        WHEN NOT has_schema_privilege(c.schema_oid, 'USAGE')
+            OR NOT has_table_privilege(c.oid, 'SELECT')
+            THEN format('%I may not read it', current_user)
+        WHEN row_security_active(c.oid)
+            THEN format('row-level security keeps rows of it from %%I', current_user)
+        ELSE ''
+    END AS unread
 FROM covered AS c
 LEFT JOIN attributes AS a ON a.attrelid = c.oid
 LEFT JOIN keys AS k ON k.indrelid = c.oid

@@ -263,6 +263,7 @@ def _as_json(result: fenced.Comparison) -> Json:
         "sampled": named(How.SAMPLED),
         "sampled_share": result.share,
         "counted": named(How.COUNTED),
+        "unread": named(How.UNREAD),
         "different": [f"{t.schema}.{t.table}" for t in result.different],
         "seconds": round(result.seconds, 3),
     }
