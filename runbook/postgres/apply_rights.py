@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 
 from runbook.postgres.catalog import Table
+from runbook.postgres.membership import joining
 from runbook.postgres.queries import fetch, says
 from runbook.postgres.statement import Statement, compose, quoted
 
@@ -40,6 +41,15 @@ class ApplyRights(Table):
     owner_secured: bool
     """Whether row-level security applies to the owner, as the next to the user."""
     user_secured: bool
+    owner_enters: bool = True
+    """As `enters`, of the owner."""
+    major: int = AS_OWNER_SINCE
+    """The server's."""
+
+    @property
+    def owner_may(self) -> bool:
+        """Whether the owner is refused nothing, so that it is enough to be a member of it."""
+        return self.owner_enters and not self.owner_lacks and not self.owner_secured
 
     def refusals(self, *, as_owner: bool) -> list[str]:
         """Return what PostgreSQL would say to apply, as the table's owner or as the user."""
@@ -64,7 +74,7 @@ class ApplyRights(Table):
         if not self.enters:
             made.append(f"GRANT USAGE ON SCHEMA {quoted(self.schema)} TO {user};")
         if as_owner and not self.may_set:
-            made.append(f"GRANT {owner} TO {user};")
+            made.append(joining(self.owner, self.user, self.major))
         if lacks := self.owner_lacks if as_owner else self.user_lacks:
             made.append(f"GRANT {', '.join(lacks)} ON {self} TO {owner if as_owner else user};")
         if as_owner and self.owner_secured:

@@ -246,9 +246,13 @@ class MasterPermissions:
     """User tables without SELECT: they could not be compared."""
     unreadable_names: list[str]
     """The first five."""
-    unsettable_sequences: int
-    """Sequences without SELECT and UPDATE: they could not be carried over."""
+    unsettable_owners: list[str]
+    """Of sequences without SELECT and UPDATE: they could not be carried over."""
+    unsettable_sequences: list[int]
+    """How many each of them owns."""
     unsettable_schemas: list[str]
+    major: int
+    """The server's."""
 
 
 @dataclass(frozen=True, slots=True)

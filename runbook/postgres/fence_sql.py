@@ -26,7 +26,7 @@ from runbook.postgres.cluster_moment import ClusterMoment
 from runbook.postgres.gather_all import for_each, of_the_cluster
 from runbook.postgres.queries import fetch, fetch_one, load
 from runbook.postgres.reported_counts import await_reported
-from runbook.postgres.statement import Statement, compose, quoted
+from runbook.postgres.statement import Statement, block, compose, literal, quoted
 from state.masking import masked
 
 LATE = "transactions have ended, and sessions are open whose counts may come ten seconds late"
@@ -300,12 +300,29 @@ async def terminate_sessions(
 def set_database_read_only(database: str, on: bool) -> Statement:
     """Return ALTER DATABASE ... SET or RESET default_transaction_read_only.
 
-    It holds for sessions that open from now on, and any of them may override it.
+    It holds for sessions that open from now on, and any of them may override it. It is for the
+    database's owner: for a user that may SET ROLE to him and does not inherit, it is done as him.
 
     Source: https://www.postgresql.org/docs/current/runtime-config-client.html
     """
     how = "SET default_transaction_read_only = on" if on else "RESET default_transaction_read_only"
-    return Statement(compose("ALTER DATABASE {database} {how}", database=database, how=SQL(how)))
+    plain = compose("ALTER DATABASE {database} {how}", database=database, how=SQL(how))
+    body = compose(
+        """
+DECLARE
+    owner oid := (SELECT datdba FROM pg_catalog.pg_database WHERE datname = {literal});
+BEGIN
+    IF NOT pg_catalog.pg_has_role(owner, 'USAGE') AND pg_catalog.pg_has_role(owner, 'MEMBER') THEN
+        EXECUTE pg_catalog.format('SET LOCAL ROLE %I', pg_catalog.pg_get_userbyid(owner));
+    END IF;
+    {plain};
+    RESET ROLE;
+END
+""",
+        literal=literal(database),
+        plain=plain,
+    )
+    return Statement(block(body), shown=plain)
 
 
 def _counters_moved(

@@ -32,16 +32,20 @@ class FixKind(StrEnum):
     PLAIN_TRIGGER = "plain-trigger"
     """ENABLE TRIGGER without ALWAYS or REPLICA; names: schema, table, trigger."""
     DROP_EXTENSION = "drop-extension"
+    JOIN_ROLE = "join-role"
+    """Membership that inherits and may SET ROLE; names: the role, the user who joins it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One repair on blue, in one database (empty: it concerns the whole server)."""
+    """One repair on a cluster, in one database (empty: it concerns the whole server)."""
 
     # Journals of the first version call it so.
     kind: Annotated[FixKind, Field(validation_alias=AliasChoices("kind", "mend"))]
     database: str
     names: tuple[str, ...]
+    on: str = "blue"
+    """The cluster, by its part in the run."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the journal keeps it."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from runbook.postgres import replication
+from runbook.postgres import membership, replication
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.queries import one_value
 from runbook.postgres.statement import Statement, compose, literal, quoted
@@ -42,6 +42,9 @@ def title(fix: Fix) -> str:
             return f"Give {name}{where} its primary key as identity"
         case FixKind.PLAIN_TRIGGER:
             return f"Make the trigger {quoted(fix.names[2])} of {name}{where} a plain one"
+        case FixKind.JOIN_ROLE:
+            role, user = map(quoted, fix.names)
+            return f"Make {user} a member of {role}"
 
 
 def statements(fix: Fix) -> Sequence[Statement]:
@@ -68,6 +71,8 @@ def statements(fix: Fix) -> Sequence[Statement]:
             return [Statement(rolled, transactional=False)]
         case FixKind.DROP_EXTENSION:
             return [Statement(compose("DROP EXTENSION {name}", name=names[0]))]
+        case FixKind.JOIN_ROLE:
+            return [membership.join(*names)]
         case FixKind.IDENTITY_FULL:
             how = compose("REPLICA IDENTITY FULL")
         case FixKind.IDENTITY_INDEX:
@@ -118,6 +123,10 @@ async def standing(connection: AsyncConnection, fix: Fix) -> str:
             )
         case FixKind.DROP_EXTENSION:
             query = "SELECT 'it is installed' FROM pg_catalog.pg_extension WHERE extname = %s"
+        case FixKind.JOIN_ROLE:
+            if await membership.joined(connection, *names):
+                return ""
+            return f"{quoted(names[1])} is no full member of {quoted(names[0])}"
         case FixKind.IDENTITY_FULL | FixKind.IDENTITY_INDEX | FixKind.IDENTITY_DEFAULT:
             return await _identity(connection, fix)
         case FixKind.PLAIN_TRIGGER:

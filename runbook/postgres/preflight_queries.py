@@ -133,6 +133,20 @@ class OutdatedExtension:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmaintained:
+    """What one owner's is, and the current user may not keep fit."""
+
+    owner: str
+    user: str
+    major: int
+    """The server's."""
+    unanalyzed: list[str]
+    """Tables and materialized views that it may not ANALYZE, quoted."""
+    unrefreshed: list[str]
+    """Materialized views that it may not REFRESH, quoted."""
+
+
+@dataclass(frozen=True, slots=True)
 class ByteName:
     """A name in a database without an encoding that is not plain ASCII."""
 
@@ -245,6 +259,12 @@ outdated_extensions = rows_of(OutdatedExtension, "outdated_extensions")
 
 partitioned_tables = rows_of(Table, "partitioned_tables")
 """The roots of partition trees."""
+
+unmaintained = rows_of(Unmaintained, "unmaintained")
+"""What others own, and REFRESH MATERIALIZED VIEW or ANALYZE would be refused for.
+
+Source: https://www.postgresql.org/docs/current/ddl-priv.html
+"""
 
 refused_columns = rows_of(RefusedColumn, "refused_columns")
 """The columns for which pg_upgrade refuses the database."""

@@ -23,6 +23,7 @@ from runbook.preflight.checks import (
     parameters,
     reachability,
     replication,
+    rights,
     schema,
     sessions,
     unreplicated,
@@ -50,6 +51,7 @@ FAMILIES = (
     unreplicated,
     extensions,
     database_roles,
+    rights,
     reachability,
 )
 CHECKS = tuple(
@@ -68,7 +70,8 @@ async def run(
 ) -> list[Result]:
     """Ask every check of blue at once and return all results, in the order of the families.
 
-    `progress` hears how far it is. Nothing is changed: every session is read-only. A check that
+    `progress` hears how far it is. Nothing is changed: every session is read-only, but those that
+    prove rights, and what these do is rolled back. A check that
     cannot look yields `unknown`; checks that fail for one and the same reason share one line. What
     the plan acknowledges or waives is marked as accepted.
     """

@@ -22,7 +22,7 @@ from runbook.aws.facts import (
 from runbook.aws.versions import numbers
 from runbook.base import derived_names
 from runbook.base.roles import Role
-from runbook.postgres import apply_rights, catalog, preflight_queries, removed
+from runbook.postgres import apply_rights, catalog, membership, preflight_queries, removed
 from runbook.postgres import connect as pg
 from runbook.postgres.target import Target
 
@@ -75,6 +75,7 @@ _OF_SERVER: tuple[Query[Any], ...] = (
     catalog.prepared_transactions,
     catalog.replication_slots,
     catalog.subscriptions,
+    membership.joinable,
     long_transactions,
     preflight_queries.databases,
     preflight_queries.iam_roles,
@@ -105,6 +106,7 @@ _OF_DATABASE: tuple[Query[Any], ...] = (
     preflight_queries.refused_columns,
     preflight_queries.repack_leftovers,
     preflight_queries.stale_collations,
+    preflight_queries.unmaintained,
     removed.refused_objects,
 )
 

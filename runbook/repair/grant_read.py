@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Identifier
 
 from runbook.base.context import RunContext
 from runbook.base.pair import current_pair, replication_role
 from runbook.failures import Finding
-from runbook.postgres import existence
-from runbook.postgres.statement import Statement
+from runbook.postgres import existence, replication
 from runbook.procedure.steps.shared.effects import SqlEffect, no, yes
 
 
@@ -25,7 +23,7 @@ def may_read(context: RunContext) -> SqlEffect:
         context,
         publisher,
         "",
-        [Statement(SQL("GRANT pg_read_all_data TO {}").format(Identifier(role)))],
+        [replication.let_read(role)],
         key=f"{role}/read",
         title=f"let {role} read the tables of {publisher.value}, until it is dropped",
         probe=probe,

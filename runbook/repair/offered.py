@@ -18,6 +18,7 @@ from runbook.ownership import places
 from runbook.ownership.permission import objection_and_look
 from runbook.ownership.serving import ClusterUse
 from runbook.postgres import schema_changes
+from runbook.procedure.steps.shared import checks, rights
 from runbook.proofs import diverged, objects
 from runbook.repair import empty_table, objects_offered, preflight_fixes, returned, schemas_offered
 from runbook.repair.apply_errors import by_log, cure
@@ -50,7 +51,7 @@ async def offered(context: RunContext, journal: Journal, *, only: str = "") -> O
         found.say("Read the run anew from the clusters", why, f"blueprime adopt {name}")
         return found
     if context.fact("switchover") is None and not switchover_asked(context, journal):
-        await _fixes(context, found, only)
+        await _fixes(context, found, only, checks.FACT, rights.FACT)
         if objects.known(context) is not None and context.bound(Role.GREEN) is not None:
             await objects_offered.beside(context, found, Role.BLUE, Role.GREEN)
     elif (
@@ -58,6 +59,7 @@ async def offered(context: RunContext, journal: Journal, *, only: str = "") -> O
         and not _silent(context, seen, found)
         and await objects_offered.lets_in(context, found)
     ):
+        await _fixes(context, found, only, rights.FACT)
         await _sides(context, found)
         await objects_offered.beside(
             context, found, current_pair(context).publisher, current_pair(context).subscriber
@@ -103,8 +105,8 @@ async def described(context: RunContext, found: Offered) -> list[Offer]:
     return [*offers, *found.by_hand]
 
 
-async def _fixes(context: RunContext, found: Offered, only: str) -> None:
-    every = [each for each in preflight_fixes.offered(context) if only in ("", each.key)]
+async def _fixes(context: RunContext, found: Offered, only: str, *facts: str) -> None:
+    every = [each for each in preflight_fixes.offered(context, *facts) if only in ("", each.key)]
     for place, repair in enumerate(every):
         if len(found.repairs) == MOST_FIXES:
             found.say(

@@ -35,6 +35,7 @@ UNDO = {
     FixKind.IDENTITY_INDEX: "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
     FixKind.IDENTITY_DEFAULT: "ALTER TABLE … REPLICA IDENTITY FULL.",
     FixKind.PLAIN_TRIGGER: "ALTER TABLE … ENABLE ALWAYS (or REPLICA) TRIGGER …, as it was.",
+    FixKind.JOIN_ROLE: "REVOKE … FROM …: not before the run is at its end.",
 }
 
 
@@ -52,8 +53,10 @@ class Fixing(Repair):
     def __post_init__(self) -> None:
         self._fix = one = fix.from_json(self.fix)
         names = [quoted(name) for name in one.names]
-        self.named(one.kind.value, *([quoted(one.database)] if one.database else []), *names)
-        self.title = fix_sql.title(one)
+        where = [] if one.on == Role.BLUE else [one.on]
+        where += [quoted(one.database)] if one.database else []
+        self.named(one.kind.value, *where, *names)
+        self.title = fix_sql.title(one) + ("" if one.on == Role.BLUE else f" on {one.on}")
         self.undo = TYPED.get(one.kind) or UNDO[one.kind]
 
     async def gates(self, context: RunContext) -> list[Gate]:
@@ -61,6 +64,8 @@ class Fixing(Repair):
         question = f"{self.title} on blue, which serves."
         if one.kind is FixKind.TERMINATE:
             return self.asking(question, "The transaction that it has open is rolled back.")
+        if one.kind is FixKind.JOIN_ROLE:
+            return self.asking(f"{self.title}.", self.undo)
         if one.kind in TYPED:
             return self.asking(question, TYPED[one.kind], typed=one.names[0])
         return []
@@ -78,7 +83,7 @@ class Fixing(Repair):
             raise StepFailed(
                 f"{self.title} was asked for, and it still stands: {finding.seen}.",
                 now="Nothing else was changed.",
-                todo="Look at it on blue, then try again.",
+                todo=f"Look at it on {self._fix.on}, then try again.",
             )
         watch.evidence(f"done: {self.title}; the preflight, run again, looks anew")
 
@@ -93,10 +98,10 @@ class FixEffect(SqlEffect):
 
         super().__init__(
             context,
-            Role.BLUE,
+            Role(one.on),
             one.database,
             fix_sql.statements(one),
-            key=f"blue/{key}",
+            key=f"{Role(one.on).slug}/{key}",
             title=title,
             probe=probe,
             transaction=fix_sql.in_transaction(one),
@@ -121,11 +126,11 @@ async def _owner(context: RunContext, one: Fix) -> Owner | None:
     return owner(name, context.run, standing)
 
 
-def offered(context: RunContext) -> list[Fixing]:
-    """Return the repairs that the last preflight offered, each once."""
+def offered(context: RunContext, *facts: str) -> list[Fixing]:
+    """Return the repairs that the results under these facts offer, each once."""
     found: dict[str, Fixing] = {}
     deployed = context.fact("deployment") is not None or context.begun("create-deployment")
-    for result in context.fact("preflight") or ():
+    for result in (row for fact in facts for row in context.fact(fact) or ()):
         if result.get("fix") and result.get("level") != "pass":
             why = f"{result['subject']}: {result['text']}"
             one = Fixing(why=why, fix=result["fix"])

@@ -40,7 +40,7 @@ from runbook.postgres import (
 )
 from runbook.postgres.comparison import fenced
 from runbook.postgres.comparison.fenced import Comparison, How, TableResult
-from runbook.proofs import unreplicated
+from runbook.proofs import rights, unreplicated
 from runbook.recovery import database_state
 from runbook.run import session
 from state import backups, lock, times
@@ -305,6 +305,10 @@ async def _no_preflight(world: Any, *, progress: Any = None) -> list[Any]:
     return []
 
 
+async def _nothing_refused(world: Any, *_: Any, **more: Any) -> dict[str, Any]:
+    return {}
+
+
 class _Time:
     """The module `time`, by the simulated clock; a simulated machine does not sleep."""
 
@@ -362,6 +366,7 @@ def _instead() -> list[tuple[Any, Any]]:
         (database_state._slots, _own_slots),
         (database_state.other_sessions, _no_others),
         (preflight.run, _no_preflight),
+        (rights.prove, _nothing_refused),
         (session.new_run_id, _run_id),
         # All simulated processes have this one's pid; only who acts now is looked for by it.
         (lock.process_start, lambda pid: f"process {_process().number}"),

@@ -14,6 +14,7 @@ from runbook.preflight.checks import (
     identities,
     parameters,
     replication,
+    rights,
     sessions,
     unreplicated,
 )
@@ -138,22 +139,58 @@ async def test_a_role_that_the_plans_user_may_not_alter(site: Site) -> None:
     await site.fires(database_roles.application, BLOCK, "app_writer", limited)
 
 
-async def test_a_user_without_permissions(site: Site, database: str) -> None:
+async def test_a_user_without_permissions(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await site.quiet(database_roles.master)
     site.blue.run(database, KEYED, "CREATE SEQUENCE s")
     results = await site.ask(database_roles.master, site.changed("credentials", user="limited"))
-    texts = {r.text for r in results if r.subject == f"{database}/limited"}
     assert {r.level for r in results} == {BLOCK}
-    for words in (
-        "create subscription",
-        "publish all tables",
-        "replication",
-        "signal backends",
-        "own database",
-    ):
-        assert any(words in text for text in texts), texts
-    assert any("cannot be read by the plan's user" in text for text in texts)
-    assert any("cannot be set by the plan's user" in text for text in texts)
+    _say(results, "signal backends", "cannot be read by the plan's user")
+    _say(results, "cannot be set by the plan's user")
+
+    async def stands(_: survey.Survey) -> list[str]:
+        return ["bgd-1"]
+
+    # Beside a deployment nothing is tried: what is proved otherwise is read.
+    monkeypatch.setattr(survey.Survey, "deployments", stands)
+    results = await site.ask(database_roles.master, site.changed("credentials", user="limited"))
+    _say(results, "create subscription", "publish all tables", "replication", "own database")
+
+
+def _say(results: list[Any], *words: str) -> None:
+    texts = {result.text for result in results}
+    for each in words:
+        assert any(each in text for text in texts), (each, texts)
+
+
+async def test_what_the_server_refuses_is_told_and_beside_a_deployment_no_trigger_fires(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.quiet(rights.proved)
+    limited = site.changed("credentials", user="limited")
+    found = {r.subject: r for r in await site.ask(rights.proved, limited)}
+    refused = found[f"{database}/publication"]
+    assert refused.level is BLOCK
+    assert "permission denied for database" in refused.text
+    assert 'GRANT CREATE ON DATABASE "' in refused.remedy
+    assert "postgres/replication-role" in found
+    assert found["postgres/replica"].level is WARN
+
+    async def stands(_: survey.Survey) -> list[str]:
+        return ["bgd-1"]
+
+    monkeypatch.setattr(survey.Survey, "deployments", stands)
+    site.blue.run(
+        database,
+        "CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE 'a trigger fired'; END $$",
+        "CREATE EVENT TRIGGER no ON ddl_command_start EXECUTE FUNCTION no()",
+    )
+    (result,) = await site.ask(rights.proved)
+    assert result.level is Level.PASS
+    assert "not tried beside a deployment" in result.text
+    site.blue.run(database, "DROP EVENT TRIGGER no")
 
 
 async def test_a_table_that_apply_may_write_neither_as_its_owner_nor_as_the_plans_user(
@@ -163,7 +200,7 @@ async def test_a_table_that_apply_may_write_neither_as_its_owner_nor_as_the_plan
     limited = site.changed("credentials", user="limited")
     result = await site.fires(database_roles.apply, BLOCK, f'{database}/public.Kunde "1"', limited)
     assert 'role "limited" cannot SET ROLE to "postgres"' in result.text
-    assert 'GRANT "postgres" TO "limited";' in result.remedy
+    assert 'GRANT "postgres" TO "limited" WITH INHERIT TRUE, SET TRUE;' in result.remedy
     site.blue.run(
         database,
         'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON "Kunde ""1""" TO limited',

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from runbook.postgres import fix
 from runbook.postgres.fix import Fix, FixKind
@@ -34,6 +35,21 @@ def _session(bench: Bench) -> Iterator[Sequence[str]]:
         yield (str(pid), began)
         with pytest.raises(psycopg.Error):
             victim.execute("SELECT 1")
+
+
+@contextmanager
+def _roles(bench: Bench) -> Iterator[Sequence[str]]:
+    names = ('Shop "owner" 1%', "master 🔑")
+    with bench.pair.admin(16, bench.database) as admin:
+        for name in names:
+            admin.execute(SQL("CREATE ROLE {}").format(Identifier(name)))
+        # What an earlier GRANT said is said anew.
+        admin.execute(
+            SQL("GRANT {} TO {} WITH INHERIT FALSE, SET FALSE").format(*map(Identifier, names))
+        )
+        yield names
+        for name in names:
+            admin.execute(SQL("DROP ROLE {}").format(Identifier(name)))
 
 
 def plant(bench: Bench, kind: FixKind) -> Plant:
@@ -79,6 +95,8 @@ def plant(bench: Bench, kind: FixKind) -> Plant:
                 ' ALTER TABLE "T t" ENABLE ALWAYS TRIGGER "G g"',
                 *("public", "T t", "G g"),
             )
+        case FixKind.JOIN_ROLE:
+            return _roles(bench)
         case FixKind.DROP_EXTENSION:
             # `plpgsql` is everywhere, and nothing here depends on it.
             return nullcontext(["plpgsql"])
@@ -116,12 +134,13 @@ def test_what_a_journal_of_the_first_version_keeps_is_offered() -> None:
 @pytest.mark.parametrize("kind", list(FixKind), ids=lambda kind: kind.value)
 async def test_a_repair_is_offered_performed_and_gone(bench: Bench, kind: FixKind) -> None:
     with plant(bench, kind) as names:
-        whole = kind in (FixKind.TERMINATE, FixKind.DROP_SLOT)
+        whole = kind in (FixKind.TERMINATE, FixKind.DROP_SLOT, FixKind.JOIN_ROLE)
+        asks = kind in (FixKind.TERMINATE, FixKind.JOIN_ROLE)
         found(bench, Fix(kind, "" if whole else bench.database, tuple(names)))
         offer = await bench.offer("fix")
         assert offer.why == "here: Planted."
         assert [gate.must_type for gate in offer.gates] == (
-            [names[0]] if kind in TYPED else [""] if kind is FixKind.TERMINATE else []
+            [names[0]] if kind in TYPED else [""] if asks else []
         )
         assert offer.effects
         assert offer.effects[0][1].startswith("-- on blue")
@@ -207,3 +226,20 @@ async def test_all_takes_what_asks_nothing_and_leaves_the_rest_to_a_person(
     assert bench.there("SELECT count(*) FROM pg_class WHERE relreplident = 'f'") == [(5,)]
     assert bench.there("SELECT pubname FROM pg_publication") == [("p",)]
     assert "5 of 5 were done; left to you: 1" in capsys.readouterr().out
+
+
+async def test_what_green_lacks_is_repaired_on_green(bench: Bench) -> None:
+    with bench.pair.admin(18) as admin:
+        for name in ("theirs", "mine"):
+            admin.execute(SQL("CREATE ROLE {}").format(Identifier(name)))
+        one = Fix(FixKind.JOIN_ROLE, "", ("theirs", "mine"), "green")
+        result = {"level": "block", "subject": "green/orders/read-only", "text": "No."}
+        bench.fact("rights", [result | {"fix": one.as_json()}])
+        offer = await bench.offer("fix")
+        assert offer.title == 'Make "mine" a member of "theirs" on green'
+        assert offer.effects[0][1].startswith("-- on green")
+        await bench.repair("fix")
+        row = admin.execute("SELECT pg_has_role('mine', 'theirs', 'USAGE')").fetchone()
+        assert row == (True,)
+        for name in ("theirs", "mine"):
+            admin.execute(SQL("DROP ROLE {}").format(Identifier(name)))

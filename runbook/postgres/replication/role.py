@@ -96,6 +96,11 @@ def let_connect(name: str, database: str) -> Statement:
     )
 
 
+def let_read(name: str) -> Statement:
+    """Return GRANT pg_read_all_data (14) TO a role: slots are followed without, rows not copied."""
+    return Statement(compose("GRANT pg_read_all_data TO {name}", name=name))
+
+
 async def may_connect(connection: AsyncConnection, name: str, database: str) -> bool:
     """Return whether a role is there and may enter a database."""
     return await says(
@@ -115,7 +120,9 @@ async def granted_in(connection: AsyncConnection, name: str) -> list[str]:
 def drop_owned(name: str) -> Statement:
     """Return DROP OWNED BY, if the role exists; `drop_role` needs it in each of `granted_in`.
 
-    It takes away what the role has in the current database and of the whole server. Only a member
+    It takes away what the role has in the current database and of the whole server; CONNECT by
+    itself, as it was granted, since who may grant more acts as the owner, of whom the role has none
+    (documentation, "GRANT", notes). Only a member
     of the role may do so (documentation, "DROP OWNED"); from 16 on whoever makes a role administers
     it, and is no member.
     """
@@ -123,8 +130,18 @@ def drop_owned(name: str) -> Statement:
         block(
             compose(
                 """
+DECLARE
+    entered name;
 BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {literal}) THEN
+        FOR entered IN
+            SELECT DISTINCT d.datname
+            FROM pg_catalog.pg_database AS d,
+                pg_catalog.aclexplode(d.datacl) AS a, pg_catalog.pg_roles AS r
+            WHERE r.rolname = {literal} AND a.grantee = r.oid
+        LOOP
+            EXECUTE pg_catalog.format('REVOKE CONNECT ON DATABASE %I FROM %I', entered, {literal});
+        END LOOP;
         IF NOT pg_catalog.pg_has_role({literal}, 'USAGE') THEN
             GRANT {name} TO CURRENT_USER;
         END IF;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from psycopg import AsyncConnection
@@ -127,6 +128,26 @@ def create_subscription(
             options=SQL(", ").join(
                 SQL("{} = {}").format(SQL(key), literal(value)) for key, value in options.items()
             ),
+        ),
+    )
+
+
+def unconnected_subscription(name: str) -> Statement:
+    """Return CREATE SUBSCRIPTION without a slot that asks no publisher: what a proof makes.
+
+    From 16 on the connection string of whoever is no superuser must have a password.
+
+    Source: https://www.postgresql.org/docs/current/sql-createsubscription.html
+    """
+    conninfo = make_conninfo(
+        host="localhost", user=name, dbname=name, password=secrets.token_urlsafe(32)
+    )
+    return _with_conninfo(
+        compose("CREATE SUBSCRIPTION {name} CONNECTION ", name=name),
+        conninfo,
+        compose(
+            " PUBLICATION {name} WITH (connect = false, slot_name = NONE)",
+            name=name,
         ),
     )
 

@@ -33,6 +33,7 @@ WITH needed (place, privilege) AS (
     SELECT
         c.*,
         has_schema_privilege(c.schema_oid, 'USAGE') AS enters,
+        has_schema_privilege(c.relowner, c.schema_oid, 'USAGE') AS owner_enters,
         pg_has_role(c.relowner, 'SET') AS may_set, -- since 16
         pg_has_role(c.relowner, 'MEMBER') AS may_set, -- before 16
         ARRAY(
@@ -57,7 +58,9 @@ SELECT
     owner_lacks,
     user_lacks,
     owner_secured,
-    user_secured
+    user_secured,
+    owner_enters,
+    current_setting('server_version_num')::int / 10000 AS major
 FROM rights
 WHERE NOT enters
    OR NOT may_set

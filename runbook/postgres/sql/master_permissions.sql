@@ -13,7 +13,7 @@ WITH me AS (
     FROM pg_catalog.pg_roles AS r
     WHERE r.rolname = current_user
 ), relation AS (
-    SELECT c.oid, c.relkind, n.nspname, n.nspname || '.' || c.relname AS name
+    SELECT c.oid, c.relkind, c.relowner, n.nspname, n.nspname || '.' || c.relname AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'S')
@@ -23,7 +23,7 @@ WITH me AS (
 ), unreadable AS MATERIALIZED (
     SELECT name FROM relation WHERE relkind = 'r' AND NOT has_table_privilege(oid, 'SELECT')
 ), unsettable AS MATERIALIZED (
-    SELECT nspname FROM relation
+    SELECT nspname, pg_get_userbyid(relowner)::text AS owner FROM relation
     WHERE relkind = 'S'
       AND NOT (has_sequence_privilege(oid, 'SELECT') AND has_sequence_privilege(oid, 'UPDATE'))
 )
@@ -35,6 +35,8 @@ SELECT
     has_database_privilege(current_database(), 'CREATE') AS create_in_database,
     (
         SELECT pg_has_role(d.datdba, 'USAGE')
+            OR pg_has_role(d.datdba, 'SET') -- since 16
+            OR pg_has_role(d.datdba, 'MEMBER') -- before 16
         FROM pg_catalog.pg_database AS d
         WHERE d.datname = current_database()
     ) AS own_database,
@@ -49,6 +51,8 @@ SELECT
         AS emit_message,
     (SELECT count(*) FROM unreadable) AS unreadable_tables,
     ARRAY(SELECT name FROM unreadable ORDER BY name COLLATE "C" LIMIT 5) AS unreadable_names,
-    (SELECT count(*) FROM unsettable) AS unsettable_sequences,
-    ARRAY(SELECT DISTINCT nspname FROM unsettable ORDER BY 1) AS unsettable_schemas
+    ARRAY(SELECT DISTINCT owner FROM unsettable ORDER BY 1) AS unsettable_owners,
+    ARRAY(SELECT count(*) FROM unsettable GROUP BY owner ORDER BY owner) AS unsettable_sequences,
+    ARRAY(SELECT DISTINCT nspname FROM unsettable ORDER BY 1) AS unsettable_schemas,
+    current_setting('server_version_num')::int / 10000 AS major
 FROM me

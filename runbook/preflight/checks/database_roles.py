@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from runbook.amounts import counted, some
-from runbook.postgres import catalog, preflight_queries
+from runbook.postgres import catalog, membership, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, Mode, apply_rights, mode
+from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed, warn
 from runbook.preflight.rows import in_databases
 from runbook.preflight.survey import Survey
 
-_NEEDED = {
+_READ = {
+    "signal_backends": "pg_signal_backend",
+    "monitor": "pg_monitor",
+}
+"""Permission that is read from the catalogs -> the role whose members have it."""
+
+_PROVED = {
     "replication": "GRANT rds_replication TO {user};",
     "create_in_database": "GRANT CREATE ON DATABASE {database} TO {user};",
     "own_database": "ALTER DATABASE {database} OWNER TO {user}; or GRANT its owner TO {user};",
     "publish_all_tables": "GRANT rds_superuser TO {user};",
     "create_subscription": "GRANT rds_superuser TO {user};",
-    "signal_backends": "GRANT pg_signal_backend TO {user};",
-    "monitor": "GRANT pg_monitor TO {user};",
     "createrole": "ALTER ROLE {user} CREATEROLE;",
     "emit_message": "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) "
     "TO {user};",
 }
-"""Permission -> what grants it."""
+"""Permission that `roles.proved` proves -> what grants it. Beside a deployment, where that is not
+tried, the catalogs are asked.
+"""
 
 
 @check(
@@ -35,45 +42,68 @@ _NEEDED = {
 async def master(look: Survey) -> AsyncIterator[Result]:
     """The plan's user lacks a permission that a later step needs."""
     clear = True
-    async for result in in_databases(look, catalog.master_permissions, _lacking):
+    joinable = await look.server(membership.joinable)
+    proved = not await look.deployments()
+
+    def say(database: str, found: catalog.MasterPermissions) -> list[Result]:
+        lacking = [] if proved else _unproved(database, found)
+        return [*lacking, *_lacking(database, found, joinable)]
+
+    async for result in in_databases(look, catalog.master_permissions, say):
         clear = False
         yield result
     if clear:
-        yield passed(look.plan.credentials.user, "has every permission that the run needs")
+        yield passed(
+            look.plan.credentials.user,
+            "ends sessions, sees what they do, reads every table and sets every sequence",
+        )
 
 
-def _lacking(database: str, found: catalog.MasterPermissions) -> list[Result]:
+def _unproved(database: str, found: catalog.MasterPermissions) -> list[Result]:
     user, base = quoted(found.user), quoted(database)
-    results = [
+    return [
         block(
             f"{database}/{found.user}",
             f"The plan's user lacks the permission: {name.replace('_', ' ')}.",
             grant.format(user=user, database=base),
         )
-        for name, grant in _NEEDED.items()
+        for name, grant in _PROVED.items()
+        if not getattr(found, name)
+    ]
+
+
+def _lacking(
+    database: str, found: catalog.MasterPermissions, joinable: Collection[str]
+) -> list[Result]:
+    def needs(role: str, text: str, subject: str = found.user, remedy: str = "") -> Result:
+        fix = Fix(FixKind.JOIN_ROLE, "", (role, found.user)) if role in joinable else None
+        grant = membership.joining(role, found.user, found.major)
+        return block(f"{database}/{subject}", text, grant if fix else remedy or grant, fix=fix)
+
+    results = [
+        needs(role, f"The plan's user lacks the permission: {name.replace('_', ' ')}.")
+        for name, role in _READ.items()
         if not getattr(found, name)
     ]
     if found.unreadable_tables:
         results.append(
-            block(
-                f"{database}/{found.user}",
-                f"{counted(found.unreadable_tables, 'table')} cannot be read by the plan's "
-                "user, so they "
-                "could not be compared before a rollback: "
+            needs(
+                "pg_read_all_data",
+                f"{counted(found.unreadable_tables, 'table')} cannot be read by the plan's user, "
+                "so they could not be compared before a rollback: "
                 f"{', '.join(found.unreadable_names)}"
                 f"{', …' if found.unreadable_tables > len(found.unreadable_names) else ''}.",
-                f"GRANT pg_read_all_data TO {user};",
             )
         )
-    if found.unsettable_sequences:
+    for owner, number in zip(found.unsettable_owners, found.unsettable_sequences, strict=True):
         results.append(
-            block(
-                f"{database}/{found.user}",
-                f"{counted(found.unsettable_sequences, 'sequence')} cannot be set by the plan's "
-                "user, so a "
-                "rollback could not carry them over.",
-                f"In database {database}: GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA "
-                f"{', '.join(map(quoted, found.unsettable_schemas))} TO {user};",
+            needs(
+                owner,
+                f"{counted(number, 'sequence')} of {quoted(owner)} cannot be set by the plan's "
+                "user, so a rollback could not carry them over.",
+                subject=f"sequences of {owner}",
+                remedy=f"In database {database}: GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA "
+                f"{', '.join(map(quoted, found.unsettable_schemas))} TO {quoted(found.user)};",
             )
         )
     return results
@@ -122,15 +152,18 @@ async def apply(look: Survey) -> AsyncIterator[Result]:
     to become the owner.
     """
     back, forward = await look.majors()
+    joinable = await look.server(membership.joinable)
 
     def say(database: str, found: list[ApplyRights]) -> list[Result]:
-        return _refused(database, found, back, forward)
+        return _refused(database, found, back, forward, joinable)
 
     async for result in in_databases(look, apply_rights, say):
         yield result
 
 
-def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -> list[Result]:
+def _refused(
+    database: str, found: list[ApplyRights], back: int, forward: int, joinable: Collection[str]
+) -> list[Result]:
     """Return what stops apply, on blue prime and on new blue after a rollback."""
     results = []
     way_back, way_forward = mode(found, back), mode(found, forward)
@@ -140,6 +173,7 @@ def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -
                 f"{database}/{table.schema}.{table.name}",
                 f"Apply on blue prime would say: {_said(table, way_back)}.",
                 _granted(database, table, way_back),
+                fix=_join(table, joinable),
                 survives="apply stops at the first change of the table that needs the right, and "
                 "with it the way back",
             )
@@ -151,6 +185,7 @@ def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -
                     f"{database}/{table.schema}.{table.name}",
                     f"After a rollback, apply on new blue would say: {_said(table, way_forward)}.",
                     _granted(database, table, way_forward),
+                    fix=_join(table, joinable),
                 )
             )
     for how, side in ((way_back, "blue prime"), (way_forward, "new blue")):
@@ -166,10 +201,17 @@ def _refused(database: str, found: list[ApplyRights], back: int, forward: int) -
                     f"Nothing, if {first.user} may run what these tables' owners have defined on "
                     "them (triggers ENABLE ALWAYS, expressions of indexes and checks). Otherwise "
                     f"in database {database}: {' '.join(first.grants(as_owner=True))}",
+                    fix=_join(first, joinable),
                 )
             )
             break
     return results
+
+
+def _join(table: ApplyRights, joinable: Collection[str]) -> Fix | None:
+    """Return the membership that ends what is refused of a table, where the user may take it."""
+    helps = table.owner_may and table.owner in joinable
+    return Fix(FixKind.JOIN_ROLE, "", (table.owner, table.user)) if helps else None
 
 
 def _said(table: ApplyRights, how: Mode) -> str:

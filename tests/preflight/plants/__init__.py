@@ -13,6 +13,8 @@ PLANTS: tuple[Planted, ...] = (*aws.PLANTS, *tables.PLANTS, *server.PLANTS)
 
 ELSEWHERE = {
     "roles.master": "tests/preflight/test_database.py::test_a_user_without_permissions",
+    "roles.proved": "tests/preflight/test_database.py::"
+    "test_what_the_server_refuses_is_told_and_beside_a_deployment_no_trigger_fires",
     "cluster.another-run": "tests/preflight/test_others.py::"
     "test_a_mark_names_the_run_its_holder_and_the_way_to_take_it_off",
     "cluster.deletion-protection": "tests/preflight/test_cluster.py::"

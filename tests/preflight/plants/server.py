@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from runbook.postgres.fix import FixKind
-from runbook.preflight.checks import database_roles, extensions, reachability, unreplicated
+from runbook.preflight.checks import (
+    database_roles,
+    extensions,
+    reachability,
+    rights,
+    unreplicated,
+)
 from tests.preflight.plants.planting import (
     BLOCK,
     RECORD,
@@ -188,6 +194,35 @@ PLANTS: tuple[Planted, ...] = (
         plan_before={"credentials": {"user": "limited"}},
         plan={"credentials": {"user": "limited"}},
         says='role "limited" cannot SET ROLE to "postgres"',
+    ),
+    Planted(
+        rights.maintain,
+        WARN,
+        "{db}/app_writer",
+        before=('ALTER TABLE "Kunde ""1""" OWNER TO limited',),
+        sql=(
+            "GRANT app_writer TO limited WITH ADMIN TRUE, INHERIT FALSE, SET FALSE",
+            "CREATE MATERIALIZED VIEW v AS SELECT 1",
+            "ALTER MATERIALIZED VIEW v OWNER TO app_writer",
+        ),
+        held=admin("SELECT 1 AS {}", "REVOKE app_writer FROM limited; SELECT 1 AS {}"),
+        plan_before={"credentials": {"user": "limited"}},
+        plan={"credentials": {"user": "limited"}},
+        kind=FixKind.JOIN_ROLE,
+        says="a rollback would not refresh 1: public.v",
+    ),
+    Planted(
+        rights.row_security,
+        WARN,
+        "{db}/public.note",
+        before=(
+            "CREATE TABLE note (id int PRIMARY KEY)",
+            "ALTER TABLE note OWNER TO app_writer",
+        ),
+        sql=("ALTER TABLE note ENABLE ROW LEVEL SECURITY",),
+        plan_before={"credentials": {"user": "limited"}},
+        plan={"credentials": {"user": "limited"}},
+        says="may keep rows from",
     ),
     Planted(database_roles.unnamed, WARN, "limited", held=session("limited")),
     Planted(

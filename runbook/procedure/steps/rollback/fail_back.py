@@ -23,11 +23,13 @@ from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, maintenance
+from runbook.postgres.rights import Part
 from runbook.procedure.steps.protect.blue_prime import read_only_wave
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins
 from runbook.procedure.steps.shared.effects import ApiEffect, DatabaseEffect, no, yes
 from runbook.procedure.steps.shared.objects import LEFT, refuse_unless_alike
+from runbook.procedure.steps.shared.rights import require
 from runbook.procedure.steps.upgrade.create_deployment import deployment
 from runbook.procedure.steps.upgrade.switchover import COMPLETED
 from runbook.proofs import cutover, drain, late_writes, new_databases
@@ -83,6 +85,11 @@ class Assess(Step):
             await late_writes.refuse_if_written(context, watch, self.away)
         if self.protects:
             await self._can_publish(context)
+        if self.to is not Role.OLD_BLUE:
+            publishes = frozenset({Part.PUBLISHER} if self.protects else ())
+            follows = frozenset({Part.SUBSCRIBER} if self.protects else ())
+            parts = {self.to: publishes, self.away: follows}
+            await require(context, watch, parts, now=f"{serves(self.away)} as before.")
         if self.to is not Role.OLD_BLUE:
             captured = await captured_databases(context, self.away)
             await new_databases.refuse_or_name(

@@ -28,12 +28,14 @@ from runbook.procedure.steps.shared.effects import (
     yes,
 )
 from runbook.procedure.steps.shared.objects import keep_printed, refuse_unless_alike
+from runbook.procedure.steps.shared.rights import require
 from runbook.procedure.steps.shared.schemas import compare_databases, compare_schemas
 from runbook.procedure.steps.upgrade.create_deployment import (
     AVAILABLE,
     refuse_invalid,
     required_deployment,
 )
+from runbook.proofs import rights
 from runbook.proofs.new_databases import HELD_DATABASES
 from state.records import Json
 
@@ -110,6 +112,7 @@ class ValidateGreen(Step):
             f"version {green.engine_version}, {counted(len(databases), 'database')}, in-sync"
         )
         await compare_schemas(context, watch, databases)
+        await _allowed(context, watch)
         if context.plan.upgrade.analyze_green:
             for database in databases:
                 await _name_unanalyzed(context, watch, database)
@@ -160,6 +163,12 @@ class AnalyzeEffect(DatabaseEffect):
         limit_s = self.context.plan.limits.repair_s
         done = await maintenance.analyze(connection, told, limit_s=limit_s)
         return {"analyzed": len(done.done), "skipped": dict(done.skipped)}
+
+
+async def _allowed(context: RunContext, watch: Watch) -> None:
+    """Prove that green lets blueprime make there what the way back needs."""
+    parts = {Role.GREEN: rights.parts(context, Role.GREEN)}
+    await require(context, watch, parts, now="Blue serves as before; green is not in use.")
 
 
 def _analyze_key(database: str) -> str:
@@ -268,6 +277,7 @@ class ReadyToSwitch(Step):
             todo="Fix it on green: m, or blueprime repair, shows what can be made alike; then run "
             "the step again, which also lets you accept them by name.",
         )
+        await _allowed(context, watch)
         await _follows(context, watch)
         await keep_logins(context, watch, Role.BLUE)
         await server_names.keep(context, watch)
