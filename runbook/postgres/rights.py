@@ -126,8 +126,8 @@ class Proof:
     """Which parts need it; none: every cluster that serves, or is closed."""
     everywhere: bool = False
     """Whether it is done in every database, else in one of the server."""
-    fires: bool = False
-    """Whether event triggers fire on it (documentation, "Event Trigger Firing Matrix")."""
+    makes: bool = False
+    """Whether it makes something: DDL, as a deployment of AWS sees it."""
     needed: bool = True
     """Whether the run cannot do without it; else some repairs cannot."""
 
@@ -334,15 +334,15 @@ _PUBLISHER = frozenset({Part.PUBLISHER})
 _SUBSCRIBER = frozenset({Part.SUBSCRIBER})
 
 PROOFS = (
-    Proof("replication-role", _replication_role, _PUBLISHER, fires=True),
+    Proof("replication-role", _replication_role, _PUBLISHER, makes=True),
     # The subscriber publishes to itself, to see what is written there by anybody else.
-    Proof("publication", _publication, BOTH, everywhere=True, fires=True),
+    Proof("publication", _publication, BOTH, everywhere=True, makes=True),
     Proof("slot", _slot, BOTH),
     Proof("message", _message, _PUBLISHER),
-    Proof("subscription", _subscription, _SUBSCRIBER, everywhere=True, fires=True),
+    Proof("subscription", _subscription, _SUBSCRIBER, everywhere=True, makes=True),
     Proof("read-only", _read_only, everywhere=True),
     Proof("lock-roles", _lock_roles),
-    Proof("copy", _copy, _PUBLISHER, needed=False),
+    Proof("copy", _copy, _PUBLISHER, makes=True, needed=False),
     Proof("replica", _replica, needed=False),
     Proof("origins", _origins, BOTH, needed=False),
 )
@@ -391,14 +391,14 @@ def proofs_of(
 ) -> list[Proof]:
     """Return the proofs of some parts: those of the whole server, those of each database, or both.
 
-    `quiet`: only those on which no event trigger fires.
+    `quiet`: only those that make nothing.
     """
     return [
         proof
         for proof in PROOFS
         if (not proof.parts or proof.parts & frozenset(parts))
         and (database if proof.everywhere else server)
-        and not (quiet and proof.fires)
+        and not (quiet and proof.makes)
     ]
 
 

@@ -32,8 +32,8 @@ async def prove(
 ) -> dict[str, Found]:
     """Do what the run will do in each database of a cluster, by database; nothing of it is left.
 
-    `quiet`: nothing on which event triggers fire. On blue, beside a deployment, AWS's own must not:
-    DDL on blue degrades its replication, and whether AWS looks before the commit is not documented
+    `quiet`: nothing is made, so that no event trigger fires either. DDL on blue degrades a
+    deployment's replication, and whether AWS looks before the commit is not documented
     (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-considerations.html).
 
     Raises `CannotConnect` and `WrongServer` where the cluster does not answer at all.

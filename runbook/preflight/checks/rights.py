@@ -105,7 +105,7 @@ def all_proved(context: RunContext, role: Role, *, quiet: bool = False) -> Resul
     done = f"may do on {role.value} what the run will do there: it was done, and rolled back"
     if quiet:
         every = proofs_of(BOTH, server=True, database=True)
-        keys = [proof.key for proof in every if proof.fires]
+        keys = [proof.key for proof in every if proof.makes]
         done += f"; not tried beside a deployment, but proved before it: {', '.join(keys)}"
     return passed(context.plan.credentials.user, done)
 
