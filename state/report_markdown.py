@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from state.rebasing import ADOPT
-from state.times import from_text
+from state.remains import FACT, PRICES, kept
+from state.times import from_text, to_text
 
 _TOLD_ELSEWHERE = {"attempt", "effect", "evidence", "decision", "wait"}
 """Kinds of events that the other chapters tell, or that are only a wait's heartbeat."""
@@ -21,6 +22,7 @@ def markdown(report: dict[str, Any]) -> str:
         *_head(report),
         *_open_questions(_present(report["tracks"])),
         *_warnings(report["warnings"]),
+        *_remains(report["facts"].get(FACT)),
         *_timeline(report["tracks"]),
         *_handovers(report["handovers"]),
         *_decisions(report["decisions"], report["declined"]),
@@ -144,6 +146,21 @@ def _warnings(warnings: Sequence[dict[str, Any]]) -> Iterator[str]:
     if warnings:
         told = [f"- {_plain(each['step'])}: {_plain(str(each['value']))}" for each in warnings]
         yield from ("## Done, but", "", *told, "")
+
+
+def _remains(value: Any) -> Iterator[str]:
+    """Yield what goes on costing money, and how it is removed."""
+    found = kept(value)
+    if found is None:
+        return
+    rows = [
+        (_plain(f"{row.kind} {row.name}"), _plain(row.billed), _plain(row.remove))
+        for row in found.found
+    ]
+    rows += [("**not known**", _plain(each), "") for each in found.unknown]
+    title, seen = "What still exists because of this run", to_text(found.at)
+    before = (f"As seen at {_moment(seen)}. What a unit costs: <{PRICES}>.", "")
+    yield from _chapter(title, ("what", "billed", "removed by"), rows, *before)
 
 
 def _timeline(tracks: Sequence[dict[str, Any]]) -> Iterator[str]:

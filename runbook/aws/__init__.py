@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from runbook.aws.call import Call
 from runbook.aws.clients import Clients
 from runbook.aws.facts import Identity
+from runbook.aws.logs import Logs
 from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
 from runbook.aws.scaling import Scaling
@@ -27,6 +28,7 @@ class Aws:
         self.rds = Rds(self._clients)
         self.route53 = Route53(self._clients)
         self.scaling = Scaling(self._clients)
+        self.logs = Logs(self._clients)
         self.secrets = Secrets(self._clients)
         self._taken: dict[tuple[str, int, str], str] = {}
 

@@ -256,6 +256,18 @@ class Rds:
         )
         return Snapshot.parse(rows[0]) if rows else None
 
+    async def manual_snapshots(self) -> list[Snapshot]:
+        """Return the snapshots of clusters in the region that somebody has taken."""
+        rows = await self._found(
+            "DescribeDBClusterSnapshots", "DBClusterSnapshots", SnapshotType="manual"
+        )
+        return [Snapshot.parse(row) for row in rows]
+
+    async def retained_backups(self) -> list[str]:
+        """Return the resource ids of deleted clusters whose automated backups were kept."""
+        rows = await self._found("DescribeDBClusterAutomatedBackups", "DBClusterAutomatedBackups")
+        return [row["DbClusterResourceId"] for row in rows if row.get("Status") == "retained"]
+
     async def account_quotas(self) -> dict[str, Quota]:
         """Return the account's limits in this region by AWS's name, e.g. `DBClusters`."""
         answer = await self._clients.read("rds", "DescribeAccountAttributes", {})

@@ -50,7 +50,7 @@ def final_snapshot(run: str) -> str:
 
 def blue_prime(production: str, run: str) -> str:
     """Return the name that the rollback cluster is made under."""
-    return f"{_stem(production)}-prime-{run}"
+    return f"{stem(production)}-prime-{run}"
 
 
 def blue_prime_instance(production: str, run: str, number: int) -> str:
@@ -60,9 +60,10 @@ def blue_prime_instance(production: str, run: str, number: int) -> str:
 
 def aside(production: str, run: str) -> str:
     """Return the name that a rollback by renaming gives to new blue."""
-    return f"{_stem(production)}-new-{run}"
+    return f"{stem(production)}-new-{run}"
 
 
-def _stem(production: str) -> str:
+def stem(production: str) -> str:
+    """Return how the names begin that are made of the production name."""
     # A name that is cut at a hyphen would have two in a row with the suffix.
     return production[:_KEPT].rstrip("-")

@@ -153,7 +153,13 @@ class SimulatedClients:
         match path:
             case "DBEngineVersions":
                 return [{"EngineVersion": NEW, "DBParameterGroupFamily": "aurora-postgresql18"}]
-            case "EngineDefaults.Parameters" | "Events" | "DBClusterEndpoints":
+            case (
+                "EngineDefaults.Parameters"
+                | "Events"
+                | "DBClusterEndpoints"
+                | "DBClusterAutomatedBackups"
+                | "logGroups"
+            ):
                 return []
             case "Parameters":
                 group = self._world.groups.get(parameters["DBClusterParameterGroupName"])

@@ -14,6 +14,7 @@ from runbook.run.checklist import Checklist, durations
 from runbook.run.session import Session
 from state.enums import Result, Status
 from state.records import Json, Run
+from state.remains import FACT, kept, words
 from tui.cli.goals import UnattendedPlan
 
 STOPPED = "stopped"
@@ -26,7 +27,14 @@ NOT_CLOSED = "not_closed"
 """The word for a run whose forced way is at its end, while the cluster that it has given up was not
 closed: that one may take writes, and the run is not over before it is closed."""
 
-_FACTS = ("production", "switchover", "downtime.upgrade", "downtime.rollback", "downtime.forward")
+_FACTS = (
+    "production",
+    "switchover",
+    "downtime.upgrade",
+    "downtime.rollback",
+    "downtime.forward",
+    FACT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +136,20 @@ class Ending:
                 {**step, "seconds": _rounded(step["seconds"])} for step in durations(self.checklist)
             ],
             "warnings": self.warnings,
+            "remains": self.remains,
             **self._until(course),
         }
+
+    @property
+    def remains(self) -> Json:
+        """What still exists because of the run, as its end has seen it; None: it is not over."""
+        over = self.rests in (Result.ABORTED, Result.COMMITTED, Result.CLEANED)
+        return self.facts.get(FACT) if over else None
+
+    def say_what_remains(self) -> None:
+        """Print what still exists because of the run, where it is over."""
+        if found := kept(self.remains):
+            sys.stdout.write("".join(f"{line}\n" for line in words(found)))
 
     def _until(self, course: UnattendedPlan) -> dict[str, Json]:
         """Return how the step stands after which to stop, on which stay; nothing without one."""

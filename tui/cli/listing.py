@@ -28,6 +28,7 @@ from state.home import journal_path
 from state.journal import Journal
 from state.journal_files import touched
 from state.records import Handover, Holder, RunSummary
+from state.remains import FACT, Remains, kept, words
 from tui.cli.workspace import lab_gone, list_runs, read_journal
 from tui.text import ago, as_seen, clean, elapsed
 
@@ -184,6 +185,8 @@ class _Shown:
     """The last figures that were put up, with the verdict as it stands now."""
     holder: Holder | None
     """Whose process writes this journal now."""
+    remains: Remains | None
+    """What still exists because of the run, as its end has seen it."""
 
     def ends(self) -> list[str]:
         """Return what is said last: the way back, the verdict, and whether anybody watches."""
@@ -197,7 +200,13 @@ def _read(run: str) -> _Shown:
         context = _context(journal, listed)
         holder = journal.holder()
         dashboard = verdicts.board_as_seen(context, watched=holder is not None)
-        return _Shown(listed, way_back_of(journal, listed), dashboard, holder)
+        return _Shown(
+            listed,
+            way_back_of(journal, listed),
+            dashboard,
+            holder,
+            kept(journal.fact(listed.run.id, FACT)),
+        )
 
 
 def _context(journal: Journal, listed: Checklist) -> RunContext:
@@ -225,6 +234,7 @@ def show_json(run: str) -> dict[str, Any]:
         "handed_over": handed_over(listed.run.away),
         "holder": held(shown.holder),
         "way_back": back,
+        "remains": None if shown.remains is None else shown.remains.as_json(),
         "next": None if following is None else following.step,
         "tracks": [
             {
@@ -320,7 +330,8 @@ def show_text(run: str) -> str:
         when = f", as seen {ago(elapsed(seen, datetime.now(UTC)))}" if seen else " NOW"
         lines.append(f"TO DO{when}: {clean(shown.dashboard.to_do)}")
     lines += _at_once(run)
-    return "\n".join([*lines, *shown.ends()]) + "\n"
+    left = [] if shown.remains is None else [clean(line) for line in words(shown.remains)]
+    return "\n".join([*lines, *shown.ends(), *left]) + "\n"
 
 
 def _word(line: Line) -> str:

@@ -222,6 +222,7 @@ async def _by_itself(night: Rehearsal, plan_file: Path) -> int:
         else:
             ending.say_what_failed()
             ending.say_warnings()
+            ending.say_what_remains()
             _tell(ended)
         return code
 

@@ -140,6 +140,7 @@ def _say_how_it_ended(
     if words := ending.already_done(course):
         click.echo(words)
     click.echo(f"way back from here: {ending.way_back}")
+    ending.say_what_remains()
     if code != DONE:
         run = ending.run
         command = f"adopt {run.cluster}" if left_behind else f"resume {run.id}"

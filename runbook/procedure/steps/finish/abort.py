@@ -11,6 +11,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
+from runbook.procedure.steps.shared import remains
 from runbook.procedure.steps.shared.deletion import delete_group_effect, unprotect
 from runbook.procedure.steps.shared.effects import ApiEffect, no, yes
 from runbook.procedure.steps.shared.parameters import LISTED_S, target_group
@@ -203,4 +204,5 @@ class VerifyAborted(Step):
                 "deployment by somebody's hand and does not bear this run's tag, so it is not "
                 "deleted here. If it is to go, delete its instances and the cluster by hand."
             )
+        await remains.tell(context, watch)
         watch.result(Result.ABORTED)

@@ -11,6 +11,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Risk, Step, Watch, Wave
 from runbook.ownership import serving
 from runbook.procedure.steps.protect.blue_prime import DeleteDeployment
+from runbook.procedure.steps.shared import remains
 from runbook.procedure.steps.shared.deletion import (
     await_gone,
     delete_group_effect,
@@ -113,4 +114,5 @@ class VerifyCleanup(Step):
                     f"{cluster.identifier} ({role.value}) remains, "
                     f"{counted(len(cluster.members), 'instance')}, {cluster.engine_version}"
                 )
+        await remains.tell(context, watch)
         watch.result(Result.CLEANED)

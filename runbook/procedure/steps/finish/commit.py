@@ -12,6 +12,7 @@ from runbook.base.roles import Role
 from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused, StepFailed
 from runbook.postgres import catalog
+from runbook.procedure.steps.shared import remains
 from runbook.procedure.steps.shared.deletion import (
     await_gone,
     deletion,
@@ -248,4 +249,5 @@ class VerifyCommitted(Step):
                 f"{old_blue.identifier} is kept on {old_blue.engine_version}, and billed"
             )
         watch.evidence("no way back is held")
+        await remains.tell(context, watch)
         watch.result(Result.COMMITTED)
