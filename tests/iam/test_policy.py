@@ -28,7 +28,12 @@ _SHARED = {"DescribeAccountAttributes": "rds", "ListTagsForResource": "rds"}
 _NO_CALL = {"EnableHttpEndpoint"}
 """Names of parameters that are names of actions, too."""
 
-_TABLE = Path(runbook.__file__).parent / "aws" / "permissions.py"
+_CODE = Path(runbook.__file__).parent
+_NOT_CALLING = {
+    _CODE / "aws" / "permissions.py",
+    # Names commands for a person to type, with the person's own rights.
+    _CODE / "procedure" / "steps" / "shared" / "remains.py",
+}
 
 
 @cache
@@ -43,9 +48,7 @@ def _services() -> Mapping[str, str]:
 def _called() -> set[str]:
     """Return each action that the code of the procedure names."""
     found = set()
-    for path in Path(runbook.__file__).parent.rglob("*.py"):
-        if path == _TABLE:
-            continue
+    for path in set(_CODE.rglob("*.py")) - _NOT_CALLING:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = node.value if isinstance(node, ast.Constant) else None
             if isinstance(name, str) and name in _services() and name not in _NO_CALL:
