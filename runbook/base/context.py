@@ -45,6 +45,12 @@ async def _sleep(words: str, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def _wait(words: str, seconds: float) -> bool:
+    """Wait for a connection, where nobody hears what for nor stops it."""
+    await asyncio.sleep(seconds)
+    return True
+
+
 async def _nothing() -> None:
     """Ask nothing: nobody performs changes in this world."""
 
@@ -80,6 +86,8 @@ class RunContext:
         for its state is tried once more, and before a person is asked to make one."""
         self.pause: Callable[[str, float], Awaitable[None]] = _sleep
         """Waits so many seconds, saying what for; raises where the operator stops the wait."""
+        self.hold: pg.Hold = _wait
+        """Waits so many seconds for a connection, saying what for; tells whether to go on."""
 
     @property
     def rds(self) -> Rds:
@@ -231,7 +239,21 @@ class RunContext:
         names = partial(server_names.of, self, role)
         cluster = await self.cluster(role)
         plan = self.plan
-        return target_of(cluster, plan.credentials, plan.connection, role.value, look_again=names)
+        return target_of(
+            cluster,
+            plan.credentials,
+            plan.connection,
+            role.value,
+            look_again=names,
+            systems_of_others=server_names.systems_of_others(self, role),
+            may_recover=self._may_recover(role),
+            former=server_names.endpoints_of(self, role),
+        )
+
+    def _may_recover(self, role: Role) -> bool:
+        """Return whether a role's cluster may refuse every write: blue, from the pivot on."""
+        pivot = self.fact("switchover") is not None
+        return role is Role.OLD_BLUE or (role is Role.BLUE and pivot)
 
     @asynccontextmanager
     async def connect(self, role: Role, database: str = "") -> AsyncIterator[AsyncConnection]:
@@ -248,7 +270,7 @@ class RunContext:
         async with self._locks.setdefault((role, name), asyncio.Lock()):
             failed_at, error = self._failures.get((role, name), (began, None))
             if error is not None and failed_at > began:
-                raise pg.CannotConnect(str(error), password_refused=error.password_refused)
+                raise pg.CannotConnect(str(error), cause=error.cause)
             session = await self._session(role)
             try:
                 connection = await session.on(name)
@@ -265,6 +287,7 @@ class RunContext:
                     target,
                     self.password_for(target),
                     deadline_s=self._connect_s,
+                    hold=self.hold,
                 )
             return self._sessions[role]
 
@@ -278,15 +301,18 @@ class RunContext:
         return session is not None and session.outdated
 
     def goes_by(self, role: Role) -> str:
-        """Return that a server of the role's cluster trails: it goes by a former name; or empty."""
+        """Return that the role's cluster trails: it goes by a former name; empty: it does not."""
         session = self._sessions.get(role)
-        names = () if session is None else sorted(session.target.known_since)
-        if not names:
+        if session is None:
             return ""
-        return (
-            f"the server of {role.value} still calls itself {', '.join(names)}: its instance's "
-            "former name, which is known by its resource id"
+        names, hosts = session.target.known_since, session.target.certified_as
+        said = (
+            f"the server of {role.value} still calls itself {', '.join(sorted(names))}: its "
+            "instance's former name, which is known by its resource id",
+            f"the certificate of {role.value} is still for {', '.join(sorted(hosts))}, which this "
+            "cluster bore before: former_names of the plan takes it",
         )
+        return "; ".join(words for words, found in zip(said, (names, hosts), strict=True) if found)
 
     async def forget_connections(self) -> None:
         """Close what `connect` kept, so that the next step looks its endpoints up anew.
@@ -311,6 +337,7 @@ class RunContext:
                 database,
                 deadline_s=self.plan.limits.connect_s,
                 read_only=read_only,
+                hold=self.hold,
             )
 
         return connect

@@ -98,12 +98,14 @@ def _via(value: str) -> str:
 
 
 class ConnectionSection(Section):
-    """Which way leads from this machine to the servers. It is read again before each step."""
+    """How servers are reached from here, and known by. It is read again before each step."""
 
     via: dict[Annotated[str, AfterValidator(_endpoint)], Annotated[str, AfterValidator(_via)]] = (
         Field(default_factory=dict)
     )
     """For each endpoint the end of a tunnel on this machine; empty: they are reached directly."""
+    former_names: bool = False
+    """Take the certificate of a name that the same cluster bore before, where that trails."""
 
     def way_to(self, endpoint: str) -> Address | None:
         """Return where to connect for an endpoint; None: to itself, or nowhere (`leads_to`)."""

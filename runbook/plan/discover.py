@@ -230,7 +230,7 @@ async def _ask_servers(
     ways: ConnectionSection,
 ) -> tuple[Sequence[catalog.LoginRole], dict[str, catalog.DataKinds]]:
     """Return the roles that may log in, and what kinds of data each database has."""
-    target = target_of(cluster, credentials, ways, cluster.identifier)
+    target = target_of(cluster, credentials, ways, cluster.identifier, may_recover=True)
     password = aws.password(credentials, host=target.host, port=target.port)
 
     async def connect(database: str) -> psycopg.AsyncConnection:

@@ -52,6 +52,11 @@ sslmode = $sslmode  # $sslmode_why
 $sslrootcert
 maintenance_database = $maintenance_database
 
+[connection]
+# After a switchover or a rename a cluster's certificate may be for its former name until the
+# cluster is stopped and started. Take the name that the same cluster bore in this run before, too:
+# it is signed by AWS as ever, and no other server has it.
+former_names = true
 # Where this machine reaches the servers through tunnels alone (a bastion, SSM): each endpoint, with
 # the address and port of its tunnel here. The server's certificate is still held against the
 # endpoint's own name. This section is read again before each step: add the endpoints of green, of

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
@@ -13,11 +16,13 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
-from runbook.postgres.queries import one_value, says
-from runbook.postgres.refusals import libpq_says
-from runbook.postgres.statement import quoted
+from runbook.postgres.identity import is_known_by_now, prove
+from runbook.postgres.refused import OTHER_NAME, REFUSED, Cause, cannot_connect, cause_of
+from runbook.postgres.refused import UNREACHABLE as UNREACHABLE
+from runbook.postgres.refused import CannotConnect as CannotConnect
+from runbook.postgres.refused import WrongServer as WrongServer
 from runbook.postgres.target import Target
-from state.masking import masked, remember
+from state.masking import remember
 
 Password = Callable[[], Awaitable[str | None]]
 """Fetches the password when a connection is opened. None: libpq looks in `~/.pgpass`."""
@@ -56,61 +61,17 @@ _OPTIONS = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 
-# libpq hands out no SQLSTATE for a connection that failed, so the cause is read from the message.
-# A server that speaks another language than English is then tried until the deadline.
-_REFUSED = "password authentication failed"
+_NAMED_AFTER_S = 1.0
+"""A failure that passes sooner is not told."""
 
-_TURNS_ALL_AWAY = ("terminating connection", "the database system is")
-"""What a server says that takes no connection at all: it starts, ends or recovers."""
-
-_FINAL_CAUSES = (
-    (
-        _REFUSED,
-        "check the password that the plan refers to; where it was changed on another cluster "
-        "alone, m, or blueprime repair, says how this one gets it, and in ~/.pgpass each host and "
-        "port may have a line of its own",
-    ),
-    ("no password supplied", "name a password in the plan's credentials, or add one to ~/.pgpass"),
-    ("PAM authentication failed", "check the IAM token's user, Region and policy"),
-    ("no pg_hba.conf entry", "check sslmode (Aurora 17 and later refuses plain connections)"),
-    ("pg_hba.conf rejects", "this database or user is closed to clients; choose another"),
-    ("is not permitted to log in", "give the role LOGIN again"),
-    ("permission denied for database", "grant CONNECT on the database to the user"),
-    ("is not currently accepting connections", "the database has datallowconn = false"),
-    ('" does not exist', "check the name of the database and of the user"),
-    ("certificate verify failed", "check sslrootcert and the endpoint's name"),
-    ("root certificate file", "check sslrootcert"),
-    ("does not match host name", "connect by the endpoint's own name, or use verify-ca"),
-    ("server does not support SSL", "check sslmode"),
-)
+Hold = Callable[[str, float], Awaitable[bool]]
+"""Waits so many seconds, saying what for; tells whether to go on waiting."""
 
 
-class CannotConnect(Exception):
-    """No connection could be made, in the words that a person reads; never a password."""
-
-    def __init__(self, words: str, *, password_refused: bool = False) -> None:
-        super().__init__(words)
-        self.password_refused = password_refused
-        """Whether the server answered, and takes another password."""
-
-    @property
-    def server_runs(self) -> bool:
-        """Whether a server answered, and refused this one connection in its own words."""
-        words = str(self).lower()
-        return "fatal:" in words and not any(each in words for each in _TURNS_ALL_AWAY)
-
-
-class WrongServer(Exception):
-    """What answers is another server than the one meant, and was so until the deadline."""
-
-    def __init__(self, words: str, *, named: str = "") -> None:
-        super().__init__(words)
-        self.named = named
-        """What it calls itself, where nothing else says that it is another one."""
-
-
-UNREACHABLE = (CannotConnect, WrongServer, psycopg.Error, OSError)
-"""What a look at a database may end in: nothing was changed by it."""
+async def _hold(words: str, seconds: float) -> bool:
+    """Wait, where nobody hears what for nor stops it."""
+    await asyncio.sleep(seconds)
+    return True
 
 
 async def connect(
@@ -120,20 +81,22 @@ async def connect(
     *,
     deadline_s: float,
     read_only: bool = False,
+    hold: Hold = _hold,
 ) -> AsyncConnection:
     """Open an autocommit connection that has proved to be on the target's cluster.
 
-    The proof: the server's major version is the target's, and where the server knows its own name
-    (`aurora_db_instance_identifier()`, on Aurora) it is one of the target's instances, as they are
-    named now or were before. After a switchover or a rename DNS and names may lag, so a mismatch is
-    looked up anew and tried again until the deadline. A server
-    that refuses the password may be one that a rotation has not reached, or has reached first.
+    The proof is `identity.prove`'s. After a switchover, a rename or a failover DNS, names and
+    certificates trail: what may pass with time (`refused.Cause`) is looked up anew and tried again
+    until the deadline, and told to `hold` for as long as it lasts. A server that refuses the
+    password may be one that a rotation has not reached, or has reached first.
 
     Raises `CannotConnect` (at once where waiting cannot help) and `WrongServer`.
     """
     if target.no_way:
         raise CannotConnect(f"Cannot connect to {target.place(database)}: {target.no_way}")
-    ends = monotonic() + deadline_s
+    began = monotonic()
+    since = datetime.now(UTC)
+    ends = began + deadline_s
     pause = _FIRST_PAUSE_S
     while True:
         problem: CannotConnect | WrongServer
@@ -145,26 +108,58 @@ async def connect(
             return connection
         except WrongServer as error:
             problem = error
-            if await _is_known_by_now(target, error.named):
+            if await is_known_by_now(target, error.named):
                 continue
         except (psycopg.OperationalError, TimeoutError, OSError) as error:
-            problem = _cannot_connect(target, database, error)
-            if problem.password_refused and isinstance(password, Remembering):
-                try:
-                    found = await _with_another(
-                        target, password, database, ends, read_only=read_only
-                    )
-                except WrongServer as mismatch:
-                    # It takes the former password, and may be the one that the name led to before.
-                    problem, found = mismatch, None
-                if found is not None:
-                    return found
-            if isinstance(problem, CannotConnect) and _final_advice(error) is not None:
+            problem = cannot_connect(target, database, error)
+            try:
+                found = await _otherwise(
+                    problem.cause, target, password, database, ends, read_only=read_only
+                )
+            except WrongServer as mismatch:
+                # It takes the former password, and may be the one that the name led to before.
+                problem, found = mismatch, None
+            if found is not None:
+                return found
+            if isinstance(problem, CannotConnect) and not problem.cause.passes:
                 raise problem from None
         if monotonic() + pause >= ends:
             raise problem
-        await asyncio.sleep(pause)
+        if monotonic() - began < _NAMED_AFTER_S:
+            await asyncio.sleep(pause)
+        elif not await hold(_waited_for(target, problem, since, deadline_s), pause):
+            raise problem
         pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def _waited_for(
+    target: Target, problem: CannotConnect | WrongServer, since: datetime, deadline_s: float
+) -> str:
+    """Return what is waited for, at which endpoint, since when and until when at most."""
+    what = problem.what if isinstance(problem, WrongServer) else problem.cause.what
+    return (
+        f"connecting to {target.role} ({target.address}): {what}; tried since {since:%H:%M:%S} "
+        f"UTC, until {since + timedelta(seconds=deadline_s):%H:%M:%S} at most"
+    )
+
+
+async def _otherwise(
+    cause: Cause, target: Target, password: Password, database: str, ends: float, *, read_only: bool
+) -> AsyncConnection | None:
+    """Try what else this server may take, or show; return None where it is of no use."""
+    if cause is REFUSED and isinstance(password, Remembering):
+        return await _with_another(target, password, database, ends, read_only=read_only)
+    if cause is OTHER_NAME:
+        for former in target.former_hosts:
+            try:
+                connection = await _attempt(
+                    target, password, database, ends, read_only=read_only, named=former
+                )
+            except (psycopg.OperationalError, TimeoutError, OSError):
+                continue
+            target.certified_as.add(former)
+            return connection
+    return None
 
 
 async def _with_another(
@@ -179,7 +174,7 @@ async def _with_another(
         try:
             connection = await _attempt(target, this, database, ends, read_only=read_only)
         except (psycopg.OperationalError, TimeoutError, OSError) as error:
-            if _REFUSED not in str(error):
+            if cause_of(str(error)) is not REFUSED:
                 return None
             continue
         password.took(other)
@@ -188,47 +183,17 @@ async def _with_another(
     return None
 
 
-async def prove(connection: AsyncConnection, target: Target) -> None:
-    """Raise `WrongServer` unless the connection is on the target's cluster.
-
-    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora_db_instance_identifier.html
-    """
-    major = connection.info.server_version // 10000
-    if major != target.server_major:
-        raise WrongServer(
-            f"{target.place(connection.info.dbname)} is PostgreSQL {major}, and "
-            f"{target.role} runs {target.engine_version}: the name still leads to another server. "
-            "Nothing was changed there. Wait until the endpoint has moved, then try again."
-        )
-    name = await _instance_identifier(connection)
-    if name is not None and not target.is_named(name):
-        known = ", ".join(sorted(target.instance_ids | target.known_since)) or "none"
-        place = target.place(connection.info.dbname)
-        raise WrongServer(
-            f"{place} is the instance {name or '(unnamed)'}, and those of {target.role} are: "
-            f"{known}. Nothing was changed there. Wait until the endpoint has moved, or the server "
-            "bears its new name, then try again.",
-            named=name,
-        )
-
-
-async def _is_known_by_now(target: Target, name: str) -> bool:
-    """Look up what a target's instances are named; return whether a server's name is among it."""
-    if not name or target.look_again is None:
-        return False
-    if name in await target.look_again():
-        target.known_since.add(name)
-    return target.is_named(name)
-
-
 class Session:
     """Keeps one proven connection a database open: inside the fence every millisecond counts.
 
     A connection that is handed out again has proved anew that it lives and where it is.
     """
 
-    def __init__(self, target: Target, password: Password, *, deadline_s: float) -> None:
+    def __init__(
+        self, target: Target, password: Password, *, deadline_s: float, hold: Hold = _hold
+    ) -> None:
         self.target = target
+        self._hold = hold
         self._password = password
         self._deadline_s = deadline_s
         self._connections: dict[str, AsyncConnection] = {}
@@ -246,7 +211,11 @@ class Session:
                     kept = None
             if kept is None:
                 kept = await connect(
-                    self.target, self._password, database, deadline_s=self._deadline_s
+                    self.target,
+                    self._password,
+                    database,
+                    deadline_s=self._deadline_s,
+                    hold=self._hold,
                 )
             self._connections[database] = kept
             return kept
@@ -270,12 +239,19 @@ class Session:
 
 
 async def _attempt(
-    target: Target, password: Password, database: str, ends: float, *, read_only: bool
+    target: Target,
+    password: Password,
+    database: str,
+    ends: float,
+    *,
+    read_only: bool,
+    named: str = "",
 ) -> AsyncConnection:
+    """Connect once. `named`: the name that the server's certificate is held against instead."""
     async with asyncio.timeout(max(ends - monotonic(), 1.0)):
         connection = await AsyncConnection.connect(
-            host=target.host,
-            hostaddr=target.via.host if target.via else None,
+            host=named or target.host,
+            hostaddr=await _hostaddr(target) if named or target.via else None,
             port=target.via.port if target.via else target.port,
             user=target.user,
             password=await password(),
@@ -310,6 +286,20 @@ async def _attempt(
         return connection
 
 
+async def _hostaddr(target: Target) -> str:
+    """Return the address to connect to, where it is not libpq that looks it up.
+
+    Source: https://www.postgresql.org/docs/current/libpq-connect.html (hostaddr)
+    """
+    if target.via:
+        return target.via.host
+    if given := os.environ.get("PGHOSTADDR"):
+        return given
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    return str(found[0][4][0])
+
+
 def _encoding(connection: AsyncConnection) -> str:
     """Return the client's encoding, by which every byte of the database goes there and back.
 
@@ -322,29 +312,3 @@ def _encoding(connection: AsyncConnection) -> str:
 
 def _json(encoding: str, data: str | bytes) -> Any:
     return json.loads(data if isinstance(data, str) else bytes(data).decode(encoding))
-
-
-async def _instance_identifier(connection: AsyncConnection) -> str | None:
-    """Return the server's own name, empty where it does not say; None where it has no such name."""
-    if await says(
-        connection,
-        "SELECT pg_catalog.to_regprocedure('pg_catalog.aurora_db_instance_identifier()') IS NULL",
-    ):
-        return None
-    name = await one_value(connection, "SELECT pg_catalog.aurora_db_instance_identifier()::text")
-    return str(name or "")
-
-
-def _final_advice(error: BaseException) -> str | None:
-    """Return what to do about a failure that waiting does not repair, else None."""
-    return next((advice for cause, advice in _FINAL_CAUSES if cause in str(error)), None)
-
-
-def _cannot_connect(target: Target, database: str, error: BaseException) -> CannotConnect:
-    advice = _final_advice(error) or "check that the cluster is up and reachable from here"
-    said = masked(libpq_says(str(error))) or "no answer in time"
-    return CannotConnect(
-        f"Cannot connect to {target.place(database)} as {quoted(target.user)}: {said}. "
-        f"{advice[0].upper()}{advice[1:]}.",
-        password_refused=_REFUSED in str(error),
-    )

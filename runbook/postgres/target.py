@@ -40,8 +40,14 @@ class Target:
     engine_version: str
     instance_ids: frozenset[str]
     application_name: str = APPLICATION_NAME
+    systems_of_others: frozenset[str] = frozenset()
+    """System identifiers by which other clusters of the run were known before the pivot."""
+    may_recover: bool = False
+    """Whether a server in recovery may be meant: old blue, which takes no write in any way."""
     via: Address | None = None
     """The end of a tunnel to it on this machine; the server still has to prove to be `host`."""
+    former_hosts: tuple[str, ...] = ()
+    """Endpoints that this cluster bore before, whose certificate is taken for `host`'s, too."""
     no_way: str = ""
     """Why this machine has no way there, and what to do; empty: it has one."""
     look_again: Callable[[], Awaitable[Collection[str]]] | None = field(
@@ -50,12 +56,19 @@ class Target:
     """Looks up what these instances are named by now, and were before: names move, and trail."""
     known_since: set[str] = field(default_factory=set, compare=False, repr=False)
     """The names by which servers were known since, because looking again has found them."""
+    certified_as: set[str] = field(default_factory=set, compare=False, repr=False)
+    """The former endpoints for which certificates were taken since."""
 
     def is_named(self, name: str) -> bool:
         """Return whether a server that calls itself so is one of these instances."""
         return name in self.instance_ids or name in self.known_since
 
-    def place(self, database: str) -> str:
-        """Return which cluster and database this is, and which way leads there, in words."""
+    @property
+    def address(self) -> str:
+        """Return the endpoint, and which way leads there, in words."""
         via = f" via {self.via}" if self.via else ""
-        return f"{self.role} ({self.host}:{self.port}{via}, database {quoted(database)})"
+        return f"{self.host}:{self.port}{via}"
+
+    def place(self, database: str) -> str:
+        """Return which cluster and database this is, and where, in words."""
+        return f"{self.role} ({self.address}, database {quoted(database)})"

@@ -68,6 +68,7 @@ class Runner:
         self._stop = asyncio.Event()
         self._waits = Waits(journal, context.run, notice, self._stop)
         context.pause = self._waits.pause
+        context.hold = self._waits.hold
         self.leaving = False
         """Whether no further effect and no further step is to be started."""
         self.refused = False
@@ -91,6 +92,7 @@ class Runner:
         if not self.leaving:
             self._stop.clear()
         self.refused = False
+        self._waits.begin(step.key)
         # Open still is only an attempt whose end could not be written: the disk was full.
         self.journal.mark_unknown(self.context.run)
         try:
@@ -107,7 +109,6 @@ class Runner:
             attempt = self.journal.begin_attempt(self.context.run, step.key)
             return self._failed(attempt, failure)
         attempt = self.journal.begin_attempt(self.context.run, step.key)
-        self._waits.begin(step.key)
         return await self._try(step, attempt, decide)
 
     async def _try(self, step: Step, attempt: Attempt, decide: Decide) -> Status:

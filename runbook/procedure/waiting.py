@@ -81,11 +81,15 @@ class Waits:
 
         Longer where AWS was asked and the budget of calls is used up.
         """
+        if not await self.hold(text, budget.spender().rest_s(seconds)):
+            raise Stopped
+
+    async def hold(self, text: str, seconds: float) -> bool:
+        """Say what for, and wait so long; return whether the wait was not stopped meanwhile."""
         self.say(text)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), budget.spender().rest_s(seconds))
-        if self._stop.is_set():
-            raise Stopped
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        return not self._stop.is_set()
 
 
 def within(fraction: float | None) -> float | None:

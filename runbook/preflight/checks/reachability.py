@@ -68,6 +68,35 @@ async def route53(look: Survey) -> AsyncIterator[Result]:
 
 
 @check(
+    "endpoints.certificate",
+    why="AWS's guide says of a renamed cluster with SSL endpoints that it has to be stopped and "
+    "started for its certificate to follow: a rollback that renames may find, its applications "
+    "stopped, a certificate for the former name, which verify-full refuses. So do applications "
+    "that use verify-full.",
+)
+async def certificate(look: Survey) -> AsyncIterator[Result]:
+    """A rollback renames clusters whose certificates may not follow.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Modifying.html
+    """
+    plan = look.plan
+    name = plan.cluster.identifier
+    if plan.endpoint.method is not EndpointMethod.RENAME:
+        yield passed(name, "a rollback renames no cluster")
+    elif plan.credentials.sslmode != "verify-full":
+        yield passed(name, "blueprime holds no certificate against the endpoint's name")
+    elif plan.connection.former_names:
+        yield passed(name, "the certificate of a name that the same cluster bore is taken, too")
+    else:
+        yield warn(
+            name,
+            'endpoint.method is "rename", and credentials.sslmode "verify-full".',
+            'Set former_names = true under [connection], or endpoint.method to "route53" or '
+            '"command"; and see whether the applications use verify-full: if so, prefer those.',
+        )
+
+
+@check(
     "endpoints.proxy",
     why="It follows the deployment only if it led to blue before that was made, and it does not "
     "follow a rollback.",

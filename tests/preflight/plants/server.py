@@ -261,6 +261,13 @@ PLANTS: tuple[Planted, ...] = (
     ),
     Planted(reachability.route53, WARN, RECORD, held=leads("127.0.0.1", 300), plan=ROUTE53),
     Planted(
+        reachability.certificate,
+        WARN,
+        "orders",
+        plan={"credentials": {"sslmode": "verify-full"}},
+        says="former_names = true",
+    ),
+    Planted(
         reachability.iam,
         WARN,
         "orders/1 known",

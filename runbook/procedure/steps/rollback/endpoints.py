@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.aws.route53 import upsert_cname_call
-from runbook.base import derived_names
+from runbook.base import derived_names, server_names
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import ClusterImpact, Effect, Gate, Impact, Risk, Step, Watch, Wave
@@ -143,6 +143,10 @@ class SwitchEndpoint(Step):
                 key="endpoint",
                 value={"on": self.to.value},
             )
+        if trails := context.goes_by(self.to):
+            watch.evidence(trails)
+        here = [role for role in (self.to, self.away) if await context.find(role)]
+        await server_names.keep_endpoints(context, watch, here)
         for name in await nobody_inside(context, (self.away,)):
             watch.evidence(f"{name} does not answer: who is still on it was not seen")
 

@@ -281,6 +281,8 @@ class ReadyToSwitch(Step):
         await _follows(context, watch)
         await keep_logins(context, watch, Role.BLUE)
         await server_names.keep(context, watch)
+        await server_names.keep_systems(context, watch)
+        await server_names.keep_endpoints(context, watch, (Role.BLUE, Role.GREEN))
         watch.evidence(HELD_DATABASES)
 
     async def _both_sides_available(self, context: RunContext, watch: Watch) -> None:
