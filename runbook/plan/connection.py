@@ -104,7 +104,7 @@ class ConnectionSection(Section):
         Field(default_factory=dict)
     )
     """For each endpoint the end of a tunnel on this machine; empty: they are reached directly."""
-    former_names: bool = False
+    former_names: bool = True
     """Take the certificate of a name that the same cluster bore before, where that trails."""
 
     def way_to(self, endpoint: str) -> Address | None:

@@ -90,7 +90,7 @@ async def certificate(look: Survey) -> AsyncIterator[Result]:
     else:
         yield warn(
             name,
-            'endpoint.method is "rename", and credentials.sslmode "verify-full".',
+            'endpoint.method is "rename", sslmode "verify-full", and former_names false.',
             'Set former_names = true under [connection], or endpoint.method to "route53" or '
             '"command"; and see whether the applications use verify-full: if so, prefer those.',
         )

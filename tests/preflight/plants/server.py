@@ -264,7 +264,7 @@ PLANTS: tuple[Planted, ...] = (
         reachability.certificate,
         WARN,
         "orders",
-        plan={"credentials": {"sslmode": "verify-full"}},
+        plan={"credentials": {"sslmode": "verify-full"}, "connection": {"former_names": False}},
         says="former_names = true",
     ),
     Planted(

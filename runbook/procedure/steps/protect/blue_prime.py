@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from runbook.aws import Call
 from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
 from runbook.aws.facts import Cluster, Instance
-from runbook.base import derived_names, server_names
+from runbook.base import derived_names
 from runbook.base.context import RUN_TAG, RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Effect, Gate, Impact, Risk, Step, Watch, Wave
@@ -274,7 +274,6 @@ async def _await_clone(context: RunContext, watch: Watch) -> None:
             for todo in after_clone(context, old_blue, found):
                 watch.evidence(todo)
             await compare_marks(context, watch, "after the clone")
-            await server_names.keep_endpoints(context, watch, (Role.BLUE_PRIME,))
             return
 
 

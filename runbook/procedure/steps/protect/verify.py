@@ -8,6 +8,7 @@ from time import monotonic
 from psycopg import AsyncConnection
 
 from runbook.amounts import counted
+from runbook.base import server_names
 from runbook.base.context import RunContext
 from runbook.base.pair import (
     VERIFIED,
@@ -82,6 +83,7 @@ class VerifyProtection(PairStep):
         )
         refuse_while_rows_differ(context)
         since = context.now()
+        await server_names.keep_endpoints(context, watch, (self.publisher, self.subscriber))
         watch.evidence("verified", key=VERIFIED, value={"at": since.isoformat()})
         await verdicts.await_protected(
             context,
