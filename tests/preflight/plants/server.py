@@ -265,7 +265,7 @@ PLANTS: tuple[Planted, ...] = (
         WARN,
         "orders",
         plan={"credentials": {"sslmode": "verify-full"}, "connection": {"former_names": False}},
-        says="former_names = true",
+        says="former_names false",
     ),
     Planted(
         reachability.iam,
