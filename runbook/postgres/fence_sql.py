@@ -311,8 +311,12 @@ def set_database_read_only(database: str, on: bool) -> Statement:
         """
 DECLARE
     owner oid := (SELECT datdba FROM pg_catalog.pg_database WHERE datname = {literal});
+    becoming text := CASE
+        WHEN pg_catalog.current_setting('server_version_num')::int < 160000 THEN 'MEMBER'
+        ELSE 'SET'
+    END;
 BEGIN
-    IF NOT pg_catalog.pg_has_role(owner, 'USAGE') AND pg_catalog.pg_has_role(owner, 'MEMBER') THEN
+    IF NOT pg_catalog.pg_has_role(owner, 'USAGE') AND pg_catalog.pg_has_role(owner, becoming) THEN
         EXECUTE pg_catalog.format('SET LOCAL ROLE %I', pg_catalog.pg_get_userbyid(owner));
     END IF;
     {plain};

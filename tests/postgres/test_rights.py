@@ -237,6 +237,7 @@ async def test_the_user_joins_the_owner_where_it_administers_it(site: Site) -> N
     refused = await site.refused()
     assert {each.proof.key for each in refused} == {"publication", "read-only"}
     assert {each.joins for each in refused} == {site.other}
+    assert any("must be owner of database" in each.said for each in refused)
     fix = Fix(FixKind.JOIN_ROLE, "", (site.other, site.user))
     async with await site.connect() as connection:
         assert "no full member" in await fix_sql.standing(connection, fix)
