@@ -40,7 +40,7 @@ from runbook.postgres import (
 )
 from runbook.postgres.comparison import fenced
 from runbook.postgres.comparison.fenced import Comparison, How, TableResult
-from runbook.proofs import rights, unreplicated
+from runbook.proofs import observations, rights, unreplicated
 from runbook.recovery import database_state
 from runbook.run import session
 from state import backups, lock, times
@@ -324,6 +324,10 @@ class _Time:
         return _process().world.clock.wall().timestamp()
 
 
+async def _not_observed(*_: Any) -> None:
+    """Keep nothing: what Aurora itself does is not simulated."""
+
+
 def _run_id() -> str:
     return f"r{_process().world.serial():05}"
 
@@ -360,6 +364,8 @@ def _instead() -> list[tuple[Any, Any]]:
         (publisher.create_slot, _create_slot),
         (replication.hold_strays, _held),
         (unreplicated.mark, _no_origins),
+        (observations.lock_of_old_blue, _not_observed),
+        (observations.names_of_servers, _not_observed),
         (replication.set_password, _changing("set_password")),
         (replication.emit_barrier, _changing("barrier")),
         (database_state._roles, _able_and_locked),
