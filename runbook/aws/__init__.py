@@ -10,6 +10,7 @@ from runbook.aws.call import Call
 from runbook.aws.clients import Clients
 from runbook.aws.facts import Identity
 from runbook.aws.logs import Logs
+from runbook.aws.network import Network
 from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
 from runbook.aws.scaling import Scaling
@@ -29,6 +30,7 @@ class Aws:
         self.route53 = Route53(self._clients)
         self.scaling = Scaling(self._clients)
         self.logs = Logs(self._clients)
+        self.network = Network(self._clients)
         self.secrets = Secrets(self._clients)
         self._taken: dict[tuple[str, int, str], str] = {}
 

@@ -83,6 +83,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("rds:DescribeDBClusterEndpoints", "finds custom endpoints", ("upgrade", *_ENDS)),
     Permission("rds:DescribeDBClusterSnapshots", "sees snapshots of the run", ("upgrade", *_ENDS)),
     Permission("rds:DescribeDBClusterAutomatedBackups", "names what goes on costing money", _ENDS),
+    Permission("ec2:DescribeSecurityGroups", "sees that clusters reach each other", ("upgrade",)),
     Permission("logs:DescribeLogGroups", "names what goes on costing money", _ENDS),
     Permission("rds:DescribeEvents", "reads what RDS says of the switchover", ("upgrade",)),
     Permission("rds:DescribeAccountAttributes", "compares quotas", ("upgrade",)),

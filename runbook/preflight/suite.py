@@ -19,6 +19,7 @@ from runbook.preflight.checks import (
     extensions,
     functions,
     identities,
+    network,
     other_runs,
     parameters,
     reachability,
@@ -53,6 +54,7 @@ FAMILIES = (
     database_roles,
     rights,
     reachability,
+    network,
 )
 CHECKS = tuple(
     each for family in FAMILIES for each in vars(family).values() if isinstance(each, Check)

@@ -19,5 +19,7 @@ ELSEWHERE = {
     "test_a_mark_names_the_run_its_holder_and_the_way_to_take_it_off",
     "cluster.deletion-protection": "tests/preflight/test_cluster.py::"
     "test_deletion_protection_is_told",
+    "endpoints.security-groups": "tests/preflight/test_network.py::"
+    "test_groups_that_do_not_let_each_other_in_block_until_they_do",
 }
 """Check -> the test that proves it."""
