@@ -50,6 +50,8 @@ user = $user
 password = $password
 sslmode = $sslmode  # $sslmode_why
 $sslrootcert
+# The subscriptions, from server to server, do not check the certificate (require at the most): the
+# CA file of this machine is not on the servers.
 maintenance_database = $maintenance_database
 
 [connection]

@@ -116,6 +116,9 @@ class Subscribe(PairStep):
                 if found.worker_pid is None:
                     waiting.append(database)
             if not waiting:
+                asked = context.plan.credentials.sslmode
+                if replication_sslmode(asked) != asked:
+                    watch.evidence(NOT_VERIFIED.format(asked=asked))
                 watch.evidence(
                     f"apply workers run in {', '.join(databases)}",
                     key="subscribed",
@@ -301,6 +304,12 @@ class SubscriptionEffect(DatabaseEffect):
         for statement in statements:
             await statement.execute(connection)
         return {"run_as_owner": True} if as_owner else {}
+
+
+NOT_VERIFIED = (
+    "the subscriptions use sslmode require, where the plan says {asked}: what they carry is "
+    "encrypted, and the publisher's certificate is not checked"
+)
 
 
 def replication_sslmode(sslmode: str) -> str:
