@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection, Connection, sql
 
-from rehearsal.servers.fleet import Fleet
+from rehearsal.servers.fleet import Fleet, Seed
+from rehearsal.servers.server import Binaries
 from runbook.postgres import objects, preflight_queries
+from tests.majors import GIVEN, at_hand
 from tests.rehearsal.conftest import MASTER, PASSWORD, ROLE_PASSWORDS, SETTINGS, SHOP, ask, connect
 
 STRANGERS = """
@@ -181,3 +184,55 @@ async def test_nothing_of_it_is_a_hazard_or_an_object_of_the_clients(
     assert {key for key in blue.keys() | green if blue.get(key) != green.get(key)} == set()
     ours = {key for key in blue if any(name.startswith("rds_") for name in key[1])}
     assert ours == {("membership", ("rds_superuser", MASTER))}
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Iterator[tuple[Fleet, str]]:
+    """A production below 16, where only superusers let others replicate."""
+    majors = {major: folder for major, folder in at_hand().items() if major < 16}
+    if not majors:
+        pytest.skip(f"no PostgreSQL below 16 here: name one in {GIVEN}")
+    with Fleet(tmp_path / "lab", binaries=Binaries(majors)) as fleet:
+        fleet.create(
+            "cluster-OLDER",
+            str(min(majors)),
+            SETTINGS,
+            master_user=MASTER,
+            master_password=PASSWORD,
+            seed=Seed(roles=ROLE_PASSWORDS),
+        )
+        yield fleet, "cluster-OLDER"
+
+
+def test_below_16_members_of_rds_replication_replicate(older: tuple[Fleet, str]) -> None:
+    fleet, volume = older
+
+    def give(connection: Connection[Any], password: str) -> None:
+        """Set a password as blueprime does, which keeps it out of the log by a temporary table."""
+        with connection.transaction():
+            connection.execute("CREATE TEMPORARY TABLE private (value text)")
+            connection.execute(f"ALTER ROLE follower PASSWORD '{password}'".encode())
+            connection.execute("DROP TABLE private")
+
+    with connect(fleet, volume) as connection:
+        connection.execute("CREATE PUBLICATION p FOR ALL TABLES")
+        connection.execute(
+            "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 password=x' PUBLICATION p"
+            " WITH (connect = false)"
+        )
+        connection.execute("CREATE ROLE follower LOGIN; GRANT rds_replication TO follower")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="must be superuser"):
+            connection.execute("ALTER ROLE follower REPLICATION")
+        for password in ("first", "second"):
+            give(connection, password)
+            with psycopg.connect(
+                host="127.0.0.1",
+                port=fleet.port(volume),
+                user="follower",
+                password=password,
+                dbname="orders",
+                autocommit=True,
+                replication="database",
+            ) as walsender:
+                assert walsender.execute("IDENTIFY_SYSTEM").fetchone()
+        connection.execute("DROP ROLE follower")
