@@ -156,6 +156,25 @@ def clone_instance_call(
     )
 
 
+_PINS = {
+    "InsufficientDBInstanceCapacity": "AvailabilityZone",
+    "CertificateNotFound": "CACertificateIdentifier",
+}
+"""AWS's refusal of an instance -> the setting that it can be made without."""
+
+
+def without_pin(call: Call, code: str) -> tuple[Call, str] | None:
+    """Return the call without what AWS refused it for, and that in words; None: nothing helps.
+
+    AWS chooses the Availability Zone, and the certificate authority, that a request leaves open.
+    """
+    pin = _PINS.get(code)
+    if pin is None or pin not in call.parameters:
+        return None
+    left = {name: value for name, value in call.parameters.items() if name != pin}
+    return Call(call.service, call.action, left), f"{pin} {call.parameters[pin]}"
+
+
 def carried_differences(old: Cluster, new: Cluster) -> list[str]:
     """Return each setting in which a clone differs from its source, as `name: old -> new`."""
     lines = []

@@ -53,9 +53,9 @@ def blue_prime(production: str, run: str) -> str:
     return f"{stem(production)}-prime-{run}"
 
 
-def blue_prime_instance(production: str, run: str, number: int) -> str:
-    """Return the name of the rollback cluster's instance of a number, from 1 on."""
-    return f"{blue_prime(production, run)}-{number}"
+def member(cluster: str, number: int) -> str:
+    """Return the name of the rollback cluster's instance of a number, from 1 on, by its name."""
+    return f"{cluster}-{number}"
 
 
 def aside(production: str, run: str) -> str:

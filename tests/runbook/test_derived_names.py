@@ -27,7 +27,7 @@ def test_each_derived_name_is_one_that_aws_takes(production: str, number: int) -
     run = new_run_id()
     names = (
         derived_names.blue_prime(production, run),
-        derived_names.blue_prime_instance(production, run, number),
+        derived_names.member(derived_names.blue_prime(production, run), number),
         derived_names.aside(production, run),
         derived_names.final_snapshot(run),
         derived_names.parameter_group(run),

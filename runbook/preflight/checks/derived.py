@@ -50,7 +50,7 @@ async def derived(look: Survey) -> AsyncIterator[Result]:
     run, production = look.context.run, look.plan.cluster.identifier
     prime = derived_names.blue_prime(production, run)
     numbers = range(1, len(await look.instances()) + 1)
-    members = [derived_names.blue_prime_instance(production, run, n) for n in numbers]
+    members = [derived_names.member(prime, n) for n in numbers]
     aside = derived_names.aside(production, run)
     snapshot, group = derived_names.final_snapshot(run), derived_names.parameter_group(run)
     deployment = derived_names.deployment(run)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from runbook.aws import Call
-from runbook.aws.clone import carried_differences, clone_call, clone_instance_call
+from runbook.aws.clone import carried_differences, clone_call, clone_instance_call, without_pin
 from runbook.aws.facts import Cluster, Instance
 from runbook.base import derived_names
 from runbook.base.context import RUN_TAG, RunContext
@@ -18,7 +18,7 @@ from runbook.failures import Finding, Refused, StepFailed
 from runbook.postgres import catalog, fence_sql
 from runbook.procedure.steps.protect.slot_consumed import refuse_if_read
 from runbook.procedure.steps.shared import recreate_failed
-from runbook.procedure.steps.shared.by_hand import after_clone
+from runbook.procedure.steps.shared.by_hand import after_clone, made_lesser
 from runbook.procedure.steps.shared.deletion import delete_instance_effect, deletion
 from runbook.procedure.steps.shared.effects import (
     GRACE_S,
@@ -146,11 +146,6 @@ def _read_only_effect(context: RunContext, role: Role, database: str, *, on: boo
 def blue_prime_name(context: RunContext) -> str:
     """Return the identifier of the rollback cluster."""
     return derived_names.blue_prime(context.plan.cluster.identifier, context.run)
-
-
-def _instance_name(context: RunContext, number: int) -> str:
-    production = context.plan.cluster.identifier
-    return derived_names.blue_prime_instance(production, context.run, number)
 
 
 class Clone(Step):
@@ -312,7 +307,7 @@ class CloneInstances(Step):
         return recreate_failed.gates(await recreate_failed.failed_instances(context))
 
     async def effects(self, context: RunContext) -> Sequence[Wave]:
-        failed = await recreate_failed.failed_instances(context)
+        failed, prime = await recreate_failed.failed_instances(context), blue_prime_name(context)
         return [
             *await self._clone_anew(context),
             [
@@ -320,7 +315,7 @@ class CloneInstances(Step):
                 for each in failed
             ],
             [
-                self._create(context, instance, _instance_name(context, number))
+                self._create(context, instance, derived_names.member(prime, number))
                 for number, instance in enumerate(await context.instances(Role.OLD_BLUE), start=1)
             ],
         ]
@@ -355,6 +350,7 @@ class CloneInstances(Step):
             key=identifier,
             title=f"create instance {identifier} ({like.instance_class})",
             probe=probe,
+            without=without_pin,
         )
 
     async def verify(self, context: RunContext, watch: Watch) -> None:
@@ -393,6 +389,8 @@ class CloneInstances(Step):
                     todo="Run the step again to go on waiting. If AWS does not make it, delete "
                     "that instance in the console and run the step again: it is made anew.",
                 )
+        for words in made_lesser(context, instances):
+            watch.evidence(words)
         watch.progress("every instance is available; connecting to blue prime")
         async with context.connect(Role.BLUE_PRIME) as connection:
             watch.evidence(

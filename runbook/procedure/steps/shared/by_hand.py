@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from runbook.aws.facts import Cluster
+from collections.abc import Iterable
+
+from runbook.aws.facts import Cluster, Instance
 from runbook.base.context import RunContext
 from runbook.base.roles import Role
 
@@ -24,3 +26,12 @@ def after_clone(context: RunContext, source: Cluster, clone: Cluster) -> list[st
             f"aws rds enable-http-endpoint --resource-arn {clone.arn}"
         )
     return said
+
+
+def made_lesser(context: RunContext, instances: Iterable[Instance]) -> list[str]:
+    """Return what AWS refused of instances that were made without it then."""
+    return [
+        f"{each.identifier} was made without {lacks}, which AWS refused: AWS chose another"
+        for each in instances
+        if (lacks := (context.done(each.identifier) or {}).get("made_without"))
+    ]

@@ -21,6 +21,7 @@ from runbook.postgres.statement import Statement, at_most
 from state.records import Json
 
 ProbeFn = Callable[[], Awaitable[Finding]]
+Without = Callable[[Call, str], tuple[Call, str] | None]
 Settled = Callable[[], Awaitable[str]]
 Worth = Callable[[], Awaitable[bool]]
 Keep = Callable[[Mapping[str, Json]], Mapping[str, Json]]
@@ -109,8 +110,12 @@ class ApiEffect(Effect):
         patience_s: float | None = None,
         worth: Worth | None = None,
         stakes: ClusterImpact | None = None,
+        without: Without | None = None,
     ) -> None:
         """`keep` picks from the answer what the journal shall hold.
+
+        `without` returns a lesser call for one that AWS refused with a code, and what that lacks,
+        which the journal keeps.
 
         `worth` tells whether there is anything to wait for; with a patience of 0 it is asked for
         once.
@@ -127,6 +132,7 @@ class ApiEffect(Effect):
         self._patience_s = limits.patience_s if patience_s is None else patience_s
         self._every_s = limits.poll_s
         self._worth = worth
+        self._without = without
         self._context = context
 
     def preview(self) -> str:
@@ -143,13 +149,20 @@ class ApiEffect(Effect):
         Between two tries nothing is under way, and the operator may stop the wait.
         """
         deadline = time.monotonic() + self._patience_s
-        refused = 0
+        refused, call, lacks = 0, self._call, ""
         while True:
             try:
-                answer = await self._context.aws.perform(self._call)
-                kept = self._keep(answer) if self._keep else {}
-                return {**kept, "refused_before": refused} if refused else kept
+                answer = await self._context.aws.perform(call)
+                kept = dict(self._keep(answer) if self._keep else {})
+                kept |= {"refused_before": refused} if refused else {}
+                return kept | ({"made_without": lacks} if lacks else {})
             except AwsRefused as refusal:
+                lesser = self._without(call, refusal.code) if self._without else None
+                if lesser is not None:
+                    call, lacking = lesser
+                    lacks = f"{lacks}, {lacking}" if lacks else lacking
+                    await self._context.still_held()
+                    continue
                 if not refusal.passing or time.monotonic() >= deadline:
                     raise
                 refused += 1
