@@ -83,6 +83,20 @@ def _newer_than_the_guide(night: Night) -> Seen | None:
     return None
 
 
+def _counters_went_on(night: Night) -> Seen | None:
+    """Settle by what the capture after the switchover was proved by: counters, or the rows."""
+    captured = [fact for fact in night.evidence if fact.step == "create-slots"]
+    for fact in captured:
+        if fact.text.startswith("not told by counters") and "own stamps" in fact.text:
+            return Seen(False, fact.text, fact.at)
+    if any(fact.text.startswith("not told by counters") for fact in captured):
+        return None
+    for fact in captured:
+        if fact.key == "fence" and fact.value == {**fact.value, "proved": True, "on": "new blue"}:
+            return Seen(True, "nothing was written since the freeze, as the counters tell", fact.at)
+    return None
+
+
 def _stray_slots(night: Night) -> Seen | None:
     for fact in night.evidence:
         if fact.key == "protection":
@@ -118,7 +132,7 @@ PROBES: Mapping[str, Probe] = {
     "logins-are-no-ddl": _switched_over_without_logins,
     "switchover-within-a-minute": took_at_most("switchover", _MINUTE, Track.UPGRADE),
     "servers-take-their-new-names": observed("servers-take-their-new-names"),
-    "counters-survive-the-switchover": observed("counters-survive-the-switchover"),
+    "counters-survive-the-switchover": _counters_went_on,
     "master-makes-publications-and-slots": performed(r"/publication$|^blueprime_\w+_\d+$", _DENIED),
     "lock-of-old-blue-is-invisible": observed("lock-of-old-blue-is-invisible"),
     "deployment-goes-within-minutes": took_at_most("delete-deployment", 10 * _MINUTE),
