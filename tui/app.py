@@ -42,6 +42,7 @@ from tui.screens.notice import Notice
 from tui.screens.resume import ResumeScreen
 from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
+from tui.signing_in import SigningIn
 from tui.terminal import Continued, SurvivingDriver
 from tui.theme import DAY, NIGHT
 
@@ -67,7 +68,7 @@ class RunSource:
     """Whether a run is a rehearsal whose lab, and with it its clusters, is there no more."""
 
 
-class BlueprimeApp(RunControl):
+class BlueprimeApp(SigningIn, RunControl):
     """The face of blueprime.
 
     With `at` a run is opened at once, with `plan` one is started; leaving it leaves the app then.
@@ -162,6 +163,7 @@ class BlueprimeApp(RunControl):
             with suppress(RuntimeError, ValueError):
                 loop.remove_signal_handler(number)
         self._write_title(None)
+        self.give_no_codes()
         await asyncio.to_thread(self.engine.stop)
 
     # Opening runs.
@@ -266,6 +268,7 @@ class BlueprimeApp(RunControl):
         if self._leaving:
             return
         self._leaving = True
+        self.give_no_codes()
         if self._model is not None:
             await self._close(self._model)
         self.exit(return_code=0)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
-from urllib.parse import urlsplit
 
 from runbook.aws.call import Call
-from runbook.aws.clients import Clients
+from runbook.aws.clients import Clients, Renewal, on_this_machine
 from runbook.aws.facts import Identity
 from runbook.aws.logs import Logs
 from runbook.aws.network import Network
@@ -15,6 +13,7 @@ from runbook.aws.rds import Rds
 from runbook.aws.route53 import Route53
 from runbook.aws.scaling import Scaling
 from runbook.aws.secrets import Credentials, Fetched, Secrets
+from runbook.aws.sessions import OF_THE_ENVIRONMENT, Access
 from state.enums import Environment
 
 __all__ = ["Aws", "Call"]
@@ -23,9 +22,9 @@ __all__ = ["Aws", "Call"]
 class Aws:
     """One region of one account. Reads retry by themselves; a change gets one attempt."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, access: Access = OF_THE_ENVIRONMENT) -> None:
         self.region = region
-        self._clients = Clients(region)
+        self._clients = Clients(region, access)
         self.rds = Rds(self._clients)
         self.route53 = Route53(self._clients)
         self.scaling = Scaling(self._clients)
@@ -37,8 +36,12 @@ class Aws:
     @property
     def environment(self) -> Environment:
         """Which world the calls go to: for the badge on the screens, and nothing else."""
-        host = urlsplit(self._clients.endpoint("rds")).hostname or ""
-        return Environment.REHEARSAL if _loopback(host) else Environment.AWS
+        here = on_this_machine(self._clients.endpoint("rds"))
+        return Environment.REHEARSAL if here else Environment.AWS
+
+    def wait_for_credentials(self, renewal: Renewal) -> None:
+        """Let calls wait from now on where the credentials have ended and can be renewed."""
+        self._clients.renewal = renewal
 
     async def identity(self) -> Identity:
         """Return the account and principal of the credentials."""
@@ -56,10 +59,3 @@ class Aws:
     def password(self, credentials: Credentials, *, host: str, port: int) -> Fetched:
         """Return what fetches the database password when it is needed; None means `~/.pgpass`."""
         return Fetched(self.secrets, credentials, (host, port, credentials.user), self._taken)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

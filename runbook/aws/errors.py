@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Callable, Sequence
 
 from botocore import exceptions as boto
@@ -11,10 +12,18 @@ from botocore.exceptions import ClientError
 from runbook.failures import StepFailed
 
 _LOG_IN_AGAIN = (
-    "Log in again (e.g. `aws sso login`) and try again. If they came from the shell's environment, "
+    "Log in again (e.g. `{login}`) and try again. If they came from the shell's environment, "
     "leave blueprime, which undoes nothing, set them anew, and come back with `blueprime resume`."
 )
 _UNCHANGED = "Nothing was changed by this call."
+
+SIGN_IN = frozenset(
+    {"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials"}
+)
+"""The calls by which credentials are had: whatever comes of them, no other call was sent."""
+
+WRONG_CODE = "MultiFactorAuthentication failed"
+"""How STS says that it did not take a code, under the code AccessDenied."""
 
 THROTTLED = frozenset(
     {
@@ -89,6 +98,21 @@ class CredentialsError(AwsError):
 
 class CredentialsExpired(CredentialsError):
     """The credentials were good once."""
+
+    renewable = False
+    """Whether others can come from outside of this process: from a file, or a log-in."""
+
+
+class MfaCodeNeeded(CredentialsError):
+    """Signing in takes a code of a second factor; nobody has given one, or AWS did not take it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what,
+            now="Nothing was asked of AWS or changed.",
+            todo="In the app a dialog asks for it. Without a screen, give the code that the device "
+            "shows now: blueprime --mfa-code CODE ..., or BLUEPRIME_MFA_CODE. It serves once.",
+        )
 
 
 class PasswordMissing(AwsError):
@@ -165,9 +189,11 @@ def answered(error: Exception) -> bool:
 
     A 5xx answer, a lost connection or an unreadable answer leaves open whether it happened.
     """
+    if isinstance(error, AwsError):
+        return True
     if isinstance(error, ClientError):
         code = code_of(error)
-        if code in THROTTLED:
+        if code in THROTTLED or error.operation_name in SIGN_IN:
             return True
         return 400 <= status_of(error) < 500 and code not in _TIMED_OUT
     return isinstance(error, _UNSENT)
@@ -186,14 +212,24 @@ def refused_connection(error: BaseException | None) -> bool:
 
 
 def explain(
-    error: Exception, action: str, region: str, regions: Callable[[], Sequence[str]]
+    error: Exception,
+    action: str,
+    region: str,
+    regions: Callable[[], Sequence[str]],
+    profile: str = "",
 ) -> AwsError:
     """Return a failed call in words. `action` as `rds:DescribeDBClusters`.
 
     `regions` tells which regions there are; it is asked only when the configuration is sound.
+    `profile` is the one whose credentials are used, if any.
     """
+    log_in = _LOG_IN_AGAIN.format(
+        login=f"aws sso login --profile {shlex.quote(profile)}" if profile else "aws sso login"
+    )
+    if isinstance(error, AwsError):
+        return error
     if isinstance(error, ClientError):
-        return _explain_answer(error, action)
+        return _explain_answer(error, action, log_in)
     if isinstance(error, boto.EndpointConnectionError):
         return _explain_unreached(error, region, regions())
     if isinstance(error, _NO_CREDENTIALS):
@@ -213,7 +249,7 @@ def explain(
         return CredentialsExpired(
             f"The AWS credentials could not be renewed: {error}.",
             now="AWS was not asked.",
-            todo=_LOG_IN_AGAIN,
+            todo=log_in,
         )
     if isinstance(error, boto.ParamValidationError):
         return AwsRefused("ParamValidation", str(error), action=action)
@@ -226,16 +262,20 @@ def explain(
     )
 
 
-def _explain_answer(error: ClientError, action: str) -> AwsError:
+def _explain_answer(error: ClientError, action: str, log_in: str) -> AwsError:
     code = code_of(error)
+    if error.operation_name in SIGN_IN:
+        action = f"sts:{error.operation_name}"
     message = str(error.response.get("Error", {}).get("Message", "")) or "no reason given"
+    if error.operation_name in SIGN_IN and WRONG_CODE in message:
+        return MfaCodeNeeded(f"AWS did not take the code of the second factor: {message}")
     if code in _DENIED:
         return AccessDenied(code, message, action=action)
     if code in _EXPIRED:
         return CredentialsExpired(
             f"The AWS credentials have expired ({code} at {action}).",
             now="It did not happen.",
-            todo=_LOG_IN_AGAIN,
+            todo=log_in,
         )
     if code in _BAD_KEYS:
         return CredentialsError(

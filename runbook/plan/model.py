@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from runbook.plan.arguments import hold_secret
+from runbook.plan.aws import AwsSection
 from runbook.plan.connection import ConnectionSection, CredentialsSection
 from runbook.plan.limits import DAY, MINUTE, LimitsSection, Patience, Pause, Short
 from runbook.plan.reading import PlanError as PlanError
@@ -246,6 +247,7 @@ class Plan(Section):
     cluster: ClusterSection
     upgrade: UpgradeSection
     credentials: CredentialsSection
+    aws: AwsSection = AwsSection()
     connection: ConnectionSection = ConnectionSection()
     traffic: TrafficSection
     fence: FenceSection = FenceSection()

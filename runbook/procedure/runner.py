@@ -78,6 +78,11 @@ class Runner:
         """Ask the wait under way to end; an effect in flight is never cut."""
         self._stop.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the wait of the running step is asked to end."""
+        return self._stop.is_set()
+
     def leave(self) -> None:
         """Start nothing more: the effect in flight settles, and the step ends there."""
         self.leaving = True

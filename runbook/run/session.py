@@ -25,6 +25,7 @@ from runbook.procedure.runner import Decide, Runner
 from runbook.procedure.tracks import ends_with
 from runbook.repair import offered as repairs
 from runbook.run.branches import Branch
+from runbook.run.credentials import CredentialsWait
 from runbook.run.preview import preview
 from runbook.run.view import View
 from state.enums import Outcome, Status, Track
@@ -66,6 +67,12 @@ class Session(View):
         self.writable = journal.writer and run.away is None
         self.who = who or getpass.getuser()
         self._runner = Runner(self._context, journal, who=self.who, notice=self._monitor.waiting)
+        if self.writable:
+            self._context.aws.wait_for_credentials(
+                CredentialsWait(
+                    journal, run.id, self._monitor.waiting, lambda: self._runner.stopped
+                )
+            )
         self._busy = ""
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,7 +80,7 @@ class Session(View):
     @classmethod
     def start(cls, journal: Journal, plan: Plan, plan_path: Path, *, who: str = "") -> Session:
         """Begin a run of a plan. Raises `RunIsOpen` where one is open for the cluster."""
-        environment = Aws(plan.cluster.region).environment
+        environment = Aws(plan.cluster.region, plan.aws.access).environment
         run = plans.begin(journal, new_run_id(), plan, plan_path, environment)
         return cls(journal, run, who=who)
 

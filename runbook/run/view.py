@@ -43,7 +43,7 @@ class View:
         self.run = run
         self.plan: Plan = plans.of_run(journal, run)
         self._journal = journal
-        aws = Aws(self.plan.cluster.region)
+        aws = Aws(self.plan.cluster.region, self.plan.aws.access)
         budget.of_process().limit(self.plan.limits.calls_per_s)
         world = partial(RunContext, run=run.id, plan=self.plan, journal=journal, aws=aws)
         self._context = world()

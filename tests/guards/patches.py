@@ -338,7 +338,7 @@ def _instead() -> list[tuple[Any, Any]]:
     pairs = [
         *REPAIRS,
         (budget.of_process, lambda: _process().budget),
-        (Clients, lambda region: SimulatedClients(_process())),
+        (Clients, lambda *_: SimulatedClients(_process())),
         (connect._attempt, _attempt),
         (connect._instance_identifier, _instance),
         (queries.fetch, _fetch),

@@ -6,13 +6,14 @@ import logging
 
 import click
 
-from tui.cli import journal_commands, procedure_commands, rehearse_command
+from tui.cli import journal_commands, options, procedure_commands, rehearse_command
 from tui.cli.exits import in_words
 from tui.cli.guard import GuardedGroup, LaterGroup, PrivateLog
 
 
 @click.group(cls=GuardedGroup, invoke_without_command=True)
 @click.version_option(package_name="blueprime")
+@options.mfa_code()
 @click.pass_context
 @in_words
 def main(context: click.Context) -> None:

@@ -28,7 +28,10 @@ async def check_plan(plan_file: Path, *, as_json: bool) -> int:
     """
     plan = plans.load(plan_file)
     context = RunContext(
-        run="check", plan=plan, journal=EmptyJournal(), aws=Aws(plan.cluster.region)
+        run="check",
+        plan=plan,
+        journal=EmptyJournal(),
+        aws=Aws(plan.cluster.region, plan.aws.access),
     )
     try:
         results = await preflight.run(context)

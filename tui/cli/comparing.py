@@ -75,7 +75,9 @@ async def compare_run(
         found = journal.run(run)
         enter_lab(found)
         plan = plans.of_run(journal, found)
-        context = RunContext(run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+        context = RunContext(
+            run=found.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region, plan.aws.access)
+        )
         printer = Printer(as_json=as_json)
         try:
             since = (

@@ -25,6 +25,7 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         from rehearsal.hook import LabError
+        from runbook.aws.errors import MfaCodeNeeded
         from runbook.failures import Ambiguous, Refused, StepFailed
         from runbook.plan.model import PlanError
         from state.errors import JournalError, NoSuchRun
@@ -33,6 +34,8 @@ def in_words(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except (PlanError, NoSuchRun) as error:
             stop(str(error), USAGE)
+        except MfaCodeNeeded as error:
+            stop(_sentence(error), USAGE)
         except Refused as error:
             stop(_sentence(error), BLOCKED)
         except StepFailed as error:

@@ -211,7 +211,9 @@ def _read(run: str) -> _Shown:
 
 def _context(journal: Journal, listed: Checklist) -> RunContext:
     plan = plans.of_run(journal, listed.run)
-    return RunContext(run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region))
+    return RunContext(
+        run=listed.run.id, plan=plan, journal=journal, aws=Aws(plan.cluster.region, plan.aws.access)
+    )
 
 
 def way_back_of(journal: Journal, listed: Checklist) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from runbook.aws.mfa import CODES
 from runbook.preflight import plans
 from runbook.run.session import Session
 from state.enums import Environment
@@ -131,9 +132,11 @@ def open_app(
         badge=_badge(),
         plan=None if plan_file is None else plan_file.absolute(),
     )
+    CODES.asked_by(app.ask_code)
     try:
         return run_until_left(app, workspace.last_words if tells_ledger else None)
     finally:
+        CODES.asked_by(None)
         workspace.close()
 
 

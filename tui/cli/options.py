@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+MFA_VARIABLE = "BLUEPRIME_MFA_CODE"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +28,25 @@ class Finite(click.FloatRange):
 def as_json(words: str = "Print JSON instead of text.") -> Callable[[F], F]:
     """Return the option `--json`, with what it is said to print."""
     return click.option("--json", "as_json", is_flag=True, help=words)
+
+
+def mfa_code() -> Callable[[F], F]:
+    """Return the option `--mfa-code`: a code of a second factor, for the next sign-in."""
+
+    def give(context: click.Context, option: click.Parameter, value: str | None) -> None:
+        # The plan's own commands have no use for it.
+        given = value or os.environ.pop(MFA_VARIABLE, "")
+        if not given:
+            return
+        from runbook.aws.mfa import CODES
+
+        try:
+            CODES.give(given)
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, option) from None
+
+    words = f"The code that the profile's second factor shows now (or {MFA_VARIABLE})."
+    return click.option("--mfa-code", expose_value=False, callback=give, help=words)
 
 
 class Way(click.ParamType[tuple[str, str]]):
