@@ -13,6 +13,7 @@ import pytest
 from moto.core.utils import get_service_model
 
 import runbook
+from runbook.aws.errors import SIGN_IN
 from runbook.aws.permissions import NEEDS_NO_PERMISSION, PERMISSIONS
 from runbook.plan.model import Plan
 from runbook.plan.policy import policy
@@ -25,8 +26,8 @@ _SERVICES = (
 _SHARED = {"DescribeAccountAttributes": "rds", "ListTagsForResource": "rds"}
 """Names of actions that several of these services have -> whose the code means."""
 
-_NO_CALL = {"EnableHttpEndpoint"}
-"""Names of parameters that are names of actions, too."""
+_NO_CALL = {"EnableHttpEndpoint", *SIGN_IN}
+"""Names of parameters that are names of actions, too, and what the caller signs in with before."""
 
 _CODE = Path(runbook.__file__).parent
 _NOT_CALLING = {
