@@ -300,6 +300,11 @@ class RunContext:
         session = self._sessions.get(role)
         return session is not None and session.outdated
 
+    def certified_as(self, role: Role) -> frozenset[str]:
+        """Return the former endpoints of the role's cluster for which its certificate still is."""
+        session = self._sessions.get(role)
+        return frozenset() if session is None else frozenset(session.target.certified_as)
+
     def goes_by(self, role: Role) -> str:
         """Return that the role's cluster trails: it goes by a former name; empty: it does not."""
         session = self._sessions.get(role)

@@ -29,11 +29,15 @@ async def lock_of_old_blue(connection: AsyncConnection, watch: Watch) -> None:
 
 
 async def names_of_servers(context: RunContext, watch: Watch) -> None:
-    """Keep whether new blue calls itself by the name that AWS lists it under.
+    """Keep whether new blue calls itself by the name that AWS lists it under, and is certified so.
 
     Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora_db_instance_identifier.html
     """
     async with context.connect(Role.NEW_BLUE) as connection:
+        if context.plan.credentials.sslmode == "verify-full":
+            former = sorted(context.certified_as(Role.NEW_BLUE))
+            seen = f"new blue's certificate is for {former[0] if former else 'its endpoint'}"
+            observe(watch.evidence, "certificates-follow-names", holds=not former, seen=seen)
         if await says(
             connection,
             "SELECT pg_catalog.to_regprocedure("
