@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tomllib
 from collections.abc import Callable
@@ -11,9 +12,9 @@ from typing import Any
 
 from rehearsal import hook
 from rehearsal.aws.control import Control
-from rehearsal.aws.shapes import HOST
 from rehearsal.faults.faults import KINDS, FaultError, Faults
 from rehearsal.lab import Options
+from rehearsal.servers.ports import HOST
 from rehearsal.workload.workload import Workload, WorkloadError
 
 Answer = tuple[int, dict[str, Any]]
@@ -36,6 +37,7 @@ class ControlApi:
         workload: Workload | None,
         target_version: str,
         secret_arn: str,
+        root: Path,
     ) -> None:
         self._folder = folder
         self._options = options
@@ -44,9 +46,11 @@ class ControlApi:
         self._workload = workload
         self._target_version = target_version
         self._secret_arn = secret_arn
+        self._root = root
         production = control.cluster(options.cluster)
         # The port stays with the name, which leads nowhere while it is between two clusters.
         self._production_port, self._master = production.port, production.master
+        self._production_host = control.hosts.writer(production)
         self._production = production.resource_id
         self.url = ""
         self._routes: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -81,10 +85,12 @@ class ControlApi:
             "AWS_ACCESS_KEY_ID": "AKIAREHEARSAL0000000",
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
             "PGHOST": host,
+            "PGHOSTADDR": HOST,
             "PGPORT": str(port),
             "PGUSER": self._master,
             "PGDATABASE": "postgres",
-            "PGSSLMODE": "disable",
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(self._root),
             "PGPASSFILE": str(self._folder / "pgpass"),
             "BLUEPRIME_HOME": str(home),
             **({"BLUEPRIME_PLAN": str(plan)} if self._is_plan_of_ours(plan) else {}),
@@ -94,7 +100,7 @@ class ControlApi:
         """Return where the application connects to: at first the production cluster's endpoint."""
         if self._workload is not None:
             return self._workload.address
-        return HOST, self._production_port
+        return self._production_host, self._production_port
 
     def _is_plan_of_ours(self, plan: Path) -> bool:
         """Return whether a plan was written for this lab: one before it may have left it."""
@@ -105,9 +111,17 @@ class ControlApi:
             return False
 
     def _psql(self) -> str | None:
-        """Return the path of a psql that speaks to every server of the lab, if it has one."""
-        found = self._control.fleet.tool("psql")
-        return str(found) if found else None
+        """Return the command of a psql that speaks to every server of the lab, if it has one."""
+        found = self._control.fleet.client("psql")
+        return shlex.join(found) if found else None
+
+    @property
+    def _sslmode(self) -> str:
+        """The strictest that a plan for this lab may have, from which a subscription's follows.
+
+        A server whose libpq has no TLS connects to no other one with a stricter mode.
+        """
+        return "verify-full" if self._control.fleet.all_speak_tls else "prefer"
 
     def _hooks(self) -> dict[str, list[str]]:
         script = [sys.executable, "-I", "-S", str(Path(hook.__file__).resolve())]
@@ -143,6 +157,7 @@ class ControlApi:
             "target_version": self._target_version,
             "versions": list(control.catalogue.served),
             "password": self._secret_arn,
+            "sslmode": self._sslmode,
             "clusters": clusters,
             "deployments": deployments,
             "traffic": self._stats(),

@@ -25,16 +25,18 @@ from rehearsal.aws.neighbours import keep_master_secret
 from rehearsal.aws.pace import Pace
 from rehearsal.aws.production import MASTER, found_production
 from rehearsal.aws.server import Application, serve
-from rehearsal.aws.shapes import HOST
 from rehearsal.aws.versions import Catalogue, split
 from rehearsal.control_api import ControlApi
 from rehearsal.faults.faults import Faults
 from rehearsal.hook import READY
 from rehearsal.lab import LOCK, Options
 from rehearsal.servers import contrib, names, seed
+from rehearsal.servers.certificates import Authority
 from rehearsal.servers.endpoints import Endpoints
 from rehearsal.servers.fleet import Fleet
 from rehearsal.servers.ground import ServerError
+from rehearsal.servers.ports import HOST
+from rehearsal.servers.presented import Certificates
 from rehearsal.servers.server import Binaries
 from rehearsal.workload.workload import Workload
 
@@ -123,7 +125,10 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
         )
     if split(target) <= split(source):
         raise CannotStart(f"PostgreSQL {source} cannot be upgraded to {target}.")
-    endpoints = stack.enter_context(Endpoints(fleet.port))
+    authority = Authority(folder / "ca")
+    endpoints = stack.enter_context(
+        Endpoints(fleet.port, certificates=Certificates(authority), admission=fleet.admission)
+    )
     pace = Pace(options.pace)
     control = Control(
         region=options.region,
@@ -161,7 +166,8 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
     workload = None
     if options.load:
         password = passwords[seed.APPLICATION]
-        workload = stack.enter_context(_workload(folder, options, cluster.port, password))
+        at = (control.hosts.writer(cluster), cluster.port)
+        workload = stack.enter_context(_workload(folder, options, at, password))
     faults = Faults(control)
     api = ControlApi(
         folder=folder,
@@ -171,6 +177,7 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
         workload=workload,
         target_version=target,
         secret_arn=keep_master_secret(control, cluster, passwords[MASTER]),
+        root=authority.root,
     )
     server = serve(Application(control, api))
     stack.callback(server.server_close)
@@ -187,9 +194,10 @@ def _tell_answers(control: Control) -> None:
     _log.info("%d %s, %d broke it", sum(told["checked"].values()), HELD, len(told["misshapen"]))
 
 
-def _workload(folder: Path, options: Options, port: int, password: str) -> Workload:
+def _workload(folder: Path, options: Options, at: tuple[str, int], password: str) -> Workload:
+    host, port = at
     return Workload(
-        host=HOST,
+        host=host,
         port=port,
         user=seed.APPLICATION,
         password=password,
@@ -236,8 +244,8 @@ def _write_pgpass(folder: Path, passwords: dict[str, str]) -> None:
         for role, password in passwords.items():
             if "\n" in role or "\r" in role:
                 continue  # a line of its own is all that the format has for an entry
-            fields = f"*:*:{_escaped(role)}:{_escaped(password)}"
-            file.writelines(f"{host}:{fields}\n" for host in (HOST, "localhost"))
+            # Every host: a cluster's names change, and all of them lead to this machine.
+            file.write(f"*:*:*:{_escaped(role)}:{_escaped(password)}\n")
 
 
 def _escaped(value: str) -> str:

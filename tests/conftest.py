@@ -15,6 +15,9 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     cache = Path(__file__).parent.parent / ".pytest_cache" / "bytecode"
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(cache))
 
+# The names of a lab's endpoints need not resolve, and everything that is tested is on this machine.
+os.environ["PGHOSTADDR"] = "127.0.0.1"
+
 # How long an example takes tells how loaded the machine is, and nothing of the project.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
@@ -24,7 +27,7 @@ settings.load_profile("unhurried")
 def _own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide the user's PostgreSQL and AWS settings, and give each test a workspace of its own."""
     for name in os.environ:
-        if name.startswith(("PG", "AWS_", "BLUEPRIME_")):
+        if name.startswith(("PG", "AWS_", "BLUEPRIME_")) and name != "PGHOSTADDR":
             monkeypatch.delenv(name)
     for name, value in NO_AWS_FILES.items():
         monkeypatch.setenv(name, value)

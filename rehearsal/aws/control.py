@@ -18,6 +18,8 @@ from rehearsal.aws.answers import AnswerLog
 from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.fault_orders import FaultOrders
+from rehearsal.aws.hosts import Hosts
+from rehearsal.aws.late_certificates import certificate_trail
 from rehearsal.aws.models import (
     Cluster,
     CustomEndpoint,
@@ -53,6 +55,7 @@ class Control:
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self._families: dict[str, Family] = {}
+        self.hosts = Hosts(self.account, self.region)
         self.events = events.EventLog()
         self.audit = Audit()
         self.answers = AnswerLog()
@@ -182,6 +185,11 @@ class Control:
         names: list[Named] = [cluster, *cluster.instances, *cluster.endpoints]
         for each in names:
             self.endpoints.route(_endpoint(each), serving)
+        self.endpoints.present(
+            cluster.resource_id,
+            self.hosts.of(cluster),
+            lambda: certificate_trail(self.orders, self.pace, cluster),
+        )
 
     def identify(self, cluster: Cluster) -> None:
         """Let the server say which instance it is; not under the lock, for it may take a while."""

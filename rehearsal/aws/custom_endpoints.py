@@ -12,7 +12,6 @@ from rehearsal.aws import errors
 from rehearsal.aws.control import Control, check_identifier
 from rehearsal.aws.models import Cluster, CustomEndpoint, Instance
 from rehearsal.aws.registry import Params, Shape, action, filters, matches, page, required, tag_map
-from rehearsal.aws.shapes import HOST
 
 QUOTA = 5
 """How many custom endpoints a cluster may have."""
@@ -182,11 +181,11 @@ def _rows(control: Control, cluster: Cluster) -> list[Shape]:
     own = [
         {
             "DBClusterIdentifier": cluster.identifier,
-            "Endpoint": HOST,
+            "Endpoint": host(cluster),
             "Status": "available" if cluster.status != "creating" else "creating",
             "EndpointType": kind,
         }
-        for kind in ("WRITER", "READER")
+        for kind, host in (("WRITER", control.hosts.writer), ("READER", control.hosts.reader))
     ]
     return [*own, *(shape(control, endpoint) for endpoint in cluster.endpoints)]
 
@@ -197,7 +196,7 @@ def shape(control: Control, endpoint: CustomEndpoint) -> Shape:
         "DBClusterEndpointIdentifier": endpoint.identifier,
         "DBClusterIdentifier": endpoint.cluster.identifier,
         "DBClusterEndpointResourceIdentifier": endpoint.resource_id,
-        "Endpoint": HOST,
+        "Endpoint": control.hosts.custom(endpoint),
         "Status": endpoint.status,
         "EndpointType": "CUSTOM",
         "CustomEndpointType": endpoint.kind,

@@ -8,7 +8,6 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 from rehearsal.aws.control import Control
 from rehearsal.aws.models import Cluster
-from rehearsal.aws.shapes import HOST
 from rehearsal.aws.versions import ENGINE
 
 
@@ -20,7 +19,7 @@ def keep_master_secret(control: Control, cluster: Cluster, password: str) -> str
         secret_string=json.dumps(
             {
                 "engine": ENGINE,
-                "host": HOST,
+                "host": control.hosts.writer(cluster),
                 "port": cluster.port,
                 "username": cluster.master,
                 "password": password,

@@ -20,6 +20,7 @@ from rehearsal.servers.server import OWN_SETTINGS
 
 FAMILIES = tuple(f"{ENGINE}{major}" for major in range(13, 19))
 
+_FORCES_SSL_SINCE = 17
 _MEMORY_PER_VCPU = 8 * 1024**3
 _VCPUS = {"large": 2, "medium": 2, "serverless": 2, "xlarge": 4, "metal": 64}
 
@@ -110,8 +111,8 @@ def engine_defaults(
 ) -> dict[str, str | None]:
     """Return name -> default value of a family's cluster or instance parameters.
 
-    `rds.force_ssl` is 1 on Aurora from version 17 on; the lab's servers have no SSL, so it is 0
-    in every family.
+    `rds.force_ssl` is 1 from version 17 on
+    (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html).
     """
     scopes = ("both", "cluster") if cluster else ("both",)
     major = int(family.removeprefix(ENGINE))
@@ -120,6 +121,8 @@ def engine_defaults(
         for name, parameter in parameters.items()
         if parameter.scope in scopes
     }
+    if cluster and major >= _FORCES_SSL_SINCE:
+        values["rds.force_ssl"] = "1"
     if cluster and major <= 14:
         values["rds.logically_replicate_unlogged_tables"] = "1"
     return values

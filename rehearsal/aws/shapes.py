@@ -10,13 +10,11 @@ from rehearsal.aws.network import subnet_group_shape
 from rehearsal.aws.registry import Shape, tag_list
 from rehearsal.aws.versions import ENGINE
 
-HOST = "127.0.0.1"
-
 
 def cluster_shape(control: Control, cluster: Cluster) -> Shape:
     """Return a cluster as AWS's `DBCluster`.
 
-    Writer and reader endpoint share the one `Port` that AWS's shape has; both are local.
+    Writer and reader endpoint share the one `Port` that AWS's shape has.
     """
     shape: Shape = {
         "EngineMode": "provisioned",
@@ -32,7 +30,7 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "Status": cluster.shown or cluster.status,
         "EarliestRestorableTime": cluster.created,
         "Endpoint": _host(control, cluster),
-        "ReaderEndpoint": _host(control, cluster),
+        "ReaderEndpoint": control.hosts.reader(cluster),
         "MultiAZ": len(cluster.instances) > 1,
         "Engine": ENGINE,
         "EngineVersion": cluster.version,
@@ -56,7 +54,7 @@ def cluster_shape(control: Control, cluster: Cluster) -> Shape:
         "TagList": tag_list(cluster.tags),
     }
     if cluster.endpoints:
-        shape["CustomEndpoints"] = [HOST for _ in cluster.endpoints]
+        shape["CustomEndpoints"] = [control.hosts.custom(each) for each in cluster.endpoints]
     if cluster.clone_group:
         shape["CloneGroupId"] = cluster.clone_group
     if cluster.percent is not None:
@@ -114,7 +112,7 @@ def instance_shape(control: Control, instance: Instance) -> Shape:
     }
     if (instance.shown or instance.status) != "creating":
         shape["Endpoint"] = {
-            "Address": HOST,
+            "Address": control.hosts.instance(instance),
             "Port": instance.port,
             "HostedZoneId": "Z2R2ITUGPM61AM",
         }
@@ -124,7 +122,7 @@ def instance_shape(control: Control, instance: Instance) -> Shape:
 def _host(control: Control, cluster: Cluster) -> str:
     """Return the endpoint's name; of one that is to be lost, one that never resolves (RFC 6761)."""
     lost = cluster.resource_id in control.unresolved
-    return f"{cluster.identifier}.invalid" if lost else HOST
+    return f"{cluster.identifier}.invalid" if lost else control.hosts.writer(cluster)
 
 
 def _security_groups(cluster: Cluster) -> list[dict[str, Any]]:

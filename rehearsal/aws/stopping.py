@@ -52,6 +52,7 @@ def start(control: Control, params: Params) -> Shape:
                     control.fleet.apply_settings(cluster.resource_id, control.settings(cluster))
                     control.fleet.start(cluster.resource_id)
                     control.identify(cluster)
+            control.endpoints.renew(cluster.resource_id)
             with control.lock:
                 for member in cluster.instances:
                     member.apply_groups()

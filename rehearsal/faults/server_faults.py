@@ -18,6 +18,7 @@ from psycopg import Connection
 from rehearsal.aws.control import Control
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.faults import FaultError
+from rehearsal.aws.late_certificates import TRAIL_CERTIFICATE
 from rehearsal.aws.models import Cluster
 from rehearsal.aws.resource_faults import writing_session
 from rehearsal.servers.connection_cutter import ConnectionCut, Moment
@@ -29,6 +30,7 @@ SPARE_CONNECTIONS = "spare-connections"
 STALE_ENDPOINT = "stale-endpoint"
 MISLEAD_ENDPOINT = "mislead-endpoint"
 FRESH_ENDPOINT = "fresh-endpoint"
+RENEW_CERTIFICATE = "renew-certificate"
 SHUT_OUT = "shut-out"
 LET_IN = "let-in"
 LOSE_NAME = "lose-name"
@@ -54,6 +56,11 @@ KINDS = {
         "are fed from it, and from nobody else"
     ),
     LET_IN: "CLUSTER let everybody reach it again",
+    TRAIL_CERTIFICATE: (
+        "NAME [SECONDS] let the certificate of the next cluster that takes this name follow so "
+        "long after, or only once its server was stopped and started"
+    ),
+    RENEW_CERTIFICATE: "CLUSTER let its server's certificate follow its names",
     LOSE_NAME: "CLUSTER let AWS answer with an endpoint that does not resolve",
     FIND_NAME: "CLUSTER let its endpoint resolve again",
     FILL_DISK: "CLUSTER [MB] let no file of its server grow beyond so much (16)",
@@ -101,8 +108,10 @@ class ServerFaults:
             FRESH_ENDPOINT: lambda name: control.endpoints.follow(f"cluster:{name}"),
             SHUT_OUT: lambda name, who: self._shut_out(name, _BEGINS[who]),
             LET_IN: lambda name: self._shut_out(name, b""),
-            LOSE_NAME: lambda name: control.unresolved.add(self._volume(name)),
-            FIND_NAME: lambda name: control.unresolved.discard(self._volume(name)),
+            LOSE_NAME: self._lose_name,
+            FIND_NAME: self._find_name,
+            TRAIL_CERTIFICATE: self._trail_certificate,
+            RENEW_CERTIFICATE: lambda name: control.endpoints.renew(self._volume(name)),
             FILL_DISK: self._fill_disk,
             FREE_DISK: lambda name: control.fleet.limit_files(self._volume(name), None),
             DROP_SLOT: self._drop_slot,
@@ -149,6 +158,19 @@ class ServerFaults:
     def _stale(self, name: str, seconds: str = "") -> None:
         self._volume(name)
         self._control.endpoints.hold(f"cluster:{name}", float(seconds) if seconds else None)
+
+    def _lose_name(self, name: str) -> None:
+        self._control.unresolved.add(self._volume(name))
+        # Whoever has a fixed address for every name of the lab gets no further than the others.
+        self._control.endpoints.close(f"cluster:{name}")
+
+    def _find_name(self, name: str) -> None:
+        self._control.unresolved.discard(self._volume(name))
+        self._control.endpoints.open(f"cluster:{name}")
+
+    def _trail_certificate(self, name: str, seconds: str = "") -> None:
+        value = str(float(seconds)) if seconds else None
+        self._control.orders.place(TRAIL_CERTIFICATE, name, value=value)
 
     def _mislead(self, name: str, other: str) -> None:
         self._volume(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -40,11 +42,25 @@ class Installation:
     bindir: Path
     version: str
     """In full, e.g. `16.14`."""
+    own_tls: bool = False
+    """Whether it was built with TLS."""
+    libpq: Path | None = None
+    """A libpq with TLS that its servers load in place of their own, which has none."""
 
     @property
     def major(self) -> int:
         """Return the major version, e.g. 16."""
         return int(self.version.split(".")[0])
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether its servers can speak TLS to those that they subscribe to."""
+        return self.own_tls or self.libpq is not None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return what its servers need in their environment."""
+        return {} if self.libpq is None else {"LD_PRELOAD": str(self.libpq)}
 
     def tool(self, name: str) -> Path:
         """Return the path of one of its programs."""
@@ -101,10 +117,16 @@ class Binaries:
             raise ServerError(f"PostgreSQL {version} is not on hand (there is: {known}).")
         return found
 
-    def tool(self, name: str) -> Path | None:
-        """Return the path of a program in the newest version that has it."""
-        paths = [each.tool(name) for _, each in sorted(self._by_major.items(), reverse=True)]
-        return next((path for path in paths if path.exists()), None)
+    def client(self, name: str) -> list[str] | None:
+        """Return the command of a client program, of the newest version that has it, with TLS.
+
+        Where none can have TLS it connects without, as far as it is let in.
+        """
+        for _, each in sorted(self._by_major.items(), reverse=True):
+            if each.tool(name).exists():
+                needs = each.environment if each.speaks_tls else {"PGSSLMODE": "prefer"}
+                return ["env", *map("=".join, needs.items()), str(each.tool(name))]
+        return None
 
     def prepare(self, ground: Ground) -> None:
         """Copy versions that the servers' account cannot reach to where it can.
@@ -123,7 +145,42 @@ class Binaries:
                 libraries = package.with_name(f"{package.name}.libs")
                 if libraries.exists():
                     _copy_programs(libraries, copy.parents[1] / libraries.name)
-                self._by_major[major] = Installation(copy / each.bindir.name, each.version)
+                self._by_major[major] = replace(each, bindir=copy / each.bindir.name)
+        if not self.all_speak_tls():
+            self._lend_libpq(ground)
+
+    def all_speak_tls(self) -> bool:
+        """Return whether every server can speak TLS to those that it subscribes to."""
+        return all(each.speaks_tls for each in self._by_major.values())
+
+    def _lend_libpq(self, ground: Ground) -> None:
+        """Let servers that were built without TLS subscribe with the libpq of psycopg's wheel.
+
+        Works where the system's loader puts a library before another one (Linux), and where the
+        wheel brings its own.
+        """
+        source = _libpq_of_psycopg()
+        if source is None:
+            return
+        # Servers run as an account that may not enter the folder that the wheel lies in.
+        copy = ground.base / "libpq"
+        _copy_programs(source.parent, copy)
+        for major, each in self._by_major.items():
+            lent = replace(each, libpq=copy / source.name)
+            server: list[str | Path] = [each.tool("postgres"), "--version"]
+            # A loader that cannot do it says so, and goes on without.
+            if not each.own_tls and ground.run(server) == ground.run(
+                server, environment=lent.environment
+            ):
+                self._by_major[major] = lent
+
+
+def _libpq_of_psycopg() -> Path | None:
+    wheel = importlib.util.find_spec("psycopg_binary")
+    if wheel is None or wheel.origin is None or not sys.platform.startswith("linux"):
+        return None
+    package = Path(wheel.origin).parent
+    return next(iter(package.with_name(f"{package.name}.libs").glob("libpq-*")), None)
 
 
 @cache
@@ -150,14 +207,18 @@ def _extensions(pg_config: Path) -> frozenset[str]:
 
 
 def _installation(bindir: Path) -> Installation:
+    server = bindir / "postgres"
     try:
-        answer = subprocess.run(
-            [bindir / "postgres", "--version"], capture_output=True, text=True, check=True
-        ).stdout
+        version, settings = (
+            subprocess.run([server, option], capture_output=True, text=True, check=True).stdout
+            for option in ("--version", "--describe-config")
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise ServerError(f"{bindir} holds no PostgreSQL server that runs here: {error}") from None
+    # Built without TLS it has no ciphers to choose from.
+    own_tls = not re.search(r"^ssl_ciphers\t.*\tnone\t", settings, re.M)
     # "postgres (PostgreSQL) 16.14", followed by the packager's own words in some builds.
-    return Installation(bindir, answer.split()[2])
+    return Installation(bindir, version.split()[2], own_tls)
 
 
 def _copy_programs(source: Path, target: Path) -> None:

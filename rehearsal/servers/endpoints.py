@@ -1,8 +1,9 @@
 """Endpoints: local ports that follow names, as DNS names follow clusters on AWS.
 
 A name keeps its port for ever, and leads to a volume, wherever that volume's server listens just
-now. Bytes are passed on as they come: nothing is parsed, so any client works. What is ordered to go
-wrong on the way is in `rehearsal.servers.connection_cutter`.
+now. What passes is in `rehearsal.servers.relay`, what is ordered to go wrong on the way in
+`rehearsal.servers.connection_cutter`, and which certificate is shown in
+`rehearsal.servers.presented`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
-from rehearsal.servers.connection_cutter import ConnectionCut, ConnectionCutter, Moment, settled
-from rehearsal.servers.ports import free_port
+from rehearsal.servers.connection_cutter import ConnectionCut, ConnectionCutter
+from rehearsal.servers.ports import HOST, free_port
+from rehearsal.servers.presented import Certificates, Trail
+from rehearsal.servers.relay import Admission, Client, Door, Encryption
 
 T = TypeVar("T")
 
@@ -25,10 +29,8 @@ class _Name:
     port: int
     volume: str | None = None
     listener: asyncio.Server | None = None
-    clients: set[_Client] = field(default_factory=set)
     stale: _Stale | None = None
-    shut_out: bytes = b""
-    """Whose start of a connection bears this is refused; empty: nobody's."""
+    door: Door = field(default_factory=Door)
 
 
 @dataclass(slots=True)
@@ -45,138 +47,24 @@ class _Stale:
     following: asyncio.Handle | None = None
 
 
-class _Side(asyncio.Protocol):
-    """One side of a connection: what it receives goes to the other side."""
-
-    def __init__(self) -> None:
-        self.other: _Side | None = None
-        self.transport: asyncio.Transport | None = None
-        self.ended = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.pass_on(data)
-
-    def pass_on(self, data: bytes) -> None:
-        """Give data to the other side, unless that is gone."""
-        if self.other and self.other.transport and not self.other.transport.is_closing():
-            self.other.transport.write(data)
-
-    def eof_received(self) -> bool:
-        """Pass the end on, and keep this side open for answers until the other side ends too."""
-        self.ended = True
-        if self.other is None or self.other.ended:
-            return False
-        self.pass_end()
-        return True
-
-    def pass_end(self) -> None:
-        """Tell the other side that nothing more will come."""
-        if self.other and self.other.transport and not self.other.transport.is_closing():
-            self.other.transport.write_eof()
-
-    def pause_writing(self) -> None:
-        if self.other and self.other.transport:
-            self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other and self.other.transport:
-            self.other.transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.other and self.other.transport:
-            self.other.transport.close()
-
-    def cut(self) -> None:
-        """End both sides at once; what is still to be written is lost."""
-        for side in (self, self.other):
-            if side and side.transport:
-                side.transport.abort()
-
-
-class _Client(_Side):
-    """The side that came in through an endpoint."""
-
-    def __init__(self, name: _Name, port: int | None, shears: ConnectionCutter) -> None:
-        super().__init__()
-        self._name = name
-        self._port = port
-        self._shears = shears
-        self._opening: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if self._port is None:
-            self.cut()
-            return
-        self._name.clients.add(self)
-        cast(asyncio.Transport, transport).pause_reading()
-        self._opening = asyncio.ensure_future(self._open(self._port))
-
-    @property
-    def began(self) -> bytes:
-        """The message that its connection was begun with."""
-        return self._shears.start
-
-    async def _open(self, port: int) -> None:
-        server = _Server(self)
-        try:
-            await asyncio.get_running_loop().create_connection(lambda: server, "127.0.0.1", port)
-        except OSError:
-            self.cut()
-            return
-        assert self.transport is not None
-        self.other = server
-        if self.transport.is_closing():
-            self.cut()
-        else:
-            self.transport.resume_reading()
-
-    def data_received(self, data: bytes) -> None:
-        moment = self._shears.moment(data)
-        if self._name.shut_out and self._name.shut_out in self._shears.start:
-            self.cut()
-            return
-        if moment is Moment.BEFORE:
-            self.cut()
-            return
-        if moment is Moment.AFTER and isinstance(self.other, _Server):
-            self.other.withholds = True
-        super().data_received(data)
-        if moment is Moment.DURING and self.transport:
-            # The server may still read what was passed on, but its answer finds nobody.
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._name.clients.discard(self)
-        super().connection_lost(exc)
-
-
-class _Server(_Side):
-    """The side that leads to a server."""
-
-    def __init__(self, client: _Client) -> None:
-        super().__init__()
-        self.other = client
-        self.withholds = False
-        """Whether the answer under way is kept back, and the connection lost when it is whole."""
-
-    def data_received(self, data: bytes) -> None:
-        if self.withholds:
-            if settled(data):
-                self.cut()
-            return
-        self.pass_on(data)
-
-
 class Endpoints:
     """All endpoints of a lab, served by one thread. Methods may be called from any other thread."""
 
-    def __init__(self, locate: Callable[[str], int | None]) -> None:
-        """Take the function that tells where a volume's server listens now, if it does."""
+    def __init__(
+        self,
+        locate: Callable[[str], int | None],
+        *,
+        certificates: Certificates | None = None,
+        admission: Callable[[str], Admission] = lambda volume: Admission(),
+    ) -> None:
+        """Take the function that tells where a volume's server listens now, if it does.
+
+        With `certificates` TLS ends here, and `admission` tells whom a volume's server lets in;
+        without, a request for TLS reaches the server.
+        """
         self._locate = locate
+        self._certificates = certificates
+        self._admission = admission
         self._names: dict[str, _Name] = {}
         self._cuts: list[ConnectionCut] = []
         self._loop = asyncio.new_event_loop()
@@ -208,6 +96,16 @@ class Endpoints:
         known.stale.volume = volume
         if volume != known.volume and known.stale.seconds is not None:
             self._loop.call_soon_threadsafe(self._follow_later, name, known.stale)
+
+    def present(self, volume: str, hosts: frozenset[str], trail: Trail) -> None:
+        """Let a volume's server present these host names, as late as `trail` says."""
+        if self._certificates:
+            self._certificates.present(volume, hosts, trail)
+
+    def renew(self, volume: str) -> None:
+        """Let a volume's server present the names that it bears, as after a stop and a start."""
+        if self._certificates:
+            self._certificates.renew(volume)
 
     def hold(self, name: str, seconds: float | None, volume: str | None = None) -> None:
         """Let the name lead to where it leads now, or to `volume`, until `follow`.
@@ -254,7 +152,7 @@ class Endpoints:
 
         Empty bytes let everybody in again.
         """
-        self._names[name].shut_out = start
+        self._names[name].door.shut_out = start
         if start:
             self._do(self._drop(name, start))
 
@@ -284,13 +182,18 @@ class Endpoints:
             )
         return known.port
 
-    def _accept(self, name: _Name) -> _Client:
-        try:
-            port = None if name.volume is None else self._locate(name.volume)
-        except KeyError:
-            # The volume was destroyed and the name not closed yet.
-            port = None
-        return _Client(name, port, ConnectionCutter(self._cuts, name.volume))
+    def _accept(self, name: _Name) -> Client:
+        port = encryption = None
+        # A volume may have been destroyed and the name not closed yet.
+        with suppress(KeyError):
+            if name.volume is not None:
+                encryption = self._encryption(name.volume)
+                port = self._locate(name.volume)
+        return Client(name.door, port, ConnectionCutter(self._cuts, name.volume), encryption)
+
+    def _encryption(self, volume: str) -> Encryption | None:
+        context = self._certificates.context(volume) if self._certificates else None
+        return None if context is None else Encryption(context, self._admission(volume))
 
     async def _close(self, name: str) -> None:
         known = self._names[name]
@@ -318,7 +221,7 @@ class Endpoints:
             await self._close(name)
 
     async def _drop(self, name: str, start: bytes = b"") -> int:
-        clients = self._names[name].clients
+        clients = self._names[name].door.clients
         live = [client for client in clients if start in client.began]
         clients.difference_update(live)
         for client in live:
@@ -329,5 +232,5 @@ class Endpoints:
 def _listening(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((HOST, port))
     return listener

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from rehearsal.servers import keeper
 ADMIN = "rdsadmin"
 """The bootstrap superuser, named as on Aurora; the lab alone knows its password."""
 
+
+NOTHING_MORE: Mapping[str, str] = {}
 
 LETS_GO_S = 2.0
 """How long a process that was killed may take to be gone, and its locks with it."""
@@ -138,10 +140,12 @@ class Ground:
         process.communicate()
         return process.returncode == 0
 
-    def spawn(self, command: Sequence[str | Path], log: IO[str]) -> subprocess.Popen[str]:
+    def spawn(
+        self, command: Sequence[str | Path], log: IO[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[str]:
         """Start a server as a child of this process; `ended` must be told when it is over."""
         with self._reports:
-            process = self._popen([str(word) for word in command], log)
+            process = self._popen([str(word) for word in command], log, environment=environment)
             self._report("server", process)
         return process
 
@@ -150,14 +154,20 @@ class Ground:
         with self._reports:
             self._report("gone", process)
 
-    def run(self, command: Sequence[str | Path], *, cwd: Path | None = None) -> str:
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = NOTHING_MORE,
+    ) -> str:
         """Run a tool to its end and return what it printed.
 
         Raise `ServerError` with its last lines when it fails.
         """
         words = [str(word) for word in command]
         with self._reports:
-            process = self._popen(words, subprocess.PIPE, cwd)
+            process = self._popen(words, subprocess.PIPE, cwd, environment)
             self._report("tool", process)
         output, _ = process.communicate()
         self.ended(process)
@@ -167,7 +177,11 @@ class Ground:
         return output
 
     def _popen(
-        self, command: Sequence[str], output: IO[str] | int, cwd: Path | None = None
+        self,
+        command: Sequence[str],
+        output: IO[str] | int,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = NOTHING_MORE,
     ) -> subprocess.Popen[str]:
         account = self.account
         return subprocess.Popen(
@@ -184,6 +198,7 @@ class Ground:
                 "LC_ALL": "C",
                 "HOME": str(self.base),
                 "PGPASSFILE": str(self.passfile),
+                **environment,
             },
             user=account.uid if account else None,
             group=account.gid if account else None,

@@ -8,6 +8,13 @@ from collections.abc import Container
 
 from rehearsal.servers.ground import ServerError
 
+HOST = "127.0.0.1"
+"""Where everything of a lab listens, whatever the names that lead there."""
+
+
+ENCRYPTED_FROM = "127.0.0.2"
+"""Whence a server is reached with what came encrypted: `sql/aurora.sql` shows it as TLS."""
+
 
 def free_port(taken: Container[int] = ()) -> int:
     """Return a port on 127.0.0.1 that nobody listens on just now, and that is not `taken`.
@@ -17,7 +24,7 @@ def free_port(taken: Container[int] = ()) -> int:
     for port in random.sample(PORTS, len(PORTS)):
         if port not in taken and is_free(port):
             return port
-    raise ServerError("No free port on 127.0.0.1.")
+    raise ServerError(f"No free port on {HOST}.")
 
 
 def is_free(port: int) -> bool:
@@ -25,7 +32,7 @@ def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((HOST, port))
         except OSError:
             return False
     return True

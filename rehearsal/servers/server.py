@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from rehearsal.servers.binaries import Binaries, Installation
 from rehearsal.servers.ground import ADMIN, Ground, ServerError
-from rehearsal.servers.ports import free_port, is_free
+from rehearsal.servers.ports import HOST, free_port, is_free
 
 __all__ = ["ADMIN", "Binaries", "Ground", "Installation", "Server", "ServerError", "free_port"]
 
@@ -26,7 +26,7 @@ STOP_S = 30.0
 RELOAD_S = 10.0
 
 OWN_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
+    "listen_addresses": HOST,
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
     "ssl": "off",
@@ -48,7 +48,7 @@ DOORS_OPEN = f"""\
 local all {ADMIN} scram-sha-256
 host all,replication {ADMIN} 127.0.0.1/32 scram-sha-256
 host {ADMIN} all 0.0.0.0/0 reject
-host all,replication all 127.0.0.1/32 scram-sha-256
+host all,replication all 127.0.0.0/8 scram-sha-256
 """
 DOORS_CLOSED = f"""\
 local all {ADMIN} scram-sha-256
@@ -242,7 +242,10 @@ class Server:
             begin = log.tell()
             server = self.installation.tool("postgres")
             process = self.ground.spawn(
-                [server, "-D", self.data, "-p", str(self.port), *words], log
+                [server, "-D", self.data, "-p", str(self.port), *words],
+                log,
+                # What it subscribes to bears names that lead to this machine.
+                {"PGHOSTADDR": HOST, **self.installation.environment},
             )
         self._process = process
         while not _says_ready(status, process.pid):
@@ -341,7 +344,7 @@ class Server:
         if self.port is None:
             raise ServerError("The server does not run.")
         return make_conninfo(
-            host="127.0.0.1",
+            host=HOST,
             port=self.port,
             user=ADMIN,
             dbname=dbname,

@@ -19,11 +19,18 @@ import psycopg
 
 from rehearsal.servers.binaries import Binaries, Setting
 from rehearsal.servers.ground import Ground, ServerError
+from rehearsal.servers.relay import Admission
 from rehearsal.servers.seed import Seed, plant, set_password
 from rehearsal.servers.server import OWN_SETTINGS, Server
 
 LOGICAL = "rds.logical_replication"
 """Aurora's static parameter in place of `wal_level`."""
+
+FORCE_SSL = "rds.force_ssl"
+"""Aurora's dynamic parameter: a session without TLS is refused."""
+
+DIRECT_TLS_SINCE = 17
+"""The first major version in which TLS may begin without being asked for."""
 
 _RESOURCE_ID = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -71,9 +78,9 @@ class Volumes:
             return []
         return self._binaries.find(str(major)).settings()
 
-    def tool(self, name: str) -> Path | None:
-        """Return the path of a client program of the newest version that has it."""
-        return self._binaries.tool(name)
+    def client(self, name: str) -> list[str] | None:
+        """Return the command of a client program, of the newest version that has it, with TLS."""
+        return self._binaries.client(name)
 
     def create(
         self,
@@ -154,6 +161,23 @@ class Volumes:
         """
         server = self._server(resource_id)
         return server.port if server.alive() else None
+
+    def admission(self, resource_id: str) -> Admission:
+        """Return whom the server lets in as far as encryption goes; its endpoints see to it.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html
+        """
+        server = self._server(resource_id)
+        return Admission(
+            forced=is_on(server.layers["group"].get(FORCE_SSL, "")),
+            spares_servers=not self._binaries.all_speak_tls(),
+            direct=server.major >= DIRECT_TLS_SINCE,
+        )
+
+    @property
+    def all_speak_tls(self) -> bool:
+        """Whether every server can speak TLS to those that it subscribes to."""
+        return self._binaries.all_speak_tls()
 
     def conninfo(self, resource_id: str, dbname: str = "postgres") -> str:
         """Return a libpq connection string of the lab's superuser `rdsadmin`; holds a secret."""
@@ -240,10 +264,15 @@ class Volumes:
                 raise ServerError(str(error).strip()) from error
 
 
+def is_on(value: str) -> bool:
+    """Return whether a value of a parameter group switches something on."""
+    return value.lower() in ("1", "on", "true", "yes")
+
+
 def translated(settings: Mapping[str, str]) -> dict[str, str]:
     """Return settings as a server takes them, without those that the lab's servers own."""
     kept = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
     if LOGICAL in kept:
-        on = kept[LOGICAL].lower() in ("1", "on", "true", "yes")
+        on = is_on(kept[LOGICAL])
         kept |= {"wal_level": "logical" if on else "replica", LOGICAL: "on" if on else "off"}
     return kept

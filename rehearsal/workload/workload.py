@@ -175,6 +175,8 @@ class _Process:
     def __init__(self, first: dict[str, object], log: Path) -> None:
         # PGHOST, PGOPTIONS and their like are the operator's, not the application's.
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        # An endpoint's name need not resolve, and leads to this machine.
+        env["PGHOSTADDR"] = "127.0.0.1"
         with log.open("a") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "rehearsal.workload.writers"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,7 +69,7 @@ async def discover(
         user=user or cluster.master_username,
         password=password,
         sslmode=sslmode or _sslmode(cluster.endpoint),
-        sslrootcert=root_file(sslrootcert, Path()),
+        sslrootcert=root_file(sslrootcert or os.environ.get("PGSSLROOTCERT", ""), Path()),
         maintenance_database=maintenance_database,
     )
     connection = _connection(via or {})
@@ -256,10 +257,12 @@ async def _ask_servers(
 
 
 def _sslmode(endpoint: str) -> str:
-    return "verify-full" if of_amazon(endpoint) else "prefer"
+    return "verify-full" if of_amazon(endpoint) else os.environ.get("PGSSLMODE", "prefer")
 
 
 def _sslmode_why(endpoint: str, sslmode: str, region: str) -> str:
+    if sslmode == "verify-full" and not of_amazon(endpoint):
+        return "proves who answers, by the authorities of sslrootcert"
     if sslmode == "verify-full":
         return f"verify-full needs AWS's certificates: {ca_bundle(region)}"
     if of_amazon(endpoint):

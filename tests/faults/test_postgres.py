@@ -45,7 +45,6 @@ def execute(workspace: Workspace, cluster: str, statement: str, database: str = 
         user=env["PGUSER"],
         passfile=env["PGPASSFILE"],
         dbname=database,
-        sslmode="disable",
         autocommit=True,
         options="-c default_transaction_read_only=off",
     ) as connection:

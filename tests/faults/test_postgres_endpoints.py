@@ -39,7 +39,6 @@ def settings(workspace: Workspace, cluster: str) -> Any:
         user=env["PGUSER"],
         passfile=env["PGPASSFILE"],
         dbname="orders",
-        sslmode="disable",
     ) as connection:
         return connection.execute(SETTINGS).fetchone()
 

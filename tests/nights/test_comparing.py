@@ -24,7 +24,6 @@ def execute(workspace: Workspace, cluster: str, statement: str) -> None:
         user=env["PGUSER"],
         passfile=env["PGPASSFILE"],
         dbname="orders",
-        sslmode="disable",
         autocommit=True,
         options="-c default_transaction_read_only=off",
     ) as connection:

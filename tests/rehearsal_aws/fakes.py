@@ -171,6 +171,9 @@ class FakeEndpoints:
         self.listening: set[str] = set()
         self.routes: dict[str, str | None] = {}
         self.dropped: set[str] = set()
+        self.hosts: dict[str, frozenset[str]] = {}
+        self.trails: dict[str, object] = {}
+        self.renewed: list[str] = []
 
     def open(self, name: str) -> int:
         self.listening.add(name)
@@ -179,6 +182,14 @@ class FakeEndpoints:
     def route(self, name: str, resource_id: str | None) -> None:
         assert name in self.ports, f"{name} was never opened"
         self.routes[name] = resource_id
+
+    def present(self, volume: str, hosts: frozenset[str], trail: Callable[[], object]) -> None:
+        if self.hosts.get(volume, hosts) != hosts:
+            self.trails[volume] = trail()
+        self.hosts[volume] = hosts
+
+    def renew(self, volume: str) -> None:
+        self.renewed.append(volume)
 
     def close(self, name: str) -> None:
         self.listening.discard(name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal_aws.conftest import ACCOUNT, Lab, refusal, until
+from tests.rehearsal_aws.conftest import ACCOUNT, REGION, Lab, refusal, until
 from tests.rehearsal_aws.requests import clone, member
 
 
@@ -27,7 +27,11 @@ def test_production_is_as_the_lab_promises(lab: Lab) -> None:
         for row in cluster["DBClusterMembers"]
     ] == [("orders-1", True, "in-sync"), ("orders-2", False, "in-sync")]
     writer = lab.instance("orders-1")
-    assert writer["Endpoint"]["Address"] == cluster["Endpoint"] == "127.0.0.1"
+    name, _, zone = cluster["Endpoint"].partition(".cluster-")
+    assert name == "orders"
+    assert zone.endswith(f".{REGION}.rds.localhost")
+    assert cluster["ReaderEndpoint"] == f"orders.cluster-ro-{zone}"
+    assert writer["Endpoint"]["Address"] == f"orders-1.{zone}"
     assert len({writer["Endpoint"]["Port"], cluster["Port"]}) == 2
     assert lab.fleet.identity == {cluster["DbClusterResourceId"]: "orders-1"}
 

@@ -286,8 +286,10 @@ def test_an_endpoint_whose_name_is_lost_resolves_nowhere_until_it_is_found(lab: 
     lost = lab.cluster()["Endpoint"]
     with pytest.raises(socket.gaierror):
         socket.getaddrinfo(lost, None)
+    assert "cluster:orders" not in lab.endpoints.listening
     lab.faults.order("find-name", "orders")
     assert lab.cluster()["Endpoint"] == before
+    assert "cluster:orders" in lab.endpoints.listening
 
 
 def test_somebody_else_than_blueprime_and_its_subscribers_is_shut_out_by_none(lab: Lab) -> None:

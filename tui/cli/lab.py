@@ -106,7 +106,7 @@ def env() -> None:
     if shutil.which("psql"):
         return
     if running["psql"]:
-        click.echo(f'psql() {{ {shlex.quote(running["psql"])} "$@"; }}')
+        click.echo(f'psql() {{ {running["psql"]} "$@"; }}')
     else:
         click.echo("# There is no psql on the PATH, nor with the lab's servers.")
 
