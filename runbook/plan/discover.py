@@ -267,7 +267,8 @@ def _sslmode_why(endpoint: str, sslmode: str, region: str) -> str:
         return f"verify-full needs AWS's certificates: {ca_bundle(region)}"
     if of_amazon(endpoint):
         return f"{sslmode} does not prove who answers; verify-full does, with {ca_bundle(region)}"
-    return f"{_comment(endpoint)} is no Amazon address: {sslmode}, so TLS only where offered"
+    offered = ", so TLS only where offered" if sslmode in ("allow", "prefer") else ""
+    return f"no Amazon address: {sslmode}{offered}"
 
 
 def _text(value: str) -> str:
